@@ -1,0 +1,18 @@
+"""The one family of errors that a user is meant to read."""
+
+
+class ForgeFieldError(Exception):
+    """Something the user gave cannot be used; the message says what, where, and what to do."""
+
+
+class InputError(ForgeFieldError, ValueError):
+    """A file, a table or an option holds something that cannot be used."""
+
+
+class MissingParameters(ForgeFieldError, LookupError):
+    """Stretches or bends have no parameters; the message lists all of them."""
+
+
+def located(path: object, line: int | None, message: str) -> str:
+    """Return `message` headed by the file and the 1-based line it is about."""
+    return f"{path}: {message}" if line is None else f"{path}, line {line}: {message}"

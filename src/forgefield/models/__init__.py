@@ -1,0 +1,1 @@
+"""The seam between force fields and everything that uses them, and the force fields themselves."""

@@ -1,0 +1,95 @@
+"""One structure as read, and what a QM program said of it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield.errors import InputError
+from forgefield.molecules.elements import MASSES, SYMBOLS
+
+ZERO_ORDER = 0.0
+"""Order of a coordinative bond."""
+AROMATIC = 1.5
+"""Order of an aromatic bond."""
+
+
+def _no_bonds() -> np.ndarray:
+    return np.zeros((0, 2), dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Molecule:
+    """One structure: what it consists of, where its atoms are, and how they are connected.
+
+    Bonds are pairs of 0-based atoms in the order of the file; `orders` is 0 for coordinative,
+    1.5 for aromatic and fractional for partial bonds. `types` are the force field's atom types.
+    """
+
+    name: str
+    species: Int[np.ndarray, " atoms"]
+    """Atomic numbers."""
+    positions: Float[np.ndarray, "atoms 3"]
+    """Å"""
+    bonds: Int[np.ndarray, "bonds 2"] = field(default_factory=_no_bonds)
+    orders: Float[np.ndarray, " bonds"] = field(default_factory=lambda: np.zeros(0))
+    types: tuple[str, ...] | None = None
+    charge: int = 0
+    multiplicity: int = 1
+    formal_charges: Int[np.ndarray, " atoms"] | None = None
+    source: str = ""
+    """The file it came from."""
+
+    def __post_init__(self) -> None:
+        wrong = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
+        if wrong.size:
+            atoms = ", ".join(f"{symbol(self.species[i])}{i + 1}" for i in wrong)
+            raise InputError(f"{self.source or self.name}: positions of atom(s) {atoms} are not finite numbers")
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.species)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Element symbols."""
+        return tuple(symbol(z) for z in self.species)
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What one or more QM jobs said of one structure, in the frame of `positions`. Absent data are None."""
+
+    species: Int[np.ndarray, " atoms"]
+    positions: Float[np.ndarray, "atoms 3"]
+    """Å"""
+    energy: float | None = None
+    """kcal/mol"""
+    gradient: Float[np.ndarray, "atoms 3"] | None = None
+    """kcal/mol/Å"""
+    hessian: Float[np.ndarray, "atoms3 atoms3"] | None = None
+    """kcal/mol/Å², not mass-weighted."""
+    frequencies: Float[np.ndarray, " modes"] | None = None
+    """cm⁻¹ as the program printed them, imaginary ones negative."""
+    masses: Float[np.ndarray, " atoms"] | None = None
+    """amu, where the job states its isotopes."""
+    level: str = ""
+    """Level of theory, for example B3LYP/6-31+G(d)."""
+    program: str = ""
+    stationary_order: int | None = None
+    """Number of negative eigenvalues that the job was meant to have; None where it does not say."""
+    charge: int = 0
+    multiplicity: int = 1
+    sources: tuple[str, ...] = ()
+    """The files it came from."""
+
+
+def symbol(number: int | np.integer) -> str:
+    """Return the element symbol of an atomic number."""
+    return SYMBOLS[int(number)]
+
+
+def standard_masses(species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
+    """Return the masses of the most abundant isotopes [amu]."""
+    return MASSES[species]

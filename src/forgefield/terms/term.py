@@ -1,0 +1,41 @@
+"""What a force field needs to know of a term besides its energy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jaxtyping import Array, Float
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a term: its name, its internal unit, and what is sane for it."""
+
+    name: str
+    unit: str
+    minimum: float = float("-inf")
+    """Smallest value that makes physical sense; a fit keeps to it unless told otherwise."""
+    maximum: float = float("inf")
+
+
+@dataclass(frozen=True)
+class Term:
+    """An energy function of a few atoms and the parameters it takes, in order.
+
+    The first `n_own` parameters belong to the term's own rows; the rest are borrowed from rows of
+    other terms (the reference length in a stretch-bend term is that of the stretch).
+    """
+
+    name: str
+    energy: Callable[..., Float[Array, ""]]
+    """(positions[order, 3], *parameters) -> kcal/mol"""
+    kind: str
+    """stretch, bend, torsion, …: the key under which its energy is listed."""
+    order: int
+    """Number of atoms."""
+    parameters: tuple[Parameter, ...]
+    n_own: int
+
+    @property
+    def own(self) -> tuple[Parameter, ...]:
+        """The parameters that its own rows hold."""
+        return self.parameters[: self.n_own]
