@@ -1,0 +1,1 @@
+"""Learns molecular force fields from quantum chemistry and runs them."""

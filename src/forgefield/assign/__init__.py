@@ -1,0 +1,1 @@
+"""Rules that give each interaction of a molecule its row of parameters."""

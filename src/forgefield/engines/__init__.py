@@ -1,0 +1,1 @@
+"""Energies from other programs: quantum chemistry for references, other engines for checks."""

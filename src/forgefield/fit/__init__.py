@@ -1,0 +1,1 @@
+"""Targets, the cost made of them, the solvers that minimise it, and how far the result can be trusted."""

@@ -1,0 +1,1 @@
+"""One file per format: QM output, structures and force-field files."""

@@ -1,0 +1,1 @@
+"""What a model says of molecules: forces, Hessians, normal modes, sensitivities."""

@@ -1,0 +1,73 @@
+"""Normal modes of a Hessian: mass-weighted, translations and rotations projected out, signed frequencies."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from forgefield import units
+
+_LINEAR = 1e-4
+"""A moment of inertia below this fraction of the largest is that of a linear molecule."""
+
+
+@dataclass(frozen=True, eq=False)
+class Vibrations:
+    """Vibrations of one molecule in ascending order of eigenvalue."""
+
+    eigenvalues: Float[np.ndarray, " modes"]
+    """kcal/mol/Å²/amu"""
+    vectors: Float[np.ndarray, "coordinates modes"]
+    """Orthonormal, in mass-weighted coordinates."""
+
+    @property
+    def frequencies(self) -> Float[np.ndarray, " modes"]:
+        """cm⁻¹, imaginary ones negative."""
+        return signed_frequencies(self.eigenvalues)
+
+
+def signed_frequencies(eigenvalues: Float[np.ndarray, " modes"]) -> Float[np.ndarray, " modes"]:
+    """Return sign(λ) √|λ| in cm⁻¹ for λ in kcal/mol/Å²/amu."""
+    return np.sign(eigenvalues) * np.sqrt(np.abs(eigenvalues)) * units.WAVENUMBER
+
+
+def rigid_motions(
+    positions: Float[np.ndarray, "atoms 3"], masses: Float[np.ndarray, " atoms"]
+) -> Float[np.ndarray, "coordinates motions"]:
+    """Return an orthonormal basis of translations and rotations in mass-weighted coordinates.
+
+    Six columns, five for a linear molecule, three for an atom, by the rank of the inertia tensor.
+    """
+    weights = np.sqrt(masses)
+    centred = positions - masses @ positions / masses.sum()
+    translations = (np.eye(3)[:, None, :] * weights[:, None]).reshape(3, -1)
+    inertia = np.einsum("a,ai,aj->ij", masses, centred, centred)
+    moments, axes = np.linalg.eigh(np.trace(inertia) * np.eye(3) - inertia)
+    turning = moments > _LINEAR * max(moments[-1], np.finfo(float).tiny)
+    rotations = (np.cross(axes.T[turning, None, :], centred) * weights[:, None]).reshape(turning.sum(), -1)
+    basis, _ = np.linalg.qr(np.concatenate([translations, rotations]).T)
+    return basis
+
+
+def vibrations(
+    hessian: Float[np.ndarray, "coordinates coordinates"],
+    positions: Float[np.ndarray, "atoms 3"],
+    masses: Float[np.ndarray, " atoms"],
+) -> Vibrations:
+    """Return the vibrations of one molecule: its Hessian [kcal/mol/Å²] inside the space of vibrations."""
+    weights = np.repeat(1.0 / np.sqrt(masses), 3)
+    motions = rigid_motions(positions, masses)
+    # The trailing columns of a complete QR span what translations and rotations leave over.
+    complete, _ = np.linalg.qr(motions, mode="complete")
+    space = complete[:, motions.shape[1] :]
+    weighted = weights[:, None] * (0.5 * (hessian + hessian.T)) * weights
+    eigenvalues, inside = np.linalg.eigh(space.T @ weighted @ space)
+    return Vibrations(eigenvalues=eigenvalues, vectors=space @ inside)
+
+
+def unprojected_frequencies(
+    hessian: Float[np.ndarray, "coordinates coordinates"], masses: Float[np.ndarray, " atoms"]
+) -> Float[np.ndarray, " coordinates"]:
+    """Return all 3N signed frequencies [cm⁻¹] of a Hessian, translations and rotations among them."""
+    weights = np.repeat(1.0 / np.sqrt(masses), 3)
+    return signed_frequencies(np.linalg.eigvalsh(weights[:, None] * (0.5 * (hessian + hessian.T)) * weights))

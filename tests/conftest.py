@@ -1,0 +1,35 @@
+"""Fixtures and settings that all tests share."""
+
+import os
+import zlib
+from pathlib import Path
+
+import jax
+import jax.random as jr
+import numpy as np
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Real QM data and reference listings, not part of the repository."""
+    path = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not path.is_dir():
+        pytest.skip(f"no reference data at {path} (set FORGEFIELD_DATA)")
+    return path.resolve()
+
+
+@pytest.fixture
+def key(request) -> jax.Array:
+    """A JAX key seeded from the name of the test."""
+    return jr.key(zlib.crc32(request.node.name.encode()))
+
+
+@pytest.fixture
+def generator(request) -> np.random.Generator:
+    """A NumPy generator seeded from the name of the test."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
