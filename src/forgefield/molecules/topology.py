@@ -4,14 +4,33 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Int
 
+IntArray = Array | np.ndarray
+
 
 class Interactions(eqx.Module):
     """All interactions of one term in all molecules of a batch."""
 
-    atoms: Int[Array | np.ndarray, "interactions order"]
+    atoms: Int[IntArray, "interactions order"]
     """Atoms of the batch."""
-    parameters: Int[Array | np.ndarray, "interactions parameters"]
+    parameters: Int[IntArray, "interactions parameters"]
     """Where each parameter of the term stands in the model's flat vector of values."""
+
+
+class ChargeRule(eqx.Module):
+    """How atomic charges follow from bond moments: q = formal + Σ sign μ / r0 over the bonds of an atom.
+
+    The charge of atom `a` of the batch is parameter `n + a` of an interaction, n being the number of
+    the model's values.
+    """
+
+    formal: Int[IntArray, " atoms"]
+    atom: Int[IntArray, " ends"]
+    """The atom at this end of a bond."""
+    moment: Int[IntArray, " ends"]
+    """Where the bond moment [e·Å] stands in the values."""
+    length: Int[IntArray, " ends"]
+    """Where the reference length [Å] stands in the values."""
+    sign: Int[IntArray, " ends"]
 
 
 class Topology(eqx.Module):
@@ -20,13 +39,14 @@ class Topology(eqx.Module):
     `interactions` has one entry for each term of the force field, in its order; a neural model needs none.
     """
 
-    species: Int[Array | np.ndarray, " atoms"]
+    species: Int[IntArray, " atoms"]
     """Atomic numbers."""
-    molecule: Int[Array | np.ndarray, " atoms"]
+    molecule: Int[IntArray, " atoms"]
     """Which molecule an atom belongs to, ascending."""
-    slot: Int[Array | np.ndarray, " atoms"]
+    slot: Int[IntArray, " atoms"]
     """The place of an atom in its own molecule."""
     interactions: tuple[Interactions, ...]
+    charges: ChargeRule | None
     n_molecules: int = eqx.field(static=True)
     n_max: int = eqx.field(static=True)
     """Atoms of the largest molecule."""
@@ -37,8 +57,10 @@ class Topology(eqx.Module):
         return self.species.shape[0]
 
 
-def batch(
-    species: list[Int[np.ndarray, " _"]], interactions: tuple[Interactions, ...] = ()
+def union(
+    species: list[Int[np.ndarray, " _"]],
+    interactions: tuple[Interactions, ...] = (),
+    charges: ChargeRule | None = None,
 ) -> Topology:
     """Return the topology of molecules with these atomic numbers, one array per molecule."""
     sizes = np.array([len(s) for s in species], dtype=np.int64)
@@ -47,6 +69,7 @@ def batch(
         molecule=np.repeat(np.arange(len(sizes)), sizes),
         slot=np.concatenate([np.arange(n) for n in sizes]),
         interactions=interactions,
+        charges=charges,
         n_molecules=len(sizes),
         n_max=int(sizes.max()),
     )

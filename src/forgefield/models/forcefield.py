@@ -1,0 +1,228 @@
+"""A classical force field: a sum of terms, each over its own interactions."""
+
+from collections.abc import Callable, Iterator
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from forgefield.models.model import AbstractModel, AbstractSensitivities, Selection
+from forgefield.molecules.topology import Interactions, Topology
+from forgefield.terms.term import Term
+
+
+class ForceField(AbstractModel):
+    """A sum of energy terms; term `t` acts on `topology.interactions[t]`.
+
+    `values` holds every parameter once. An interaction names its parameters by their places in
+    `values`, so that equivalent interactions, and terms that share a reference length, share the number.
+    """
+
+    terms: tuple[Term, ...] = eqx.field(static=True)
+    values: Float[Array, " parameters"]
+
+    def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
+        """Potential energy of each molecule [kcal/mol] at positions [Å]."""
+        return sum(self.energy_by_term(topology, positions), jnp.zeros(topology.n_molecules, positions.dtype))
+
+    def energy_by_term(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> tuple[Float[Array, " molecules"], ...]:
+        """Potential energy of each molecule [kcal/mol], term by term."""
+        energies = self.interaction_energies(topology, positions)
+        return tuple(
+            jax.ops.segment_sum(e, molecule_of(topology, group), topology.n_molecules, indices_are_sorted=False)
+            for e, group in zip(energies, topology.interactions, strict=True)
+        )
+
+    def interaction_energies(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> tuple[Float[Array, " interactions"], ...]:
+        """Energy of every interaction [kcal/mol], term by term."""
+        return tuple(
+            jax.vmap(lambda x, p, term=term: term.energy(x, *p))(x, p)
+            for term, x, p in self._local(topology, positions)
+        )
+
+    def hessian(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> Float[Array, "molecules coordinates coordinates"]:
+        """Second derivatives of each molecule's energy [kcal/mol/Å²], a sum of the terms' own blocks."""
+        n = 3 * topology.n_max
+        total = jnp.zeros((topology.n_molecules, n, n), positions.dtype)
+        for (term, x, p), group in zip(self._local(topology, positions), topology.interactions, strict=True):
+            blocks = jax.vmap(_block(term))(x, p)
+            place = coordinates_of(topology, group)
+            total = total.at[molecule_of(topology, group)[:, None, None], place[:, :, None], place[:, None, :]].add(
+                blocks
+            )
+        return total
+
+    def sensitivities(
+        self, topology: Topology, positions: Float[Array, "atoms 3"], selection: Selection
+    ) -> "LocalSensitivities":
+        """Return the derivatives by the selected values, sums of the terms' own."""
+        return LocalSensitivities(self, topology, positions, selection)
+
+    def charges(self, topology: Topology) -> Float[Array, " charges"]:
+        """Charge of each atom [e] that follows from bond moments; none where the topology has no such rule."""
+        rule = topology.charges
+        if rule is None:
+            return jnp.zeros(0, self.values.dtype)
+        share = jnp.asarray(rule.sign, self.values.dtype) * self.values[rule.moment] / self.values[rule.length]
+        return jnp.asarray(rule.formal, self.values.dtype).at[rule.atom].add(share)
+
+    def _local(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> Iterator[tuple[Term, Float[Array, "interactions order 3"], Float[Array, "interactions parameters"]]]:
+        """Yield each term with the positions and the parameters of its interactions."""
+        known = jnp.concatenate([self.values, self.charges(topology)]).astype(positions.dtype)
+        for term, group in zip(self.terms, topology.interactions, strict=True):
+            yield term, positions[group.atoms], known[group.parameters]
+
+
+class LocalSensitivities(AbstractSensitivities):
+    """Each derivative is taken of one interaction by its own parameters, then summed over interactions."""
+
+    model: ForceField
+    topology: Topology
+    positions: Float[Array, "atoms 3"]
+    selection: Selection
+
+    def energy(self) -> Float[Array, "molecules columns"]:
+        """Derivative of the energies [kcal/mol]."""
+
+        def scatter(total, group, columns, slopes):
+            return total.at[molecule_of(self.topology, group)[:, None], columns].add(slopes, mode="drop")
+
+        return self._summed((self.topology.n_molecules,), _energy, scatter, jnp.arange(self.topology.n_molecules))
+
+    def gradient(self) -> Float[Array, "atoms 3 columns"]:
+        """Derivative of the gradient [kcal/mol/Å]."""
+
+        def scatter(total, group, columns, slopes):
+            place = group.atoms[:, :, None, None], jnp.arange(3)[None, None, :, None], columns[:, None, None, :]
+            return total.at[place].add(slopes, mode="drop")
+
+        return self._summed((self.topology.n_atoms, 3), _gradient, scatter, jnp.asarray(self.topology.molecule))
+
+    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules modes columns"]:
+        """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
+
+        def scatter(total, group, columns, slopes):
+            molecule = molecule_of(self.topology, group)
+            q = modes[molecule[:, None], coordinates_of(self.topology, group)]
+            slopes = jnp.einsum("iak,iabp,ibk->ikp", q, slopes, q, optimize="optimal")
+            place = molecule[:, None, None], jnp.arange(modes.shape[2])[None, :, None], columns[:, None, :]
+            return total.at[place].add(slopes, mode="drop")
+
+        shape = self.topology.n_molecules, modes.shape[2]
+        return self._summed(shape, _block, scatter, jnp.arange(self.topology.n_molecules))
+
+    def hessian(self) -> Float[Array, "molecules coordinates coordinates columns"]:
+        """Derivative of the Hessians [kcal/mol/Å²]."""
+
+        def scatter(total, group, columns, slopes):
+            place = coordinates_of(self.topology, group)
+            molecule = molecule_of(self.topology, group)[:, None, None, None]
+            where = molecule, place[:, :, None, None], place[:, None, :, None], columns[:, None, None, :]
+            return total.at[where].add(slopes, mode="drop")
+
+        n = 3 * self.topology.n_max
+        return self._summed((self.topology.n_molecules, n, n), _block, scatter, jnp.arange(self.topology.n_molecules))
+
+    def _summed(
+        self,
+        shape: tuple[int, ...],
+        local: Callable[[Term], Callable],
+        scatter: Callable,
+        molecule: Int[Array, " leading"],
+    ) -> Float[Array, "*shape columns"]:
+        """Sum over interactions the derivative of what `local` makes of a term by the term's parameters.
+
+        `molecule` says to which molecule each entry of the leading axis of the result belongs.
+        """
+        n_values = self.model.values.shape[0]
+        total = jnp.zeros((*shape, self.selection.n), self.positions.dtype)
+        to_charges = jnp.zeros((*shape, self.topology.n_max), self.positions.dtype)
+        slots = jnp.asarray(self.topology.slot)
+        for (term, x, p), group, active in zip(
+            self.model._local(self.topology, self.positions),
+            self.topology.interactions,
+            self.selection.groups,
+            strict=True,
+        ):
+            if not active:
+                continue
+            slopes = jax.vmap(jax.jacfwd(local(term), argnums=1))(x, p)
+            beyond = jnp.asarray(group.parameters) >= n_values
+            own = jnp.where(
+                beyond,
+                self.selection.n,
+                jnp.append(self.selection.column, self.selection.n)[jnp.minimum(group.parameters, n_values)],
+            )
+            total = scatter(total, group, own, slopes)
+            if self.topology.charges is not None:
+                atom = jnp.maximum(group.parameters - n_values, 0)
+                to_charges = scatter(to_charges, group, jnp.where(beyond, slots[atom], self.topology.n_max), slopes)
+        if self.topology.charges is None:
+            return total
+        chain = self._charge_slopes()[molecule]
+        return total + jnp.einsum("m...s,msp->m...p", to_charges, chain)
+
+    def _charge_slopes(self) -> Float[Array, "molecules slots columns"]:
+        """Derivative of the charges in each molecule by the selected values."""
+        rule = self.topology.charges
+        assert rule is not None
+        values = self.model.values
+        moment, length = values[rule.moment], values[rule.length]
+        sign = jnp.asarray(rule.sign, values.dtype)
+        column = jnp.asarray(self.selection.column)
+        shape = self.topology.n_molecules, self.topology.n_max, self.selection.n
+        place = self.topology.molecule[rule.atom], self.topology.slot[rule.atom]
+        slopes = jnp.zeros(shape, values.dtype)
+        slopes = slopes.at[(*place, column[rule.moment])].add(sign / length, mode="drop")
+        return slopes.at[(*place, column[rule.length])].add(-sign * moment / length**2, mode="drop")
+
+
+def select(topology: Topology, n_values: int, wanted: Int[np.ndarray, " columns"]) -> Selection:
+    """Return the selection whose columns are these places in the values of a ForceField, in this order."""
+    column = np.full(n_values, len(wanted))
+    column[wanted] = np.arange(len(wanted))
+    selected = column < len(wanted)
+    rule = topology.charges
+    charges_move = rule is not None and bool(selected[rule.moment].any() or selected[rule.length].any())
+    n_charges = 0 if rule is None else topology.n_atoms
+    moving = np.concatenate([selected, np.full(n_charges, charges_move)])
+    groups = tuple(bool(moving[np.asarray(group.parameters)].any()) for group in topology.interactions)
+    return Selection(column=column, n=len(wanted), groups=groups)
+
+
+def molecule_of(topology: Topology, group: Interactions) -> Int[Array, " interactions"]:
+    """Return the molecule that each interaction belongs to."""
+    return jnp.asarray(topology.molecule)[group.atoms[:, 0]]
+
+
+def coordinates_of(topology: Topology, group: Interactions) -> Int[Array, "interactions coordinates"]:
+    """Return the rows of a molecule's Hessian that the coordinates of each interaction's atoms have."""
+    slots = jnp.asarray(topology.slot)[group.atoms]
+    return (3 * slots[:, :, None] + jnp.arange(3)[None, None, :]).reshape(slots.shape[0], -1)
+
+
+def _energy(term: Term) -> Callable[..., Float[Array, ""]]:
+    return lambda x, p: term.energy(x, *p)
+
+
+def _gradient(term: Term) -> Callable[..., Float[Array, "order 3"]]:
+    return jax.grad(_energy(term))
+
+
+def _block(term: Term) -> Callable[..., Float[Array, "coordinates coordinates"]]:
+    """Return the Hessian of one interaction as a function of its positions and parameters."""
+
+    def block(x, p):
+        return jax.hessian(lambda flat: term.energy(flat.reshape(x.shape), *p))(x.reshape(-1))
+
+    return block
