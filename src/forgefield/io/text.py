@@ -1,0 +1,105 @@
+"""Text of files and the numbers in it, with errors that name the file and the line."""
+
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield.errors import InputError, located
+
+_SHOWN = 5
+"""Offenders that a message quotes; the rest are counted."""
+_FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
+"""Fortran writes 1.0D-05, and 1.0-100 where the exponent has three digits."""
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file; raises InputError where it is missing, unreadable, empty or binary."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if not text.strip():
+        raise InputError(f"{path}: the file is empty")
+    if "\0" in text:
+        raise InputError(f"{path}: is a binary file where text is expected")
+    return text
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file under a temporary name beside it and rename it, so that no reader ever sees half a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        # The temporary file is private; what the user gets has the permissions of any new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def floats(path: Path | str, line: int | None, rows: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:
+    """Return the numbers of consecutive rows of text, the first of which is the 1-based `line` of the file.
+
+    Raises InputError that quotes each word that is no finite number, `****` of an overflowed field among them.
+    """
+    words = " ".join(rows).split()
+    try:
+        numbers = np.array(words, dtype=np.float64)
+    except ValueError:
+        numbers = np.full(1, np.nan)
+    if np.isfinite(numbers).all():
+        return numbers
+    return _floats_word_by_word(path, line, rows, what)
+
+
+def _floats_word_by_word(
+    path: Path | str, line: int | None, rows: Sequence[str], what: str
+) -> Float[np.ndarray, " numbers"]:
+    numbers, wrong = [], []
+    for offset, row in enumerate(rows):
+        for word in row.split():
+            number = _float(word)
+            numbers.append(number)
+            if not np.isfinite(number):
+                wrong.append(repr(word) if line is None else f"{word!r} (line {line + offset})")
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        quoted = ", ".join(wrong[:_SHOWN])
+        raise InputError(f"{path}: {what}: {quoted}{more} cannot be read as finite numbers; repeat or repair the job")
+    return np.array(numbers)
+
+
+def _float(word: str) -> float:
+    try:
+        return float(_FORTRAN_EXPONENT.sub("E", word))
+    except ValueError:
+        return float("nan")
+
+
+def integer(path: Path | str, line: int | None, word: str, what: str) -> int:
+    """Return one integer; raises InputError that quotes what stands there instead."""
+    try:
+        return int(word)
+    except ValueError:
+        raise InputError(located(path, line, f"{what} is {word!r}, expected an integer")) from None
+
+
+def integers(path: Path | str, line: int | None, rows: Sequence[str], what: str) -> Int[np.ndarray, " numbers"]:
+    """Return the integers of consecutive rows of text as `floats` does."""
+    numbers = floats(path, line, rows, what)
+    whole = np.rint(numbers)
+    if (numbers != whole).any() or (np.abs(whole) > np.iinfo(np.int32).max).any():
+        raise InputError(located(path, line, f"{what} must be integers"))
+    return whole.astype(np.int64)

@@ -1,0 +1,127 @@
+"""Reads xyz and extended xyz files of one or more frames."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from ase.io import iread
+from jaxtyping import Int
+
+from forgefield import units
+from forgefield.errors import InputError, located
+from forgefield.io.parts import Part
+from forgefield.io.text import floats, integer, read_text
+from forgefield.molecules.elements import SYMBOLS, atomic_number
+
+_STATED = re.compile(r"\b(charge|multiplicity)\s*=\s*\"?([^\s\",;]+)", re.IGNORECASE)
+
+
+def read_xyz(path: Path) -> list[Part]:
+    """Return the frames of an xyz file (Å), or of an extended one with its energy [eV] and forces [eV/Å].
+
+    The comment of a frame may state `charge=-1 multiplicity=1`. Raises InputError that names the line.
+    """
+    lines = read_text(path).splitlines()
+    if any("Properties=" in line for line in lines):
+        return _read_extended(path)
+    starts = _frame_starts(path, lines)
+    return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
+
+
+def _frame_name(path: Path, index: int, n_frames: int) -> str:
+    return path.stem if n_frames == 1 else f"{path.stem}-{index + 1}"
+
+
+def _frame_starts(path: Path, lines: list[str]) -> list[int]:
+    starts, line = [], 0
+    while line < len(lines):
+        if not lines[line].strip():
+            line += 1
+            continue
+        n_atoms = _atom_count(path, line, lines[line])
+        if line + 2 + n_atoms > len(lines):
+            message = f"the frame has {n_atoms} atoms, but the file ends after {max(len(lines) - line - 2, 0)} of them"
+            raise InputError(located(path, line + 1, message))
+        starts.append(line)
+        line += 2 + n_atoms
+    return starts
+
+
+def _atom_count(path: Path, line: int, text: str) -> int:
+    words = text.split()
+    if len(words) > 1 and words[0].isdigit():
+        raise InputError(
+            located(path, line + 1, f"expected only the number of atoms, found {text.strip()!r}; is it a Tinker file?")
+        )
+    n_atoms = integer(path, line + 1, text.strip(), "the number of atoms")
+    if n_atoms < 1:
+        raise InputError(located(path, line + 1, f"the number of atoms is {n_atoms}"))
+    return n_atoms
+
+
+def _frame(path: Path, lines: list[str], start: int, name: str) -> Part:
+    comment = lines[start + 1]
+    n_atoms = int(lines[start])
+    rows = [line.split() for line in lines[start + 2 : start + 2 + n_atoms]]
+    short = [start + 3 + i for i, row in enumerate(rows) if len(row) < 4]
+    if short:
+        numbers = ", ".join(map(str, short))
+        raise InputError(f"{path}, line(s) {numbers}: expected an element and three coordinates")
+    positions = floats(path, start + 3, [" ".join(row[1:4]) for row in rows], "coordinates").reshape(-1, 3)
+    stated = {key.lower(): integer(path, start + 2, value, key.lower()) for key, value in _STATED.findall(comment)}
+    return Part(
+        source=str(path),
+        species=_species(path, start, [row[0] for row in rows]),
+        positions=positions,
+        charge=stated.get("charge"),
+        multiplicity=stated.get("multiplicity"),
+        name=name,
+    )
+
+
+def _species(path: Path, start: int, words: list[str]) -> Int[np.ndarray, " atoms"]:
+    species, wrong = [], []
+    for i, word in enumerate(words):
+        try:
+            species.append(int(word) if word.isdecimal() and int(word) < len(SYMBOLS) else atomic_number(word))
+        except InputError:
+            wrong.append(f"{word!r} (line {start + 3 + i})")
+    if wrong:
+        raise InputError(f"{path}: " + ", ".join(wrong) + " are no element symbols")
+    return np.array(species)
+
+
+def _read_extended(path: Path) -> list[Part]:
+    try:
+        frames = list(iread(path, index=":", format="extxyz"))
+    except Exception as error:  # The library raises whatever its parser stumbles on.
+        raise InputError(f"{path}: is not a readable extended xyz file ({type(error).__name__}: {error})") from error
+    if not frames:
+        raise InputError(f"{path}: holds no frame")
+    return [_extended_frame(path, atoms, _frame_name(path, i, len(frames))) for i, atoms in enumerate(frames)]
+
+
+def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
+    if atoms.pbc.any():
+        raise InputError(f'{path}: frame {name} is periodic; write pbc="F F F" if it is a molecule')
+    results = atoms.calc.results if atoms.calc is not None else {}
+    energy, forces = results.get("energy"), results.get("forces")
+    stated = {
+        key: integer(path, None, str(atoms.info[key]), f"{key} of frame {name}")
+        for key in ("charge", "multiplicity")
+        if key in atoms.info
+    }
+    if energy is not None:
+        energy = float(floats(path, None, [str(energy)], f"energy of frame {name}")[0]) * units.ELECTRONVOLT
+    return Part(
+        source=str(path),
+        species=np.asarray(atoms.numbers, dtype=np.int64),
+        positions=np.asarray(atoms.positions, dtype=np.float64),
+        energy=energy,
+        gradient=None if forces is None else -units.ELECTRONVOLT * np.asarray(forces, dtype=np.float64),
+        masses=np.asarray(atoms.get_masses(), dtype=np.float64) if atoms.has("masses") else None,
+        charge=stated.get("charge"),
+        multiplicity=stated.get("multiplicity"),
+        name=name,
+    )
