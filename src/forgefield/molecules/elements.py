@@ -23,7 +23,10 @@ def atomic_number(symbol: str) -> int:
 
 
 def covalent_radius(number: int) -> float:
-    """Return the covalent radius [Å] (Cordero et al., Dalton Trans. 2008, 2832); raises InputError where there is none."""
+    """Return the covalent radius [Å] (Cordero et al., Dalton Trans. 2008, 2832).
+
+    Raises InputError for an element that has none.
+    """
     if not 0 < number <= _LAST_WITH_RADIUS:
         raise InputError(
             f"element {SYMBOLS[number]} has no covalent radius: give the bonds in the structure file (mol2, mae, sdf)"

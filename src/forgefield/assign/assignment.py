@@ -1,0 +1,45 @@
+"""A force field laid over molecules: the model, the topology, and what each row means."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from forgefield.errors import InputError
+from forgefield.models.forcefield import ForceField
+from forgefield.models.rows import Row
+from forgefield.molecules.bonds import pieces
+from forgefield.molecules.molecule import Molecule, symbol
+from forgefield.molecules.topology import Topology
+
+
+@dataclass(frozen=True, eq=False)
+class Assignment:
+    """A model and the topology it acts on, with the rows that the model's values stand in."""
+
+    model: ForceField
+    topology: Topology
+    rows: tuple[Row, ...]
+    types: tuple[tuple[str, ...], ...]
+    """Atom types of each molecule."""
+    descriptions: dict[str, str] = field(default_factory=dict)
+    """What a generated type stands for, such as `C bonded to F, H, H, H`."""
+
+
+def require_connected(molecules: list[Molecule]) -> None:
+    """Raise InputError that lists the pieces of every molecule that is not connected by its bonds."""
+    complaints = []
+    for molecule in molecules:
+        parts = pieces(molecule.n_atoms, molecule.bonds)
+        if len(parts) > 1:
+            named = "; ".join(_atoms(molecule, part) for part in parts)
+            complaints.append(f"{molecule.source or molecule.name}: the molecule is in {len(parts)} pieces: {named}")
+    if complaints:
+        raise InputError(
+            "\n".join(complaints) + "\nGive its bonds in the structure file (mol2, mae), or state that it is a "
+            "transition state so that partial bonds are perceived, or split it into molecules."
+        )
+
+
+def _atoms(molecule: Molecule, part: np.ndarray) -> str:
+    shown = ", ".join(f"{symbol(molecule.species[i])}{i + 1}" for i in part[:6])
+    return shown + (f", … ({len(part)} atoms)" if len(part) > 6 else "")

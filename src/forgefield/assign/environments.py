@@ -1,0 +1,41 @@
+"""Atom types made from the molecules: an element and its neighbourhood to a chosen depth."""
+
+from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.paths import neighbours
+
+
+def environments(molecule: Molecule, depth: int) -> list[str]:
+    """Return a description of each atom's neighbourhood; equal descriptions are equivalent atoms.
+
+    Depth 0 is the element, depth 1 the element and its neighbours' elements (`C(F,H,H,H)`), depth 2
+    their neighbours as well. A partial or coordinative bond is marked by a tilde.
+    """
+    loose = {
+        frozenset(map(int, pair)) for pair, order in zip(molecule.bonds, molecule.orders, strict=True) if order < 1
+    }
+    around = neighbours(molecule.n_atoms, molecule.bonds)
+    described = list(molecule.symbols)
+    for _ in range(depth):
+        described = [
+            f"{molecule.symbols[i]}({','.join(sorted(('~' if frozenset((i, j)) in loose else '') + described[j] for j in around[i]))})"
+            for i in range(molecule.n_atoms)
+        ]
+    return described
+
+
+def environment_types(molecules: list[Molecule], depth: int) -> tuple[list[tuple[str, ...]], dict[str, str]]:
+    """Return the types of each molecule's atoms and what each type stands for.
+
+    A type is named by its element and a number, in order of appearance: C1, C2, H1, …
+    """
+    names: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    types = []
+    for molecule in molecules:
+        described = environments(molecule, depth)
+        for element, description in zip(molecule.symbols, described, strict=True):
+            if description not in names:
+                counts[element] = counts.get(element, 0) + 1
+                names[description] = f"{element}{counts[element]}"
+        types.append(tuple(names[d] for d in described))
+    return types, {name: description for description, name in names.items()}

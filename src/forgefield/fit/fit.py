@@ -1,0 +1,228 @@
+"""The fit: many starts in one compiled step, repeated until every one of them has ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import norm, qmc
+
+from forgefield.fit.cost import Problem, quadratic
+from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider, step
+from forgefield.properties.matching import match_modes
+
+SPREAD = 1.0
+"""Further starts lie about the first with this standard deviation, in prior widths."""
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Everything a fit needs to go on: saved after each iteration, passed back to resume."""
+
+    state: State
+    matching: Int[np.ndarray, "starts molecules modes"]
+    best_cost: Float[np.ndarray, " starts"]
+    best_at: Float[np.ndarray, "starts free"]
+    costs: Float[np.ndarray, "iterations starts"]
+    """Cost after each iteration."""
+
+    @property
+    def n_iterations(self) -> int:
+        """Number of iterations so far."""
+        return len(self.costs)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How a fit ended; everything about the best start unless it says starts."""
+
+    at: Float[np.ndarray, " free"]
+    """Scaled variables with the lowest cost found."""
+    success: bool
+    message: str
+    costs: Float[np.ndarray, " iterations"]
+    matching: Int[np.ndarray, "molecules modes"]
+    starts_cost: Float[np.ndarray, " starts"]
+    starts_at: Float[np.ndarray, "starts free"]
+    starts_converged: np.ndarray
+    n_accepted: int
+    n_iterations: int
+    compile_s: float
+    wall_s: float
+
+
+def spread_starts(
+    problem: Problem, n: int, *, seed: int = 0, spread: float = SPREAD
+) -> Float[np.ndarray, "starts free"]:
+    """Return n starting points in scaled variables: the estimate, then a Sobol sequence mapped to a normal."""
+    n_free = len(problem.prior.width)
+    points = np.zeros((n, n_free))
+    if n > 1:
+        sobol = qmc.Sobol(n_free, rng=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(n - 1))))[: n - 1]
+        points[1:] = spread * norm.ppf(np.clip(sobol, 1e-6, 1 - 1e-6))
+    lower, upper = scaled_bounds(problem)
+    return np.clip(points, lower, upper)
+
+
+def scaled_bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds in scaled variables."""
+    centre, width = np.asarray(problem.prior.centre), np.asarray(problem.prior.width)
+    return (np.asarray(problem.lower) - centre) / width, (np.asarray(problem.upper) - centre) / width
+
+
+def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: LevenbergMarquardt) -> Progress:
+    """Return the progress of a fit that has not begun."""
+    n_starts = len(points)
+    n_modes = problem.data.eigenvalues.shape[1]
+    seen = _shapes(problem)
+    state = jax.vmap(lambda at: begin(at, seen, solver))(jnp.asarray(points))
+    identity = np.broadcast_to(np.arange(n_modes), (n_starts, problem.data.topology.n_molecules, n_modes))
+    return Progress(
+        state=state,
+        matching=np.array(identity),
+        best_cost=np.full(n_starts, np.inf),
+        best_at=np.array(points),
+        costs=np.zeros((0, n_starts)),
+    )
+
+
+def fit(
+    problem: Problem,
+    progress: Progress,
+    solver: LevenbergMarquardt,
+    *,
+    after: Callable[[Progress], None] = lambda progress: None,
+) -> Fit:
+    """Minimise the cost from every start of `progress` and return the best end.
+
+    `after` is called with the progress after each iteration; a KeyboardInterrupt ends the fit with the
+    best point so far. Success needs an accepted step and a converged gradient; the message says which failed.
+    """
+    began = perf_counter()
+    compile_s = 0.0
+    stopped = ""
+    try:
+        while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
+            iteration_began = perf_counter()
+            progress = _iterate(problem, progress, solver)
+            compile_s = compile_s or perf_counter() - iteration_began
+            after(progress)
+    except KeyboardInterrupt:
+        stopped = "interrupted: the best parameters so far are kept"
+    return _ended(progress, solver, stopped, compile_s, perf_counter() - began)
+
+
+def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -> Progress:
+    """Take one step from every start, renew the matching of modes, and note the best."""
+    state = _step_all(problem, progress.state, jnp.asarray(progress.matching), solver)
+    matching, changed = progress.matching, np.zeros(len(progress.best_cost), dtype=bool)
+    if problem.uses_matching:
+        matching, changed = _renew(problem, state, progress.matching)
+    cost = np.asarray(state.quadratic.cost)
+    # A cost under an outdated matching is not comparable and will be evaluated again.
+    better = ~changed & (cost < progress.best_cost)
+    best_at = np.where(better[:, None], np.asarray(state.at), progress.best_at)
+    best_cost = np.where(better, cost, progress.best_cost)
+    if changed.any():
+        state = _reconsider_some(state, jnp.asarray(changed))
+    costs = np.concatenate([progress.costs, cost[None]])
+    return replace(progress, state=state, matching=matching, best_cost=best_cost, best_at=best_at, costs=costs)
+
+
+@eqx.filter_jit
+def _step_all(problem: Problem, state: State, matching, solver: LevenbergMarquardt) -> State:
+    lower, upper = _bounds(problem)
+
+    def one(state, matching):
+        return step(state, lambda at: _evaluate(problem, at, matching), lower, upper, solver)
+
+    return jax.vmap(one)(state, matching)
+
+
+@eqx.filter_jit
+def _reconsider_some(state: State, changed) -> State:
+    def one(state, changed):
+        return jax.tree.map(lambda a, b: jnp.where(changed, a, b), reconsider(state), state)
+
+    return jax.vmap(one)(state, changed)
+
+
+def _bounds(problem: Problem):
+    prior = problem.prior
+    width = jnp.asarray(prior.width)
+    return (jnp.asarray(problem.lower) - prior.centre) / width, (jnp.asarray(problem.upper) - prior.centre) / width
+
+
+def _evaluate(problem: Problem, at, matching):
+    """Return the quadratic model of the cost and what the renewal of the matching needs."""
+    model, seen = quadratic(problem, at, matching)
+    return model, (seen.mixing**2, seen.eigenvalues) if problem.uses_matching else ()
+
+
+def _shapes(problem: Problem):
+    n_molecules, n_modes = problem.data.eigenvalues.shape
+    if not problem.uses_matching:
+        return ()
+    return jax.ShapeDtypeStruct((n_molecules, n_modes, n_modes), float), jax.ShapeDtypeStruct(
+        (n_molecules, n_modes), float
+    )
+
+
+def _renew(
+    problem: Problem, state: State, matching: Int[np.ndarray, "starts molecules modes"]
+) -> tuple[Int[np.ndarray, "starts molecules modes"], np.ndarray]:
+    """Return the matching at each accepted point and which starts it changed for."""
+    overlaps, eigenvalues = (np.asarray(leaf) for leaf in state.seen)
+    renewed = matching.copy()
+    for s in np.flatnonzero(np.asarray(state.accepted)):
+        renewed[s] = matchings(problem, overlaps[s], eigenvalues[s])
+    return renewed, (renewed != matching).any(axis=(1, 2))
+
+
+def matchings(
+    problem: Problem,
+    overlaps: Float[np.ndarray, "molecules modes modes"],
+    eigenvalues: Float[np.ndarray, "molecules modes"],
+) -> Int[np.ndarray, "molecules modes"]:
+    """Match the modes of each molecule; padding is matched with itself."""
+    reference, counts = np.asarray(problem.data.eigenvalues), np.asarray(problem.data.has_mode).sum(axis=1)
+    matching = np.tile(np.arange(reference.shape[1]), (len(reference), 1))
+    for m, n in enumerate(counts):
+        matching[m, :n] = match_modes(overlaps[m, :n, :n], reference[m, :n], eigenvalues[m, :n])
+    return matching
+
+
+def _ended(progress: Progress, solver: LevenbergMarquardt, stopped: str, compile_s: float, wall_s: float) -> Fit:
+    best = int(np.argmin(progress.best_cost))
+    n_accepted = int(progress.state.n_accepted[best])
+    converged = bool(progress.state.converged[best]) and n_accepted > 0
+    return Fit(
+        at=progress.best_at[best],
+        success=converged and not stopped,
+        message=stopped or _message(progress, best, n_accepted, solver),
+        costs=progress.costs[:, best],
+        matching=progress.matching[best],
+        starts_cost=progress.best_cost,
+        starts_at=progress.best_at,
+        starts_converged=np.asarray(progress.state.converged),
+        n_accepted=n_accepted,
+        n_iterations=progress.n_iterations,
+        compile_s=compile_s,
+        wall_s=wall_s,
+    )
+
+
+def _message(progress: Progress, best: int, n_accepted: int, solver: LevenbergMarquardt) -> str:
+    if not np.isfinite(progress.best_cost[best]):
+        return "not converged: the cost is not a finite number at the start"
+    if n_accepted <= 0:
+        return "not converged: no step was accepted; the start is already stationary or cannot be improved"
+    if progress.state.converged[best]:
+        return f"converged: a further step would lower the cost by less than {solver.tolerance:g} of it"
+    if progress.state.stuck[best]:
+        return "not converged: no step lowers the cost any more, although its gradient is not zero"
+    return f"not converged: {solver.max_steps} iterations were not enough; the best parameters are kept"

@@ -1,0 +1,100 @@
+"""What a fit is trained on: molecules in their reference geometry and what QM said of them, as arrays."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from forgefield.molecules.molecule import Molecule, Reference, standard_masses
+from forgefield.molecules.topology import Topology
+
+FloatArray = Array | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One molecule, its reference, and the Hessian after the policy for transition states."""
+
+    molecule: Molecule
+    reference: Reference
+    hessian: Float[np.ndarray, "coordinates coordinates"] | None
+    """kcal/mol/Å², after the policy."""
+    eigenvalues: Float[np.ndarray, " modes"] | None
+    """kcal/mol/Å²/amu, after the policy, ascending order not required."""
+    modes: Float[np.ndarray, "coordinates modes"] | None
+    """Orthonormal, in mass-weighted coordinates."""
+    reaction_mode: int | None
+    """The mode whose eigenvalue the policy is about."""
+    statement: str = ""
+    """What the policy did, in words."""
+    group: str = ""
+    """Relative energies are compared within a group."""
+
+    @property
+    def masses(self) -> Float[np.ndarray, " atoms"]:
+        """amu"""
+        stated = self.reference.masses
+        return standard_masses(self.reference.species) if stated is None else stated
+
+
+class TrainingSet(eqx.Module):
+    """The references of a batch as arrays, padded where they are dense per molecule."""
+
+    topology: Topology
+    positions: Float[FloatArray, "atoms 3"]
+    """Å"""
+    modes: Float[FloatArray, "molecules coordinates modes"]
+    """Reference modes divided by the roots of the masses, so that qᵀ H q is an eigenvalue."""
+    eigenvalues: Float[FloatArray, "molecules modes"]
+    """kcal/mol/Å²/amu, after the policy."""
+    has_mode: Bool[FloatArray, "molecules modes"]
+    hessian: Float[FloatArray, "molecules coordinates coordinates"]
+    """kcal/mol/Å², after the policy."""
+    has_hessian: Bool[FloatArray, " molecules"]
+    gradient: Float[FloatArray, "atoms 3"]
+    """kcal/mol/Å"""
+    has_gradient: Bool[FloatArray, " molecules"]
+    energy: Float[FloatArray, " molecules"]
+    """kcal/mol"""
+    has_energy: Bool[FloatArray, " molecules"]
+    group: Int[FloatArray, " molecules"]
+
+
+def training_set(topology: Topology, examples: list[Example]) -> TrainingSet:
+    """Gather the references of the molecules of a topology. Padding is zero and marked as absent."""
+    n, coordinates = len(examples), 3 * topology.n_max
+    n_modes = max((e.modes.shape[1] for e in examples if e.modes is not None), default=1)
+    modes = np.zeros((n, coordinates, n_modes))
+    eigenvalues = np.zeros((n, n_modes))
+    has_mode = np.zeros((n, n_modes), dtype=bool)
+    hessian = np.zeros((n, coordinates, coordinates))
+    for m, example in enumerate(examples):
+        if example.modes is None or example.eigenvalues is None or example.hessian is None:
+            continue
+        rows, k = example.modes.shape
+        modes[m, :rows, :k] = example.modes / np.repeat(np.sqrt(example.masses), 3)[:, None]
+        eigenvalues[m, :k] = example.eigenvalues
+        has_mode[m, :k] = True
+        hessian[m, :rows, :rows] = example.hessian
+    references = [e.reference for e in examples]
+    groups = {name: k for k, name in enumerate(dict.fromkeys(e.group for e in examples))}
+    return TrainingSet(
+        topology=topology,
+        positions=np.concatenate([r.positions for r in references]),
+        modes=modes,
+        eigenvalues=eigenvalues,
+        has_mode=has_mode,
+        hessian=hessian,
+        has_hessian=np.array([e.hessian is not None for e in examples]),
+        gradient=np.concatenate([_gradient(r) for r in references]),
+        has_gradient=np.array([r.gradient is not None or r.stationary_order is not None for r in references]),
+        energy=np.array([0.0 if r.energy is None else r.energy for r in references]),
+        has_energy=np.array([r.energy is not None for r in references]),
+        group=np.array([groups[e.group] for e in examples]),
+    )
+
+
+def _gradient(reference: Reference) -> Float[np.ndarray, "atoms 3"]:
+    """Return the gradient, zero where there is none."""
+    return np.zeros_like(reference.positions) if reference.gradient is None else reference.gradient

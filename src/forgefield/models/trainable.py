@@ -1,0 +1,117 @@
+"""Which values of a force field change in a fit: freezing, bounds and linear ties."""
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from forgefield.errors import InputError
+from forgefield.models.rows import Row
+
+
+@dataclass(frozen=True, eq=False)
+class Trainable:
+    """The values that change, as a linear function of free variables: values[places] = matrix q + offset."""
+
+    names: tuple[str, ...]
+    """Name of each value that changes."""
+    places: Int[np.ndarray, " values"]
+    matrix: Float[np.ndarray, "values free"]
+    offset: Float[np.ndarray, " values"]
+    lower: Float[np.ndarray, " free"]
+    upper: Float[np.ndarray, " free"]
+    leaders: Int[np.ndarray, " free"]
+    """Which of the changing values each free variable is."""
+
+    @property
+    def n_free(self) -> int:
+        """Number of free variables."""
+        return self.matrix.shape[1]
+
+    def values(self, start: Float[Array, " parameters"], free: Float[Array, " free"]) -> Float[Array, " parameters"]:
+        """Return all values of the model for these free variables, the others as in `start`."""
+        return start.at[self.places].set(self.matrix @ free + self.offset)
+
+    def free(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " free"]:
+        """Return the free variables that these values of a model stand for, inside the bounds."""
+        return np.clip(np.asarray(values)[self.places][self.leaders], self.lower, self.upper)
+
+
+@dataclass(frozen=True)
+class Tie:
+    """One value follows another: follower = factor · leader + offset."""
+
+    follower: str
+    leader: str
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+def trainable(
+    rows: tuple[Row, ...],
+    n_values: int,
+    *,
+    frozen: frozenset[str] = frozenset(),
+    ties: tuple[Tie, ...] = (),
+    unbounded: frozenset[str] = frozenset(),
+) -> Trainable:
+    """Return what changes when these rows are trained.
+
+    Names are those of `Row.parameter_name`. `unbounded` names keep no bounds (negative force constants).
+    Raises InputError for a tie that names no trained parameter, and for ties that run in a circle.
+    """
+    named: dict[str, tuple[int, float, float]] = {}
+    for row in rows:
+        for position, (place, parameter) in enumerate(zip(row.indices, row.term.own, strict=True)):
+            name = row.parameter_name(position)
+            free = name in unbounded
+            bounds = (-np.inf, np.inf) if free else (parameter.minimum, parameter.maximum)
+            if name not in frozen and place < n_values:
+                named[name] = (place, *bounds)
+    leading = _leaders(tuple(named), ties)
+    free_names = [name for name in named if leading[name][0] == name]
+    column = {name: k for k, name in enumerate(free_names)}
+    matrix = np.zeros((len(named), len(free_names)))
+    offset = np.zeros(len(named))
+    for k, name in enumerate(named):
+        leader, factor, shift = leading[name]
+        matrix[k, column[leader]] = factor
+        offset[k] = shift
+    positions = {name: k for k, name in enumerate(named)}
+    return Trainable(
+        names=tuple(named),
+        places=np.array([named[name][0] for name in named], dtype=np.int64),
+        matrix=matrix,
+        offset=offset,
+        lower=np.array([named[name][1] for name in free_names]),
+        upper=np.array([named[name][2] for name in free_names]),
+        leaders=np.array([positions[name] for name in free_names], dtype=np.int64),
+    )
+
+
+def starting_model(start: Float[Array, " parameters"], ties: Trainable) -> Float[Array, " parameters"]:
+    """Return the values with ties and bounds applied."""
+    return ties.values(start, jnp.asarray(ties.free(np.asarray(start))))
+
+
+def _leaders(names: tuple[str, ...], ties: tuple[Tie, ...]) -> dict[str, tuple[str, float, float]]:
+    """Follow each tie to the variable that is free: name -> (leader, factor, offset)."""
+    unknown = sorted({n for tie in ties for n in (tie.follower, tie.leader)} - set(names))
+    if unknown:
+        raise InputError("a tie names parameters that are not trained: " + ", ".join(map(repr, unknown)))
+    twice = sorted({t.follower for t in ties if sum(o.follower == t.follower for o in ties) > 1})
+    if twice:
+        raise InputError("parameters are tied more than once: " + ", ".join(map(repr, twice)))
+    direct = {tie.follower: tie for tie in ties}
+    resolved = {}
+    for name in names:
+        leader, factor, shift, passed = name, 1.0, 0.0, [name]
+        while leader in direct:
+            tie = direct[leader]
+            leader, factor, shift = tie.leader, factor * tie.factor, shift + factor * tie.offset
+            if leader in passed:
+                raise InputError("ties run in a circle: " + " -> ".join([*passed, leader]) + "; remove one of them")
+            passed.append(leader)
+        resolved[name] = (leader, factor, shift)
+    return resolved

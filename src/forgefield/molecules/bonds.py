@@ -1,0 +1,66 @@
+"""Bonds perceived from distances and covalent radii."""
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from forgefield.molecules.elements import covalent_radius
+
+BOND_TOLERANCE = 1.25
+"""Atoms closer than this many times the sum of their covalent radii are bonded."""
+PARTIAL_TOLERANCE = 1.5
+"""In a transition state, atoms closer than this many times the sum are partially bonded."""
+PARTIAL_ORDER = 0.5
+"""Order given to a partial bond."""
+
+
+def perceive_bonds(
+    species: Int[np.ndarray, " atoms"],
+    positions: Float[np.ndarray, "atoms 3"],
+    *,
+    tolerance: float = BOND_TOLERANCE,
+) -> tuple[Int[np.ndarray, "bonds 2"], Float[np.ndarray, " bonds"]]:
+    """Return the bonds (i < j, ascending) and their orders, all 1.
+
+    Two atoms are bonded when their distance [Å] is below `tolerance` times the sum of their covalent
+    radii. Raises InputError for an element without a radius.
+    """
+    bonds = np.argwhere(np.triu(_relative_distances(species, positions) < tolerance, 1))
+    return bonds, np.ones(len(bonds))
+
+
+def perceive_transition_state_bonds(
+    species: Int[np.ndarray, " atoms"],
+    positions: Float[np.ndarray, "atoms 3"],
+    *,
+    tolerance: float = BOND_TOLERANCE,
+    partial_tolerance: float = PARTIAL_TOLERANCE,
+) -> tuple[Int[np.ndarray, "bonds 2"], Float[np.ndarray, " bonds"]]:
+    """Return bonds and orders with the forming and breaking bonds of a transition state, of order ½.
+
+    Atoms that share a neighbour are not partially bonded, however close they are.
+    """
+    relative = _relative_distances(species, positions)
+    full = relative < tolerance
+    np.fill_diagonal(full, val=False)
+    share_neighbour = (full.astype(int) @ full.astype(int)) > 0
+    partial = (relative < partial_tolerance) & ~full & ~share_neighbour
+    bonds = np.argwhere(np.triu(full | partial, 1))
+    return bonds, np.where(full[bonds[:, 0], bonds[:, 1]], 1.0, PARTIAL_ORDER)
+
+
+def pieces(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[Int[np.ndarray, " _"]]:
+    """Return the atoms of each connected piece of a molecule."""
+    graph = coo_array((np.ones(len(bonds)), (bonds[:, 0], bonds[:, 1])), shape=(n_atoms, n_atoms))
+    n_pieces, piece = connected_components(graph, directed=False)
+    return [np.flatnonzero(piece == k) for k in range(n_pieces)]
+
+
+def _relative_distances(
+    species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"]
+) -> Float[np.ndarray, "atoms atoms"]:
+    """Return distances in units of the sum of the covalent radii."""
+    radii = np.array([covalent_radius(z) for z in species])
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
+    return distances / (radii[:, None] + radii[None])

@@ -1,0 +1,63 @@
+"""Angles, torsions, centres and non-bonded pairs that a list of bonds implies."""
+
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Int
+
+
+def neighbours(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[list[int]]:
+    """Return the neighbours of each atom in the order of the bond list."""
+    lists: list[list[int]] = [[] for _ in range(n_atoms)]
+    for i, j in bonds:
+        lists[i].append(int(j))
+        lists[j].append(int(i))
+    return lists
+
+
+def angles(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "angles 3"]:
+    """Return every (end, centre, end)."""
+    found = [
+        (i, centre, k) for centre, around in enumerate(neighbours(n_atoms, bonds)) for i, k in combinations(around, 2)
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 3)
+
+
+def torsions(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "torsions 4"]:
+    """Return every chain of four different atoms, once in one of its directions."""
+    around = neighbours(n_atoms, bonds)
+    found = [(i, j, k, m) for j, k in bonds for i in around[j] for m in around[k] if i != k and m != j and i != m]
+    return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def planar_centres(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "centres 4"]:
+    """Return (first neighbour, centre, second, third) for every atom with exactly three neighbours."""
+    found = [
+        (around[0], centre, around[1], around[2])
+        for centre, around in enumerate(neighbours(n_atoms, bonds))
+        if len(around) == 3
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def angle_pairs(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "pairs 5"]:
+    """Return (centre, ends of one angle, ends of another) for every two angles at one centre."""
+    found = [
+        (centre, *first, *second)
+        for centre, around in enumerate(neighbours(n_atoms, bonds))
+        for first, second in combinations(combinations(around, 2), 2)
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 5)
+
+
+def bond_separations(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"], limit: int = 4) -> Int[np.ndarray, "atoms atoms"]:
+    """Return the number of bonds between two atoms, `limit` standing for that many or more."""
+    bonded = np.zeros((n_atoms, n_atoms), dtype=bool)
+    bonded[bonds[:, 0], bonds[:, 1]] = bonded[bonds[:, 1], bonds[:, 0]] = True
+    separation = np.full((n_atoms, n_atoms), limit)
+    np.fill_diagonal(separation, 0)
+    reached = np.eye(n_atoms, dtype=bool)
+    for steps in range(1, limit):
+        reached = reached | ((reached.astype(int) @ bonded.astype(int)) > 0)
+        separation[reached & (separation == limit)] = steps
+    return separation
