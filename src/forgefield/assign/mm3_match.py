@@ -1,0 +1,189 @@
+"""Which row of an MM3* file an interaction takes: substructures before tables, last row there, first row here."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import permutations
+
+import numpy as np
+
+from forgefield.assign.mm3_file import Condition, Mm3File, Mm3Row, RowKind, Substructure
+from forgefield.assign.mm3_graph import ANY, AtomClass, Graph, TypeNames
+from forgefield.assign.patterns import bond_fits, embeddings
+
+Atoms = tuple[int, ...]
+_FORWARD_AND_BACK = {n: (tuple(range(n)), tuple(reversed(range(n)))) for n in (2, 3, 4)}
+# Out-of-plane rows name the centre first; their interactions have it second.
+_STAR = tuple((1, *rest) for rest in permutations((0, 2, 3)))
+
+
+@dataclass(frozen=True)
+class Match:
+    """The row an interaction takes."""
+
+    row: Mm3Row
+    atoms: Atoms
+    """The interaction's atoms in the order of the row's names."""
+    substructure: int | None
+    """Which substructure the row stands in; None for the main tables."""
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """One place where a substructure's pattern lies, and the alternates whose conditions hold there."""
+
+    position: dict[int, int]
+    """Position (1-based) of each atom."""
+    alternates: frozenset[str]
+
+
+@dataclass
+class Tables:
+    """The rows of a file, arranged for look-up."""
+
+    file: Mm3File
+    names: TypeNames = field(init=False)
+    main: dict[RowKind, list[Mm3Row]] = field(init=False)
+    inside: list[dict[RowKind, list[tuple[int, Mm3Row]]]] = field(init=False)
+    """Rows of each substructure with their places in it."""
+    named: dict[tuple[RowKind, tuple[AtomClass, ...]], list[tuple[Mm3Row, tuple[int, ...]]]] = field(init=False)
+    """Main rows whose names fit some classes of atoms, with the order of the atoms in which they do."""
+    placed: dict[tuple[int, RowKind, tuple[int, ...]], list[tuple[int, Mm3Row, tuple[int, ...]]]] = field(init=False)
+    """Rows of a substructure that fit some positions (0 outside), last first."""
+
+    def __post_init__(self) -> None:
+        self.names = TypeNames(self.file.equivalences)
+        self.main = {kind: [row for row in self.file.rows if row.kind == kind] for kind in RowKind}
+        self.inside = [
+            {kind: [(place, row) for place, row in enumerate(s.rows) if row.kind == kind] for kind in RowKind}
+            for s in self.file.substructures
+        ]
+        self.named = {}
+        self.placed = {}
+
+    def main_candidates(self, kind: RowKind, classes: tuple[AtomClass, ...]) -> list[tuple[Mm3Row, tuple[int, ...]]]:
+        """Return the main rows whose names fit, in the order of the file."""
+        key = kind, classes
+        if key not in self.named:
+            self.named[key] = [
+                (row, order)
+                for row in self.main[kind]
+                for order in arrangements(kind, len(classes))
+                if all(self.names.fits(str(n), classes[i]) for n, i in zip(row.names, order, strict=True))
+            ]
+        return self.named[key]
+
+    def substructure_candidates(
+        self, which: int, kind: RowKind, places: tuple[int, ...]
+    ) -> list[tuple[int, Mm3Row, tuple[int, ...]]]:
+        """Return the rows of a substructure whose positions fit, the last first."""
+        key = which, kind, places
+        if key not in self.placed:
+            self.placed[key] = [
+                (number, row, order)
+                for number, row in reversed(self.inside[which][kind])
+                for order in arrangements(kind, len(places))
+                if all(_placed(n, places[i]) for n, i in zip(row.names, order, strict=True))
+            ]
+        return self.placed[key]
+
+
+def arrangements(kind: RowKind, n_atoms: int) -> tuple[tuple[int, ...], ...]:
+    """Return the orders in which an interaction's atoms may meet a row's names."""
+    return _STAR if kind == RowKind.OUT_OF_PLANE else _FORWARD_AND_BACK[n_atoms]
+
+
+def _placed(name: str | int, place: int) -> bool:
+    """Whether a name fits a position; a position fits itself, a type only what is outside, `00` anything."""
+    return name == place if isinstance(name, int) else place == 0 or name == ANY
+
+
+@dataclass
+class Matcher:
+    """Finds the rows of one molecule's interactions."""
+
+    tables: Tables
+    graph: Graph
+    found: list[tuple[int, list[_Embedding]]] = field(init=False)
+    """The substructures that lie somewhere in the molecule, last of the file first."""
+
+    def __post_init__(self) -> None:
+        places = [_embeddings(substructure, self.graph) for substructure in self.tables.file.substructures]
+        self.found = [(which, found) for which, found in reversed(list(enumerate(places))) if found]
+
+    def match(self, kind: RowKind, atoms: Atoms) -> Match | None:
+        """Return the row of an interaction, or None where no row covers it."""
+        for which, places in self.found:
+            match = self._in_substructure(which, places, kind, atoms)
+            if match is not None:
+                return match
+        return self.main_match(kind, atoms)
+
+    def main_match(self, kind: RowKind, atoms: Atoms) -> Match | None:
+        """Return the row of the main tables that covers an interaction, the first that does."""
+        classes = tuple(self.graph.classes[a] for a in atoms)
+        for row, order in self.tables.main_candidates(kind, classes):
+            arranged = tuple(atoms[i] for i in order)
+            if self._bonds_fit(row, arranged) and self._neighbours_fit(row, arranged, ()):
+                return Match(row, arranged, None)
+        return None
+
+    def atom_rows(self, atom: int) -> Iterator[Mm3Row]:
+        """Yield the substructures' van der Waals rows for one atom (a position and `00`), the one that wins first."""
+        for which, places in self.found:
+            for _, row in reversed(self.tables.inside[which][RowKind.VAN_DER_WAALS]):
+                if row.names[1] == ANY and any(p.position.get(atom) == row.names[0] for p in places):
+                    yield row
+
+    def _in_substructure(self, which: int, places: list[_Embedding], kind: RowKind, atoms: Atoms) -> Match | None:
+        best: tuple[tuple[bool, int], Match] | None = None
+        if not self.tables.inside[which][kind]:
+            return None
+        for embedding in places:
+            position = tuple(embedding.position.get(a, 0) for a in atoms)
+            if not any(position):
+                continue
+            for number, row, order in self.tables.substructure_candidates(which, kind, position):
+                # An alternate whose condition holds beats the plain rows; otherwise the last row wins.
+                rank = bool(row.alternate), number
+                arranged = tuple(atoms[i] for i in order)
+                if best is not None and rank <= best[0]:
+                    continue
+                if row.alternate and row.alternate not in embedding.alternates:
+                    continue
+                if self._names_fit(row, arranged) and self._neighbours_fit(row, arranged, tuple(embedding.position)):
+                    best = rank, Match(row, arranged, which)
+        return None if best is None else best[1]
+
+    def _names_fit(self, row: Mm3Row, arranged: Atoms) -> bool:
+        return all(isinstance(n, int) or self.graph.fits(n, a) for n, a in zip(row.names, arranged, strict=True))
+
+    def _bonds_fit(self, row: Mm3Row, arranged: Atoms) -> bool:
+        centre = row.kind == RowKind.OUT_OF_PLANE
+        return all(
+            not symbol or bond_fits(symbol, self.graph.around[arranged[0 if centre else i]][arranged[i + 1]])
+            for i, symbol in enumerate(row.bonds)
+        )
+
+    def _neighbours_fit(self, row: Mm3Row, arranged: Atoms, inside: Atoms) -> bool:
+        return all(
+            not wanted or self.graph.bears(atom, wanted, arranged, inside)
+            for atom, wanted in zip(arranged, row.neighbours, strict=True)
+        )
+
+
+def _embeddings(substructure: Substructure, graph: Graph) -> list[_Embedding]:
+    found = []
+    for image in embeddings(substructure.pattern, graph.around, graph.fits):
+        holds = frozenset(
+            label for label, condition in substructure.conditions.items() if _holds(condition, image, graph)
+        )
+        found.append(_Embedding({atom: place for place, atom in enumerate(image, 1)}, holds))
+    return found
+
+
+def _holds(condition: Condition, image: Atoms, graph: Graph) -> bool:
+    """Whether the angle between three atoms of an embedding lies within the condition's tolerance."""
+    i, j, k = (graph.positions[image[p - 1]] for p in condition.positions)
+    a, b = i - j, k - j
+    angle = np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)
+    return bool(abs(angle - condition.angle) <= condition.tolerance)

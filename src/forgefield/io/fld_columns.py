@@ -1,0 +1,144 @@
+"""The fixed columns of a .fld file: where names, numbers and qualifiers stand, and what the numbers mean."""
+
+import math
+import re
+
+from forgefield import units
+from forgefield.assign.mm3_file import Neighbour, RowKind
+from forgefield.errors import InputError
+
+CONSTANTS = ((22, 33), (33, 44), (44, 55))
+NONBONDED_CONSTANTS = ((4, 15), (15, 26), (26, 37), (37, 48))
+MAIN_NAMES = (4, 9, 14, 19)
+MAIN_BONDS = (7, 12, 17)
+SUBSTRUCTURE_NAMES = (4, 8, 12, 16)
+QUALIFIERS = (57, 62, 67, 72)
+NONBONDED_QUALIFIER = 72
+SELECTION = 80
+"""Column of the origin; the quality stands two columns on."""
+COMMENT = 96
+
+ANY = "00"
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)$")
+_NAME = re.compile(r"[A-Z0][A-Za-z0-9]$")
+_BEND_BEND = 71.94
+"""kcal/mol/rad² in the bend-bend energy of MM3 (Lii & Allinger, JACS 1989, 111, 8551)."""
+_DEBYE = 1.0 / 4.80320
+"""e·Å, with the digits that MacroModel uses."""
+
+
+def column_scales(factors: dict[str, float]) -> dict[RowKind, tuple[float, ...]]:
+    """Return what each column of each kind of row is multiplied by to enter internal units.
+
+    Bend-bend columns become kcal^½/mol^½/rad, so that the product of two is an energy per rad².
+    """
+    kilo = {name: factor * units.KILOJOULE for name, factor in factors.items()}
+    return {
+        RowKind.STRETCH: (1.0, kilo["STR"], _DEBYE),
+        RowKind.BEND: (units.DEGREE, kilo["BND"], math.sqrt(_BEND_BEND * kilo["B-B"])),
+        RowKind.STRETCH_BEND: (kilo["S-B"],),
+        # The file's factor already holds the ½ of ½ V (1 ± cos nφ), which internal barriers do not.
+        RowKind.TORSION: (2.0 * kilo["TOR"],) * 3,
+        RowKind.OUT_OF_PLANE: (units.DEGREE, 2.0 * kilo["IMP"]),
+        RowKind.VAN_DER_WAALS: (1.0, kilo["VDW"]),
+        RowKind.HYDROGEN_BOND: (kilo["HBD"], kilo["HBD"], kilo["HBD"]),
+        RowKind.TORSION_STRETCH: (kilo["T-S"],) * 3,
+    }
+
+
+def number_in(line: str, start: int, end: int) -> float | None:
+    """Return the number in columns start:end of a line, None where they are blank.
+
+    Raises InputError for text that is no number, that straddles the column's edge, or that the end of the
+    line cuts off.
+    """
+    text = line[start:end]
+    field = text.strip()
+    if not field:
+        return None
+    where = f"columns {start + 1}-{end}"
+    if (text[0] != " " and line[start - 1 : start].strip()) or (text[-1:].strip() and line[end : end + 1].strip()):
+        raise InputError(f"{field!r} runs over the edge of {where}; move it into them")
+    if not _NUMBER.match(field):
+        raise InputError(f"{field!r} in {where} is not a number")
+    # Numbers stand at the right of their columns, up to one place: one that ends the line before that was cut.
+    if len(line.rstrip()) == start + len(text.rstrip()) < end - 1:
+        raise InputError(f"the line ends inside {where}, after {field!r}; numbers end at the right of their columns")
+    return float(field)
+
+
+def numbers_in(line: str, columns: tuple[tuple[int, int], ...]) -> tuple[float | None, ...]:
+    """Return the numbers in each of some columns."""
+    return tuple(number_in(line, start, end) for start, end in columns)
+
+
+def name_in(line: str, start: int, *, position_count: int | None = None) -> str | int | None:
+    """Return the type name in two columns, or, inside a substructure, the position; None where they are blank.
+
+    Raises InputError for anything else and for a position that the pattern of `position_count` atoms lacks.
+    """
+    text = line[start : start + 2]
+    field = text.strip()
+    if not field:
+        return None
+    if field.isdecimal() and field != ANY:
+        if position_count is None:
+            raise InputError(f"{field!r} in columns {start + 1}-{start + 2}: positions exist only in substructures")
+        if not 1 <= int(field) <= position_count:
+            raise InputError(f"position {int(field)} does not exist: the pattern has {position_count} atoms")
+        return int(field)
+    if not _NAME.match(text):
+        raise InputError(f"{text!r} in columns {start + 1}-{start + 2} is no two-character type name")
+    return field
+
+
+def qualifier_in(line: str, start: int) -> tuple[int, tuple[str, str]] | None:
+    """Return how many continuation lines a qualifier announces and the two names it holds; None where blank."""
+    prefix, text = line[start - 1 : start].strip(), line[start : start + 4]
+    if not text.strip() and not prefix:
+        return None
+    if len(text) < 4 or any(not _NAME.match(text[i : i + 2]) for i in (0, 2)):
+        raise InputError(f"{text!r} in columns {start + 1}-{start + 4} does not hold two type names")
+    if prefix and prefix not in "123":
+        raise InputError(f"{prefix!r} in column {start}: 1, 2 or 3 continuation lines may be announced")
+    return int(prefix or 0), (text[:2], text[2:])
+
+
+def neighbours_in(line: str, continuations: list[str], start: int) -> tuple[Neighbour, ...]:
+    """Return what a qualifier and its continuation lines ask of an atom's neighbours."""
+    found = qualifier_in(line, start)
+    if found is None:
+        return ()
+    count, names = found
+    beyond = [qualifier_in(text, start) for text in continuations[:count]]
+    neighbours = []
+    for place, name in enumerate(names):
+        further = tuple(b[1][place] for b in beyond if b is not None and b[1][place] != ANY)
+        if name != ANY or further:
+            neighbours.append(Neighbour(name, further))
+    return tuple(neighbours)
+
+
+def announced(line: str, starts: tuple[int, ...]) -> int:
+    """Return the number of continuation lines that the qualifiers of a line announce."""
+    found = (qualifier_in(line, start) for start in starts)
+    return max((f[0] for f in found if f is not None), default=0)
+
+
+def with_numbers(line: str, columns: tuple[tuple[int, int], ...], values: tuple[float | None, ...]) -> str:
+    """Return the line with new numbers in its fixed columns; None, or a number that prints the same, changes nothing.
+
+    Raises InputError for a number too large for its columns.
+    """
+    body = line.rstrip("\r\n")
+    end_of_line = line[len(body) :]
+    for (start, end), value in zip(columns, values, strict=False):
+        old = number_in(body, start, end)
+        if value is None or (old is not None and f"{value:.4f}" == f"{old:.4f}"):
+            continue
+        text = f"{value:{end - start}.4f}"
+        if len(text) > end - start:
+            raise InputError(f"{value} does not fit into columns {start + 1}-{end}")
+        body = body.ljust(end)
+        body = body[:start] + text + body[end:]
+    return body + end_of_line
