@@ -3,7 +3,6 @@ import gzip
 import numpy as np
 import pytest
 
-from forgefield.errors import InputError
 from forgefield.io.atom_types import read_atom_types
 from forgefield.io.mae import read_mae
 

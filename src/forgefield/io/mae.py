@@ -4,6 +4,7 @@ import gzip
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,6 +15,8 @@ from forgefield.io.mae_blocks import Block, Table, Value, read_blocks
 from forgefield.io.text import integer, read_text
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
+
+_Number = TypeVar("_Number", int, float)
 
 _STRUCTURE = "f_m_ct"
 _PARTIAL_STRUCTURE = "p_m_ct"
@@ -100,7 +103,7 @@ def _whole(word: str) -> int:
     return number
 
 
-def _numbers(path: Path, table: Table, column: str, convert: Callable[[str], float]) -> list[float]:
+def _numbers(path: Path, table: Table, column: str, convert: Callable[[str], _Number]) -> list[_Number]:
     """Return a column as numbers; raises InputError that lists all values which are none."""
     numbers, wrong = [], []
     for line, value in zip(table.lines, table.column(column) or (), strict=True):
@@ -120,7 +123,7 @@ def _listed(offenders: list[str]) -> str:
 
 
 def _atom_types(path: Path, atoms: Table, types: AtomTypes) -> list[AtomType]:
-    numbers = [int(number) for number in _numbers(path, atoms, "i_m_mmod_type", _whole)]
+    numbers = _numbers(path, atoms, "i_m_mmod_type", _whole)
     found = [types.find(number) for number in numbers]
     unknown = sorted({number for number, known in zip(numbers, found, strict=True) if known is None})
     if unknown:
@@ -142,7 +145,7 @@ def _optional_integers(path: Path, table: Table, column: str) -> list[int | None
         tuple(line for line, value in zip(table.lines, values, strict=True) if value is not None),
     )
     numbers = iter(_numbers(path, stated, column, _whole))
-    return [None if value is None else int(next(numbers)) for value in values]
+    return [None if value is None else next(numbers) for value in values]
 
 
 def _species(path: Path, atoms: Table, types: list[AtomType]) -> Int[np.ndarray, " atoms"]:
@@ -194,7 +197,7 @@ def _bonds(path: Path, block: Block, n_atoms: int) -> tuple[Int[np.ndarray, "bon
         return np.zeros((0, 2), dtype=np.int64), np.zeros(0)
     columns = ("i_m_from", "i_m_to", "i_m_order")
     _require(path, table, columns)
-    rows = zip(*(map(int, _numbers(path, table, name, _whole)) for name in columns), strict=True)
+    rows = zip(*(_numbers(path, table, name, _whole) for name in columns), strict=True)
     orders: dict[tuple[int, int], int] = {}
     wrong = []
     for line, (i, j, order) in zip(table.lines, rows, strict=True):
