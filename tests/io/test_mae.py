@@ -74,16 +74,16 @@ def test_atoms_types_and_name(written):
 def test_bonds_keep_the_order_of_the_table(written):
     (molecule,) = read_mae(written(FORMYL))
 
-    assert molecule.bonds.tolist() == [[0, 2], [0, 1]]
+    assert molecule.bonds.tolist() == [[2, 0], [0, 1]]
     assert molecule.orders.tolist() == [1.0, 2.0]
 
 
 def test_bonds_listed_from_both_ends_count_once_at_their_first_place(written):
-    twice = FORMYL.replace("m_bond[2]", "m_bond[4]").replace("2 1 2 2\n", "2 3 1 1\n 3 1 2 2\n 4 2 1 2\n")
+    twice = FORMYL.replace("m_bond[2]", "m_bond[4]").replace("2 1 2 2\n", "2 1 3 1\n 3 1 2 2\n 4 2 1 2\n")
 
     (molecule,) = read_mae(written(twice))
 
-    assert molecule.bonds.tolist() == [[0, 2], [0, 1]]
+    assert molecule.bonds.tolist() == [[2, 0], [0, 1]]
 
 
 def test_structures_follow_each_other(written):
