@@ -13,12 +13,15 @@ from forgefield import units
 from forgefield.errors import ForgeFieldError, InputError
 from forgefield.estimate.transition_state import Treated
 from forgefield.models.forcefield import ForceField, select
+from forgefield.models.model import Selection
 from forgefield.molecules.topology import Topology
 
 _FLOOR = 100.0
 """cm⁻¹: softer modes weigh as if they were this stiff."""
 _SINGULAR = 1e-10
 """A combination of parameters that changes the Hessian by less than this fraction of the most is undetermined."""
+_SEEN = 1e-6
+"""A parameter with no more than this share in any such combination is determined."""
 _TIE = 1e-6
 """Relative weight with which undetermined combinations are drawn to zero; it moves nothing that is determined."""
 
@@ -75,11 +78,16 @@ def bounded_least_squares(
     scale[scale == 0.0] = 1.0
     # The triangle of a QR has the same minimum and one row for each parameter.
     triangle = np.asarray(np.linalg.qr(np.column_stack([design / scale, target]), mode="r"))
-    null = _null_space(triangle[:, :-1])
-    rows, right = _regularising(null, scale, prior)
+    rows, right = triangle[:, :-1], triangle[:, -1]
+    undetermined = np.linalg.norm(_null_space(rows), axis=0) > _SEEN
+    if prior is not None:
+        rows = np.concatenate([rows, np.diag(1.0 / (prior.width * scale))])
+        right = np.concatenate([right, prior.centre / prior.width])
+    # Of equally good solutions the smallest is taken.
+    ties = _TIE * _null_space(rows)
     solution = lsq_linear(
-        np.concatenate([triangle[:, :-1], rows]),
-        np.concatenate([triangle[:, -1], right]),
+        np.concatenate([rows, ties]),
+        np.concatenate([right, np.zeros(len(ties))]),
         bounds=(lower * scale, upper * scale),
         method="bvls",
         tol=1e-14,
@@ -87,7 +95,9 @@ def bounded_least_squares(
     )
     if not solution.success:
         raise ForgeFieldError(f"the bounded linear least squares did not converge ({solution.message})")
-    return _fit(system, solution.x / scale, solution.active_mask != 0, np.linalg.norm(null, axis=0) > 1e-6)
+    # Unscaling leaves values at a bound off it by a rounding error.
+    values = np.clip(solution.x / scale, lower, upper)
+    return _fit(system, values, solution.active_mask != 0, undetermined)
 
 
 def refit_with_negatives_held(
@@ -144,7 +154,7 @@ def eigenmatrix_system(
     modes = jnp.asarray(_padded_modes(references, topology.n_max), positions.dtype)
     selection = select(topology, model.values.shape[0], parameters)
 
-    def at(values):
+    def at(values: Float[Array, " parameters"]) -> ForceField:
         return eqx.tree_at(lambda m: m.values, model, model.values.at[parameters].set(values))
 
     zero, trial = jnp.zeros(len(parameters), model.values.dtype), jnp.linspace(1.0, 2.0, len(parameters))
@@ -168,12 +178,25 @@ def eigenmatrix_system(
 
 
 @eqx.filter_jit
-def _eigenmatrices(model, topology, positions, modes):
+def _eigenmatrices(
+    model: ForceField,
+    topology: Topology,
+    positions: Float[Array, "atoms 3"],
+    modes: Float[Array, "molecules coordinates modes"],
+) -> Float[Array, "molecules modes modes"]:
+    """Return the Hessian of each molecule between the columns of `modes`."""
     return jnp.einsum("mak,mab,mbl->mkl", modes, model.hessian(topology, positions), modes, optimize="optimal")
 
 
 @eqx.filter_jit
-def _eigenmatrix_slopes(model, topology, positions, modes, selection):
+def _eigenmatrix_slopes(
+    model: ForceField,
+    topology: Topology,
+    positions: Float[Array, "atoms 3"],
+    modes: Float[Array, "molecules coordinates modes"],
+    selection: Selection,
+) -> Float[Array, "molecules modes modes columns"]:
+    """Return the derivative of the eigenmatrices by the selected values."""
     slopes = model.sensitivities(topology, positions, selection).hessian()
     return jnp.einsum("mak,mabp,mbl->mklp", modes, slopes, modes, optimize="optimal")
 
@@ -208,20 +231,11 @@ def _weights(reference: Treated) -> Float[np.ndarray, "modes modes"]:
     return units.WAVENUMBER**2 / (2.0 * np.outer(root, root)) * (np.sqrt(2.0) - (np.sqrt(2.0) - 1.0) * np.eye(n))
 
 
-def _null_space(triangle: Float[np.ndarray, "rows parameters"]) -> Float[np.ndarray, "null parameters"]:
-    """Return orthonormal combinations of parameters that the elements do not see."""
-    _, singular, combinations = np.linalg.svd(triangle)
+def _null_space(rows: Float[np.ndarray, "rows parameters"]) -> Float[np.ndarray, "null parameters"]:
+    """Return orthonormal combinations of parameters that these rows do not see."""
+    _, singular, combinations = np.linalg.svd(rows)
     rank = int((singular > _SINGULAR * singular.max(initial=0.0)).sum())
     return combinations[rank:]
-
-
-def _regularising(
-    null: Float[np.ndarray, "null parameters"], scale: Float[np.ndarray, " parameters"], prior: Prior | None
-) -> tuple[Float[np.ndarray, "rows parameters"], Float[np.ndarray, " rows"]]:
-    """Return the rows that the prior adds, or those that choose the smallest of equally good solutions."""
-    if prior is not None:
-        return np.diag(1.0 / (prior.width * scale)), prior.centre / prior.width
-    return _TIE * null, np.zeros(len(null))
 
 
 def _fit(

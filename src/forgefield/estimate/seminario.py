@@ -108,15 +108,13 @@ def estimate(
     _check_atoms(positions, pairs, triples)
     bonds = positions[pairs[:, 0]] - positions[pairs[:, 1]]
     arms = positions[triples[:, [0, 2]]] - positions[triples[:, 1], None, :]
-    blocks = None if isinstance(method, Approximation) else _blocks(hessian, len(positions))
-    match method:
-        case Approximation(bond=bond, angle=angle):
-            bond_k, angle_k = np.full(len(pairs), bond), np.full(len(triples), angle)
-            doubtful = np.zeros(len(triples), dtype=bool)
-        case _:
-            assert blocks is not None
-            bond_k = _bond_constants(blocks, bonds, pairs)
-            angle_k, doubtful = _angle_constants(blocks, arms, triples, method)
+    if isinstance(method, Approximation):
+        bond_k, angle_k = np.full(len(pairs), method.bond), np.full(len(triples), method.angle)
+        doubtful = np.zeros(len(triples), dtype=bool)
+    else:
+        blocks = _blocks(hessian, len(positions))
+        bond_k = _bond_constants(blocks, bonds, pairs)
+        angle_k, doubtful = _angle_constants(blocks, arms, triples, method)
     if isinstance(method, Qfuerza):
         with_hydrogen = (species[triples[:, [0, 2]]] == _HYDROGEN).any(axis=1)
         angle_k = np.where(with_hydrogen, method.hydrogen_angle, angle_k)
