@@ -81,6 +81,9 @@ def read_fld(path: str | Path) -> Mm3File:
         except InputError as error:
             complaints.append(located(path, number, str(error)))
         reader.place += 1
+        if complaints and reader.section not in ("", _HEADER) and not reader.scales:
+            # Without the factors of the header no row can be read.
+            break
     if not complaints:
         complaints += [located(path, *complaint) for complaint in _finish(reader)]
     if complaints:

@@ -85,10 +85,10 @@ def main_row(row: PhysicalRow, scales: dict[RowKind, tuple[float, ...]]) -> Mm3R
     if wrong:
         raise InputError(f"{wrong[0]!r} between the types is no bond symbol ({' '.join(BOND_SYMBOLS)})")
     _nothing_else(row.line, [*_spans(MAIN_NAMES, names), *((b, b + 1) for b in MAIN_BONDS[: len(bonds)])])
-    neighbours = _neighbours(row, len(names))
+    found = _row(row, kind, names, bonds, _neighbours(row, len(names)), scales)
     if any(not row.line[q : q + 4].strip() for q in QUALIFIERS[: len(names)]):
         raise InputError(f"the line ends before the qualifiers of its {len(names)} atoms (0000 where there are none)")
-    return _row(row, kind, names, bonds, neighbours, scales)
+    return found
 
 
 def substructure_row(row: PhysicalRow, scales: dict[RowKind, tuple[float, ...]], position_count: int) -> Mm3Row:
