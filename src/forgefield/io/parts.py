@@ -11,6 +11,11 @@ from forgefield.errors import InputError
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
 
+_LARGEST = 1e12
+"""No quantity of a molecule is as large as this in internal units; a damaged exponent is."""
+_LIGHTEST = 0.1
+"""amu"""
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -51,14 +56,17 @@ class Part:
             if unknown.size:
                 numbers = ", ".join(map(str, np.unique(unknown)))
                 raise InputError(f"{self.source}: {numbers} are no atomic numbers; remove ghost and dummy atoms")
-        if self.masses is not None and not (np.isfinite(self.masses) & (self.masses > 0.0)).all():
-            raise InputError(f"{self.source}: masses must be positive; found {self.masses.min()}")
+        if self.masses is not None and not (self.masses >= _LIGHTEST).all():
+            raise InputError(f"{self.source}: masses must be {_LIGHTEST} amu or more; found {self.masses.min()}")
         if self.multiplicity is not None and self.multiplicity < 1:
             raise InputError(f"{self.source}: multiplicity {self.multiplicity} is not positive")
-        for what in ("positions", "gradient", "hessian", "frequencies"):
+        for what in ("positions", "energy", "gradient", "hessian", "frequencies", "masses"):
             values = getattr(self, what)
-            if values is not None and not np.isfinite(values).all():
-                raise InputError(f"{self.source}: {what} hold numbers that are not finite; repeat or repair the job")
+            # Written so that a NaN is caught too.
+            if values is not None and not (np.abs(values) < _LARGEST).all():
+                raise InputError(
+                    f"{self.source}: {what}: numbers of an impossible size, or not finite; repair the file"
+                )
 
 
 def check_sizes(part: Part, n_atoms: int) -> None:

@@ -1,0 +1,258 @@
+"""Reads the output of Gaussian, old and new."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield import units
+from forgefield.errors import InputError
+from forgefield.io.parts import Part, hessian_from_triangle
+from forgefield.io.text import floats, integer, read_text
+from forgefield.molecules.elements import MASSES, atomic_number
+
+_STEP_END = re.compile(r"^.*Normal termination of Gaussian.*$", re.MULTILINE)
+_STEP_TRACE = re.compile(
+    r"Entering Gaussian System|Proceeding to (?:next )?internal job step|Error termination|SCF Done:"
+)
+_ARCHIVE = re.compile(r"^ 1([\\|])1\1.*?\1\s*\1\s*@", re.MULTILINE | re.DOTALL)
+_CHARGE = re.compile(r"Charge =\s*(\S+) Multiplicity =\s*(\S+)")
+_CHARGE_RECORD = re.compile(r"^(-?\d+),(\d+)\\")
+_ENERGY = re.compile(r"SCF Done:\s+E\([^)]*\)\s*=\s*(\S+)")
+_FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
+_MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
+_ORIENTATION = re.compile(
+    r"(?:Input|Z-Matrix) orientation: *\n *-+\n.*\n.*\n *-+\n((?: *\d+ +-?\d+ .*\n)+) *-", re.IGNORECASE
+)
+_STANDARD = re.compile(_ORIENTATION.pattern.replace("Input|Z-Matrix", "Standard"), re.IGNORECASE)
+_SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
+_ATOM = re.compile(r"^([A-Za-z]{1,2})(?![A-Za-z])")
+_CORRELATED = ("MP2", "MP3", "MP4D", "MP4DQ", "MP4SDQ", "MP4SDTQ", "CISD", "QCISD", "QCISD(T)", "CCSD", "CCSD(T)")
+"""Names under which an archive holds energies beyond SCF."""
+
+
+@dataclass(frozen=True)
+class _Archive:
+    """The record that closes a job step: fields between double backslashes, each of parts between single ones."""
+
+    fields: tuple[str, ...]
+
+    @property
+    def head(self) -> list[str]:
+        """1, 1, host, kind of job, method, basis, formula, user, date, flag."""
+        return self.fields[0].split("\\")
+
+    @property
+    def kind(self) -> str:
+        return self.head[3] if len(self.head) > 3 else ""
+
+    @property
+    def level(self) -> str:
+        return "/".join(word for word in self.head[4:6] if word)
+
+    @property
+    def hessian_field(self) -> int | None:
+        """Position of the Hessian, which follows the field that ends in the number of imaginary frequencies."""
+        places = [i + 1 for i, field in enumerate(self.fields) if "\\NImag=" in field]
+        return places[0] if places and places[0] < len(self.fields) else None
+
+    def value(self, key: str) -> str | None:
+        """Return the text after `key=`."""
+        for field in self.fields[3:]:
+            for word in field.split("\\"):
+                if word.startswith(f"{key}="):
+                    return word.removeprefix(f"{key}=")
+        return None
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One job step: its text, and its archive if it has one."""
+
+    text: str
+    archive: _Archive | None
+
+
+def read_gaussian_log(path: Path) -> Part:
+    """Return what the last job step with a Hessian says, or the last of all where none has one.
+
+    Geometry, Hessian and gradient are those of the archive, in the input orientation; the SCF energy, frequencies and
+    masses those printed in the same step. Raises InputError where the job did not end, where frequencies were asked
+    for and are not there, or where steps are of different molecules.
+    """
+    steps = _steps(path, read_text(path))
+    structures = [_structure(path, step) for step in steps]
+    if any(not np.array_equal(structures[0][0], species) for species, _ in structures):
+        raise InputError(f"{path}: holds jobs of different molecules; give each its own file")
+    with_hessian = [i for i, step in enumerate(steps) if step.archive and step.archive.hessian_field]
+    chosen = with_hessian[-1] if with_hessian else len(steps) - 1
+    step, (species, positions) = steps[chosen], structures[chosen]
+    hessian, gradient = _derivatives(path, step.archive, len(species))
+    charge, multiplicity = _charge(path, step)
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        energy=_energy(path, step),
+        gradient=gradient,
+        hessian=hessian,
+        frequencies=_frequencies(path, step.text),
+        masses=_masses(path, step.text, species),
+        level=step.archive.level if step.archive else "",
+        program="Gaussian",
+        stationary_order=_stationary_order(steps),
+        charge=charge,
+        multiplicity=multiplicity,
+        name=path.stem,
+    )
+
+
+def _steps(path: Path, text: str) -> list[_Step]:
+    ends = [match.end() for match in _STEP_END.finditer(text)]
+    pieces = [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
+    steps = [_Step(piece, _archive(piece)) for piece in pieces]
+    # What follows the last normal termination counts only where another step began; it is whole if its archive is.
+    if not _STEP_TRACE.search(pieces[-1]):
+        steps = steps[:-1]
+    elif steps[-1].archive is None:
+        last = text.rstrip().rsplit("\n", 1)[-1].strip()
+        raise InputError(
+            f"{path}: the job did not end: there is no normal termination and no archive after its last step "
+            f"(the file ends with {last!r}); repeat the job or give a complete file"
+        )
+    if not steps:
+        raise InputError(f"{path}: holds no Gaussian job")
+    asked = any(step.archive and re.search(r"\bFREQ", step.archive.fields[1].upper()) for step in steps)
+    if asked and not any(_FREQUENCIES.search(step.text) for step in steps):
+        raise InputError(f"{path}: the job asked for frequencies, but none are there; is the file truncated?")
+    return steps
+
+
+def _archive(text: str) -> _Archive | None:
+    records = list(_ARCHIVE.finditer(text))
+    if not records:
+        return None
+    # Windows writes | where others write \. Every line is shifted by one blank.
+    record = "".join(line[1:].rstrip("\r") for line in records[-1][0].split("\n")).replace("|", "\\")
+    fields = tuple(record.split("\\\\"))
+    return _Archive(fields) if len(fields) > 4 else None
+
+
+def _structure(path: Path, step: _Step) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+    """Return atomic numbers and positions [Å]: of the archive, or as printed where that holds a Z-matrix."""
+    if step.archive is not None:
+        structure = _archived_structure(path, step.archive)
+        if structure is not None:
+            return structure
+    tables = _ORIENTATION.findall(step.text) or _STANDARD.findall(step.text)
+    if not tables:
+        raise InputError(f"{path}: a job step holds no geometry; is the file truncated?")
+    rows = floats(path, None, tables[-1].splitlines(), "coordinates")
+    n_atoms = len(tables[-1].splitlines())
+    if rows.size % n_atoms or rows.size // n_atoms not in (5, 6):
+        raise InputError(f"{path}: the last table of coordinates is damaged")
+    table = rows.reshape(n_atoms, -1)
+    return table[:, 1].astype(np.int64), table[:, -3:]
+
+
+def _archived_structure(
+    path: Path, archive: _Archive
+) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]] | None:
+    fields = [field for field in archive.fields[2:] if _CHARGE_RECORD.match(field)]
+    records = [record.split(",") for record in fields[0].split("\\")[1:]] if fields else []
+    # A Cartesian record is symbol, x, y, z or symbol, frozen flag, x, y, z; the first of a Z-matrix is shorter.
+    flagged = all(len(record) == 5 and record[1] in ("0", "-1") for record in records)
+    if not records or not (flagged or all(len(record) == 4 for record in records)):
+        return None
+    symbols = [_ATOM.match(record[0]) for record in records]
+    damaged = [record[0] for record, symbol in zip(records, symbols, strict=True) if symbol is None]
+    if damaged:
+        raise InputError(f"{path}: atoms {', '.join(map(repr, damaged))} of the archive have no element")
+    try:
+        species = np.array([atomic_number(symbol[1]) for symbol in symbols if symbol])
+    except InputError as error:
+        raise InputError(f"{path}: archive: {error}") from None
+    positions = floats(path, None, [" ".join(record[-3:]) for record in records], "coordinates of the archive")
+    if positions.size != 3 * species.size:
+        raise InputError(f"{path}: the coordinates of the archive are damaged")
+    return species, positions.reshape(-1, 3)
+
+
+def _derivatives(
+    path: Path, archive: _Archive | None, n_atoms: int
+) -> tuple[Float[np.ndarray, "coordinates coordinates"] | None, Float[np.ndarray, "atoms 3"] | None]:
+    """Return Hessian [kcal/mol/Å²] and gradient [kcal/mol/Å] of the archive."""
+    place = archive.hessian_field if archive else None
+    if archive is None or place is None:
+        return None, None
+    triangle = floats(path, None, [archive.fields[place].replace(",", " ")], "Hessian of the archive")
+    hessian = hessian_from_triangle(path, triangle, n_atoms)
+    # The field behind the Hessian is the gradient: the forces in the same log have the opposite sign.
+    rest = archive.fields[place + 1].strip("\\") if place + 1 < len(archive.fields) else ""
+    if not rest or rest.startswith("@"):
+        return hessian, None
+    gradient = floats(path, None, [rest.replace(",", " ")], "gradient of the archive")
+    if gradient.size != 3 * n_atoms:
+        raise InputError(
+            f"{path}: the gradient of the archive has {gradient.size} numbers, {n_atoms} atoms need three each"
+        )
+    return hessian, gradient.reshape(-1, 3) * units.HARTREE_PER_BOHR
+
+
+def _charge(path: Path, step: _Step) -> tuple[int | None, int | None]:
+    fields = step.archive.fields[2:] if step.archive else ()
+    found = next((match for field in fields if (match := _CHARGE_RECORD.match(field))), _CHARGE.search(step.text))
+    if found is None:
+        return None, None
+    return integer(path, None, found[1], "charge"), integer(path, None, found[2], "multiplicity")
+
+
+def _energy(path: Path, step: _Step) -> float | None:
+    """Return the energy [kcal/mol] of the method that the Hessian belongs to."""
+    archived = {key: step.archive.value(key) for key in _CORRELATED} if step.archive else {}
+    archived = {key: value for key, value in archived.items() if value is not None}
+    if archived and step.archive:
+        # Restricted or unrestricted stands before the method, frozen or full core behind it.
+        method = re.sub(r"^(?:RO|R|U)|-(?:FC|FULL|FU)$", "", step.archive.head[4].upper())
+        if method not in archived:
+            raise InputError(
+                f"{path}: the archive holds energies of {', '.join(archived)}, but none of {method}; "
+                "give the formatted checkpoint, whose total energy is that of the method"
+            )
+        return float(floats(path, None, [archived[method]], f"{method} energy")[0]) * units.HARTREE
+    printed = _ENERGY.findall(step.text)
+    return float(floats(path, None, [printed[-1]], "SCF energy")[0]) * units.HARTREE if printed else None
+
+
+def _frequencies(path: Path, text: str) -> Float[np.ndarray, " modes"] | None:
+    rows = _FREQUENCIES.findall(text)
+    # With HPModes each frequency is printed twice, first in rows of five after three dashes.
+    dashes = "---" if any(mark == "---" for mark, _ in rows) else "--"
+    values = [row for mark, row in rows if mark == dashes]
+    return floats(path, None, values, "frequencies") if values else None
+
+
+def _masses(path: Path, text: str, species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"] | None:
+    rows = _MASS.findall(text)[-len(species) :]
+    if not rows:
+        return None
+    numbers = [integer(path, None, row[1], "atomic number") for row in rows]
+    if numbers != species.tolist():
+        raise InputError(f"{path}: the masses of the thermochemistry section are not those of the {len(species)} atoms")
+    printed = floats(path, None, [row[2] for row in rows], "masses")
+    usual = MASSES[species]
+    # The five printed decimals of a hydrogen cost up to 0.01 cm⁻¹: the usual isotope gets all its digits.
+    return np.where(np.abs(printed - usual) < 1e-5, usual, printed)
+
+
+def _stationary_order(steps: Sequence[_Step]) -> int | None:
+    """Return what the last optimisation of the file looked for."""
+    for step in reversed(steps):
+        kind = step.archive.kind if step.archive else ""
+        if kind in ("FOpt", "POpt", "FTS"):
+            saddle = _SADDLE.search(step.text)
+            return int(saddle[1]) if saddle else int(kind == "FTS")
+    return None

@@ -1,0 +1,113 @@
+"""Reads QM references: finds their files, merges those of one structure, checks them, pairs them with molecules."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from forgefield.errors import InputError
+from forgefield.io.consistency import check_frame, check_frequencies
+from forgefield.io.fchk import read_fchk
+from forgefield.io.formats import Format, format_of
+from forgefield.io.gaussian_log import read_gaussian_log
+from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
+from forgefield.io.merge import merged
+from forgefield.io.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
+from forgefield.io.parts import Part
+from forgefield.io.qcschema import read_qcschema
+from forgefield.io.superposition import same_structure
+from forgefield.io.xyz import read_xyz
+from forgefield.molecules.molecule import Molecule, Reference
+
+_ONE_STRUCTURE: dict[Format, Callable[[Path], Part]] = {
+    Format.FCHK: read_fchk,
+    Format.GAUSSIAN_LOG: read_gaussian_log,
+    Format.QCSCHEMA: read_qcschema,
+    Format.JAGUAR_INPUT: read_jaguar_input,
+    Format.JAGUAR_OUTPUT: read_jaguar_output,
+    Format.NUMPY_HESSIAN: read_numpy_hessian,
+    Format.FREQUENCIES: read_frequencies_text,
+    Format.ENERGY: read_energy_text,
+}
+
+
+def read_references(patterns: str | Sequence[str], *, root: Path = Path()) -> list[Reference]:
+    """Return the references of the files that match one pattern, or several patterns whose files are merged.
+
+    Patterns are relative to `root`. With several patterns, the sorted files of each are paired one by one, and each
+    group is one structure. Raises InputError where a pattern matches nothing, where patterns match different numbers
+    of files (the message lists both), and whatever `read_reference` raises.
+    """
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    if not patterns:
+        raise InputError("no pattern of reference files is given")
+    return _read_columns([_matching(root, pattern) for pattern in patterns])
+
+
+def read_files(paths: Sequence[Path]) -> list[Reference]:
+    """Return the references of listed files: those of one format in sorted order, those of different formats merged.
+
+    Raises InputError where the formats have different numbers of files, and whatever `read_reference` raises.
+    """
+    columns: dict[Format, list[Path]] = {}
+    for path in sorted(paths):
+        columns.setdefault(format_of(path), []).append(path)
+    if not columns:
+        raise InputError("no reference files are given")
+    return _read_columns(list(columns.values()))
+
+
+def read_reference(paths: Sequence[Path]) -> list[Reference]:
+    """Return the references of files that describe one structure (several where an xyz file has several frames).
+
+    The Hessian is checked against the geometry and the printed frequencies. Raises InputError where files cannot be
+    read or merged, and where a Hessian contradicts its job.
+    """
+    parts = [_read_parts(path) for path in paths]
+    if len({len(frames) for frames in parts}) > 1:
+        counts = ", ".join(f"{len(frames)} in {path}" for path, frames in zip(paths, parts, strict=True))
+        raise InputError(f"files of different numbers of structures cannot be merged: {counts}")
+    references = [merged(frame) for frame in zip(*parts, strict=True)]
+    for reference in references:
+        check_frame(reference)
+        check_frequencies(reference)
+    return references
+
+
+def pair(molecule: Molecule, reference: Reference) -> Reference:
+    """Return the reference after checking that it is of the molecule's atoms, order and geometry.
+
+    The frame stays that of the reference. Raises InputError that lists the atoms that differ.
+    """
+    names = (molecule.source or molecule.name, ", ".join(reference.sources) or "the reference")
+    same_structure(molecule, reference, names)
+    return reference
+
+
+def _read_parts(path: Path) -> list[Part]:
+    kind = format_of(path)
+    if kind == Format.XYZ:
+        return read_xyz(path)
+    if kind not in _ONE_STRUCTURE:
+        raise InputError(f"{path}: a file in {kind} format holds no QM results; give it as a structure")
+    return [_ONE_STRUCTURE[kind](path)]
+
+
+def _matching(root: Path, pattern: str) -> list[Path]:
+    """Return the files of a pattern in sorted order; a file's own name stands for itself, brackets and all."""
+    if (root / pattern).is_file():
+        return [root / pattern]
+    anchor = Path(pattern).anchor
+    try:
+        found = Path(anchor).glob(pattern[len(anchor) :]) if anchor else root.glob(pattern)
+        files = sorted(path for path in found if path.is_file())
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(f"{pattern!r} is no pattern of files: {error}") from None
+    if not files:
+        raise InputError(f"{pattern!r} matches no file in {root.resolve()}")
+    return files
+
+
+def _read_columns(columns: Sequence[Sequence[Path]]) -> list[Reference]:
+    if len({len(files) for files in columns}) > 1:
+        lists = "\n".join(f"  {len(files)}: " + ", ".join(map(str, files)) for files in columns)
+        raise InputError(f"files to be merged must be as many of each kind; found\n{lists}")
+    return [reference for group in zip(*columns, strict=True) for reference in read_reference(group)]

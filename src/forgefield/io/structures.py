@@ -1,0 +1,35 @@
+"""Reads structures of every format that holds a geometry."""
+
+from pathlib import Path
+
+from forgefield.errors import InputError
+from forgefield.io.fchk import read_fchk
+from forgefield.io.formats import Format, format_of
+from forgefield.io.gaussian_log import read_gaussian_log
+from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
+from forgefield.io.parts import molecule
+from forgefield.io.qcschema import read_qcschema
+from forgefield.io.xyz import read_xyz
+from forgefield.molecules.molecule import Molecule
+
+_ONE_STRUCTURE = {
+    Format.FCHK: read_fchk,
+    Format.GAUSSIAN_LOG: read_gaussian_log,
+    Format.QCSCHEMA: read_qcschema,
+    Format.JAGUAR_INPUT: read_jaguar_input,
+    Format.JAGUAR_OUTPUT: read_jaguar_output,
+}
+
+
+def read_structures(path: Path) -> list[Molecule]:
+    """Return the structures of a file, with charge and multiplicity (0 and 1 where it states none).
+
+    Bonds, types and formal charges are there where the format holds them. Raises InputError where the file cannot be
+    read or holds no geometry.
+    """
+    kind = format_of(path)
+    if kind == Format.XYZ:
+        return [molecule(part) for part in read_xyz(path)]
+    if kind not in _ONE_STRUCTURE:
+        raise InputError(f"{path}: a file in {kind} format holds no geometry")
+    return [molecule(_ONE_STRUCTURE[kind](path))]

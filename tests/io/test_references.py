@@ -1,0 +1,160 @@
+import shutil
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from forgefield.errors import InputError
+from forgefield.io.consistency import check_frequencies
+from forgefield.io.references import pair, read_files, read_references
+from forgefield.io.structures import read_structures
+
+WATER = "3\ncharge=1\nO 0 0 0.1\nH 0 0.7 -0.4\nH 0 -0.7 -0.4\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.xyz").write_text(WATER)
+        (tmp_path / f"{name}.txt").write_text(f"# energy\n{-ord(name)}.0\n")
+    return tmp_path
+
+
+def test_files_of_several_patterns_are_merged_in_sorted_order(folder):
+    first, second = read_references(["*.xyz", "*.txt"], root=folder)
+
+    assert (first.sources, second.sources) == tuple(
+        (str(folder / f"{name}.xyz"), str(folder / f"{name}.txt")) for name in "ab"
+    )
+    assert first.energy > second.energy
+
+
+def test_one_pattern_gives_one_reference_for_each_file(folder):
+    assert [reference.charge for reference in read_references("*.xyz", root=folder)] == [1, 1]
+
+
+def test_absolute_patterns_and_names_with_brackets_are_found(folder):
+    (folder / "c[1].xyz").write_text(WATER)
+
+    assert len(read_references(str(folder / "*.xyz"))) == 3
+    assert len(read_references("c[1].xyz", root=folder)) == 1
+
+
+def test_listed_files_are_merged_by_format(folder):
+    references = read_files([folder / name for name in ("b.txt", "a.txt", "b.xyz", "a.xyz")])
+
+    assert [reference.sources[0] for reference in references] == [str(folder / "a.txt"), str(folder / "b.txt")]
+
+
+def test_frames_of_one_file_are_references_of_their_own(folder):
+    (folder / "a.xyz").write_text(WATER + WATER)
+
+    assert len(read_references("a.xyz", root=folder)) == 2
+    with pytest.raises(InputError, match=r"cannot be merged: 2 in .*a\.xyz, 1 in .*a\.txt"):
+        read_references(["a.xyz", "a.txt"], root=folder)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        ([], "no pattern"),
+        ("*.fchk", r"'\*\.fchk' matches no file in"),
+        (["*.xyz", "a.txt"], r"as many of each kind; found\n  2: .*a\.xyz, .*b\.xyz\n  1: .*a\.txt"),
+        ("", "is no pattern of files"),
+        ("a.cub", r"a\.cub: the suffix '\.cub' is not known; known are \.xyz, "),
+        ("a.mol2", "a file in mol2 format holds no QM results"),
+        ("a.out", "is neither Gaussian nor Jaguar output"),
+        ("n.txt", "neither its comment .* nor its name says `frequencies` or `energy`"),
+    ],
+)
+def test_files_that_cannot_be_used_are_named(folder, patterns, message):
+    for name in ("a.cub", "a.out", "n.txt", "a.mol2"):
+        (folder / name).write_text("1.0\n")
+
+    with pytest.raises(InputError, match=message):
+        read_references(patterns, root=folder)
+
+
+ETHANE = [
+    pytest.param(patterns, name, id=f"{name}-{patterns[0]}-first")
+    for name in ("GS", "TS")
+    for patterns in (["fchk", "log"], ["log", "fchk"], ["log"])
+]
+
+
+@pytest.mark.parametrize(("suffixes", "name"), ETHANE)
+def test_ethane_reproduces_its_frequencies(data, suffixes, name):
+    (reference,) = read_references([f"ethane/{name}.{suffix}" for suffix in suffixes], root=data)
+
+    check = check_frequencies(reference)
+
+    assert (check.projected, check.deviation < 3e-4) == (True, True)
+    assert np.sum(reference.frequencies < 0) == reference.stationary_order
+
+
+@pytest.mark.parametrize(("name", "geometry"), [("ch3f", "ch3f-optimized"), ("sn2", "sn2-ts-optimized")])
+def test_psi4_files_reproduce_their_frequencies(data, name, geometry):
+    kinds = ("hessian.npy", "frequencies.txt", "energy.txt")
+
+    (reference,) = read_references([f"{name}/{geometry}.xyz", *(f"{name}/*-{kind}" for kind in kinds)], root=data)
+
+    assert check_frequencies(reference).deviation < 1e-6
+    assert reference.level == "b3lyp/6-31+G(d)"
+
+
+def test_nine_jaguar_jobs_reproduce_their_frequencies(data):
+    start = time.perf_counter()
+    references = read_references(["rh-enamide/jaguar/*.in", "rh-enamide/jaguar/*.out"], root=data)
+    elapsed = time.perf_counter() - start
+
+    checks = [check_frequencies(reference) for reference in references]
+    assert [check.projected for check in checks] == [True] * 9
+    assert max(check.deviation for check in checks) < 0.006
+    # Two decimals are printed, and each job has the one imaginary mode of a transition state.
+    assert [np.sum(reference.frequencies < 0) for reference in references] == [1] * 9
+    assert {(reference.charge, reference.level) for reference in references} == {(1, "B3LYP/LACVP**")}
+    assert elapsed < 9 * 0.3
+
+
+def test_hessian_of_another_job_is_refused(data, tmp_path):
+    shutil.copy(data / "ethane/GS.fchk", tmp_path / "a.fchk")
+    (tmp_path / "frequencies.txt").write_text("\n".join(["312.9"] * 18))
+
+    with pytest.raises(InputError, match="the Hessian contradicts the printed frequencies"):
+        read_references(["a.fchk", "frequencies.txt"], root=tmp_path)
+
+
+def test_molecule_is_paired_in_whatever_frame_it_is(data):
+    (molecule,) = read_structures(data / "ethane/GS.log")
+    (reference,) = read_references("ethane/GS.fchk", root=data)
+
+    assert pair(molecule, reference) is reference
+
+
+def test_molecule_of_another_order_is_not_paired(data):
+    (molecule,) = read_structures(data / "ethane/GS.fchk")
+    (reference,) = read_references("ethane/GS.fchk", root=data)
+    order = [1, 0, 2, 3, 4, 5, 6, 7]
+    swapped = replace(molecule, species=molecule.species[order], positions=molecule.positions[order])
+
+    with pytest.raises(InputError, match=r"another order .*: atom 1 is C in .*GS\.fchk, H in .*GS\.fchk"):
+        pair(swapped, reference)
+
+
+@pytest.mark.parametrize("path", ["ethane/TS.fchk", "ethane/TS.log"])
+def test_structure_of_a_qm_file_has_its_charge(data, path):
+    (molecule,) = read_structures(data / path)
+
+    assert (molecule.n_atoms, molecule.charge, molecule.multiplicity, molecule.name) == (8, 0, 1, "TS")
+
+
+def test_structures_of_every_kind_of_geometry(data):
+    jaguar = sorted((data / "rh-enamide/jaguar").iterdir())[:2]
+
+    assert [read_structures(path)[0].charge for path in jaguar] == [1, 1]
+    assert len(read_structures(data / "sn2/complex-optimized.xyz")) == 1
+    with pytest.raises(InputError, match="a file in NumPy Hessian format holds no geometry"):
+        read_structures(data / "ch3f/ch3f-hessian.npy")
+    with pytest.raises(InputError, match="is it a Tinker file"):
+        read_structures(data / "sn2/tinker-mm3/sn2-ts.xyz")
