@@ -1,0 +1,70 @@
+"""Angle bending.
+
+About a reference angle of 180° the energy is an even function of the supplement ψ = π - θ and thereby a
+smooth one of sin²θ: written so, its gradient and Hessian are exact at a straight angle.
+"""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from forgefield import units
+from forgefield.terms.geometry import Scalar, between, sine_squared
+from forgefield.terms.term import Parameter, Term
+
+_PARAMETERS = (
+    Parameter("k", "kcal/mol/rad²", minimum=0.0),
+    Parameter("theta0", "rad", minimum=0.35, maximum=math.pi),
+)
+# MM3's sextic in degrees (J.-H. Lii, N. L. Allinger 1989), last coefficient as MacroModel has it.
+_CUBIC, _QUARTIC, _QUINTIC, _SEXTIC = -0.014, 5.6e-5, -7e-7, 2.2e-8
+_SERIES_ENDS = 0.01
+"""sin² below which ψ² is expanded: at the 12th power of that nothing is left of a double."""
+_TERMS = 12
+
+
+def harmonic_bend(x: Float[Array, "3 3"], k: Scalar, theta0: Scalar) -> Scalar:
+    """Harmonic bend, ½ k (θ - theta0)².
+
+    x in Å, k in kcal/mol/rad², theta0 in rad; returns kcal/mol.
+    """
+    bend, straight, square = _deviation(x, theta0)
+    return 0.5 * k * jnp.where(straight, square, bend**2)
+
+
+def mm3_bend(x: Float[Array, "3 3"], k: Scalar, theta0: Scalar) -> Scalar:
+    """MM3's bend, ½ k Δθ² (1 - 0.014 D + 5.6e-5 D² - 7e-7 D³ + 2.2e-8 D⁴), D being Δθ = θ - theta0 in degrees.
+
+    x in Å, k in kcal/mol/rad², theta0 in rad; returns kcal/mol.
+    """
+    bend, straight, square = _deviation(x, theta0)
+    square = jnp.where(straight, square, bend**2)
+    in_degrees = bend / units.DEGREE
+    square_in_degrees = square / units.DEGREE**2
+    even = 1.0 + square_in_degrees * (_QUARTIC + square_in_degrees * _SEXTIC)
+    odd = in_degrees * (_CUBIC + square_in_degrees * _QUINTIC)
+    return 0.5 * k * square * (even + odd)
+
+
+def _deviation(x: Float[Array, "3 3"], theta0: Scalar) -> tuple[Scalar, Scalar, Scalar]:
+    """Return θ - theta0, whether theta0 is 180°, and the square of the supplement of θ."""
+    a, b = x[0] - x[1], x[2] - x[1]
+    theta = between(a, b)
+    return theta - theta0, jnp.asarray(theta0) >= math.pi, _supplement_squared(a, b)
+
+
+def _supplement_squared(a: Float[Array, "3"], b: Float[Array, "3"]) -> Scalar:
+    """Return (π - θ)², near a straight angle by its expansion ½ Σ (4 sin²θ)ⁿ / (n² C(2n, n))."""
+    sine2 = sine_squared(a, b)
+    near = (sine2 < _SERIES_ENDS) & (a @ b < 0.0)
+    small = jnp.where(near, sine2, 0.0)
+    series = jnp.zeros_like(small)
+    for n in range(_TERMS, 0, -1):
+        series = small * (0.5 * 4.0**n / (n**2 * math.comb(2 * n, n)) + series)
+    # The supplement is the angle between one arm and the other turned round.
+    return jnp.where(near, series, between(a, -b) ** 2)
+
+
+HARMONIC_BEND = Term("harmonic_bend", harmonic_bend, "bend", 3, _PARAMETERS, n_own=2)
+MM3_BEND = Term("mm3_bend", mm3_bend, "bend", 3, _PARAMETERS, n_own=2)

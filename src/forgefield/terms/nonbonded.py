@@ -1,0 +1,106 @@
+"""Interactions through space between two atoms."""
+
+import math
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from forgefield import units
+from forgefield.terms.geometry import Scalar
+from forgefield.terms.term import Parameter, Term
+
+_STEEPNESS, _REPULSION, _ATTRACTION = 12.0, 184000.0, 2.25
+"""MM3's exp-6 (N. L. Allinger, Y. H. Yuh, J.-H. Lii, J. Am. Chem. Soc. 1989, 111, 8551)."""
+_WALL = 0.34
+"""r/rv below which a polynomial takes over; the formula itself falls again below its maximum at 0.302."""
+
+
+def lennard_jones(x: Float[Array, "2 3"], r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
+    """Lennard-Jones, scale · ε ((R/r)¹² - 2 (R/r)⁶), R = r_i + r_j and ε = √(e_i e_j).
+
+    x in Å, r half the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
+    """
+    sixth = ((r_i + r_j) ** 2 / _square(x)) ** 3
+    return scale * jnp.sqrt(e_i * e_j) * (sixth**2 - 2.0 * sixth)
+
+
+def exp6(x: Float[Array, "2 3"], r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
+    """MM3's exp-6 of two atoms, `exp6_pair` with rv = r_i + r_j and ε = scale √(e_i e_j).
+
+    x and r in Å, e in kcal/mol; returns kcal/mol.
+    """
+    return exp6_pair(x, r_i + r_j, scale * jnp.sqrt(e_i * e_j))
+
+
+def exp6_pair(x: Float[Array, "2 3"], rv: Scalar, e: Scalar) -> Scalar:
+    """MM3's exp-6 of a pair, e (184000 exp(-12 r/rv) - 2.25 (rv/r)⁶).
+
+    x and rv in Å, e in kcal/mol; returns kcal/mol. Below 0.34 rv a cubic in r² continues it with the same
+    value, slope and curvature, rising to a finite value at r = 0.
+    """
+    square = _square(x) / rv**2
+    inside = square < _WALL**2
+    outer = jnp.where(inside, _WALL**2, square)
+    return e * jnp.where(inside, _wall(square - _WALL**2), _exp6(outer))
+
+
+def _exp6(square: Scalar) -> Scalar:
+    """Return the formula for (r/rv)²."""
+    return _REPULSION * jnp.exp(-_STEEPNESS * jnp.sqrt(square)) - _ATTRACTION / square**3
+
+
+def _wall_coefficients() -> tuple[float, float, float, float]:
+    """Return value, first and half the second derivative by (r/rv)² at the wall, and a cubic coefficient.
+
+    The cubic one is twice what keeps the slope negative everywhere inside.
+    """
+    steep = _REPULSION * math.exp(-_STEEPNESS * _WALL)
+    value = steep - _ATTRACTION / _WALL**6
+    slope = -_STEEPNESS * steep + 6.0 * _ATTRACTION / _WALL**7
+    curvature = _STEEPNESS**2 * steep - 42.0 * _ATTRACTION / _WALL**8
+    first = slope / (2.0 * _WALL)
+    second = (curvature - slope / _WALL) / (4.0 * _WALL**2)
+    return value, first, 0.5 * second, second**2 / (6.0 * first)
+
+
+_VALUE, _FIRST, _SECOND, _THIRD = _wall_coefficients()
+
+
+def _wall(beyond: Scalar) -> Scalar:
+    """Return the continuation for (r/rv)² - 0.34² < 0."""
+    return _VALUE + beyond * (_FIRST + beyond * (_SECOND + beyond * _THIRD))
+
+
+def coulomb(x: Float[Array, "2 3"], q_i: Scalar, q_j: Scalar, scale: Scalar) -> Scalar:
+    """Coulomb's law, scale · q_i q_j / r.
+
+    x in Å, q in e; returns kcal/mol.
+    """
+    return scale * units.COULOMB * q_i * q_j / jnp.sqrt(_square(x))
+
+
+def hydrogen_bond(x: Float[Array, "2 3"], rv: Scalar, e: Scalar) -> Scalar:
+    """10-12 hydrogen bond, e (5 (rv/r)¹² - 6 (rv/r)¹⁰).
+
+    x in Å, rv the distance of the minimum in Å, e its depth in kcal/mol; returns kcal/mol.
+    """
+    square = rv**2 / _square(x)
+    return e * square**5 * (5.0 * square - 6.0)
+
+
+def _square(x: Float[Array, "2 3"]) -> Scalar:
+    """Return the squared distance."""
+    arm = x[1] - x[0]
+    return arm @ arm
+
+
+_SCALE = Parameter("scale", "1", minimum=0.0)
+_ATOMS = tuple(
+    Parameter(f"{name}_{atom}", unit, minimum=0.0) for atom in "ij" for name, unit in (("r", "Å"), ("e", "kcal/mol"))
+)
+_PAIR = (Parameter("rv", "Å", minimum=0.0), Parameter("e", "kcal/mol", minimum=0.0))
+LENNARD_JONES = Term("lennard_jones", lennard_jones, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
+EXP6 = Term("exp6", exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
+EXP6_PAIR = Term("exp6_pair", exp6_pair, "vdw", 2, _PAIR, n_own=2)
+COULOMB = Term("coulomb", coulomb, "electrostatic", 2, (Parameter("q_i", "e"), Parameter("q_j", "e"), _SCALE), n_own=1)
+HYDROGEN_BOND = Term("hydrogen_bond", hydrogen_bond, "hydrogen_bond", 2, _PAIR, n_own=2)

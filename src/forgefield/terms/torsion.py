@@ -1,0 +1,40 @@
+"""Proper torsions: Fourier series written in powers of cos φ, which is smooth where φ itself is not."""
+
+from jaxtyping import Array, Float
+
+from forgefield.terms.geometry import Scalar, cosine_of_dihedral
+from forgefield.terms.term import Parameter, Term
+
+
+def torsion3(x: Float[Array, "4 3"], v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
+    """Fourier torsion, ½ v1 (1 + cos φ) + ½ v2 (1 - cos 2φ) + ½ v3 (1 + cos 3φ).
+
+    x in Å, v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
+    """
+    cosine, factor = cosine_of_dihedral(x)
+    return factor * _three(cosine, v1, v2, v3)
+
+
+def torsion6(x: Float[Array, "4 3"], v1: Scalar, v2: Scalar, v3: Scalar, v4: Scalar, v5: Scalar, v6: Scalar) -> Scalar:
+    """Fourier torsion, Σ ½ vₙ (1 - (-1)ⁿ cos nφ) for n = 1 … 6.
+
+    x in Å, v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
+    """
+    c, factor = cosine_of_dihedral(x)
+    cos4 = 1.0 + c**2 * (8.0 * c**2 - 8.0)
+    cos5 = c * (5.0 + c**2 * (16.0 * c**2 - 20.0))
+    cos6 = -1.0 + c**2 * (18.0 + c**2 * (32.0 * c**2 - 48.0))
+    higher = 0.5 * (v4 * (1.0 - cos4) + v5 * (1.0 + cos5) + v6 * (1.0 - cos6))
+    return factor * (_three(c, v1, v2, v3) + higher)
+
+
+def _three(c: Scalar, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
+    """Return the first three terms for c = cos φ."""
+    cos2 = 2.0 * c**2 - 1.0
+    cos3 = c * (4.0 * c**2 - 3.0)
+    return 0.5 * (v1 * (1.0 + c) + v2 * (1.0 - cos2) + v3 * (1.0 + cos3))
+
+
+_V = tuple(Parameter(f"v{n}", "kcal/mol") for n in range(1, 7))
+TORSION3 = Term("torsion3", torsion3, "torsion", 4, _V[:3], n_own=3)
+TORSION6 = Term("torsion6", torsion6, "torsion", 4, _V, n_own=6)
