@@ -43,6 +43,7 @@ class Fit:
     at: Float[np.ndarray, " free"]
     """Scaled variables with the lowest cost found."""
     success: bool
+    interrupted: bool
     message: str
     costs: Float[np.ndarray, " iterations"]
     matching: Int[np.ndarray, "molecules modes"]
@@ -203,6 +204,7 @@ def _ended(progress: Progress, solver: LevenbergMarquardt, stopped: str, compile
     return Fit(
         at=progress.best_at[best],
         success=converged and not stopped,
+        interrupted=bool(stopped),
         message=stopped or _message(progress, best, n_accepted, solver),
         costs=progress.costs[:, best],
         matching=progress.matching[best],

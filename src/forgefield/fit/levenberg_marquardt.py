@@ -14,6 +14,8 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from forgefield.fit.cost import Quadratic
 
 _TINY = 1e-30
+_SMALL_COST = 1e-4
+"""A cost far below this (deviations of a hundredth of their tolerance) need not be lowered further."""
 _ACCEPTED = 1e-4
 """A step is taken when the cost falls by this share of what the quadratic model promised."""
 _GIVE_UP = 1e14
@@ -115,7 +117,7 @@ def step(
     at = jnp.where(accepted, trial, state.at)
     damping = jnp.where(accepted, jnp.maximum(state.damping * calmer, 1e-12), state.damping * state.growth)
     known = jnp.isfinite(kept.cost)
-    converged = known & (newton_decrement(kept, at, lower, upper) <= solver.tolerance * (kept.cost + 1e-9))
+    converged = known & (newton_decrement(kept, at, lower, upper) <= solver.tolerance * (kept.cost + _SMALL_COST))
     updated = State(
         at=at,
         quadratic=kept,

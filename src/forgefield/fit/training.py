@@ -6,7 +6,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from forgefield.molecules.molecule import Molecule, Reference, standard_masses
+from forgefield.estimate.transition_state import Treated
+from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.topology import Topology
 
 FloatArray = Array | np.ndarray
@@ -18,24 +19,10 @@ class Example:
 
     molecule: Molecule
     reference: Reference
-    hessian: Float[np.ndarray, "coordinates coordinates"] | None
-    """kcal/mol/Å², after the policy."""
-    eigenvalues: Float[np.ndarray, " modes"] | None
-    """kcal/mol/Å²/amu, after the policy, ascending order not required."""
-    modes: Float[np.ndarray, "coordinates modes"] | None
-    """Orthonormal, in mass-weighted coordinates."""
-    reaction_mode: int | None
-    """The mode whose eigenvalue the policy is about."""
-    statement: str = ""
-    """What the policy did, in words."""
+    treated: Treated | None
+    """Its Hessian after the policy for transition states; None where the reference has no Hessian."""
     group: str = ""
     """Relative energies are compared within a group."""
-
-    @property
-    def masses(self) -> Float[np.ndarray, " atoms"]:
-        """amu"""
-        stated = self.reference.masses
-        return standard_masses(self.reference.species) if stated is None else stated
 
 
 class TrainingSet(eqx.Module):
@@ -64,19 +51,19 @@ class TrainingSet(eqx.Module):
 def training_set(topology: Topology, examples: list[Example]) -> TrainingSet:
     """Gather the references of the molecules of a topology. Padding is zero and marked as absent."""
     n, coordinates = len(examples), 3 * topology.n_max
-    n_modes = max((e.modes.shape[1] for e in examples if e.modes is not None), default=1)
+    n_modes = max((len(e.treated.eigenvalues) for e in examples if e.treated is not None), default=1)
     modes = np.zeros((n, coordinates, n_modes))
     eigenvalues = np.zeros((n, n_modes))
     has_mode = np.zeros((n, n_modes), dtype=bool)
     hessian = np.zeros((n, coordinates, coordinates))
-    for m, example in enumerate(examples):
-        if example.modes is None or example.eigenvalues is None or example.hessian is None:
+    for m, treated in enumerate(e.treated for e in examples):
+        if treated is None:
             continue
-        rows, k = example.modes.shape
-        modes[m, :rows, :k] = example.modes / np.repeat(np.sqrt(example.masses), 3)[:, None]
-        eigenvalues[m, :k] = example.eigenvalues
+        rows, k = treated.vectors.shape
+        modes[m, :rows, :k] = treated.vectors / np.repeat(np.sqrt(treated.masses), 3)[:, None]
+        eigenvalues[m, :k] = treated.eigenvalues
         has_mode[m, :k] = True
-        hessian[m, :rows, :rows] = example.hessian
+        hessian[m, :rows, :rows] = treated.hessian
     references = [e.reference for e in examples]
     groups = {name: k for k, name in enumerate(dict.fromkeys(e.group for e in examples))}
     return TrainingSet(
@@ -86,7 +73,7 @@ def training_set(topology: Topology, examples: list[Example]) -> TrainingSet:
         eigenvalues=eigenvalues,
         has_mode=has_mode,
         hessian=hessian,
-        has_hessian=np.array([e.hessian is not None for e in examples]),
+        has_hessian=np.array([e.treated is not None for e in examples]),
         gradient=np.concatenate([_gradient(r) for r in references]),
         has_gradient=np.array([r.gradient is not None or r.stationary_order is not None for r in references]),
         energy=np.array([0.0 if r.energy is None else r.energy for r in references]),

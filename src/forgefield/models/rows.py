@@ -1,6 +1,7 @@
 """The rows of a force field: which types a parameter belongs to, and where its value stands."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from forgefield.terms.term import Term
 
@@ -23,6 +24,17 @@ class Row:
         """The name a chemist recognises, such as `stretch C3-H1`."""
         where = f" (line {self.line})" if self.line is not None else ""
         return f"{self.term.kind} {'-'.join(self.types)}{where}"
+
+    def matches(self, pattern: str) -> bool:
+        """Say whether a pattern means this row: `substructure:TITLE*`, `line:N`, or a name with * and ?."""
+        kind, _, rest = pattern.partition(":")
+        match kind:
+            case "substructure":
+                return fnmatchcase(self.section.strip(), rest)
+            case "line":
+                return rest.strip() == str(self.line)
+            case _:
+                return fnmatchcase(self.name, pattern)
 
     def parameter_name(self, position: int) -> str:
         """Return the name of one of its parameters, such as `stretch C3-H1 k`."""

@@ -1,0 +1,181 @@
+"""The schema of FIT.toml: strings, paths and units as users write them."""
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from forgefield.errors import InputError
+
+Policy = Literal["C", "D", "D+", "E", "none"]
+TermName = Literal[
+    "stretch",
+    "bend",
+    "torsion",
+    "out_of_plane",
+    "stretch_bend",
+    "stretch_stretch",
+    "bend_bend",
+    "urey_bradley",
+]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TieSection(Section):
+    """follower = factor · leader + offset, in internal units; names as `fit --check` lists them."""
+
+    follower: str
+    leader: str
+    factor: float = 1.0
+    offset: float = 0.0
+
+
+class ForceFieldSection(Section):
+    """Where the force field comes from, what is trained and in which formats it is written."""
+
+    start: str = "environments"
+    form: Literal["mm3", "harmonic"] = "mm3"
+    nonbonded: Literal["none", "uff"] = "none"
+    estimate: Literal["qfuerza", "fuerza", "seminario", "modified-seminario", "linear", "approximation", "none"] = (
+        "qfuerza"
+    )
+    terms: tuple[TermName, ...] = ("stretch", "bend", "torsion", "out_of_plane")
+    """Kinds of interaction of a generated force field."""
+    depth: int = Field(default=1, ge=0, le=4)
+    """How far an atom's environment reaches, in bonds, when types are made from the molecules."""
+    train: tuple[str, ...] | None = None
+    """Patterns of the rows that change; None: all of a generated force field."""
+    freeze: tuple[str, ...] = ()
+    """Patterns (with * and ?) of the parameters that do not change, by the names that `fit --check` lists."""
+    ties: tuple[TieSection, ...] = ()
+    allow_negative: tuple[str, ...] = ()
+    """Patterns of the parameters that keep no bounds."""
+    hessian_scale: float = Field(default=1.0, gt=0.0)
+    """Factor on the reference Hessians."""
+    write: tuple[Literal["fld", "frcmod", "openmm-xml"], ...] | None = None
+    """Formats; None: all that can hold the form."""
+
+
+class MoleculesSection(Section):
+    """Structures and their references, paired in sorted order."""
+
+    structures: str | tuple[str, ...] | None = None
+    """Files with the bonds and types; None: the reference's own geometry, bonds perceived."""
+    reference: str | tuple[str, ...]
+    transition_state: Policy | None = None
+    eigenvalue: float | None = None
+    """Replaces the negative eigenvalue under C and D+ [Hartree/Bohr²/amu]."""
+    group: str = "all"
+    """Relative energies are compared within a group."""
+
+
+class Target(Section):
+    """A deviation of `tolerance` counts as one."""
+
+    tolerance: float = Field(gt=0.0)
+    weight: float = Field(default=1.0, gt=0.0)
+
+
+class EigenmatrixTarget(Target):
+    """Diagonal with its tolerance [cm⁻¹]; `off_diagonal` is a second target."""
+
+    off_diagonal: float | None = Field(default=None, gt=0.0)
+
+
+class TargetsSection(Section):
+    """What the force field should reproduce."""
+
+    eigenmatrix: EigenmatrixTarget | None = None
+    frequencies: Target | None = None
+    hessian: Target | None = None
+    forces: Target | None = None
+    energy: Target | None = None
+
+
+class PriorSection(Section):
+    """Widths of the Gaussians about the start; k is relative, theta0 in degrees, v in kcal/mol."""
+
+    strength: float = Field(default=0.01, ge=0.0)
+    k: float = Field(default=0.5, gt=0.0)
+    r0: float = Field(default=0.03, gt=0.0)
+    theta0: float = Field(default=5.0, gt=0.0)
+    v: float = Field(default=1.0, gt=0.0)
+
+
+class FitSection(Section):
+    """How the minimum is looked for."""
+
+    solver: Literal["lm", "trf"] = "lm"
+    starts: int = Field(default=1, ge=1)
+    max_steps: int = Field(default=200, ge=1)
+    tolerance: float = Field(default=1e-9, gt=0.0)
+    seed: int = 0
+    spread: float = Field(default=1.0, gt=0.0)
+    """Standard deviation of the further starts about the estimate, in prior widths."""
+    prior: PriorSection = PriorSection()
+
+
+class FitFile(Section):
+    """A whole FIT.toml."""
+
+    forcefield: ForceFieldSection = ForceFieldSection()
+    molecules: tuple[MoleculesSection, ...] = Field(min_length=1)
+    targets: TargetsSection
+    fit: FitSection = FitSection()
+
+    @field_validator("targets")
+    @classmethod
+    def _some_target(cls, targets: TargetsSection) -> TargetsSection:
+        if not targets.model_dump(exclude_none=True):
+            raise ValueError(f"name at least one of: {', '.join(TargetsSection.model_fields)}")
+        return targets
+
+
+def read_fit_file(path: Path) -> FitFile:
+    """Return a validated FIT.toml. Raises InputError that lists everything wrong with it."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+    try:
+        return FitFile.model_validate(content)
+    except ValidationError as error:
+        raise InputError("\n".join(f"{path}: {_sentence(e)}" for e in error.errors())) from error
+
+
+def _sentence(error) -> str:
+    """Say in one sentence what pydantic found wrong."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(error["loc"][:-1])
+        near = get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
+        return f"unknown key {where!r}; {hint}"
+    if error["type"] == "missing":
+        return f"{where!r} is missing"
+    return f"{where}: {error['msg']} (got {error['input']!r})"
+
+
+def _known_keys(location: tuple) -> list[str]:
+    """Return the keys that the table at this place of the file may have."""
+    sections: dict[str, type[Section]] = {
+        "": FitFile,
+        "forcefield": ForceFieldSection,
+        "forcefield.ties": TieSection,
+        "molecules": MoleculesSection,
+        "targets": TargetsSection,
+        "targets.eigenmatrix": EigenmatrixTarget,
+        "fit": FitSection,
+        "fit.prior": PriorSection,
+    }
+    name = ".".join(part for part in location if isinstance(part, str))
+    return list(sections.get(name, Target).model_fields)

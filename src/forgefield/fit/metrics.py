@@ -1,0 +1,185 @@
+"""How well a model does on a training set, by one definition for fits, reports and benchmarks."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+from forgefield import units
+from forgefield.fit.observation import Observation, observe
+from forgefield.fit.training import Example, TrainingSet
+from forgefield.models.model import AbstractModel
+from forgefield.properties.matching import match_modes
+from forgefield.properties.modes import signed_frequencies
+
+_SIMILAR = 0.5
+"""Modes with a larger overlap than this count as the same mode."""
+_FLOOR = 100.0
+"""cm⁻¹, as in the cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class ModeComparison:
+    """The modes of one molecule, in the order of the reference's."""
+
+    reference: Float[np.ndarray, " modes"]
+    """cm⁻¹ after the policy"""
+    model: Float[np.ndarray, " modes"]
+    """cm⁻¹ of the matching modes"""
+    overlap: Float[np.ndarray, " modes"]
+    diagonal: Float[np.ndarray, " modes"]
+    """Of the eigenmatrix, minus the reference's eigenvalue [cm⁻¹]."""
+    eigenvalue: Float[np.ndarray, " modes"]
+    """kcal/mol/Å²/amu of the reference after the policy."""
+    eigenmatrix: Float[np.ndarray, " modes"]
+    """Diagonal [kcal/mol/Å²/amu]."""
+    counted: np.ndarray
+    """All modes but the reaction mode."""
+
+    @property
+    def reaction_mode(self) -> float | None:
+        """Frequency [cm⁻¹] of the model's mode that matches the reaction mode; None where there is none."""
+        left_out = np.flatnonzero(~self.counted)
+        return float(self.model[left_out[0]]) if left_out.size else None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The figures of a model on one molecule or on all; None where there is no such data."""
+
+    frequency_rmsd_cm1: float | None
+    """Matched by overlap."""
+    frequency_rmsd_sorted_cm1: float | None
+    eigenmatrix_r2: float | None
+    eigenmatrix_rmsd_cm1: float | None
+    force_max_kcal_mol_a: float | None
+    """Largest deviation of the force on an atom."""
+    mode_overlap_share: float | None
+    """Share of modes whose partner overlaps by more than a half."""
+    reaction_mode_cm1: float | None
+    bond_rmsd_a: float | None
+    """Of the relaxed structure."""
+    angle_rmsd_deg: float | None
+    torsion_rmsd_deg: float | None
+    energy_rmsd_kcal_mol: float | None
+    """Relative to the mean of the group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Metrics of all molecules together and of each, with the comparison of their modes."""
+
+    total: Metrics
+    each: tuple[Metrics, ...]
+    modes: tuple[ModeComparison | None, ...]
+    observation: Observation
+
+
+@eqx.filter_jit
+def _observe(model: AbstractModel, data: TrainingSet) -> Observation:
+    return observe(model, data)
+
+
+def judge(model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
+    """Return the metrics of a model at the reference geometries."""
+    seen = _observe(model, data)
+    modes = tuple(_compare_modes(seen, data, m, example) for m, example in enumerate(examples))
+    forces = _force_deviations(seen, data)
+    energies = _energy_deviations(seen, data)
+    each = tuple(_metrics([modes[m]], forces[m : m + 1], energies[m : m + 1]) for m in range(data.topology.n_molecules))
+    return Judgement(_metrics(list(modes), forces, energies), each, modes, seen)
+
+
+def _compare_modes(seen: Observation, data: TrainingSet, m: int, example: Example) -> ModeComparison | None:
+    if example.treated is None:
+        return None
+    n = len(example.treated.eigenvalues)
+    reference = example.treated.eigenvalues
+    eigenvalues = np.asarray(seen.eigenvalues[m, :n])
+    overlaps = np.asarray(seen.mixing[m, :n, :n]) ** 2
+    partner = match_modes(overlaps, reference, eigenvalues)
+    diagonal = np.diagonal(np.asarray(seen.eigenmatrix[m]))[:n]
+    frequencies = signed_frequencies(reference)
+    floored = np.maximum(np.abs(frequencies), _FLOOR)
+    counted = np.ones(n, dtype=bool)
+    if example.treated.reaction_mode is not None:
+        counted[example.treated.reaction_mode] = False
+    return ModeComparison(
+        reference=frequencies,
+        model=signed_frequencies(eigenvalues)[partner],
+        overlap=overlaps[np.arange(n), partner],
+        diagonal=(diagonal - reference) * units.WAVENUMBER**2 / (2.0 * floored),
+        eigenvalue=reference,
+        eigenmatrix=diagonal,
+        counted=counted,
+    )
+
+
+def _metrics(
+    modes: list[ModeComparison | None],
+    forces: Float[np.ndarray, " molecules"],
+    energies: Float[np.ndarray, " molecules"],
+) -> Metrics:
+    known = [mode for mode in modes if mode is not None]
+    reaction = [mode.reaction_mode for mode in known if mode.reaction_mode is not None]
+    return Metrics(
+        **_frequency_metrics(known),
+        force_max_kcal_mol_a=_or_none(np.max, forces),
+        reaction_mode_cm1=reaction[0] if len(reaction) == 1 else None,
+        bond_rmsd_a=None,
+        angle_rmsd_deg=None,
+        torsion_rmsd_deg=None,
+        energy_rmsd_kcal_mol=_or_none(_rms, energies),
+    )
+
+
+def _frequency_metrics(known: list[ModeComparison]) -> dict[str, float | None]:
+    """Return the metrics of the modes, pooled over molecules."""
+    if not any(mode.counted.any() for mode in known):
+        names = "frequency_rmsd_cm1", "frequency_rmsd_sorted_cm1", "eigenmatrix_r2"
+        return dict.fromkeys((*names, "eigenmatrix_rmsd_cm1", "mode_overlap_share"))
+
+    def pooled(what: str) -> np.ndarray:
+        return np.concatenate([getattr(mode, what)[mode.counted] for mode in known])
+
+    model, reference = pooled("model"), pooled("reference")
+    in_order = [np.sort(mode.model[mode.counted]) - np.sort(mode.reference[mode.counted]) for mode in known]
+    eigenvalue, eigenmatrix = pooled("eigenvalue"), pooled("eigenmatrix")
+    spread = np.sum((eigenvalue - eigenvalue.mean()) ** 2)
+    return {
+        "frequency_rmsd_cm1": _rms(model - reference),
+        "frequency_rmsd_sorted_cm1": _rms(np.concatenate(in_order)),
+        "eigenmatrix_r2": float(1.0 - np.sum((eigenmatrix - eigenvalue) ** 2) / spread) if spread > 0.0 else None,
+        "eigenmatrix_rmsd_cm1": _rms(pooled("diagonal")),
+        "mode_overlap_share": float(np.mean(pooled("overlap") > _SIMILAR)),
+    }
+
+
+def _force_deviations(seen: Observation, data: TrainingSet) -> Float[np.ndarray, " molecules"]:
+    """Return for each molecule the largest deviation of the force on one of its atoms; NaN where unknown."""
+    deviation = np.linalg.norm(np.asarray(seen.gradient) - np.asarray(data.gradient), axis=1)
+    largest = np.zeros(data.topology.n_molecules)
+    np.maximum.at(largest, np.asarray(data.topology.molecule), deviation)
+    return np.where(np.asarray(data.has_gradient), largest, np.nan)
+
+
+def _energy_deviations(seen: Observation, data: TrainingSet) -> Float[np.ndarray, " molecules"]:
+    """Return the deviation of each energy from the mean deviation of its group; NaN where there is none to compare."""
+    group, has = np.asarray(data.group), np.asarray(data.has_energy)
+    deviation = np.asarray(seen.energy) - np.asarray(data.energy)
+    result = np.full(len(group), np.nan)
+    for g in np.unique(group):
+        members = np.flatnonzero((group == g) & has)
+        if len(members) > 1:
+            result[members] = deviation[members] - deviation[members].mean()
+    return result
+
+
+def _rms(values: Float[np.ndarray, " _"]) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def _or_none(reduce, values: Float[np.ndarray, " _"]) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(reduce(known)) if known.size else None

@@ -1,0 +1,48 @@
+"""Checkpoints: arrays and a few words of text in one safetensors file, replaced in one move."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from forgefield.errors import InputError
+
+
+def write_checkpoint(path: Path, arrays: PyTree, facts: dict[str, Any]) -> None:
+    """Write the array leaves of a pytree and facts that JSON can hold; a kill leaves the old file or the new one."""
+    leaves = {str(k): np.ascontiguousarray(leaf) for k, leaf in enumerate(jax.tree.leaves(arrays))}
+    waiting = path.with_name(path.name + ".new")
+    save_file(leaves, waiting, metadata={"facts": json.dumps(facts)})
+    with waiting.open("rb") as file:
+        os.fsync(file.fileno())
+    waiting.replace(path)
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return the facts of a checkpoint. Raises InputError where it cannot be read."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return json.loads(file.metadata()["facts"])
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a checkpoint of a fit ({error}); remove it to begin anew") from error
+
+
+def read_arrays(path: Path, like: PyTree) -> PyTree:
+    """Return a pytree like `like` with the arrays of a checkpoint.
+
+    Raises InputError where number or shapes of the arrays differ.
+    """
+    leaves, structure = jax.tree.flatten(like)
+    with safe_open(path, framework="numpy") as file:
+        if len(file.keys()) != len(leaves):
+            raise InputError(f"{path}: the checkpoint is of another fit; remove it to begin anew")
+        found = [file.get_tensor(str(k)) for k in range(len(leaves))]
+    if any(a.ndim != np.ndim(b) for a, b in zip(found, leaves, strict=True)):
+        raise InputError(f"{path}: the checkpoint is of another fit; remove it to begin anew")
+    return jax.tree.unflatten(structure, found)

@@ -1,0 +1,112 @@
+"""What the words of FIT.toml and of the command line stand for."""
+
+from forgefield import units
+from forgefield.config import EigenmatrixTarget, FitFile, MoleculesSection, TargetsSection
+from forgefield.estimate.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
+from forgefield.estimate.transition_state import AsIs, C, D, DPlus, E, Policy
+from forgefield.fit.targets import (
+    AbstractTarget,
+    Diagonal,
+    Energies,
+    Forces,
+    Frequencies,
+    HessianElements,
+    OffDiagonal,
+)
+from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
+from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.nonbonded import EXP6, LENNARD_JONES
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, HARMONIC_OUT_OF_PLANE
+from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
+from forgefield.terms.term import Term
+from forgefield.terms.torsion import TORSION3
+
+EIGENVALUE = units.HARTREE_PER_BOHR2
+"""kcal/mol/Å²/amu of one Hartree/Bohr²/amu."""
+
+_CROSS = {
+    "stretch_bend": STRETCH_BEND,
+    "stretch_stretch": STRETCH_STRETCH,
+    "bend_bend": BEND_BEND,
+    "urey_bradley": UREY_BRADLEY,
+}
+FORMS: dict[str, dict[str, Term]] = {
+    "harmonic": {
+        "stretch": HARMONIC_STRETCH,
+        "bend": HARMONIC_BEND,
+        "torsion": TORSION3,
+        "out_of_plane": HARMONIC_OUT_OF_PLANE,
+        **_CROSS,
+        "vdw": LENNARD_JONES,
+    },
+    "mm3": {
+        "stretch": MM3_STRETCH,
+        "bend": MM3_BEND,
+        "torsion": TORSION3,
+        "out_of_plane": COSINE_OUT_OF_PLANE,
+        **_CROSS,
+        "vdw": EXP6,
+    },
+}
+ESTIMATES: dict[str, Method] = {
+    "qfuerza": Qfuerza(),
+    "fuerza": Fuerza(),
+    "seminario": Fuerza(),
+    "gamma-fuerza": GammaFuerza(),
+    "modified-seminario": ModifiedSeminario(),
+    "approximation": Approximation(),
+}
+FORMATS: dict[str, tuple[str, ...]] = {"mm3": ("fld", "openmm-xml"), "harmonic": ("frcmod", "openmm-xml")}
+"""The formats that can hold a form."""
+
+
+def policy(section: MoleculesSection) -> Policy | None:
+    """Return what is done to a negative eigenvalue; None where the file does not say."""
+    stated = None if section.eigenvalue is None else section.eigenvalue * EIGENVALUE
+    match section.transition_state:
+        case "C":
+            return C() if stated is None else C(stated)
+        case "D":
+            return D()
+        case "D+":
+            return DPlus(stated)
+        case "E":
+            return E() if stated is None else E(C(stated))
+        case "none":
+            return AsIs()
+        case _:
+            return None
+
+
+def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
+    """Return the targets of a file in the order of the cost."""
+    chosen: list[AbstractTarget] = []
+    if section.eigenmatrix is not None:
+        chosen.extend(_eigenmatrix(section.eigenmatrix))
+    kinds = (
+        (section.frequencies, Frequencies),
+        (section.hessian, HessianElements),
+        (section.forces, Forces),
+        (section.energy, Energies),
+    )
+    chosen.extend(kind(entry.tolerance, entry.weight) for entry, kind in kinds if entry is not None)
+    return tuple(chosen)
+
+
+def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractTarget]:
+    diagonal: list[AbstractTarget] = [Diagonal(section.tolerance, section.weight)]
+    if section.off_diagonal is None:
+        return diagonal
+    return [*diagonal, OffDiagonal(section.off_diagonal, section.weight)]
+
+
+def bonded_terms(file: FitFile) -> tuple[Term, ...]:
+    """Return the terms of a generated force field, stretches and bends first since others borrow from them."""
+    form = FORMS[file.forcefield.form]
+    chosen = {"stretch", "bend", *file.forcefield.terms}
+    return tuple(form[name] for name in form if name in chosen)
+
+
+def van_der_waals(file: FitFile) -> Term | None:
+    """Return the van der Waals term of a generated force field, if it is to have one."""
+    return FORMS[file.forcefield.form]["vdw"] if file.forcefield.nonbonded == "uff" else None

@@ -1,0 +1,101 @@
+"""From the files that FIT.toml names to molecules, references and Hessians after their policy."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from forgefield.config import FitFile, MoleculesSection
+from forgefield.errors import InputError
+from forgefield.estimate.transition_state import NOISE, Policy, treat
+from forgefield.fit.training import Example
+from forgefield.io.references import matching_files, pair, read_references
+from forgefield.io.structures import read_structures
+from forgefield.jobs.choices import policy
+from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
+from forgefield.molecules.molecule import Molecule, Reference, standard_masses
+
+
+def load(file: FitFile, folder: Path) -> tuple[list[Example], list[str]]:
+    """Return the examples that a file names, patterns being relative to `folder`, and warnings."""
+    examples: list[Example] = []
+    warnings: list[str] = []
+    for section in file.molecules:
+        references = read_references(_patterns(section.reference), root=folder)
+        for molecule, reference in _paired(section, references, folder):
+            scaled = _scaled(reference, file.forcefield.hessian_scale)
+            example, said = _example(molecule, scaled, policy(section), section.group)
+            examples.append(example)
+            warnings.extend(said)
+    return _unambiguous(examples), warnings
+
+
+def _patterns(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _paired(
+    section: MoleculesSection, references: list[Reference], folder: Path
+) -> list[tuple[Molecule | None, Reference]]:
+    """Return structures with their references, in sorted order of the files."""
+    if section.structures is None:
+        return [(None, reference) for reference in references]
+    files = [path for pattern in _patterns(section.structures) for path in matching_files(folder, pattern)]
+    molecules = [molecule for path in files for molecule in read_structures(path)]
+    if len(molecules) != len(references):
+        raise InputError(
+            f"{len(molecules)} structure(s) but {len(references)} reference(s):\n"
+            + "\n".join(f"  structure {m.source or m.name}" for m in molecules)
+            + "\n"
+            + "\n".join(f"  reference {', '.join(r.sources)}" for r in references)
+        )
+    return [(m, pair(m, r)) for m, r in zip(molecules, references, strict=True)]
+
+
+def _scaled(reference: Reference, scale: float) -> Reference:
+    return reference if reference.hessian is None else replace(reference, hessian=reference.hessian * scale)
+
+
+def _example(
+    molecule: Molecule | None, reference: Reference, policy: Policy | None, group: str
+) -> tuple[Example, list[str]]:
+    """Treat the Hessian, perceive bonds where the file has none, and say what was assumed."""
+    warnings = []
+    name = reference.sources[0] if reference.sources else "reference"
+    treated = None
+    if reference.hessian is not None:
+        masses = standard_masses(reference.species) if reference.masses is None else reference.masses
+        treated = treat(reference.hessian, reference.positions, masses, policy, name=name)
+        if reference.gradient is None:
+            warnings.append(f"{name}: no gradient in the file; the structure is taken to be stationary (zero forces)")
+            reference = replace(reference, gradient=np.zeros_like(reference.positions))
+    saddle = treated is not None and treated.before.frequencies[0] < -NOISE
+    return Example(_bonded(molecule, reference, saddle, name), reference, treated, group), warnings
+
+
+def _bonded(molecule: Molecule | None, reference: Reference, saddle: bool, name: str) -> Molecule:
+    """Return the molecule in the geometry of its reference, with bonds."""
+    if molecule is None:
+        molecule = Molecule(
+            name=Path(name).stem,
+            species=reference.species,
+            positions=reference.positions,
+            charge=reference.charge,
+            multiplicity=reference.multiplicity,
+            source=name,
+        )
+    if len(molecule.bonds):
+        return replace(molecule, positions=reference.positions)
+    perceive = perceive_transition_state_bonds if saddle else perceive_bonds
+    bonds, orders = perceive(reference.species, reference.positions)
+    return replace(molecule, positions=reference.positions, bonds=bonds, orders=orders)
+
+
+def _unambiguous(examples: list[Example]) -> list[Example]:
+    """Give structures of the same name a number."""
+    names = [e.molecule.name for e in examples]
+    renamed = []
+    for k, example in enumerate(examples):
+        name = names[k] if names.count(names[k]) == 1 else f"{names[k]}-{names[: k + 1].count(names[k])}"
+        renamed.append(replace(example, molecule=replace(example.molecule, name=name)))
+    return renamed

@@ -1,0 +1,197 @@
+"""Where a fit starts: force constants estimated from the reference Hessians, priors about them, what is trained."""
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from forgefield import units
+from forgefield.assign.assignment import Assignment
+from forgefield.config import FitFile, PriorSection
+from forgefield.errors import InputError
+from forgefield.estimate.linear import bounded_least_squares, eigenmatrix_system
+from forgefield.estimate.rows import estimate_rows
+from forgefield.estimate.seminario import Approximation, Method, estimate
+from forgefield.fit.cost import Prior
+from forgefield.fit.training import Example
+from forgefield.jobs.choices import ESTIMATES
+from forgefield.models.rows import Row
+from forgefield.models.trainable import Tie, Trainable, trainable
+
+_SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
+"""Smallest width of a prior on a force constant: 0.1 in the units of files."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimated:
+    """Starting values and what is worth saying of them."""
+
+    values: Float[np.ndarray, " parameters"]
+    warnings: tuple[str, ...]
+
+
+def estimated(assignment: Assignment, examples: list[Example], name: str) -> Estimated:
+    """Return the values of a force field with its stretch and bend constants replaced by estimates.
+
+    A row's constant is the mean over all its interactions in all molecules. A negative mean is reported.
+    """
+    values = np.array(assignment.model.values)
+    if name == "none":
+        return Estimated(values, ())
+    if name == "linear":
+        return _linear(assignment, examples, values)
+    method = ESTIMATES[name]
+    found: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
+    places: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
+    starts = np.flatnonzero(np.diff(np.asarray(assignment.topology.molecule), prepend=-1))
+    for m, (example, start) in enumerate(zip(examples, starts, strict=True)):
+        groups = {kind: _of_molecule(assignment, kind, m) for kind in found}
+        result = _of_example(method, example, groups["stretch"][0] - start, groups["bend"][0] - start)
+        for kind, constants in zip(found, result, strict=True):
+            found[kind].append(constants)
+            places[kind].append(groups[kind][1])
+    warnings = []
+    for kind in found:
+        row = np.concatenate(places[kind])
+        statistics = estimate_rows(np.concatenate(found[kind]), row, len(values))
+        used = np.unique(row)
+        values[used] = statistics.mean[used]
+        negative = [_name(assignment.rows, place) for place in used if statistics.mean[place] < 0.0]
+        if negative:
+            warnings.append(f"the estimate gives negative {kind} constants, started from zero: {', '.join(negative)}")
+    return Estimated(values, tuple(warnings))
+
+
+def _of_molecule(assignment: Assignment, kind: str, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the atoms of a molecule's stretches or bends and the places of their force constants."""
+    molecule = np.asarray(assignment.topology.molecule)
+    order = {"stretch": 2, "bend": 3}[kind]
+    atoms, places = [np.zeros((0, order), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if term.kind == kind and term.order == order:
+            inside = molecule[np.asarray(group.atoms)[:, 0]] == m
+            atoms.append(np.asarray(group.atoms)[inside])
+            places.append(np.asarray(group.parameters)[inside, 0])
+    return np.concatenate(atoms), np.concatenate(places)
+
+
+def _of_example(method: Method, example: Example, pairs: np.ndarray, triples: np.ndarray) -> tuple:
+    """Estimate the constants of one molecule; without a Hessian, the customary ones."""
+    treated = example.treated
+    reference = example.reference
+    chosen = Approximation() if treated is None else method
+    hessian = None if treated is None else treated.hessian
+    result = estimate(chosen, hessian, reference.positions, reference.species, pairs, triples)
+    return result.bond_k, result.angle_k
+
+
+def _linear(assignment: Assignment, examples: list[Example], values: Float[np.ndarray, " parameters"]) -> Estimated:
+    """Solve for all constants that the Hessian is linear in, at the present reference values."""
+    treated = [e.treated for e in examples if e.treated is not None]
+    if len(treated) < len(examples):
+        lacking = ", ".join(e.molecule.name for e in examples if e.treated is None)
+        raise InputError(f'estimate = "linear" needs a Hessian for every molecule; there is none for {lacking}')
+    linear = [
+        (place, parameter.minimum)
+        for row in assignment.rows
+        if row.term.kind != "vdw"
+        for place, parameter in zip(row.indices, row.term.own, strict=True)
+        if parameter.name not in ("r0", "theta0", "phi0")
+    ]
+    places = np.array([place for place, _ in linear], dtype=np.int64)
+    positions = np.concatenate([e.reference.positions for e in examples])
+    system = eigenmatrix_system(assignment.model, assignment.topology, jnp.asarray(positions), places, treated)
+    values[places] = bounded_least_squares(system, np.array([minimum for _, minimum in linear])).values
+    return Estimated(values, ())
+
+
+def _name(rows: tuple[Row, ...], place: int) -> str:
+    for row in rows:
+        if place in row.indices:
+            return row.parameter_name(row.indices.index(place))
+    return f"value {place}"
+
+
+def what_changes(
+    assignment: Assignment, file: FitFile, *, released: frozenset[str] = frozenset(), held: frozenset[str] = frozenset()
+) -> Trainable:
+    """Return what a fit changes: the trained rows less what is frozen, held or straight, with the file's ties.
+
+    `released` parameters lose their bounds, `held` ones do not change. Raises InputError for a pattern that
+    matches nothing.
+    """
+    section = file.forcefield
+    rows = trained_rows(assignment, section.train)
+    names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
+    frozen = {n for n in names if _any_match(n, section.freeze)} | held | _straight(assignment, rows)
+    _require_matches("freeze", section.freeze, tuple(names))
+    _require_matches("allow_negative", section.allow_negative, tuple(names))
+    free = released | {n for n in names if _any_match(n, section.allow_negative)}
+    ties = tuple(Tie(t.follower, t.leader, t.factor, t.offset) for t in section.ties)
+    found = trainable(
+        rows, len(assignment.model.values), frozen=frozenset(frozen), ties=ties, unbounded=frozenset(free)
+    )
+    if not found.names:
+        raise InputError("nothing is trained: every parameter is frozen, or no row matches [forcefield] train")
+    return found
+
+
+def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None) -> tuple[Row, ...]:
+    """Return the rows that a fit may change; van der Waals rows only where a pattern names them."""
+    if patterns is None:
+        return tuple(row for row in assignment.rows if row.term.kind != "vdw")
+    chosen = tuple(row for row in assignment.rows if any(row.matches(pattern) for pattern in patterns))
+    if not chosen:
+        raise InputError(f"[forcefield] train = {list(patterns)} matches no row of the force field")
+    return chosen
+
+
+def _straight(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
+    """Return the reference angles of 180°: by symmetry the energy is even about them."""
+    values = np.asarray(assignment.model.values)
+    return {
+        row.parameter_name(1)
+        for row in rows
+        if row.term.kind == "bend" and row.term.n_own > 1 and values[row.indices[1]] == np.pi
+    }
+
+
+def _any_match(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _require_matches(key: str, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
+    idle = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
+    if idle:
+        raise InputError(
+            f"[forcefield] {key}: no trained parameter matches {', '.join(map(repr, idle))}; "
+            "`forgefield fit --check` lists their names"
+        )
+
+
+def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, section: PriorSection) -> Prior:
+    """Return Gaussians about the starting values, with widths in internal units."""
+    kind = {row.parameter_name(p): row.term.own[p].name for row in rows for p in range(row.term.n_own)}
+    centre = changes.free(values)
+    width = [_width(kind[changes.names[leader]], start, section) for leader, start in zip(changes.leaders, centre)]
+    return Prior(centre, np.array(width), section.strength)
+
+
+def _width(parameter: str, start: float, section: PriorSection) -> float:
+    match parameter:
+        case "r0":
+            return section.r0
+        case "theta0" | "phi0":
+            return section.theta0 * units.DEGREE
+        case name if name.startswith("v"):
+            return section.v
+        case _:
+            return max(section.k * abs(start), _SMALLEST_WIDTH)
+
+
+def with_values(assignment: Assignment, values: Float[np.ndarray, " parameters"]) -> Assignment:
+    """Return the assignment with other values in its model."""
+    return replace(assignment, model=eqx.tree_at(lambda m: m.values, assignment.model, jnp.asarray(values)))
