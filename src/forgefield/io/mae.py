@@ -202,9 +202,10 @@ def _bonds(path: Path, block: Block, n_atoms: int) -> tuple[Int[np.ndarray, "bon
     wrong = []
     for line, (i, j, order) in zip(table.lines, rows, strict=True):
         problem = _bond_problem(i, j, order, n_atoms)
-        known = orders.get((i, j), orders.get((j, i), order))
-        if known != order:
-            problem = f"bond {i}-{j} has the order {order}, but {known} before"
+        if (i, j) in orders:
+            problem = f"bond {i}-{j} is listed twice"
+        elif orders.get((j, i), order) != order:
+            problem = f"bond {i}-{j} has the order {order}, but {orders[j, i]} before"
         if problem:
             wrong.append(f"{problem} (line {line})")
         elif (j, i) not in orders:
