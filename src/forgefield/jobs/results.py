@@ -1,0 +1,251 @@
+"""The outcome of a fit as results.json and as the record that the report shows."""
+
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from forgefield.fit.cost import linearise
+from forgefield.fit.metrics import Judgement, judge
+from forgefield.fit.sanity import not_stationary, unphysical
+from forgefield.fit.uncertainty import Uncertainty, uncertainty
+from forgefield.jobs.passes import Passed
+from forgefield.jobs.prepare import Prepared
+from forgefield.jobs.starting import with_values
+from forgefield.report.record import FitRecord, Optimum, Parity
+
+_SAME_OPTIMUM = 1e-4
+"""Starts whose costs agree to this fraction ended in the same place."""
+
+
+def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
+    """Judge the end of a fit against its start and gather everything worth telling."""
+    last = passes[-1]
+    examples, data = prepared.examples, prepared.data
+    start = judge(prepared.assignment.model, data, examples)
+    final = judge(with_values(prepared.assignment, last.values).model, data, examples)
+    linear = jax.jit(lambda problem, at, matching: linearise(problem, at, matching))
+    end = linear(last.problem, jnp.asarray(last.fit.at), jnp.asarray(last.fit.matching))
+    origin = linear(passes[0].problem, jnp.zeros_like(jnp.asarray(passes[0].fit.at)), jnp.asarray(last.fit.matching))
+    at_bound = _at_bound(last)
+    statistics = uncertainty(end, last.problem.targets, data, at_bound)
+    warnings = [*prepared.warnings, *_warnings(prepared, passes, final, statistics)]
+    results = {
+        "fit": _fit(passes),
+        "metrics": {"start": asdict(start.total), "final": asdict(final.total)},
+        "parameters": _parameters(prepared, last, statistics),
+        "molecules": _molecules(prepared, start, final),
+        "warnings": warnings,
+        "provenance": provenance(prepared.input_sha256),
+    }
+    names = [target.name for target in last.problem.targets] + ["prior"]
+    shares = {
+        name: (float(0.5 * jnp.sum(before**2)), float(0.5 * jnp.sum(after**2)))
+        for name, before, after in zip(names, origin.residuals, end.residuals, strict=True)
+    }
+    return FitRecord(
+        title=prepared.path.stem,
+        results=results,
+        costs=np.concatenate([passed.fit.costs for passed in passes]),
+        contributions=shares,
+        parities=_parities(prepared, start, final),
+        optima=_optima(passes[0]),
+        types=prepared.assignment.descriptions,
+        statements=_statements(prepared, last),
+        files=(),
+    )
+
+
+def _fit(passes: list[Passed]) -> dict[str, Any]:
+    last = passes[-1].fit
+    return {
+        "success": last.success,
+        "message": last.message,
+        "iterations": sum(p.fit.n_iterations for p in passes),
+        "starts": len(passes[0].fit.starts_cost),
+        "wall_s": sum(p.fit.wall_s for p in passes),
+        "compile_s": sum(p.fit.compile_s for p in passes),
+        "cost": float(np.min(last.starts_cost)),
+    }
+
+
+def _at_bound(passed: Passed) -> np.ndarray:
+    lower, upper = np.asarray(passed.problem.lower), np.asarray(passed.problem.upper)
+    return (passed.free <= lower) | (passed.free >= upper)
+
+
+def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> list[dict[str, Any]]:
+    """Return a row for each parameter of the force field, in internal units."""
+    changes = last.changes
+    width, strength = np.asarray(last.problem.prior.width), last.problem.prior.strength
+    # Standard deviations of tied values follow from those of the variables they depend on.
+    sigma = np.sqrt((changes.matrix**2) @ np.nan_to_num(statistics.sigma * width) ** 2)
+    unknown = (np.abs(changes.matrix) @ np.isnan(statistics.sigma).astype(float)) > 0.0
+    bound = (np.abs(changes.matrix) @ _at_bound(last).astype(float)) > 0.0
+    place_of = {name: k for k, name in enumerate(changes.names)}
+    variable = {changes.names[leader]: k for k, leader in enumerate(changes.leaders)}
+    table = []
+    for row in prepared.assignment.rows:
+        for position, parameter in enumerate(row.term.own):
+            name = row.parameter_name(position)
+            k = place_of.get(name)
+            free = variable.get(name)
+            table.append(
+                {
+                    "name": name,
+                    "term": row.term.name,
+                    "unit": parameter.unit,
+                    "start": float(prepared.start[row.indices[position]]),
+                    "value": float(last.values[row.indices[position]]),
+                    "sigma": None if k is None or unknown[k] else float(sigma[k]),
+                    "prior": float(width[free]) if free is not None and strength > 0.0 else None,
+                    "at_bound": bool(k is not None and bound[k]),
+                    "trained": k is not None,
+                }
+            )
+    return table
+
+
+def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[dict[str, Any]]:
+    table = []
+    for m, example in enumerate(prepared.examples):
+        modes = final.modes[m]
+        frequencies = (
+            []
+            if modes is None
+            else [
+                {"qm": float(q), "mm": float(v), "overlap": float(o)}
+                for q, v, o in zip(modes.reference, modes.model, modes.overlap, strict=True)
+            ]
+        )
+        entry = {"name": example.molecule.name, "atoms": example.molecule.n_atoms, **asdict(final.each[m])}
+        entry["start"] = asdict(start.each[m])
+        reaction = None if modes is None else np.flatnonzero(~modes.counted)
+        entry["reaction_mode"] = None if reaction is None or not reaction.size else int(reaction[0])
+        table.append({**entry, "frequencies": frequencies})
+    return table
+
+
+def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statistics: Uncertainty) -> list[str]:
+    last = passes[-1]
+    said = []
+    if not last.fit.success:
+        said.append(f"The fit did not succeed: {last.fit.message}.")
+    names = [last.changes.names[leader] for leader in last.changes.leaders]
+    bounded = [name for name, at in zip(names, _at_bound(last), strict=True) if at]
+    if bounded:
+        said.append(f"At a bound of what makes sense: {', '.join(bounded)}.")
+    if statistics.undetermined.any():
+        loose = [name for name, u in zip(names, statistics.undetermined, strict=True) if u]
+        said.append(
+            f"The data leave {len(statistics.directions)} combination(s) of parameters undetermined; their values come "
+            f"from the start and the prior alone: {', '.join(loose)}."
+        )
+    if statistics.n_values <= statistics.n_effective + 0.5:
+        said.append("There are no more data than parameters: standard deviations cannot be given.")
+    wrong = unphysical(prepared.assignment.rows, last.values, mean_geometry(prepared))
+    wrong += not_stationary(final.total)
+    if wrong:
+        said.append(
+            "This solution is unphysical, however well it reproduces the targets: "
+            + "; ".join(wrong)
+            + ". Add a forces target, a stronger prior, or the terms that are missing."
+        )
+    released = [s for p in passes for s in p.stage.released]
+    negative = [n for n in dict.fromkeys(released) if _value(prepared, last, n) < 0.0]
+    if negative:
+        said.append(f"Negative force constants, allowed by the policy for transition states: {', '.join(negative)}.")
+    held = [f"{n} = {v:.4g}" for p in passes for n, v in p.stage.held]
+    if held:
+        said.append(f"Held at their values under policy C (policy E): {', '.join(held)}.")
+    return said
+
+
+def mean_geometry(prepared: Prepared) -> np.ndarray:
+    """Return the mean length or angle of each row's interactions at the place of its reference value."""
+    return prepared.assignment.geometry
+
+
+def _value(prepared: Prepared, passed: Passed, name: str) -> float:
+    places = dict(zip(passed.changes.names, passed.changes.places, strict=True))
+    return float(passed.values[places[name]]) if name in places else 0.0
+
+
+def _parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Parity, ...]:
+    """Return the values behind the parity plots: frequencies, diagonals, forces and relative energies."""
+    known = [m for m, mode in enumerate(final.modes) if mode is not None]
+    found = []
+    if known:
+
+        def pooled(judgement: Judgement, what: str) -> np.ndarray:
+            return np.concatenate([getattr(judgement.modes[m], what) for m in known])
+
+        reference = pooled(final, "reference")
+        found.append(Parity("frequencies", "cm⁻¹", reference, pooled(start, "model"), pooled(final, "model")))
+        before, after = (reference + pooled(j, "diagonal") for j in (start, final))
+        found.append(Parity("eigenmatrix", "cm⁻¹", reference, before, after))
+    data = prepared.data
+    atoms = np.asarray(data.has_gradient)[np.asarray(data.topology.molecule)]
+    if atoms.any():
+        gradients = (-np.asarray(g)[atoms].ravel() for g in (data.gradient, start.observation.gradient, final.observation.gradient))
+        found.append(Parity("forces", "kcal/mol/Å", *gradients))
+    if final.total.energy_rmsd_kcal_mol is not None:
+        found.append(Parity("energy", "kcal/mol", *_relative_energies(prepared, start, final)))
+    return tuple(found)
+
+
+def _relative_energies(prepared: Prepared, start: Judgement, final: Judgement) -> list[np.ndarray]:
+    data = prepared.data
+    group, has = np.asarray(data.group), np.asarray(data.has_energy)
+    energies = [np.asarray(e) for e in (data.energy, start.observation.energy, final.observation.energy)]
+    relative = []
+    for energy in energies:
+        means = np.array([energy[has & (group == g)].mean() if (has & (group == g)).any() else 0.0 for g in group])
+        relative.append((energy - means)[has])
+    return relative
+
+
+def _optima(first: Passed) -> tuple[Optimum, ...]:
+    """Group the ends of the starts by cost."""
+    order = np.argsort(first.fit.starts_cost)
+    groups: list[list[int]] = []
+    for s in order:
+        cost = first.fit.starts_cost[s]
+        if groups and cost - first.fit.starts_cost[groups[-1][0]] <= _SAME_OPTIMUM * (abs(cost) + _SAME_OPTIMUM):
+            groups[-1].append(s)
+        elif np.isfinite(cost):
+            groups.append([s])
+    converged = first.fit.starts_converged
+    return tuple(
+        Optimum(float(first.fit.starts_cost[g[0]]), len(g), int(np.sum(converged[g]))) for g in groups
+    )
+
+
+def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
+    section = prepared.file.forcefield
+    targets = ", ".join(f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets)
+    prior = last.problem.prior
+    return (
+        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {section.form}.",
+        f"{last.changes.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
+        f"started from the estimate “{section.estimate}”.",
+        f"Targets: {targets}. A deviation of its tolerance counts as one.",
+        "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",
+        *(f"{e.molecule.name}: {e.treated.statement}" for e in prepared.examples if e.treated is not None),
+    )
+
+
+def provenance(input_sha256: str) -> dict[str, Any]:
+    """Return what ran: versions, device and precision."""
+    packages = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy", "equinox")}
+    return {
+        "version": metadata.version("forgefield"),
+        "input_sha256": input_sha256,
+        "packages": {"python": platform.python_version(), **packages},
+        "device": str(jax.devices()[0]),
+        "precision": "float64",
+    }

@@ -1,0 +1,48 @@
+"""What a report shows: the content of results.json, and the data of its figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True, eq=False)
+class Parity:
+    """Values of one target: reference, and model before and after the fit."""
+
+    target: str
+    unit: str
+    reference: Float[np.ndarray, " values"]
+    start: Float[np.ndarray, " values"]
+    final: Float[np.ndarray, " values"]
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """One of the distinct ends of a multi-start fit."""
+
+    cost: float
+    n_starts: int
+    n_converged: int
+
+
+@dataclass(frozen=True, eq=False)
+class FitRecord:
+    """Everything that the report of a fit shows."""
+
+    title: str
+    results: dict[str, Any]
+    """The content of results.json."""
+    costs: Float[np.ndarray, " iterations"]
+    contributions: dict[str, tuple[float, float]]
+    """Share of each target (and the prior) in the cost, at the start and at the end."""
+    parities: tuple[Parity, ...]
+    optima: tuple[Optimum, ...]
+    """Lowest first; one entry for a single start."""
+    types: dict[str, str]
+    """What each generated atom type stands for."""
+    statements: tuple[str, ...]
+    """What was fitted, in sentences: targets, policy, what is trained."""
+    files: tuple[str, ...]
+    """Names of the files written beside the report."""
