@@ -153,9 +153,7 @@ def _parts(path: Path, lines: list[str]) -> dict[str, Lines]:
     for line, text in enumerate(lines, start=1):
         begins = next((part for title, part in _BEGINNINGS.items() if title in text), None)
         if begins is not None and begins in parts:
-            message = (
-                f"a second {text.split('  ')[0].strip() or begins!r} begins here; write one listing for each structure"
-            )
+            message = f"a second {text.strip().split('  ')[0]!r} begins here; write one listing for each structure"
             raise InputError(located(path, line, message))
         if begins is not None:
             current = parts.setdefault(begins, [])
