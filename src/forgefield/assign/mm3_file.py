@@ -19,6 +19,19 @@ class RowKind(IntEnum):
     TORSION_STRETCH = 8
 
 
+N_ATOMS = {
+    RowKind.STRETCH: 2,
+    RowKind.BEND: 3,
+    RowKind.STRETCH_BEND: 3,
+    RowKind.TORSION: 4,
+    RowKind.OUT_OF_PLANE: 4,
+    RowKind.VAN_DER_WAALS: 2,
+    RowKind.HYDROGEN_BOND: 2,
+    RowKind.TORSION_STRETCH: 4,
+}
+"""Number of atoms of each kind of interaction."""
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """A neighbour that an atom must have besides those of the interaction, and what that one must bear."""

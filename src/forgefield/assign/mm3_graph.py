@@ -14,8 +14,10 @@ from forgefield.molecules.molecule import Molecule
 
 ANY = "00"
 _METAL = "Z0"
-_TYPED_ELEMENTS = frozenset(SYMBOLS.index(s) for s in ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Br", "I"))
-"""Elements that have atom types of their own; what is of none of them, and no dummy, is a Z0."""
+_UNNAMED = ("Du", "Lp")
+_TYPED = "H B C N O F Si P S Cl Br I Se Li Na K Rb Cs Mg Ca Ba Zn"
+_TYPED_ELEMENTS = frozenset(SYMBOLS.index(symbol) for symbol in _TYPED.split())
+"""Elements that MacroModel has types for; what is of none of them is a Z0, as RH is in its listings."""
 
 AtomClass = tuple[str, int]
 """Type name and atomic number."""
@@ -48,7 +50,7 @@ def _is_type(name: str, type_name: str, number: int) -> bool:
     if name in (ANY, type_name):
         return True
     if name == _METAL:
-        return number > 0 and number not in _TYPED_ELEMENTS
+        return number >= 0 and number not in _TYPED_ELEMENTS and type_name not in _UNNAMED
     return name[1] == "0" and 0 < number < len(SYMBOLS) and SYMBOLS[number] == name[0]
 
 
@@ -84,7 +86,7 @@ class Graph:
             for j, k in self.bonds
             for i in self.around[j]
             for m in self.around[k]
-            if i != k and m != j and i != m
+            if i != k and m not in (i, j)
         ]
 
     @cached_property

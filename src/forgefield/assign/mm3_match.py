@@ -1,12 +1,11 @@
 """Which row of an MM3* file an interaction takes: substructures before tables, last row there, first row here."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import permutations
 
 import numpy as np
 
-from forgefield.assign.mm3_file import Condition, Mm3File, Mm3Row, RowKind, Substructure
+from forgefield.assign.mm3_file import N_ATOMS, Condition, Mm3File, Mm3Row, RowKind, Substructure
 from forgefield.assign.mm3_graph import ANY, AtomClass, Graph, TypeNames
 from forgefield.assign.patterns import bond_fits, embeddings
 
@@ -52,7 +51,11 @@ class Tables:
 
     def __post_init__(self) -> None:
         self.names = TypeNames(self.file.equivalences)
-        self.main = {kind: [row for row in self.file.rows if row.kind == kind] for kind in RowKind}
+        # Hydrogen-bond rows of three and four atoms belong to other equations than the 10-12 one.
+        self.main = {
+            kind: [row for row in self.file.rows if row.kind == kind and len(row.names) == N_ATOMS[kind]]
+            for kind in RowKind
+        }
         self.inside = [
             {kind: [(place, row) for place, row in enumerate(s.rows) if row.kind == kind] for kind in RowKind}
             for s in self.file.substructures
@@ -81,6 +84,7 @@ class Tables:
             self.placed[key] = [
                 (number, row, order)
                 for number, row in reversed(self.inside[which][kind])
+                if len(row.names) == len(places) and not _is_of_one_atom(row)
                 for order in arrangements(kind, len(places))
                 if all(_placed(n, places[i]) for n, i in zip(row.names, order, strict=True))
             ]
@@ -90,6 +94,11 @@ class Tables:
 def arrangements(kind: RowKind, n_atoms: int) -> tuple[tuple[int, ...], ...]:
     """Return the orders in which an interaction's atoms may meet a row's names."""
     return _STAR if kind == RowKind.OUT_OF_PLANE else _FORWARD_AND_BACK[n_atoms]
+
+
+def _is_of_one_atom(row: Mm3Row) -> bool:
+    """Whether a van der Waals row of a substructure is that of one atom, with `00` for whatever it meets."""
+    return row.kind == RowKind.VAN_DER_WAALS and row.names[1] == ANY
 
 
 def _placed(name: str | int, place: int) -> bool:
@@ -127,12 +136,13 @@ class Matcher:
                 return Match(row, arranged, None)
         return None
 
-    def atom_rows(self, atom: int) -> Iterator[Mm3Row]:
-        """Yield the substructures' van der Waals rows for one atom (a position and `00`), the one that wins first."""
+    def atom_row(self, atom: int) -> tuple[Mm3Row, int] | None:
+        """Return a substructure's van der Waals row for an atom (a position and `00`), and which one's it is."""
         for which, places in self.found:
             for _, row in reversed(self.tables.inside[which][RowKind.VAN_DER_WAALS]):
                 if row.names[1] == ANY and any(p.position.get(atom) == row.names[0] for p in places):
-                    yield row
+                    return row, which
+        return None
 
     def _in_substructure(self, which: int, places: list[_Embedding], kind: RowKind, atoms: Atoms) -> Match | None:
         best: tuple[tuple[bool, int], Match] | None = None

@@ -23,8 +23,10 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)$")
 _NAME = re.compile(r"[A-Z0][A-Za-z0-9]$")
 _BEND_BEND = 71.94
 """kcal/mol/rad² in the bend-bend energy of MM3 (Lii & Allinger, JACS 1989, 111, 8551)."""
-_DEBYE = 1.0 / 4.80320
-"""e·Å, with the digits that MacroModel uses."""
+_TORSION_STRETCH = 5.9975
+"""1/Å in the torsion-stretch energy of MM3, as MacroModel has it."""
+_DEBYE = 1.0 / 4.80298
+"""e·Å by the elementary charge of 1963, with which the pair energies of MacroModel's listings come out."""
 
 
 def column_scales(factors: dict[str, float]) -> dict[RowKind, tuple[float, ...]]:
@@ -42,7 +44,7 @@ def column_scales(factors: dict[str, float]) -> dict[RowKind, tuple[float, ...]]
         RowKind.OUT_OF_PLANE: (units.DEGREE, 2.0 * kilo["IMP"]),
         RowKind.VAN_DER_WAALS: (1.0, kilo["VDW"]),
         RowKind.HYDROGEN_BOND: (kilo["HBD"], kilo["HBD"], kilo["HBD"]),
-        RowKind.TORSION_STRETCH: (kilo["T-S"],) * 3,
+        RowKind.TORSION_STRETCH: (_TORSION_STRETCH * kilo["T-S"],),
     }
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from forgefield import units
-from forgefield.assign.mm3_file import Condition, Mm3Row, Neighbour, NonbondedRow, RowKind
+from forgefield.assign.mm3_file import N_ATOMS, Condition, Mm3Row, Neighbour, NonbondedRow, RowKind
 from forgefield.assign.patterns import BOND_SYMBOLS
 from forgefield.errors import InputError
 from forgefield.io.fld_columns import (
@@ -22,16 +22,8 @@ from forgefield.io.fld_columns import (
     numbers_in,
 )
 
-_ATOMS = {
-    RowKind.STRETCH: (2,),
-    RowKind.BEND: (3,),
-    RowKind.STRETCH_BEND: (3,),
-    RowKind.TORSION: (4,),
-    RowKind.OUT_OF_PLANE: (4,),
-    RowKind.VAN_DER_WAALS: (2,),
-    RowKind.HYDROGEN_BOND: (2, 3, 4),
-    RowKind.TORSION_STRETCH: (4,),
-}
+_ATOMS = {kind: (n,) for kind, n in N_ATOMS.items()} | {RowKind.HYDROGEN_BOND: (2, 3, 4)}
+"""Hydrogen bonds may be described by angles and torsions too, which other equations use."""
 _REQUIRED = {
     RowKind.STRETCH: 2,
     RowKind.BEND: 2,
@@ -158,6 +150,10 @@ def _row(
         raise InputError("a bond length must be positive")
     if kind == RowKind.VAN_DER_WAALS and ((values[0] or 0.0) <= 0.0 or (values[1] or 0.0) < 0.0):
         raise InputError("a radius must be positive and a depth must not be negative")
+    if kind == RowKind.TORSION_STRETCH and any(values[1:]):
+        raise InputError("torsion-bend and torsion-torsion constants (the second and third) are not supported")
+    if kind == RowKind.OUT_OF_PLANE and values[0]:
+        raise InputError("a reference angle other than 0 of an out-of-plane bend is not supported")
     return Mm3Row(
         kind=kind,
         names=names,
