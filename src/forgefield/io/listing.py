@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
+from forgefield.io.offenders import listed
 from forgefield.io.text import write_text
 
 KINDS: tuple[str, ...] = (
@@ -44,7 +45,6 @@ _SAME_PARAMETER = {
 _SAME_OTHERWISE = 5e-4
 """Half a unit of the last decimal that MacroModel prints, by parameter and for all others."""
 _ROUNDING = 1e-9
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -205,10 +205,10 @@ def interactions(
     )
 
 
-def totals(listed: Iterable[Interaction]) -> dict[str, float]:
+def totals(parts: Iterable[Interaction]) -> dict[str, float]:
     """Return the energy [kJ/mol] of each kind and of all together."""
     sums = dict.fromkeys(KINDS, 0.0)
-    for interaction in listed:
+    for interaction in parts:
         sums[interaction.kind] += interaction.energy_kj_mol
     return {**sums, TOTAL: sum(sums.values())}
 
@@ -267,9 +267,7 @@ def _check_same_structure(listing: Listing, reference: Listing) -> None:
         shifts = np.linalg.norm(listing.positions - reference.positions, axis=1)
         wrong = [f"atom {i + 1} is {shifts[i]:.3f} Å away" for i in np.flatnonzero(shifts > _SAME_PLACE)]
     if wrong:
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        listed = ", ".join(wrong[:_SHOWN]) + more
-        raise InputError(f"{reference.file}: is not the listing of {listing.file}: {listed}")
+        raise InputError(f"{reference.file}: is not the listing of {listing.file}: {listed(wrong)}")
 
 
 def _key(interaction: Interaction) -> Hashable:

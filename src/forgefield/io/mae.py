@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from forgefield.errors import InputError, located
 from forgefield.io.atom_types import AtomType, AtomTypes, find_atom_types
 from forgefield.io.mae_blocks import Block, Table, Value, read_blocks
+from forgefield.io.offenders import listed
 from forgefield.io.text import integer, read_text
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
@@ -23,8 +24,6 @@ _PARTIAL_STRUCTURE = "p_m_ct"
 _COMPRESSED = (".maegz", ".gz")
 _ORDERS = (0, 1, 2, 3)
 _LARGEST = 2**31
-_SHOWN = 5
-"""Offenders that a message quotes; the rest are counted."""
 
 
 def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
@@ -113,13 +112,8 @@ def _numbers(path: Path, table: Table, column: str, convert: Callable[[str], _Nu
             wrong.append(f"{'<>' if value is None else repr(value)} (line {line})")
     if wrong:
         kind = "an integer" if convert is _whole else "a finite number"
-        raise InputError(f"{path}: {column} of table {table.name} is not {kind}: {_listed(wrong)}")
+        raise InputError(f"{path}: {column} of table {table.name} is not {kind}: {listed(wrong)}")
     return numbers
-
-
-def _listed(offenders: list[str]) -> str:
-    more = f" and {len(offenders) - _SHOWN} more" if len(offenders) > _SHOWN else ""
-    return ", ".join(offenders[:_SHOWN]) + more
 
 
 def _atom_types(path: Path, atoms: Table, types: AtomTypes) -> list[AtomType]:
@@ -159,7 +153,7 @@ def _species(path: Path, atoms: Table, types: list[AtomType]) -> Int[np.ndarray,
         if problem:
             wrong.append(f"atom {i + 1} (line {atoms.lines[i]}) {problem}")
     if wrong:
-        raise InputError(f"{path}: {_listed(wrong)}")
+        raise InputError(f"{path}: {listed(wrong)}")
     return np.array(species, dtype=np.int64)
 
 
@@ -211,7 +205,7 @@ def _bonds(path: Path, block: Block, n_atoms: int) -> tuple[Int[np.ndarray, "bon
         elif (j, i) not in orders:
             orders[i, j] = order
     if wrong:
-        raise InputError(f"{path}: {_listed(wrong)}")
+        raise InputError(f"{path}: {listed(wrong)}")
     pairs = np.array(list(orders), dtype=np.int64).reshape(-1, 2) - 1
     return pairs, np.array(list(orders.values()), dtype=np.float64)
 

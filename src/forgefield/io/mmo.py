@@ -12,14 +12,6 @@ from forgefield.errors import InputError, located
 from forgefield.io.listing import KINDS, TOTAL, Interaction, Listing
 from forgefield.io.text import floats, integer, read_text
 
-_TITLES = {
-    "BOND LENGTHS AND STRETCH ENERGIES": "stretch",
-    "ANGLES, BEND AND STRETCH BEND ENERGIES": "bend",
-    "BEND-BEND ANGLES AND ENERGIES": "bend_bend",
-    "DIHEDRAL ANGLES AND TORSIONAL ENERGIES": "torsion",
-    "DIHEDRAL ANGLES AND TORSIONAL CROSS-TERMS": "torsion_stretch",
-    "NONBONDED DISTANCES AND ENERGIES": "nonbonded",
-}
 _IMPROPER = "out_of_plane"
 _TOTALS = {
     "Stretch": "stretch",
@@ -36,7 +28,12 @@ _TOTALS = {
 _FORCE_FIELD = "Force-field terms"
 _CONNECTIONS = "Connection Table"
 _BEGINNINGS = {
-    **_TITLES,
+    "BOND LENGTHS AND STRETCH ENERGIES": "stretch",
+    "ANGLES, BEND AND STRETCH BEND ENERGIES": "bend",
+    "BEND-BEND ANGLES AND ENERGIES": "bend_bend",
+    "DIHEDRAL ANGLES AND TORSIONAL ENERGIES": "torsion",
+    "DIHEDRAL ANGLES AND TORSIONAL CROSS-TERMS": "torsion_stretch",
+    "NONBONDED DISTANCES AND ENERGIES": "nonbonded",
     "Improper torsion interactions present": _IMPROPER,
     "Energy Equations in Use": "equations",
     _FORCE_FIELD: _FORCE_FIELD,

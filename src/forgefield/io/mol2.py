@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from forgefield.errors import InputError, located
 from forgefield.io.atom_types import standard_atom_types
+from forgefield.io.offenders import listed
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import AROMATIC, ZERO_ORDER, Molecule
@@ -32,8 +33,6 @@ _SYBYL_WITHOUT_GEOMETRY = (
 _HALOGENS = ("Cl", "Br")
 _MACROMODEL = {t.name: t.atomic_number for t in standard_atom_types().types.values() if t.atomic_number > 0}
 _PLAIN_HYDROGEN, _MACROMODEL_HYDROGEN = "H", "H1"
-_SHOWN = 5
-"""Offenders that a message quotes; the rest are counted."""
 
 _Rows = list[tuple[int, list[str]]]
 """The words of lines with their 1-based numbers."""
@@ -144,13 +143,8 @@ def _species(path: Path, atoms: _Rows) -> Int[np.ndarray, " atoms"]:
         wrong.append(f"atom {number} (line {line}, name {name}, type {atom_type}) {problem}")
     if wrong:
         advice = "remove dummy atoms, and name the others by their elements (C1, Cl2, Rh3)"
-        raise InputError(f"{path}: {_listed(wrong)}; {advice}")
+        raise InputError(f"{path}: {listed(wrong)}; {advice}")
     return np.array(species, dtype=np.int64)
-
-
-def _listed(offenders: list[str]) -> str:
-    more = f" and {len(offenders) - _SHOWN} more" if len(offenders) > _SHOWN else ""
-    return ", ".join(offenders[:_SHOWN]) + more
 
 
 def _elements(name: str, atom_type: str) -> list[str]:
@@ -209,7 +203,7 @@ def _bonds(
         if problem:
             wrong.append(f"{problem} (line {line})")
     if wrong:
-        raise InputError(f"{path}: {_listed(wrong)}")
+        raise InputError(f"{path}: {listed(wrong)}")
     return np.array(list(bonds), dtype=np.int64).reshape(-1, 2), np.array(list(bonds.values()))
 
 
