@@ -122,8 +122,8 @@ def _atom_types(path: Path, atoms: Table, types: AtomTypes) -> list[AtomType]:
     unknown = sorted({number for number, known in zip(numbers, found, strict=True) if known is None})
     if unknown:
         first = numbers.index(unknown[0])
-        listed = ", ".join(map(str, unknown))
-        message = f"unknown MacroModel atom type(s) {listed}, the first at atom {first + 1}; {types.advice(unknown[0])}"
+        quoted = ", ".join(map(str, unknown))
+        message = f"unknown MacroModel atom type(s) {quoted}, the first at atom {first + 1}; {types.advice(unknown[0])}"
         raise InputError(located(path, atoms.lines[first], message))
     return [known for known in found if known is not None]
 
