@@ -19,6 +19,8 @@ _PARAMETERS = (
 )
 # MM3's sextic in degrees (J.-H. Lii, N. L. Allinger 1989), last coefficient as MacroModel has it.
 _CUBIC, _QUARTIC, _QUINTIC, _SEXTIC = -0.014, 5.6e-5, -7e-7, 2.2e-8
+_STRAIGHT = 1e-6
+"""rad; a reference angle this close to 180° is meant to be 180°."""
 _SERIES_ENDS = 0.01
 """sin² below which ψ² is expanded: at the 12th power of that nothing is left of a double."""
 _TERMS = 12
@@ -29,8 +31,8 @@ def harmonic_bend(x: Float[Array, "3 3"], k: Scalar, theta0: Scalar) -> Scalar:
 
     x in Å, k in kcal/mol/rad², theta0 in rad; returns kcal/mol.
     """
-    bend, straight, square = _deviation(x, theta0)
-    return 0.5 * k * jnp.where(straight, square, bend**2)
+    _, square = _deviation(x, theta0)
+    return 0.5 * k * square
 
 
 def mm3_bend(x: Float[Array, "3 3"], k: Scalar, theta0: Scalar) -> Scalar:
@@ -38,8 +40,7 @@ def mm3_bend(x: Float[Array, "3 3"], k: Scalar, theta0: Scalar) -> Scalar:
 
     x in Å, k in kcal/mol/rad², theta0 in rad; returns kcal/mol.
     """
-    bend, straight, square = _deviation(x, theta0)
-    square = jnp.where(straight, square, bend**2)
+    bend, square = _deviation(x, theta0)
     in_degrees = bend / units.DEGREE
     square_in_degrees = square / units.DEGREE**2
     even = 1.0 + square_in_degrees * (_QUARTIC + square_in_degrees * _SEXTIC)
@@ -47,23 +48,26 @@ def mm3_bend(x: Float[Array, "3 3"], k: Scalar, theta0: Scalar) -> Scalar:
     return 0.5 * k * square * (even + odd)
 
 
-def _deviation(x: Float[Array, "3 3"], theta0: Scalar) -> tuple[Scalar, Scalar, Scalar]:
-    """Return θ - theta0, whether theta0 is 180°, and the square of the supplement of θ."""
+def _deviation(x: Float[Array, "3 3"], theta0: Scalar) -> tuple[Scalar, Scalar]:
+    """Return θ - theta0 and its square."""
     a, b = x[0] - x[1], x[2] - x[1]
-    theta = between(a, b)
-    return theta - theta0, jnp.asarray(theta0) >= math.pi, _supplement_squared(a, b)
+    # The supplement is the angle between one arm and the other turned round.
+    supplement, supplement0 = between(a, -b), math.pi - theta0
+    bend = supplement0 - supplement
+    # The same square twice; only the first is smooth where both supplements are zero, in theta0 as well.
+    smooth = _supplement_squared(a, b, supplement) + supplement0 * (supplement0 - 2.0 * supplement)
+    return bend, jnp.where(jnp.abs(supplement0) < _STRAIGHT, smooth, bend**2)
 
 
-def _supplement_squared(a: Float[Array, "3"], b: Float[Array, "3"]) -> Scalar:
-    """Return (π - θ)², near a straight angle by its expansion ½ Σ (4 sin²θ)ⁿ / (n² C(2n, n))."""
+def _supplement_squared(a: Float[Array, "3"], b: Float[Array, "3"], supplement: Scalar) -> Scalar:
+    """Return supplement², near a straight angle by its expansion ½ Σ (4 sin²θ)ⁿ / (n² C(2n, n))."""
     sine2 = sine_squared(a, b)
     near = (sine2 < _SERIES_ENDS) & (a @ b < 0.0)
     small = jnp.where(near, sine2, 0.0)
     series = jnp.zeros_like(small)
     for n in range(_TERMS, 0, -1):
         series = small * (0.5 * 4.0**n / (n**2 * math.comb(2 * n, n)) + series)
-    # The supplement is the angle between one arm and the other turned round.
-    return jnp.where(near, series, between(a, -b) ** 2)
+    return jnp.where(near, series, supplement**2)
 
 
 HARMONIC_BEND = Term("harmonic_bend", harmonic_bend, "bend", 3, _PARAMETERS, n_own=2)

@@ -21,6 +21,15 @@ def stretch_bend(x: Float[Array, "3 3"], k: Scalar, r1: Scalar, r2: Scalar, thet
     return k * stretch * (angle(x) - theta0)
 
 
+def stretch_bend_arms(x: Float[Array, "3 3"], k1: Scalar, k2: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
+    """Stretch-bend coupling with a constant for each arm, (k1 Δr₁ + k2 Δr₂) Δθ.
+
+    x, r1 and r2 in Å, theta0 in rad, k1 and k2 in kcal/mol/Å/rad; returns kcal/mol.
+    """
+    stretch = k1 * (distance(x[:2]) - r1) + k2 * (distance(x[1:]) - r2)
+    return stretch * (angle(x) - theta0)
+
+
 def stretch_stretch(x: Float[Array, "3 3"], k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     """Coupling of two stretches that share the middle atom, k Δr₁ Δr₂.
 
@@ -69,6 +78,20 @@ STRETCH_BEND = Term(
         Parameter("theta0", **_ANGLE),
     ),
     n_own=1,
+)
+STRETCH_BEND_ARMS = Term(
+    "stretch_bend_arms",
+    stretch_bend_arms,
+    "stretch_bend",
+    3,
+    (
+        Parameter("k1", "kcal/mol/Å/rad"),
+        Parameter("k2", "kcal/mol/Å/rad"),
+        Parameter("r1", **_LENGTH),
+        Parameter("r2", **_LENGTH),
+        Parameter("theta0", **_ANGLE),
+    ),
+    n_own=2,
 )
 STRETCH_STRETCH = Term(
     "stretch_stretch",

@@ -2,12 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 Scalar = Float[Array, ""]
-
-_FLAT = 1e-30
-"""sin² below which an angle has no plane of its own."""
 
 
 def distance(x: Float[Array, "2 3"]) -> Scalar:
@@ -46,7 +43,8 @@ def unit_normal(a: Float[Array, "3"], b: Float[Array, "3"]) -> Float[Array, "3"]
     """Return the unit vector along a × b; a constant one perpendicular to a where they are parallel."""
     normal = jnp.cross(a, b)
     square = normal @ normal
-    flat = square <= _FLAT * (a @ a) * (b @ b)
+    # Below rounding the direction of a × b is noise, and its higher derivatives overflow.
+    flat = square <= jnp.finfo(a.dtype).eps ** 2 * (a @ a) * (b @ b)
     along = normal / jnp.sqrt(jnp.where(flat, 1.0, square))
     return jnp.where(flat, jax.lax.stop_gradient(_perpendicular(a)), along)
 
@@ -74,7 +72,7 @@ def cosine_of_dihedral(x: Float[Array, "4 3"]) -> tuple[Scalar, Scalar]:
     first, second = sine_squared(b1, b2), sine_squared(b2, b3)
     m, n = jnp.cross(b1, b2), jnp.cross(b2, b3)
     square = (m @ m) * (n @ n)
-    flat = (first <= _FLAT) | (second <= _FLAT)
+    flat = _either_flat(first, second)
     cosine = jnp.where(flat, 1.0, m @ n) / jnp.sqrt(jnp.where(flat, 1.0, square))
     return cosine, jnp.where(flat, 0.0, _switch(first) * _switch(second))
 
@@ -86,9 +84,14 @@ def dihedral(x: Float[Array, "4 3"]) -> Scalar:
     """
     b1, b2, b3 = x[1] - x[0], x[2] - x[1], x[3] - x[2]
     m, n = jnp.cross(b1, b2), jnp.cross(b2, b3)
-    flat = (sine_squared(b1, b2) <= _FLAT) | (sine_squared(b2, b3) <= _FLAT)
+    flat = _either_flat(sine_squared(b1, b2), sine_squared(b2, b3))
     sine = jnp.sqrt(b2 @ b2) * (b1 @ n)
     return jnp.arctan2(jnp.where(flat, 0.0, sine), jnp.where(flat, 1.0, m @ n))
+
+
+def _either_flat(first: Scalar, second: Scalar) -> Bool[Array, ""]:
+    """Return whether one of two sin² is so small that the switch and its derivatives are below rounding."""
+    return jnp.minimum(first, second) <= jnp.finfo(first.dtype).eps
 
 
 _SINE_SQUARED_10 = 0.030153689607045806

@@ -21,7 +21,7 @@ def lennard_jones(x: Float[Array, "2 3"], r_i: Scalar, e_i: Scalar, r_j: Scalar,
     x in Å, r half the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
     """
     sixth = ((r_i + r_j) ** 2 / _square(x)) ** 3
-    return scale * jnp.sqrt(e_i * e_j) * (sixth**2 - 2.0 * sixth)
+    return scale * _geometric_mean(e_i, e_j) * (sixth**2 - 2.0 * sixth)
 
 
 def exp6(x: Float[Array, "2 3"], r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
@@ -29,7 +29,7 @@ def exp6(x: Float[Array, "2 3"], r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Sca
 
     x and r in Å, e in kcal/mol; returns kcal/mol.
     """
-    return exp6_pair(x, r_i + r_j, scale * jnp.sqrt(e_i * e_j))
+    return exp6_pair(x, r_i + r_j, scale * _geometric_mean(e_i, e_j))
 
 
 def exp6_pair(x: Float[Array, "2 3"], rv: Scalar, e: Scalar) -> Scalar:
@@ -86,6 +86,13 @@ def hydrogen_bond(x: Float[Array, "2 3"], rv: Scalar, e: Scalar) -> Scalar:
     """
     square = rv**2 / _square(x)
     return e * square**5 * (5.0 * square - 6.0)
+
+
+def _geometric_mean(e_i: Scalar, e_j: Scalar) -> Scalar:
+    """Return √(e_i e_j), with derivatives of 0 where one of them is 0: such an atom has no interaction."""
+    product = e_i * e_j
+    none = product <= 0.0
+    return jnp.where(none, 0.0, jnp.sqrt(jnp.where(none, 1.0, product)))
 
 
 def _square(x: Float[Array, "2 3"]) -> Scalar:
