@@ -99,6 +99,11 @@ def test_unwritable_reference_leaves_the_old_file(tmp_path, molecule, reference)
     assert (path.read_text(), len(list(tmp_path.iterdir()))) == ("old", 1)
 
 
+def test_folder_that_is_not_there_is_named(tmp_path, molecule, reference):
+    with pytest.raises(InputError, match=r"none/water\.json: cannot be written \(No such file or directory\)"):
+        write_qcschema(tmp_path / "none/water.json", molecule, reference)
+
+
 def test_reference_of_other_atoms_is_not_written(tmp_path, molecule):
     other = Reference(np.array([1, 8, 1]), molecule.positions)
 

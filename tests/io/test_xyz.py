@@ -65,7 +65,11 @@ def test_extended_frames_hold_energy_and_forces_in_electronvolt(written):
         ("1\n\nH 0 **** nan\n", r"coordinates: '\*\*\*\*' \(line 3\), 'nan' \(line 3\) cannot be read as finite"),
         ("1\ncharge=one\nH 0 0 0\n", "line 2: charge is 'one', expected an integer"),
         ('1\nProperties=species:S:1:pos:R:3 pbc="T T T"\nH 0 0 0\n', "frame water is periodic"),
-        ("2\nProperties=species:S:1:pos:R:3\nH 0 0 0\n", "is not a readable extended xyz file"),
+        ("1\nProperties=species:S:1:pos:R:3\nH 0 0\n", "is not a readable extended xyz file"),
+        (
+            "99999999999\nProperties=species:S:1:pos:R:3\nH 0 0 0\n",
+            "the frame has 99999999999 atoms, but the file ends",
+        ),
         ("1\nProperties=species:S:1:pos:R:3 energy=nan\nH 0 0 0\n", "energy of frame water: 'nan' cannot be read"),
     ],
 )

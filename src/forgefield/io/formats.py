@@ -32,6 +32,7 @@ _BY_SUFFIX = {
     ".in": Format.JAGUAR_INPUT,
     ".npy": Format.NUMPY_HESSIAN,
     ".mae": Format.MAESTRO,
+    ".maegz": Format.MAESTRO,
     ".mol2": Format.MOL2,
 }
 _PROGRAM_OUTPUT = (".log", ".out")

@@ -8,7 +8,7 @@ import numpy as np
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.parts import Part
-from forgefield.io.text import floats, read_text
+from forgefield.io.text import LARGEST, floats, read_text
 
 _SYMMETRY = 1e-3
 """Largest asymmetry, as a share of the largest element, that is numerical noise."""
@@ -30,9 +30,10 @@ def read_numpy_hessian(path: Path) -> Part:
         raise InputError(f"{path}: holds no array of real numbers")
     if hessian.ndim != 2 or hessian.shape[0] != hessian.shape[1] or hessian.shape[0] % 3 or not hessian.size:
         raise InputError(f"{path}: shape {hessian.shape}; a Hessian is a square matrix of three rows for each atom")
-    if not np.isfinite(hessian).all():
-        raise InputError(f"{path}: {np.sum(~np.isfinite(hessian))} of the force constants are not finite numbers")
     hessian = hessian.astype(np.float64)
+    sane = np.abs(hessian) < LARGEST
+    if not sane.all():
+        raise InputError(f"{path}: {np.sum(~sane)} of the force constants are not finite numbers of a sane size")
     asymmetry = np.abs(hessian - hessian.T).max()
     if asymmetry > _SYMMETRY * np.abs(hessian).max():
         raise InputError(

@@ -8,11 +8,10 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.text import LARGEST
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
 
-_LARGEST = 1e12
-"""No quantity of a molecule is as large as this in internal units; a damaged exponent is."""
 _LIGHTEST = 0.1
 """amu"""
 
@@ -63,7 +62,7 @@ class Part:
         for what in ("positions", "energy", "gradient", "hessian", "frequencies", "masses"):
             values = getattr(self, what)
             # Written so that a NaN is caught too.
-            if values is not None and not (np.abs(values) < _LARGEST).all():
+            if values is not None and not (np.abs(values) < LARGEST).all():
                 raise InputError(
                     f"{self.source}: {what}: numbers of an impossible size, or not finite; repair the file"
                 )

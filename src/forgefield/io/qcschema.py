@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.parts import Part
-from forgefield.io.text import read_text, write_text
+from forgefield.io.text import LARGEST, read_text, write_text
 from forgefield.molecules.elements import atomic_number
 from forgefield.molecules.molecule import Molecule, Reference, standard_masses
 
@@ -23,7 +23,8 @@ def _flat(values: Any) -> Any:
     return values
 
 
-_Numbers = Annotated[list[FiniteFloat], BeforeValidator(_flat)]
+_Number = Annotated[float, Field(gt=-LARGEST, lt=LARGEST, allow_inf_nan=False)]
+_Numbers = Annotated[list[_Number], BeforeValidator(_flat)]
 
 
 class _Record(BaseModel):
@@ -37,12 +38,12 @@ _R = TypeVar("_R", bound=_Record)
 class _Molecule(_Record):
     symbols: list[str]
     geometry: _Numbers
-    masses: list[FiniteFloat] | None = None
+    masses: list[_Number] | None = None
     mass_numbers: list[int] | None = None
     real: list[bool] | None = None
-    molecular_charge: FiniteFloat = 0.0
-    molecular_multiplicity: FiniteFloat = 1.0
-    connectivity: list[tuple[int, int, FiniteFloat]] | None = None
+    molecular_charge: _Number = 0.0
+    molecular_multiplicity: _Number = 1.0
+    connectivity: list[tuple[int, int, _Number]] | None = None
     name: str | None = None
 
 
@@ -56,7 +57,7 @@ class _Provenance(_Record):
 
 
 class _Properties(_Record):
-    return_energy: FiniteFloat | None = None
+    return_energy: _Number | None = None
     return_gradient: _Numbers | None = None
     return_hessian: _Numbers | None = None
 
@@ -64,7 +65,7 @@ class _Properties(_Record):
 class _Extras(_Record):
     """What this program keeps beside the standard fields."""
 
-    frequencies_cm1: list[FiniteFloat] | None = None
+    frequencies_cm1: list[_Number] | None = None
     stationary_order: int | None = None
     level: str | None = None
 
@@ -86,7 +87,7 @@ class _Result(_Record):
 class _Returned(_Record):
     """A result of the driver: one number or an array."""
 
-    return_result: Annotated[list[FiniteFloat], BeforeValidator(lambda v: _flat(v) if isinstance(v, list) else [v])]
+    return_result: Annotated[list[_Number], BeforeValidator(lambda v: _flat(v) if isinstance(v, list) else [v])]
 
 
 def read_qcschema(path: Path) -> Part:

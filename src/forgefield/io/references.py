@@ -39,7 +39,7 @@ def read_references(patterns: str | Sequence[str], *, root: Path = Path()) -> li
     patterns = [patterns] if isinstance(patterns, str) else patterns
     if not patterns:
         raise InputError("no pattern of reference files is given")
-    return _read_columns([_matching(root, pattern) for pattern in patterns])
+    return _read_columns([matching_files(root, pattern) for pattern in patterns])
 
 
 def read_files(paths: Sequence[Path]) -> list[Reference]:
@@ -91,7 +91,7 @@ def _read_parts(path: Path) -> list[Part]:
     return [_ONE_STRUCTURE[kind](path)]
 
 
-def _matching(root: Path, pattern: str) -> list[Path]:
+def matching_files(root: Path, pattern: str) -> list[Path]:
     """Return the files of a pattern in sorted order; a file's own name stands for itself, brackets and all."""
     if (root / pattern).is_file():
         return [root / pattern]

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 from forgefield.errors import InputError
+from forgefield.io.atom_types import AtomTypes
 from forgefield.io.fchk import read_fchk
 from forgefield.io.formats import Format, format_of
 from forgefield.io.gaussian_log import read_gaussian_log
 from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
+from forgefield.io.mae import read_mae
+from forgefield.io.mol2 import read_mol2
 from forgefield.io.parts import molecule
 from forgefield.io.qcschema import read_qcschema
 from forgefield.io.xyz import read_xyz
@@ -21,15 +24,20 @@ _ONE_STRUCTURE = {
 }
 
 
-def read_structures(path: Path) -> list[Molecule]:
+def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
     """Return the structures of a file, with charge and multiplicity (0 and 1 where it states none).
 
-    Bonds, types and formal charges are there where the format holds them. Raises InputError where the file cannot be
+    Bonds, types and formal charges are there where the format holds them. `atom_types` name the types of Maestro files;
+    by default those of an atom.typ beside the file, else the standard ones. Raises InputError where the file cannot be
     read or holds no geometry.
     """
     kind = format_of(path)
     if kind == Format.XYZ:
         return [molecule(part) for part in read_xyz(path)]
+    if kind == Format.MAESTRO:
+        return read_mae(path, atom_types=atom_types)
+    if kind == Format.MOL2:
+        return read_mol2(path)
     if kind not in _ONE_STRUCTURE:
         raise InputError(f"{path}: a file in {kind} format holds no geometry")
     return [molecule(_ONE_STRUCTURE[kind](path))]

@@ -1,19 +1,18 @@
 """Whether two geometries are the same one, in whatever frame, and which atoms differ if not."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
+from forgefield.io.offenders import listed
 from forgefield.molecules.molecule import Molecule, Reference, symbol
 
 SAME_FRAME = 2e-3
 """Å; positions that agree to this without being moved share a frame (files print three decimals or more)."""
 SAME_GEOMETRY = 0.02
 """Å; further than this from its partner after superposition, an atom is in another geometry."""
-_SHOWN = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,7 @@ def same_structure(first: Molecule | Reference, second: Molecule | Reference, na
         atoms = [f"{symbol(first.species[i])}{i + 1} by {superposition.deviations[i]:.3f} Å" for i in far]
         raise InputError(
             f"{names[0]} and {names[1]} are not of the same geometry: after superposition these atoms are off: "
-            f"{_enumerated(atoms)} (accepted: {SAME_GEOMETRY} Å); is it another structure, a mirror image, or are "
+            f"{listed(atoms)} (accepted: {SAME_GEOMETRY} Å); is it another structure, a mirror image, or are "
             "atoms of one element in another order?"
         )
     return superposition
@@ -84,9 +83,4 @@ def _other_species(first: Int[np.ndarray, " first"], second: Int[np.ndarray, " s
     atoms = [f"atom {i + 1} is {symbol(first[i])} in {names[0]}, {symbol(second[i])} in {names[1]}" for i in wrong]
     same_formula = np.array_equal(np.sort(first), np.sort(second))
     head = "the atoms of one are in another order than in the other" if same_formula else "other elements"
-    return f"{head}: {_enumerated(atoms)}"
-
-
-def _enumerated(items: Sequence[str]) -> str:
-    more = f", and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return ", ".join(items[:_SHOWN]) + more
+    return f"{head}: {listed(atoms)}"

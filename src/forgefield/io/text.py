@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError, located
+from forgefield.io.offenders import listed
 
-_SHOWN = 5
-"""Offenders that a message quotes; the rest are counted."""
+LARGEST = 1e12
+"""No quantity of a molecule is as large as this in any unit; a damaged exponent is."""
 _FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
 """Fortran writes 1.0D-05, and 1.0-100 where the exponent has three digits."""
 
@@ -33,33 +33,32 @@ def read_text(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name beside it and rename it, so that no reader ever sees half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
-    temporary = Path(name)
+    """Write a file under a temporary name beside it and rename it, so that no reader ever sees half a file.
+
+    Raises InputError where it cannot be written; what was there before then stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        # The temporary file is private; what the user gets has the permissions of any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
-    except BaseException:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def floats(path: Path | str, line: int | None, rows: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:
     """Return the numbers of consecutive rows of text, the first of which is the 1-based `line` of the file.
 
-    Raises InputError that quotes each word that is no finite number, `****` of an overflowed field among them.
+    Raises InputError that quotes each word that is no finite number below 1e12, such as `****` of an overflowed field.
     """
     words = " ".join(rows).split()
     try:
         numbers = np.array(words, dtype=np.float64)
     except ValueError:
         numbers = np.full(1, np.nan)
-    if np.isfinite(numbers).all():
+    # Written so that a NaN fails too.
+    if (np.abs(numbers) < LARGEST).all():
         return numbers
     return _floats_word_by_word(path, line, rows, what)
 
@@ -72,12 +71,14 @@ def _floats_word_by_word(
         for word in row.split():
             number = _float(word)
             numbers.append(number)
-            if not np.isfinite(number):
+            if not abs(number) < LARGEST:
                 wrong.append(repr(word) if line is None else f"{word!r} (line {line + offset})")
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         quoted = ", ".join(wrong[:_SHOWN])
-        raise InputError(f"{path}: {what}: {quoted}{more} cannot be read as finite numbers; repeat or repair the job")
+        raise InputError(
+            f"{path}: {what}: {quoted}{more} cannot be read as finite numbers of a sane size; repeat or repair the job"
+        )
     return np.array(numbers)
 
 

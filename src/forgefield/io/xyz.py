@@ -23,9 +23,10 @@ def read_xyz(path: Path) -> list[Part]:
     The comment of a frame may state `charge=-1 multiplicity=1`. Raises InputError that names the line.
     """
     lines = read_text(path).splitlines()
-    if any("Properties=" in line for line in lines):
-        return _read_extended(path)
+    # Before the library sees it too: that would count through a damaged number of atoms, line by line.
     starts = _frame_starts(path, lines)
+    if any("Properties=" in lines[start + 1] for start in starts):
+        return _read_extended(path, len(starts))
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
 
 
@@ -92,14 +93,14 @@ def _species(path: Path, start: int, words: list[str]) -> Int[np.ndarray, " atom
     return np.array(species)
 
 
-def _read_extended(path: Path) -> list[Part]:
+def _read_extended(path: Path, n_frames: int) -> list[Part]:
     try:
         frames = list(iread(path, index=":", format="extxyz"))
     except Exception as error:  # The library raises whatever its parser stumbles on.
         raise InputError(f"{path}: is not a readable extended xyz file ({type(error).__name__}: {error})") from error
-    if not frames:
-        raise InputError(f"{path}: holds no frame")
-    return [_extended_frame(path, atoms, _frame_name(path, i, len(frames))) for i, atoms in enumerate(frames)]
+    if len(frames) != n_frames:
+        raise InputError(f"{path}: holds {n_frames} frames, {len(frames)} of them can be read; remove blank lines")
+    return [_extended_frame(path, atoms, _frame_name(path, i, n_frames)) for i, atoms in enumerate(frames)]
 
 
 def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
@@ -114,12 +115,16 @@ def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
     }
     if energy is not None:
         energy = float(floats(path, None, [str(energy)], f"energy of frame {name}")[0]) * units.ELECTRONVOLT
+    if forces is not None:
+        # What overflows becomes infinite, which a Part refuses.
+        with np.errstate(over="ignore"):
+            forces = np.asarray(forces, dtype=np.float64) * units.ELECTRONVOLT
     return Part(
         source=str(path),
         species=np.asarray(atoms.numbers, dtype=np.int64),
         positions=np.asarray(atoms.positions, dtype=np.float64),
         energy=energy,
-        gradient=None if forces is None else -units.ELECTRONVOLT * np.asarray(forces, dtype=np.float64),
+        gradient=None if forces is None else -forces,
         masses=np.asarray(atoms.get_masses(), dtype=np.float64) if atoms.has("masses") else None,
         charge=stated.get("charge"),
         multiplicity=stated.get("multiplicity"),
