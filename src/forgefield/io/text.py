@@ -74,11 +74,8 @@ def _floats_word_by_word(
             if not abs(number) < LARGEST:
                 wrong.append(repr(word) if line is None else f"{word!r} (line {line + offset})")
     if wrong:
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        quoted = ", ".join(wrong[:_SHOWN])
-        raise InputError(
-            f"{path}: {what}: {quoted}{more} cannot be read as finite numbers of a sane size; repeat or repair the job"
-        )
+        message = f"{what}: {listed(wrong)} cannot be read as finite numbers of a sane size"
+        raise InputError(f"{path}: {message}; repeat or repair the job")
     return np.array(numbers)
 
 
