@@ -111,11 +111,14 @@ class Bonded:
         """
         around = self.matcher.graph.around
         across = {i for bond in bonds if around[atoms[bond[0]]][atoms[bond[1]]] == 0.0 for i in bond}
-        moved = tuple(sorted(i for i in across if atoms[i] in self.centres))
-        if moved:
+        if any(atoms[i] in self.centres for i in across):
+            # All atoms take part in the move, some by nothing, so that there is one such term to compile.
+            moved = tuple(range(len(atoms)))
+            still = self.ledger.constant(0.0)
+            moves = [self.centres.get(a, (a, still)) if i in across else (a, still) for i, a in enumerate(atoms)]
             term = shifted_stretch(term, moved) if term is MM3_STRETCH else shifted(term, moved)
-            parameters = (*parameters, *(self.centres[atoms[i]][1] for i in moved))
-            atoms = (*atoms, *(self.centres[atoms[i]][0] for i in moved))
+            parameters = (*parameters, *(offset for _, offset in moves))
+            atoms = (*atoms, *(parent for parent, _ in moves))
         self.ledger.add(term, tuple(self.start + a for a in atoms), parameters, line)
 
     def _stretch(self, bond: Atoms) -> None:
@@ -167,10 +170,9 @@ class Bonded:
         if found is None or not self._active(found[0].row):
             return
         match, columns = found
-        term, parameters = TORSION3, columns
-        if match.substructure is not None and match.row.names[0] == match.row.names[3] == ANY:
-            term, parameters = scaled(TORSION3), (*columns, self.ledger.constant(_QUARTER))
-        self._add(term, torsion, parameters, match.row.line, ((0, 1), (1, 2), (2, 3)))
+        shared = match.substructure is not None and match.row.names[0] == match.row.names[3] == ANY
+        parameters = (*columns, self.ledger.constant(_QUARTER if shared else 1.0))
+        self._add(scaled(TORSION3), torsion, parameters, match.row.line, ((0, 1), (1, 2), (2, 3)))
 
     def _torsion_stretch(self, torsion: Atoms) -> None:
         middle = self.stretches.get(torsion[1:3])
