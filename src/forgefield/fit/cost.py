@@ -37,7 +37,7 @@ class Problem(eqx.Module):
     lower: Float[FloatArray, " free"]
     upper: Float[FloatArray, " free"]
 
-    def model_at(self, free: Float[Array, " free"]) -> ForceField:
+    def model_at(self, free: Float[FloatArray, " free"]) -> ForceField:
         """Return the model for these free variables."""
         values = self.model.values.at[self.places].set(self.matrix @ free + self.offset)
         return eqx.tree_at(lambda m: m.values, self.model, values)

@@ -136,10 +136,10 @@ def _estimates_under_c(prepared: Prepared) -> dict[str, float]:
     """Return the values that each parameter is given by the estimate on Hessians treated by policy C."""
     examples = []
     for example in prepared.examples:
-        treated = example.treated
-        if treated is not None and treated.reaction_mode is not None and example.reference.hessian is not None:
-            reference = example.reference
-            treated = treat(reference.hessian, reference.positions, treated.masses, C(), name=example.molecule.name)
+        treated, reference = example.treated, example.reference
+        hessian = reference.hessian
+        if treated is not None and treated.reaction_mode is not None and hessian is not None:
+            treated = treat(hessian, reference.positions, treated.masses, C(), name=example.molecule.name)
         examples.append(replace(example, treated=treated))
     values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate).values
     return {

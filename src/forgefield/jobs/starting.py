@@ -54,9 +54,9 @@ def estimated(assignment: Assignment, examples: list[Example], name: str) -> Est
             found[kind].append(constants)
             places[kind].append(groups[kind][1])
     warnings = []
-    for kind in found:
+    for kind, constants in found.items():
         row = np.concatenate(places[kind])
-        statistics = estimate_rows(np.concatenate(found[kind]), row, len(values))
+        statistics = estimate_rows(np.concatenate(constants), row, len(values))
         used = np.unique(row)
         values[used] = statistics.mean[used]
         negative = [_name(assignment.rows, place) for place in used if statistics.mean[place] < 0.0]
@@ -176,7 +176,7 @@ def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, section
     """Return Gaussians about the starting values, with widths in internal units."""
     kind = {row.parameter_name(p): row.term.own[p].name for row in rows for p in range(row.term.n_own)}
     centre = changes.free(values)
-    width = [_width(kind[changes.names[leader]], start, section) for leader, start in zip(changes.leaders, centre)]
+    width = [_width(kind[changes.names[leader]], start, section) for leader, start in zip(changes.leaders, centre, strict=True)]
     return Prior(centre, np.array(width), section.strength)
 
 

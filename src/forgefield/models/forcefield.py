@@ -42,8 +42,7 @@ class ForceField(AbstractModel):
     ) -> tuple[Float[Array, " interactions"], ...]:
         """Energy of every interaction [kcal/mol], term by term."""
         return tuple(
-            jax.vmap(lambda x, p, term=term: term.energy(x, *p))(x, p)
-            for term, x, p in self._local(topology, positions)
+            jax.vmap(lambda x, p, term=term: term.energy(x, *p))(x, p) for term, x, p in self.local(topology, positions)
         )
 
     def hessian(
@@ -52,8 +51,10 @@ class ForceField(AbstractModel):
         """Second derivatives of each molecule's energy [kcal/mol/Å²], a sum of the terms' own blocks."""
         n = 3 * topology.n_max
         total = jnp.zeros((topology.n_molecules, n, n), positions.dtype)
-        for (term, x, p), group in zip(self._local(topology, positions), topology.interactions, strict=True):
-            blocks = jax.vmap(_block(term))(x, p)
+        for (term, x, p), group in zip(self.local(topology, positions), topology.interactions, strict=True):
+            _, first, second = derivatives_of_coordinates(term, x, p)
+            slope, curvature = derivatives_of_profile(term, x, p)
+            blocks = assembled_blocks(first, second, slope, curvature)
             place = coordinates_of(topology, group)
             total = total.at[molecule_of(topology, group)[:, None, None], place[:, :, None], place[:, None, :]].add(
                 blocks
@@ -74,7 +75,7 @@ class ForceField(AbstractModel):
         share = jnp.asarray(rule.sign, self.values.dtype) * self.values[rule.moment] / self.values[rule.length]
         return jnp.asarray(rule.formal, self.values.dtype).at[rule.atom].add(share)
 
-    def _local(
+    def local(
         self, topology: Topology, positions: Float[Array, "atoms 3"]
     ) -> Iterator[tuple[Term, Float[Array, "interactions order 3"], Float[Array, "interactions parameters"]]]:
         """Yield each term with the positions and the parameters of its interactions."""
@@ -94,83 +95,87 @@ class LocalSensitivities(AbstractSensitivities):
     def energy(self) -> Float[Array, "molecules columns"]:
         """Derivative of the energies [kcal/mol]."""
 
-        def scatter(total, group, columns, slopes):
-            return total.at[molecule_of(self.topology, group)[:, None], columns].add(slopes, mode="drop")
+        def of_term(term, group, x, p):
+            slopes = jax.vmap(jax.grad(lambda p, q: term.profile(q, *p)))(p, jax.vmap(term.coordinates)(x, p))
+            return (molecule_of(self.topology, group)[:, None],), slopes
 
-        return self._summed((self.topology.n_molecules,), _energy, scatter, jnp.arange(self.topology.n_molecules))
+        return self._summed((self.topology.n_molecules,), of_term, jnp.arange(self.topology.n_molecules))
 
     def gradient(self) -> Float[Array, "atoms 3 columns"]:
         """Derivative of the gradient [kcal/mol/Å]."""
 
-        def scatter(total, group, columns, slopes):
-            place = group.atoms[:, :, None, None], jnp.arange(3)[None, None, :, None], columns[:, None, None, :]
-            return total.at[place].add(slopes, mode="drop")
+        def of_term(term, group, x, p):
+            _, first, _ = derivatives_of_coordinates(term, x, p)
+            slope, _ = parameter_slopes(term, x, p)
+            local = jnp.einsum("iqp,iqc->icp", slope, first).reshape(*x.shape, -1)
+            return (jnp.asarray(group.atoms)[:, :, None, None], jnp.arange(3)[None, None, :, None]), local
 
-        return self._summed((self.topology.n_atoms, 3), _gradient, scatter, jnp.asarray(self.topology.molecule))
+        return self._summed((self.topology.n_atoms, 3), of_term, jnp.asarray(self.topology.molecule))
 
     def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules modes columns"]:
         """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
 
-        def scatter(total, group, columns, slopes):
+        def of_term(term, group, x, p):
+            _, first, second = derivatives_of_coordinates(term, x, p)
+            slope, curvature = parameter_slopes(term, x, p)
             molecule = molecule_of(self.topology, group)
-            q = modes[molecule[:, None], coordinates_of(self.topology, group)]
-            slopes = jnp.einsum("iak,iabp,ibk->ikp", q, slopes, q, optimize="optimal")
-            place = molecule[:, None, None], jnp.arange(modes.shape[2])[None, :, None], columns[:, None, :]
-            return total.at[place].add(slopes, mode="drop")
+            v = modes[molecule[:, None], coordinates_of(self.topology, group)]
+            along = jnp.einsum("iqc,ick->iqk", first, v)
+            bent = jnp.einsum("iqcd,ick,idk->iqk", second, v, v, optimize="optimal")
+            local = jnp.einsum("iqk,iqrp,irk->ikp", along, curvature, along, optimize="optimal")
+            local = local + jnp.einsum("iqp,iqk->ikp", slope, bent)
+            return (molecule[:, None, None], jnp.arange(modes.shape[2])[None, :, None]), local
 
         shape = self.topology.n_molecules, modes.shape[2]
-        return self._summed(shape, _block, scatter, jnp.arange(self.topology.n_molecules))
+        return self._summed(shape, of_term, jnp.arange(self.topology.n_molecules))
 
     def hessian(self) -> Float[Array, "molecules coordinates coordinates columns"]:
         """Derivative of the Hessians [kcal/mol/Å²]."""
 
-        def scatter(total, group, columns, slopes):
+        def of_term(term, group, x, p):
+            _, first, second = derivatives_of_coordinates(term, x, p)
+            slope, curvature = parameter_slopes(term, x, p)
+            blocks = jax.vmap(assembled_blocks, (None, None, -1, -1), -1)(first, second, slope, curvature)
             place = coordinates_of(self.topology, group)
             molecule = molecule_of(self.topology, group)[:, None, None, None]
-            where = molecule, place[:, :, None, None], place[:, None, :, None], columns[:, None, None, :]
-            return total.at[where].add(slopes, mode="drop")
+            return (molecule, place[:, :, None, None], place[:, None, :, None]), blocks
 
         n = 3 * self.topology.n_max
-        return self._summed((self.topology.n_molecules, n, n), _block, scatter, jnp.arange(self.topology.n_molecules))
+        return self._summed((self.topology.n_molecules, n, n), of_term, jnp.arange(self.topology.n_molecules))
 
     def _summed(
-        self,
-        shape: tuple[int, ...],
-        local: Callable[[Term], Callable],
-        scatter: Callable,
-        molecule: Int[Array, " leading"],
+        self, shape: tuple[int, ...], of_term: Callable, molecule: Int[Array, " leading"]
     ) -> Float[Array, "*shape columns"]:
-        """Sum over interactions the derivative of what `local` makes of a term by the term's parameters.
+        """Sum over interactions the derivatives by their own parameters.
 
-        `molecule` says to which molecule each entry of the leading axis of the result belongs.
+        `of_term` returns where those of one term go, but for the last axis, and the derivatives, last axis
+        parameters; `molecule` says to which molecule each entry of the leading axis of the result belongs.
         """
         n_values = self.model.values.shape[0]
-        total = jnp.zeros((*shape, self.selection.n), self.positions.dtype)
+        n = self.selection.n
+        column = jnp.append(jnp.asarray(self.selection.column), n)
+        total = jnp.zeros((*shape, n), self.positions.dtype)
         to_charges = jnp.zeros((*shape, self.topology.n_max), self.positions.dtype)
-        slots = jnp.asarray(self.topology.slot)
         for (term, x, p), group, active in zip(
-            self.model._local(self.topology, self.positions),
+            self.model.local(self.topology, self.positions),
             self.topology.interactions,
             self.selection.groups,
             strict=True,
         ):
             if not active:
                 continue
-            slopes = jax.vmap(jax.jacfwd(local(term), argnums=1))(x, p)
-            beyond = jnp.asarray(group.parameters) >= n_values
-            own = jnp.where(
-                beyond,
-                self.selection.n,
-                jnp.append(self.selection.column, self.selection.n)[jnp.minimum(group.parameters, n_values)],
-            )
-            total = scatter(total, group, own, slopes)
+            where, slopes = of_term(term, group, x, p)
+            parameters = jnp.asarray(group.parameters)
+            own = column[jnp.minimum(parameters, n_values)]
+            last = (slice(None), *(None,) * (slopes.ndim - 2), slice(None))
+            total = total.at[(*where, own[last])].add(slopes, mode="drop")
             if self.topology.charges is not None:
-                atom = jnp.maximum(group.parameters - n_values, 0)
-                to_charges = scatter(to_charges, group, jnp.where(beyond, slots[atom], self.topology.n_max), slopes)
+                atom = jnp.maximum(parameters - n_values, 0)
+                slot = jnp.where(parameters < n_values, self.topology.n_max, jnp.asarray(self.topology.slot)[atom])
+                to_charges = to_charges.at[(*where, slot[last])].add(slopes, mode="drop")
         if self.topology.charges is None:
             return total
-        chain = self._charge_slopes()[molecule]
-        return total + jnp.einsum("m...s,msp->m...p", to_charges, chain)
+        return total + jnp.einsum("m...s,msp->m...p", to_charges, self._charge_slopes()[molecule])
 
     def _charge_slopes(self) -> Float[Array, "molecules slots columns"]:
         """Derivative of the charges in each molecule by the selected values."""
@@ -211,18 +216,49 @@ def coordinates_of(topology: Topology, group: Interactions) -> Int[Array, "inter
     return (3 * slots[:, :, None] + jnp.arange(3)[None, None, :]).reshape(slots.shape[0], -1)
 
 
-def _energy(term: Term) -> Callable[..., Float[Array, ""]]:
-    return lambda x, p: term.energy(x, *p)
+def derivatives_of_coordinates(
+    term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]
+) -> tuple[
+    Float[Array, "interactions coordinates"],
+    Float[Array, "interactions coordinates local"],
+    Float[Array, "interactions coordinates local local"],
+]:
+    """Return a term's internal coordinates with their first and second derivatives by the atoms' positions."""
+
+    def coordinates(flat, p):
+        return term.coordinates(flat.reshape(term.order, 3), p)
+
+    flat = x.reshape(x.shape[0], -1)
+    first = jax.jacrev(coordinates)
+    return jax.vmap(coordinates)(flat, p), jax.vmap(first)(flat, p), jax.vmap(jax.jacfwd(first))(flat, p)
 
 
-def _gradient(term: Term) -> Callable[..., Float[Array, "order 3"]]:
-    return jax.grad(_energy(term))
+def derivatives_of_profile(
+    term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]
+) -> tuple[Float[Array, "interactions coordinates"], Float[Array, "interactions coordinates coordinates"]]:
+    """Return the first and second derivatives of a term's energy by its internal coordinates."""
+    slope = jax.grad(lambda q, p: term.profile(q, *p))
+    q = jax.vmap(term.coordinates)(x, p)
+    return jax.vmap(slope)(q, p), jax.vmap(jax.jacfwd(slope))(q, p)
 
 
-def _block(term: Term) -> Callable[..., Float[Array, "coordinates coordinates"]]:
-    """Return the Hessian of one interaction as a function of its positions and parameters."""
+def parameter_slopes(
+    term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]
+) -> tuple[
+    Float[Array, "interactions coordinates parameters"], Float[Array, "interactions coordinates coordinates parameters"]
+]:
+    """Return how the derivatives of the profile change with the parameters."""
+    slope = jax.grad(lambda q, p: term.profile(q, *p))
+    q = jax.vmap(term.coordinates)(x, p)
+    return jax.vmap(jax.jacfwd(slope, argnums=1))(q, p), jax.vmap(jax.jacfwd(jax.jacfwd(slope), argnums=1))(q, p)
 
-    def block(x, p):
-        return jax.hessian(lambda flat: term.energy(flat.reshape(x.shape), *p))(x.reshape(-1))
 
-    return block
+def assembled_blocks(
+    first: Float[Array, "interactions coordinates local"],
+    second: Float[Array, "interactions coordinates local local"],
+    slope: Float[Array, "interactions coordinates"],
+    curvature: Float[Array, "interactions coordinates coordinates"],
+) -> Float[Array, "interactions local local"]:
+    """Return the local Hessians Bᵀ f'' B + Σ f' ∂²q of energies f(q) with B = ∂q."""
+    bent = jnp.einsum("iq,iqcd->icd", slope, second)
+    return bent + jnp.einsum("iqc,iqr,ird->icd", first, curvature, first, optimize="optimal")

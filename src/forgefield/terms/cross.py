@@ -3,71 +3,94 @@
 import math
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from forgefield.terms.geometry import Scalar, angle, cosine_of_dihedral, distance
+from forgefield.terms.geometry import (
+    Coordinates,
+    Parameters,
+    Positions,
+    Scalar,
+    angle,
+    between,
+    distance,
+    length,
+    twist,
+)
 from forgefield.terms.term import Parameter, Term
 
 _LENGTH = {"unit": "Å", "minimum": 0.5, "maximum": 4.0}
 _ANGLE = {"unit": "rad", "minimum": 0.35, "maximum": math.pi}
 
 
-def stretch_bend(x: Float[Array, "3 3"], k: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
-    """Stretch-bend coupling, k (Δr₁ + Δr₂) Δθ, the middle atom being the centre.
+def stretch_bend(q: Coordinates, k: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
+    """Stretch-bend coupling, k (Δr₁ + Δr₂) Δθ, for the coordinates r₁, r₂ [Å] and θ [rad].
 
-    x, r1 and r2 in Å, theta0 in rad, k in kcal/mol/Å/rad; returns kcal/mol.
+    r1 and r2 in Å, theta0 in rad, k in kcal/mol/Å/rad; returns kcal/mol.
     """
-    stretch = distance(x[:2]) - r1 + distance(x[1:]) - r2
-    return k * stretch * (angle(x) - theta0)
+    return k * (q[0] - r1 + q[1] - r2) * (q[2] - theta0)
 
 
-def stretch_bend_arms(x: Float[Array, "3 3"], k1: Scalar, k2: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
-    """Stretch-bend coupling with a constant for each arm, (k1 Δr₁ + k2 Δr₂) Δθ.
+def stretch_bend_arms(q: Coordinates, k1: Scalar, k2: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
+    """Stretch-bend coupling with a constant for each arm, (k1 Δr₁ + k2 Δr₂) Δθ, for r₁, r₂ [Å] and θ [rad].
 
-    x, r1 and r2 in Å, theta0 in rad, k1 and k2 in kcal/mol/Å/rad; returns kcal/mol.
+    r1 and r2 in Å, theta0 in rad, k1 and k2 in kcal/mol/Å/rad; returns kcal/mol.
     """
-    stretch = k1 * (distance(x[:2]) - r1) + k2 * (distance(x[1:]) - r2)
-    return stretch * (angle(x) - theta0)
+    return (k1 * (q[0] - r1) + k2 * (q[1] - r2)) * (q[2] - theta0)
 
 
-def stretch_stretch(x: Float[Array, "3 3"], k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
-    """Coupling of two stretches that share the middle atom, k Δr₁ Δr₂.
+def stretch_stretch(q: Coordinates, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
+    """Coupling of two stretches that share an atom, k Δr₁ Δr₂, for the coordinates r₁ and r₂ [Å].
 
-    x, r1 and r2 in Å, k in kcal/mol/Å²; returns kcal/mol.
+    r1 and r2 in Å, k in kcal/mol/Å²; returns kcal/mol.
     """
-    return k * (distance(x[:2]) - r1) * (distance(x[1:]) - r2)
+    return k * (q[0] - r1) * (q[1] - r2)
 
 
-def bend_bend(x: Float[Array, "5 3"], k: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
-    """Coupling of two bends at one centre, k Δθ₁ Δθ₂.
+def bend_bend(q: Coordinates, k: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
+    """Coupling of two bends at one centre, k Δθ₁ Δθ₂, for the coordinates θ₁ and θ₂ [rad].
 
-    x in Å: the centre, the ends of one angle, the ends of the other (they may share an end); theta1 and
-    theta2 in rad, k in kcal/mol/rad²; returns kcal/mol.
+    theta1 and theta2 in rad, k in kcal/mol/rad²; returns kcal/mol.
     """
-    first = angle(jnp.stack([x[1], x[0], x[2]])) - theta1
-    second = angle(jnp.stack([x[3], x[0], x[4]])) - theta2
-    return k * first * second
+    return k * (q[0] - theta1) * (q[1] - theta2)
 
 
-def urey_bradley(x: Float[Array, "2 3"], k: Scalar, r0: Scalar) -> Scalar:
-    """Urey-Bradley term, ½ k (r - r0)² in the distance between the ends of an angle.
+def urey_bradley(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
+    """Urey-Bradley term, ½ k (r - r0)², for the distance [Å] between the ends of an angle.
 
-    x and r0 in Å, k in kcal/mol/Å²; returns kcal/mol.
+    r0 in Å, k in kcal/mol/Å²; returns kcal/mol.
     """
-    return 0.5 * k * (distance(x) - r0) ** 2
+    return 0.5 * k * (q[0] - r0) ** 2
 
 
-def torsion_stretch(x: Float[Array, "4 3"], k: Scalar, r0: Scalar) -> Scalar:
+def torsion_stretch(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
     """MM3's torsion-stretch coupling, -k (r₂₃ - r0)(1 + cos 3φ), r₂₃ being the central bond.
 
-    x and r0 in Å, k in kcal/mol/Å; returns kcal/mol.
+    The coordinates are cos φ, the factor that takes it out near linear angles, and r₂₃ [Å]; r0 in Å, k in
+    kcal/mol/Å; returns kcal/mol.
     """
-    cosine, factor = cosine_of_dihedral(x)
-    return -k * factor * (distance(x[1:3]) - r0) * (1.0 + cosine * (4.0 * cosine**2 - 3.0))
+    return -k * q[1] * (q[2] - r0) * (1.0 + q[0] * (4.0 * q[0] ** 2 - 3.0))
+
+
+def _arms(x: Positions, _: Parameters) -> Coordinates:
+    """Return the two bonds of an angle."""
+    return jnp.stack([distance(x[:2]), distance(x[1:])])
+
+
+def _arms_and_angle(x: Positions, _: Parameters) -> Coordinates:
+    return jnp.stack([distance(x[:2]), distance(x[1:]), angle(x)])
+
+
+def angle_pair(x: Positions, _: Parameters) -> Coordinates:
+    """Return two angles at one centre; x is the centre, the ends of one angle, and the ends of the other."""
+    return jnp.stack([between(x[1] - x[0], x[2] - x[0]), between(x[3] - x[0], x[4] - x[0])])
+
+
+def _twist_and_bond(x: Positions, p: Parameters) -> Coordinates:
+    return jnp.append(twist(x, p), distance(x[1:3]))
 
 
 STRETCH_BEND = Term(
     "stretch_bend",
+    _arms_and_angle,
     stretch_bend,
     "stretch_bend",
     3,
@@ -81,6 +104,7 @@ STRETCH_BEND = Term(
 )
 STRETCH_BEND_ARMS = Term(
     "stretch_bend_arms",
+    _arms_and_angle,
     stretch_bend_arms,
     "stretch_bend",
     3,
@@ -95,6 +119,7 @@ STRETCH_BEND_ARMS = Term(
 )
 STRETCH_STRETCH = Term(
     "stretch_stretch",
+    _arms,
     stretch_stretch,
     "stretch_stretch",
     3,
@@ -103,6 +128,7 @@ STRETCH_STRETCH = Term(
 )
 BEND_BEND = Term(
     "bend_bend",
+    angle_pair,
     bend_bend,
     "bend_bend",
     5,
@@ -111,6 +137,7 @@ BEND_BEND = Term(
 )
 UREY_BRADLEY = Term(
     "urey_bradley",
+    length,
     urey_bradley,
     "urey_bradley",
     2,
@@ -119,6 +146,7 @@ UREY_BRADLEY = Term(
 )
 TORSION_STRETCH = Term(
     "torsion_stretch",
+    _twist_and_bond,
     torsion_stretch,
     "torsion_stretch",
     4,

@@ -7,6 +7,11 @@ from jaxtyping import Array, Bool, Float
 Scalar = Float[Array, ""]
 
 
+Positions = Float[Array, "order 3"]
+Parameters = Float[Array, " parameters"]
+Coordinates = Float[Array, " coordinates"]
+
+
 def distance(x: Float[Array, "2 3"]) -> Scalar:
     """Return the distance |x₁ - x₀|, in the unit of x."""
     arm = x[1] - x[0]
@@ -102,3 +107,19 @@ def _switch(sine2: Scalar) -> Scalar:
     """Rise from 0 at a straight angle to 1 at 10° from it, y³(10 - 15 y + 6 y²) in y = sin²θ / sin² 10°."""
     y = jnp.minimum(sine2 / _SINE_SQUARED_10, 1.0)
     return y**3 * (10.0 - 15.0 * y + 6.0 * y**2)
+
+
+def length(x: Positions, _: Parameters) -> Coordinates:
+    """Return the distance of two atoms [Å] as the one coordinate of a term."""
+    return distance(x)[None]
+
+
+def square(x: Positions, _: Parameters) -> Coordinates:
+    """Return the squared distance of two atoms [Å²] as the one coordinate of a term."""
+    arm = x[1] - x[0]
+    return (arm @ arm)[None]
+
+
+def twist(x: Positions, _: Parameters) -> Coordinates:
+    """Return cos φ of a dihedral angle and the factor that takes it out near linear angles."""
+    return jnp.stack(cosine_of_dihedral(x))

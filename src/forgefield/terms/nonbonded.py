@@ -3,10 +3,9 @@
 import math
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from forgefield import units
-from forgefield.terms.geometry import Scalar
+from forgefield.terms.geometry import Coordinates, Scalar, square
 from forgefield.terms.term import Parameter, Term
 
 _STEEPNESS, _REPULSION, _ATTRACTION = 12.0, 184000.0, 2.25
@@ -15,38 +14,38 @@ _WALL = 0.34
 """r/rv below which a polynomial takes over; the formula itself falls again below its maximum at 0.302."""
 
 
-def lennard_jones(x: Float[Array, "2 3"], r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
-    """Lennard-Jones, scale · ε ((R/r)¹² - 2 (R/r)⁶), R = r_i + r_j and ε = √(e_i e_j).
+def lennard_jones(q: Coordinates, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
+    """Lennard-Jones, scale · ε ((R/r)¹² - 2 (R/r)⁶), R = r_i + r_j and ε = √(e_i e_j), for the coordinate r² [Å²].
 
-    x in Å, r half the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
+    r half the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
     """
-    sixth = ((r_i + r_j) ** 2 / _square(x)) ** 3
+    sixth = ((r_i + r_j) ** 2 / q[0]) ** 3
     return scale * _geometric_mean(e_i, e_j) * (sixth**2 - 2.0 * sixth)
 
 
-def exp6(x: Float[Array, "2 3"], r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
-    """MM3's exp-6 of two atoms, `exp6_pair` with rv = r_i + r_j and ε = scale √(e_i e_j).
+def exp6(q: Coordinates, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
+    """MM3's exp-6 of two atoms, `exp6_pair` with rv = r_i + r_j and e = scale √(e_i e_j), for r² [Å²].
 
-    x and r in Å, e in kcal/mol; returns kcal/mol.
+    r in Å, e in kcal/mol; returns kcal/mol.
     """
-    return exp6_pair(x, r_i + r_j, scale * _geometric_mean(e_i, e_j))
+    return exp6_pair(q, r_i + r_j, scale * _geometric_mean(e_i, e_j))
 
 
-def exp6_pair(x: Float[Array, "2 3"], rv: Scalar, e: Scalar) -> Scalar:
-    """MM3's exp-6 of a pair, e (184000 exp(-12 r/rv) - 2.25 (rv/r)⁶).
+def exp6_pair(q: Coordinates, rv: Scalar, e: Scalar) -> Scalar:
+    """MM3's exp-6 of a pair, e (184000 exp(-12 r/rv) - 2.25 (rv/r)⁶), for the coordinate r² [Å²].
 
-    x and rv in Å, e in kcal/mol; returns kcal/mol. Below 0.34 rv a cubic in r² continues it with the same
+    rv in Å, e in kcal/mol; returns kcal/mol. Below 0.34 rv a cubic in r² continues it with the same
     value, slope and curvature, rising to a finite value at r = 0.
     """
-    square = _square(x) / rv**2
-    inside = square < _WALL**2
-    outer = jnp.where(inside, _WALL**2, square)
-    return e * jnp.where(inside, _wall(square - _WALL**2), _exp6(outer))
+    relative = q[0] / rv**2
+    inside = relative < _WALL**2
+    outer = jnp.where(inside, _WALL**2, relative)
+    return e * jnp.where(inside, _wall(relative - _WALL**2), _exp6(outer))
 
 
-def _exp6(square: Scalar) -> Scalar:
+def _exp6(relative: Scalar) -> Scalar:
     """Return the formula for (r/rv)²."""
-    return _REPULSION * jnp.exp(-_STEEPNESS * jnp.sqrt(square)) - _ATTRACTION / square**3
+    return _REPULSION * jnp.exp(-_STEEPNESS * jnp.sqrt(relative)) - _ATTRACTION / relative**3
 
 
 def _wall_coefficients() -> tuple[float, float, float, float]:
@@ -71,21 +70,18 @@ def _wall(beyond: Scalar) -> Scalar:
     return _VALUE + beyond * (_FIRST + beyond * (_SECOND + beyond * _THIRD))
 
 
-def coulomb(x: Float[Array, "2 3"], q_i: Scalar, q_j: Scalar, scale: Scalar) -> Scalar:
-    """Coulomb's law, scale · q_i q_j / r.
+def coulomb(q: Coordinates, q_i: Scalar, q_j: Scalar, scale: Scalar) -> Scalar:
+    """Coulomb's law, scale · q_i q_j / r, for the coordinate r² [Å²] and charges in e; returns kcal/mol."""
+    return scale * units.COULOMB * q_i * q_j / jnp.sqrt(q[0])
 
-    x in Å, q in e; returns kcal/mol.
+
+def hydrogen_bond(q: Coordinates, rv: Scalar, e: Scalar) -> Scalar:
+    """10-12 hydrogen bond, e (5 (rv/r)¹² - 6 (rv/r)¹⁰), for the coordinate r² [Å²].
+
+    rv the distance of the minimum in Å, e its depth in kcal/mol; returns kcal/mol.
     """
-    return scale * units.COULOMB * q_i * q_j / jnp.sqrt(_square(x))
-
-
-def hydrogen_bond(x: Float[Array, "2 3"], rv: Scalar, e: Scalar) -> Scalar:
-    """10-12 hydrogen bond, e (5 (rv/r)¹² - 6 (rv/r)¹⁰).
-
-    x in Å, rv the distance of the minimum in Å, e its depth in kcal/mol; returns kcal/mol.
-    """
-    square = rv**2 / _square(x)
-    return e * square**5 * (5.0 * square - 6.0)
+    relative = rv**2 / q[0]
+    return e * relative**5 * (5.0 * relative - 6.0)
 
 
 def _geometric_mean(e_i: Scalar, e_j: Scalar) -> Scalar:
@@ -95,19 +91,15 @@ def _geometric_mean(e_i: Scalar, e_j: Scalar) -> Scalar:
     return jnp.where(none, 0.0, jnp.sqrt(jnp.where(none, 1.0, product)))
 
 
-def _square(x: Float[Array, "2 3"]) -> Scalar:
-    """Return the squared distance."""
-    arm = x[1] - x[0]
-    return arm @ arm
-
-
 _SCALE = Parameter("scale", "1", minimum=0.0)
 _ATOMS = tuple(
     Parameter(f"{name}_{atom}", unit, minimum=0.0) for atom in "ij" for name, unit in (("r", "Å"), ("e", "kcal/mol"))
 )
 _PAIR = (Parameter("rv", "Å", minimum=0.0), Parameter("e", "kcal/mol", minimum=0.0))
-LENNARD_JONES = Term("lennard_jones", lennard_jones, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
-EXP6 = Term("exp6", exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
-EXP6_PAIR = Term("exp6_pair", exp6_pair, "vdw", 2, _PAIR, n_own=2)
-COULOMB = Term("coulomb", coulomb, "electrostatic", 2, (Parameter("q_i", "e"), Parameter("q_j", "e"), _SCALE), n_own=1)
-HYDROGEN_BOND = Term("hydrogen_bond", hydrogen_bond, "hydrogen_bond", 2, _PAIR, n_own=2)
+LENNARD_JONES = Term("lennard_jones", square, lennard_jones, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
+EXP6 = Term("exp6", square, exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
+EXP6_PAIR = Term("exp6_pair", square, exp6_pair, "vdw", 2, _PAIR, n_own=2)
+COULOMB = Term(
+    "coulomb", square, coulomb, "electrostatic", 2, (Parameter("q_i", "e"), Parameter("q_j", "e"), _SCALE), n_own=1
+)
+HYDROGEN_BOND = Term("hydrogen_bond", square, hydrogen_bond, "hydrogen_bond", 2, _PAIR, n_own=2)

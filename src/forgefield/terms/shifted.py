@@ -47,7 +47,8 @@ def scaled(term: Term) -> Term:
     """Return the term multiplied by a factor, its last parameter."""
     return replace(
         term,
-        energy=lambda x, *p: p[-1] * term.energy(x, *p[:-1]),
+        coordinates=lambda x, p: term.coordinates(x, p[:-1]),
+        profile=lambda q, *p: p[-1] * term.profile(q, *p[:-1]),
         parameters=(*term.parameters, FACTOR),
     )
 
@@ -56,7 +57,8 @@ def _moved(term: Term, atoms: tuple[int, ...], move: Callable[..., Float[Array, 
     n = len(term.parameters)
     return replace(
         term,
-        energy=lambda x, *p: term.energy(move(x, p[n:]), *p[:n]),
+        coordinates=lambda x, p: term.coordinates(move(x, tuple(p[n:])), p[:n]),
+        profile=lambda q, *p: term.profile(q, *p[:n]),
         order=term.order + len(atoms),
         parameters=(*term.parameters, *(OFFSET,) * len(atoms)),
     )

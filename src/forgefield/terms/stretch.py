@@ -2,7 +2,7 @@
 
 from jaxtyping import Array, Float
 
-from forgefield.terms.geometry import Scalar, distance
+from forgefield.terms.geometry import Coordinates, Scalar, distance, length
 from forgefield.terms.term import Parameter, Term
 
 _PARAMETERS = (Parameter("k", "kcal/mol/Å²", minimum=0.0), Parameter("r0", "Å", minimum=0.5, maximum=4.0))
@@ -15,7 +15,7 @@ def harmonic_stretch(x: Float[Array, "2 3"], k: Scalar, r0: Scalar) -> Scalar:
 
     x and r0 in Å, k in kcal/mol/Å²; returns kcal/mol.
     """
-    return 0.5 * k * (distance(x) - r0) ** 2
+    return _harmonic(distance(x)[None], k, r0)
 
 
 def mm3_stretch(x: Float[Array, "2 3"], k: Scalar, r0: Scalar) -> Scalar:
@@ -23,9 +23,17 @@ def mm3_stretch(x: Float[Array, "2 3"], k: Scalar, r0: Scalar) -> Scalar:
 
     x and r0 in Å, k in kcal/mol/Å²; returns kcal/mol.
     """
-    stretch = distance(x) - r0
+    return _mm3(distance(x)[None], k, r0)
+
+
+def _harmonic(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
+    return 0.5 * k * (q[0] - r0) ** 2
+
+
+def _mm3(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
+    stretch = q[0] - r0
     return 0.5 * k * stretch**2 * (1.0 - _CUBIC * stretch + 7.0 / 12.0 * (_CUBIC * stretch) ** 2)
 
 
-HARMONIC_STRETCH = Term("harmonic_stretch", harmonic_stretch, "stretch", 2, _PARAMETERS, n_own=2)
-MM3_STRETCH = Term("mm3_stretch", mm3_stretch, "stretch", 2, _PARAMETERS, n_own=2)
+HARMONIC_STRETCH = Term("harmonic_stretch", length, _harmonic, "stretch", 2, _PARAMETERS, n_own=2)
+MM3_STRETCH = Term("mm3_stretch", length, _mm3, "stretch", 2, _PARAMETERS, n_own=2)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
@@ -21,19 +22,29 @@ class Parameter:
 class Term:
     """An energy function of a few atoms and the parameters it takes, in order.
 
-    The first `n_own` parameters belong to the term's own rows; the rest are borrowed from rows of
-    other terms (the reference length in a stretch-bend term is that of the stretch).
+    It is a `profile` over internal coordinates, so that derivatives by positions are taken of the coordinates
+    alone and derivatives by parameters of the profile alone. The first `n_own` parameters belong to the term's
+    own rows; the rest are borrowed from rows of other terms (the reference length in a stretch-bend term is
+    that of the stretch).
     """
 
     name: str
-    energy: Callable[..., Float[Array, ""]]
-    """(positions[order, 3], *parameters) -> kcal/mol"""
+    coordinates: Callable[[Float[Array, "order 3"], Float[Array, " parameters"]], Float[Array, " coordinates"]]
+    """(positions, parameters) -> internal coordinates; of the parameters it may read constants that no fit
+    changes, such as offsets of centres."""
+    profile: Callable[..., Float[Array, ""]]
+    """(coordinates, *parameters) -> kcal/mol"""
     kind: str
     """stretch, bend, torsion, …: the key under which its energy is listed."""
     order: int
     """Number of atoms."""
     parameters: tuple[Parameter, ...]
     n_own: int
+
+    def energy(self, x: Float[Array, "order 3"], *parameters: Float[Array, ""] | float) -> Float[Array, ""]:
+        """Return the energy [kcal/mol] at positions x [Å]."""
+        known = jnp.stack([jnp.asarray(p, x.dtype) for p in parameters])
+        return self.profile(self.coordinates(x, known), *known)
 
     @property
     def own(self) -> tuple[Parameter, ...]:

@@ -1,8 +1,9 @@
 """Proper torsions: Fourier series written in powers of cos φ, which is smooth where φ itself is not."""
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from forgefield.terms.geometry import Scalar, cosine_of_dihedral
+from forgefield.terms.geometry import Coordinates, Scalar, cosine_of_dihedral, twist
 from forgefield.terms.term import Parameter, Term
 
 
@@ -11,8 +12,7 @@ def torsion3(x: Float[Array, "4 3"], v1: Scalar, v2: Scalar, v3: Scalar) -> Scal
 
     x in Å, v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
     """
-    cosine, factor = cosine_of_dihedral(x)
-    return factor * _three(cosine, v1, v2, v3)
+    return _torsion3(jnp.stack(cosine_of_dihedral(x)), v1, v2, v3)
 
 
 def torsion6(x: Float[Array, "4 3"], v1: Scalar, v2: Scalar, v3: Scalar, v4: Scalar, v5: Scalar, v6: Scalar) -> Scalar:
@@ -20,12 +20,21 @@ def torsion6(x: Float[Array, "4 3"], v1: Scalar, v2: Scalar, v3: Scalar, v4: Sca
 
     x in Å, v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
     """
-    c, factor = cosine_of_dihedral(x)
+    return _torsion6(jnp.stack(cosine_of_dihedral(x)), v1, v2, v3, v4, v5, v6)
+
+
+def _torsion3(q: Coordinates, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
+    return q[1] * _three(q[0], v1, v2, v3)
+
+
+def _torsion6(q: Coordinates, v1: Scalar, v2: Scalar, v3: Scalar, *higher: Scalar) -> Scalar:
+    v4, v5, v6 = higher
+    c, factor = q
     cos4 = 1.0 + c**2 * (8.0 * c**2 - 8.0)
     cos5 = c * (5.0 + c**2 * (16.0 * c**2 - 20.0))
     cos6 = -1.0 + c**2 * (18.0 + c**2 * (32.0 * c**2 - 48.0))
-    higher = 0.5 * (v4 * (1.0 - cos4) + v5 * (1.0 + cos5) + v6 * (1.0 - cos6))
-    return factor * (_three(c, v1, v2, v3) + higher)
+    beyond = 0.5 * (v4 * (1.0 - cos4) + v5 * (1.0 + cos5) + v6 * (1.0 - cos6))
+    return factor * (_three(c, v1, v2, v3) + beyond)
 
 
 def _three(c: Scalar, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
@@ -36,5 +45,5 @@ def _three(c: Scalar, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
 
 
 _V = tuple(Parameter(f"v{n}", "kcal/mol") for n in range(1, 7))
-TORSION3 = Term("torsion3", torsion3, "torsion", 4, _V[:3], n_own=3)
-TORSION6 = Term("torsion6", torsion6, "torsion", 4, _V, n_own=6)
+TORSION3 = Term("torsion3", twist, _torsion3, "torsion", 4, _V[:3], n_own=3)
+TORSION6 = Term("torsion6", twist, _torsion6, "torsion", 4, _V, n_own=6)

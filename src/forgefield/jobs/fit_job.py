@@ -1,0 +1,109 @@
+"""The main job: from FIT.toml to a folder with the force field, results.json, report.html and fit.log."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forgefield.errors import InputError
+from forgefield.fit.fit import Progress
+from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
+from forgefield.io.text import write_text
+from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes
+from forgefield.jobs.prepare import Prepared
+from forgefield.jobs.results import record
+from forgefield.jobs.starting import with_values
+from forgefield.jobs.writing import write_force_fields
+from forgefield.report.fit_report import fit_report
+from forgefield.report.record import FitRecord
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A finished fit: every pass, and what was written about the last."""
+
+    passes: list[Passed]
+    record: FitRecord
+    values: np.ndarray
+
+
+def run_fit(
+    prepared: Prepared,
+    output: Path,
+    *,
+    resume: bool = False,
+    tell: Callable[[Stage, Progress], None] = lambda stage, progress: None,
+) -> Outcome:
+    """Fit and write everything into `output`. `tell` is called after each iteration.
+
+    A checkpoint is written after each iteration; `resume` continues from it. Raises InputError where the folder
+    holds another fit.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    stage, values, progress = _begin(prepared, output, resume)
+    log: list[str] = []
+
+    def save(stage: Stage, progress: Progress, began: np.ndarray) -> None:
+        facts = {"input": prepared.input_sha256, "stage": [stage.number, stage.released, stage.held]}
+        write_checkpoint(output / CHECKPOINT, (progress, began), facts)
+        log.append(f"pass {stage.number} iteration {progress.n_iterations}: cost {progress.best_cost.min():.9g}")
+        tell(stage, progress)
+
+    passes = run_passes(prepared, stage, values, progress, save)
+    outcome = Outcome(passes, record(prepared, passes), passes[-1].values)
+    return _written(prepared, outcome, output, log)
+
+
+def _begin(prepared: Prepared, output: Path, resume: bool) -> tuple[Stage, np.ndarray, Progress | None]:
+    """Return where to begin: at the start, or where the checkpoint of an interrupted fit was."""
+    path = output / CHECKPOINT
+    if not resume or not path.is_file():
+        return Stage(), prepared.start, None
+    facts = read_facts(path)
+    if facts.get("input") != prepared.input_sha256:
+        raise InputError(
+            f"{path}: the checkpoint belongs to other input (FIT.toml or a file it names has changed); "
+            "run without --resume to begin anew"
+        )
+    number, released, held = facts["stage"]
+    stage = Stage(number, tuple(released), tuple((name, value) for name, value in held))
+    _, _, like = begin_stage(prepared, stage, prepared.start)
+    progress, began = read_arrays(path, (like, prepared.start))
+    return stage, began, progress
+
+
+def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str]) -> Outcome:
+    """Write the force field, results.json, report.html and fit.log."""
+    fitted = with_values(prepared.assignment, outcome.values)
+    files = write_force_fields(fitted, prepared.molecules, prepared.file, output)
+    told = replace(outcome.record, files=(*files, "results.json", "fit.log"))
+    write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
+    write_text(output / "report.html", fit_report(told))
+    write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
+    shutil.copyfile(prepared.path, output / "FIT.toml")
+    return replace(outcome, record=told)
+
+
+def plain(value: Any) -> Any:
+    """Return JSON's own types; what is not a finite number becomes null."""
+    match value:
+        case dict():
+            return {str(k): plain(v) for k, v in value.items()}
+        case list() | tuple():
+            return [plain(v) for v in value]
+        case np.ndarray():
+            return plain(value.tolist())
+        case bool() | np.bool_():
+            return bool(value)
+        case float() | np.floating():
+            return float(value) if np.isfinite(value) else None
+        case np.integer():
+            return int(value)
+        case _:
+            return value
