@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
 
 from forgefield import units
 from forgefield.engines.engine import AbstractEngine, ConvergenceError, label, missing_extra
@@ -88,11 +87,7 @@ def _walk(molecule: Molecule, engine: AbstractEngine, parameters: OptParams) -> 
             optimizer.optimizeGeometry()
         except GeometricError as error:
             raise ConvergenceError(_message(molecule, optimizer, parameters)) from error
-    return replace(molecule, positions=_positions(optimizer))
-
-
-def _positions(optimizer: Optimizer) -> Float[np.ndarray, "atoms 3"]:
-    return np.asarray(optimizer.X, dtype=np.float64).reshape(-1, 3) * units.BOHR
+    return replace(molecule, positions=np.asarray(optimizer.X, dtype=np.float64).reshape(-1, 3) * units.BOHR)
 
 
 def _message(molecule: Molecule, optimizer: Optimizer, parameters: OptParams) -> str:
