@@ -87,7 +87,14 @@ def test_radical_with_degenerate_orbitals_converges(hydroxyl):
 
 @pytest.mark.parametrize(
     ("basis", "kind"),
-    [("6-31+G(d)", "Cartesian"), ("6-31g*", "Cartesian"), ("3-21G", "Cartesian"), ("6-311G(d,p)", "pure")],
+    [
+        ("6-31+G(d)", "Cartesian"),
+        ("6-31g*", "Cartesian"),
+        ("631+g*", "Cartesian"),
+        ("6_31G*", "Cartesian"),
+        ("3-21G", "Cartesian"),
+        ("6-311G(d,p)", "pure"),
+    ],
 )
 def test_d_functions_are_those_of_the_published_set(basis, kind):
     assert f"({kind} d functions" in pyscf.PySCF("hf", basis).program
@@ -110,7 +117,7 @@ def test_unknown_method_is_refused(method):
     assert f"{method!r} is neither hf, gfn1, gfn2 nor a functional that PySCF knows" in str(caught.value)
 
 
-@pytest.mark.parametrize("method", ["b3lyp-d3bj", "wb97x-v"])
+@pytest.mark.parametrize("method", ["b3lyp-d3bj", "wb97x-v", "b97-d"])
 def test_method_that_would_lose_a_part_is_refused(method):
     with pytest.raises(InputError, match=f"'{method}' has a dispersion or non-local correlation energy"):
         pyscf.PySCF(method, "sto-3g")
@@ -124,6 +131,13 @@ def test_missing_basis_is_refused():
 def test_elements_that_the_basis_lacks_are_listed(water):
     with pytest.raises(InputError, match=r"water\.xyz: PySCF has no basis set '6-31G\(d\)' for Rh, U; name one"):
         pyscf.PySCF("hf", "6-31G(d)").check(replace(water, species=np.array([92, 45, 1])))
+
+
+def test_hessian_of_electrons_of_one_spin_is_refused():
+    triplet = replace(hydrogen(1.0), multiplicity=3)
+
+    with pytest.raises(InputError, match="H2: all electrons have one spin; PySCF has no analytic Hessian"):
+        HARTREE_FOCK.hessian(triplet)
 
 
 def test_field_that_does_not_converge_is_refused(water, monkeypatch):

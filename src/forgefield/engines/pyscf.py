@@ -37,7 +37,11 @@ _GRID_LEVEL = 5
 _PINNED = {"b3lyp": "b3lypg"}
 
 # The sets that were published with six Cartesian d functions, and that Gaussian and Psi4 use so; 6-311G is pure.
-_CARTESIAN_SETS = re.compile(r"(3-21|4-31|6-21|6-31)(\+|G)", re.IGNORECASE)
+_CARTESIAN_SETS = re.compile(r"(321|431|621|631)(\+|G)", re.IGNORECASE)
+# PySCF takes 631g*, 6_31G* and 6-31G* for one set.
+_IGNORED_IN_NAMES = re.compile(r"[-_ ]")
+# libxc lists functionals that were fitted with a dispersion energy, such as B97-D, without it.
+_FITTED_WITH_DISPERSION = re.compile(r"[-_]D$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ class PySCF(AbstractEngine):
 
     @property
     def _cartesian(self) -> bool:
-        return _CARTESIAN_SETS.match(self.basis) is not None
+        return _CARTESIAN_SETS.match(_IGNORED_IN_NAMES.sub("", self.basis)) is not None
 
     def check(self, molecule: Molecule) -> None:
         """Raise InputError that names each element the basis set lacks, or the electrons that do not fit."""
@@ -110,9 +114,17 @@ class PySCF(AbstractEngine):
     def hessian(
         self, molecule: Molecule, density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None
     ) -> Float[np.ndarray, "coordinates coordinates"]:
-        """Return the analytic Hessian [kcal/mol/Å²]. Raises ConvergenceError."""
+        """Return the analytic Hessian [kcal/mol/Å²].
+
+        Raises ConvergenceError, and InputError where all electrons have one spin.
+        """
         n_atoms = molecule.n_atoms
-        blocks = np.asarray(self._field(molecule, density).Hessian().kernel())
+        field = self._field(molecule, density)
+        if min(field.mol.nelec) == 0:
+            raise InputError(
+                f"{label(molecule)}: all electrons have one spin; PySCF has no analytic Hessian for that, gfn2 has"
+            )
+        blocks = np.asarray(field.Hessian().kernel())
         matrix = blocks.transpose(0, 2, 1, 3).reshape(3 * n_atoms, -1) * units.HARTREE_PER_BOHR2
         # The energy does not change under translation, but the Hessian without the response of the grid does, by
         # about 3e-5 Hartree/Bohr²: what it does along translations is error.
@@ -174,7 +186,7 @@ def _check_functional(method: str) -> None:
         raise unknown
     try:
         functional, _, dispersion = scf.dispersion.parse_dft(method)
-        incomplete = bool(dispersion) or dft.libxc.is_nlc(functional)
+        incomplete = bool(dispersion or _FITTED_WITH_DISPERSION.search(method)) or dft.libxc.is_nlc(functional)
     except (KeyError, ValueError, NotImplementedError) as error:
         raise unknown from error
     if incomplete:
