@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from forgefield.molecules.elements import covalent_radius
+from forgefield.molecules.elements import covalent_radii
 
 BOND_TOLERANCE = 1.25
 """Atoms closer than this many times the sum of their covalent radii are bonded."""
@@ -24,7 +24,7 @@ def perceive_bonds(
     """Return the bonds (i < j, ascending) and their orders, all 1.
 
     Two atoms are bonded when their distance [Å] is below `tolerance` times the sum of their covalent
-    radii. Raises InputError for an element without a radius.
+    radii. Raises InputError that lists the elements without a radius.
     """
     bonds = np.argwhere(np.triu(_relative_distances(species, positions) < tolerance, 1))
     return bonds, np.ones(len(bonds))
@@ -39,7 +39,8 @@ def perceive_transition_state_bonds(
 ) -> tuple[Int[np.ndarray, "bonds 2"], Float[np.ndarray, " bonds"]]:
     """Return bonds and orders with the forming and breaking bonds of a transition state, of order ½.
 
-    Atoms that share a neighbour are not partially bonded, however close they are.
+    Atoms that share a neighbour are not partially bonded, however close they are. Raises InputError that lists
+    the elements without a radius.
     """
     relative = _relative_distances(species, positions)
     full = relative < tolerance
@@ -61,6 +62,6 @@ def _relative_distances(
     species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"]
 ) -> Float[np.ndarray, "atoms atoms"]:
     """Return distances in units of the sum of the covalent radii."""
-    radii = np.array([covalent_radius(z) for z in species])
+    radii = covalent_radii(species)
     distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
     return distances / (radii[:, None] + radii[None])

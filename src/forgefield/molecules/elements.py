@@ -1,7 +1,9 @@
 """Symbols, masses and covalent radii of the elements."""
 
+import ase.data
 import numpy as np
-from ase.data import atomic_masses_common, chemical_symbols, covalent_radii
+from ase.data import atomic_masses_common, chemical_symbols
+from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
 
@@ -9,7 +11,7 @@ SYMBOLS: tuple[str, ...] = tuple(chemical_symbols)
 MASSES = np.asarray(atomic_masses_common, dtype=np.float64)
 """Mass of the most abundant isotope [amu] by atomic number."""
 
-_RADII = np.asarray(covalent_radii, dtype=np.float64)
+_RADII = np.asarray(ase.data.covalent_radii, dtype=np.float64)
 # Cordero's table ends at curium; the library fills in what follows.
 _LAST_WITH_RADIUS = 96
 
@@ -22,13 +24,13 @@ def atomic_number(symbol: str) -> int:
     return SYMBOLS.index(name)
 
 
-def covalent_radius(number: int) -> float:
-    """Return the covalent radius [Å] (Cordero et al., Dalton Trans. 2008, 2832).
+def covalent_radii(species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
+    """Return the covalent radii [Å] of atomic numbers (Cordero et al., Dalton Trans. 2008, 2832).
 
-    Raises InputError for an element that has none.
+    Raises InputError that lists the elements that have none.
     """
-    if not 0 < number <= _LAST_WITH_RADIUS:
-        raise InputError(
-            f"element {SYMBOLS[number]} has no covalent radius: give the bonds in the structure file (mol2, mae, sdf)"
-        )
-    return float(_RADII[number])
+    without = np.unique(species[(species < 1) | (species > _LAST_WITH_RADIUS)])
+    if without.size:
+        named = ", ".join(SYMBOLS[z] for z in without)
+        raise InputError(f"no covalent radius of {named}: give the bonds in the structure file (mol2, mae, sdf)")
+    return _RADII[species]

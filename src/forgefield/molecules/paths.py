@@ -26,7 +26,7 @@ def angles(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "
 def torsions(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "torsions 4"]:
     """Return every chain of four different atoms, once in one of its directions."""
     around = neighbours(n_atoms, bonds)
-    found = [(i, j, k, m) for j, k in bonds for i in around[j] for m in around[k] if i != k and m != j and i != m]
+    found = [(i, j, k, m) for j, k in bonds for i in around[j] for m in around[k] if i != k and m not in (i, j)]
     return np.array(found, dtype=np.int64).reshape(-1, 4)
 
 

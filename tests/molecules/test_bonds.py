@@ -1,0 +1,92 @@
+"""Bonds from distances, by hand-made geometries."""
+
+import numpy as np
+import pytest
+
+from forgefield.errors import InputError
+from forgefield.molecules.bonds import PARTIAL_ORDER, perceive_bonds, perceive_transition_state_bonds, pieces
+
+WATER = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])
+TETRAHEDRON = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]]) / 3**0.5
+
+
+def test_water_has_two_bonds_and_none_between_its_hydrogens():
+    bonds, orders = perceive_bonds(np.array([8, 1, 1]), WATER)
+
+    np.testing.assert_array_equal(bonds, [[0, 1], [0, 2]])
+    np.testing.assert_array_equal(orders, [1.0, 1.0])
+
+
+def test_ethane_has_seven_bonds():
+    second = np.array([1.53, 0.0, 0.0])
+    rotation = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [1.0, 1.0, -2.0]])
+    rotation /= np.linalg.norm(rotation, axis=1)[:, None]
+    tripod = -1.09 * TETRAHEDRON[1:] @ rotation.T
+    tripod[:, 0] = -np.abs(tripod[:, 0])
+    positions = np.concatenate([np.zeros((1, 3)), second[None], tripod, second - tripod])
+
+    bonds, _ = perceive_bonds(np.array([6, 6] + [1] * 6), positions)
+
+    np.testing.assert_array_equal(bonds, [[0, 1], [0, 2], [0, 3], [0, 4], [1, 5], [1, 6], [1, 7]])
+
+
+@pytest.mark.parametrize(("share", "n_bonds"), [(1.249, 1), (1.251, 0)])
+def test_a_bond_ends_at_the_tolerance(share, n_bonds):
+    radii_of_two_carbons = 2 * 0.76
+    positions = np.array([[0.0, 0.0, 0.0], [share * radii_of_two_carbons, 0.0, 0.0]])
+
+    bonds, _ = perceive_bonds(np.array([6, 6]), positions)
+
+    assert len(bonds) == n_bonds
+
+
+def saddle():
+    """F…CH3…F: planar CH3 with a fluorine at 1.83 Å on either side."""
+    turns = np.arange(3) * 2 * np.pi / 3
+    hydrogens = 1.08 * np.stack([np.cos(turns), np.sin(turns), np.zeros(3)], axis=1)
+    fluorines = np.array([[0.0, 0.0, 1.83], [0.0, 0.0, -1.83]])
+    return np.array([6, 9, 9, 1, 1, 1]), np.concatenate([np.zeros((1, 3)), fluorines, hydrogens])
+
+
+def test_a_saddle_of_substitution_has_two_partial_bonds_and_none_from_hydrogen_to_fluorine():
+    bonds, orders = perceive_transition_state_bonds(*saddle())
+
+    np.testing.assert_array_equal(bonds, [[0, 1], [0, 2], [0, 3], [0, 4], [0, 5]])
+    np.testing.assert_array_equal(orders, [PARTIAL_ORDER, PARTIAL_ORDER, 1.0, 1.0, 1.0])
+
+
+def test_the_computed_saddle_of_substitution_has_the_same_bonds(data):
+    lines = [line.split() for line in (data / "sn2/sn2-ts-optimized.xyz").read_text().splitlines()[2:]]
+    species = np.array([{"C": 6, "F": 9, "H": 1}[words[0]] for words in lines if words])
+    positions = np.array([[float(word) for word in words[1:4]] for words in lines if words])
+
+    bonds, orders = perceive_transition_state_bonds(species, positions)
+
+    kinds = sorted((*sorted(species[pair]), order) for pair, order in zip(bonds, orders, strict=True))
+    assert kinds == [(1, 6, 1.0)] * 3 + [(6, 9, PARTIAL_ORDER)] * 2
+
+
+def test_a_minimum_has_the_same_bonds_as_a_transition_state():
+    bonds, orders = perceive_transition_state_bonds(np.array([8, 1, 1]), WATER)
+
+    np.testing.assert_array_equal(bonds, [[0, 1], [0, 2]])
+    np.testing.assert_array_equal(orders, [1.0, 1.0])
+
+
+def test_elements_without_radius_are_named():
+    positions = np.arange(9.0).reshape(3, 3)
+
+    with pytest.raises(InputError, match=r"no covalent radius of Bk, Cf: give the bonds in the structure file"):
+        perceive_bonds(np.array([97, 6, 98]), positions)
+
+
+def test_pieces_are_the_connected_atoms():
+    found = pieces(6, np.array([[0, 3], [3, 1], [4, 5]]))
+
+    assert [list(piece) for piece in found] == [[0, 1, 3], [2], [4, 5]]
+
+
+def test_atoms_without_bonds_are_pieces_of_their_own():
+    found = pieces(2, np.zeros((0, 2), dtype=np.int64))
+
+    assert [list(piece) for piece in found] == [[0], [1]]
