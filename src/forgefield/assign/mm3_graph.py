@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from jaxtyping import Float
@@ -75,8 +74,11 @@ class Graph:
 
     @cached_property
     def angles(self) -> list[tuple[int, int, int]]:
-        """Every (end, centre, end), neighbours in file order."""
-        return [(i, c, k) for c, around in enumerate(self.around) for i, k in combinations(around, 2)]
+        """Every (end, centre, end), in the order in which MacroModel lists them."""
+        neighbours = [list(around) for around in self.around]
+        return [
+            (around[i], c, k) for c, around in enumerate(neighbours) for n, k in enumerate(around) for i in range(n)
+        ]
 
     @cached_property
     def torsions(self) -> list[tuple[int, int, int, int]]:
