@@ -23,9 +23,7 @@ def match_modes(
     """
     _, partner = linear_sum_assignment(overlaps, maximize=True)
     frequencies = signed_frequencies(reference)
-    starts = np.flatnonzero(np.diff(frequencies, prepend=-np.inf) > DEGENERATE)
-    for start, end in zip(starts, [*starts[1:], len(frequencies)], strict=True):
-        if end - start > 1:
-            chosen = partner[start:end]
-            partner[start:end] = chosen[np.argsort(model[chosen], kind="stable")]
+    for members in np.split(np.arange(len(frequencies)), np.flatnonzero(np.diff(frequencies) > DEGENERATE) + 1):
+        chosen = partner[members]
+        partner[members] = chosen[np.argsort(model[chosen], kind="stable")]
     return partner

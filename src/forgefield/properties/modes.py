@@ -9,6 +9,8 @@ from forgefield import units
 
 _LINEAR = 1e-4
 """A moment of inertia below this fraction of the largest is that of a linear molecule."""
+_POINT = 1e-8
+"""Å²; a moment of inertia below this times the mass is that of a single atom, but for rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,8 @@ def rigid_motions(
     translations = (np.eye(3)[:, None, :] * weights[:, None]).reshape(3, -1)
     inertia = np.einsum("a,ai,aj->ij", masses, centred, centred)
     moments, axes = np.linalg.eigh(np.trace(inertia) * np.eye(3) - inertia)
-    turning = moments > _LINEAR * max(moments[-1], np.finfo(float).tiny)
-    rotations = (np.cross(axes.T[turning, None, :], centred) * weights[:, None]).reshape(turning.sum(), -1)
+    turning = moments > max(_LINEAR * moments[-1], _POINT * masses.sum())
+    rotations = (np.cross(axes.T[turning, None, :], centred) * weights[:, None]).reshape(-1, positions.size)
     basis, _ = np.linalg.qr(np.concatenate([translations, rotations]).T)
     return basis
 
