@@ -1,0 +1,117 @@
+"""A small plot in scalable vector graphics: scales, ticks, axes and marks, styled by the page's style sheet."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from jaxtyping import Float
+
+from forgefield.report.numerals import fixed, significant
+
+Mark = Literal["dot", "ring"]
+_RADIUS = 2.5
+_TICK = 4
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Maps an interval of values, or of their logarithms, onto an interval of the drawing."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    logarithmic: bool = False
+
+    def __call__(self, values: Float[np.ndarray, "*values"]) -> Float[np.ndarray, "*values"]:
+        """Return places in the drawing."""
+        low, high, at = self.low, self.high, np.asarray(values, dtype=float)
+        if self.logarithmic:
+            low, high, at = math.log10(low), math.log10(high), np.log10(at)
+        return self.begin + (self.end - self.begin) * (at - low) / (high - low)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Round values inside the interval and their labels."""
+        return log_ticks(self.low, self.high) if self.logarithmic else linear_ticks(self.low, self.high)
+
+
+def linear_ticks(low: float, high: float, n: int = 5) -> list[tuple[float, str]]:
+    """Return about n multiples of 1, 2 or 5 times a power of ten in an interval."""
+    rough = (high - low) / n
+    power = math.floor(math.log10(rough))
+    step = next(s * 10.0**power for s in (1, 2, 5, 10) if s * 10.0**power >= rough * 0.999)
+    places = step * np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    return [(float(place), fixed(round(float(place), decimals), decimals)) for place in places]
+
+
+def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Return powers of ten in an interval, with 2 and 5 times each where there are few."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    stride = max(1, math.ceil(len(powers) / 6))
+    factors = (1.0,) if len(powers) > 3 else (1.0, 2.0, 5.0)
+    places = [f * 10.0**p for p in powers if p % stride == 0 for f in factors]
+    return [(place, significant(place, 1)) for place in places if low * 0.999 <= place <= high * 1.001]
+
+
+def drawing(width: int, height: int, description: str) -> ET.Element:
+    """Return an empty drawing with what a screen reader says of it."""
+    size = {"viewBox": f"0 0 {width} {height}", "width": str(width), "height": str(height)}
+    return ET.Element("svg", {"role": "img", "aria-label": description, **size})
+
+
+def label(parent: ET.Element, x: float, y: float, text: str, **attributes: str) -> None:
+    """Write text at a place of the drawing."""
+    ET.SubElement(parent, "text", {"x": _at(x), "y": _at(y), **attributes}).text = text
+
+
+def line(parent: ET.Element, start: tuple[float, float], end: tuple[float, float], kind: str) -> None:
+    """Draw a straight line of a kind that the style sheet knows."""
+    (x1, y1), (x2, y2) = start, end
+    ET.SubElement(parent, "path", {"class": kind, "d": f"M{_at(x1)} {_at(y1)}L{_at(x2)} {_at(y2)}"})
+
+
+def axes(parent: ET.Element, x: Scale, y: Scale, x_label: str, y_label: str) -> None:
+    """Draw a frame, grid lines, tick labels and axis labels."""
+    x_axis(parent, x, (y.begin, y.end), x_label)
+    for value, text in y.ticks:
+        at = float(y(np.float64(value)))
+        line(parent, (x.begin, at), (x.end, at), "grid")
+        label(parent, x.begin - _TICK - 2, at + 4, text, **{"text-anchor": "end"})
+    line(parent, (x.begin, y.begin), (x.begin, y.end), "axis")
+    label(parent, 2, y.end - 10, y_label, **{"class": "axis-label"})
+
+
+def x_axis(parent: ET.Element, x: Scale, height: tuple[float, float], text: str) -> None:
+    """Draw a horizontal axis at the bottom of (bottom, top), with grid lines up to the top."""
+    bottom, top = height
+    for value, tick in x.ticks:
+        at = float(x(np.float64(value)))
+        line(parent, (at, bottom), (at, top), "grid")
+        label(parent, at, bottom + _TICK + 11, tick, **{"text-anchor": "middle"})
+    line(parent, (x.begin, bottom), (x.end, bottom), "axis")
+    label(parent, (x.begin + x.end) / 2, bottom + 34, text, **{"text-anchor": "middle", "class": "axis-label"})
+
+
+def marks(
+    parent: ET.Element, x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"], mark: Mark, kind: str
+) -> None:
+    """Draw points in drawing coordinates as one path: dots by round line ends, rings by arcs."""
+    r = _RADIUS
+    shape = "h0" if mark == "dot" else f"m{-r} 0a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 {-2 * r} 0"
+    path = "".join(f"M{_at(a)} {_at(b)}{shape}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    if path:
+        ET.SubElement(parent, "path", {"class": f"{mark} {kind}", "d": path})
+
+
+def curve(parent: ET.Element, x: Float[np.ndarray, " points"], y: Float[np.ndarray, " points"], kind: str) -> None:
+    """Draw a line through points in drawing coordinates."""
+    path = "L".join(f"{_at(a)} {_at(b)}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    ET.SubElement(parent, "path", {"class": kind, "d": f"M{path}"})
+
+
+def _at(place: float) -> str:
+    return f"{place:.1f}".removesuffix(".0")

@@ -1,0 +1,58 @@
+"""The report of a fit: one self-contained page."""
+
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from forgefield.report import content, figures
+from forgefield.report.record import FitRecord
+
+_FEW_MODES = 40
+"""Tables of modes are open on a page that has no more of them."""
+
+
+def fit_report(record: FitRecord) -> str:
+    """Return the HTML page that tells what was fitted, how it ended and how good the result is."""
+    results = record.results
+    molecules = results["molecules"]
+    parameters = results["parameters"]
+    trained = [p for p in parameters if p["trained"]]
+    kept = [p for p in parameters if not p["trained"]]
+    modes = [(content.modes_table(m), figures.modes_figure(m)) for m in molecules]
+    return _template().render(
+        style=Markup(resources.files("forgefield.report").joinpath("fit_report.css").read_text(encoding="utf-8")),
+        record=record,
+        success=results["fit"]["success"],
+        verdict=content.verdict(record),
+        ending=content.ending(record),
+        warnings=results["warnings"],
+        metrics=content.metrics_table(results),
+        each=content.molecules_table(results),
+        modes=[(m["name"], table, figure) for m, (table, figure) in zip(molecules, modes, strict=True) if table],
+        without_modes=[m["name"] for m, (table, _) in zip(molecules, modes, strict=True) if table is None],
+        open_modes=sum(table.n_rows for table, _ in modes if table) <= _FEW_MODES,
+        reaction_modes=content.reaction_modes_table(molecules),
+        parities=[figure for figure in map(figures.parity_figure, record.parities) if figure],
+        cost=figures.cost_figure(record.costs),
+        contributions=content.contributions_table(record.contributions),
+        contributions_figure=figures.contributions_figure(record.contributions),
+        optima=content.optima_table(record),
+        trained=content.parameters_table(trained, "Trained parameters"),
+        kept=content.parameters_table(kept, "Parameters kept at their starting values"),
+        types=content.types_table(record.types),
+        provenance=content.provenance_rows(results["provenance"]),
+    )
+
+
+def _template():
+    # Undefined names are errors: a page must not lose a section in silence.
+    environment = Environment(
+        loader=PackageLoader("forgefield", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["drawn"] = Markup
+    return environment.get_template("fit_report.html")
