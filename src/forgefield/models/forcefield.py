@@ -96,7 +96,7 @@ class LocalSensitivities(AbstractSensitivities):
         """Derivative of the energies [kcal/mol]."""
 
         def of_term(term, group, x, p):
-            slopes = jax.vmap(jax.grad(lambda p, q: term.profile(q, *p)))(p, jax.vmap(term.coordinates)(x, p))
+            slopes = jax.vmap(jax.grad(lambda p, q: term.profile(q, *p)))(p, jax.vmap(term.coordinates.values)(x, p))
             return (molecule_of(self.topology, group)[:, None],), slopes
 
         return self._summed((self.topology.n_molecules,), of_term, jnp.arange(self.topology.n_molecules))
@@ -224,13 +224,7 @@ def derivatives_of_coordinates(
     Float[Array, "interactions coordinates local local"],
 ]:
     """Return a term's internal coordinates with their first and second derivatives by the atoms' positions."""
-
-    def coordinates(flat, p):
-        return term.coordinates(flat.reshape(term.order, 3), p)
-
-    flat = x.reshape(x.shape[0], -1)
-    first = jax.jacrev(coordinates)
-    return jax.vmap(coordinates)(flat, p), jax.vmap(first)(flat, p), jax.vmap(jax.jacfwd(first))(flat, p)
+    return jax.vmap(term.coordinates.expansion)(x, p)
 
 
 def derivatives_of_profile(
@@ -238,7 +232,7 @@ def derivatives_of_profile(
 ) -> tuple[Float[Array, "interactions coordinates"], Float[Array, "interactions coordinates coordinates"]]:
     """Return the first and second derivatives of a term's energy by its internal coordinates."""
     slope = jax.grad(lambda q, p: term.profile(q, *p))
-    q = jax.vmap(term.coordinates)(x, p)
+    q = jax.vmap(term.coordinates.values)(x, p)
     return jax.vmap(slope)(q, p), jax.vmap(jax.jacfwd(slope))(q, p)
 
 
@@ -249,7 +243,7 @@ def parameter_slopes(
 ]:
     """Return how the derivatives of the profile change with the parameters."""
     slope = jax.grad(lambda q, p: term.profile(q, *p))
-    q = jax.vmap(term.coordinates)(x, p)
+    q = jax.vmap(term.coordinates.values)(x, p)
     return jax.vmap(jax.jacfwd(slope, argnums=1))(q, p), jax.vmap(jax.jacfwd(jax.jacfwd(slope), argnums=1))(q, p)
 
 

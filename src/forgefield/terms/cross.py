@@ -2,42 +2,31 @@
 
 import math
 
-import jax.numpy as jnp
-
-from forgefield.terms.geometry import (
-    Coordinates,
-    Parameters,
-    Positions,
-    Scalar,
-    angle,
-    between,
-    distance,
-    length,
-    twist,
-)
+from forgefield.terms.coordinates import LENGTH, SUPPLEMENT, TWIST, Values, joined
+from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Term
 
 _LENGTH = {"unit": "Å", "minimum": 0.5, "maximum": 4.0}
 _ANGLE = {"unit": "rad", "minimum": 0.35, "maximum": math.pi}
 
 
-def stretch_bend(q: Coordinates, k: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
-    """Stretch-bend coupling, k (Δr₁ + Δr₂) Δθ, for the coordinates r₁, r₂ [Å] and θ [rad].
+def stretch_bend(q: Values, k: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
+    """Stretch-bend coupling, k (Δr₁ + Δr₂) Δθ, for r₁, r₂ [Å] and ψ = π - θ [rad].
 
     r1 and r2 in Å, theta0 in rad, k in kcal/mol/Å/rad; returns kcal/mol.
     """
-    return k * (q[0] - r1 + q[1] - r2) * (q[2] - theta0)
+    return k * (q[0] - r1 + q[1] - r2) * (math.pi - theta0 - q[2])
 
 
-def stretch_bend_arms(q: Coordinates, k1: Scalar, k2: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
-    """Stretch-bend coupling with a constant for each arm, (k1 Δr₁ + k2 Δr₂) Δθ, for r₁, r₂ [Å] and θ [rad].
+def stretch_bend_arms(q: Values, k1: Scalar, k2: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
+    """Stretch-bend coupling with a constant for each arm, (k1 Δr₁ + k2 Δr₂) Δθ, for r₁, r₂ [Å] and ψ = π - θ [rad].
 
     r1 and r2 in Å, theta0 in rad, k1 and k2 in kcal/mol/Å/rad; returns kcal/mol.
     """
-    return (k1 * (q[0] - r1) + k2 * (q[1] - r2)) * (q[2] - theta0)
+    return (k1 * (q[0] - r1) + k2 * (q[1] - r2)) * (math.pi - theta0 - q[2])
 
 
-def stretch_stretch(q: Coordinates, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
+def stretch_stretch(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     """Coupling of two stretches that share an atom, k Δr₁ Δr₂, for the coordinates r₁ and r₂ [Å].
 
     r1 and r2 in Å, k in kcal/mol/Å²; returns kcal/mol.
@@ -45,15 +34,15 @@ def stretch_stretch(q: Coordinates, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar
     return k * (q[0] - r1) * (q[1] - r2)
 
 
-def bend_bend(q: Coordinates, k: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
-    """Coupling of two bends at one centre, k Δθ₁ Δθ₂, for the coordinates θ₁ and θ₂ [rad].
+def bend_bend(q: Values, k: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
+    """Coupling of two bends at one centre, k Δθ₁ Δθ₂, for ψ = π - θ [rad] and ψ² of both.
 
     theta1 and theta2 in rad, k in kcal/mol/rad²; returns kcal/mol.
     """
-    return k * (q[0] - theta1) * (q[1] - theta2)
+    return k * (math.pi - theta1 - q[0]) * (math.pi - theta2 - q[2])
 
 
-def urey_bradley(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
+def urey_bradley(q: Values, k: Scalar, r0: Scalar) -> Scalar:
     """Urey-Bradley term, ½ k (r - r0)², for the distance [Å] between the ends of an angle.
 
     r0 in Å, k in kcal/mol/Å²; returns kcal/mol.
@@ -61,7 +50,7 @@ def urey_bradley(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
     return 0.5 * k * (q[0] - r0) ** 2
 
 
-def torsion_stretch(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
+def torsion_stretch(q: Values, k: Scalar, r0: Scalar) -> Scalar:
     """MM3's torsion-stretch coupling, -k (r₂₃ - r0)(1 + cos 3φ), r₂₃ being the central bond.
 
     The coordinates are cos φ, the factor that takes it out near linear angles, and r₂₃ [Å]; r0 in Å, k in
@@ -70,27 +59,18 @@ def torsion_stretch(q: Coordinates, k: Scalar, r0: Scalar) -> Scalar:
     return -k * q[1] * (q[2] - r0) * (1.0 + q[0] * (4.0 * q[0] ** 2 - 3.0))
 
 
-def _arms(x: Positions, _: Parameters) -> Coordinates:
-    """Return the two bonds of an angle."""
-    return jnp.stack([distance(x[:2]), distance(x[1:])])
-
-
-def _arms_and_angle(x: Positions, _: Parameters) -> Coordinates:
-    return jnp.stack([distance(x[:2]), distance(x[1:]), angle(x)])
-
-
-def angle_pair(x: Positions, _: Parameters) -> Coordinates:
-    """Return two angles at one centre; x is the centre, the ends of one angle, and the ends of the other."""
-    return jnp.stack([between(x[1] - x[0], x[2] - x[0]), between(x[3] - x[0], x[4] - x[0])])
-
-
-def _twist_and_bond(x: Positions, p: Parameters) -> Coordinates:
-    return jnp.append(twist(x, p), distance(x[1:3]))
-
+ARMS = joined((LENGTH, (0, 1)), (LENGTH, (1, 2)), order=3)
+"""The two bonds of an angle [Å]."""
+ARMS_AND_BEND = joined((LENGTH, (0, 1)), (LENGTH, (1, 2)), (SUPPLEMENT, (0, 1, 2)), order=3)
+"""The two bonds [Å], the supplement of the angle [rad] and its square."""
+BEND_PAIR = joined((SUPPLEMENT, (1, 0, 2)), (SUPPLEMENT, (3, 0, 4)), order=5)
+"""Supplements of two angles at one centre and their squares; the atoms are the centre, then the ends of each angle."""
+TWIST_AND_BOND = joined((TWIST, (0, 1, 2, 3)), (LENGTH, (1, 2)), order=4)
+"""cos φ, its switch and the length of the central bond [Å]."""
 
 STRETCH_BEND = Term(
     "stretch_bend",
-    _arms_and_angle,
+    ARMS_AND_BEND,
     stretch_bend,
     "stretch_bend",
     3,
@@ -104,7 +84,7 @@ STRETCH_BEND = Term(
 )
 STRETCH_BEND_ARMS = Term(
     "stretch_bend_arms",
-    _arms_and_angle,
+    ARMS_AND_BEND,
     stretch_bend_arms,
     "stretch_bend",
     3,
@@ -119,7 +99,7 @@ STRETCH_BEND_ARMS = Term(
 )
 STRETCH_STRETCH = Term(
     "stretch_stretch",
-    _arms,
+    ARMS,
     stretch_stretch,
     "stretch_stretch",
     3,
@@ -128,7 +108,7 @@ STRETCH_STRETCH = Term(
 )
 BEND_BEND = Term(
     "bend_bend",
-    angle_pair,
+    BEND_PAIR,
     bend_bend,
     "bend_bend",
     5,
@@ -137,7 +117,7 @@ BEND_BEND = Term(
 )
 UREY_BRADLEY = Term(
     "urey_bradley",
-    length,
+    LENGTH,
     urey_bradley,
     "urey_bradley",
     2,
@@ -146,7 +126,7 @@ UREY_BRADLEY = Term(
 )
 TORSION_STRETCH = Term(
     "torsion_stretch",
-    _twist_and_bond,
+    TWIST_AND_BOND,
     torsion_stretch,
     "torsion_stretch",
     4,

@@ -7,11 +7,6 @@ from jaxtyping import Array, Bool, Float
 Scalar = Float[Array, ""]
 
 
-Positions = Float[Array, "order 3"]
-Parameters = Float[Array, " parameters"]
-Coordinates = Float[Array, " coordinates"]
-
-
 def distance(x: Float[Array, "2 3"]) -> Scalar:
     """Return the distance |x₁ - x₀|, in the unit of x."""
     arm = x[1] - x[0]
@@ -67,19 +62,19 @@ def sine_squared(a: Float[Array, "3"], b: Float[Array, "3"]) -> Scalar:
     return normal @ normal / ((a @ a) * (b @ b))
 
 
-def cosine_of_dihedral(x: Float[Array, "4 3"]) -> tuple[Scalar, Scalar]:
-    """Return cos φ of the dihedral angle and a factor that takes the torsion out near linear angles.
+def cosine_and_switch(
+    product: Scalar, square_m: Scalar, square_n: Scalar, sine2_first: Scalar, sine2_second: Scalar
+) -> tuple[Scalar, Scalar]:
+    """Return cos φ of a dihedral angle and a factor that takes the torsion out near linear angles.
 
-    φ = 0 is cis. The factor is 1 where both angles are more than 10° from 0 and 180°, falls to zero with
-    sin²θ₁ sin²θ₂ and is twice continuously differentiable; where it is zero the cosine is a finite constant.
+    From m·n, m² and n² of the normals m = b₁×b₂ and n = b₂×b₃ and sin² of the two angles; φ = 0 is cis. The
+    factor is 1 where both angles are more than 10° from 0 and 180°, falls to zero with sin²θ₁ sin²θ₂ and is
+    twice continuously differentiable; where it is zero the cosine is a finite constant.
     """
-    b1, b2, b3 = x[1] - x[0], x[2] - x[1], x[3] - x[2]
-    first, second = sine_squared(b1, b2), sine_squared(b2, b3)
-    m, n = jnp.cross(b1, b2), jnp.cross(b2, b3)
-    square = (m @ m) * (n @ n)
-    flat = _either_flat(first, second)
-    cosine = jnp.where(flat, 1.0, m @ n) / jnp.sqrt(jnp.where(flat, 1.0, square))
-    return cosine, jnp.where(flat, 0.0, _switch(first) * _switch(second))
+    flat = _either_flat(sine2_first, sine2_second)
+    square = jnp.where(flat, 1.0, square_m * square_n)
+    cosine = jnp.where(flat, 1.0, product) / jnp.sqrt(square)
+    return cosine, jnp.where(flat, 0.0, _switch(sine2_first) * _switch(sine2_second))
 
 
 def dihedral(x: Float[Array, "4 3"]) -> Scalar:
@@ -107,19 +102,3 @@ def _switch(sine2: Scalar) -> Scalar:
     """Rise from 0 at a straight angle to 1 at 10° from it, y³(10 - 15 y + 6 y²) in y = sin²θ / sin² 10°."""
     y = jnp.minimum(sine2 / _SINE_SQUARED_10, 1.0)
     return y**3 * (10.0 - 15.0 * y + 6.0 * y**2)
-
-
-def length(x: Positions, _: Parameters) -> Coordinates:
-    """Return the distance of two atoms [Å] as the one coordinate of a term."""
-    return distance(x)[None]
-
-
-def square(x: Positions, _: Parameters) -> Coordinates:
-    """Return the squared distance of two atoms [Å²] as the one coordinate of a term."""
-    arm = x[1] - x[0]
-    return (arm @ arm)[None]
-
-
-def twist(x: Positions, _: Parameters) -> Coordinates:
-    """Return cos φ of a dihedral angle and the factor that takes it out near linear angles."""
-    return jnp.stack(cosine_of_dihedral(x))

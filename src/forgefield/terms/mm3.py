@@ -2,20 +2,21 @@
 
 import math
 
-from forgefield.terms.cross import angle_pair, bend_bend
-from forgefield.terms.geometry import Coordinates, Scalar, length, square
+from forgefield.terms.coordinates import LENGTH, SQUARE, Values
+from forgefield.terms.cross import BEND_PAIR, bend_bend
+from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Term
 
 
-def bend_bend_product(q: Coordinates, k1: Scalar, k2: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
+def bend_bend_product(q: Values, k1: Scalar, k2: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
     """Coupling of two bends at one centre, -k₁ k₂ Δθ₁ Δθ₂, each angle's row giving one factor.
 
-    The coordinates are θ₁ and θ₂ [rad]; theta1 and theta2 in rad, k1 and k2 in kcal^½/mol^½/rad; returns kcal/mol.
+    For ψ = π - θ [rad] and ψ² of both; theta1 and theta2 in rad, k1 and k2 in kcal^½/mol^½/rad; returns kcal/mol.
     """
     return bend_bend(q, -k1 * k2, theta1, theta2)
 
 
-def hydrogen_bond_10_12(q: Coordinates, c: Scalar, d: Scalar) -> Scalar:
+def hydrogen_bond_10_12(q: Values, c: Scalar, d: Scalar) -> Scalar:
     """10-12 hydrogen bond, c/r¹² - d/r¹⁰, for the coordinate r² [Å²].
 
     c in kcal/mol·Å¹², d in kcal/mol·Å¹⁰; returns kcal/mol.
@@ -23,7 +24,7 @@ def hydrogen_bond_10_12(q: Coordinates, c: Scalar, d: Scalar) -> Scalar:
     return (c / q[0] - d) / q[0] ** 5
 
 
-def bond_moment(q: Coordinates, moment: Scalar) -> Scalar:
+def bond_moment(q: Values, moment: Scalar) -> Scalar:
     """No energy of its own: a bond moment [e·Å] acts through the charges it gives its atoms."""
     return 0.0 * q[0] * moment
 
@@ -32,7 +33,7 @@ _COUPLING = "kcal^½/mol^½/rad"
 _ANGLE = {"unit": "rad", "minimum": 0.35, "maximum": math.pi}
 BEND_BEND_PRODUCT = Term(
     "bend_bend_product",
-    angle_pair,
+    BEND_PAIR,
     bend_bend_product,
     "bend_bend",
     5,
@@ -44,10 +45,10 @@ BEND_BEND_PRODUCT = Term(
     ),
     n_own=1,
 )
-BOND_MOMENT = Term("bond_moment", length, bond_moment, "bond_moment", 2, (Parameter("moment", "e·Å"),), n_own=1)
+BOND_MOMENT = Term("bond_moment", LENGTH, bond_moment, "bond_moment", 2, (Parameter("moment", "e·Å"),), n_own=1)
 HYDROGEN_BOND_10_12 = Term(
     "hydrogen_bond_10_12",
-    square,
+    SQUARE,
     hydrogen_bond_10_12,
     "hydrogen_bond",
     2,

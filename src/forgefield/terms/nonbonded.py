@@ -5,7 +5,8 @@ import math
 import jax.numpy as jnp
 
 from forgefield import units
-from forgefield.terms.geometry import Coordinates, Scalar, square
+from forgefield.terms.coordinates import SQUARE, Values
+from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Term
 
 _STEEPNESS, _REPULSION, _ATTRACTION = 12.0, 184000.0, 2.25
@@ -14,7 +15,7 @@ _WALL = 0.34
 """r/rv below which a polynomial takes over; the formula itself falls again below its maximum at 0.302."""
 
 
-def lennard_jones(q: Coordinates, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
+def lennard_jones(q: Values, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
     """Lennard-Jones, scale · ε ((R/r)¹² - 2 (R/r)⁶), R = r_i + r_j and ε = √(e_i e_j), for the coordinate r² [Å²].
 
     r half the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
@@ -23,7 +24,7 @@ def lennard_jones(q: Coordinates, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Sc
     return scale * _geometric_mean(e_i, e_j) * (sixth**2 - 2.0 * sixth)
 
 
-def exp6(q: Coordinates, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
+def exp6(q: Values, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
     """MM3's exp-6 of two atoms, `exp6_pair` with rv = r_i + r_j and e = scale √(e_i e_j), for r² [Å²].
 
     r in Å, e in kcal/mol; returns kcal/mol.
@@ -31,7 +32,7 @@ def exp6(q: Coordinates, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, sca
     return exp6_pair(q, r_i + r_j, scale * _geometric_mean(e_i, e_j))
 
 
-def exp6_pair(q: Coordinates, rv: Scalar, e: Scalar) -> Scalar:
+def exp6_pair(q: Values, rv: Scalar, e: Scalar) -> Scalar:
     """MM3's exp-6 of a pair, e (184000 exp(-12 r/rv) - 2.25 (rv/r)⁶), for the coordinate r² [Å²].
 
     rv in Å, e in kcal/mol; returns kcal/mol. Below 0.34 rv a cubic in r² continues it with the same
@@ -70,12 +71,12 @@ def _wall(beyond: Scalar) -> Scalar:
     return _VALUE + beyond * (_FIRST + beyond * (_SECOND + beyond * _THIRD))
 
 
-def coulomb(q: Coordinates, q_i: Scalar, q_j: Scalar, scale: Scalar) -> Scalar:
+def coulomb(q: Values, q_i: Scalar, q_j: Scalar, scale: Scalar) -> Scalar:
     """Coulomb's law, scale · q_i q_j / r, for the coordinate r² [Å²] and charges in e; returns kcal/mol."""
     return scale * units.COULOMB * q_i * q_j / jnp.sqrt(q[0])
 
 
-def hydrogen_bond(q: Coordinates, rv: Scalar, e: Scalar) -> Scalar:
+def hydrogen_bond(q: Values, rv: Scalar, e: Scalar) -> Scalar:
     """10-12 hydrogen bond, e (5 (rv/r)¹² - 6 (rv/r)¹⁰), for the coordinate r² [Å²].
 
     rv the distance of the minimum in Å, e its depth in kcal/mol; returns kcal/mol.
@@ -96,10 +97,10 @@ _ATOMS = tuple(
     Parameter(f"{name}_{atom}", unit, minimum=0.0) for atom in "ij" for name, unit in (("r", "Å"), ("e", "kcal/mol"))
 )
 _PAIR = (Parameter("rv", "Å", minimum=0.0), Parameter("e", "kcal/mol", minimum=0.0))
-LENNARD_JONES = Term("lennard_jones", square, lennard_jones, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
-EXP6 = Term("exp6", square, exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
-EXP6_PAIR = Term("exp6_pair", square, exp6_pair, "vdw", 2, _PAIR, n_own=2)
+LENNARD_JONES = Term("lennard_jones", SQUARE, lennard_jones, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
+EXP6 = Term("exp6", SQUARE, exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
+EXP6_PAIR = Term("exp6_pair", SQUARE, exp6_pair, "vdw", 2, _PAIR, n_own=2)
 COULOMB = Term(
-    "coulomb", square, coulomb, "electrostatic", 2, (Parameter("q_i", "e"), Parameter("q_j", "e"), _SCALE), n_own=1
+    "coulomb", SQUARE, coulomb, "electrostatic", 2, (Parameter("q_i", "e"), Parameter("q_j", "e"), _SCALE), n_own=1
 )
-HYDROGEN_BOND = Term("hydrogen_bond", square, hydrogen_bond, "hydrogen_bond", 2, _PAIR, n_own=2)
+HYDROGEN_BOND = Term("hydrogen_bond", SQUARE, hydrogen_bond, "hydrogen_bond", 2, _PAIR, n_own=2)

@@ -7,6 +7,7 @@ from functools import cache
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from forgefield.terms.coordinates import moved
 from forgefield.terms.term import Parameter, Term
 
 OFFSET = Parameter("offset", "", -1.0, 1.0)
@@ -47,7 +48,6 @@ def scaled(term: Term) -> Term:
     """Return the term multiplied by a factor, its last parameter."""
     return replace(
         term,
-        coordinates=lambda x, p: term.coordinates(x, p[:-1]),
         profile=lambda q, *p: p[-1] * term.profile(q, *p[:-1]),
         parameters=(*term.parameters, FACTOR),
     )
@@ -57,7 +57,7 @@ def _moved(term: Term, atoms: tuple[int, ...], move: Callable[..., Float[Array, 
     n = len(term.parameters)
     return replace(
         term,
-        coordinates=lambda x, p: term.coordinates(move(x, tuple(p[n:])), p[:n]),
+        coordinates=moved(term.coordinates, lambda x, p: move(x, tuple(p[n:])), n),
         profile=lambda q, *p: term.profile(q, *p[:n]),
         order=term.order + len(atoms),
         parameters=(*term.parameters, *(OFFSET,) * len(atoms)),

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from forgefield.terms.coordinates import Coordinates
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -29,9 +31,7 @@ class Term:
     """
 
     name: str
-    coordinates: Callable[[Float[Array, "order 3"], Float[Array, " parameters"]], Float[Array, " coordinates"]]
-    """(positions, parameters) -> internal coordinates; of the parameters it may read constants that no fit
-    changes, such as offsets of centres."""
+    coordinates: Coordinates
     profile: Callable[..., Float[Array, ""]]
     """(coordinates, *parameters) -> kcal/mol"""
     kind: str
@@ -44,7 +44,7 @@ class Term:
     def energy(self, x: Float[Array, "order 3"], *parameters: Float[Array, ""] | float) -> Float[Array, ""]:
         """Return the energy [kcal/mol] at positions x [Å]."""
         known = jnp.stack([jnp.asarray(p, x.dtype) for p in parameters])
-        return self.profile(self.coordinates(x, known), *known)
+        return self.profile(self.coordinates.values(x, known), *known)
 
     @property
     def own(self) -> tuple[Parameter, ...]:

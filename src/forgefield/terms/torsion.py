@@ -1,34 +1,23 @@
 """Proper torsions: Fourier series written in powers of cos φ, which is smooth where φ itself is not."""
 
-import jax.numpy as jnp
-from jaxtyping import Array, Float
-
-from forgefield.terms.geometry import Coordinates, Scalar, cosine_of_dihedral, twist
+from forgefield.terms.coordinates import TWIST, Values
+from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Term
 
 
-def torsion3(x: Float[Array, "4 3"], v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
-    """Fourier torsion, ½ v1 (1 + cos φ) + ½ v2 (1 - cos 2φ) + ½ v3 (1 + cos 3φ).
+def torsion3(q: Values, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
+    """Fourier torsion, ½ v1 (1 + cos φ) + ½ v2 (1 - cos 2φ) + ½ v3 (1 + cos 3φ), for cos φ and its switch.
 
-    x in Å, v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
+    v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
     """
-    return _torsion3(jnp.stack(cosine_of_dihedral(x)), v1, v2, v3)
-
-
-def torsion6(x: Float[Array, "4 3"], v1: Scalar, v2: Scalar, v3: Scalar, v4: Scalar, v5: Scalar, v6: Scalar) -> Scalar:
-    """Fourier torsion, Σ ½ vₙ (1 - (-1)ⁿ cos nφ) for n = 1 … 6.
-
-    x in Å, v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
-    """
-    return _torsion6(jnp.stack(cosine_of_dihedral(x)), v1, v2, v3, v4, v5, v6)
-
-
-def _torsion3(q: Coordinates, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
     return q[1] * _three(q[0], v1, v2, v3)
 
 
-def _torsion6(q: Coordinates, v1: Scalar, v2: Scalar, v3: Scalar, *higher: Scalar) -> Scalar:
-    v4, v5, v6 = higher
+def torsion6(q: Values, v1: Scalar, v2: Scalar, v3: Scalar, v4: Scalar, v5: Scalar, v6: Scalar) -> Scalar:
+    """Fourier torsion, Σ ½ vₙ (1 - (-1)ⁿ cos nφ) for n = 1 … 6, for cos φ and its switch.
+
+    v in kcal/mol; returns kcal/mol. Switched off within 10° of a linear angle.
+    """
     c, factor = q
     cos4 = 1.0 + c**2 * (8.0 * c**2 - 8.0)
     cos5 = c * (5.0 + c**2 * (16.0 * c**2 - 20.0))
@@ -45,5 +34,5 @@ def _three(c: Scalar, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
 
 
 _V = tuple(Parameter(f"v{n}", "kcal/mol") for n in range(1, 7))
-TORSION3 = Term("torsion3", twist, _torsion3, "torsion", 4, _V[:3], n_own=3)
-TORSION6 = Term("torsion6", twist, _torsion6, "torsion", 4, _V, n_own=6)
+TORSION3 = Term("torsion3", TWIST, torsion3, "torsion", 4, _V[:3], n_own=3)
+TORSION6 = Term("torsion6", TWIST, torsion6, "torsion", 4, _V, n_own=6)

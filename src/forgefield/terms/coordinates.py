@@ -1,0 +1,236 @@
+"""Internal coordinates with their first and second derivatives in closed form.
+
+Differentiated by machine, an angle or a dihedral costs ten times as much to compile and to run.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from forgefield.terms.geometry import between, cosine_and_switch, distance, sine_squared, unit_normal
+
+Positions = Float[Array, "order 3"]
+Parameters = Float[Array, " parameters"]
+Values = Float[Array, " coordinates"]
+Expansion = tuple[Values, Float[Array, "coordinates local"], Float[Array, "coordinates local local"]]
+"""Values, and their first and second derivatives by the 3·order components of the positions."""
+
+_SERIES_ENDS = 0.01
+"""sin² below which ψ² is expanded: at the 8th power of that nothing is left of a double."""
+_TERMS = 8
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Internal coordinates of a few atoms. They may read parameters that no fit changes, such as offsets."""
+
+    values: Callable[[Positions, Parameters], Values]
+    expansion: Callable[[Positions, Parameters], Expansion]
+
+
+def expanded(values: Callable[[Positions, Parameters], Values]) -> Coordinates:
+    """Return coordinates whose derivatives are left to the machine."""
+
+    def expansion(x: Positions, p: Parameters) -> Expansion:
+        def of_flat(flat):
+            return values(flat.reshape(x.shape), p)
+
+        flat = x.reshape(-1)
+        first = jax.jacrev(of_flat)
+        return of_flat(flat), first(flat), jax.jacfwd(first)(flat)
+
+    return Coordinates(values, expansion)
+
+
+def joined(*parts: tuple[Coordinates, tuple[int, ...]], order: int) -> Coordinates:
+    """Return several coordinates of some of `order` atoms as one."""
+    embeddings = [_embedding(atoms, order) for _, atoms in parts]
+
+    def values(x: Positions, p: Parameters) -> Values:
+        return jnp.concatenate([c.values(x[np.array(atoms)], p) for c, atoms in parts])
+
+    def expansion(x: Positions, p: Parameters) -> Expansion:
+        found = [c.expansion(x[np.array(atoms)], p) for c, atoms in parts]
+        return (
+            jnp.concatenate([q for q, _, _ in found]),
+            jnp.concatenate([first @ e.astype(x.dtype) for (_, first, _), e in zip(found, embeddings, strict=True)]),
+            jnp.concatenate(
+                [_carried(second, e.astype(x.dtype)) for (_, _, second), e in zip(found, embeddings, strict=True)]
+            ),
+        )
+
+    return Coordinates(values, expansion)
+
+
+def _embedding(atoms: tuple[int, ...], order: int) -> Float[np.ndarray, "part whole"]:
+    """Return the matrix that takes the positions of some atoms from those of all."""
+    chosen = np.zeros((len(atoms), order))
+    chosen[np.arange(len(atoms)), list(atoms)] = 1.0
+    return np.kron(chosen, np.eye(3))
+
+
+def _carried(
+    second: Float[Array, "coordinates part part"], matrix: Float[Array, "part whole"] | np.ndarray
+) -> Float[Array, "coordinates whole whole"]:
+    """Return second derivatives by y carried to x where y = matrix x."""
+    return jnp.einsum("qab,ac,bd->qcd", second, matrix, matrix, optimize="optimal")
+
+
+def moved(base: Coordinates, move: Callable[[Positions, Parameters], Positions], n_own: int) -> Coordinates:
+    """Return coordinates of positions that are a linear function of the atoms' own.
+
+    `move` takes the atoms' positions and the parameters; the first `n_own` of these are those of `base`.
+    """
+
+    def values(x: Positions, p: Parameters) -> Values:
+        return base.values(move(x, p), p[:n_own])
+
+    def expansion(x: Positions, p: Parameters) -> Expansion:
+        q, first, second = base.expansion(move(x, p), p[:n_own])
+        matrix = jax.jacfwd(lambda flat: move(flat.reshape(x.shape), p).reshape(-1))(x.reshape(-1))
+        return q, first @ matrix, _carried(second, matrix)
+
+    return Coordinates(values, expansion)
+
+
+def _length(x: Positions, _: Parameters) -> Values:
+    return distance(x)[None]
+
+
+def _length_expansion(x: Positions, _: Parameters) -> Expansion:
+    r = distance(x)
+    u = (x[1] - x[0]) / r
+    across = (jnp.eye(3, dtype=x.dtype) - u[:, None] * u[None, :]) / r
+    return r[None], jnp.concatenate([-u, u])[None], jnp.block([[across, -across], [-across, across]])[None]
+
+
+def _square(x: Positions, _: Parameters) -> Values:
+    arm = x[1] - x[0]
+    return (arm @ arm)[None]
+
+
+def _square_expansion(x: Positions, p: Parameters) -> Expansion:
+    arm = x[1] - x[0]
+    second = np.kron(np.array([[2.0, -2.0], [-2.0, 2.0]]), np.eye(3))
+    return _square(x, p), 2.0 * jnp.concatenate([-arm, arm])[None], jnp.asarray(second, x.dtype)[None]
+
+
+def _supplement(x: Positions, _: Parameters) -> Values:
+    a, b = x[0] - x[1], x[2] - x[1]
+    # The supplement is the angle between one arm and the other turned round.
+    supplement = between(a, -b)
+    return jnp.stack([supplement, _supplement_squared(a, b, supplement)])
+
+
+def _supplement_squared(a: Float[Array, "3"], b: Float[Array, "3"], supplement: Float[Array, ""]) -> Float[Array, ""]:
+    """Return ψ², near a straight angle by its expansion ½ Σ (4 sin²θ)ⁿ / (n² C(2n, n))."""
+    sine2 = sine_squared(a, b)
+    near = (sine2 < _SERIES_ENDS) & (a @ b < 0.0)
+    small = jnp.where(near, sine2, 0.0)
+    series = jnp.zeros_like(small)
+    for n in range(_TERMS, 0, -1):
+        series = small * (0.5 * 4.0**n / (n**2 * math.comb(2 * n, n)) + series)
+    return jnp.where(near, series, supplement**2)
+
+
+def _supplement_expansion(x: Positions, _: Parameters) -> Expansion:
+    """Expand ψ and ψ² in the arms a and b of the angle.
+
+    With the unit normal n of the plane, ∂θ/∂a = (a × n)/|a|² and ∂θ/∂b = (n × b)/|b|². Out of the plane
+    θ curves by cot θ/|a|², cot θ/|b|² and, mixed, -1/(|a||b| sin θ); in it each arm turns on its own.
+    """
+    a, b = x[0] - x[1], x[2] - x[1]
+    aa, bb, n = a @ a, b @ b, unit_normal(a, b)
+    sine, cosine = jnp.sqrt(sine_squared(a, b)), a @ b / jnp.sqrt(aa * bb)
+    psi = between(a, -b)
+    toward_a, toward_b = jnp.cross(n, a) / aa, jnp.cross(b, n) / bb
+    plane_a = -_symmetric(a, toward_a) / aa
+    plane_b = -_symmetric(b, toward_b) / bb
+    normal = n[:, None] * n[None, :]
+    # ψ/sin ψ is 1 where both vanish; there ψ itself curves in the plane alone, a limit.
+    flat = sine <= jnp.finfo(x.dtype).eps
+    over_sine = jnp.where(flat, 0.0, 1.0 / jnp.where(flat, 1.0, sine))
+    psi_over_sine = jnp.where(flat & (cosine < 0.0), 1.0, psi * over_sine)
+    scale_a, scale_b, mixed = 1.0 / aa, 1.0 / bb, 1.0 / jnp.sqrt(aa * bb)
+
+    def out_of_plane(factor):
+        return -factor * cosine * scale_a * normal, factor * mixed * normal, -factor * cosine * scale_b * normal
+
+    first = jnp.stack([toward_a, toward_b])
+    blocks = []
+    for weight, factor in ((jnp.ones_like(psi), over_sine), (2.0 * psi, 2.0 * psi_over_sine)):
+        h_aa, h_ab, h_bb = out_of_plane(factor)
+        blocks.append(jnp.block([[weight * plane_a + h_aa, h_ab], [h_ab, weight * plane_b + h_bb]]))
+    slope = first.reshape(-1)
+    by_arms = jnp.stack([slope, 2.0 * psi * slope])
+    curved = jnp.stack([blocks[0], blocks[1] + 2.0 * slope[:, None] * slope[None, :]])
+    arms = jnp.asarray(_ARMS, x.dtype)
+    values = jnp.stack([psi, _supplement_squared(a, b, psi)])
+    return values, by_arms @ arms, _carried(curved, arms)
+
+
+_ARMS = np.kron(np.array([[1.0, -1.0, 0.0], [0.0, -1.0, 1.0]]), np.eye(3))
+"""Takes the arms of an angle from the positions of its atoms."""
+
+
+def _symmetric(a: Float[Array, "3"], b: Float[Array, "3"]) -> Float[Array, "3 3"]:
+    return a[:, None] * b[None, :] + b[:, None] * a[None, :]
+
+
+_BONDS = np.kron(np.array([[-1.0, 1.0, 0.0, 0.0], [0.0, -1.0, 1.0, 0.0], [0.0, 0.0, -1.0, 1.0]]), np.eye(3))
+"""Takes the bonds of a torsion from the positions of its atoms."""
+_PRODUCTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+_FORMS = np.stack(
+    [
+        _BONDS.T @ np.kron(np.eye(3)[[i]].T @ np.eye(3)[[j]] + np.eye(3)[[j]].T @ np.eye(3)[[i]], np.eye(3)) @ _BONDS
+        for i, j in _PRODUCTS
+    ]
+)
+"""Second derivatives by the positions of the dot products of the bonds: they are quadratic forms."""
+
+
+def _twist(x: Positions, _: Parameters) -> Values:
+    return _of_products(_products(x))
+
+
+def _products(x: Positions) -> Float[Array, "6"]:
+    bonds = x[1:] - x[:-1]
+    gram = bonds @ bonds.T
+    return jnp.stack([gram[i, j] for i, j in _PRODUCTS])
+
+
+def _of_products(s: Float[Array, "6"]) -> Values:
+    """Return cos φ and the switch from the dot products of the bonds (Lagrange's identity for (b₁×b₂)·(b₂×b₃))."""
+    b11, b12, b13, b22, b23, b33 = s
+    first, second = b11 * b22 - b12**2, b22 * b33 - b23**2
+    return cosine_and_switch(b12 * b23 - b13 * b22, first, second, first / (b11 * b22), second / (b22 * b33))
+
+
+def _twist_expansion(x: Positions, _: Parameters) -> Expansion:
+    s = _products(x)
+    forms = jnp.asarray(_FORMS, x.dtype)
+    slopes = jax.jacfwd(_of_products)
+    by_products, curved = slopes(s), jax.jacfwd(slopes)(s)
+    # A quadratic form ½ xᵀ F x has the gradient F x.
+    gradients = forms @ x.reshape(-1)
+    second = jnp.einsum("qs,scd->qcd", by_products, forms)
+    second = second + jnp.einsum("qst,sc,td->qcd", curved, gradients, gradients, optimize="optimal")
+    return _of_products(s), by_products @ gradients, second
+
+
+LENGTH = Coordinates(_length, _length_expansion)
+"""Distance of two atoms [Å]."""
+SQUARE = Coordinates(_square, _square_expansion)
+"""Squared distance of two atoms [Å²]."""
+SUPPLEMENT = Coordinates(_supplement, _supplement_expansion)
+"""Supplement ψ = π - θ of the angle at the middle one of three atoms [rad], and its square.
+
+The square is a smooth function of the positions at a straight angle as well, ψ is not.
+"""
+TWIST = Coordinates(_twist, _twist_expansion)
+"""cos φ of the dihedral angle of four atoms, and a factor that takes a torsion out near linear angles."""
