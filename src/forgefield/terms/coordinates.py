@@ -208,7 +208,8 @@ def _of_products(s: Float[Array, "6"]) -> Values:
     """Return cos φ and the switch from the dot products of the bonds (Lagrange's identity for (b₁×b₂)·(b₂×b₃))."""
     b11, b12, b13, b22, b23, b33 = s
     first, second = b11 * b22 - b12**2, b22 * b33 - b23**2
-    return cosine_and_switch(b12 * b23 - b13 * b22, first, second, first / (b11 * b22), second / (b22 * b33))
+    sines = first / (b11 * b22), second / (b22 * b33)
+    return jnp.stack(cosine_and_switch(b12 * b23 - b13 * b22, first, second, *sines))
 
 
 def _twist_expansion(x: Positions, _: Parameters) -> Expansion:
