@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from forgefield.engines.engine import AbstractEngine, label
 from forgefield.engines.optimise import climb, descend
@@ -52,14 +51,15 @@ def reference(molecule: Molecule, engine: AbstractEngine) -> Reference:
     engine.check(molecule)
     found = engine.evaluate(molecule)
     hessian = engine.hessian(molecule, found.density)
+    masses = standard_masses(molecule.species)
     return Reference(
         species=molecule.species,
         positions=molecule.positions,
         energy=found.energy,
         gradient=found.gradient,
         hessian=hessian,
-        frequencies=_frequencies(molecule, hessian),
-        masses=standard_masses(molecule.species),
+        frequencies=vibrations(hessian, molecule.positions, masses).frequencies,
+        masses=masses,
         level=engine.level,
         program=engine.program,
         charge=molecule.charge,
@@ -86,14 +86,6 @@ def saddle(molecule: Molecule, engine: AbstractEngine, *, max_steps: int = 200) 
     engine.check(molecule)
     relaxed = climb(molecule, engine, max_steps=max_steps)
     return relaxed, _of_order(1, relaxed, reference(relaxed, engine))
-
-
-def _frequencies(
-    molecule: Molecule, hessian: Float[np.ndarray, "coordinates coordinates"]
-) -> Float[np.ndarray, " modes"]:
-    if molecule.n_atoms == 1:
-        return np.zeros(0)
-    return vibrations(hessian, molecule.positions, standard_masses(molecule.species)).frequencies
 
 
 def _of_order(order: int, molecule: Molecule, found: Reference) -> Reference:
