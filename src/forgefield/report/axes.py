@@ -13,6 +13,7 @@ from forgefield.report.numerals import fixed, significant
 Mark = Literal["dot", "ring"]
 _RADIUS = 2.5
 _TICK = 4
+_FEW_DECADES, _MANY_DECADES = 2.5, 7.0
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,14 @@ class Scale:
 
     def __call__(self, values: Float[np.ndarray, "*values"]) -> Float[np.ndarray, "*values"]:
         """Return places in the drawing."""
-        low, high, at = self.low, self.high, np.asarray(values, dtype=float)
+        low, high, at = self.low, self.high, values
         if self.logarithmic:
             low, high, at = math.log10(low), math.log10(high), np.log10(at)
         return self.begin + (self.end - self.begin) * (at - low) / (high - low)
+
+    def at(self, value: float) -> float:
+        """Return the place of one value."""
+        return float(self(np.array([value]))[0])
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
@@ -49,12 +54,14 @@ def linear_ticks(low: float, high: float, n: int = 5) -> list[tuple[float, str]]
 
 
 def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return powers of ten in an interval, with 2 and 5 times each where there are few."""
+    """Return powers of ten in an interval, with 2 and 5 times each where there are few, else round values."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    stride = max(1, math.ceil(len(powers) / 6))
-    factors = (1.0,) if len(powers) > 3 else (1.0, 2.0, 5.0)
+    decades = math.log10(high / low)
+    stride = max(1, math.ceil(decades / _MANY_DECADES))
+    factors = (1.0, 2.0, 5.0) if decades < _FEW_DECADES else (1.0,)
     places = [f * 10.0**p for p in powers if p % stride == 0 for f in factors]
-    return [(place, significant(place, 1)) for place in places if low * 0.999 <= place <= high * 1.001]
+    inside = [(place, significant(place, 1)) for place in places if low <= place <= high]
+    return inside if len(inside) > 1 else linear_ticks(low, high)
 
 
 def drawing(width: int, height: int, description: str) -> ET.Element:
@@ -78,18 +85,18 @@ def axes(parent: ET.Element, x: Scale, y: Scale, x_label: str, y_label: str) -> 
     """Draw a frame, grid lines, tick labels and axis labels."""
     x_axis(parent, x, (y.begin, y.end), x_label)
     for value, text in y.ticks:
-        at = float(y(np.float64(value)))
+        at = y.at(value)
         line(parent, (x.begin, at), (x.end, at), "grid")
         label(parent, x.begin - _TICK - 2, at + 4, text, **{"text-anchor": "end"})
     line(parent, (x.begin, y.begin), (x.begin, y.end), "axis")
-    label(parent, 2, y.end - 10, y_label, **{"class": "axis-label"})
+    label(parent, 2.0, y.end - 10, y_label, **{"class": "axis-label"})
 
 
 def x_axis(parent: ET.Element, x: Scale, height: tuple[float, float], text: str) -> None:
     """Draw a horizontal axis at the bottom of (bottom, top), with grid lines up to the top."""
     bottom, top = height
     for value, tick in x.ticks:
-        at = float(x(np.float64(value)))
+        at = x.at(value)
         line(parent, (at, bottom), (at, top), "grid")
         label(parent, at, bottom + _TICK + 11, tick, **{"text-anchor": "middle"})
     line(parent, (x.begin, bottom), (x.end, bottom), "axis")

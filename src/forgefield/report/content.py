@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from forgefield import units
-from forgefield.report.numerals import UNKNOWN, fixed, percent, plural, significant
+from forgefield.report.numerals import UNKNOWN, decimals_of, fixed, percent, plural, significant
 from forgefield.report.record import FitRecord
 from forgefield.report.table import Column, Group, Table, table
 
@@ -24,13 +24,13 @@ _METRICS: dict[str, tuple[str, str, int]] = {
     "energy_rmsd_kcal_mol": ("Relative energies, RMSD", "kcal/mol", 2),
 }
 _BRIEF = {
-    "frequency_rmsd_cm1": "Freq. RMSD",
-    "frequency_rmsd_sorted_cm1": "sorted",
-    "eigenmatrix_rmsd_cm1": "Eigenm. RMSD",
-    "eigenmatrix_r2": "R²",
-    "mode_overlap_share": "Modes > 0.5",
+    "frequency_rmsd_cm1": "Frequency RMSD, final",
+    "frequency_rmsd_sorted_cm1": "Sorted",
+    "eigenmatrix_rmsd_cm1": "Eigenmatrix RMSD",
+    "eigenmatrix_r2": "Eigenmatrix R²",
+    "mode_overlap_share": "Overlap > 0.5",
     "reaction_mode_cm1": "Reaction mode",
-    "force_max_kcal_mol_a": "Max. force",
+    "force_max_kcal_mol_a": "Largest force",
     "bond_rmsd_a": "Bond RMSD",
     "angle_rmsd_deg": "Angle RMSD",
     "torsion_rmsd_deg": "Torsion RMSD",
@@ -56,7 +56,7 @@ def molecules_table(results: dict[str, Any]) -> Table | None:
         return None
     columns = [Column("Molecule", numeric=False), Column("Atoms")]
     columns += [Column(_BRIEF[name], _METRICS[name][1]) for name in shown]
-    start = Column("Freq. RMSD, start", "cm⁻¹")
+    start = Column("Frequency RMSD, start", "cm⁻¹")
     rows = [
         (
             m["name"],
@@ -121,10 +121,12 @@ def contributions_table(contributions: dict[str, tuple[float, float]]) -> Table:
     """Return what each target adds to the cost, before and after, with the sum."""
     columns = (Column("Target", numeric=False), Column("Start"), Column("Share"), Column("Final"), Column("Share"))
     totals = [math.fsum(pair[k] for pair in contributions.values()) for k in (0, 1)]
+    decimals = [decimals_of(whole, 4) for whole in totals]
 
     def row(name: str, pair: tuple[float, float]) -> tuple[str, ...]:
         shares = [percent(part / whole) if whole > 0.0 else UNKNOWN for part, whole in zip(pair, totals, strict=True)]
-        return name, significant(pair[0], 4), shares[0], significant(pair[1], 4), shares[1]
+        before, after = (fixed(part, places) for part, places in zip(pair, decimals, strict=True))
+        return name, before, shares[0], after, shares[1]
 
     rows = [row(name, pair) for name, pair in contributions.items()]
     return table("Contributions to the cost", columns, [*rows, row("Total", (totals[0], totals[1]))])
@@ -187,7 +189,7 @@ def optima_table(record: FitRecord) -> Table | None:
     rows = [
         (
             str(place),
-            significant(optimum.cost, 6),
+            fixed(optimum.cost, decimals_of(best, 5)),
             fixed(optimum.cost / best, 3) if best > 0.0 else UNKNOWN,
             str(optimum.n_starts),
             str(optimum.n_converged),
@@ -223,10 +225,9 @@ def verdict(record: FitRecord) -> str:
 def ending(record: FitRecord) -> str:
     """Say how the fit ended, after what effort."""
     fit = record.results["fit"]
-    message = f"{fit['message'][:1].upper()}{fit['message'][1:]}"
+    message = f"{fit['message'][:1].upper()}{fit['message'][1:]}".rstrip(".")
     effort = f"{plural(fit['iterations'], 'iteration')} from {plural(fit['starts'], 'start')}"
-    seconds = significant(fit["wall_s"], 3)
-    return f"{message.rstrip('.')}. {effort}; {seconds} s, compiling took {significant(fit['compile_s'], 2)} s."
+    return f"{message}. {effort} took {fixed(fit['wall_s'], 1)} s, compiling included ({fixed(fit['compile_s'], 1)} s)."
 
 
 def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from forgefield.report.numerals import fixed, plural, significant
 from forgefield.report.record import Parity
 
 _WIDTH = 360
+_WIDE = 440
 _SIMILAR = 0.5
 _LETTER = 6.6
 """Mean width of a letter in the figures' text."""
@@ -51,7 +52,7 @@ def parity_figure(parity: Parity) -> Figure | None:
     inside = np.isfinite(parity.reference) & (parity.start >= low) & (parity.start <= high)
     marks(root, x(parity.reference[inside]), y(parity.start[inside]), "ring", "start")
     marks(root, x(parity.reference[finite]), y(parity.final[finite]), "dot", "final")
-    return Figure(parity.target, _text(root), _parity_caption(parity, finite, inside))
+    return Figure(parity.target, _text(root), _parity_caption(finite, inside))
 
 
 def _limits(parity: Parity, finite: Bool[np.ndarray, " values"]) -> tuple[float, float]:
@@ -61,12 +62,12 @@ def _limits(parity: Parity, finite: Bool[np.ndarray, " values"]) -> tuple[float,
     span = high - low or abs(high) or 1.0
     before = parity.start[np.isfinite(parity.start)]
     near = before[(before > low - 0.5 * span) & (before < high + 0.5 * span)]
-    low, high = float(min(low, *near)), float(max(high, *near))
+    low, high = float(near.min(initial=low)), float(near.max(initial=high))
     margin = 0.04 * ((high - low) or span)
     return low - margin, high + margin
 
 
-def _parity_caption(parity: Parity, finite: Bool[np.ndarray, " values"], inside: Bool[np.ndarray, " values"]) -> str:
+def _parity_caption(finite: Bool[np.ndarray, " values"], inside: Bool[np.ndarray, " values"]) -> str:
     said = [plural(int(finite.sum()), "value")]
     outside = int(np.sum(~inside))
     if outside:
@@ -86,11 +87,11 @@ def cost_figure(costs: Float[np.ndarray, " iterations"]) -> Figure | None:
     spread = max(math.log10(shown.max() / shown.min()), 0.1)
     low, high = shown.min() * 10.0 ** (-0.06 * spread), shown.max() * 10.0 ** (0.06 * spread)
     margin = 0.03 * (at[-1] - at[0])
-    x = Scale(at[0] - margin, at[-1] + margin, 62.0, 508.0)
+    x = Scale(at[0] - margin, at[-1] + margin, 62.0, _WIDE - 12.0)
     y = Scale(float(low), float(high), 216.0, 24.0, logarithmic=True)
     first, last = significant(float(shown[0]), 4), significant(float(shown[-1]), 4)
     description = f"Cost by iteration on a logarithmic scale: {first} after the first, {last} after the last."
-    root = drawing(520, 260, description)
+    root = drawing(_WIDE, 260, description)
     axes(root, x, y, "iteration", "cost")
     curve(root, x(at), y(shown), "curve final")
     if len(at) <= 100:
@@ -109,8 +110,8 @@ def contributions_figure(contributions: dict[str, tuple[float, float]]) -> Figur
     below = 30.0 + 30.0 * len(contributions)
     low, high = min(positive), max(positive)
     factor = 10.0 ** (0.06 * max(math.log10(high / low), 0.5))
-    x = Scale(low / factor, high * factor, left, 508.0, logarithmic=True)
-    root = drawing(520, int(below) + 42, "Contribution of each target to the cost before and after the fit.")
+    x = Scale(low / factor, high * factor, left, _WIDE - 12.0, logarithmic=True)
+    root = drawing(_WIDE, int(below) + 42, "Contribution of each target to the cost before and after the fit.")
     x_axis(root, x, (below, 14.0), "contribution to the cost")
     for row, (name, pair) in enumerate(contributions.items()):
         _contribution(root, x, 32.0 + 30.0 * row, name, pair)
@@ -143,7 +144,7 @@ def modes_figure(molecule: dict[str, Any]) -> Figure | None:
     description = f"Frequency deviations of {molecule['name']}: {shared}; the largest deviation is {largest} cm⁻¹."
     root = drawing(_WIDTH, 190, description)
     axes(root, x, y, "QM / cm⁻¹", "MM − QM / cm⁻¹")
-    line(root, (x.begin, float(y(np.float64(0.0)))), (x.end, float(y(np.float64(0.0)))), "diagonal")
+    line(root, (x.begin, y.at(0.0)), (x.end, y.at(0.0)), "diagonal")
     marks(root, x(qm[~similar]), y(deviation[~similar]), "ring", "final")
     marks(root, x(qm[similar]), y(deviation[similar]), "dot", "final")
     return Figure(molecule["name"], _text(root), f"{shared}; largest deviation {largest} cm⁻¹.")

@@ -28,6 +28,13 @@ def significant(value: float | None, digits: int) -> str:
     return _signed(f"{value:.{max(digits - 1 - power, 0)}f}")
 
 
+def decimals_of(value: float, digits: int) -> int:
+    """Return how many decimals show a value with this many significant digits; for columns of one kind."""
+    if not math.isfinite(value) or value == 0.0:
+        return digits - 1
+    return max(0, digits - 1 - math.floor(math.log10(abs(value))))
+
+
 def percent(share: float | None) -> str:
     """Return a share of one in per cent."""
     if share is None or not math.isfinite(share):

@@ -39,11 +39,6 @@ class Table:
         """Number of rows in all groups."""
         return sum(len(group.rows) for group in self.groups)
 
-    @property
-    def has_units(self) -> bool:
-        """Whether any column has a unit."""
-        return any(column.unit for column in self.columns)
-
 
 def table(title: str, columns: tuple[Column, ...], rows: list[tuple[str, ...]], note: str = "") -> Table:
     """Return a table of one group without a heading."""

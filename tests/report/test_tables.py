@@ -1,0 +1,32 @@
+"""The summary on the terminal."""
+
+import io
+
+from rich.console import Console
+
+from forgefield.report.tables import fit_summary
+
+
+def printed(record) -> str:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(fit_summary(record))
+    return " ".join(console.file.getvalue().split())
+
+
+def test_summary_tells_metrics_warnings_and_files(record):
+    text = printed(record)
+
+    assert "The fit succeeded, with 3 warnings" in text
+    assert "Frequency RMSD, modes matched by overlap cm⁻¹ 214.4 32.6" in text
+    assert all(warning in text for warning in record.results["warnings"])
+    assert "forcefield.fld, results.json, fit.log" in text
+
+
+def test_summary_takes_brackets_as_text(record):
+    record.results["warnings"] = ["row [bold]7[/bold] is odd"]
+
+    assert "row [bold]7[/bold] is odd" in printed(record)
+
+
+def test_summary_of_a_failure(bare_record):
+    assert printed(bare_record).startswith("The fit did not succeed.")
