@@ -93,6 +93,18 @@ def quadratic(problem: Problem, scaled: Float[Array, " free"], matching: Matchin
     return Quadratic(jnp.asarray(cost), jnp.asarray(gradient), jnp.asarray(normal)), linear.observation
 
 
+@eqx.filter_jit
+def contributions(
+    problem: Problem, seen: Observation, scaled: Float[Array, " free"], matching: Matching
+) -> tuple[Float[Array, ""], ...]:
+    """Return the share of each target in the cost, then that of the prior, for what was observed."""
+    shares = [
+        0.5 * jnp.sum((target.deviations(seen, problem.data, matching) * residual_scale(target, problem.data)) ** 2)
+        for target in problem.targets
+    ]
+    return (*shares, 0.5 * problem.prior.strength * jnp.mean(scaled**2))
+
+
 def residual_scale(target: AbstractTarget, data: TrainingSet) -> Float[Array, "*values"]:
     """Return what a deviation is multiplied by to become a residual: √(weight/n)/tolerance where it counts."""
     counted = target.counted(data)

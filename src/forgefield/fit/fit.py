@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import norm, qmc
 
-from forgefield.fit.cost import Problem, quadratic
+from forgefield.fit.cost import Problem, Quadratic, quadratic
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider, step
 from forgefield.properties.matching import match_modes
 
@@ -42,6 +42,8 @@ class Fit:
 
     at: Float[np.ndarray, " free"]
     """Scaled variables with the lowest cost found."""
+    quadratic: Quadratic
+    """Cost, gradient and Gauss-Newton matrix there."""
     success: bool
     interrupted: bool
     message: str
@@ -114,7 +116,7 @@ def fit(
             after(progress)
     except KeyboardInterrupt:
         stopped = "interrupted: the best parameters so far are kept"
-    return _ended(progress, solver, stopped, compile_s, perf_counter() - began)
+    return _ended(problem, progress, solver, stopped, (compile_s, perf_counter() - began))
 
 
 def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -> Progress:
@@ -197,12 +199,16 @@ def matchings(
     return matching
 
 
-def _ended(progress: Progress, solver: LevenbergMarquardt, stopped: str, compile_s: float, wall_s: float) -> Fit:
+def _ended(
+    problem: Problem, progress: Progress, solver: LevenbergMarquardt, stopped: str, times: tuple[float, float]
+) -> Fit:
     best = int(np.argmin(progress.best_cost))
+    again = _at_best(problem, progress, solver)
     n_accepted = int(progress.state.n_accepted[best])
     converged = bool(progress.state.converged[best]) and n_accepted > 0
     return Fit(
         at=progress.best_at[best],
+        quadratic=jax.tree.map(lambda leaf: leaf[best], again.quadratic),
         success=converged and not stopped,
         interrupted=bool(stopped),
         message=stopped or _message(progress, best, n_accepted, solver),
@@ -213,9 +219,15 @@ def _ended(progress: Progress, solver: LevenbergMarquardt, stopped: str, compile
         starts_converged=np.asarray(progress.state.converged),
         n_accepted=n_accepted,
         n_iterations=progress.n_iterations,
-        compile_s=compile_s,
-        wall_s=wall_s,
+        compile_s=times[0],
+        wall_s=times[1],
     )
+
+
+def _at_best(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -> State:
+    """Evaluate the best points again, with the kernel that is compiled already."""
+    fresh = start(problem, progress.best_at, solver).state
+    return _step_all(problem, fresh, jnp.asarray(progress.matching), solver)
 
 
 def _message(progress: Progress, best: int, n_accepted: int, solver: LevenbergMarquardt) -> str:

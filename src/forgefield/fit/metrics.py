@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.fit.observation import Observation, observe
 from forgefield.fit.training import Example, TrainingSet
 from forgefield.models.model import AbstractModel
-from forgefield.properties.matching import match_modes
+from forgefield.properties.matching import match_modes, matched_overlaps
 from forgefield.properties.modes import signed_frequencies
 
 _SIMILAR = 0.5
@@ -36,6 +36,8 @@ class ModeComparison:
     """Diagonal [kcal/mol/Å²/amu]."""
     counted: np.ndarray
     """All modes but the reaction mode."""
+    partner: Int[np.ndarray, " modes"]
+    """The matching modes, by their rank."""
 
     @property
     def reaction_mode(self) -> float | None:
@@ -75,6 +77,16 @@ class Judgement:
     modes: tuple[ModeComparison | None, ...]
     observation: Observation
 
+    @property
+    def matching(self) -> Int[np.ndarray, "molecules modes"]:
+        """The mode of the model that each mode of the reference is compared with; padding with itself."""
+        n_modes = self.observation.eigenvalues.shape[1]
+        matching = np.tile(np.arange(n_modes), (len(self.modes), 1))
+        for m, mode in enumerate(self.modes):
+            if mode is not None:
+                matching[m, : len(mode.partner)] = mode.partner
+        return matching
+
 
 @eqx.filter_jit
 def _observe(model: AbstractModel, data: TrainingSet) -> Observation:
@@ -108,11 +120,12 @@ def _compare_modes(seen: Observation, data: TrainingSet, m: int, example: Exampl
     return ModeComparison(
         reference=frequencies,
         model=signed_frequencies(eigenvalues)[partner],
-        overlap=overlaps[np.arange(n), partner],
+        overlap=matched_overlaps(overlaps, partner, reference),
         diagonal=(diagonal - reference) * units.WAVENUMBER**2 / (2.0 * floored),
         eigenvalue=reference,
         eigenmatrix=diagonal,
         counted=counted,
+        partner=partner,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from forgefield.fit.cost import Linearised
+from forgefield.fit.cost import Problem, Quadratic
 from forgefield.fit.targets import AbstractTarget, OffDiagonal
 from forgefield.fit.training import TrainingSet
 
@@ -31,29 +31,26 @@ class Uncertainty:
     """Parameters that the data, rather than the prior, determine."""
 
 
-def uncertainty(
-    linear: Linearised, targets: tuple[AbstractTarget, ...], data: TrainingSet, at_bound: Bool[np.ndarray, " free"]
-) -> Uncertainty:
+def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " free"]) -> Uncertainty:
     """Return s² (JᵀWJ + prior)⁻¹ with s² the weighted residual sum over the degrees of freedom.
 
-    Variables at a bound are not free and have no standard deviation.
+    `end` is the quadratic model at the end of a fit. Variables at a bound are not free and have no standard
+    deviation.
     """
-    normal = sum(np.asarray(j).T @ np.asarray(j) for j in linear.jacobians[:-1])
-    prior = np.asarray(linear.jacobians[-1])
-    n_free = prior.shape[1]
+    n_free = len(at_bound)
     inside = np.flatnonzero(~at_bound)
-    measured = np.asarray(normal)[np.ix_(inside, inside)]
+    total = np.asarray(end.normal)[np.ix_(inside, inside)]
+    measured = total - problem.prior.strength / n_free * np.eye(len(inside))
     values, vectors = np.linalg.eigh(measured)
     singular = np.sqrt(np.clip(values, 0.0, None))
     open_ = singular <= _UNDETERMINED * max(singular.max(initial=0.0), np.finfo(float).tiny)
     undetermined = np.zeros(n_free, dtype=bool)
     undetermined[inside] = (vectors[:, open_] ** 2).sum(axis=1) > _SHARE
-    n_values = independent_values(targets, data)
-    total = measured + (prior.T @ prior)[np.ix_(inside, inside)]
+    n_values = independent_values(problem.targets, problem.data)
     inverse = np.linalg.pinv(total, rcond=_UNDETERMINED**2, hermitian=True)
     n_effective = float(np.trace(inverse @ measured))
     freedom = n_values - n_effective
-    residual = sum(float(np.sum(np.asarray(r) ** 2)) for r in linear.residuals)
+    residual = 2.0 * float(end.cost)
     sigma = np.full(n_free, np.nan)
     if freedom > 0.5:
         sigma[inside] = np.sqrt(residual / freedom * np.clip(np.diag(inverse), 0.0, None))

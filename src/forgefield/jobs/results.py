@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from forgefield.fit.cost import linearise
+from forgefield.fit.cost import contributions
 from forgefield.fit.metrics import Judgement, judge
 from forgefield.fit.sanity import not_stationary, unphysical
 from forgefield.fit.uncertainty import Uncertainty, uncertainty
@@ -30,11 +30,8 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     examples, data = prepared.examples, prepared.data
     start = judge(prepared.assignment.model, data, examples)
     final = judge(with_values(prepared.assignment, last.values).model, data, examples)
-    linear = jax.jit(lambda problem, at, matching: linearise(problem, at, matching))
-    end = linear(last.problem, jnp.asarray(last.fit.at), jnp.asarray(last.fit.matching))
-    origin = linear(passes[0].problem, jnp.zeros_like(jnp.asarray(passes[0].fit.at)), jnp.asarray(last.fit.matching))
     at_bound = _at_bound(last)
-    statistics = uncertainty(end, last.problem.targets, data, at_bound)
+    statistics = uncertainty(last.problem, last.fit.quadratic, at_bound)
     warnings = [*prepared.warnings, *_warnings(prepared, passes, final, statistics)]
     results = {
         "fit": _fit(passes),
@@ -44,22 +41,26 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         "warnings": warnings,
         "provenance": provenance(prepared.input_sha256),
     }
-    names = [target.name for target in last.problem.targets] + ["prior"]
-    shares = {
-        name: (float(0.5 * jnp.sum(before**2)), float(0.5 * jnp.sum(after**2)))
-        for name, before, after in zip(names, origin.residuals, end.residuals, strict=True)
-    }
     return FitRecord(
         title=prepared.path.stem,
         results=results,
         costs=np.concatenate([passed.fit.costs for passed in passes]),
-        contributions=shares,
+        contributions=_shares(last, passes[0], start, final),
         parities=_parities(prepared, start, final),
         optima=_optima(passes[0]),
         types=prepared.assignment.descriptions,
         statements=_statements(prepared, last),
         files=(),
     )
+
+
+def _shares(last: Passed, first: Passed, start: Judgement, final: Judgement) -> dict[str, tuple[float, float]]:
+    """Return the share of each target and of the prior in the cost, before and after."""
+    names = [target.name for target in last.problem.targets] + ["prior"]
+    origin = jnp.zeros(len(first.fit.at))
+    before = contributions(first.problem, start.observation, origin, jnp.asarray(start.matching))
+    after = contributions(last.problem, final.observation, jnp.asarray(last.fit.at), jnp.asarray(final.matching))
+    return {name: (float(b), float(a)) for name, b, a in zip(names, before, after, strict=True)}
 
 
 def _fit(passes: list[Passed]) -> dict[str, Any]:
