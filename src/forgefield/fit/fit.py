@@ -8,23 +8,26 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import norm, qmc
 
 from forgefield.fit.cost import Problem, Quadratic, quadratic
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider, step
 from forgefield.properties.matching import match_modes
 
+_REMATCHED = 20
+"""Changes of its matching after which a start keeps the one it has."""
 SPREAD = 1.0
 """Further starts lie about the first with this standard deviation, in prior widths."""
 
 
-@dataclass(frozen=True, eq=False)
-class Progress:
+class Progress(eqx.Module):
     """Everything a fit needs to go on: saved after each iteration, passed back to resume."""
 
     state: State
     matching: Int[np.ndarray, "starts molecules modes"]
+    n_rematched: Int[np.ndarray, " starts"]
+    """How often the matching of a start has changed."""
     best_cost: Float[np.ndarray, " starts"]
     best_at: Float[np.ndarray, "starts free"]
     costs: Float[np.ndarray, "iterations starts"]
@@ -87,6 +90,7 @@ def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: Le
     return Progress(
         state=state,
         matching=np.array(identity),
+        n_rematched=np.zeros(n_starts, dtype=np.int64),
         best_cost=np.full(n_starts, np.inf),
         best_at=np.array(points),
         costs=np.zeros((0, n_starts)),
@@ -124,7 +128,7 @@ def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -
     state = _step_all(problem, progress.state, jnp.asarray(progress.matching), solver)
     matching, changed = progress.matching, np.zeros(len(progress.best_cost), dtype=bool)
     if problem.uses_matching:
-        matching, changed = _renew(problem, state, progress.matching)
+        matching, changed = _renew(problem, state, progress)
     cost = np.asarray(state.quadratic.cost)
     # A cost under an outdated matching is not comparable and will be evaluated again.
     better = ~changed & (cost < progress.best_cost)
@@ -176,14 +180,17 @@ def _shapes(problem: Problem):
 
 
 def _renew(
-    problem: Problem, state: State, matching: Int[np.ndarray, "starts molecules modes"]
-) -> tuple[Int[np.ndarray, "starts molecules modes"], np.ndarray]:
-    """Return the matching at each accepted point and which starts it changed for."""
+    problem: Problem, state: State, progress: Progress
+) -> tuple[Int[np.ndarray, "starts molecules modes"], Bool[np.ndarray, " starts"]]:
+    """Return the matching at each accepted point and which starts it changed for.
+
+    A start that goes back and forth between matchings keeps the one it has in the end.
+    """
     overlaps, eigenvalues = (np.asarray(leaf) for leaf in state.seen)
-    renewed = matching.copy()
-    for s in np.flatnonzero(np.asarray(state.accepted)):
+    renewed = progress.matching.copy()
+    for s in np.flatnonzero(np.asarray(state.accepted) & (progress.n_rematched < _REMATCHED)):
         renewed[s] = matchings(problem, overlaps[s], eigenvalues[s])
-    return renewed, (renewed != matching).any(axis=(1, 2))
+    return renewed, (renewed != progress.matching).any(axis=(1, 2))
 
 
 def matchings(

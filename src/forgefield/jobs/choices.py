@@ -2,6 +2,7 @@
 
 from forgefield import units
 from forgefield.config import EigenmatrixTarget, FitFile, MoleculesSection, TargetsSection
+from forgefield.errors import InputError
 from forgefield.estimate.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
 from forgefield.estimate.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fit.targets import (
@@ -110,3 +111,17 @@ def bonded_terms(file: FitFile) -> tuple[Term, ...]:
 def van_der_waals(file: FitFile) -> Term | None:
     """Return the van der Waals term of a generated force field, if it is to have one."""
     return FORMS[file.forcefield.form]["vdw"] if file.forcefield.nonbonded == "uff" else None
+
+
+def chosen_formats(file: FitFile) -> tuple[str, ...]:
+    """Return the formats to write. Raises InputError where one cannot hold the force field's form."""
+    possible = FORMATS[file.forcefield.form]
+    if file.forcefield.write is None:
+        return possible
+    wrong = [name for name in file.forcefield.write if name not in possible]
+    if wrong:
+        raise InputError(
+            f'[forcefield] write: {", ".join(wrong)} cannot hold form = "{file.forcefield.form}"; '
+            f"it can be written as {', '.join(possible)}"
+        )
+    return file.forcefield.write

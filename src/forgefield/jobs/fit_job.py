@@ -1,6 +1,7 @@
 """The main job: from FIT.toml to a folder with the force field, results.json, report.html and fit.log."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,12 +34,16 @@ class Outcome:
     values: np.ndarray
 
 
+def _silent(stage: Stage, progress: Progress) -> None:
+    """Tell nothing."""
+
+
 def run_fit(
     prepared: Prepared,
     output: Path,
     *,
     resume: bool = False,
-    tell: Callable[[Stage, Progress], None] = lambda stage, progress: None,
+    tell: Callable[[Stage, Progress], None] = _silent,
 ) -> Outcome:
     """Fit and write everything into `output`. `tell` is called after each iteration.
 
@@ -92,18 +97,10 @@ def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str])
 
 def plain(value: Any) -> Any:
     """Return JSON's own types; what is not a finite number becomes null."""
-    match value:
-        case dict():
-            return {str(k): plain(v) for k, v in value.items()}
-        case list() | tuple():
-            return [plain(v) for v in value]
-        case np.ndarray():
-            return plain(value.tolist())
-        case bool() | np.bool_():
-            return bool(value)
-        case float() | np.floating():
-            return float(value) if np.isfinite(value) else None
-        case np.integer():
-            return int(value)
-        case _:
-            return value
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,16 +4,17 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generate import generate
 from forgefield.config import FitFile, read_fit_file
-from forgefield.errors import InputError
+from forgefield.errors import ForgeFieldError, InputError
 from forgefield.fit.cost import Problem
 from forgefield.fit.training import Example, TrainingSet, training_set
-from forgefield.jobs.choices import bonded_terms, targets, van_der_waals
+from forgefield.jobs.choices import bonded_terms, chosen_formats, targets, van_der_waals
 from forgefield.jobs.load import load
 from forgefield.jobs.starting import estimated, prior, with_values
 from forgefield.models.forcefield import select
@@ -62,12 +63,17 @@ class Prepared:
         )
 
 
-def prepare(path: Path) -> Prepared:
+def prepare(path: Path, *, starts: int | None = None) -> Prepared:
     """Read FIT.toml and all that it names, lay the force field over the molecules and estimate its constants.
 
+    `starts` replaces the number that the file asks for.
     Raises InputError (or MissingParameters) for anything that cannot be used.
     """
+    _require_double_precision()
     file = read_fit_file(path)
+    if starts is not None:
+        file = file.model_copy(update={"fit": file.fit.model_copy(update={"starts": starts})})
+    chosen_formats(file)
     examples, warnings = load(file, path.parent)
     _require_data(file, examples)
     assignment = _assigned(file, [e.molecule for e in examples])
@@ -87,6 +93,13 @@ def prepare(path: Path) -> Prepared:
         input_sha256=_digest(path, examples),
         warnings=(*warnings, *statements, *found.warnings),
     )
+
+
+def _require_double_precision() -> None:
+    if not jax.config.read("jax_enable_x64"):
+        raise ForgeFieldError(
+            'fits need double precision: call jax.config.update("jax_enable_x64", True) before anything else'
+        )
 
 
 def _assigned(file: FitFile, molecules: list[Molecule]) -> Assignment:

@@ -159,7 +159,7 @@ def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statis
             + ". Add a forces target, a stronger prior, or the terms that are missing."
         )
     released = [s for p in passes for s in p.stage.released]
-    negative = [n for n in dict.fromkeys(released) if _value(prepared, last, n) < 0.0]
+    negative = [n for n in dict.fromkeys(released) if _value(last, n) < 0.0]
     if negative:
         said.append(f"Negative force constants, allowed by the policy for transition states: {', '.join(negative)}.")
     held = [f"{n} = {v:.4g}" for p in passes for n, v in p.stage.held]
@@ -181,7 +181,7 @@ def mean_geometry(prepared: Prepared) -> np.ndarray:
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-def _value(prepared: Prepared, passed: Passed, name: str) -> float:
+def _value(passed: Passed, name: str) -> float:
     places = dict(zip(passed.changes.names, passed.changes.places, strict=True))
     return float(passed.values[places[name]]) if name in places else 0.0
 
@@ -202,7 +202,10 @@ def _parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[P
     data = prepared.data
     atoms = np.asarray(data.has_gradient)[np.asarray(data.topology.molecule)]
     if atoms.any():
-        gradients = (-np.asarray(g)[atoms].ravel() for g in (data.gradient, start.observation.gradient, final.observation.gradient))
+        gradients = (
+            -np.asarray(g)[atoms].ravel()
+            for g in (data.gradient, start.observation.gradient, final.observation.gradient)
+        )
         found.append(Parity("forces", "kcal/mol/Å", *gradients))
     if final.total.energy_rmsd_kcal_mol is not None:
         found.append(Parity("energy", "kcal/mol", *_relative_energies(prepared, start, final)))
@@ -231,14 +234,14 @@ def _optima(first: Passed) -> tuple[Optimum, ...]:
         elif np.isfinite(cost):
             groups.append([s])
     converged = first.fit.starts_converged
-    return tuple(
-        Optimum(float(first.fit.starts_cost[g[0]]), len(g), int(np.sum(converged[g]))) for g in groups
-    )
+    return tuple(Optimum(float(first.fit.starts_cost[g[0]]), len(g), int(np.sum(converged[g]))) for g in groups)
 
 
 def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
     section = prepared.file.forcefield
-    targets = ", ".join(f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets)
+    targets = ", ".join(
+        f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
+    )
     prior = last.problem.prior
     return (
         f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {section.form}.",

@@ -176,7 +176,10 @@ def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, section
     """Return Gaussians about the starting values, with widths in internal units."""
     kind = {row.parameter_name(p): row.term.own[p].name for row in rows for p in range(row.term.n_own)}
     centre = changes.free(values)
-    width = [_width(kind[changes.names[leader]], start, section) for leader, start in zip(changes.leaders, centre, strict=True)]
+    width = [
+        _width(kind[changes.names[leader]], start, section)
+        for leader, start in zip(changes.leaders, centre, strict=True)
+    ]
     return Prior(centre, np.array(width), section.strength)
 
 

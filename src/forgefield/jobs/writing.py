@@ -5,11 +5,10 @@ from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
 from forgefield.config import FitFile
-from forgefield.errors import InputError
 from forgefield.io.frcmod import write_frcmod
 from forgefield.io.generated_fld import write_generated_fld
 from forgefield.io.openmm_xml import write_openmm_xml
-from forgefield.jobs.choices import FORMATS
+from forgefield.jobs.choices import chosen_formats
 from forgefield.molecules.molecule import Molecule
 
 _WRITERS: dict[str, tuple[str, Callable[[Path, Assignment, list[Molecule]], None]]] = {
@@ -27,17 +26,3 @@ def write_force_fields(assignment: Assignment, molecules: list[Molecule], file: 
         write(output / filename, assignment, molecules)
         written.append(filename)
     return written
-
-
-def chosen_formats(file: FitFile) -> tuple[str, ...]:
-    """Return the formats to write. Raises InputError where one cannot hold the force field's form."""
-    possible = FORMATS[file.forcefield.form]
-    if file.forcefield.write is None:
-        return possible
-    wrong = [name for name in file.forcefield.write if name not in possible]
-    if wrong:
-        raise InputError(
-            f'[forcefield] write: {", ".join(wrong)} cannot hold form = "{file.forcefield.form}"; '
-            f"it can be written as {', '.join(possible)}"
-        )
-    return file.forcefield.write

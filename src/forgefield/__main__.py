@@ -1,0 +1,5 @@
+"""`python -m forgefield` is the command line."""
+
+from forgefield.cli import main
+
+main()

@@ -1,0 +1,167 @@
+"""The command line: the only place where choices have names."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from forgefield.errors import ForgeFieldError, InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Learns molecular force fields from quantum chemistry and runs them.",
+)
+_stderr = Console(stderr=True)
+
+DONE, FAILED, BAD_INPUT = 0, 1, 2
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _command(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Turn errors meant for the user into one message and exit code 2, and a returned number into the exit code."""
+
+    @wraps(function)
+    def run(*args: Any, **options: Any) -> None:
+        _configure(verbose=bool(options.get("verbose")))
+        try:
+            code = function(*args, **options)
+        except ForgeFieldError as error:
+            _stderr.print(f"forgefield: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            _stderr.print("forgefield: interrupted", markup=False)
+            raise typer.Exit(FAILED) from None
+        raise typer.Exit(code or DONE)
+
+    return run
+
+
+def _configure(*, verbose: bool) -> None:
+    """Compute in float64 and keep compiled programs in the user's cache folder."""
+    jax.config.update("jax_enable_x64", True)
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "forgefield" / "xla"
+    cache = Path(os.environ.get("FORGEFIELD_CACHE", default))
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        _stderr.print(f"no cache of compiled programs: {error}", markup=False)
+        return
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    if verbose:
+        _stderr.print(f"compiled programs are kept in {cache} (FORGEFIELD_CACHE moves them)", markup=False)
+
+
+@app.command()
+@_command
+def fit(
+    file: Annotated[Path, typer.Argument(help="The FIT.toml to run.")],
+    output: Annotated[Path | None, typer.Option(help="Folder for the results; default: the name of the file.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Only show pairing, coverage and what is trained.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
+    starts: Annotated[int | None, typer.Option(min=1, help="Number of starts, instead of the file's.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Fit a force field to quantum chemistry, the main job.
+
+    Example: forgefield fit examples/ch3f/FIT.toml
+    """
+    from forgefield.jobs.check import check_table
+    from forgefield.jobs.fit_job import plain, run_fit
+    from forgefield.jobs.prepare import prepare
+    from forgefield.report.tables import fit_summary
+
+    del verbose
+    prepared = prepare(file, starts=starts)
+    if check:
+        Console().print(check_table(prepared))
+        return DONE
+    folder = output or file.with_suffix("")
+    with _progress() as progress:
+        task = progress.add_task("compiling", total=prepared.file.fit.max_steps)
+
+        def tell(stage, state) -> None:
+            text = f"pass {stage.number + 1}: cost {state.best_cost.min():.6g}"
+            progress.update(task, completed=state.n_iterations, description=text)
+
+        outcome = run_fit(prepared, folder, resume=resume, tell=tell)
+    _stderr.print(fit_summary(outcome.record))
+    _stderr.print(f"Results in {folder}/ (open {folder / 'report.html'})", markup=False)
+    if as_json:
+        json.dump(plain(outcome.record.results), sys.stdout, indent=1, ensure_ascii=False)
+        sys.stdout.write("\n")
+    return DONE if outcome.record.results["fit"]["success"] else FAILED
+
+
+@app.command()
+@_command
+def reference(
+    file: Annotated[Path, typer.Argument(help="Structure (xyz, mol2, fchk, …); an xyz comment may hold charge=-1.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="QCSchema JSON to write.")],
+    method: Annotated[str, typer.Option(help="hf, a density functional, gfn1 or gfn2.")] = "b3lyp",
+    basis: Annotated[str | None, typer.Option(help="Basis set; none for gfn1 and gfn2.")] = None,
+    optimise: Annotated[bool, typer.Option("--optimise", help="Go to the nearest minimum first.")] = False,
+    saddle: Annotated[bool, typer.Option("--saddle", help="Go to the nearest first-order saddle first.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run quantum chemistry: energy, gradient, Hessian and frequencies of a structure.
+
+    Example: forgefield reference water.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o water.json
+    """
+    from forgefield.io.qcschema import write_qcschema
+    from forgefield.io.single import single
+    from forgefield.io.structures import read_structures
+
+    try:
+        from forgefield.engines.reference import engine_named, run
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
+
+    del verbose
+    if optimise and saddle:
+        raise InputError("--optimise and --saddle exclude each other")
+    molecule = single(read_structures(file))
+    task = "minimum" if optimise else "saddle" if saddle else "point"
+    with _progress() as progress:
+        progress.add_task(f"{method} {basis or ''} {task}", total=None)
+        molecule, found = run(molecule, engine_named(method, basis), task)
+    write_qcschema(output, molecule, found)
+    frequencies = [] if found.frequencies is None else found.frequencies.tolist()
+    if as_json:
+        summary = {"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)}
+        sys.stdout.write(json.dumps(summary) + "\n")
+    _stderr.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
+    _stderr.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
+    return DONE
+
+
+def _progress() -> Progress:
+    """Return a progress display on stderr that is quiet where stderr is no terminal."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=_stderr,
+        transient=True,
+        disable=not _stderr.is_terminal,
+    )

@@ -1,0 +1,68 @@
+"""What `forgefield fit --check` shows: pairing, coverage, what is trained, and what each target holds."""
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from forgefield.fit.uncertainty import independent_values
+from forgefield.jobs.choices import targets
+from forgefield.jobs.prepare import Prepared
+from forgefield.jobs.starting import what_changes
+
+
+def check_table(prepared: Prepared) -> RenderableType:
+    """Return tables of the structures with their references, the targets, and the parameters."""
+    changes = what_changes(prepared.assignment, prepared.file)
+    return Group(
+        _structures(prepared),
+        Text(),
+        _targets(prepared),
+        Text(),
+        _parameters(prepared, frozenset(changes.names)),
+        Text(),
+        Text(f"{changes.n_free} free variables stand for {len(changes.names)} trained parameters"),
+        *(Text(f"Warning: {warning}", "yellow") for warning in prepared.warnings),
+    )
+
+
+def _structures(prepared: Prepared) -> Table:
+    table = Table(
+        "structure", "atoms", "bonds", "reference", "holds", title="Structures", title_justify="left", box=None
+    )
+    for example in prepared.examples:
+        reference = example.reference
+        holds = [name for name in ("energy", "gradient", "hessian") if getattr(reference, name) is not None]
+        molecule = example.molecule
+        table.add_row(
+            molecule.name,
+            str(molecule.n_atoms),
+            str(len(molecule.bonds)),
+            ", ".join(reference.sources),
+            ", ".join(holds),
+        )
+    return table
+
+
+def _targets(prepared: Prepared) -> Table:
+    table = Table("target", "values", "tolerance", "weight", title="Targets", title_justify="left", box=None)
+    for target in targets(prepared.file.targets):
+        n_values = int(np.asarray(target.counted(prepared.data)).sum())
+        independent = independent_values((target,), prepared.data)
+        note = "" if n_values == independent else f" ({independent} independent)"
+        table.add_row(target.name, f"{n_values}{note}", f"{target.tolerance:g} {target.unit}", f"{target.weight:g}")
+    return table
+
+
+def _parameters(prepared: Prepared, trained: frozenset[str]) -> Table:
+    table = Table("parameter", "interactions", "start", "unit", "", title="Parameters", title_justify="left", box=None)
+    uses = np.zeros(len(prepared.start) + prepared.data.topology.n_atoms, dtype=int)
+    for term, group in zip(prepared.assignment.model.terms, prepared.assignment.topology.interactions, strict=True):
+        own = np.asarray(group.parameters)[:, : term.n_own]
+        np.add.at(uses, own.ravel(), 1)
+    for row in prepared.assignment.rows:
+        for position, parameter in enumerate(row.term.own):
+            name, place = row.parameter_name(position), row.indices[position]
+            state = "trained" if name in trained else "kept"
+            table.add_row(name, str(uses[place]), f"{prepared.start[place]:.5g}", parameter.unit, state)
+    return table
