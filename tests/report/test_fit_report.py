@@ -133,6 +133,12 @@ def test_multi_start_counts_the_starts_of_each_optimum(record):
     assert "1 start ended without a finite cost." in reader.text
 
 
+def test_multi_start_says_where_later_passes_ended(record):
+    record.results["fit"]["cost"] = 0.31
+
+    assert "went on from the best and ended at a cost of 0.31000." in read(fit_report(record)).text
+
+
 def test_says_how_many_starting_values_lie_outside_a_figure(record):
     assert "21 values; 1 value of the start outside the axes." in read(fit_report(record)).text
 

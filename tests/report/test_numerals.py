@@ -2,7 +2,7 @@
 
 import pytest
 
-from forgefield.report.numerals import decimals_of, fixed, percent, significant
+from forgefield.report.numerals import decimals_of, fixed, percent, significant, visible
 
 
 @pytest.mark.parametrize(
@@ -11,8 +11,7 @@ from forgefield.report.numerals import decimals_of, fixed, percent, significant
         (1.23456, 2, "1.23"),
         (-0.5, 1, "−0.5"),
         (0.0, 2, "0.00"),
-        (0.00012, 2, "0.00012"),
-        (-3.1e-7, 2, "−3.1 × 10⁻⁷"),
+        (-0.0004, 2, "0.00"),
         (None, 2, "—"),
         (float("nan"), 2, "—"),
         (float("-inf"), 2, "−∞"),
@@ -35,6 +34,14 @@ def test_fixed_decimals(value, decimals, shown):
 )
 def test_significant_digits(value, digits, shown):
     assert significant(value, digits) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.00012, "0.00012"), (-3.1e-7, "−3.1 × 10⁻⁷"), (0.0, "0.00"), (0.0051, "0.01"), (None, "—")],
+)
+def test_small_numbers_stay_visible(value, shown):
+    assert visible(value, 2) == shown
 
 
 def test_percent():

@@ -8,11 +8,12 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.report.numerals import fixed, significant
+from forgefield.report.numerals import fixed, power_of_ten, significant
 
 Mark = Literal["dot", "ring"]
 _RADIUS = 2.5
 _TICK = 4
+_SMALL, _LARGE = 1e-4, 1e5
 _FEW_DECADES, _MANY_DECADES = 2.5, 7.0
 
 
@@ -60,8 +61,12 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     stride = max(1, math.ceil(decades / _MANY_DECADES))
     factors = (1.0, 2.0, 5.0) if decades < _FEW_DECADES else (1.0,)
     places = [f * 10.0**p for p in powers if p % stride == 0 for f in factors]
-    inside = [(place, significant(place, 1)) for place in places if low <= place <= high]
-    return inside if len(inside) > 1 else linear_ticks(low, high)
+    inside = [place for place in places if low <= place <= high]
+    if len(inside) < 2:
+        return linear_ticks(low, high)
+    if len(factors) > 1 or (low > _SMALL and high < _LARGE):
+        return [(place, significant(place, 1)) for place in inside]
+    return [(place, power_of_ten(round(math.log10(place)))) for place in inside]
 
 
 def drawing(width: int, height: int, description: str) -> ET.Element:

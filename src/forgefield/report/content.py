@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from forgefield import units
-from forgefield.report.numerals import UNKNOWN, decimals_of, fixed, percent, plural, significant
+from forgefield.report.numerals import UNKNOWN, decimals_of, fixed, percent, plural, significant, visible
 from forgefield.report.record import FitRecord
 from forgefield.report.table import Column, Group, Table, table
 
@@ -38,6 +38,8 @@ _BRIEF = {
 }
 _DECIMALS = {"Å": 4, "°": 2, "kcal/mol": 4, "kcal/mol/Å²": 2, "kcal/mol/rad²": 2}
 """Of parameters; others are shown with three."""
+_SAME_COST = 1e-4
+"""Costs that differ by less than this fraction are those of one optimum."""
 
 
 def metrics_table(results: dict[str, Any]) -> Table:
@@ -76,12 +78,18 @@ def _metric(name: str, metrics: dict[str, Any]) -> str:
         return percent(value)
     if name == "eigenmatrix_r2" and metrics.get("eigenmatrix_rmsd_cm1") is None:
         return UNKNOWN
-    return fixed(value, _METRICS[name][2])
+    return visible(value, _METRICS[name][2])
 
 
 def modes_table(molecule: dict[str, Any]) -> Table | None:
     """Return QM and MM frequencies of a molecule without its reaction mode; None without frequencies."""
-    columns = (Column("Mode"), Column("QM", "cm⁻¹"), Column("MM", "cm⁻¹"), Column("MM − QM", "cm⁻¹"), Column("Overlap"))
+    columns = (
+        Column("Mode"),
+        Column("QM", "cm⁻¹"),
+        Column("MM", "cm⁻¹"),
+        Column("MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM", "cm⁻¹"),
+        Column("Overlap"),
+    )
     rows = [
         (str(number), *_mode(mode))
         for number, mode in enumerate(molecule["frequencies"], start=1)
@@ -98,7 +106,7 @@ def reaction_modes_table(molecules: list[dict[str, Any]]) -> Table | None:
         Column("QM", "cm⁻¹"),
         Column("MM, start", "cm⁻¹"),
         Column("MM, final", "cm⁻¹"),
-        Column("MM − QM", "cm⁻¹"),
+        Column("MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM", "cm⁻¹"),
         Column("Overlap"),
     )
     rows = []
@@ -171,8 +179,8 @@ def _parameter(parameter: dict[str, Any]) -> tuple[str, ...]:
     )
     return (
         parameter["name"],
-        fixed(start, decimals),
-        fixed(value, decimals),
+        visible(start, decimals),
+        visible(value, decimals),
         significant(sigma, 2),
         significant(prior, 3),
         "at bound" if parameter["at_bound"] else "",
@@ -196,9 +204,23 @@ def optima_table(record: FitRecord) -> Table | None:
         )
         for place, optimum in enumerate(record.optima, start=1)
     ]
-    lost = n_starts - sum(optimum.n_starts for optimum in record.optima)
-    note = f"{plural(lost, 'start')} ended without a finite cost." if lost > 0 else ""
+    note = " ".join(_about_starts(record, n_starts, best))
     return table(f"{plural(n_starts, 'start')} led to {_optima(len(rows))}", columns, rows, note)
+
+
+def _about_starts(record: FitRecord, n_starts: int, best: float) -> list[str]:
+    """Return what is not seen from the table: starts without an end, and passes that followed."""
+    said = []
+    lost = n_starts - sum(optimum.n_starts for optimum in record.optima)
+    if lost > 0:
+        said.append(f"{plural(lost, 'start')} ended without a finite cost.")
+    cost = record.results["fit"]["cost"]
+    if abs(cost - best) > _SAME_COST * abs(best):
+        said.append(
+            "These are the ends of the first pass; the passes that the transition-state policy asks for went on "
+            f"from the best and ended at a cost of {significant(cost, 5)}."
+        )
+    return said
 
 
 def _optima(n: int) -> str:

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from jaxtyping import Bool, Float
 
-from forgefield.report.axes import Scale, axes, curve, drawing, label, line, marks, x_axis
+from forgefield.report.axes import Scale, axes, curve, drawing, label, line, linear_ticks, marks, x_axis
 from forgefield.report.numerals import fixed, plural, significant
 from forgefield.report.record import Parity
 
@@ -39,7 +39,7 @@ def parity_figure(parity: Parity) -> Figure | None:
     if not finite.any():
         return None
     low, high = _limits(parity, finite)
-    x = Scale(low, high, 52.0, _WIDTH - 12.0)
+    x = Scale(low, high, _left(low, high), _WIDTH - 12.0)
     y = Scale(low, high, _WIDTH - 44.0, 24.0)
     root = drawing(
         _WIDTH,
@@ -67,6 +67,11 @@ def _limits(parity: Parity, finite: Bool[np.ndarray, " values"]) -> tuple[float,
     return low - margin, high + margin
 
 
+def _left(low: float, high: float) -> float:
+    """Return how much room the labels of a vertical axis need."""
+    return max(52.0, 12.0 + _LETTER * max((len(text) for _, text in linear_ticks(low, high)), default=0))
+
+
 def _parity_caption(finite: Bool[np.ndarray, " values"], inside: Bool[np.ndarray, " values"]) -> str:
     said = [plural(int(finite.sum()), "value")]
     outside = int(np.sum(~inside))
@@ -86,7 +91,7 @@ def cost_figure(costs: Float[np.ndarray, " iterations"]) -> Figure | None:
     shown, at = costs[known], iterations[known].astype(float)
     spread = max(math.log10(shown.max() / shown.min()), 0.1)
     low, high = shown.min() * 10.0 ** (-0.06 * spread), shown.max() * 10.0 ** (0.06 * spread)
-    margin = 0.03 * (at[-1] - at[0])
+    margin = min(0.5, 0.03 * (at[-1] - at[0]))
     x = Scale(at[0] - margin, at[-1] + margin, 62.0, _WIDE - 12.0)
     y = Scale(float(low), float(high), 216.0, 24.0, logarithmic=True)
     first, last = significant(float(shown[0]), 4), significant(float(shown[-1]), 4)
@@ -137,7 +142,7 @@ def modes_figure(molecule: dict[str, Any]) -> Figure | None:
     qm, deviation, similar = qm[finite], (mm - qm)[finite], overlap[finite] > _SIMILAR
     reach = 1.1 * max(float(np.abs(deviation).max()), _SMALLEST_SPAN)
     margin = 0.04 * (float(np.ptp(qm)) or 100.0)
-    x = Scale(float(qm.min()) - margin, float(qm.max()) + margin, 52.0, _WIDTH - 8.0)
+    x = Scale(float(qm.min()) - margin, float(qm.max()) + margin, _left(-reach, reach), _WIDTH - 8.0)
     y = Scale(-reach, reach, 146.0, 24.0)
     largest = fixed(float(np.abs(deviation).max()), 1)
     shared = f"{plural(len(qm), 'mode')}, {int(similar.sum())} overlap by more than {_SIMILAR}"

@@ -7,12 +7,18 @@ _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def fixed(value: float | None, decimals: int) -> str:
-    """Return a number with this many decimals; one that would vanish gets two significant digits instead."""
+    """Return a number with this many decimals."""
     if value is None or not math.isfinite(value):
         return _not_finite(value)
-    if value != 0.0 and abs(value) < 0.5 * 10.0**-decimals:
+    # Adding zero turns the -0.0 that rounding may leave into 0.0.
+    return _signed(f"{round(value, decimals) + 0.0:.{decimals}f}")
+
+
+def visible(value: float | None, decimals: int) -> str:
+    """Return a number with this many decimals; one that would vanish gets two significant digits instead."""
+    if value and math.isfinite(value) and abs(value) < 0.5 * 10.0**-decimals:
         return significant(value, 2)
-    return _signed(f"{value:.{decimals}f}")
+    return fixed(value, decimals)
 
 
 def significant(value: float | None, digits: int) -> str:
@@ -24,8 +30,13 @@ def significant(value: float | None, digits: int) -> str:
     if value == 0.0:
         return "0"
     if not -4 <= power < max(digits, 5):
-        return f"{_signed(mantissa)} × 10{str(power).translate(_SUPERSCRIPT)}"
+        return f"{_signed(mantissa)} × {power_of_ten(power)}"
     return _signed(f"{value:.{max(digits - 1 - power, 0)}f}")
+
+
+def power_of_ten(power: int) -> str:
+    """Return 10 with a raised exponent."""
+    return f"10{str(power).translate(_SUPERSCRIPT)}"
 
 
 def decimals_of(value: float, digits: int) -> int:
