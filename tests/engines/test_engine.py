@@ -50,5 +50,9 @@ def test_missing_program_says_how_to_install_it(monkeypatch, module, package, na
     monkeypatch.delitem(sys.modules, f"forgefield.engines.{module}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
 
-    with pytest.raises(InputError, match=rf"{name} cannot be imported \(.*\); run: pip install 'forgefield\[qm\]'"):
+    expected = rf"{name} cannot be imported \(.*\); run: pip install 'forgefield\[qm\]'"
+    with pytest.raises(InputError, match=expected) as caught:
         importlib.import_module(f"forgefield.engines.{module}")
+
+    assert isinstance(caught.value, ImportError)
+    assert caught.value.name == name

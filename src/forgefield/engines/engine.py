@@ -72,8 +72,10 @@ def label(molecule: Molecule) -> str:
 
 
 def missing_extra(package: str, error: ImportError) -> MissingExtraError:
-    """Return the error that says how to install an optional program."""
-    return MissingExtraError(f"{package} cannot be imported ({error}); run: pip install 'forgefield[qm]'")
+    """Return the error that says how to install an optional program, under its name as import errors have one."""
+    missing = MissingExtraError(f"{package} cannot be imported ({error}); run: pip install 'forgefield[qm]'")
+    missing.name = package
+    return missing
 
 
 def check_electrons(molecule: Molecule) -> None:
