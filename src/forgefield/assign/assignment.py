@@ -8,7 +8,7 @@ from forgefield.errors import InputError
 from forgefield.models.forcefield import ForceField
 from forgefield.models.rows import Row
 from forgefield.molecules.bonds import pieces
-from forgefield.molecules.molecule import Molecule, symbol
+from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Topology
 
 
@@ -41,5 +41,5 @@ def require_connected(molecules: list[Molecule]) -> None:
 
 
 def _atoms(molecule: Molecule, part: np.ndarray) -> str:
-    shown = ", ".join(f"{symbol(molecule.species[i])}{i + 1}" for i in part[:6])
+    shown = ", ".join(f"{molecule.symbols[i]}{i + 1}" for i in part[:6])
     return shown + (f", … ({len(part)} atoms)" if len(part) > 6 else "")

@@ -97,12 +97,16 @@ def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: Le
     )
 
 
+def _nothing(progress: Progress) -> None:
+    """Do nothing."""
+
+
 def fit(
     problem: Problem,
     progress: Progress,
     solver: LevenbergMarquardt,
     *,
-    after: Callable[[Progress], None] = lambda progress: None,
+    after: Callable[[Progress], None] = _nothing,
 ) -> Fit:
     """Minimise the cost from every start of `progress` and return the best end.
 
@@ -137,7 +141,15 @@ def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -
     if changed.any():
         state = _reconsider_some(state, jnp.asarray(changed))
     costs = np.concatenate([progress.costs, cost[None]])
-    return replace(progress, state=state, matching=matching, best_cost=best_cost, best_at=best_at, costs=costs)
+    return replace(
+        progress,
+        state=state,
+        matching=matching,
+        n_rematched=progress.n_rematched + changed,
+        best_cost=best_cost,
+        best_at=best_at,
+        costs=costs,
+    )
 
 
 @eqx.filter_jit

@@ -96,14 +96,14 @@ def _observe(model: AbstractModel, data: TrainingSet) -> Observation:
 def judge(model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
     """Return the metrics of a model at the reference geometries."""
     seen = _observe(model, data)
-    modes = tuple(_compare_modes(seen, data, m, example) for m, example in enumerate(examples))
+    modes = tuple(_compare_modes(seen, m, example) for m, example in enumerate(examples))
     forces = _force_deviations(seen, data)
     energies = _energy_deviations(seen, data)
     each = tuple(_metrics([modes[m]], forces[m : m + 1], energies[m : m + 1]) for m in range(data.topology.n_molecules))
     return Judgement(_metrics(list(modes), forces, energies), each, modes, seen)
 
 
-def _compare_modes(seen: Observation, data: TrainingSet, m: int, example: Example) -> ModeComparison | None:
+def _compare_modes(seen: Observation, m: int, example: Example) -> ModeComparison | None:
     if example.treated is None:
         return None
     n = len(example.treated.eigenvalues)

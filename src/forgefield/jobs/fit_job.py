@@ -86,7 +86,7 @@ def _begin(prepared: Prepared, output: Path, resume: bool) -> tuple[Stage, np.nd
 def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str]) -> Outcome:
     """Write the force field, results.json, report.html and fit.log."""
     fitted = with_values(prepared.assignment, outcome.values)
-    files = write_force_fields(fitted, prepared.molecules, prepared.file, output)
+    files = write_force_fields(fitted, prepared.molecules, prepared.formats, output)
     told = replace(outcome.record, files=(*files, "results.json", "fit.log"))
     write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
     write_text(output / "report.html", fit_report(told))

@@ -17,6 +17,7 @@ from forgefield.fit.training import Example, TrainingSet, training_set
 from forgefield.jobs.choices import bonded_terms, chosen_formats, targets, van_der_waals
 from forgefield.jobs.load import load
 from forgefield.jobs.starting import estimated, prior, with_values
+from forgefield.jobs.writing import formats_to_write
 from forgefield.models.forcefield import select
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.molecule import Molecule
@@ -33,6 +34,8 @@ class Prepared:
     """Its model holds the starting values."""
     data: TrainingSet
     input_sha256: str
+    formats: tuple[str, ...]
+    """Formats in which the force field will be written."""
     warnings: tuple[str, ...]
 
     @property
@@ -79,6 +82,7 @@ def prepare(path: Path, *, starts: int | None = None) -> Prepared:
     assignment = _assigned(file, [e.molecule for e in examples])
     found = estimated(assignment, examples, file.forcefield.estimate)
     assignment = with_values(assignment, found.values)
+    formats, unwritten = formats_to_write(assignment, [e.molecule for e in examples], file)
     statements = tuple(
         f"{e.molecule.name}: {e.treated.statement}"
         for e in examples
@@ -91,7 +95,8 @@ def prepare(path: Path, *, starts: int | None = None) -> Prepared:
         assignment=assignment,
         data=training_set(assignment.topology, examples),
         input_sha256=_digest(path, examples),
-        warnings=(*warnings, *statements, *found.warnings),
+        formats=formats,
+        warnings=(*warnings, *statements, *found.warnings, *unwritten),
     )
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from forgefield.assign.assignment import Assignment
 from forgefield.config import FitFile
+from forgefield.errors import InputError
 from forgefield.io.frcmod import write_frcmod
 from forgefield.io.generated_fld import write_generated_fld
 from forgefield.io.openmm_xml import write_openmm_xml
@@ -18,11 +20,35 @@ _WRITERS: dict[str, tuple[str, Callable[[Path, Assignment, list[Molecule]], None
 }
 
 
-def write_force_fields(assignment: Assignment, molecules: list[Molecule], file: FitFile, output: Path) -> list[str]:
-    """Write every format asked for and return the names of the files."""
+def write_force_fields(
+    assignment: Assignment, molecules: list[Molecule], formats: tuple[str, ...], output: Path
+) -> list[str]:
+    """Write every format and return the names of the files."""
     written = []
-    for name in chosen_formats(file):
+    for name in formats:
         filename, write = _WRITERS[name]
         write(output / filename, assignment, molecules)
         written.append(filename)
     return written
+
+
+def formats_to_write(
+    assignment: Assignment, molecules: list[Molecule], file: FitFile
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the formats that hold this force field, tried out before anything is fitted, and warnings.
+
+    Raises InputError for a format that FIT.toml names and that cannot hold it; others are left out with a warning.
+    """
+    formats, warnings = [], []
+    with TemporaryDirectory() as folder:
+        for name in chosen_formats(file):
+            try:
+                write_force_fields(assignment, molecules, (name,), Path(folder))
+            except InputError as error:
+                message = str(error).replace(f"{folder}/", "")
+                if file.forcefield.write is not None:
+                    raise InputError(f'[forcefield] write = "{name}": {message}') from error
+                warnings.append(f"not written as {name}: {message}")
+            else:
+                formats.append(name)
+    return tuple(formats), warnings
