@@ -41,7 +41,7 @@ class Mm3Assignment:
 
     assignment: Assignment
     file: Mm3File
-    lines: tuple[Int[np.ndarray, " interactions"], ...]
+    lines: tuple[Int[np.ndarray, " _"], ...]
     """For each term of the model, the line of each interaction; 0 where several lines or none supplied it."""
     nonbonded_lines: Int[np.ndarray, " atoms"]
     """Line of the van der Waals row of each atom of the batch; 0 where none names its type."""

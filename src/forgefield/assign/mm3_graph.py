@@ -68,6 +68,11 @@ class Graph:
         """Whether a name stands for an atom's type."""
         return self.names.fits(name, self.classes[atom])
 
+    def atoms_called(self, name: str) -> frozenset[int]:
+        """Return the atoms whose types a name stands for."""
+        classes = frozenset(c for c in set(self.classes) if self.names.fits(name, c))
+        return frozenset(atom for atom, c in enumerate(self.classes) if c in classes)
+
     def covalent(self, atom: int) -> list[int]:
         """Return the neighbours of an atom by bonds of order above zero."""
         return [other for other, order in self.around[atom].items() if order > 0.0]

@@ -86,7 +86,7 @@ class Ledger:
         """Return what stands for the charges of atoms of the batch among the parameters until all values are known."""
         return -1 - atom
 
-    def interactions(self) -> tuple[tuple[Term, Interactions, Int[np.ndarray, " interactions"]], ...]:
+    def interactions(self) -> tuple[tuple[Term, Interactions, Int[np.ndarray, " _"]], ...]:
         """Return the terms with their interactions and the lines that supplied these."""
         found = []
         for term, group in self.groups.items():

@@ -35,6 +35,16 @@ class _Embedding:
     alternates: frozenset[str]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A substructure that lies somewhere in a molecule."""
+
+    which: int
+    embeddings: list[_Embedding]
+    atoms: frozenset[int]
+    """All atoms it covers."""
+
+
 @dataclass
 class Tables:
     """The rows of a file, arranged for look-up."""
@@ -48,6 +58,8 @@ class Tables:
     """Main rows whose names fit some classes of atoms, with the order of the atoms in which they do."""
     placed: dict[tuple[int, RowKind, tuple[int, ...]], list[tuple[int, Mm3Row, tuple[int, ...]]]] = field(init=False)
     """Rows of a substructure that fit some positions (0 outside), last first."""
+    fitting: dict[AtomClass, frozenset[str]] = field(init=False)
+    """The names in the main tables that stand for a class of atoms."""
 
     def __post_init__(self) -> None:
         self.names = TypeNames(self.file.equivalences)
@@ -62,18 +74,27 @@ class Tables:
         ]
         self.named = {}
         self.placed = {}
+        self.fitting = {}
 
     def main_candidates(self, kind: RowKind, classes: tuple[AtomClass, ...]) -> list[tuple[Mm3Row, tuple[int, ...]]]:
         """Return the main rows whose names fit, in the order of the file."""
         key = kind, classes
         if key not in self.named:
+            fitting = [self._names_of(c) for c in classes]
+            orders = arrangements(kind, len(classes))
             self.named[key] = [
                 (row, order)
                 for row in self.main[kind]
-                for order in arrangements(kind, len(classes))
-                if all(self.names.fits(str(n), classes[i]) for n, i in zip(row.names, order, strict=True))
+                for order in orders
+                if all(name in fitting[i] for name, i in zip(row.names, order, strict=True))
             ]
         return self.named[key]
+
+    def _names_of(self, atom: AtomClass) -> frozenset[str]:
+        if atom not in self.fitting:
+            names = {str(name) for row in self.file.rows for name in row.names}
+            self.fitting[atom] = frozenset(name for name in names if self.names.fits(name, atom))
+        return self.fitting[atom]
 
     def substructure_candidates(
         self, which: int, kind: RowKind, places: tuple[int, ...]
@@ -112,20 +133,30 @@ class Matcher:
 
     tables: Tables
     graph: Graph
-    found: list[tuple[int, list[_Embedding]]] = field(init=False)
-    """The substructures that lie somewhere in the molecule, last of the file first."""
+    found: dict[RowKind, list[_Found]] = field(init=False)
+    """The substructures with rows of a kind that lie somewhere in the molecule, last of the file first."""
 
     def __post_init__(self) -> None:
         places = [_embeddings(substructure, self.graph) for substructure in self.tables.file.substructures]
-        self.found = [(which, found) for which, found in reversed(list(enumerate(places))) if found]
+        laid = [
+            _Found(which, found, frozenset(atom for embedding in found for atom in embedding.position))
+            for which, found in reversed(list(enumerate(places)))
+            if found
+        ]
+        self.found = {kind: [f for f in laid if self.tables.inside[f.which][kind]] for kind in RowKind}
 
     def match(self, kind: RowKind, atoms: Atoms) -> Match | None:
         """Return the row of an interaction, or None where no row covers it."""
-        for which, places in self.found:
-            match = self._in_substructure(which, places, kind, atoms)
-            if match is not None:
-                return match
+        for found in self.found[kind]:
+            if not found.atoms.isdisjoint(atoms):
+                match = self._in_substructure(found, kind, atoms)
+                if match is not None:
+                    return match
         return self.main_match(kind, atoms)
+
+    def may_match(self, kind: RowKind, classes: tuple[AtomClass, ...]) -> bool:
+        """Whether some row may cover an interaction of atoms of these classes."""
+        return bool(self.found[kind]) or bool(self.tables.main_candidates(kind, classes))
 
     def main_match(self, kind: RowKind, atoms: Atoms) -> Match | None:
         """Return the row of the main tables that covers an interaction, the first that does."""
@@ -138,21 +169,19 @@ class Matcher:
 
     def atom_row(self, atom: int) -> tuple[Mm3Row, int] | None:
         """Return a substructure's van der Waals row for an atom (a position and `00`), and which one's it is."""
-        for which, places in self.found:
-            for _, row in reversed(self.tables.inside[which][RowKind.VAN_DER_WAALS]):
-                if row.names[1] == ANY and any(p.position.get(atom) == row.names[0] for p in places):
-                    return row, which
+        for found in self.found[RowKind.VAN_DER_WAALS]:
+            for _, row in reversed(self.tables.inside[found.which][RowKind.VAN_DER_WAALS]):
+                if row.names[1] == ANY and any(e.position.get(atom) == row.names[0] for e in found.embeddings):
+                    return row, found.which
         return None
 
-    def _in_substructure(self, which: int, places: list[_Embedding], kind: RowKind, atoms: Atoms) -> Match | None:
+    def _in_substructure(self, found: _Found, kind: RowKind, atoms: Atoms) -> Match | None:
         best: tuple[tuple[bool, int], Match] | None = None
-        if not self.tables.inside[which][kind]:
-            return None
-        for embedding in places:
+        for embedding in found.embeddings:
             position = tuple(embedding.position.get(a, 0) for a in atoms)
             if not any(position):
                 continue
-            for number, row, order in self.tables.substructure_candidates(which, kind, position):
+            for number, row, order in self.tables.substructure_candidates(found.which, kind, position):
                 # An alternate whose condition holds beats the plain rows; otherwise the last row wins.
                 rank = bool(row.alternate), number
                 arranged = tuple(atoms[i] for i in order)
@@ -161,7 +190,7 @@ class Matcher:
                 if row.alternate and row.alternate not in embedding.alternates:
                     continue
                 if self._names_fit(row, arranged) and self._neighbours_fit(row, arranged, tuple(embedding.position)):
-                    best = rank, Match(row, arranged, which)
+                    best = rank, Match(row, arranged, found.which)
         return None if best is None else best[1]
 
     def _names_fit(self, row: Mm3Row, arranged: Atoms) -> bool:
@@ -183,7 +212,8 @@ class Matcher:
 
 def _embeddings(substructure: Substructure, graph: Graph) -> list[_Embedding]:
     found = []
-    for image in embeddings(substructure.pattern, graph.around, graph.fits):
+    members = {name: graph.atoms_called(name) for name in set(substructure.pattern.names)}
+    for image in embeddings(substructure.pattern, graph.around, lambda name, atom: atom in members[name]):
         holds = frozenset(
             label for label, condition in substructure.conditions.items() if _holds(condition, image, graph)
         )

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int
 
 from forgefield import units
 from forgefield.assign.mm3_file import NonbondedRow, RowKind
+from forgefield.assign.mm3_graph import AtomClass
 from forgefield.assign.mm3_ledger import Ledger
 from forgefield.assign.mm3_match import Atoms, Match, Matcher
 from forgefield.molecules.paths import bond_separations
@@ -17,6 +18,7 @@ from forgefield.terms.shifted import scaled, shifted
 from forgefield.terms.term import Term
 
 RADIUS, DEPTH, OFFSET = 0, 1, 2
+_PAIR_KINDS = (RowKind.HYDROGEN_BOND, RowKind.VAN_DER_WAALS)
 
 
 @dataclass(frozen=True)
@@ -130,19 +132,25 @@ class Nonbonded:
         """
         special = np.zeros(len(pairs), dtype=bool)
         by_row: dict[tuple[int, bool], tuple[Match, list[Atoms]]] = {}
-        for place, (pair, near) in enumerate(zip(pairs.tolist(), is_14.tolist(), strict=True)):
-            match = self._pair_match(tuple(pair), hydrogen_bonds=() if near else (RowKind.HYDROGEN_BOND,))
+        classes = self.matcher.graph.classes
+        kinds: dict[tuple[AtomClass, AtomClass], tuple[RowKind, ...]] = {}
+        for place, ((i, j), near) in enumerate(zip(pairs.tolist(), is_14.tolist(), strict=True)):
+            key = classes[i], classes[j]
+            if key not in kinds:
+                kinds[key] = tuple(kind for kind in _PAIR_KINDS if self.matcher.may_match(kind, key))
+            match = self._pair_match((i, j), kinds[key], near) if kinds[key] else None
             if match is not None:
                 special[place] = True
-                by_row.setdefault((match.row.line, near), (match, []))[1].append(tuple(pair))
+                by_row.setdefault((match.row.line, near), (match, []))[1].append((i, j))
         for (_, near), (match, found) in by_row.items():
             self._enter_pairs(match, np.array(found), self.ledger.file.factors["V14"] if near else 1.0)
         return special
 
-    def _pair_match(self, pair: Atoms, hydrogen_bonds: tuple[RowKind, ...]) -> Match | None:
-        for kind in (*hydrogen_bonds, RowKind.VAN_DER_WAALS):
-            match = self.matcher.match(kind, pair)
-            if match is not None and (kind == RowKind.VAN_DER_WAALS or any(match.row.columns[:2])):
+    def _pair_match(self, pair: Atoms, kinds: tuple[RowKind, ...], is_14: bool) -> Match | None:
+        for kind in kinds:
+            bridge = kind == RowKind.HYDROGEN_BOND
+            match = None if bridge and is_14 else self.matcher.match(kind, pair)
+            if match is not None and (not bridge or any(match.row.columns[:2])):
                 return match
         return None
 

@@ -12,7 +12,7 @@ from forgefield.io.fld_header import Header, header_line
 from forgefield.io.fld_rows import (
     PhysicalRow,
     condition_row,
-    continuation_count,
+    interaction_row,
     main_row,
     nonbonded_row,
     substructure_row,
@@ -50,15 +50,11 @@ class _Reader:
     place: int = 0
     """The line being read, 0-based."""
 
-    def physical_row(self) -> PhysicalRow:
-        """Return the current line with the lines that continue it, and move to the last of them."""
-        line, number = self.lines[self.place], self.place + 1
-        count = continuation_count(line)
-        continuations = self.lines[number : number + count]
-        if len(continuations) < count or any(t[1:2] != line[1:2] or t[2:54].strip() for t in continuations):
-            raise InputError(f"a qualifier announces {count} continuation line(s), which do not follow")
-        self.place += count
-        return PhysicalRow(line, continuations, number)
+    def interaction_row(self) -> PhysicalRow:
+        """Return the row that begins on the current line, and move to its last line."""
+        row = interaction_row(self.lines, self.place)
+        self.place = row.last - 1
+        return row
 
 
 def read_fld(path: str | Path) -> Mm3File:
@@ -181,7 +177,7 @@ def _nonbonded(reader: _Reader, line: str) -> None:
     if _END_OF_NONBONDED in line:
         reader.section = "closed"
         return
-    row = PhysicalRow(line, [], reader.place + 1)
+    row = PhysicalRow(line, reader.place + 1, reader.place + 1)
     reader.nonbonded.append(nonbonded_row(row, reader.scales[RowKind.VAN_DER_WAALS][1]))
 
 
@@ -198,16 +194,16 @@ def _pattern(reader: _Reader, line: str) -> None:
 def _row(reader: _Reader, line: str) -> None:
     inside = reader.inside
     if inside is None:
-        reader.rows.append(main_row(reader.physical_row(), reader.scales))
+        reader.rows.append(main_row(reader.interaction_row(), reader.scales))
         return
     assert inside.pattern is not None
     if line[1:2].isupper():
-        condition = condition_row(PhysicalRow(line, [], reader.place + 1), len(inside.pattern))
+        condition = condition_row(PhysicalRow(line, reader.place + 1, reader.place + 1), len(inside.pattern))
         if line[0] in inside.conditions:
             raise InputError(f"alternate {line[0]!r} has a second condition")
         inside.conditions[line[0]] = condition
     else:
-        inside.rows.append(substructure_row(reader.physical_row(), reader.scales, len(inside.pattern)))
+        inside.rows.append(substructure_row(reader.interaction_row(), reader.scales, len(inside.pattern)))
 
 
 def _close_substructure(reader: _Reader) -> None:

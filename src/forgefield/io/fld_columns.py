@@ -2,6 +2,7 @@
 
 import math
 import re
+from typing import NamedTuple
 
 from forgefield import units
 from forgefield.assign.mm3_file import Neighbour, RowKind
@@ -20,6 +21,8 @@ COMMENT = 96
 
 ANY = "00"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)$")
+_SOUND = re.compile(r" +[+-]?(\d+\.?\d*|\.\d+) ?$")
+"""A number that stands at the right of its columns, up to one place, and does not touch their left edge."""
 _NAME = re.compile(r"[A-Z0][A-Za-z0-9]$")
 _BEND_BEND = 71.94
 """kcal/mol/rad² in the bend-bend energy of MM3 (Lii & Allinger, JACS 1989, 111, 8551)."""
@@ -27,6 +30,14 @@ _TORSION_STRETCH = 5.9975
 """1/Å in the torsion-stretch energy of MM3, as MacroModel has it."""
 _DEBYE = 1.0 / 4.80298
 """e·Å by the elementary charge of 1963, with which the pair energies of MacroModel's listings come out."""
+
+
+class Qualifier(NamedTuple):
+    """Four columns that name two neighbours, and how many lines follow that say what these bear."""
+
+    announces: int
+    first: str
+    second: str
 
 
 def column_scales(factors: dict[str, float]) -> dict[RowKind, tuple[float, ...]]:
@@ -70,11 +81,26 @@ def number_in(line: str, start: int, end: int) -> float | None:
 
 
 def numbers_in(line: str, columns: tuple[tuple[int, int], ...]) -> tuple[float | None, ...]:
-    """Return the numbers in each of some columns."""
-    return tuple(number_in(line, start, end) for start, end in columns)
+    """Return the numbers in each of some columns; raises InputError as `number_in`."""
+    numbers: list[float | None] = []
+    for start, end in columns:
+        text = line[start:end]
+        sound = _SOUND.match(text) and len(text) == end - start and line[end : end + 1] in ("", " ")
+        numbers.append(float(text) if sound else number_in(line, start, end))
+    return tuple(numbers)
 
 
-def name_in(line: str, start: int, *, position_count: int | None = None) -> str | int | None:
+def names_in(line: str, starts: tuple[int, ...], position_count: int | None) -> list[str | int | None]:
+    """Return the names or positions that begin in some columns; raises InputError as `name_in`."""
+    names: list[str | int | None] = []
+    for start in starts:
+        text = line[start : start + 2]
+        sound = _NAME.match(text) and (text == ANY or not text.isdecimal())
+        names.append(text if sound else name_in(line, start, position_count))
+    return names
+
+
+def name_in(line: str, start: int, position_count: int | None) -> str | int | None:
     """Return the type name in two columns, or, inside a substructure, the position; None where they are blank.
 
     Raises InputError for anything else and for a position that the pattern of `position_count` atoms lacks.
@@ -94,37 +120,35 @@ def name_in(line: str, start: int, *, position_count: int | None = None) -> str 
     return field
 
 
-def qualifier_in(line: str, start: int) -> tuple[int, tuple[str, str]] | None:
-    """Return how many continuation lines a qualifier announces and the two names it holds; None where blank."""
-    prefix, text = line[start - 1 : start].strip(), line[start : start + 4]
-    if not text.strip() and not prefix:
-        return None
-    if len(text) < 4 or any(not _NAME.match(text[i : i + 2]) for i in (0, 2)):
-        raise InputError(f"{text!r} in columns {start + 1}-{start + 4} does not hold two type names")
-    if prefix and prefix not in "123":
-        raise InputError(f"{prefix!r} in column {start}: 1, 2 or 3 continuation lines may be announced")
-    return int(prefix or 0), (text[:2], text[2:])
+def qualifiers_in(line: str, starts: tuple[int, ...]) -> tuple[Qualifier | None, ...]:
+    """Return the qualifiers that begin in some columns, None where they are blank.
+
+    Raises InputError for one that does not hold two names, or announces anything but up to three lines.
+    """
+    qualifiers: list[Qualifier | None] = []
+    for start in starts:
+        prefix, text = line[start - 1 : start].strip(), line[start : start + 4]
+        if not prefix and not text.strip():
+            qualifiers.append(None)
+            continue
+        if len(text) < 4 or not _NAME.match(text[:2]) or not _NAME.match(text[2:]):
+            raise InputError(f"{text!r} in columns {start + 1}-{start + 4} does not hold two type names")
+        if prefix and prefix not in "123":
+            raise InputError(f"{prefix!r} in column {start}: 1, 2 or 3 continuation lines may be announced")
+        qualifiers.append(Qualifier(int(prefix or 0), text[:2], text[2:]))
+    return tuple(qualifiers)
 
 
-def neighbours_in(line: str, continuations: list[str], start: int) -> tuple[Neighbour, ...]:
-    """Return what a qualifier and its continuation lines ask of an atom's neighbours."""
-    found = qualifier_in(line, start)
-    if found is None:
+def neighbours_of(qualifier: Qualifier | None, continuations: tuple[Qualifier | None, ...]) -> tuple[Neighbour, ...]:
+    """Return what a qualifier, and those below it on the lines it announces, ask of an atom's neighbours."""
+    if qualifier is None or (not qualifier.announces and qualifier.first == qualifier.second == ANY):
         return ()
-    count, names = found
-    beyond = [qualifier_in(text, start) for text in continuations[:count]]
-    neighbours = []
-    for place, name in enumerate(names):
-        further = tuple(b[1][place] for b in beyond if b is not None and b[1][place] != ANY)
-        if name != ANY or further:
-            neighbours.append(Neighbour(name, further))
-    return tuple(neighbours)
-
-
-def announced(line: str, starts: tuple[int, ...]) -> int:
-    """Return the number of continuation lines that the qualifiers of a line announce."""
-    found = (qualifier_in(line, start) for start in starts)
-    return max((f[0] for f in found if f is not None), default=0)
+    below = [c for c in continuations[: qualifier.announces] if c is not None]
+    asked = (
+        (qualifier.first, tuple(c.first for c in below if c.first != ANY)),
+        (qualifier.second, tuple(c.second for c in below if c.second != ANY)),
+    )
+    return tuple(Neighbour(name, beyond) for name, beyond in asked if name != ANY or beyond)
 
 
 def with_numbers(line: str, columns: tuple[tuple[int, int], ...], values: tuple[float | None, ...]) -> str:

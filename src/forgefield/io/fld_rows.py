@@ -16,10 +16,11 @@ from forgefield.io.fld_columns import (
     QUALIFIERS,
     SELECTION,
     SUBSTRUCTURE_NAMES,
-    announced,
     name_in,
-    neighbours_in,
+    names_in,
+    neighbours_of,
     numbers_in,
+    qualifiers_in,
 )
 
 _ATOMS = {kind: (n,) for kind, n in N_ATOMS.items()} | {RowKind.HYDROGEN_BOND: (2, 3, 4)}
@@ -42,18 +43,34 @@ class PhysicalRow:
     """The lines of one row, and where the first of them stands (1-based)."""
 
     line: str
-    continuations: list[str]
     number: int
+    last: int
+    """The last physical line."""
+    neighbours: tuple[tuple[Neighbour, ...], ...] = ()
+    """What the row asks of each of up to four atoms."""
+    n_qualifiers: int = 0
+    """Number of atoms that it has qualifiers for."""
 
-    @property
-    def last(self) -> int:
-        """The last physical line."""
-        return self.number + len(self.continuations)
 
+def interaction_row(lines: list[str], place: int) -> PhysicalRow:
+    """Return the row that begins at `lines[place]`, with the lines that continue it.
 
-def continuation_count(line: str) -> int:
-    """Return how many of the following lines continue this interaction row."""
-    return announced(line, QUALIFIERS)
+    Raises InputError where these do not follow.
+    """
+    line = lines[place]
+    qualifiers = qualifiers_in(line, QUALIFIERS)
+    count = max((q.announces for q in qualifiers if q is not None), default=0)
+    continuations = lines[place + 1 : place + 1 + count]
+    if len(continuations) < count or any(t[1:2] != line[1:2] or t[2:54].strip() for t in continuations):
+        raise InputError(f"a qualifier announces {count} continuation line(s), which do not follow")
+    below = [qualifiers_in(text, QUALIFIERS) for text in continuations]
+    return PhysicalRow(
+        line=line,
+        number=place + 1,
+        last=place + 1 + count,
+        neighbours=tuple(neighbours_of(q, tuple(b[i] for b in below)) for i, q in enumerate(qualifiers)),
+        n_qualifiers=next((i for i, q in enumerate(qualifiers) if q is None), len(qualifiers)),
+    )
 
 
 def row_kind(line: str) -> RowKind:
@@ -77,8 +94,8 @@ def main_row(row: PhysicalRow, scales: dict[RowKind, tuple[float, ...]]) -> Mm3R
     if wrong:
         raise InputError(f"{wrong[0]!r} between the types is no bond symbol ({' '.join(BOND_SYMBOLS)})")
     _nothing_else(row.line, [*_spans(MAIN_NAMES, names), *((b, b + 1) for b in MAIN_BONDS[: len(bonds)])])
-    found = _row(row, kind, names, bonds, _neighbours(row, len(names)), scales)
-    if any(not row.line[q : q + 4].strip() for q in QUALIFIERS[: len(names)]):
+    found = _row(row, kind, names, bonds, scales)
+    if row.n_qualifiers < len(names):
         raise InputError(f"the line ends before the qualifiers of its {len(names)} atoms (0000 where there are none)")
     return found
 
@@ -93,7 +110,7 @@ def substructure_row(row: PhysicalRow, scales: dict[RowKind, tuple[float, ...]],
     if not any(isinstance(name, int) for name in names):
         raise InputError("the row names no position of the pattern")
     _nothing_else(row.line, _spans(SUBSTRUCTURE_NAMES, names))
-    return _row(row, kind, names, (), _neighbours(row, len(names)), scales)
+    return _row(row, kind, names, (), scales)
 
 
 def condition_row(row: PhysicalRow, position_count: int) -> Condition:
@@ -114,22 +131,23 @@ def condition_row(row: PhysicalRow, position_count: int) -> Condition:
 def nonbonded_row(row: PhysicalRow, depth_scale: float) -> NonbondedRow:
     """Return a van der Waals row of a type."""
     line = row.line
-    name = name_in(line, 2)
+    name = name_in(line, 2, None)
     if not isinstance(name, str) or line[:2].strip():
         raise InputError("a non-bonded row has a type name in columns 3-4")
     radius, depth, offset, charge = numbers_in(line, NONBONDED_CONSTANTS)
     radius, depth, offset = _complete((radius, depth, offset), 3)
     if radius <= 0.0 or depth < 0.0 or not -1.0 < offset < 1.0:
         raise InputError("a radius must be positive, a depth must not be negative, an offset is a fraction below 1")
-    if not line[NONBONDED_QUALIFIER : NONBONDED_QUALIFIER + 4].strip():
-        raise InputError("the line ends before its qualifier (0000 where there is none)")
+    (qualifier,) = qualifiers_in(line, (NONBONDED_QUALIFIER,))
+    if qualifier is None or qualifier.announces:
+        raise InputError("a non-bonded row ends with one qualifier (0000 where there is none) on the same line")
     return NonbondedRow(
         name=name,
         radius=radius,
         depth=depth * depth_scale,
         offset=offset,
         charge=charge,
-        neighbours=neighbours_in(line, row.continuations, NONBONDED_QUALIFIER),
+        neighbours=neighbours_of(qualifier, ()),
         line=row.last,
         origin=line[SELECTION : SELECTION + 1].strip(),
         quality=line[SELECTION + 2 : SELECTION + 3].strip(),
@@ -141,7 +159,6 @@ def _row(
     kind: RowKind,
     names: tuple[str | int, ...],
     bonds: tuple[str, ...],
-    neighbours: tuple[tuple[Neighbour, ...], ...],
     scales: dict[RowKind, tuple[float, ...]],
 ) -> Mm3Row:
     values = numbers_in(row.line, CONSTANTS)
@@ -159,7 +176,7 @@ def _row(
         names=names,
         bonds=bonds,
         columns=tuple(None if v is None else v * s for v, s in zip(values, scales[kind], strict=False)),
-        neighbours=neighbours,
+        neighbours=row.neighbours[: len(names)],
         line=row.last,
         first_line=row.number,
         alternate=row.line[:1].strip(),
@@ -172,16 +189,12 @@ def _row(
 def _names(
     line: str, starts: tuple[int, ...], counts: tuple[int, ...], position_count: int | None
 ) -> tuple[str | int, ...]:
-    found = [name_in(line, start, position_count=position_count) for start in starts[: counts[-1]]]
+    found = names_in(line, starts[: counts[-1]], position_count)
     names = tuple(name for name in found if name is not None)
     if len(names) not in counts or any(name is None for name in found[: len(names)]):
         wanted = " or ".join(str(n) for n in counts)
         raise InputError(f"the row names {len(names)} atom(s), not {wanted}, in its fixed columns")
     return names
-
-
-def _neighbours(row: PhysicalRow, n_atoms: int) -> tuple[tuple[Neighbour, ...], ...]:
-    return tuple(neighbours_in(row.line, row.continuations, start) for start in QUALIFIERS[:n_atoms])
 
 
 def _complete(values: tuple[float | None, ...], required: int) -> tuple[float, ...]:
@@ -197,7 +210,9 @@ def _spans(starts: tuple[int, ...], names: tuple[str | int, ...]) -> list[tuple[
 
 def _nothing_else(line: str, spans: list[tuple[int, int]]) -> None:
     """Raise InputError unless the columns before the numbers are blank outside the kind and these spans."""
-    used = {0, 1, *(column for start, end in spans for column in range(start, end))}
-    stray = [(i, c) for i, c in enumerate(line[: CONSTANTS[0][0]]) if c != " " and i not in used]
-    if stray:
-        raise InputError(f"unexpected {stray[0][1]!r} in column {stray[0][0] + 1}, between or after the names")
+    rest = line[: CONSTANTS[0][0]]
+    for start, end in [(0, 2), *spans]:
+        rest = rest[:start] + " " * (end - start) + rest[end:]
+    if rest.strip():
+        column = len(rest) - len(rest.lstrip())
+        raise InputError(f"unexpected {rest[column]!r} in column {column + 1}, between or after the names")

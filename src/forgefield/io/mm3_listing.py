@@ -75,7 +75,7 @@ def mm3_listings(molecules: list[Molecule], assigned: Mm3Assignment, model: Forc
 @eqx.filter_jit
 def _energies(
     model: ForceField, topology: Topology, positions: Float[Array, "atoms 3"]
-) -> tuple[Float[Array, " interactions"], ...]:
+) -> tuple[Float[Array, " _"], ...]:
     return model.interaction_energies(topology, positions)
 
 

@@ -1,0 +1,72 @@
+"""Damaged force-field files end in a result or in one clear error, never in another exception."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from forgefield.assign.mm3 import assign_mm3
+from forgefield.errors import ForgeFieldError
+from forgefield.io.atom_types import read_atom_types
+from forgefield.io.fld import read_fld, write_fld
+from forgefield.io.mae import read_mae
+
+FILES = ["mm3", "rh_hyd_enamide_start", "rh_hyd_enamide_final", "rh_hyd_enamide_seminario"]
+CHARACTERS = st.sampled_from(" -=%*.()0123456789ACHNOPRSXZabl\n\t\x00\xe9")
+
+
+@st.composite
+def damaged(draw, text):
+    """The text after a few deletions, insertions, replacements, cuts and swaps of lines."""
+    for _ in range(draw(st.integers(1, 4))):
+        place = draw(st.integers(0, max(len(text) - 1, 0)))
+        length = draw(st.integers(1, 40))
+        kind = draw(st.sampled_from(["delete", "insert", "replace", "cut", "drop line", "double line", "shorten"]))
+        new = "".join(draw(st.lists(CHARACTERS, min_size=1, max_size=6)))
+        start, end = text.rfind("\n", 0, place) + 1, text.find("\n", place) % (len(text) + 1)
+        text = {
+            "delete": text[:place] + text[place + length :],
+            "insert": text[:place] + new + text[place:],
+            "replace": text[:place] + new + text[place + len(new) :],
+            "cut": text[:place],
+            "drop line": text[:start] + text[end + 1 :],
+            "double line": text[:end] + "\n" + text[start:end] + text[end:],
+            "shorten": text[:place] + text[end:],
+        }[kind]
+    return text
+
+
+@pytest.fixture(scope="module")
+def molecule(data):
+    folder = data / "rh-enamide"
+    path = sorted((folder / "mae").glob("*.mae"))[0]
+    return read_mae(path, atom_types=read_atom_types(folder / "forcefield/atom.typ"))[0]
+
+
+def check(examples, source: Path, target: Path, molecule):
+    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(content=damaged(source.read_bytes().decode("latin-1")))
+    def ends_in_a_result_or_a_clear_error(content):
+        target.write_bytes(content.encode("latin-1"))
+        with suppress(ForgeFieldError):
+            file = read_fld(target)
+            write_fld(target, file, {})
+            assert target.read_bytes() == content.encode("latin-1")
+            values = np.asarray(assign_mm3([molecule], file).assignment.model.values)
+            assert np.isfinite(values).all()
+
+    ends_in_a_result_or_a_clear_error()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damaged_file_ends_in_a_result_or_a_clear_error(data, tmp_path, molecule, name):
+    check(50, data / f"rh-enamide/forcefield/{name}.fld", tmp_path / "damaged.fld", molecule)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FILES)
+def test_much_damaged_file_ends_in_a_result_or_a_clear_error(data, tmp_path, molecule, name):
+    check(500, data / f"rh-enamide/forcefield/{name}.fld", tmp_path / "damaged.fld", molecule)
