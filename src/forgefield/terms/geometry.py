@@ -2,23 +2,24 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 Scalar = Float[Array, ""]
 
 
-def distance(x: Float[Array, "2 3"]) -> Scalar:
+def distance(x: Float[Array | np.ndarray, "2 3"]) -> Scalar:
     """Return the distance |x₁ - x₀|, in the unit of x."""
     arm = x[1] - x[0]
     return jnp.sqrt(arm @ arm)
 
 
-def angle(x: Float[Array, "3 3"]) -> Scalar:
+def angle(x: Float[Array | np.ndarray, "3 3"]) -> Scalar:
     """Return the angle at the middle atom [rad], atan2(|a×b|, a·b) for the arms a and b.
 
     At exactly 0 or 180° the derivatives are those within one (arbitrary) plane, so finite.
     """
-    return between(x[0] - x[1], x[2] - x[1])
+    return between(jnp.asarray(x[0] - x[1]), jnp.asarray(x[2] - x[1]))
 
 
 @jax.custom_jvp
@@ -77,7 +78,7 @@ def cosine_and_switch(
     return cosine, jnp.where(flat, 0.0, _switch(sine2_first) * _switch(sine2_second))
 
 
-def dihedral(x: Float[Array, "4 3"]) -> Scalar:
+def dihedral(x: Float[Array | np.ndarray, "4 3"]) -> Scalar:
     """Return the dihedral angle [rad] in (-π, π], 0 for cis, positive clockwise along the central bond (IUPAC).
 
     Undefined next to a straight angle, where it is 0.
