@@ -18,12 +18,14 @@ _SMALL_COST = 1e-4
 """A cost far below this (deviations of a hundredth of their tolerance) need not be lowered further."""
 _ACCEPTED = 1e-4
 """A step is taken when the cost falls by this share of what the quadratic model promised."""
+_FAIR, _GOOD = 0.25, 0.75
+"""Gains from which the damping is lowered, and lowered more."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
 
 
 class LevenbergMarquardt(eqx.Module):
-    """Damped Gauss-Newton with gain-ratio control (H. B. Nielsen, IMM-REP-1999-05).
+    """Damped Gauss-Newton; the ratio of the gain to the promised one controls the damping.
 
     `tolerance`: a start has converged when a full Newton step promises to lower the cost by less than
     this fraction of it.
@@ -108,7 +110,8 @@ def step(
     finite = jnp.isfinite(new.cost) & jnp.all(jnp.isfinite(new.gradient)) & jnp.all(jnp.isfinite(new.normal))
     first = jnp.isinf(model.cost)
     accepted = finite & (first | ((gain > _ACCEPTED) & (new.cost < model.cost))) & ~state.done
-    calmer = jnp.where(first, 1.0, jnp.clip(1.0 - (2.0 * gain - 1.0) ** 3, 1.0 / 3.0, 1.0))
+    # A gain near a half is that of a residual quadratic in the step: damping would only slow it down.
+    calmer = jnp.where(first, 1.0, jnp.where(gain > _GOOD, 0.2, jnp.where(gain > _FAIR, 0.4, 2.0)))
     kept = Quadratic(
         jnp.where(accepted, new.cost, model.cost),
         jnp.where(accepted, new.gradient, model.gradient),

@@ -13,7 +13,7 @@ from forgefield.io.references import matching_files, pair, read_references
 from forgefield.io.structures import read_structures
 from forgefield.jobs.choices import policy
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
-from forgefield.molecules.molecule import Molecule, Reference, standard_masses
+from forgefield.molecules.molecule import Molecule, Reference, standard_masses, symbol
 
 
 def load(file: FitFile, folder: Path) -> tuple[list[Example], list[str]]:
@@ -69,7 +69,9 @@ def _example(
         if reference.gradient is None:
             warnings.append(f"{name}: no gradient in the file; the structure is taken to be stationary (zero forces)")
             reference = replace(reference, gradient=np.zeros_like(reference.positions))
-    saddle = treated is not None and treated.before.frequencies[0] < -NOISE
+    saddle = treated is not None and bool((treated.before.frequencies < -NOISE).any())
+    # Energies of different compositions have no common zero.
+    group = f"{group} {''.join(sorted(symbol(z) for z in reference.species))}"
     return Example(_bonded(molecule, reference, saddle, name), reference, treated, group), warnings
 
 

@@ -59,9 +59,12 @@ def estimated(assignment: Assignment, examples: list[Example], name: str) -> Est
         statistics = estimate_rows(np.concatenate(constants), row, len(values))
         used = np.unique(row)
         values[used] = statistics.mean[used]
-        negative = [_name(assignment.rows, place) for place in used if statistics.mean[place] < 0.0]
+        negative = [place for place in used if statistics.mean[place] < 0.0]
+        # At zero a force constant sits on its bound, and the frequency of its mode has no derivative.
+        values[negative] = np.maximum(np.abs(values[negative]), _SMALLEST_WIDTH)
         if negative:
-            warnings.append(f"the estimate gives negative {kind} constants, started from zero: {', '.join(negative)}")
+            names = ", ".join(f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f})" for p in negative)
+            warnings.append(f"the estimate gives negative {kind} constants, started from their magnitude: {names}")
     return Estimated(values, tuple(warnings))
 
 
