@@ -213,7 +213,7 @@ def molecule_of(topology: Topology, group: Interactions) -> Int[Array, " interac
 def coordinates_of(topology: Topology, group: Interactions) -> Int[Array, "interactions coordinates"]:
     """Return the rows of a molecule's Hessian that the coordinates of each interaction's atoms have."""
     slots = jnp.asarray(topology.slot)[group.atoms]
-    return (3 * slots[:, :, None] + jnp.arange(3)[None, None, :]).reshape(slots.shape[0], -1)
+    return (3 * slots[:, :, None] + jnp.arange(3)[None, None, :]).reshape(-1, 3 * slots.shape[1])
 
 
 def derivatives_of_coordinates(
