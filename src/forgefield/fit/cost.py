@@ -5,7 +5,8 @@ cost = ½ Σ_targets weight · mean of (deviation/tolerance)² + ½ strength · 
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from forgefield.fit.observation import Observation, observe
 from forgefield.fit.targets import AbstractTarget, Frequencies, Matching
@@ -31,7 +32,7 @@ class Problem(eqx.Module):
     targets: tuple[AbstractTarget, ...]
     prior: Prior
     selection: Selection
-    places: Float[FloatArray, " values"]
+    places: Int[Array | np.ndarray, " values"]
     matrix: Float[FloatArray, "values free"]
     offset: Float[FloatArray, " values"]
     lower: Float[FloatArray, " free"]

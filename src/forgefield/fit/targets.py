@@ -247,8 +247,7 @@ class Energies(AbstractTarget):
 
     def counted(self, data: TrainingSet) -> Float[Array, " molecules"]:
         """1 for each molecule that has an energy to be compared with another's."""
-        has = jnp.asarray(data.has_energy, float)
-        return has * (self._same_group(data).sum(axis=1) > 1)
+        return (jnp.asarray(data.has_energy) & (self._same_group(data).sum(axis=1) > 1)).astype(float)
 
     def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, " molecules"]:
         """Energy minus the reference's, less the mean of that over the group."""
@@ -261,8 +260,8 @@ class Energies(AbstractTarget):
         return self._centred(sensitivities.energy(), data)
 
     def _same_group(self, data: TrainingSet) -> Float[Array, "molecules molecules"]:
-        group, has = jnp.asarray(data.group), jnp.asarray(data.has_energy, float)
-        return (group[:, None] == group[None, :]) * has[None, :]
+        group, has = jnp.asarray(data.group), jnp.asarray(data.has_energy)
+        return ((group[:, None] == group[None, :]) & has[None, :]).astype(float)
 
     def _centred(self, values: Float[Array, "molecules *_"], data: TrainingSet) -> Float[Array, "molecules *_"]:
         same = self._same_group(data)

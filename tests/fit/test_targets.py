@@ -1,0 +1,116 @@
+"""Deviations of a model from the reference, and their exact derivatives by the free variables of a fit."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from forgefield.fit.cost import linearise, residual_scale
+from forgefield.fit.observation import Observation, observe
+from forgefield.fit.targets import Diagonal, Energies, Forces, Frequencies, HessianElements, OffDiagonal
+
+TARGETS = [
+    pytest.param(Diagonal, id="eigenmatrix"),
+    pytest.param(OffDiagonal, id="eigenmatrix off-diagonal"),
+    pytest.param(Frequencies, id="frequencies"),
+    pytest.param(HessianElements, id="hessian"),
+    pytest.param(Forces, id="forces"),
+    pytest.param(Energies, id="energy"),
+]
+MODES = 18
+
+
+@pytest.fixture(scope="module")
+def distorted(both, problem_of):
+    """All targets away from the start and from symmetric geometries, where no two modes are degenerate."""
+    problem, generator = problem_of(both), np.random.default_rng(1)
+    positions = problem.data.positions + 0.05 * generator.standard_normal(problem.data.positions.shape)
+    at = 0.3 * generator.standard_normal(len(problem.prior.width))
+    return eqx.tree_at(lambda p: p.data.positions, problem, positions), jnp.asarray(at)
+
+
+@pytest.fixture(scope="module")
+def matching(distorted):
+    """Some pairing of modes that is not the identity; the padding is paired with itself."""
+    matching = np.tile(np.arange(MODES), (3, 1))
+    matching[:, :3] = [2, 0, 1]
+    return jnp.asarray(matching)
+
+
+@pytest.fixture(scope="module")
+def evaluated(distorted, matching):
+    """Compiled: residuals with their slopes, from local sensitivities and by differentiating everything."""
+    problem, _ = distorted
+
+    def residuals(at):
+        seen = observe(problem.model_at(problem.prior.centre + problem.prior.width * at), problem.data)
+        return [
+            (t.deviations(seen, problem.data, matching) * residual_scale(t, problem.data)).reshape(-1)
+            for t in problem.targets
+        ]
+
+    return jax.jit(lambda at: (linearise(problem, at, matching), residuals(at), jax.jacfwd(residuals)(at)))
+
+
+@pytest.fixture(scope="module")
+def slopes(distorted, evaluated):
+    problem, at = distorted
+    local, values, forward = evaluated(at)
+    names = [type(target) for target in problem.targets]
+    return {kind: (local.residuals[k], values[k], local.jacobians[k], forward[k]) for k, kind in enumerate(names)}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+def test_residuals_and_slopes_equal_those_of_the_whole_computation_differentiated(slopes, kind):
+    local, values, jacobian, forward = (np.asarray(leaf) for leaf in slopes[kind])
+
+    np.testing.assert_allclose(local, values, rtol=1e-12, atol=1e-12 * np.abs(values).max())
+    np.testing.assert_allclose(jacobian, forward, atol=1e-10 * np.abs(forward).max())
+    assert np.abs(forward).max() > 0.0
+
+
+def test_every_kind_of_target_is_in_the_table(slopes):
+    assert set(slopes) == {parameter.values[0] for parameter in TARGETS}
+
+
+def test_padding_counts_in_no_target(both, problem_of):
+    problem = problem_of(both)
+
+    counted = {type(t): int(t.counted(problem.data).sum()) for t in problem.targets}
+
+    n_modes, coordinates = (9, 18, 18), (15, 24, 24)
+    assert counted == {
+        Diagonal: sum(n_modes),
+        OffDiagonal: sum(n * (n - 1) // 2 for n in n_modes),
+        Frequencies: sum(n_modes),
+        HessianElements: sum(n * (n + 1) // 2 for n in coordinates),
+        Forces: sum(coordinates),
+        Energies: 2,
+    }
+
+
+def test_slopes_of_vanishing_frequencies_are_finite(distorted, evaluated):
+    problem, _ = distorted
+    no_force_field = -problem.prior.centre / problem.prior.width
+
+    local, _, _ = evaluated(jnp.asarray(no_force_field))
+
+    assert np.isfinite(np.asarray(local.jacobians[2])).all()
+    np.testing.assert_allclose(local.observation.eigenvalues[1], 0.0, atol=1e-9)
+
+
+def test_energies_compare_only_molecules_of_a_group_that_have_one(both):
+    data = eqx.tree_at(
+        lambda d: (d.group, d.has_energy, d.energy),
+        both.data,
+        (np.array([0, 0, 0, 1, 1]), np.array([True, True, False, True, False]), np.array([1.0, 2.0, 9.0, 4.0, 5.0])),
+    )
+    energy, square = jnp.array([3.0, 8.0, 0.0, 7.0, 0.0]), jnp.zeros((5, 1, 1))
+    seen = Observation(energy, jnp.zeros((1, 3)), square, square, jnp.zeros((5, 1)), square)
+
+    counted = Energies(1.0).counted(data)
+    deviations = Energies(1.0).deviations(seen, data, jnp.zeros((5, 1), int))
+
+    np.testing.assert_array_equal(counted, [1, 1, 0, 0, 0])
+    np.testing.assert_allclose(deviations[:2], [-2.0, 2.0])
