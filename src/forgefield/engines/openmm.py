@@ -16,7 +16,7 @@ from forgefield.molecules.molecule import Molecule, symbol
 try:
     import openmm
     from openmm import app
-    from openmm.unit import kilojoule_per_mole, nanometer
+    from openmm.unit import md_unit_system
 except ImportError as error:
     raise InputError(f"OpenMM is not installed ({error}); run: pip install 'forgefield[openmm]'") from error
 
@@ -30,14 +30,15 @@ def energy(xml_path: Path, molecule: Molecule) -> float:
 
     Raises InputError where the file holds Python code, cannot be read or has no template for the molecule.
     """
+    # The unit system of OpenMM's own numbers: kJ/mol and nm.
     state = _state(xml_path, molecule)
-    return float(state.getPotentialEnergy().value_in_unit(kilojoule_per_mole)) * units.KILOJOULE
+    return float(state.getPotentialEnergy().value_in_unit_system(md_unit_system)) * units.KILOJOULE
 
 
 def forces(xml_path: Path, molecule: Molecule) -> Float[np.ndarray, "atoms 3"]:
     """Return the forces on a molecule's atoms [kcal/mol/Å]; raises InputError as `energy` does."""
     state = _state(xml_path, molecule)
-    found = state.getForces(asNumpy=True).value_in_unit(kilojoule_per_mole / nanometer)
+    found = state.getForces(asNumpy=True).value_in_unit_system(md_unit_system)
     return np.asarray(found) * (units.KILOJOULE / units.NANOMETRE)
 
 
@@ -47,9 +48,21 @@ def _state(xml_path: Path, molecule: Molecule) -> Any:
         system = app.ForceField(str(xml_path)).createSystem(_topology(molecule))
     except Exception as error:  # OpenMM raises bare exceptions.
         raise InputError(f"{xml_path}: OpenMM cannot apply it to {molecule.name}: {error}") from error
+    _remove_empty_forces(system)
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
     context.setPositions(molecule.positions / units.NANOMETRE)
     return context.getState(getEnergy=True, getForces=True)
+
+
+def _remove_empty_forces(system: openmm.System) -> None:
+    """Take out compound forces without interactions, whose derivatives OpenMM would work out for half a minute.
+
+    Its AMOEBA elements add such forces, for bends out of and in a plane.
+    """
+    for place in reversed(range(system.getNumForces())):
+        force = system.getForce(place)
+        if isinstance(force, openmm.CustomCompoundBondForce) and force.getNumBonds() == 0:
+            system.removeForce(place)
 
 
 def _topology(molecule: Molecule) -> app.Topology:
