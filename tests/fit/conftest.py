@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from forgefield.jobs.prepare import prepare
-from forgefield.jobs.starting import what_changes
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CH3F = """
@@ -72,7 +71,7 @@ def ch3f(prepared_from):
 @pytest.fixture(scope="session")
 def problem_of():
     def problem(prepared):
-        return prepared.problem(what_changes(prepared.assignment, prepared.file), prepared.start)
+        return prepared.problem(prepared.changes(), prepared.start)
 
     return problem
 
@@ -89,4 +88,9 @@ def ch3f_in_figures():
     content = json.loads((EXAMPLES / "ch3f/ch3f.json").read_text())
     molecule, properties = content["molecule"], content["properties"]
     masses, positions = np.array(molecule["masses"]), np.reshape(molecule["geometry"], (-1, 3))
-    return masses, positions, np.reshape(properties["return_hessian"], (15, 15)), np.array(properties["return_gradient"])
+    return (
+        masses,
+        positions,
+        np.reshape(properties["return_hessian"], (15, 15)),
+        np.array(properties["return_gradient"]),
+    )

@@ -22,6 +22,12 @@ _FAIR, _GOOD = 0.25, 0.75
 """Gains from which the damping is lowered, and lowered more."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
+_PIVOTS = 100
+"""Changes of the variables at walls after which the last one must do."""
+_PATIENCE = 3
+"""How often all offenders change sides without becoming fewer, before they do so one by one."""
+_ROUNDING = 1e-13
+"""Relative size of what may be a rounding error."""
 
 
 class LevenbergMarquardt(eqx.Module):
@@ -126,7 +132,7 @@ def step(
         quadratic=kept,
         damping=damping,
         growth=jnp.where(accepted, 2.0, 2.0 * state.growth),
-        n_accepted=state.n_accepted + accepted,
+        n_accepted=jnp.where(accepted, state.n_accepted + 1, state.n_accepted),
         accepted=accepted,
         converged=converged,
         stuck=~converged & (damping > _GIVE_UP),
@@ -141,34 +147,57 @@ def bounded_minimum(
     lower: Float[Array, " n"],
     upper: Float[Array, " n"],
 ) -> Float[Array, " n"]:
-    """Return an approximate minimum of gᵀs + ½ sᵀAs inside a box that contains zero.
+    """Return the minimum of gᵀs + ½ sᵀAs inside a box that contains zero, for a positive definite A.
 
-    Variables that would leave the box are put on its wall and the others solved for again, until none leaves.
+    Block principal pivoting (J. J. Júdice, F. M. Pires, Computers Oper. Res. 1994, 21, 587): variables that
+    leave the box go to its wall, those that a wall holds back for nothing are freed, all at once while
+    that makes the offenders fewer, else the last of them alone.
     """
     n = gradient.shape[0]
-    fixed = ((lower >= 0.0) & (gradient > 0.0)) | ((upper <= 0.0) & (gradient < 0.0))
 
-    def solve(fixed, wall):
-        known = jnp.where(fixed, wall, 0.0)
-        inside = ~fixed
-        reduced = jnp.where(inside[:, None] & inside[None, :], matrix, 0.0) + jnp.diag(jnp.where(fixed, 1.0, 0.0))
-        right = jnp.where(inside, -(gradient + matrix @ known), known)
-        return jnp.where(fixed, wall, jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(reduced), right))
+    def solved(side):
+        fixed = side != 0
+        wall = jnp.where(side < 0, lower, jnp.where(side > 0, upper, 0.0))
+        reduced = jnp.where(fixed[:, None] | fixed[None, :], jnp.eye(n, dtype=matrix.dtype), matrix)
+        right = jnp.where(fixed, wall, -(gradient + matrix @ wall))
+        move = jnp.where(fixed, wall, jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(reduced), right))
+        return move, _offenders(gradient, matrix, move, side, (lower, upper))
 
-    def leaves(carry):
-        _, _, move, count = carry
-        return jnp.any((move < lower) | (move > upper)) & (count < n)
+    def unfinished(carry):
+        _, _, offence, _, _, count = carry
+        return jnp.any(offence != 0) & (count < _PIVOTS)
 
-    def put_on_wall(carry):
-        fixed, wall, move, count = carry
-        outside = (move < lower) | (move > upper)
-        wall = jnp.where(outside, jnp.clip(move, lower, upper), wall)
-        fixed = fixed | outside
-        return fixed, wall, solve(fixed, wall), count + 1
+    def pivot(carry):
+        side, _, offence, fewest, patience, count = carry
+        offends = offence != 0
+        n_offenders = jnp.sum(offends)
+        fewer = n_offenders < fewest
+        patience = jnp.where(fewer, _PATIENCE, patience - 1)
+        last = jnp.arange(n) == jnp.max(jnp.where(offends, jnp.arange(n), -1))
+        changed = offends & (last | (patience > 0))
+        side = jnp.where(changed, jnp.where(side == 0, offence, 0), side)
+        return side, *solved(side), jnp.minimum(fewest, n_offenders), patience, count + 1
 
-    wall = jnp.zeros_like(gradient)
-    carry = (fixed, wall, solve(fixed, wall), 0)
-    return jnp.clip(jax.lax.while_loop(leaves, put_on_wall, carry)[2], lower, upper)
+    side = jnp.where((lower >= 0.0) & (gradient > 0.0), -1, jnp.where((upper <= 0.0) & (gradient < 0.0), 1, 0))
+    carry = (side, *solved(side), jnp.asarray(n + 1), jnp.asarray(_PATIENCE), jnp.asarray(0))
+    return jnp.clip(jax.lax.while_loop(unfinished, pivot, carry)[1], lower, upper)
+
+
+def _offenders(
+    gradient: Float[Array, " n"],
+    matrix: Float[Array, "n n"],
+    move: Float[Array, " n"],
+    side: Int[Array, " n"],
+    walls: tuple[Float[Array, " n"], Float[Array, " n"]],
+) -> Int[Array, " n"]:
+    """Return -1 or 1 for a variable beyond its lower or upper wall, or held by one for nothing, else 0."""
+    lower, upper = walls
+    rounding = _ROUNDING * (jnp.abs(gradient) + jnp.abs(matrix) @ jnp.abs(move))
+    slope = gradient + matrix @ move
+    slack = _ROUNDING * jnp.abs(move)
+    beyond = jnp.where(move < lower - slack, -1, jnp.where(move > upper + slack, 1, 0))
+    held_for_nothing = jnp.where(side * slope > rounding, side, 0)
+    return jnp.where(side == 0, beyond, held_for_nothing)
 
 
 def newton_decrement(
