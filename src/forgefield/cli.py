@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -152,6 +153,87 @@ def reference(
     _stderr.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
     _stderr.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
     return DONE
+
+
+@app.command()
+@_command
+def evaluate(
+    force_field: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
+    files: Annotated[list[Path], typer.Argument(help="Structures with MacroModel types (.mae, .mol2).")],
+    listing: Annotated[Path | None, typer.Option(help="Write every interaction to this JSON file.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Compare with a MacroModel listing (.mmo).")] = None,
+    reference: Annotated[list[Path] | None, typer.Option(help="QM results to compare frequencies with.")] = None,
+    transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
+    cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
+    forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Evaluate an MM3* force field: energies by term, every interaction, frequencies against QM.
+
+    Example: forgefield evaluate mm3.fld mae/*.mae --listing all.json
+    """
+    from forgefield.io.listing import write_listings
+    from forgefield.jobs import evaluate as job
+    from forgefield.report.evaluation import (
+        comparison_tables,
+        forces_tables,
+        judgement_table,
+        totals_table,
+        worst_table,
+    )
+
+    del verbose
+    found = job.evaluate(force_field, files, cutoff=cutoff)
+    shown = [totals_table(found.listings)]
+    summary: dict[str, Any] = {"structures": [{"name": x.name, **x.totals_kj_mol} for x in found.listings]}
+    if listing is not None:
+        write_listings(listing, found.listings)
+    if compare is not None:
+        comparison = job.compared(found, compare)
+        shown += [comparison_tables(comparison), worst_table(comparison)]
+    if forces:
+        vectors = job.forces_of(found)
+        shown.append(forces_tables(found.molecules, vectors))
+        summary["forces_kcal_mol_a"] = [f.tolist() for f in vectors]
+    if reference:
+        examples, judgement = job.judged(force_field, files, reference, transition_state)
+        shown.append(judgement_table(examples, judgement))
+        summary["metrics"] = asdict(judgement.total)
+    _show(shown, summary, as_json=as_json)
+    return DONE
+
+
+@app.command()
+@_command
+def modes(
+    force_field: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
+    file: Annotated[Path, typer.Argument(help="One structure with MacroModel types.")],
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Compute frequencies and modes of a structure from the exact Hessian of a force field.
+
+    Example: forgefield modes mm3.fld molecule.mae
+    """
+    from forgefield.jobs import evaluate as job
+    from forgefield.report.evaluation import frequencies_table
+
+    del verbose
+    found = job.modes(force_field, file)
+    summary = {"frequencies_cm1": found.frequencies.tolist(), "modes_mass_weighted": found.vectors.T.tolist()}
+    _show([frequencies_table(found)], summary, as_json=as_json)
+    return DONE
+
+
+def _show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:
+    """Print a summary as JSON on stdout, or tables."""
+    if as_json:
+        sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
+        return
+    console = Console()
+    for table in tables:
+        console.print(table)
 
 
 def _progress() -> Progress:

@@ -17,10 +17,14 @@ def environments(molecule: Molecule, depth: int) -> list[str]:
     described = list(molecule.symbols)
     for _ in range(depth):
         described = [
-            f"{molecule.symbols[i]}({','.join(sorted(('~' if frozenset((i, j)) in loose else '') + described[j] for j in around[i]))})"
+            f"{molecule.symbols[i]}({','.join(sorted(_marked(described[j], loose, i, j) for j in around[i]))})"
             for i in range(molecule.n_atoms)
         ]
     return described
+
+
+def _marked(description: str, loose: set[frozenset[int]], i: int, j: int) -> str:
+    return ("~" if frozenset((i, j)) in loose else "") + description
 
 
 def environment_types(molecules: list[Molecule], depth: int) -> tuple[list[tuple[str, ...]], dict[str, str]]:

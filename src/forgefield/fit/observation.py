@@ -1,7 +1,6 @@
 """What a model says of a training set, computed once for all targets."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -29,7 +28,7 @@ class Observation(eqx.Module):
 def observe(model: AbstractModel, data: TrainingSet) -> Observation:
     """Evaluate a model at the reference geometries."""
     topology, positions = data.topology, jnp.asarray(data.positions)
-    gradient = jax.grad(lambda x: model.energy(topology, x).sum())(positions)
+    gradient = model.gradient(topology, positions)
     hessian = model.hessian(topology, positions)
     eigenmatrix = jnp.einsum("mia,mij,mjb->mab", data.modes, hessian, data.modes, optimize="optimal")
     diagonal = jnp.where(data.has_mode, 0.0, _BEYOND)

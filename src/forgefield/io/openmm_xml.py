@@ -135,6 +135,7 @@ def _residues(root: Element, templates: list[_Template]) -> None:
         names = [f"{s}{i}" for i, s in enumerate(template.molecule.symbols, 1)]
         for name, own in zip(names, template.types, strict=True):
             SubElement(residue, "Atom", name=name, type=own)
+        # With bonds in ascending order OpenMM keeps the order of equivalent atoms when it recognises a molecule.
         for i, j in template.molecule.bonds.tolist():
             SubElement(residue, "Bond", atomName1=names[i], atomName2=names[j])
 

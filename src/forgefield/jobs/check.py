@@ -8,18 +8,18 @@ from rich.text import Text
 from forgefield.fit.uncertainty import independent_values
 from forgefield.jobs.choices import targets
 from forgefield.jobs.prepare import Prepared
-from forgefield.jobs.starting import what_changes
 
 
 def check_table(prepared: Prepared) -> RenderableType:
     """Return tables of the structures with their references, the targets, and the parameters."""
-    changes = what_changes(prepared.assignment, prepared.file)
+    changes = prepared.changes()
     return Group(
         _structures(prepared),
         Text(),
         _targets(prepared),
         Text(),
         _parameters(prepared, frozenset(changes.names)),
+        *_coverage(prepared),
         Text(),
         Text(f"{changes.n_free} free variables stand for {len(changes.names)} trained parameters"),
         *(Text(f"Warning: {warning}", "yellow") for warning in prepared.warnings),
@@ -52,6 +52,18 @@ def _targets(prepared: Prepared) -> Table:
         note = "" if n_values == independent else f" ({independent} independent)"
         table.add_row(target.name, f"{n_values}{note}", f"{target.tolerance:g} {target.unit}", f"{target.weight:g}")
     return table
+
+
+def _coverage(prepared: Prepared) -> list[RenderableType]:
+    """Say where the rows of an MM3* file's interactions stand."""
+    if prepared.mm3 is None:
+        return []
+    table = Table(
+        "interactions", "substructure", "main table", "no row", title="Coverage", title_justify="left", box=None
+    )
+    for kind in prepared.mm3.coverage:
+        table.add_row(kind.kind, str(kind.substructure), str(kind.table), str(kind.uncovered))
+    return [Text(), table]
 
 
 def _parameters(prepared: Prepared, trained: frozenset[str]) -> Table:

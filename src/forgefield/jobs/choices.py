@@ -63,8 +63,15 @@ FORMATS: dict[str, tuple[str, ...]] = {"mm3": ("fld", "openmm-xml"), "harmonic":
 
 def policy(section: MoleculesSection) -> Policy | None:
     """Return what is done to a negative eigenvalue; None where the file does not say."""
-    stated = None if section.eigenvalue is None else section.eigenvalue * EIGENVALUE
-    match section.transition_state:
+    if section.transition_state is None:
+        return None
+    return policy_named(section.transition_state, section.eigenvalue)
+
+
+def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
+    """Return the policy for transition states of a name; `eigenvalue` [Hartree/Bohr²/amu] is what C and D+ put in."""
+    stated = None if eigenvalue is None else eigenvalue * EIGENVALUE
+    match name:
         case "C":
             return C() if stated is None else C(stated)
         case "D":
@@ -76,7 +83,7 @@ def policy(section: MoleculesSection) -> Policy | None:
         case "none":
             return AsIs()
         case _:
-            return None
+            raise InputError(f"transition_state {name!r} is not one of C, D, D+, E, none")
 
 
 def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:

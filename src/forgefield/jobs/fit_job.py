@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from forgefield.assign.mm3 import changed_columns
 from forgefield.errors import InputError
 from forgefield.fit.fit import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
+from forgefield.io.fld import write_fld
 from forgefield.io.text import write_text
 from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes
 from forgefield.jobs.prepare import Prepared
@@ -23,6 +25,7 @@ from forgefield.report.fit_report import fit_report
 from forgefield.report.record import FitRecord
 
 CHECKPOINT = "checkpoint.safetensors"
+FLD = "forcefield.fld"
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,14 +88,21 @@ def _begin(prepared: Prepared, output: Path, resume: bool) -> tuple[Stage, np.nd
 
 def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str]) -> Outcome:
     """Write the force field, results.json, report.html and fit.log."""
-    fitted = with_values(prepared.assignment, outcome.values)
-    files = write_force_fields(fitted, prepared.molecules, prepared.formats, output)
+    files = _write_force_field(prepared, outcome.values, output)
     told = replace(outcome.record, files=(*files, "results.json", "fit.log"))
     write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
     shutil.copyfile(prepared.path, output / "FIT.toml")
     return replace(outcome, record=told)
+
+
+def _write_force_field(prepared: Prepared, values: np.ndarray, output: Path) -> list[str]:
+    if prepared.mm3 is not None:
+        write_fld(output / FLD, prepared.mm3.file, changed_columns(prepared.mm3, values))
+        return [FLD]
+    fitted = with_values(prepared.assignment, values)
+    return write_force_fields(fitted, prepared.molecules, prepared.formats, output)
 
 
 def plain(value: Any) -> Any:

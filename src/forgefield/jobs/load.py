@@ -9,6 +9,7 @@ from forgefield.config import FitFile, MoleculesSection
 from forgefield.errors import InputError
 from forgefield.estimate.transition_state import NOISE, Policy, treat
 from forgefield.fit.training import Example
+from forgefield.io.atom_types import FILE_NAME, AtomTypes, read_atom_types
 from forgefield.io.references import matching_files, pair, read_references
 from forgefield.io.structures import read_structures
 from forgefield.jobs.choices import policy
@@ -20,9 +21,10 @@ def load(file: FitFile, folder: Path) -> tuple[list[Example], list[str]]:
     """Return the examples that a file names, patterns being relative to `folder`, and warnings."""
     examples: list[Example] = []
     warnings: list[str] = []
+    types = atom_types(file, folder)
     for section in file.molecules:
         references = read_references(_patterns(section.reference), root=folder)
-        for molecule, reference in _paired(section, references, folder):
+        for molecule, reference in _paired(section, references, folder, types):
             scaled = _scaled(reference, file.forcefield.hessian_scale)
             example, said = _example(molecule, scaled, policy(section), section.group)
             examples.append(example)
@@ -30,18 +32,30 @@ def load(file: FitFile, folder: Path) -> tuple[list[Example], list[str]]:
     return _unambiguous(examples), warnings
 
 
+def force_field_file(file: FitFile, folder: Path) -> Path | None:
+    """Return the force-field file that a fit starts from; None where types are made from the molecules."""
+    return None if file.forcefield.start == "environments" else folder / file.forcefield.start
+
+
+def atom_types(file: FitFile, folder: Path) -> AtomTypes | None:
+    """Return the atom types of an atom.typ beside the force field; None where there is none."""
+    path = force_field_file(file, folder)
+    beside = None if path is None else path.parent / FILE_NAME
+    return read_atom_types(beside) if beside is not None and beside.is_file() else None
+
+
 def _patterns(value: str | tuple[str, ...]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
 def _paired(
-    section: MoleculesSection, references: list[Reference], folder: Path
+    section: MoleculesSection, references: list[Reference], folder: Path, types: AtomTypes | None
 ) -> list[tuple[Molecule | None, Reference]]:
     """Return structures with their references, in sorted order of the files."""
     if section.structures is None:
         return [(None, reference) for reference in references]
     files = [path for pattern in _patterns(section.structures) for path in matching_files(folder, pattern)]
-    molecules = [molecule for path in files for molecule in read_structures(path)]
+    molecules = [molecule for path in files for molecule in read_structures(path, atom_types=types)]
     if len(molecules) != len(references):
         raise InputError(
             f"{len(molecules)} structure(s) but {len(references)} reference(s):\n"
@@ -70,9 +84,14 @@ def _example(
             warnings.append(f"{name}: no gradient in the file; the structure is taken to be stationary (zero forces)")
             reference = replace(reference, gradient=np.zeros_like(reference.positions))
     saddle = treated is not None and bool((treated.before.frequencies < -NOISE).any())
-    # Energies of different compositions have no common zero.
-    group = f"{group} {''.join(sorted(symbol(z) for z in reference.species))}"
-    return Example(_bonded(molecule, reference, saddle, name), reference, treated, group), warnings
+    return Example(
+        _bonded(molecule, reference, saddle, name), reference, treated, f"{group} {group_of(reference)}"
+    ), warnings
+
+
+def group_of(reference: Reference) -> str:
+    """Return the composition: energies of different compositions have no common zero."""
+    return "".join(sorted(symbol(z) for z in reference.species))
 
 
 def _bonded(molecule: Molecule | None, reference: Reference, saddle: bool, name: str) -> Molecule:

@@ -12,7 +12,7 @@ from forgefield.fit.cost import Problem
 from forgefield.fit.fit import Fit, Progress, fit, spread_starts, start
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.jobs.prepare import Prepared
-from forgefield.jobs.starting import estimated, what_changes
+from forgefield.jobs.starting import estimated
 from forgefield.models.trainable import Trainable
 
 
@@ -56,7 +56,7 @@ def begin_stage(
 ) -> tuple[Problem, Trainable, Progress]:
     """Return the problem of a stage and its progress before the first iteration, starting from `values`."""
     held = dict(stage.held)
-    changes = what_changes(prepared.assignment, prepared.file, released=frozenset(stage.released), held=frozenset(held))
+    changes = prepared.changes(released=frozenset(stage.released), held=frozenset(held))
     values = values.copy()
     places = {r.parameter_name(p): r.indices[p] for r in prepared.assignment.rows for p in range(r.term.n_own)}
     for name, value in held.items():
@@ -141,7 +141,7 @@ def _estimates_under_c(prepared: Prepared) -> dict[str, float]:
         if treated is not None and treated.reaction_mode is not None and hessian is not None:
             treated = treat(hessian, reference.positions, treated.masses, C(), name=example.molecule.name)
         examples.append(replace(example, treated=treated))
-    values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate).values
+    values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate, prepared.rows).values
     return {
         row.parameter_name(p): float(values[row.indices[p]])
         for row in prepared.assignment.rows

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
-from forgefield.config import FitFile, PriorSection
+from forgefield.config import ForceFieldSection, PriorSection
 from forgefield.errors import InputError
 from forgefield.estimate.linear import bounded_least_squares, eigenmatrix_system
 from forgefield.estimate.rows import estimate_rows
@@ -23,6 +23,7 @@ from forgefield.models.trainable import Tie, Trainable, trainable
 
 _SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
 """Smallest width of a prior on a force constant: 0.1 in the units of files."""
+_SMALLEST_MOMENT = 0.1 * units.DEBYE
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +34,8 @@ class Estimated:
     warnings: tuple[str, ...]
 
 
-def estimated(assignment: Assignment, examples: list[Example], name: str) -> Estimated:
-    """Return the values of a force field with its stretch and bend constants replaced by estimates.
+def estimated(assignment: Assignment, examples: list[Example], name: str, rows: tuple[Row, ...]) -> Estimated:
+    """Return the values of a force field with the stretch and bend constants of these rows replaced by estimates.
 
     A row's constant is the mean over all its interactions in all molecules. A negative mean is reported.
     """
@@ -42,7 +43,7 @@ def estimated(assignment: Assignment, examples: list[Example], name: str) -> Est
     if name == "none":
         return Estimated(values, ())
     if name == "linear":
-        return _linear(assignment, examples, values)
+        return _linear(assignment, examples, values, rows)
     method = ESTIMATES[name]
     found: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
     places: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
@@ -53,11 +54,12 @@ def estimated(assignment: Assignment, examples: list[Example], name: str) -> Est
         for kind, constants in zip(found, result, strict=True):
             found[kind].append(constants)
             places[kind].append(groups[kind][1])
+    wanted = [row.indices[0] for row in rows if row.term.kind in found]
     warnings = []
     for kind, constants in found.items():
         row = np.concatenate(places[kind])
         statistics = estimate_rows(np.concatenate(constants), row, len(values))
-        used = np.unique(row)
+        used = np.intersect1d(row, wanted)
         values[used] = statistics.mean[used]
         negative = [place for place in used if statistics.mean[place] < 0.0]
         # At zero a force constant sits on its bound, and the frequency of its mode has no derivative.
@@ -74,9 +76,10 @@ def _of_molecule(assignment: Assignment, kind: str, m: int) -> tuple[np.ndarray,
     order = {"stretch": 2, "bend": 3}[kind]
     atoms, places = [np.zeros((0, order), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
-        if term.kind == kind and term.order == order:
+        if term.kind == kind:
             inside = molecule[np.asarray(group.atoms)[:, 0]] == m
-            atoms.append(np.asarray(group.atoms)[inside])
+            # Behind a term's own atoms may stand the parents of shifted centres.
+            atoms.append(np.asarray(group.atoms)[inside, :order])
             places.append(np.asarray(group.parameters)[inside, 0])
     return np.concatenate(atoms), np.concatenate(places)
 
@@ -91,7 +94,9 @@ def _of_example(method: Method, example: Example, pairs: np.ndarray, triples: np
     return result.bond_k, result.angle_k
 
 
-def _linear(assignment: Assignment, examples: list[Example], values: Float[np.ndarray, " parameters"]) -> Estimated:
+def _linear(
+    assignment: Assignment, examples: list[Example], values: Float[np.ndarray, " parameters"], rows: tuple[Row, ...]
+) -> Estimated:
     """Solve for all constants that the Hessian is linear in, at the present reference values."""
     treated = [e.treated for e in examples if e.treated is not None]
     if len(treated) < len(examples):
@@ -99,7 +104,7 @@ def _linear(assignment: Assignment, examples: list[Example], values: Float[np.nd
         raise InputError(f'estimate = "linear" needs a Hessian for every molecule; there is none for {lacking}')
     linear = [
         (place, parameter.minimum)
-        for row in assignment.rows
+        for row in rows
         if row.term.kind != "vdw"
         for place, parameter in zip(row.indices, row.term.own, strict=True)
         if parameter.name not in ("r0", "theta0", "phi0")
@@ -119,15 +124,18 @@ def _name(rows: tuple[Row, ...], place: int) -> str:
 
 
 def what_changes(
-    assignment: Assignment, file: FitFile, *, released: frozenset[str] = frozenset(), held: frozenset[str] = frozenset()
+    assignment: Assignment,
+    rows: tuple[Row, ...],
+    section: ForceFieldSection,
+    *,
+    released: frozenset[str] = frozenset(),
+    held: frozenset[str] = frozenset(),
 ) -> Trainable:
     """Return what a fit changes: the trained rows less what is frozen, held or straight, with the file's ties.
 
     `released` parameters lose their bounds, `held` ones do not change. Raises InputError for a pattern that
     matches nothing.
     """
-    section = file.forcefield
-    rows = trained_rows(assignment, section.train)
     names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
     frozen = {n for n in names if _any_match(n, section.freeze)} | held | _straight(assignment, rows)
     _require_matches("freeze", section.freeze, tuple(names))
@@ -140,6 +148,11 @@ def what_changes(
     if not found.names:
         raise InputError("nothing is trained: every parameter is frozen, or no row matches [forcefield] train")
     return found
+
+
+def starting_values(values: Float[np.ndarray, " parameters"], changes: Trainable) -> Float[np.ndarray, " parameters"]:
+    """Return the values with bounds and ties applied."""
+    return np.asarray(changes.values(jnp.asarray(values), jnp.asarray(changes.free(values))))
 
 
 def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None) -> tuple[Row, ...]:
@@ -194,6 +207,8 @@ def _width(parameter: str, start: float, section: PriorSection) -> float:
             return section.theta0 * units.DEGREE
         case name if name.startswith("v"):
             return section.v
+        case "moment":
+            return max(section.k * abs(start), _SMALLEST_MOMENT)
         case _:
             return max(section.k * abs(start), _SMALLEST_WIDTH)
 

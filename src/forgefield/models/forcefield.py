@@ -45,6 +45,16 @@ class ForceField(AbstractModel):
             jax.vmap(lambda x, p, term=term: term.energy(x, *p))(x, p) for term, x, p in self.local(topology, positions)
         )
 
+    def gradient(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
+        """Derivative of each molecule's energy by its positions [kcal/mol/Å], a sum of the terms' own."""
+        total = jnp.zeros_like(positions)
+        for (term, x, p), group in zip(self.local(topology, positions), topology.interactions, strict=True):
+            # The same expansion as for Hessians, so that a program which wants both makes it once.
+            _, first, _ = derivatives_of_coordinates(term, x, p)
+            slope, _ = derivatives_of_profile(term, x, p)
+            total = total.at[group.atoms].add(jnp.einsum("iq,iqc->ic", slope, first).reshape(x.shape))
+        return total
+
     def hessian(
         self, topology: Topology, positions: Float[Array, "atoms 3"]
     ) -> Float[Array, "molecules coordinates coordinates"]:

@@ -48,6 +48,10 @@ class AbstractModel(eqx.Module):
         """Potential energy of each molecule [kcal/mol] at positions [Å]."""
 
     @abc.abstractmethod
+    def gradient(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
+        """Derivative of each molecule's energy by its positions [kcal/mol/Å]."""
+
+    @abc.abstractmethod
     def hessian(
         self, topology: Topology, positions: Float[Array, "atoms 3"]
     ) -> Float[Array, "molecules coordinates coordinates"]:

@@ -1,7 +1,6 @@
 """Energies and their derivatives for all molecules of a batch at once, for any model."""
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Float
 
 from forgefield.models.model import AbstractModel
@@ -19,7 +18,7 @@ def energies(
 @eqx.filter_jit
 def gradient(model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
     """Return the derivative of each molecule's energy by its positions [kcal/mol/Å]."""
-    return jax.grad(lambda x: model.energy(topology, x).sum())(positions)
+    return model.gradient(topology, positions)
 
 
 @eqx.filter_jit

@@ -1,0 +1,104 @@
+"""Evaluates an MM3* force field: energies by term, every interaction, comparisons, frequencies."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from forgefield.assign.mm3 import Mm3Assignment, assign_mm3
+from forgefield.errors import InputError
+from forgefield.estimate.transition_state import treat
+from forgefield.fit.metrics import Judgement, judge
+from forgefield.fit.training import Example, training_set
+from forgefield.io.atom_types import AtomTypes, find_atom_types
+from forgefield.io.fld import read_fld
+from forgefield.io.listing import Comparison, Listing, compare
+from forgefield.io.mm3_listing import mm3_listings
+from forgefield.io.mmo import read_mmo
+from forgefield.io.references import pair, read_files
+from forgefield.io.single import single
+from forgefield.io.structures import read_structures
+from forgefield.jobs.choices import policy_named
+from forgefield.jobs.load import group_of
+from forgefield.molecules.molecule import Molecule, standard_masses
+from forgefield.properties.derivatives import forces, hessians
+from forgefield.properties.modes import Vibrations, vibrations
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluated:
+    """A force field laid over structures, and what it says of them."""
+
+    molecules: list[Molecule]
+    assigned: Mm3Assignment
+    listings: list[Listing]
+
+
+def atom_types_of(force_field: Path, files: list[Path]) -> AtomTypes:
+    """Return the atom types of an atom.typ beside the structures or the force field, else the standard ones."""
+    return find_atom_types([*files, force_field])
+
+
+def typed_structures(force_field: Path, files: list[Path]) -> list[Molecule]:
+    """Return the structures of all files, with the atom types that belong to a force field."""
+    known = atom_types_of(force_field, files)
+    return [molecule for path in files for molecule in read_structures(path, atom_types=known)]
+
+
+def evaluate(force_field: Path, files: list[Path], *, cutoff: float = math.inf) -> Evaluated:
+    """Lay an MM3* file over structures in their own geometry and list every interaction."""
+    molecules = typed_structures(force_field, files)
+    assigned = assign_mm3(molecules, read_fld(force_field), cutoff=cutoff)
+    return Evaluated(molecules, assigned, mm3_listings(molecules, assigned))
+
+
+def compared(evaluated: Evaluated, path: Path) -> Comparison:
+    """Compare with a MacroModel listing of the one structure evaluated."""
+    single(evaluated.molecules)
+    return compare(evaluated.listings[0], read_mmo(path))
+
+
+def forces_of(evaluated: Evaluated) -> list[Float[np.ndarray, "atoms 3"]]:
+    """Return the forces on the atoms of each structure [kcal/mol/Å]."""
+    assignment = evaluated.assigned.assignment
+    positions = jnp.asarray(np.concatenate([m.positions for m in evaluated.molecules]))
+    found = np.asarray(forces(assignment.model, assignment.topology, positions))
+    return np.split(found, np.cumsum([m.n_atoms for m in evaluated.molecules])[:-1])
+
+
+def judged(
+    force_field: Path, files: list[Path], references: list[Path], transition_state: str
+) -> tuple[list[Example], Judgement]:
+    """Judge a force field against QM at the reference geometries, after a policy for transition states.
+
+    Structures and references are paired in sorted order.
+    """
+    policy = policy_named(transition_state)
+    molecules = typed_structures(force_field, sorted(files))
+    found = read_files(references)
+    if len(found) != len(molecules):
+        raise InputError(
+            f"{len(molecules)} structure(s) but {len(found)} reference(s); they are paired in sorted order"
+        )
+    examples = []
+    for molecule, reference in zip(molecules, found, strict=True):
+        paired = pair(molecule, reference)
+        treated = None
+        if paired.hessian is not None:
+            masses = standard_masses(paired.species) if paired.masses is None else paired.masses
+            treated = treat(paired.hessian, paired.positions, masses, policy, name=molecule.name)
+        examples.append(Example(molecule, paired, treated, group_of(paired)))
+    assignment = assign_mm3(molecules, read_fld(force_field)).assignment
+    data = training_set(assignment.topology, examples)
+    return examples, judge(assignment.model, data, examples)
+
+
+def modes(force_field: Path, file: Path) -> Vibrations:
+    """Return the frequencies and modes of one structure in its own geometry, from the exact Hessian."""
+    molecule = single(typed_structures(force_field, [file]))
+    assignment = assign_mm3([molecule], read_fld(force_field)).assignment
+    hessian = np.asarray(hessians(assignment.model, assignment.topology, jnp.asarray(molecule.positions)))[0]
+    return vibrations(hessian, molecule.positions, standard_masses(molecule.species))
