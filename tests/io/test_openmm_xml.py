@@ -11,6 +11,7 @@ import pytest
 
 from forgefield.errors import InputError
 from forgefield.io.openmm_xml import write_openmm_xml
+from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.nonbonded import EXP6, LENNARD_JONES
@@ -75,6 +76,19 @@ def test_atoms_too_close_meet_the_same_wall(molecules, random_field, energies, t
 
     found = engine.energy(tmp_path / "out.xml", replace(ethane, positions=squeezed))
     np.testing.assert_allclose(found, energies(field, squeezed[None])[0, 0], rtol=1e-11)
+
+
+@pytest.mark.openmm
+def test_equivalent_neighbours_of_a_bent_centre_keep_their_order(random_field, energies, tmp_path, engine):
+    positions = np.array([[0.9, -0.6, 0.3], [-0.95, -0.5, 0.1], [0.0, 1.2, 0.2], [0.0, 0.0, 0.0]])
+    bonds = np.array([[3, 2], [3, 1], [3, 0]])
+    formaldehyde = Molecule("formaldehyde", np.array([1, 1, 8, 6]), positions, bonds, np.ones(3))
+    field = random_field(*HARMONIC, COSINE_OUT_OF_PLANE, of=[formaldehyde])
+
+    write_openmm_xml(tmp_path / "out.xml", field, [formaldehyde])
+
+    expected = energies(field, positions[None])[0, 0]
+    np.testing.assert_allclose(engine.energy(tmp_path / "out.xml", formaldehyde), expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.openmm

@@ -61,7 +61,8 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     """Write a force field as OpenMM XML with residue templates for the molecules.
 
     A generated type is a class there. Each neighbour of an out-of-plane centre is a type of its own, which keeps
-    the order of the neighbours that the energy depends on. Stretch-bend and Urey-Bradley terms are held by OpenMM's
+    the order of the neighbours that the energy depends on: OpenMM must get the atoms in the order of the molecule, and
+    molecules that differ in that order alone cannot share a file. Stretch-bend and Urey-Bradley terms are held by OpenMM's
     AMOEBA elements; with stretch-bends OpenMM adds two empty forces, whose removal spares it half a minute before
     the first step. Raises InputError that names the terms that OpenMM XML cannot hold without a script (bend-bend,
     stretch-stretch, torsion-stretch) and torsions next to a straight angle.
@@ -136,7 +137,7 @@ def _residues(root: Element, templates: list[_Template]) -> None:
         for name, own in zip(names, template.types, strict=True):
             SubElement(residue, "Atom", name=name, type=own)
         # With bonds in ascending order OpenMM keeps the order of equivalent atoms when it recognises a molecule.
-        for i, j in template.molecule.bonds.tolist():
+        for i, j in sorted(sorted(bond) for bond in template.molecule.bonds.tolist()):
             SubElement(residue, "Bond", atomName1=names[i], atomName2=names[j])
 
 
