@@ -60,12 +60,12 @@ class _Template:
 def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecule]) -> None:
     """Write a force field as OpenMM XML with residue templates for the molecules.
 
-    A generated type is a class there. Each neighbour of an out-of-plane centre is a type of its own, which keeps
-    the order of the neighbours that the energy depends on: OpenMM must get the atoms in the order of the molecule, and
-    molecules that differ in that order alone cannot share a file. Stretch-bend and Urey-Bradley terms are held by OpenMM's
-    AMOEBA elements; with stretch-bends OpenMM adds two empty forces, whose removal spares it half a minute before
-    the first step. Raises InputError that names the terms that OpenMM XML cannot hold without a script (bend-bend,
-    stretch-stretch, torsion-stretch) and torsions next to a straight angle.
+    A generated type is a class there. Each neighbour of an out-of-plane centre is a type of its own, which keeps the
+    order of the neighbours that the energy depends on: OpenMM must get the atoms in the order of the molecule, and
+    molecules that differ in that order alone cannot share a file. Stretch-bend and Urey-Bradley terms are held by
+    OpenMM's AMOEBA elements; with stretch-bends OpenMM adds two empty forces, whose removal spares it half a minute
+    before the first step. Raises InputError that names the terms that OpenMM XML cannot hold without a script
+    (bend-bend, stretch-stretch, torsion-stretch) and torsions next to a straight angle.
     """
     what = f"{path}: OpenMM XML"
     coupled = any(row.term is STRETCH_BEND for row in assignment.rows)
