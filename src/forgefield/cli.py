@@ -64,7 +64,7 @@ def _configure(*, verbose: bool) -> None:
         _stderr.print(f"no cache of compiled programs: {error}", markup=False)
         return
     jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     if verbose:
         _stderr.print(f"compiled programs are kept in {cache} (FORGEFIELD_CACHE moves them)", markup=False)

@@ -13,9 +13,9 @@ from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import distant_pairs, type_parameters
 from forgefield.models.forcefield import ForceField
 from forgefield.models.rows import Row
+from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Interactions, union
-from forgefield.terms.geometry import angle, distance
 from forgefield.terms.term import Term
 
 STRETCH_CONSTANT = 5.0 * units.MILLIDYNE_PER_ANGSTROM
@@ -130,10 +130,10 @@ def _borrowed(kind: Kind, types: Types, gathered: Rows) -> tuple[int, ...]:
 def _start(term: Term, x: Float[np.ndarray, "members order 3"]) -> tuple[float, ...]:
     """Return the values a row starts with: the mean geometry and customary force constants."""
     if term.kind == "stretch":
-        return STRETCH_CONSTANT, float(np.mean([distance(one) for one in x]))
+        return STRETCH_CONSTANT, float(lengths(x).mean())
     if term.kind == "bend":
-        mean = float(np.mean([angle(one) for one in x]))
+        mean = float(angles(x).mean())
         return BEND_CONSTANT, np.pi if np.pi - mean < STRAIGHT else mean
     if term.kind == "urey_bradley":
-        return 0.0, float(np.mean([distance(one) for one in x]))
+        return 0.0, float(lengths(x).mean())
     return (0.0,) * term.n_own

@@ -1,7 +1,6 @@
 """Targets: deviations of a model from the reference, and their exact derivatives by the parameters.
 
-A deviation that equals the tolerance counts as one. The formulas of the cost, of the eigenmatrix in
-cm⁻¹ and of the floors are those of the user documentation (docs/cost.md).
+A deviation that equals the tolerance counts as one.
 """
 
 import abc

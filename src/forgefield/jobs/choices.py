@@ -17,7 +17,7 @@ from forgefield.fit.targets import (
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.nonbonded import EXP6, LENNARD_JONES
-from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, HARMONIC_OUT_OF_PLANE
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
 from forgefield.terms.torsion import TORSION3
@@ -36,7 +36,7 @@ FORMS: dict[str, dict[str, Term]] = {
         "stretch": HARMONIC_STRETCH,
         "bend": HARMONIC_BEND,
         "torsion": TORSION3,
-        "out_of_plane": HARMONIC_OUT_OF_PLANE,
+        "out_of_plane": COSINE_OUT_OF_PLANE,
         **_CROSS,
         "vdw": LENNARD_JONES,
     },

@@ -88,8 +88,9 @@ def _begin(prepared: Prepared, output: Path, resume: bool) -> tuple[Stage, np.nd
 
 def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str]) -> Outcome:
     """Write the force field, results.json, report.html and fit.log."""
-    files = _write_force_field(prepared, outcome.values, output)
-    told = replace(outcome.record, files=(*files, "results.json", "fit.log"))
+    files, unwritten = _write_force_field(prepared, outcome.values, output)
+    results = {**outcome.record.results, "warnings": [*outcome.record.results["warnings"], *unwritten]}
+    told = replace(outcome.record, results=results, files=(*files, "results.json", "fit.log"))
     write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
@@ -97,12 +98,20 @@ def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str])
     return replace(outcome, record=told)
 
 
-def _write_force_field(prepared: Prepared, values: np.ndarray, output: Path) -> list[str]:
-    if prepared.mm3 is not None:
-        write_fld(output / FLD, prepared.mm3.file, changed_columns(prepared.mm3, values))
-        return [FLD]
-    fitted = with_values(prepared.assignment, values)
-    return write_force_fields(fitted, prepared.molecules, prepared.formats, output)
+def _write_force_field(prepared: Prepared, values: np.ndarray, output: Path) -> tuple[list[str], list[str]]:
+    """Return the files written, and a sentence for each format that cannot hold the fitted values."""
+    files, unwritten = [], []
+    for name in prepared.formats:
+        try:
+            if prepared.mm3 is not None:
+                write_fld(output / FLD, prepared.mm3.file, changed_columns(prepared.mm3, values))
+                files.append(FLD)
+            else:
+                fitted = with_values(prepared.assignment, values)
+                files += write_force_fields(fitted, prepared.molecules, (name,), output)
+        except InputError as error:
+            unwritten.append(f"Not written as {name}: {error}")
+    return files, unwritten
 
 
 def plain(value: Any) -> Any:

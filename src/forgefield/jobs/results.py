@@ -16,10 +16,10 @@ from forgefield.fit.uncertainty import Uncertainty, uncertainty
 from forgefield.jobs.passes import Passed
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.starting import with_values
+from forgefield.molecules.measure import angles, lengths
 from forgefield.report.record import FitRecord, Optimum, Parity
-from forgefield.terms.geometry import angle, distance
 
-_COORDINATES = {"stretch": distance, "bend": angle}
+_COORDINATES = {"stretch": (2, lengths), "bend": (3, angles)}
 _SAME_OPTIMUM = 1e-4
 """Starts whose costs agree to this fraction ended in the same place."""
 
@@ -171,12 +171,13 @@ def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statis
 def mean_geometry(prepared: Prepared) -> np.ndarray:
     """Return the mean length [Å] or angle [rad] of each row's interactions at the place of its reference value."""
     assignment = prepared.assignment
-    positions = jnp.asarray(prepared.data.positions)
+    positions = np.asarray(prepared.data.positions)
     total, count = np.zeros(len(prepared.start)), np.zeros(len(prepared.start))
     for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
         if term.kind in _COORDINATES and len(term.own) > 1:
-            measured = jax.vmap(_COORDINATES[term.kind])(positions[group.atoms])
-            np.add.at(total, np.asarray(group.parameters)[:, 1], np.asarray(measured))
+            order, measure = _COORDINATES[term.kind]
+            measured = measure(positions[np.asarray(group.atoms)[:, :order]])
+            np.add.at(total, np.asarray(group.parameters)[:, 1], measured)
             np.add.at(count, np.asarray(group.parameters)[:, 1], 1.0)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
