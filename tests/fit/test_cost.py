@@ -17,7 +17,7 @@ hessian = { tolerance = 7.0 }
 forces = { tolerance = 5.0, weight = 2.0 }
 """
 STRENGTH = 0.01
-EVALUATE = eqx.filter_jit(lambda *arguments: quadratic(*arguments))
+EVALUATE = eqx.filter_jit(quadratic)
 AT = np.array([0.5, -1.0, 0.1, 0.2, -0.3, 0.4, -0.1, 0.6])
 
 

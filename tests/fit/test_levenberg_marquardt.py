@@ -9,6 +9,7 @@ from scipy.optimize import lsq_linear
 from forgefield.fit.cost import Quadratic
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, begin, bounded_minimum, reconsider, step
 
+SOLVER = LevenbergMarquardt()
 INFINITE = (-jnp.inf, jnp.inf)
 DESIGN = jnp.array([[1.0, 2.0], [3.0, -1.0], [0.5, 1.0], [1.0, 1.0]])
 RIGHT = jnp.array([1.0, 2.0, -1.0, 4.0])
@@ -31,7 +32,7 @@ def logarithm(x):
 def minimise():
     """Runs steps until the end and returns all states."""
 
-    def run(residuals, at, bounds=INFINITE, solver=LevenbergMarquardt()):
+    def run(residuals, at, bounds=INFINITE, solver=SOLVER):
         lower, upper = (jnp.broadcast_to(jnp.asarray(bound), np.shape(at)) for bound in bounds)
 
         def evaluate(x):

@@ -88,10 +88,15 @@ def linearise(problem: Problem, scaled: Float[Array, " free"], matching: Matchin
 def quadratic(problem: Problem, scaled: Float[Array, " free"], matching: Matching) -> tuple[Quadratic, Observation]:
     """Return the cost with its gradient and Gauss-Newton matrix, and what was observed."""
     linear = linearise(problem, scaled, matching)
+    return gauss_newton(linear), linear.observation
+
+
+def gauss_newton(linear: Linearised) -> Quadratic:
+    """Return the cost with its gradient and Gauss-Newton matrix from residuals and their Jacobian."""
     cost = 0.5 * sum(jnp.sum(r**2) for r in linear.residuals)
     gradient = sum(j.T @ r for r, j in zip(linear.residuals, linear.jacobians, strict=True))
     normal = sum(j.T @ j for j in linear.jacobians)
-    return Quadratic(jnp.asarray(cost), jnp.asarray(gradient), jnp.asarray(normal)), linear.observation
+    return Quadratic(jnp.asarray(cost), jnp.asarray(gradient), jnp.asarray(normal))
 
 
 @eqx.filter_jit

@@ -30,6 +30,8 @@ class Progress(eqx.Module):
     """How often the matching of a start has changed."""
     best_cost: Float[np.ndarray, " starts"]
     best_at: Float[np.ndarray, "starts free"]
+    best_matching: Int[np.ndarray, "starts molecules modes"]
+    """The one under which the best cost was found."""
     costs: Float[np.ndarray, "iterations starts"]
     """Cost after each iteration."""
 
@@ -93,6 +95,7 @@ def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: Le
         n_rematched=np.zeros(n_starts, dtype=np.int64),
         best_cost=np.full(n_starts, np.inf),
         best_at=np.array(points),
+        best_matching=np.array(identity),
         costs=np.zeros((0, n_starts)),
     )
 
@@ -138,6 +141,7 @@ def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -
     better = ~changed & (cost < progress.best_cost)
     best_at = np.where(better[:, None], np.asarray(state.at), progress.best_at)
     best_cost = np.where(better, cost, progress.best_cost)
+    best_matching = np.where(better[:, None, None], progress.matching, progress.best_matching)
     if changed.any():
         state = _reconsider_some(state, jnp.asarray(changed))
     costs = np.concatenate([progress.costs, cost[None]])
@@ -148,6 +152,7 @@ def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -
         n_rematched=progress.n_rematched + changed,
         best_cost=best_cost,
         best_at=best_at,
+        best_matching=best_matching,
         costs=costs,
     )
 
@@ -224,18 +229,18 @@ def _ended(
     best = int(np.argmin(progress.best_cost))
     again = _at_best(problem, progress, solver)
     n_accepted = int(progress.state.n_accepted[best])
-    converged = bool(progress.state.converged[best]) and n_accepted > 0
+    converged = np.asarray(again.converged)
     return Fit(
         at=progress.best_at[best],
         quadratic=jax.tree.map(lambda leaf: leaf[best], again.quadratic),
-        success=converged and not stopped,
+        success=bool(converged[best]) and n_accepted > 0 and not stopped,
         interrupted=bool(stopped),
-        message=stopped or _message(progress, best, n_accepted, solver),
+        message=stopped or _message(progress, best, bool(converged[best]), solver),
         costs=progress.costs[:, best],
-        matching=progress.matching[best],
+        matching=progress.best_matching[best],
         starts_cost=progress.best_cost,
         starts_at=progress.best_at,
-        starts_converged=np.asarray(progress.state.converged),
+        starts_converged=converged,
         n_accepted=n_accepted,
         n_iterations=progress.n_iterations,
         compile_s=times[0],
@@ -246,15 +251,15 @@ def _ended(
 def _at_best(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -> State:
     """Evaluate the best points again, with the kernel that is compiled already."""
     fresh = start(problem, progress.best_at, solver).state
-    return _step_all(problem, fresh, jnp.asarray(progress.matching), solver)
+    return _step_all(problem, fresh, jnp.asarray(progress.best_matching), solver)
 
 
-def _message(progress: Progress, best: int, n_accepted: int, solver: LevenbergMarquardt) -> str:
+def _message(progress: Progress, best: int, converged: bool, solver: LevenbergMarquardt) -> str:
     if not np.isfinite(progress.best_cost[best]):
         return "not converged: the cost is not a finite number at the start"
-    if n_accepted <= 0:
+    if int(progress.state.n_accepted[best]) <= 0 and progress.state.done[best]:
         return "not converged: no step was accepted; the start is already stationary or cannot be improved"
-    if progress.state.converged[best]:
+    if converged:
         return f"converged: a further step would lower the cost by less than {solver.tolerance:g} of it"
     if progress.state.stuck[best]:
         return "not converged: no step lowers the cost any more, although its gradient is not zero"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from forgefield.fit.cost import Quadratic
@@ -60,8 +61,8 @@ class State(eqx.Module):
     """What the evaluation observed at `at`."""
 
     @property
-    def done(self) -> Bool[Array, ""]:
-        """Whether further steps would change nothing."""
+    def done(self) -> Bool[Array | np.ndarray, "*starts"]:
+        """Whether further steps would change nothing; of many starts where the state is of many."""
         return self.converged | self.stuck
 
 
@@ -125,8 +126,7 @@ def step(
     )
     at = jnp.where(accepted, trial, state.at)
     damping = jnp.where(accepted, jnp.maximum(state.damping * calmer, 1e-12), state.damping * state.growth)
-    known = jnp.isfinite(kept.cost)
-    converged = known & (newton_decrement(kept, at, lower, upper) <= solver.tolerance * (kept.cost + _SMALL_COST))
+    converged = has_converged(kept, at, lower, upper, solver.tolerance)
     updated = State(
         at=at,
         quadratic=kept,
@@ -198,6 +198,14 @@ def _offenders(
     beyond = jnp.where(move < lower - slack, -1, jnp.where(move > upper + slack, 1, 0))
     held_for_nothing = jnp.where(side * slope > rounding, side, 0)
     return jnp.where(side == 0, beyond, held_for_nothing)
+
+
+def has_converged(
+    model: Quadratic, at: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"], tolerance: float
+) -> Bool[Array, ""]:
+    """Say whether a full Newton step promises to lower the cost by no more than this fraction of it."""
+    promised = newton_decrement(model, at, lower, upper)
+    return jnp.isfinite(model.cost) & (promised <= tolerance * (model.cost + _SMALL_COST))
 
 
 def newton_decrement(

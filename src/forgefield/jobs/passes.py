@@ -9,8 +9,9 @@ from jaxtyping import Float
 
 from forgefield.estimate.transition_state import C, treat
 from forgefield.fit.cost import Problem
-from forgefield.fit.fit import Fit, Progress, fit, spread_starts, start
+from forgefield.fit.fit import Fit, Progress, fit, scaled_bounds, spread_starts, start
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fit.scipy_solver import TrustRegionReflective, fit_by_scipy
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.starting import estimated
 from forgefield.models.trainable import Trainable
@@ -39,7 +40,7 @@ class Passed:
     @property
     def free(self) -> Float[np.ndarray, " free"]:
         """The free variables at the end."""
-        return np.asarray(self.problem.prior.centre) + np.asarray(self.problem.prior.width) * self.fit.at
+        return _unscaled(self.problem, self.fit.at)
 
 
 Saver = Callable[[Stage, Progress, np.ndarray], None]
@@ -47,7 +48,7 @@ Saver = Callable[[Stage, Progress, np.ndarray], None]
 
 
 def solver_of(prepared: Prepared) -> LevenbergMarquardt:
-    """Return the solver that FIT.toml asks for."""
+    """Return our own solver with the limits of FIT.toml."""
     return LevenbergMarquardt(tolerance=prepared.file.fit.tolerance, max_steps=prepared.file.fit.max_steps)
 
 
@@ -92,13 +93,30 @@ def run_passes(
         def after(progress: Progress, stage: Stage = stage, began: np.ndarray = began) -> None:
             save(stage, progress, began)
 
-        ended = fit(problem, progress or fresh, solver_of(prepared), after=after)
+        ended = _fitted(prepared, problem, progress or fresh, after)
         progress = None
-        free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * ended.at
-        values = np.asarray(changes.values(problem.model.values, jnp.asarray(free)))
+        values = np.asarray(changes.values(problem.model.values, jnp.asarray(_unscaled(problem, ended.at))))
         done.append(Passed(stage, problem, changes, ended, values))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done
+
+
+def _fitted(prepared: Prepared, problem: Problem, progress: Progress, after: Callable[[Progress], None]) -> Fit:
+    """Run one pass with the solver that FIT.toml asks for."""
+    section = prepared.file.fit
+    match section.solver:
+        case "lm":
+            return fit(problem, progress, solver_of(prepared), after=after)
+        case "trf":
+            scipy = TrustRegionReflective(section.tolerance, section.max_steps)
+            return fit_by_scipy(problem, progress, scipy, after=after)
+
+
+def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndarray, " free"]:
+    """Return the free variables, those at a bound exactly there."""
+    lower, upper = scaled_bounds(problem)
+    free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * at
+    return np.where(at <= lower, problem.lower, np.where(at >= upper, problem.upper, free))
 
 
 def _next(prepared: Prepared, passed: Passed) -> Stage | None:
