@@ -24,7 +24,8 @@ class Uncertainty:
     undetermined: Bool[np.ndarray, " free"]
     directions: tuple[Float[np.ndarray, " free"], ...]
     """Unit vectors along which the data do not change."""
-    singular_values: Float[np.ndarray, " free"]
+    singular_values: Float[np.ndarray, " inside"]
+    """Of the Jacobian by the variables that are not at a bound, the largest first."""
     n_values: int
     """Independent values: off-diagonal elements count none."""
     n_effective: float

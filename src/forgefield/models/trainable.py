@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Int
 
 from forgefield.errors import InputError
 from forgefield.models.rows import Row
+from forgefield.terms.term import Parameter
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,17 +59,16 @@ def trainable(
 ) -> Trainable:
     """Return what changes when these rows are trained.
 
-    Names are those of `Row.parameter_name`. `unbounded` names keep no bounds (negative force constants).
-    Raises InputError for a tie that names no trained parameter, and for ties that run in a circle.
+    Names are those of `Row.parameter_name`. `unbounded` names, and those that follow them, keep no bounds
+    (negative force constants). Raises InputError for a tie that names no trained parameter, for ties that run in
+    a circle, and for bounds of a tied value that leave no room for the one it follows.
     """
-    named: dict[str, tuple[int, float, float]] = {}
+    named: dict[str, tuple[int, Parameter]] = {}
     for row in rows:
         for position, (place, parameter) in enumerate(zip(row.indices, row.term.own, strict=True)):
             name = row.parameter_name(position)
-            free = name in unbounded
-            bounds = (-np.inf, np.inf) if free else (parameter.minimum, parameter.maximum)
             if name not in frozen and place < n_values:
-                named[name] = (place, *bounds)
+                named[name] = (place, parameter)
     leading = _leaders(tuple(named), ties)
     free_names = [name for name in named if leading[name][0] == name]
     column = {name: k for k, name in enumerate(free_names)}
@@ -79,13 +79,14 @@ def trainable(
         matrix[k, column[leader]] = factor
         offset[k] = shift
     positions = {name: k for k, name in enumerate(named)}
+    bounds = _bounds({name: parameter for name, (_, parameter) in named.items()}, leading, unbounded)
     return Trainable(
         names=tuple(named),
         places=np.array([named[name][0] for name in named], dtype=np.int64),
         matrix=matrix,
         offset=offset,
-        lower=np.array([named[name][1] for name in free_names]),
-        upper=np.array([named[name][2] for name in free_names]),
+        lower=np.array([bounds[name][0] for name in free_names]),
+        upper=np.array([bounds[name][1] for name in free_names]),
         leaders=np.array([positions[name] for name in free_names], dtype=np.int64),
     )
 
@@ -93,6 +94,28 @@ def trainable(
 def starting_model(start: Float[Array, " parameters"], ties: Trainable) -> Float[Array, " parameters"]:
     """Return the values with ties and bounds applied."""
     return ties.values(start, jnp.asarray(ties.free(np.asarray(start))))
+
+
+def _bounds(
+    named: dict[str, Parameter], leading: dict[str, tuple[str, float, float]], unbounded: frozenset[str]
+) -> dict[str, tuple[float, float]]:
+    """Return the bounds of each free variable that keep it and all values that follow it inside their own."""
+    bounds = {name: (-np.inf, np.inf) for name in named if leading[name][0] == name}
+    for name, parameter in named.items():
+        leader, factor, shift = leading[name]
+        if factor == 0.0 or unbounded & {name, leader}:
+            continue
+        lower, upper = sorted(((parameter.minimum - shift) / factor, (parameter.maximum - shift) / factor))
+        bounds[leader] = max(bounds[leader][0], lower), min(bounds[leader][1], upper)
+    crossed = [
+        f"no value of {leader!r} keeps all that follow it inside their bounds: "
+        + ", ".join(repr(name) for name in named if leading[name][0] == leader != name)
+        for leader, (lower, upper) in bounds.items()
+        if lower > upper
+    ]
+    if crossed:
+        raise InputError("\n".join(crossed))
+    return bounds
 
 
 def _leaders(names: tuple[str, ...], ties: tuple[Tie, ...]) -> dict[str, tuple[str, float, float]]:
