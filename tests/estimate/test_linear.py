@@ -17,7 +17,7 @@ from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import standard_masses
 from forgefield.molecules.topology import Interactions, union
 from forgefield.properties.derivatives import hessians
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.stretch import HARMONIC_STRETCH
 
 FREE = -np.inf
 
@@ -137,13 +137,6 @@ def test_bad_systems_are_named():
         bounded_least_squares(system([[1.0, 2.0]], [1.0]), np.array([0.0, 2.0]), np.array([1.0, 2.0]))
 
 
-def spring(x, k, r0):
-    return 0.5 * k * (jnp.linalg.norm(x[0] - x[1]) - r0) ** 2
-
-
-SPRING = Term("spring", spring, "stretch", 2, (Parameter("k", "kcal/mol/Å²"), Parameter("r0", "Å")), 2)
-
-
 @pytest.fixture
 def springs():
     """A five-atom and a linear two-atom molecule of springs; places 0-4 hold constants, 5 the one length."""
@@ -152,7 +145,7 @@ def springs():
     rows = np.array([0, 0, 1, 1, 2, 2, 3, 3, 3, 4])
     group = Interactions(atoms=pairs, parameters=np.stack([rows, np.full(10, 5)], axis=1))
     species = [np.array([6, 1, 8, 7, 9]), np.array([1, 9])]
-    model = ForceField(terms=(SPRING,), values=jnp.array([700.0, 300.0, 150.0, 90.0, 500.0, 1.05]))
+    model = ForceField(terms=(HARMONIC_STRETCH,), values=jnp.array([700.0, 300.0, 150.0, 90.0, 500.0, 1.05]))
     return model, union(species, (group,)), np.vstack([x, x[:2]]), species
 
 
