@@ -88,7 +88,7 @@ def test_what_follows_an_unbounded_value_is_unbounded_too():
 
 
 def test_tie_that_leaves_no_room_is_named():
-    with pytest.raises(InputError, match="no value of 'stretch C1-H1 r0' .* bounds: 'stretch C1-F1 r0'"):
+    with pytest.raises(InputError, match=r"no value of 'stretch C1-H1 r0' .* bounds: 'stretch C1-F1 r0'"):
         trainable(ROWS, 6, ties=(Tie("stretch C1-F1 r0", "stretch C1-H1 r0", offset=10.0),))
 
 

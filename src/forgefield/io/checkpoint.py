@@ -36,13 +36,18 @@ def read_facts(path: Path) -> dict[str, Any]:
 def read_arrays(path: Path, like: PyTree) -> PyTree:
     """Return a pytree like `like` with the arrays of a checkpoint.
 
-    Raises InputError where number or shapes of the arrays differ.
+    Raises InputError where number or shapes of the arrays differ; only an axis of length zero in `like` may have grown.
     """
     leaves, structure = jax.tree.flatten(like)
     with safe_open(path, framework="numpy") as file:
         if len(file.keys()) != len(leaves):
             raise InputError(f"{path}: the checkpoint is of another fit; remove it to begin anew")
         found = [file.get_tensor(str(k)) for k in range(len(leaves))]
-    if any(a.ndim != np.ndim(b) for a, b in zip(found, leaves, strict=True)):
+    if not all(_grown(a.shape, np.shape(b)) for a, b in zip(found, leaves, strict=True)):
         raise InputError(f"{path}: the checkpoint is of another fit; remove it to begin anew")
     return jax.tree.unflatten(structure, found)
+
+
+def _grown(shape: tuple[int, ...], begun: tuple[int, ...]) -> bool:
+    """Say whether an array of one shape may have become one of another."""
+    return len(shape) == len(begun) and all(b in (0, a) for a, b in zip(shape, begun, strict=True))
