@@ -13,7 +13,7 @@ from scipy.stats import norm, qmc
 
 from forgefield.fit.cost import Problem, Quadratic, quadratic
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider, step
-from forgefield.properties.matching import match_modes
+from forgefield.properties.matching import match_modes_of_models
 
 _REMATCHED = 20
 """Changes of its matching after which a start keeps the one it has."""
@@ -205,21 +205,22 @@ def _renew(
     """
     overlaps, eigenvalues = (np.asarray(leaf) for leaf in state.seen)
     renewed = progress.matching.copy()
-    for s in np.flatnonzero(np.asarray(state.accepted) & (progress.n_rematched < _REMATCHED)):
-        renewed[s] = matchings(problem, overlaps[s], eigenvalues[s])
+    # A start that had ended before this step has been matched where it is.
+    moved = np.asarray(state.accepted & ~progress.state.done) & (progress.n_rematched < _REMATCHED)
+    renewed[moved] = matchings(problem, overlaps[moved], eigenvalues[moved])
     return renewed, (renewed != progress.matching).any(axis=(1, 2))
 
 
 def matchings(
     problem: Problem,
-    overlaps: Float[np.ndarray, "molecules modes modes"],
-    eigenvalues: Float[np.ndarray, "molecules modes"],
-) -> Int[np.ndarray, "molecules modes"]:
-    """Match the modes of each molecule; padding is matched with itself."""
+    overlaps: Float[np.ndarray, "starts molecules modes modes"],
+    eigenvalues: Float[np.ndarray, "starts molecules modes"],
+) -> Int[np.ndarray, "starts molecules modes"]:
+    """Match the modes of each molecule for each start; padding is matched with itself."""
     reference, counts = np.asarray(problem.data.eigenvalues), np.asarray(problem.data.has_mode).sum(axis=1)
-    matching = np.tile(np.arange(reference.shape[1]), (len(reference), 1))
+    matching = np.tile(np.arange(reference.shape[1]), (len(overlaps), len(reference), 1))
     for m, n in enumerate(counts):
-        matching[m, :n] = match_modes(overlaps[m, :n, :n], reference[m, :n], eigenvalues[m, :n])
+        matching[:, m, :n] = match_modes_of_models(overlaps[:, m, :n, :n], reference[m, :n], eigenvalues[:, m, :n])
     return matching
 
 

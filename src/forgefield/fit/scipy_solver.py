@@ -131,7 +131,7 @@ class _Search:
         seen = self.evaluate(at, matching).observation
         if not np.isfinite(seen.mixing).all():
             return matching
-        return matchings(self.problem, np.asarray(seen.mixing) ** 2, np.asarray(seen.eigenvalues))
+        return matchings(self.problem, np.asarray(seen.mixing)[None] ** 2, np.asarray(seen.eigenvalues)[None])[0]
 
     def _note(
         self, s: int, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"], *, done: bool
