@@ -9,6 +9,9 @@ EXTRAS := qm,openmm,test,lint
 fit: $(VENV)/.run
 	$(BIN)/forgefield fit examples/ch3f/FIT.toml --output runs/ch3f
 
+# One worker a core; the tests of a module stay together, since they share compiled functions.
+PYTEST_ARGS ?= -n 2 --dist loadscope
+
 test: $(VENV)/.develop
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 

@@ -4,6 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import hypothesis.strategies as st
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -44,6 +45,14 @@ def molecule(data):
     folder = data / "rh-enamide"
     path = sorted((folder / "mae").glob("*.mae"))[0]
     return read_mae(path, atom_types=read_atom_types(folder / "forcefield/atom.typ"))[0]
+
+
+@pytest.fixture(autouse=True)
+def _unchecked():
+    """Type checks triple the time, and what they guard is tested elsewhere."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def check(examples, source: Path, target: Path, molecule):

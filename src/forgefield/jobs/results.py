@@ -3,6 +3,7 @@
 import platform
 from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -42,7 +43,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         "provenance": provenance(prepared.input_sha256),
     }
     return FitRecord(
-        title=prepared.path.stem,
+        title=_title(prepared.path),
         results=results,
         costs=np.concatenate([passed.fit.costs for passed in passes]),
         contributions=_shares(last, passes[0], start, final),
@@ -52,6 +53,11 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         statements=_statements(prepared, last),
         files=(),
     )
+
+
+def _title(path: Path) -> str:
+    """Return the name of the file, or of its folder where the file is just FIT.toml."""
+    return path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
 
 
 def _shares(last: Passed, first: Passed, start: Judgement, final: Judgement) -> dict[str, tuple[float, float]]:
