@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import jax
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from forgefield.errors import ForgeFieldError, InputError
@@ -25,6 +26,8 @@ app = typer.Typer(
 _stderr = Console(stderr=True)
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
+_WIDEST = 10_000
+"""Columns of the widest table."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
 
@@ -185,13 +188,15 @@ def evaluate(
 
     del verbose
     found = job.evaluate(force_field, files, cutoff=cutoff)
-    shown = [totals_table(found.listings)]
+    shown = [coverage_table(found.assigned.coverage), totals_table(found.listings)]
     summary: dict[str, Any] = {"structures": [{"name": x.name, **x.totals_kj_mol} for x in found.listings]}
     if listing is not None:
         write_listings(listing, found.listings)
     if compare is not None:
         comparison = job.compared(found, compare)
         shown += [comparison_tables(comparison), worst_table(comparison)]
+        terms = [asdict(term) for term in comparison.terms]
+        summary["comparison"] = {"terms": terms, "max_charge_deviation_e": comparison.max_charge_deviation}
     if forces:
         vectors = job.forces_of(found)
         shown.append(forces_tables(found.molecules, vectors))
@@ -227,11 +232,14 @@ def modes(
 
 
 def _show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:
-    """Print a summary as JSON on stdout, or tables."""
+    """Print a summary as JSON on stdout, or tables, which are never cut to fit a terminal."""
     if as_json:
         sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
         return
     console = Console()
+    wide = console.options.update(max_width=_WIDEST)
+    needed = max(Measurement.get(console, wide, table).maximum for table in tables)
+    console = Console(width=max(console.width, needed))
     for table in tables:
         console.print(table)
 

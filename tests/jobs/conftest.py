@@ -1,0 +1,32 @@
+"""The command line in this process."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import pytest
+from typer.testing import CliRunner
+
+from forgefield.cli import app
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_compiled_programs(tmp_path_factory) -> Iterator[None]:
+    """Keep compiled programs out of the user's own cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FORGEFIELD_CACHE", str(tmp_path_factory.mktemp("xla")))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation() -> Iterator[None]:
+    """Compile in two thirds of the time; the programs are small enough to run slowly."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def forgefield() -> Callable[..., Any]:
+    """Runs a command from its words."""
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
