@@ -8,6 +8,7 @@ from rich.text import Text
 from forgefield.fit.uncertainty import independent_values
 from forgefield.jobs.choices import targets
 from forgefield.jobs.prepare import Prepared
+from forgefield.report.evaluation import coverage_table
 
 
 def check_table(prepared: Prepared) -> RenderableType:
@@ -56,14 +57,7 @@ def _targets(prepared: Prepared) -> Table:
 
 def _coverage(prepared: Prepared) -> list[RenderableType]:
     """Say where the rows of an MM3* file's interactions stand."""
-    if prepared.mm3 is None:
-        return []
-    table = Table(
-        "interactions", "substructure", "main table", "no row", title="Coverage", title_justify="left", box=None
-    )
-    for kind in prepared.mm3.coverage:
-        table.add_row(kind.kind, str(kind.substructure), str(kind.table), str(kind.uncovered))
-    return [Text(), table]
+    return [] if prepared.mm3 is None else [Text(), coverage_table(prepared.mm3.coverage)]
 
 
 def _parameters(prepared: Prepared, trained: frozenset[str]) -> Table:

@@ -18,7 +18,7 @@ from forgefield.jobs.passes import Passed
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.starting import with_values
 from forgefield.molecules.measure import angles, lengths
-from forgefield.report.record import FitRecord, Optimum, Parity
+from forgefield.report.record import Covered, FitRecord, Optimum, Parity
 
 _COORDINATES = {"stretch": (2, lengths), "bend": (3, angles)}
 _SAME_OPTIMUM = 1e-4
@@ -52,7 +52,13 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         types=prepared.assignment.descriptions,
         statements=_statements(prepared, last),
         files=(),
+        coverage=_coverage(prepared),
     )
+
+
+def _coverage(prepared: Prepared) -> tuple[Covered, ...]:
+    found = () if prepared.mm3 is None else prepared.mm3.coverage
+    return tuple(Covered(c.kind, c.substructure, c.table, c.uncovered) for c in found)
 
 
 def _title(path: Path) -> str:

@@ -208,6 +208,17 @@ def optima_table(record: FitRecord) -> Table | None:
     return table(f"{plural(n_starts, 'start')} led to {_optima(len(rows))}", columns, rows, note)
 
 
+def coverage_table(record: FitRecord) -> Table | None:
+    """Return where the rows of a force-field file's interactions stand; None for a generated force field."""
+    if not record.coverage:
+        return None
+    columns = (Column("Interactions", numeric=False), Column("Substructure"), Column("Main table"), Column("No row"))
+    rows = [(c.kind, str(c.substructure), str(c.table), str(c.uncovered)) for c in record.coverage]
+    return table(
+        "Coverage", columns, rows, "Interactions without a row do not exist; stretches and bends always have one."
+    )
+
+
 def _about_starts(record: FitRecord, n_starts: int, best: float) -> list[str]:
     """Return what is not seen from the table: starts without an end, and passes that followed."""
     said = []

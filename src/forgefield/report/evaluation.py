@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from rich.table import Table
 
+from forgefield.assign.mm3 import Coverage
 from forgefield.fit.metrics import Judgement
 from forgefield.fit.training import Example
 from forgefield.io.listing import Comparison, Listing
@@ -25,6 +26,14 @@ def totals_table(listings: list[Listing]) -> Table:
     table = _table("Energies / kJ/mol", "term", *(listing.name for listing in listings))
     for kind in listings[0].totals_kj_mol:
         table.add_row(kind, *(f"{listing.totals_kj_mol[kind]:.4f}" for listing in listings))
+    return table
+
+
+def coverage_table(coverage: tuple[Coverage, ...]) -> Table:
+    """Return where the rows of the interactions stand in the file."""
+    table = _table("Coverage", "interactions", "substructure", "main table", "no row")
+    for kind in coverage:
+        table.add_row(kind.kind, str(kind.substructure), str(kind.table), str(kind.uncovered))
     return table
 
 

@@ -38,6 +38,7 @@ def fit_report(record: FitRecord) -> str:
         contributions=content.contributions_table(record.contributions),
         contributions_figure=figures.contributions_figure(record.contributions),
         optima=content.optima_table(record),
+        coverage=content.coverage_table(record),
         trained=content.parameters_table(trained, "Trained parameters"),
         kept=content.parameters_table(kept, "Parameters kept at their starting values"),
         types=content.types_table(record.types),

@@ -27,6 +27,17 @@ class Optimum:
     n_converged: int
 
 
+@dataclass(frozen=True)
+class Covered:
+    """Where the rows of one kind of interaction stand in a force-field file."""
+
+    kind: str
+    substructure: int
+    table: int
+    uncovered: int
+    """Interactions that no row covers, which therefore do not exist."""
+
+
 @dataclass(frozen=True, eq=False)
 class FitRecord:
     """Everything that the report of a fit shows."""
@@ -46,3 +57,5 @@ class FitRecord:
     """What was fitted, in sentences: targets, policy, what is trained."""
     files: tuple[str, ...]
     """Names of the files written beside the report."""
+    coverage: tuple[Covered, ...] = ()
+    """For a fit that starts from a force-field file."""
