@@ -180,6 +180,7 @@ def evaluate(
     from forgefield.jobs import evaluate as job
     from forgefield.report.evaluation import (
         comparison_tables,
+        coverage_table,
         forces_tables,
         judgement_table,
         totals_table,
