@@ -133,12 +133,15 @@ def fit(
 def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -> Progress:
     """Take one step from every start, renew the matching of modes, and note the best."""
     state = _step_all(problem, progress.state, jnp.asarray(progress.matching), solver)
-    matching, changed = progress.matching, np.zeros(len(progress.best_cost), dtype=bool)
-    if problem.uses_matching:
-        matching, changed = _renew(problem, state, progress)
+    moved = np.asarray(state.accepted & ~progress.state.done)
+    own = _own_matchings(problem, state, progress.matching, moved)
+    outdated = (own != progress.matching).any(axis=(1, 2))
+    # A start that goes back and forth between matchings keeps the one it has in the end.
+    changed = outdated & (progress.n_rematched < _REMATCHED)
+    matching = np.where(changed[:, None, None], own, progress.matching)
     cost = np.asarray(state.quadratic.cost)
-    # A cost under an outdated matching is not comparable and will be evaluated again.
-    better = ~changed & (cost < progress.best_cost)
+    # A cost under an outdated matching is not comparable with others.
+    better = moved & ~outdated & (cost < progress.best_cost)
     best_at = np.where(better[:, None], np.asarray(state.at), progress.best_at)
     best_cost = np.where(better, cost, progress.best_cost)
     best_matching = np.where(better[:, None, None], progress.matching, progress.best_matching)
@@ -196,19 +199,18 @@ def _shapes(problem: Problem):
     )
 
 
-def _renew(
-    problem: Problem, state: State, progress: Progress
-) -> tuple[Int[np.ndarray, "starts molecules modes"], Bool[np.ndarray, " starts"]]:
-    """Return the matching at each accepted point and which starts it changed for.
-
-    A start that goes back and forth between matchings keeps the one it has in the end.
-    """
-    overlaps, eigenvalues = (np.asarray(leaf) for leaf in state.seen)
-    renewed = progress.matching.copy()
-    # A start that had ended before this step has been matched where it is.
-    moved = np.asarray(state.accepted & ~progress.state.done) & (progress.n_rematched < _REMATCHED)
-    renewed[moved] = matchings(problem, overlaps[moved], eigenvalues[moved])
-    return renewed, (renewed != progress.matching).any(axis=(1, 2))
+def _own_matchings(
+    problem: Problem,
+    state: State,
+    matching: Int[np.ndarray, "starts molecules modes"],
+    moved: Bool[np.ndarray, " starts"],
+) -> Int[np.ndarray, "starts molecules modes"]:
+    """Return the matchings with those of the starts that moved renewed where they are now."""
+    own = matching.copy()
+    if problem.uses_matching:
+        overlaps, eigenvalues = (np.asarray(leaf) for leaf in state.seen)
+        own[moved] = matchings(problem, overlaps[moved], eigenvalues[moved])
+    return own
 
 
 def matchings(
