@@ -30,6 +30,7 @@ from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes, solve
 from forgefield.jobs.prepare import Prepared, prepare
 from forgefield.jobs.results import mean_geometry, record
 from forgefield.jobs.starting import with_values
+from forgefield.models.trainable import Trainable
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "ch3f"
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "ch3f"
@@ -148,12 +149,11 @@ def frequencies_and_forces() -> Figures:
     problem = replace(problem, targets=by_value)
     solver = solver_of(prepared)
     ended = fit(problem, start(problem, np.asarray(progress.state.at), solver), solver)
-    values = np.asarray(changes.values(problem.model.values, jnp.asarray(free_of(problem, ended.at))))
-    metrics = metrics_of(prepared, values)
-    figures["sorted_pairing_optimum_cm1"] = metrics.frequency_rmsd_sorted_cm1
-    figures["sorted_pairing_optimum_matched_cm1"] = metrics.frequency_rmsd_cm1
-    figures["sorted_pairing_optimum_force_kcal_mol_a"] = metrics.force_max_kcal_mol_a
-    figures["sorted_pairing_optimum_parameters"] = parameters(prepared, values)
+    paired = replace(last, problem=problem, changes=changes, fit=ended, values=values_at(problem, changes, ended.at))
+    figures |= named("sorted_pairing", outcome(prepared, paired))
+    physical = best_physical(prepared, paired)
+    figures |= named("sorted_pairing_physical", physical)
+    figures["sorted_pairing_optimum_cm1"] = physical["sorted_cm1"]
     tell(f"frequencies and forces: {figures}")
     return figures
 
@@ -262,11 +262,10 @@ def best_physical(prepared: Prepared, found: Passed) -> Figures:
     for s in np.argsort(found.fit.starts_cost):
         if not found.fit.starts_converged[s]:
             continue
-        free = jnp.asarray(free_of(found.problem, found.fit.starts_at[s]))
-        values = np.asarray(found.changes.values(found.problem.model.values, free))
+        values = values_at(found.problem, found.changes, found.fit.starts_at[s])
         if not complaints(prepared, values, metrics_of(prepared, values)):
             return judged(prepared, values)
-    return {"matched_cm1": None}
+    return dict.fromkeys(("matched_cm1", "sorted_cm1", "force_kcal_mol_a"))
 
 
 def judged(prepared: Prepared, values: np.ndarray) -> Figures:
@@ -290,9 +289,10 @@ def complaints(prepared: Prepared, values: np.ndarray, metrics: Metrics) -> list
     return unphysical(prepared.assignment.rows, values, mean_geometry(prepared)) + not_stationary(metrics)
 
 
-def free_of(problem: Problem, at: np.ndarray) -> np.ndarray:
-    """Return the free variables at a point in scaled ones."""
-    return np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * at
+def values_at(problem: Problem, changes: Trainable, at: np.ndarray) -> np.ndarray:
+    """Return all values of the model at a point in scaled variables."""
+    free = jnp.asarray(problem.prior.centre) + jnp.asarray(problem.prior.width) * at
+    return np.asarray(changes.values(problem.model.values, free))
 
 
 def parameters(prepared: Prepared, values: np.ndarray) -> dict[str, float]:
