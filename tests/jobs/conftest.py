@@ -1,6 +1,8 @@
-"""The command line in this process."""
+"""The command line in this process, and folders with a FIT.toml and the references of the examples."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -8,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from forgefield.cli import app
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,3 +34,17 @@ def _quick_compilation() -> Iterator[None]:
 def forgefield() -> Callable[..., Any]:
     """Runs a command from its words."""
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """Writes a FIT.toml beside the examples' references and returns its path."""
+
+    def written(text):
+        folder = tmp_path_factory.mktemp("project")
+        for file in EXAMPLES.glob("*/*.json"):
+            shutil.copy(file, folder)
+        (folder / "FIT.toml").write_text(text)
+        return folder / "FIT.toml"
+
+    return written
