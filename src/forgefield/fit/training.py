@@ -1,12 +1,12 @@
 """What a fit is trained on: molecules in their reference geometry and what QM said of them, as arrays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from forgefield.estimate.transition_state import Treated
+from forgefield.estimate.transition_state import Policy, Treated, treat
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.topology import Topology
 
@@ -23,6 +23,21 @@ class Example:
     """Its Hessian after the policy for transition states; None where the reference has no Hessian."""
     group: str = ""
     """Relative energies are compared within a group."""
+    policy: Policy | None = None
+    """What was asked to be done to a negative eigenvalue."""
+
+    @property
+    def is_saddle(self) -> bool:
+        """Whether the policy found an eigenvalue to act on."""
+        return self.treated is not None and self.treated.reaction_mode is not None
+
+    def under(self, policy: Policy) -> "Example":
+        """Return the example with its Hessian treated by another policy."""
+        hessian = self.reference.hessian
+        if self.treated is None or hessian is None:
+            return self
+        treated = treat(hessian, self.reference.positions, self.treated.masses, policy, name=self.molecule.name)
+        return replace(self, treated=treated, policy=policy)
 
 
 class TrainingSet(eqx.Module):

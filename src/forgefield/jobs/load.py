@@ -32,6 +32,11 @@ def load(file: FitFile, folder: Path) -> tuple[list[Example], list[str]]:
     return _unambiguous(examples), warnings
 
 
+def examples_of(references: list[Reference], policy: Policy | None) -> list[Example]:
+    """Return references as examples in their own geometry, with bonds perceived where the files have none."""
+    return _unambiguous([_example(None, reference, policy, "all")[0] for reference in references])
+
+
 def force_field_file(file: FitFile, folder: Path) -> Path | None:
     """Return the force-field file that a fit starts from; None where types are made from the molecules."""
     return None if file.forcefield.start == "environments" else folder / file.forcefield.start
@@ -84,9 +89,8 @@ def _example(
             warnings.append(f"{name}: no gradient in the file; the structure is taken to be stationary (zero forces)")
             reference = replace(reference, gradient=np.zeros_like(reference.positions))
     saddle = treated is not None and bool((treated.before.frequencies < -NOISE).any())
-    return Example(
-        _bonded(molecule, reference, saddle, name), reference, treated, f"{group} {group_of(reference)}"
-    ), warnings
+    laid = _bonded(molecule, reference, saddle, name)
+    return Example(laid, reference, treated, f"{group} {group_of(reference)}", policy), warnings
 
 
 def group_of(reference: Reference) -> str:
@@ -108,7 +112,10 @@ def _bonded(molecule: Molecule | None, reference: Reference, saddle: bool, name:
     if len(molecule.bonds):
         return replace(molecule, positions=reference.positions)
     perceive = perceive_transition_state_bonds if saddle else perceive_bonds
-    bonds, orders = perceive(reference.species, reference.positions)
+    try:
+        bonds, orders = perceive(reference.species, reference.positions)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
     return replace(molecule, positions=reference.positions, bonds=bonds, orders=orders)
 
 

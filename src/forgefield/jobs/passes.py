@@ -1,13 +1,13 @@
 """The fits that a policy for transition states asks for, one after another, resumable at every iteration."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.estimate.transition_state import C, treat
+from forgefield.estimate.transition_state import C, E
 from forgefield.fit.cost import Problem
 from forgefield.fit.fit import Fit, Progress, fit, scaled_bounds, spread_starts, start
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
@@ -122,7 +122,7 @@ def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndar
 def _next(prepared: Prepared, passed: Passed) -> Stage | None:
     """Return the pass that must follow, if any."""
     policies = {section.transition_state for section in prepared.file.molecules}
-    saddle = any(e.treated is not None and e.treated.reaction_mode is not None for e in prepared.examples)
+    saddle = any(e.is_saddle for e in prepared.examples)
     if not saddle or not policies & {"D", "E"}:
         return None
     if passed.stage.number == 0:
@@ -152,13 +152,10 @@ def _negative(passed: Passed) -> tuple[str, ...]:
 
 def _estimates_under_c(prepared: Prepared) -> dict[str, float]:
     """Return the values that each parameter is given by the estimate on Hessians treated by policy C."""
-    examples = []
-    for example in prepared.examples:
-        treated, reference = example.treated, example.reference
-        hessian = reference.hessian
-        if treated is not None and treated.reaction_mode is not None and hessian is not None:
-            treated = treat(hessian, reference.positions, treated.masses, C(), name=example.molecule.name)
-        examples.append(replace(example, treated=treated))
+    examples = [
+        example.under(example.policy.c if isinstance(example.policy, E) else C()) if example.is_saddle else example
+        for example in prepared.examples
+    ]
     values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate, prepared.rows).values
     return {
         row.parameter_name(p): float(values[row.indices[p]])

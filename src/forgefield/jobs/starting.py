@@ -1,20 +1,26 @@
 """Where a fit starts: force constants estimated from the reference Hessians, priors about them, what is trained."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.config import ForceFieldSection, PriorSection
 from forgefield.errors import InputError
-from forgefield.estimate.linear import bounded_least_squares, eigenmatrix_system
-from forgefield.estimate.rows import estimate_rows
-from forgefield.estimate.seminario import Approximation, Method, estimate
+from forgefield.estimate.linear import (
+    LinearSystem,
+    bounded_least_squares,
+    eigenmatrix_system,
+    refit_with_negatives_held,
+)
+from forgefield.estimate.rows import RowStatistics, estimate_rows
+from forgefield.estimate.seminario import Approximation, Method, estimate, replace_negative
+from forgefield.estimate.transition_state import E
 from forgefield.fit.cost import Prior
 from forgefield.fit.training import Example
 from forgefield.jobs.choices import ESTIMATES
@@ -32,6 +38,8 @@ class Estimated:
 
     values: Float[np.ndarray, " parameters"]
     warnings: tuple[str, ...]
+    spread: dict[str, RowStatistics] = field(default_factory=dict)
+    """For each kind that was read off Hessians, how its constants vary among the interactions of a row, by place."""
 
 
 def estimated(assignment: Assignment, examples: list[Example], name: str, rows: tuple[Row, ...]) -> Estimated:
@@ -55,19 +63,19 @@ def estimated(assignment: Assignment, examples: list[Example], name: str, rows: 
             found[kind].append(constants)
             places[kind].append(groups[kind][1])
     wanted = [row.indices[0] for row in rows if row.term.kind in found]
-    warnings = []
+    warnings, spread = [], {}
     for kind, constants in found.items():
         row = np.concatenate(places[kind])
-        statistics = estimate_rows(np.concatenate(constants), row, len(values))
+        statistics = spread[kind] = estimate_rows(np.concatenate(constants), row, len(values))
         used = np.intersect1d(row, wanted)
         values[used] = statistics.mean[used]
-        negative = [place for place in used if statistics.mean[place] < 0.0]
+        negative = [int(place) for place in used if statistics.mean[place] < 0.0]
         # At zero a force constant sits on its bound, and the frequency of its mode has no derivative.
         values[negative] = np.maximum(np.abs(values[negative]), _SMALLEST_WIDTH)
         if negative:
             names = ", ".join(f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f})" for p in negative)
             warnings.append(f"the estimate gives negative {kind} constants, started from their magnitude: {names}")
-    return Estimated(values, tuple(warnings))
+    return Estimated(values, tuple(warnings), spread)
 
 
 def _of_molecule(assignment: Assignment, kind: str, m: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,12 +93,20 @@ def _of_molecule(assignment: Assignment, kind: str, m: int) -> tuple[np.ndarray,
 
 
 def _of_example(method: Method, example: Example, pairs: np.ndarray, triples: np.ndarray) -> tuple:
-    """Estimate the constants of one molecule; without a Hessian, the customary ones."""
-    treated = example.treated
-    reference = example.reference
-    chosen = Approximation() if treated is None else method
-    hessian = None if treated is None else treated.hessian
-    result = estimate(chosen, hessian, reference.positions, reference.species, pairs, triples)
+    """Estimate the constants of one molecule; without a Hessian, the customary ones.
+
+    Under policy E those that come out negative are estimated under its C instead.
+    """
+    treated, reference = example.treated, example.reference
+    where = reference.positions, reference.species, pairs, triples
+    if treated is None:
+        result = estimate(Approximation(), None, *where)
+        return result.bond_k, result.angle_k
+    result = estimate(method, treated.hessian, *where)
+    if isinstance(example.policy, E) and example.is_saddle:
+        under_c = example.under(example.policy.c).treated
+        assert under_c is not None
+        result = replace_negative(result, estimate(method, under_c.hessian, *where))
     return result.bond_k, result.angle_k
 
 
@@ -98,9 +114,8 @@ def _linear(
     assignment: Assignment, examples: list[Example], values: Float[np.ndarray, " parameters"], rows: tuple[Row, ...]
 ) -> Estimated:
     """Solve for all constants that the Hessian is linear in, at the present reference values."""
-    treated = [e.treated for e in examples if e.treated is not None]
-    if len(treated) < len(examples):
-        lacking = ", ".join(e.molecule.name for e in examples if e.treated is None)
+    lacking = ", ".join(e.molecule.name for e in examples if e.treated is None)
+    if lacking:
         raise InputError(f'estimate = "linear" needs a Hessian for every molecule; there is none for {lacking}')
     linear = [
         (place, parameter.minimum)
@@ -110,10 +125,21 @@ def _linear(
         if parameter.name not in ("r0", "theta0", "phi0")
     ]
     places = np.array([place for place, _ in linear], dtype=np.int64)
-    positions = np.concatenate([e.reference.positions for e in examples])
-    system = eigenmatrix_system(assignment.model, assignment.topology, jnp.asarray(positions), places, treated)
-    values[places] = bounded_least_squares(system, np.array([minimum for _, minimum in linear])).values
+    lower = np.array([minimum for _, minimum in linear])
+    system = _system(assignment, examples, places)
+    if any(isinstance(e.policy, E) and e.is_saddle for e in examples):
+        under_c = _system(assignment, [e.under(e.policy.c) if isinstance(e.policy, E) else e for e in examples], places)
+        held = bounded_least_squares(under_c, lower).values
+        values[places] = refit_with_negatives_held(system, lower, held).values
+    else:
+        values[places] = bounded_least_squares(system, lower).values
     return Estimated(values, ())
+
+
+def _system(assignment: Assignment, examples: list[Example], places: Int[np.ndarray, " constants"]) -> LinearSystem:
+    treated = [e.treated for e in examples if e.treated is not None]
+    positions = np.concatenate([e.reference.positions for e in examples])
+    return eigenmatrix_system(assignment.model, assignment.topology, jnp.asarray(positions), places, treated)
 
 
 def _name(rows: tuple[Row, ...], place: int) -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
@@ -89,11 +88,6 @@ def trainable(
         upper=np.array([bounds[name][1] for name in free_names]),
         leaders=np.array([positions[name] for name in free_names], dtype=np.int64),
     )
-
-
-def starting_model(start: Float[Array, " parameters"], ties: Trainable) -> Float[Array, " parameters"]:
-    """Return the values with ties and bounds applied."""
-    return ties.values(start, jnp.asarray(ties.free(np.asarray(start))))
 
 
 def _bounds(
