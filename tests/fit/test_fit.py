@@ -162,3 +162,14 @@ def test_scipy_puts_variables_on_the_bounds_that_press(problem, history):
     assert scipys.success
     assert scipys.at[0] == ours.at[0] == scaled_bounds(bounded)[1][0]
     np.testing.assert_allclose(scipys.quadratic.cost, ours.quadratic.cost, rtol=1e-6)
+
+
+def test_a_cost_under_a_matching_that_the_modes_do_not_have_is_never_the_best(problem):
+    fresh = start(problem, spread_starts(problem, N_STARTS, seed=3), SOLVER)
+    kept = np.full(N_STARTS, 1000)
+    exchanged = fresh.matching[:, :, ::-1]
+
+    end = fit(problem, replace(fresh, matching=exchanged, n_rematched=kept), SOLVER)
+
+    assert np.isinf(end.starts_cost).all()
+    assert not end.success

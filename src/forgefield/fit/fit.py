@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm, qmc
+from scipy.special import ndtri
 
 from forgefield.fit.cost import Problem, Quadratic, quadratic
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider, step
@@ -66,12 +66,14 @@ class Fit:
 def spread_starts(
     problem: Problem, n: int, *, seed: int = 0, spread: float = SPREAD
 ) -> Float[np.ndarray, "starts free"]:
-    """Return n starting points in scaled variables: the estimate, then a Sobol sequence mapped to a normal."""
+    """Return n starting points in scaled variables: the estimate, then a Latin hypercube mapped to a normal."""
     n_free = len(problem.prior.width)
     points = np.zeros((n, n_free))
     if n > 1:
-        sobol = qmc.Sobol(n_free, rng=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(n - 1))))[: n - 1]
-        points[1:] = spread * norm.ppf(np.clip(sobol, 1e-6, 1 - 1e-6))
+        generator = np.random.default_rng(seed)
+        stratum = generator.permuted(np.tile(np.arange(n - 1)[:, None], n_free), axis=0)
+        share = (stratum + generator.uniform(size=stratum.shape)) / (n - 1)
+        points[1:] = spread * ndtri(np.clip(share, 1e-6, 1 - 1e-6))
     lower, upper = scaled_bounds(problem)
     return np.clip(points, lower, upper)
 
