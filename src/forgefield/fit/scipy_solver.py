@@ -217,4 +217,7 @@ def _message(end: Quadratic, converged: bool, n_accepted: int, solver: TrustRegi
         return "not converged: no step was accepted; the start is already stationary or cannot be improved"
     if converged:
         return f"converged: a further step would lower the cost by less than {solver.tolerance:g} of it"
-    return f"not converged: SciPy stopped within {solver.max_steps} evaluations; the best parameters are kept"
+    return (
+        f"not converged: SciPy found no better point within {solver.max_steps} evaluations, "
+        "although the gradient is not zero; the best parameters are kept"
+    )

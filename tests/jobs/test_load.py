@@ -1,0 +1,194 @@
+"""Input that cannot be used is refused in words that say what, where and what to do."""
+
+import json
+
+import numpy as np
+import pytest
+
+from forgefield.errors import InputError
+from forgefield.jobs.prepare import prepare
+
+FIT = """
+[[molecules]]
+reference = "{reference}"
+[targets]
+forces = {{ tolerance = 20.0 }}
+"""
+
+
+@pytest.fixture
+def refusal(project):
+    """Prepares a FIT.toml after a change to its folder and returns what was said, without the folder."""
+
+    def of(text, change=None):
+        path = project(text)
+        if change is not None:
+            change(path.parent)
+        with pytest.raises(InputError) as error:
+            prepare(path)
+        return str(error.value).replace(f"{path.parent}/", "")
+
+    return of
+
+
+def edited(change):
+    """Returns a function that changes ch3f.json in a folder."""
+
+    def edit(folder):
+        path = folder / "ch3f.json"
+        content = json.loads(path.read_text())
+        change(content)
+        path.write_text(json.dumps(content))
+
+    return edit
+
+
+def shorten(content):
+    hessian = np.reshape(content["return_result"], (15, 15))[:12, :12]
+    content["return_result"] = content["properties"]["return_hessian"] = hessian.ravel().tolist()
+
+
+def contradict(content):
+    hessian = 1.1 * np.array(content["return_result"])
+    content["return_result"] = content["properties"]["return_hessian"] = hessian.tolist()
+
+
+def put_nan(content):
+    content["return_result"][7] = content["properties"]["return_hessian"][7] = float("nan")
+
+
+def split(content):
+    geometry = np.reshape(content["molecule"]["geometry"], (-1, 3))
+    geometry[4] += 12.0
+    content["molecule"]["geometry"] = geometry.ravel().tolist()
+
+
+def no_hessian(content):
+    content["driver"], content["return_result"] = "gradient", content["properties"]["return_gradient"]
+    del content["properties"]["return_hessian"]
+    content["extras"] = {}
+
+
+def rare_element(content):
+    content["molecule"]["symbols"][1] = "Og"
+    content["molecule"]["masses"][1] = 294.0
+
+
+def both(*changes):
+    def edit(content):
+        for change in changes:
+            change(content)
+
+    return edited(edit)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (edited(shorten), ["ch3f.json", "hessian of 144 numbers, expected 225"]),
+        (edited(contradict), ["ch3f.json", "frequenc"]),
+        (edited(put_nan), ["ch3f.json", "finite"]),
+        (both(no_hessian, split), ["ch3f.json", "the molecule is in 2 pieces", "H5"]),
+        (both(no_hessian, rare_element), ["ch3f.json", "Og", "radius"]),
+    ],
+    ids=["hessian of the wrong size", "contradicts its frequencies", "NaN", "two pieces", "no radius"],
+)
+def test_damaged_reference_is_named(refusal, change, said):
+    message = refusal(FIT.format(reference="ch3f.json"), change)
+
+    assert all(word in message for word in said), message
+
+
+def test_missing_reference_is_named(refusal):
+    message = refusal(FIT.format(reference="nowhere.json"))
+
+    assert "nowhere.json" in message
+
+
+def test_negative_eigenvalue_asks_for_a_policy(refusal):
+    message = refusal(FIT.format(reference="saddle.json"))
+
+    assert "saddle.json: the Hessian has a negative eigenvalue" in message
+    assert 'transition_state = "C" | "D" | "D+" | "E" | "none"' in message
+
+
+def test_structure_with_other_atoms_than_its_reference_is_refused(refusal):
+    text = FIT.format(reference="ch3f.json").replace("reference", 'structures = "ch3f.xyz"\nreference')
+
+    def change(folder):
+        content = json.loads((folder / "ch3f.json").read_text())["molecule"]
+        atoms = np.reshape(content["geometry"], (-1, 3)) * 0.529177
+        lines = [f"{s} {x} {y} {z}" for s, (x, y, z) in zip(content["symbols"], atoms, strict=True)]
+        lines[0], lines[1] = lines[1], lines[0]
+        (folder / "ch3f.xyz").write_text("\n".join(["5", "swapped", *lines]) + "\n")
+
+    message = refusal(text, change)
+
+    assert "the atoms of one are in another order than in the other" in message
+    assert "atom 1 is F in ch3f.xyz, C in ch3f.json" in message
+
+
+def test_as_many_structures_as_references_are_wanted(refusal):
+    text = FIT.format(reference="ch3f.json").replace("reference", 'structures = ["ch3f.xyz", "copy.xyz"]\nreference')
+
+    def change(folder):
+        for name in ("ch3f.xyz", "copy.xyz"):
+            (folder / name).write_text("1\n\nH 0 0 0\n")
+
+    message = refusal(text, change)
+
+    assert "2 structure(s) but 1 reference(s)" in message
+    assert "copy.xyz" in message
+
+
+def test_target_without_data_is_named(refusal):
+    message = refusal(FIT.format(reference="ch3f.json") + "energy = { tolerance = 1.0 }")
+
+    assert "no reference has data for the target(s) energy" in message
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ('freeze = ["stretch X*"]', "freeze: no trained parameter matches 'stretch X*'; `forgefield fit --check`"),
+        ('allow_negative = ["bond*"]', "allow_negative: no trained parameter matches 'bond*'"),
+        ('freeze = ["*"]', "nothing is trained"),
+        ('train = ["torsion *"]', "matches no row of the force field"),
+        ('write = ["frcmod"]', 'write: frcmod cannot hold form = "mm3"'),
+        (
+            'ties = [{ follower = "stretch C1-H1 k", leader = "stretch C1-F1 k" }, '
+            '{ follower = "stretch C1-F1 k", leader = "stretch C1-H1 k" }]',
+            "ties run in a circle: stretch C1-F1 k -> stretch C1-H1 k -> stretch C1-F1 k; remove one of them",
+        ),
+        ('ties = [{ follower = "stretch C1-H1 k", leader = "x" }]', "a tie names parameters that are not trained: 'x'"),
+        ('start = "nowhere.fld"', "nowhere.fld"),
+    ],
+)
+def test_force_field_section_that_cannot_be_is_refused(refusal, entry, said):
+    assert said in refusal(f"[forcefield]\n{entry}\n" + FIT.format(reference="ch3f.json"))
+
+
+def test_missing_gradient_is_taken_as_zero_with_a_warning(project):
+    path = project(FIT.format(reference="ch3f.json"))
+    edited(lambda content: content["properties"].pop("return_gradient"))(path.parent)
+
+    prepared = prepare(path)
+
+    assert any("no gradient in the file; the structure is taken to be stationary" in w for w in prepared.warnings)
+    np.testing.assert_array_equal(prepared.data.gradient, 0.0)
+
+
+def test_structures_of_one_name_get_numbers(project):
+    text = FIT.format(reference="ch3f.json").replace("[targets]", '[[molecules]]\nreference = "ch3f.json"\n[targets]')
+
+    prepared = prepare(project(text))
+
+    assert [m.name for m in prepared.molecules] == ["ch3f-1", "ch3f-2"]
+
+
+def test_scaled_hessian_scales_its_frequencies_by_the_root(project):
+    whole = prepare(project(FIT.format(reference="ch3f.json")))
+    scaled = prepare(project("[forcefield]\nhessian_scale = 0.81\n" + FIT.format(reference="ch3f.json")))
+
+    ratio = scaled.examples[0].treated.frequencies / whole.examples[0].treated.frequencies
+    np.testing.assert_allclose(ratio, 0.9)
