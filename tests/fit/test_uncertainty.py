@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield.fit.cost import Quadratic, linearise
+from forgefield.fit.targets import Energies
 from forgefield.fit.uncertainty import independent_values, uncertainty
 
 TARGETS = "eigenmatrix = { tolerance = 40.0, off_diagonal = 100.0 }\nforces = { tolerance = 2.0 }"
@@ -49,6 +50,10 @@ def test_off_diagonal_elements_are_no_independent_values(problem):
     counts = {target.name: independent_values((target,), problem.data) for target in problem.targets}
 
     assert counts == {"eigenmatrix": 9, "eigenmatrix off-diagonal": 0, "forces": 15}
+
+
+def test_relative_energies_of_two_molecules_are_one_value(both):
+    assert independent_values((Energies(1.0),), both.data) == 1
 
 
 def test_variable_at_a_bound_has_no_sigma_and_the_others_are_those_without_it(problem, residuals_and_jacobian, end):

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from forgefield.fit.cost import Problem, Quadratic
-from forgefield.fit.targets import AbstractTarget, OffDiagonal
+from forgefield.fit.targets import AbstractTarget, Energies, OffDiagonal
 from forgefield.fit.training import TrainingSet
 
 _UNDETERMINED = 1e-7
@@ -72,5 +72,14 @@ def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " f
 
 
 def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> int:
-    """Return how many independent values the targets hold."""
-    return int(sum(float(t.counted(data).sum()) for t in targets if not isinstance(t, OffDiagonal)))
+    """Return how many independent values the targets hold.
+
+    Off-diagonal elements count none, and relative energies one less than the molecules of a group.
+    """
+    total = sum(int(t.counted(data).sum()) for t in targets if not isinstance(t, OffDiagonal))
+    return total - sum(_groups(t, data) for t in targets if isinstance(t, Energies))
+
+
+def _groups(target: Energies, data: TrainingSet) -> int:
+    """Return in how many groups energies are compared."""
+    return len(np.unique(np.asarray(data.group)[np.asarray(target.counted(data)) > 0.0]))

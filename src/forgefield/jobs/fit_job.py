@@ -37,7 +37,7 @@ class Outcome:
     values: np.ndarray
 
 
-def _silent(stage: Stage, progress: Progress) -> None:
+def silent(stage: Stage, progress: Progress) -> None:
     """Tell nothing."""
 
 
@@ -46,14 +46,17 @@ def run_fit(
     output: Path,
     *,
     resume: bool = False,
-    tell: Callable[[Stage, Progress], None] = _silent,
+    tell: Callable[[Stage, Progress], None] = silent,
 ) -> Outcome:
     """Fit and write everything into `output`. `tell` is called after each iteration.
 
     A checkpoint is written after each iteration; `resume` continues from it. Raises InputError where the folder
     holds another fit.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be the folder of results ({error.strerror}); name another") from error
     stage, values, progress = _begin(prepared, output, resume)
     log: list[str] = []
 

@@ -62,7 +62,7 @@ def estimated(assignment: Assignment, examples: list[Example], name: str, rows: 
         for kind, constants in zip(found, result, strict=True):
             found[kind].append(constants)
             places[kind].append(groups[kind][1])
-    wanted = [row.indices[0] for row in rows if row.term.kind in found]
+    wanted = np.array([row.indices[0] for row in rows if row.term.kind in found], dtype=np.int64)
     warnings, spread = [], {}
     for kind, constants in found.items():
         row = np.concatenate(places[kind])
