@@ -232,17 +232,101 @@ def modes(
     return DONE
 
 
-def _show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:
-    """Print a summary as JSON on stdout, or tables, which are never cut to fit a terminal."""
+@app.command()
+@_command
+def estimate(
+    files: Annotated[list[Path], typer.Argument(help="QM results with Hessians; files of one structure are merged.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Force field to write: .fld, .frcmod or .xml.")],
+    method: Annotated[str, typer.Option(help="qfuerza, fuerza, seminario, modified-seminario, linear, …")] = "qfuerza",
+    form: Annotated[str | None, typer.Option(help="mm3 or harmonic; default: what the file is usual for.")] = None,
+    transition_state: Annotated[str | None, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Read force constants off QM Hessians and write a force field, without any fit.
+
+    Example: forgefield estimate examples/ch3f/ch3f.json -o ch3f.frcmod
+    """
+    from forgefield.jobs import estimate as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    found = job.estimate(files, method=method, form=form or job.form_of(output), transition_state=transition_state)
+    job.write_estimated(output, found)
+    _print_whole(_stderr, [grid(job.parameters_table(found))])
+    for warning in found.warnings:
+        _stderr.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    _stderr.print(f"Written: {output}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
-        sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
-        return
-    console = Console()
+        _print_json(job.summary(found, output))
+    return DONE
+
+
+@app.command()
+@_command
+def diff(
+    old: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
+    new: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show the rows of two MM3* files that differ, old beside new, in file units.
+
+    Example: forgefield diff mm3.fld runs/rh/forcefield.fld
+    """
+    from forgefield.jobs import diff as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    found = job.diff(old, new)
+    _show([grid(job.differences_table(found))], job.summary(found), as_json=as_json)
+    return DONE
+
+
+@app.command()
+@_command
+def convert(
+    source: Annotated[Path, typer.Argument(help="Structures or QM results in any format that is read.")],
+    target: Annotated[Path, typer.Argument(help="Extended xyz (.xyz, .extxyz) or QCSchema (.json) to write.")],
+    drop: Annotated[list[str] | None, typer.Option(help="What may be lost: bonds, types, Hessian, …")] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Convert structures and QM results; what the format cannot hold is an error that names it.
+
+    Example: forgefield convert ethane.fchk ethane.json
+    """
+    from forgefield.jobs import convert as job
+
+    del verbose
+    structures = job.convert(source, target, drop=drop or ())
+    names = [molecule.name for molecule, _ in structures]
+    _stderr.print(f"Written: {target} ({', '.join(names)})", markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        _print_json({"file": str(target), "structures": names})
+    return DONE
+
+
+def _show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:
+    """Print a summary as JSON on stdout, or tables."""
+    if as_json:
+        _print_json(summary)
+    else:
+        _print_whole(Console(), tables)
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    """Print one JSON object on stdout."""
+    sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _print_whole(console: Console, tables: list[Any]) -> None:
+    """Print tables, which are never cut to fit a terminal."""
     wide = console.options.update(max_width=_WIDEST)
     needed = max(Measurement.get(console, wide, table).maximum for table in tables)
-    console = Console(width=max(console.width, needed))
+    whole = Console(stderr=console.stderr, width=max(console.width, needed))
     for table in tables:
-        console.print(table)
+        whole.print(table)
 
 
 def _progress() -> Progress:

@@ -1,18 +1,22 @@
 """Reads xyz and extended xyz files of one or more frames."""
 
 import re
+from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.io import iread
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import iread, write
 from jaxtyping import Int
 
 from forgefield import units
 from forgefield.errors import InputError, located
 from forgefield.io.parts import Part
-from forgefield.io.text import floats, integer, read_text
+from forgefield.io.text import floats, integer, read_text, write_text
 from forgefield.molecules.elements import SYMBOLS, atomic_number
+from forgefield.molecules.molecule import Reference
 
 _STATED = re.compile(r"\b(charge|multiplicity)\s*=\s*\"?([^\s\",;]+)", re.IGNORECASE)
 
@@ -28,6 +32,34 @@ def read_xyz(path: Path) -> list[Part]:
     if any("Properties=" in lines[start + 1] for start in starts):
         return _read_extended(path, len(starts))
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
+
+
+def write_xyz(path: Path, references: Sequence[Reference]) -> None:
+    """Write an extended xyz file: a frame for each reference, with its energy [eV] and forces [eV/Å] where it has them.
+
+    Charge, multiplicity and level of theory are in the comment; of Hessians the format knows nothing.
+    """
+    text = StringIO()
+    write(text, [_atoms(reference) for reference in references], format="extxyz")
+    write_text(path, text.getvalue())
+
+
+def _atoms(reference: Reference) -> Atoms:
+    stated = {"charge": reference.charge, "multiplicity": reference.multiplicity, "level": reference.level}
+    atoms = Atoms(
+        reference.species,
+        reference.positions,
+        masses=reference.masses,
+        info={k: v for k, v in stated.items() if v != ""},
+    )
+    results = {}
+    if reference.energy is not None:
+        results["energy"] = reference.energy / units.ELECTRONVOLT
+    if reference.gradient is not None:
+        results["forces"] = -reference.gradient / units.ELECTRONVOLT
+    if results:
+        atoms.calc = SinglePointCalculator(atoms, **results)
+    return atoms
 
 
 def _frame_name(path: Path, index: int, n_frames: int) -> str:

@@ -86,7 +86,7 @@ def prepare(path: Path, *, starts: int | None = None) -> Prepared:
     `starts` replaces the number that the file asks for.
     Raises InputError (or MissingParameters) for anything that cannot be used.
     """
-    _require_double_precision()
+    require_double_precision()
     file = read_fit_file(path)
     if starts is not None:
         file = file.model_copy(update={"fit": file.fit.model_copy(update={"starts": starts})})
@@ -145,10 +145,11 @@ def _without_moments(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(pattern for pattern in patterns if not pattern.startswith(_MOMENTS))
 
 
-def _require_double_precision() -> None:
+def require_double_precision() -> None:
+    """Raise ForgeFieldError unless JAX computes in float64."""
     if not jax.config.read("jax_enable_x64"):
         raise ForgeFieldError(
-            'fits need double precision: call jax.config.update("jax_enable_x64", True) before anything else'
+            'this needs double precision: call jax.config.update("jax_enable_x64", True) before anything else'
         )
 
 

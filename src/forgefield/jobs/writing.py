@@ -13,11 +13,12 @@ from forgefield.io.openmm_xml import write_openmm_xml
 from forgefield.jobs.choices import chosen_formats
 from forgefield.molecules.molecule import Molecule
 
-_WRITERS: dict[str, tuple[str, Callable[[Path, Assignment, list[Molecule]], None]]] = {
+WRITERS: dict[str, tuple[str, Callable[[Path, Assignment, list[Molecule]], None]]] = {
     "fld": ("forcefield.fld", write_generated_fld),
     "frcmod": ("forcefield.frcmod", write_frcmod),
     "openmm-xml": ("forcefield.xml", write_openmm_xml),
 }
+"""For each format the usual name of the file and what writes it."""
 
 
 def write_force_fields(
@@ -26,7 +27,7 @@ def write_force_fields(
     """Write every format and return the names of the files."""
     written = []
     for name in formats:
-        filename, write = _WRITERS[name]
+        filename, write = WRITERS[name]
         write(output / filename, assignment, molecules)
         written.append(filename)
     return written

@@ -1,0 +1,122 @@
+"""What `import forgefield` offers: the jobs of the command line as functions, and the nouns they take and return."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from forgefield.assign.assignment import Assignment
+from forgefield.errors import ForgeFieldError, InputError, MissingParameters
+from forgefield.fit.fit import Progress
+from forgefield.fit.training import Example
+from forgefield.io.fld_differences import Difference
+from forgefield.io.listing import Listing
+from forgefield.jobs import convert, fit_job
+from forgefield.jobs import diff as diff_job
+from forgefield.jobs import estimate as estimate_job
+from forgefield.jobs import evaluate as evaluate_job
+from forgefield.jobs.convert import Structure
+from forgefield.jobs.estimate import EstimatedForceField
+from forgefield.jobs.evaluate import Evaluated
+from forgefield.jobs.fit_job import Outcome
+from forgefield.jobs.passes import Stage
+from forgefield.jobs.prepare import prepare, require_double_precision
+from forgefield.models.forcefield import ForceField
+from forgefield.molecules.molecule import Molecule, Reference
+from forgefield.molecules.topology import Topology
+from forgefield.properties.modes import Vibrations
+
+__all__ = [
+    "Assignment",
+    "Difference",
+    "EstimatedForceField",
+    "Evaluated",
+    "Example",
+    "ForceField",
+    "ForgeFieldError",
+    "InputError",
+    "Listing",
+    "MissingParameters",
+    "Molecule",
+    "Outcome",
+    "Reference",
+    "Topology",
+    "Vibrations",
+    "diff",
+    "estimate",
+    "evaluate",
+    "fit",
+    "modes",
+    "read",
+    "write",
+]
+
+File = str | Path
+
+
+def read(path: File) -> list[Structure]:
+    """Return the structures of a file, each with what QM said of it, as far as the file holds results.
+
+    Å and kcal/mol. Raises InputError where the file cannot be read or contradicts itself.
+    """
+    return convert.read_with_results(Path(path))
+
+
+def estimate(
+    files: Sequence[File],
+    *,
+    method: str = "qfuerza",
+    form: str = "mm3",
+    transition_state: str | None = None,
+) -> EstimatedForceField:
+    """Return a force field made from the molecules of QM files, its constants read off their Hessians.
+
+    `method`, `form` and `transition_state` are the words of `forgefield estimate`.
+    """
+    require_double_precision()
+    paths = [Path(file) for file in files]
+    return estimate_job.estimate(paths, method=method, form=form, transition_state=transition_state)
+
+
+def fit(
+    file: File,
+    output: File | None = None,
+    *,
+    starts: int | None = None,
+    resume: bool = False,
+    tell: Callable[[Stage, Progress], None] = fit_job.silent,
+) -> Outcome:
+    """Run the fit that a FIT.toml describes and write its results into a folder, by default named after the file.
+
+    `starts` replaces the file's number of starts, `tell` is called after each iteration.
+    """
+    path = Path(file)
+    folder = path.with_suffix("") if output is None else Path(output)
+    return fit_job.run_fit(prepare(path, starts=starts), folder, resume=resume, tell=tell)
+
+
+def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
+    """Lay an MM3* file over structures and list every interaction; pairs beyond `cutoff` [Å] are left out."""
+    require_double_precision()
+    return evaluate_job.evaluate(Path(force_field), [Path(file) for file in files], cutoff=cutoff)
+
+
+def modes(force_field: File, file: File) -> Vibrations:
+    """Return frequencies and modes of one structure under an MM3* file, from the exact Hessian."""
+    require_double_precision()
+    return evaluate_job.modes(Path(force_field), Path(file))
+
+
+def diff(old: File, new: File) -> list[Difference]:
+    """Return the rows of two MM3* files that differ, with their numbers in the units of the files."""
+    return diff_job.diff(Path(old), Path(new))
+
+
+def write(path: File, content: EstimatedForceField | list[Structure], *, drop: Iterable[str] = ()) -> None:
+    """Write an estimated force field (.fld, .frcmod, .xml) or structures (.xyz, .extxyz, .json), by the suffix.
+
+    Raises InputError that names what the format cannot hold; of structures, `drop` names what may be lost.
+    """
+    if isinstance(content, EstimatedForceField):
+        estimate_job.write_estimated(Path(path), content)
+    else:
+        convert.write_structures(Path(path), content, drop=drop)

@@ -1,0 +1,190 @@
+"""Reads force constants off QM Hessians: a generated force field without any fit, and how its rows spread."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.generate import generate
+from forgefield.config import ForceFieldSection
+from forgefield.errors import InputError
+from forgefield.estimate.rows import RowStatistics, estimate_rows
+from forgefield.fit.training import Example
+from forgefield.io.references import read_files
+from forgefield.jobs.choices import ESTIMATES, FORMATS, FORMS, policy_named
+from forgefield.jobs.load import examples_of
+from forgefield.jobs.starting import estimated, trained_rows, with_values
+from forgefield.jobs.writing import WRITERS
+from forgefield.models.rows import Row
+from forgefield.molecules.measure import angles, lengths
+from forgefield.molecules.molecule import Molecule
+from forgefield.report.table import Column, Table, table
+
+METHODS: tuple[str, ...] = (*ESTIMATES, "linear")
+_SUFFIXES = {".fld": "fld", ".frcmod": "frcmod", ".xml": "openmm-xml"}
+_TERMS = ForceFieldSection().terms
+_MEASURED = {"stretch": (2, lengths), "bend": (3, angles)}
+
+
+@dataclass(frozen=True)
+class EstimatedParameter:
+    """One parameter of an estimated force field, and how it varies among the interactions of its row."""
+
+    name: str
+    unit: str
+    value: float
+    """What the force field holds, which differs from the mean where that is negative."""
+    n: int
+    """Number of interactions."""
+    mean: float | None
+    """None, as is the rest, where no single interaction has a value of its own."""
+    std: float | None
+    minimum: float | None
+    maximum: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatedForceField:
+    """A generated force field with the constants that Hessians say."""
+
+    form: str
+    examples: list[Example]
+    assignment: Assignment
+    parameters: tuple[EstimatedParameter, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def molecules(self) -> list[Molecule]:
+        """The molecules in the geometry of their references."""
+        return [example.molecule for example in self.examples]
+
+
+def estimate(
+    files: list[Path], *, method: str = "qfuerza", form: str = "mm3", transition_state: str | None = None
+) -> EstimatedForceField:
+    """Return a force field made from the molecules of QM files, with the force constants that their Hessians say.
+
+    `transition_state` says what is done to negative eigenvalues: C, D, D+, E or none. Raises InputError for unknown
+    words, for files without a Hessian, and for a negative eigenvalue without a policy.
+    """
+    _require_word("method", method, METHODS)
+    _require_word("form", form, tuple(FORMS))
+    policy = None if transition_state is None else policy_named(transition_state)
+    examples = examples_of(read_files(files), policy)
+    if method != "approximation":
+        _require_hessians(examples)
+    laid = generate([e.molecule for e in examples], tuple(FORMS[form][name] for name in FORMS[form] if name in _TERMS))
+    rows = trained_rows(laid, None)
+    found = estimated(laid, examples, method, rows)
+    saddles = [
+        f"{e.molecule.name}: {e.treated.statement}"
+        for e in examples
+        if e.treated is not None and e.treated.reaction_mode is not None
+    ]
+    spread = found.spread | _geometries(laid, examples)
+    uses = _uses(laid)
+    parameters = tuple(
+        _parameter(row, position, found.values, uses, spread) for row in rows for position in range(row.term.n_own)
+    )
+    assignment = with_values(laid, found.values)
+    return EstimatedForceField(form, examples, assignment, parameters, (*saddles, *found.warnings))
+
+
+def form_of(path: Path) -> str:
+    """Return the form that is usual for a file of this suffix. Raises InputError for an unknown one."""
+    name = _format_of(path)
+    return next(form for form, formats in FORMATS.items() if name in formats)
+
+
+def write_estimated(path: Path, found: EstimatedForceField) -> None:
+    """Write a force field in the format of the suffix: .fld, .frcmod or .xml (OpenMM).
+
+    Raises InputError that names what the format cannot hold.
+    """
+    name = _format_of(path)
+    if name not in FORMATS[found.form]:
+        possible = [suffix for suffix, other in _SUFFIXES.items() if other in FORMATS[found.form]]
+        raise InputError(
+            f"{path}: a {path.suffix} file cannot hold the form {found.form}, only {' and '.join(possible)}"
+        )
+    _, write = WRITERS[name]
+    write(path, found.assignment, found.molecules)
+
+
+def parameters_table(found: EstimatedForceField) -> Table:
+    """Return the parameters with their spread among the interactions of each row, in internal units."""
+    columns = (Column("parameter", numeric=False), Column("unit", numeric=False))
+    heads = tuple(Column(head) for head in ("value", "n", "mean", "std", "min", "max"))
+    rows = [
+        (p.name, p.unit, f"{p.value:.5g}", str(p.n), *map(_shown, (p.mean, p.std, p.minimum, p.maximum)))
+        for p in found.parameters
+    ]
+    return table("Estimated parameters", columns + heads, rows)
+
+
+def summary(found: EstimatedForceField, path: Path) -> dict[str, Any]:
+    """Return what `forgefield estimate --json` prints."""
+    parameters = [asdict(parameter) for parameter in found.parameters]
+    return {"file": str(path), "form": found.form, "parameters": parameters, "warnings": list(found.warnings)}
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"
+
+
+def _format_of(path: Path) -> str:
+    if path.suffix not in _SUFFIXES:
+        raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(_SUFFIXES)}")
+    return _SUFFIXES[path.suffix]
+
+
+def _require_word(what: str, word: str, known: tuple[str, ...]) -> None:
+    if word not in known:
+        raise InputError(f"{what} {word!r} is not one of {', '.join(known)}")
+
+
+def _require_hessians(examples: list[Example]) -> None:
+    lacking = [", ".join(e.reference.sources) or e.molecule.name for e in examples if e.treated is None]
+    if lacking:
+        raise InputError(f"force constants are estimated from Hessians; there is none in {'; '.join(lacking)}")
+
+
+def _geometries(assignment: Assignment, examples: list[Example]) -> dict[str, RowStatistics]:
+    """Return how lengths [Å] and angles [rad] vary among the interactions of a row, by the place of its reference."""
+    positions = np.concatenate([e.reference.positions for e in examples])
+    found = {}
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if term.kind in _MEASURED:
+            order, measure = _MEASURED[term.kind]
+            measured = measure(positions[np.asarray(group.atoms)[:, :order]])
+            place = np.asarray(group.parameters)[:, 1]
+            found[f"{term.kind} reference"] = estimate_rows(measured, place, len(assignment.model.values))
+    return found
+
+
+def _uses(assignment: Assignment) -> Int[np.ndarray, " parameters"]:
+    """Return how many interactions take each value as a parameter of their own term."""
+    uses = np.zeros(len(assignment.model.values), dtype=np.int64)
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        np.add.at(uses, np.asarray(group.parameters)[:, : term.n_own], 1)
+    return uses
+
+
+def _parameter(
+    row: Row,
+    position: int,
+    values: Float[np.ndarray, " parameters"],
+    uses: Int[np.ndarray, " parameters"],
+    spread: dict[str, RowStatistics],
+) -> EstimatedParameter:
+    place = row.indices[position]
+    statistics = spread.get(row.term.kind if position == 0 else f"{row.term.kind} reference")
+    numbers: list[float | None] = [None] * 4
+    if statistics is not None and statistics.count[place]:
+        of_rows = statistics.mean, statistics.std, statistics.minimum, statistics.maximum
+        numbers = [float(values[place]) for values in of_rows]
+    unit = row.term.own[position].unit
+    return EstimatedParameter(row.parameter_name(position), unit, float(values[place]), int(uses[place]), *numbers)
