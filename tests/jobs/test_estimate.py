@@ -1,0 +1,115 @@
+"""`forgefield estimate`: force constants of the examples, in files and with their spread."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from forgefield.estimate.seminario import Fuerza, estimate
+from forgefield.io.fld import read_fld
+from forgefield.io.references import read_files
+from forgefield.jobs.estimate import METHODS
+from forgefield.jobs.load import examples_of
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+CH3F = EXAMPLES / "ch3f/ch3f.json"
+SADDLE = EXAMPLES / "sn2/saddle.json"
+
+
+def parameters(result):
+    return {p["name"]: p for p in json.loads(result.stdout)["parameters"]}
+
+
+def test_a_row_has_the_mean_and_spread_of_its_interactions(forgefield, tmp_path):
+    (example,) = examples_of(read_files([CH3F]), None)
+    hydrogens = np.flatnonzero(example.molecule.species == 1)
+    carbon = int(np.flatnonzero(example.molecule.species == 6)[0])
+    pairs = np.array([[carbon, h] for h in hydrogens])
+
+    result = forgefield("estimate", CH3F, "--method", "fuerza", "-o", tmp_path / "ch3f.frcmod", "--json")
+
+    hessian, reference = example.treated.hessian, example.reference
+    k = estimate(Fuerza(), hessian, reference.positions, reference.species, pairs, np.zeros((0, 3), dtype=int)).bond_k
+    found = parameters(result)["stretch C1-H1 k"]
+    assert found["n"] == 3
+    spread = [found[name] for name in ("value", "mean", "std", "minimum", "maximum")]
+    np.testing.assert_allclose(spread, [k.mean(), k.mean(), k.std(), k.min(), k.max()], rtol=1e-10)
+
+
+def test_reference_lengths_are_those_of_the_molecule(forgefield, tmp_path):
+    (example,) = examples_of(read_files([CH3F]), None)
+    species, positions = example.reference.species, example.reference.positions
+
+    result = forgefield("estimate", CH3F, "-o", tmp_path / "ch3f.fld", "--json")
+
+    length = np.linalg.norm(positions[species == 9][0] - positions[species == 6][0])
+    found = parameters(result)["stretch C1-F1 r0"]
+    assert (found["value"], found["unit"], found["n"]) == (pytest.approx(length, abs=1e-9), "Å", 1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_writes_positive_constants(forgefield, tmp_path, method):
+    result = forgefield("estimate", CH3F, "--method", method, "-o", tmp_path / "ch3f.frcmod", "--json")
+
+    found = parameters(result)
+    constants = [p["value"] for name, p in found.items() if name.endswith(" k")]
+    assert len(constants) == 4
+    assert min(constants) > 0.0
+    assert "BOND" in (tmp_path / "ch3f.frcmod").read_text()
+
+
+def test_file_holds_what_the_table_says(forgefield, tmp_path):
+    path = tmp_path / "ch3f.fld"
+
+    result = forgefield("estimate", CH3F, "-o", path)
+
+    stretches = [row for row in read_fld(path).rows if row.kind.name == "STRETCH"]
+    (k,) = [line.split()[4] for line in result.stderr.splitlines() if line.startswith("stretch C1-F1 k")]
+    held = {round(row.columns[1], 1) for row in stretches}
+    assert any(abs(float(k) - value) < 0.1 for value in held)
+    assert f"Written: {path}" in result.stderr
+    assert result.stdout == ""
+
+
+def test_openmm_file_is_written_for_either_form(forgefield, tmp_path):
+    for form in ("mm3", "harmonic"):
+        result = forgefield("estimate", CH3F, "--form", form, "-o", tmp_path / f"{form}.xml")
+
+        assert result.exit_code == 0, result.output
+        assert (tmp_path / f"{form}.xml").read_text().startswith("<ForceField")
+
+
+def test_transition_state_needs_a_policy_and_says_what_it_did(forgefield, tmp_path):
+    path = tmp_path / "saddle.fld"
+
+    refused = forgefield("estimate", SADDLE, "-o", path)
+    done = forgefield("estimate", SADDLE, "-o", path, "--transition-state", "C", "--json")
+
+    assert refused.exit_code == 2
+    assert "the Hessian has a negative eigenvalue (-463.8 cm⁻¹)" in refused.stderr
+    assert done.exit_code == 0
+    assert "was replaced by a large positive one" in done.stderr
+    assert len(json.loads(done.stdout)["warnings"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((CH3F, "-o", "x.frcmod", "--form", "mm3"), "a .frcmod file cannot hold the form mm3, only .fld and .xml"),
+        ((CH3F, "-o", "x.prm"), "no force field is written as '.prm'; choose .fld, .frcmod, .xml"),
+        ((CH3F, "-o", "x.fld", "--method", "guess"), "method 'guess' is not one of qfuerza, fuerza"),
+        ((CH3F, "-o", "x.fld", "--form", "opls"), "form 'opls' is not one of harmonic, mm3"),
+        ((CH3F, "-o", "x.fld", "--transition-state", "F"), "transition_state 'F' is not one of C, D, D+, E, none"),
+        ((EXAMPLES / "ch3f/ch3f.xyz", "-o", "x.fld"), "estimated from Hessians; there is none in"),
+        (("absent.json", "-o", "x.fld"), "absent.json: there is no such file"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_message(forgefield, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    result = forgefield("estimate", *words)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
