@@ -1,11 +1,12 @@
 """Input that cannot be used is refused in words that say what, where and what to do."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 
-from forgefield.errors import InputError
+from forgefield.errors import InputError, MissingParameters
 from forgefield.jobs.prepare import prepare
 
 FIT = """
@@ -166,6 +167,26 @@ def test_target_without_data_is_named(refusal):
 )
 def test_force_field_section_that_cannot_be_is_refused(refusal, entry, said):
     assert said in refusal(f"[forcefield]\n{entry}\n" + FIT.format(reference="ch3f.json"))
+
+
+def test_stretches_and_bends_without_a_row_are_listed(project, data):
+    path = project(
+        """
+[forcefield]
+start = "mm3.fld"
+train = ["C3-C3"]
+[[molecules]]
+structures = "GS.mol2"
+reference = "GS.fchk"
+[targets]
+frequencies = { tolerance = 20.0 }
+"""
+    )
+    for name in ("rh-enamide/forcefield/mm3.fld", "rh-enamide/forcefield/atom.typ", "ethane/GS.mol2", "ethane/GS.fchk"):
+        shutil.copy(data / name, path.parent)
+
+    with pytest.raises(MissingParameters, match=r"stretch C3-HC: 6 \(first at atoms 1, 2 of .*GS\.mol2\)"):
+        prepare(path)
 
 
 def test_missing_gradient_is_taken_as_zero_with_a_warning(project):
