@@ -36,7 +36,7 @@ class _Package(_Module):
 
     def __setattr__(self, name: str, value: object) -> None:
         # The import system sets each imported folder as an attribute.
-        if name not in _NAMES:
+        if name not in _NAMES or not isinstance(value, _Module):
             super().__setattr__(name, value)
 
 
