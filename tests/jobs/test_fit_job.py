@@ -24,6 +24,8 @@ prior = {{ strength = 0.01 }}
 BOTH = "frequencies = { tolerance = 20.0 }\nforces = { tolerance = 1.0 }"
 ETHANE = """
 [forcefield]
+form = "harmonic"
+terms = ["torsion"]
 train = ["torsion*"]
 [[molecules]]
 reference = "staggered.json"
