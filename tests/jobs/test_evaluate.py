@@ -22,6 +22,9 @@ from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.derivatives import hessians
 
+# Most of the time goes into compiling whole force fields.
+pytestmark = pytest.mark.slow
+
 LISTED = [1, 2, 3, 4, 5]
 # The listings scale van der Waals energies down from 5.8 Å on, and cut charges off at 12 Å.
 SAME_TOTAL = {"vdw": 1.5, "electrostatic": 0.5}

@@ -16,6 +16,9 @@ from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.prepare import prepare
 from forgefield.jobs.starting import with_values
 
+# Most of the time goes into compiling whole force fields.
+pytestmark = pytest.mark.slow
+
 FIT = """
 [forcefield]
 start = "mm3.fld"

@@ -16,6 +16,9 @@ from forgefield.molecules.topology import ChargeRule, Interactions, union
 from forgefield.properties.derivatives import energies, forces, gradient, hessians
 from forgefield.terms import bend, cross, mm3, nonbonded, out_of_plane, stretch, torsion
 
+# Most of the time goes into compiling whole force fields.
+pytestmark = pytest.mark.slow
+
 TERMS = (
     *(stretch.MM3_STRETCH, bend.MM3_BEND, cross.STRETCH_BEND, cross.STRETCH_STRETCH, cross.BEND_BEND),
     *(cross.UREY_BRADLEY, torsion.TORSION3, out_of_plane.HARMONIC_OUT_OF_PLANE),

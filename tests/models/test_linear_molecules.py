@@ -14,6 +14,9 @@ from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.stretch import MM3_STRETCH
 from forgefield.terms.torsion import TORSION3
 
+# Most of the time goes into compiling whole force fields.
+pytestmark = pytest.mark.slow
+
 
 def hydrogens(height, radius, n, start=0.0):
     turns = start + 2 * np.pi * np.arange(n) / n

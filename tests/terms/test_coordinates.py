@@ -12,6 +12,9 @@ from forgefield.terms.coordinates import LENGTH, SQUARE, SUPPLEMENT, TWIST
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, TORSION_STRETCH
 from forgefield.terms.geometry import angle
 
+# Most of the time goes into compiling whole force fields.
+pytestmark = pytest.mark.slow
+
 NO_PARAMETERS = jnp.zeros(0)
 DELTAS = 10.0 ** -np.arange(1.0, 9.0)
 COORDINATES = [

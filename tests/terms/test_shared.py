@@ -195,6 +195,7 @@ def assert_second_order(estimates, exact, magnitudes):
         assert fine < 0.013 * coarse + 1e-9, errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ONE_FOR_EACH_KIND_OF_COORDINATES, ids=name_of, indirect=True)
 def test_forward_and_reverse_mode_agree_to_third_order(energy, turned_gradient, x, p, direction):
     v, w = jr.normal(jr.key(9), (2, *x.shape))
