@@ -105,7 +105,11 @@ def known(batch, positions):
 def sensitivities(model, topology, positions, selection, modes):
     """Of energy, gradient, Hessian and curvatures."""
     found = model.sensitivities(topology, positions, selection)
-    return found.energy(), found.gradient(), found.hessian(), found.curvatures(modes)
+    identity = jnp.broadcast_to(jnp.eye(3 * topology.n_max), (topology.n_molecules, *(2 * (3 * topology.n_max,))))
+    own = found.energy(), found.gradient(), found.each_hessian(identity, lambda h: h), found.curvatures(modes)
+    energy, gradient, hessian, curvatures = (jnp.moveaxis(selection.spread(slopes), 1, -1) for slopes in own)
+    atoms = gradient.reshape(topology.n_molecules, topology.n_max, 3, -1)[topology.molecule, topology.slot]
+    return energy, atoms, hessian, curvatures
 
 
 @pytest.fixture(scope="module")

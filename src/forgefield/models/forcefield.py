@@ -1,19 +1,30 @@
 """A classical force field: a sum of terms, each over its own interactions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from forgefield.models.model import AbstractModel, AbstractSensitivities, Selection
+from forgefield.models.blocks import (
+    assembled_blocks,
+    charges,
+    derivatives_of_coordinates,
+    derivatives_of_profile,
+    hessians_of_cells,
+    local,
+    molecule_of,
+    with_blocks,
+)
+from forgefield.models.model import AbstractParametrisedModel, Selection
+from forgefield.models.sensitivities import LocalSensitivities
 from forgefield.molecules.topology import Interactions, Topology
 from forgefield.terms.term import Term
 
 
-class ForceField(AbstractModel):
+class ForceField(AbstractParametrisedModel):
     """A sum of energy terms; term `t` acts on `topology.interactions[t]`.
 
     `values` holds every parameter once. An interaction names its parameters by their places in
@@ -59,147 +70,28 @@ class ForceField(AbstractModel):
         self, topology: Topology, positions: Float[Array, "atoms 3"]
     ) -> Float[Array, "molecules coordinates coordinates"]:
         """Second derivatives of each molecule's energy [kcal/mol/Å²], a sum of the terms' own blocks."""
-        n = 3 * topology.n_max
-        total = jnp.zeros((topology.n_molecules, n, n), positions.dtype)
+        cells = jnp.zeros((topology.n_molecules * topology.n_max**2, 9), positions.dtype)
         for (term, x, p), group in zip(self.local(topology, positions), topology.interactions, strict=True):
             _, first, second = derivatives_of_coordinates(term, x, p)
             slope, curvature = derivatives_of_profile(term, x, p)
-            blocks = assembled_blocks(first, second, slope, curvature)
-            place = coordinates_of(topology, group)
-            total = total.at[molecule_of(topology, group)[:, None, None], place[:, :, None], place[:, None, :]].add(
-                blocks
-            )
-        return total
+            cells = with_blocks(cells, topology, group, assembled_blocks(first, second, slope, curvature))
+        return hessians_of_cells(topology, cells)
 
     def sensitivities(
         self, topology: Topology, positions: Float[Array, "atoms 3"], selection: Selection
     ) -> "LocalSensitivities":
         """Return the derivatives by the selected values, sums of the terms' own."""
-        return LocalSensitivities(self, topology, positions, selection)
+        return LocalSensitivities(self.terms, self.values, topology, positions, selection)
 
     def charges(self, topology: Topology) -> Float[Array, " charges"]:
         """Charge of each atom [e] that follows from bond moments; none where the topology has no such rule."""
-        rule = topology.charges
-        if rule is None:
-            return jnp.zeros(0, self.values.dtype)
-        share = jnp.asarray(rule.sign, self.values.dtype) * self.values[rule.moment] / self.values[rule.length]
-        return jnp.asarray(rule.formal, self.values.dtype).at[rule.atom].add(share)
+        return charges(self.values, topology)
 
     def local(
         self, topology: Topology, positions: Float[Array, "atoms 3"]
     ) -> Iterator[tuple[Term, Float[Array, "interactions order 3"], Float[Array, "interactions parameters"]]]:
         """Yield each term with the positions and the parameters of its interactions."""
-        known = jnp.concatenate([self.values, self.charges(topology)]).astype(positions.dtype)
-        for term, group in zip(self.terms, topology.interactions, strict=True):
-            yield term, positions[group.atoms], known[group.parameters]
-
-
-class LocalSensitivities(AbstractSensitivities):
-    """Each derivative is taken of one interaction by its own parameters, then summed over interactions."""
-
-    model: ForceField
-    topology: Topology
-    positions: Float[Array, "atoms 3"]
-    selection: Selection
-
-    def energy(self) -> Float[Array, "molecules columns"]:
-        """Derivative of the energies [kcal/mol]."""
-
-        def of_term(term, group, x, p):
-            slopes = jax.vmap(jax.grad(lambda p, q: term.profile(q, *p)))(p, jax.vmap(term.coordinates.values)(x, p))
-            return (molecule_of(self.topology, group)[:, None],), slopes
-
-        return self._summed((self.topology.n_molecules,), of_term, jnp.arange(self.topology.n_molecules))
-
-    def gradient(self) -> Float[Array, "atoms 3 columns"]:
-        """Derivative of the gradient [kcal/mol/Å]."""
-
-        def of_term(term, group, x, p):
-            _, first, _ = derivatives_of_coordinates(term, x, p)
-            slope, _ = parameter_slopes(term, x, p)
-            local = jnp.einsum("iqp,iqc->icp", slope, first).reshape(*x.shape, -1)
-            return (jnp.asarray(group.atoms)[:, :, None, None], jnp.arange(3)[None, None, :, None]), local
-
-        return self._summed((self.topology.n_atoms, 3), of_term, jnp.asarray(self.topology.molecule))
-
-    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules modes columns"]:
-        """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
-
-        def of_term(term, group, x, p):
-            _, first, second = derivatives_of_coordinates(term, x, p)
-            slope, curvature = parameter_slopes(term, x, p)
-            molecule = molecule_of(self.topology, group)
-            v = modes[molecule[:, None], coordinates_of(self.topology, group)]
-            along = jnp.einsum("iqc,ick->iqk", first, v)
-            bent = jnp.einsum("iqcd,ick,idk->iqk", second, v, v, optimize="optimal")
-            local = jnp.einsum("iqk,iqrp,irk->ikp", along, curvature, along, optimize="optimal")
-            local = local + jnp.einsum("iqp,iqk->ikp", slope, bent)
-            return (molecule[:, None, None], jnp.arange(modes.shape[2])[None, :, None]), local
-
-        shape = self.topology.n_molecules, modes.shape[2]
-        return self._summed(shape, of_term, jnp.arange(self.topology.n_molecules))
-
-    def hessian(self) -> Float[Array, "molecules coordinates coordinates columns"]:
-        """Derivative of the Hessians [kcal/mol/Å²]."""
-
-        def of_term(term, group, x, p):
-            _, first, second = derivatives_of_coordinates(term, x, p)
-            slope, curvature = parameter_slopes(term, x, p)
-            blocks = jax.vmap(assembled_blocks, (None, None, -1, -1), -1)(first, second, slope, curvature)
-            place = coordinates_of(self.topology, group)
-            molecule = molecule_of(self.topology, group)[:, None, None, None]
-            return (molecule, place[:, :, None, None], place[:, None, :, None]), blocks
-
-        n = 3 * self.topology.n_max
-        return self._summed((self.topology.n_molecules, n, n), of_term, jnp.arange(self.topology.n_molecules))
-
-    def _summed(
-        self, shape: tuple[int, ...], of_term: Callable, molecule: Int[Array, " leading"]
-    ) -> Float[Array, "*shape columns"]:
-        """Sum over interactions the derivatives by their own parameters.
-
-        `of_term` returns where those of one term go, but for the last axis, and the derivatives, last axis
-        parameters; `molecule` says to which molecule each entry of the leading axis of the result belongs.
-        """
-        n_values = self.model.values.shape[0]
-        n = self.selection.n
-        column = jnp.append(jnp.asarray(self.selection.column), n)
-        total = jnp.zeros((*shape, n), self.positions.dtype)
-        to_charges = jnp.zeros((*shape, self.topology.n_max), self.positions.dtype)
-        for (term, x, p), group, active in zip(
-            self.model.local(self.topology, self.positions),
-            self.topology.interactions,
-            self.selection.groups,
-            strict=True,
-        ):
-            if not active:
-                continue
-            where, slopes = of_term(term, group, x, p)
-            parameters = jnp.asarray(group.parameters)
-            own = column[jnp.minimum(parameters, n_values)]
-            last = (slice(None), *(None,) * (slopes.ndim - 2), slice(None))
-            total = total.at[(*where, own[last])].add(slopes, mode="drop")
-            if self.topology.charges is not None:
-                atom = jnp.maximum(parameters - n_values, 0)
-                slot = jnp.where(parameters < n_values, self.topology.n_max, jnp.asarray(self.topology.slot)[atom])
-                to_charges = to_charges.at[(*where, slot[last])].add(slopes, mode="drop")
-        if self.topology.charges is None:
-            return total
-        return total + jnp.einsum("m...s,msp->m...p", to_charges, self._charge_slopes()[molecule])
-
-    def _charge_slopes(self) -> Float[Array, "molecules slots columns"]:
-        """Derivative of the charges in each molecule by the selected values."""
-        rule = self.topology.charges
-        assert rule is not None
-        values = self.model.values
-        moment, length = values[rule.moment], values[rule.length]
-        sign = jnp.asarray(rule.sign, values.dtype)
-        column = jnp.asarray(self.selection.column)
-        shape = self.topology.n_molecules, self.topology.n_max, self.selection.n
-        place = self.topology.molecule[rule.atom], self.topology.slot[rule.atom]
-        slopes = jnp.zeros(shape, values.dtype)
-        slopes = slopes.at[(*place, column[rule.moment])].add(sign / length, mode="drop")
-        return slopes.at[(*place, column[rule.length])].add(-sign * moment / length**2, mode="drop")
+        return local(self.terms, self.values, topology, positions)
 
 
 def select(topology: Topology, n_values: int, wanted: Int[np.ndarray, " columns"]) -> Selection:
@@ -212,57 +104,71 @@ def select(topology: Topology, n_values: int, wanted: Int[np.ndarray, " columns"
     n_charges = 0 if rule is None else topology.n_atoms
     moving = np.concatenate([selected, np.full(n_charges, charges_move)])
     groups = tuple(bool(moving[np.asarray(group.parameters)].any()) for group in topology.interactions)
-    return Selection(column=column, n=len(wanted), groups=groups)
+    used = _used(topology, column, groups, len(wanted), charges_move)
+    n_local = max(int(used.sum(axis=1).max(initial=0)), 1)
+    columns = np.full((topology.n_molecules, n_local), len(wanted))
+    own = np.full((topology.n_molecules, len(wanted) + 1), n_local + topology.n_max)
+    for m, mine in enumerate(used):
+        present = np.flatnonzero(mine)
+        columns[m, : len(present)] = present
+        own[m, present] = np.arange(len(present))
+    active = [group if moves else None for group, moves in zip(topology.interactions, groups, strict=True)]
+    ends = None
+    if rule is not None and charges_move:
+        of_end = topology.molecule[rule.atom]
+        ends = own[of_end, column[rule.moment]], own[of_end, column[rule.length]]
+    return Selection(
+        n=len(wanted),
+        groups=groups,
+        columns=columns,
+        places=tuple(_places(topology, group, column, own, n_local) for group in active),
+        members=tuple(_members(topology, group) for group in active),
+        charges=ends,
+    )
 
 
-def molecule_of(topology: Topology, group: Interactions) -> Int[Array, " interactions"]:
-    """Return the molecule that each interaction belongs to."""
-    return jnp.asarray(topology.molecule)[group.atoms[:, 0]]
+def _used(
+    topology: Topology, column: Int[np.ndarray, " values"], groups: tuple[bool, ...], n: int, charges_move: bool
+) -> Bool[np.ndarray, "molecules columns"]:
+    """Say which columns the interactions of each molecule have."""
+    used = np.zeros((topology.n_molecules, n + 1), dtype=bool)
+    for group, active in zip(topology.interactions, groups, strict=True):
+        if active:
+            parameters = np.asarray(group.parameters)
+            own = np.where(parameters < len(column), column[np.minimum(parameters, len(column) - 1)], n)
+            used[topology.molecule[group.atoms[:, 0]][:, None], own] = True
+    rule = topology.charges
+    if rule is not None and charges_move:
+        used[topology.molecule[rule.atom], column[rule.moment]] = True
+        used[topology.molecule[rule.atom], column[rule.length]] = True
+    return used[:, :n]
 
 
-def coordinates_of(topology: Topology, group: Interactions) -> Int[Array, "interactions coordinates"]:
-    """Return the rows of a molecule's Hessian that the coordinates of each interaction's atoms have."""
-    slots = jnp.asarray(topology.slot)[group.atoms]
-    return (3 * slots[:, :, None] + jnp.arange(3)[None, None, :]).reshape(-1, 3 * slots.shape[1])
+def _places(
+    topology: Topology,
+    group: Interactions | None,
+    column: Int[np.ndarray, " values"],
+    own: Int[np.ndarray, "molecules columns"],
+    n_local: int,
+) -> Int[np.ndarray, "interactions parameters"]:
+    """Return the column, in its molecule, of each parameter of an active group; those of charges come last."""
+    if group is None:
+        return np.zeros((0, 0), dtype=np.int64)
+    parameters, n_values = np.asarray(group.parameters), len(column)
+    molecule = topology.molecule[group.atoms[:, 0]][:, None]
+    of_value = own[molecule, column[np.minimum(parameters, n_values - 1)]]
+    of_charge = n_local + topology.slot[np.maximum(parameters - n_values, 0)]
+    return np.where(parameters < n_values, of_value, of_charge)
 
 
-def derivatives_of_coordinates(
-    term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]
-) -> tuple[
-    Float[Array, "interactions coordinates"],
-    Float[Array, "interactions coordinates local"],
-    Float[Array, "interactions coordinates local local"],
-]:
-    """Return a term's internal coordinates with their first and second derivatives by the atoms' positions."""
-    return jax.vmap(term.coordinates.expansion)(x, p)
-
-
-def derivatives_of_profile(
-    term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]
-) -> tuple[Float[Array, "interactions coordinates"], Float[Array, "interactions coordinates coordinates"]]:
-    """Return the first and second derivatives of a term's energy by its internal coordinates."""
-    slope = jax.grad(lambda q, p: term.profile(q, *p))
-    q = jax.vmap(term.coordinates.values)(x, p)
-    return jax.vmap(slope)(q, p), jax.vmap(jax.jacfwd(slope))(q, p)
-
-
-def parameter_slopes(
-    term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]
-) -> tuple[
-    Float[Array, "interactions coordinates parameters"], Float[Array, "interactions coordinates coordinates parameters"]
-]:
-    """Return how the derivatives of the profile change with the parameters."""
-    slope = jax.grad(lambda q, p: term.profile(q, *p))
-    q = jax.vmap(term.coordinates.values)(x, p)
-    return jax.vmap(jax.jacfwd(slope, argnums=1))(q, p), jax.vmap(jax.jacfwd(jax.jacfwd(slope), argnums=1))(q, p)
-
-
-def assembled_blocks(
-    first: Float[Array, "interactions coordinates local"],
-    second: Float[Array, "interactions coordinates local local"],
-    slope: Float[Array, "interactions coordinates"],
-    curvature: Float[Array, "interactions coordinates coordinates"],
-) -> Float[Array, "interactions local local"]:
-    """Return the local Hessians Bᵀ f'' B + Σ f' ∂²q of energies f(q) with B = ∂q."""
-    bent = jnp.einsum("iq,iqcd->icd", slope, second)
-    return bent + jnp.einsum("iqc,iqr,ird->icd", first, curvature, first, optimize="optimal")
+def _members(topology: Topology, group: Interactions | None) -> Int[np.ndarray, "molecules members"]:
+    """Return which interactions of an active group each molecule has, padded by one beyond the last."""
+    if group is None:
+        return np.zeros((topology.n_molecules, 0), dtype=np.int64)
+    molecule = topology.molecule[group.atoms[:, 0]]
+    counts = np.bincount(molecule, minlength=topology.n_molecules)
+    members = np.full((topology.n_molecules, counts.max(initial=0)), len(molecule))
+    order = np.argsort(molecule, kind="stable")
+    first = np.cumsum(counts) - counts
+    members[molecule[order], np.arange(len(order)) - first[molecule[order]]] = order
+    return members

@@ -1,43 +1,72 @@
 """The seam: what every force field, classical or neural, can be asked."""
 
 import abc
+from collections.abc import Callable
+from typing import TypeVar
 
 import equinox as eqx
-import numpy as np
-from jaxtyping import Array, Float, Int
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
 
-from forgefield.molecules.topology import Topology
+from forgefield.molecules.topology import IntArray, Topology
+
+Found = TypeVar("Found", bound=PyTree)
 
 
 class Selection(eqx.Module):
-    """Which of a model's parameters derivatives are wanted for, and in which column each one goes."""
+    """Which of a model's parameters derivatives are wanted for, each in a column of its own.
 
-    column: Int[Array | np.ndarray, " parameters"]
-    """`n` where no derivative is wanted."""
+    A molecule has only some of the columns; derivatives are kept for those alone.
+    """
+
     n: int = eqx.field(static=True)
     """Number of columns."""
     groups: tuple[bool, ...] = eqx.field(static=True)
     """Which groups of interactions hold a selected parameter; the others cost nothing."""
+    columns: Int[IntArray, "molecules own"]
+    """The columns that each molecule has, ascending; padding is `n`."""
+    places: tuple[Int[IntArray, "_ _"], ...]
+    """For each group and interaction, which of its molecule's columns each parameter has; beyond them if none."""
+    members: tuple[Int[IntArray, "molecules _"], ...]
+    """For each group, the interactions of each molecule; padding is beyond the last."""
+    charges: tuple[Int[IntArray, " ends"], Int[IntArray, " ends"]] | None
+    """Which columns the moment and the length of each end of a bond have; None where charges do not move."""
+
+    def spread(self, slopes: Float[Array, "molecules own *window"]) -> Float[Array, "molecules columns *window"]:
+        """Return derivatives by the columns that each molecule has as derivatives by all."""
+        molecule = jnp.arange(slopes.shape[0])[:, None]
+        total = jnp.zeros((slopes.shape[0], self.n, *slopes.shape[2:]), slopes.dtype)
+        return total.at[molecule, jnp.asarray(self.columns)].add(slopes, mode="drop")
 
 
 class AbstractSensitivities(eqx.Module):
-    """How energy, gradient and Hessian of each molecule answer to the selected parameters."""
+    """How energy, gradient and Hessian of each molecule answer to the selected parameters that it has."""
 
     @abc.abstractmethod
-    def energy(self) -> Float[Array, "molecules columns"]:
+    def energy(self) -> Float[Array, "molecules own"]:
         """Derivative of the energies [kcal/mol]."""
 
     @abc.abstractmethod
-    def gradient(self) -> Float[Array, "atoms 3 columns"]:
-        """Derivative of the gradient [kcal/mol/Å]."""
+    def gradient(self) -> Float[Array, "molecules own coordinates"]:
+        """Derivative of the gradient [kcal/mol/Å], zero-padded to the largest molecule."""
 
     @abc.abstractmethod
-    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules modes columns"]:
+    def charges(self) -> Float[Array, "molecules own atoms"]:
+        """Derivative of the charges [e], zero-padded to the largest molecule."""
+
+    @abc.abstractmethod
+    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules own modes"]:
         """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
 
     @abc.abstractmethod
-    def hessian(self) -> Float[Array, "molecules coordinates coordinates columns"]:
-        """Derivative of the Hessians [kcal/mol/Å²]."""
+    def each_hessian(
+        self, modes: Float[Array, "molecules coordinates modes"], reduce: Callable[..., Found], *arguments: Array
+    ) -> Found:
+        """Return `reduce(dH V, *arguments)` of one molecule after another, stacked.
+
+        dH V [own, coordinates, modes] is the derivative of a molecule's Hessian [kcal/mol/Å²] times its `modes`;
+        what `reduce` makes of it is all that is kept. The arrays in `arguments` have an entry for each molecule.
+        """
 
 
 class AbstractModel(eqx.Module):
@@ -56,6 +85,14 @@ class AbstractModel(eqx.Module):
         self, topology: Topology, positions: Float[Array, "atoms 3"]
     ) -> Float[Array, "molecules coordinates coordinates"]:
         """Second derivatives of each molecule's energy [kcal/mol/Å²], zero-padded to the largest molecule."""
+
+    @abc.abstractmethod
+    def charges(self, topology: Topology) -> Float[Array, " charges"]:
+        """Charge of each atom [e]; none where the model gives atoms no charges."""
+
+
+class AbstractParametrisedModel(AbstractModel):
+    """A model of parameters with a meaning each, few enough for a derivative of everything by each of them."""
 
     @abc.abstractmethod
     def sensitivities(

@@ -57,6 +57,26 @@ class Molecule:
         return tuple(symbol(z) for z in self.species)
 
 
+@dataclass(frozen=True)
+class Dihedral:
+    """A dihedral that was held at an angle while the rest of its molecule relaxed."""
+
+    atoms: tuple[int, int, int, int]
+    """0-based, in the order of the chain."""
+    angle: float
+    """rad, above -π and up to π (1e-6 beyond); IUPAC sign, as it is in the positions that it comes with."""
+
+
+@dataclass(frozen=True, eq=False)
+class AtomicCharges:
+    """The charges of the atoms by one way of dividing the electrons among them."""
+
+    kind: str
+    """esp, mulliken, hirshfeld, cm5, npa, or what the file calls them."""
+    values: Float[np.ndarray, " atoms"]
+    """e"""
+
+
 @dataclass(frozen=True, eq=False)
 class Reference:
     """What one or more QM jobs said of one structure, in the frame of `positions`. Absent data are None."""
@@ -83,6 +103,10 @@ class Reference:
     multiplicity: int = 1
     sources: tuple[str, ...] = ()
     """The files it came from."""
+    constraints: tuple[Dihedral, ...] = ()
+    """The dihedrals that were held: the gradient vanishes along all other coordinates only."""
+    charges: tuple[AtomicCharges, ...] = ()
+    """One entry for each kind that the files hold."""
 
 
 def symbol(number: int | np.integer) -> str:

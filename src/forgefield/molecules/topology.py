@@ -4,6 +4,8 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Int
 
+from forgefield.molecules.neighbours import Neighbours
+
 IntArray = Array | np.ndarray
 
 
@@ -50,6 +52,12 @@ class Topology(eqx.Module):
     n_molecules: int = eqx.field(static=True)
     n_max: int = eqx.field(static=True)
     """Atoms of the largest molecule."""
+    neighbours: Neighbours | None = None
+    """Which atoms a neural model lets interact; None stands for all pairs of each molecule, in vacuum."""
+    charge: Int[IntArray, " molecules"] | None = None
+    """Charge of each molecule [e], for neural models that take it into account."""
+    unpaired: Int[IntArray, " molecules"] | None = None
+    """Unpaired electrons of each molecule, likewise."""
 
     @property
     def n_atoms(self) -> int:

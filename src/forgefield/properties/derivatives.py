@@ -1,13 +1,13 @@
 """Energies and their derivatives for all molecules of a batch at once, for any model."""
 
-import equinox as eqx
 from jaxtyping import Array, Float
 
+from forgefield.models.compiled import compiled
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.topology import Topology
 
 
-@eqx.filter_jit
+@compiled
 def energies(
     model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]
 ) -> Float[Array, " molecules"]:
@@ -15,19 +15,19 @@ def energies(
     return model.energy(topology, positions)
 
 
-@eqx.filter_jit
+@compiled
 def gradient(model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
     """Return the derivative of each molecule's energy by its positions [kcal/mol/Å]."""
     return model.gradient(topology, positions)
 
 
-@eqx.filter_jit
+@compiled
 def forces(model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
     """Return the forces on the atoms [kcal/mol/Å]."""
     return -gradient(model, topology, positions)
 
 
-@eqx.filter_jit
+@compiled
 def hessians(
     model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]
 ) -> Float[Array, "molecules coordinates coordinates"]:

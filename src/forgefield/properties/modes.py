@@ -7,9 +7,9 @@ from jaxtyping import Float
 
 from forgefield import units
 
-_LINEAR = 1e-4
+LINEAR = 1e-4
 """A moment of inertia below this fraction of the largest is that of a linear molecule."""
-_POINT = 1e-8
+POINT = 1e-8
 """Å²; a moment of inertia below this times the mass is that of a single atom, but for rounding."""
 
 
@@ -45,7 +45,7 @@ def rigid_motions(
     translations = (np.eye(3)[:, None, :] * weights[:, None]).reshape(3, -1)
     inertia = np.einsum("a,ai,aj->ij", masses, centred, centred)
     moments, axes = np.linalg.eigh(np.trace(inertia) * np.eye(3) - inertia)
-    turning = moments > max(_LINEAR * moments[-1], _POINT * masses.sum())
+    turning = moments > max(LINEAR * moments[-1], POINT * masses.sum())
     rotations = (np.cross(axes.T[turning, None, :], centred) * weights[:, None]).reshape(-1, positions.size)
     basis, _ = np.linalg.qr(np.concatenate([translations, rotations]).T)
     return basis

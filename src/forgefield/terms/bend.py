@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from forgefield import units
 from forgefield.terms.coordinates import SUPPLEMENT, Values
 from forgefield.terms.geometry import Scalar
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.term import Parameter, Polynomial, Term
 
 _PARAMETERS = (
     Parameter("k", "kcal/mol/rad²", minimum=0.0),
@@ -52,5 +52,5 @@ def _squared_deviation(q: Values, theta0: Scalar) -> Scalar:
     return jnp.where(jnp.abs(supplement0) < _STRAIGHT, smooth, (supplement0 - q[0]) ** 2)
 
 
-HARMONIC_BEND = Term("harmonic_bend", SUPPLEMENT, harmonic_bend, "bend", 3, _PARAMETERS, n_own=2)
-MM3_BEND = Term("mm3_bend", SUPPLEMENT, mm3_bend, "bend", 3, _PARAMETERS, n_own=2)
+HARMONIC_BEND = Term("harmonic_bend", SUPPLEMENT, harmonic_bend, "bend", 3, _PARAMETERS, 2, Polynomial(1, (2,)))
+MM3_BEND = Term("mm3_bend", SUPPLEMENT, mm3_bend, "bend", 3, _PARAMETERS, 2, Polynomial(1, (6,)))

@@ -1,4 +1,4 @@
-"""Internal coordinates with their first and second derivatives in closed form.
+"""Internal coordinates with their first to third derivatives in closed form.
 
 Differentiated by machine, an angle or a dihedral costs ten times as much to compile and to run.
 """
@@ -19,6 +19,7 @@ Parameters = Float[Array, " parameters"]
 Values = Float[Array, " coordinates"]
 Expansion = tuple[Values, Float[Array, "coordinates local"], Float[Array, "coordinates local local"]]
 """Values, and their first and second derivatives by the 3·order components of the positions."""
+Displacements = Float[Array, "local modes"]
 
 _SERIES_ENDS = 0.01
 """sin² below which ψ² is expanded: at the 8th power of that nothing is left of a double."""
@@ -31,6 +32,8 @@ class Coordinates:
 
     values: Callable[[Positions, Parameters], Values]
     expansion: Callable[[Positions, Parameters], Expansion]
+    third: Callable[[Positions, Parameters, Values, Displacements], Displacements]
+    """Σ w ∂³q v v for weights w of the coordinates and each column v: a slope of second derivatives along v."""
 
 
 def expanded(values: Callable[[Positions, Parameters], Values]) -> Coordinates:
@@ -44,7 +47,18 @@ def expanded(values: Callable[[Positions, Parameters], Values]) -> Coordinates:
         first = jax.jacrev(of_flat)
         return of_flat(flat), first(flat), jax.jacfwd(first)(flat)
 
-    return Coordinates(values, expansion)
+    def third(x: Positions, p: Parameters, w: Values, v: Displacements) -> Displacements:
+        def second(flat):
+            return jnp.einsum("q,qcd->cd", w, expansion(flat.reshape(x.shape), p)[2])
+
+        return _twice(jax.jacfwd(second)(x.reshape(-1)), v)
+
+    return Coordinates(values, expansion, third)
+
+
+def _twice(third: Float[Array, "local local local"], v: Displacements) -> Displacements:
+    """Return third derivatives times each column of v, twice."""
+    return jnp.einsum("dek,dk->ek", jnp.einsum("cde,ck->dek", third, v), v)
 
 
 def joined(*parts: tuple[Coordinates, tuple[int, ...]], order: int) -> Coordinates:
@@ -64,7 +78,16 @@ def joined(*parts: tuple[Coordinates, tuple[int, ...]], order: int) -> Coordinat
             ),
         )
 
-    return Coordinates(values, expansion)
+    def third(x: Positions, p: Parameters, w: Values, v: Displacements) -> Displacements:
+        total, start = jnp.zeros_like(v), 0
+        for (c, atoms), e in zip(parts, embeddings, strict=True):
+            own, whole = x[np.array(atoms)], jnp.asarray(e, x.dtype)
+            end = start + jax.eval_shape(c.values, own, p).shape[0]
+            total = total + whole.T @ c.third(own, p, w[start:end], whole @ v)
+            start = end
+        return total
+
+    return Coordinates(values, expansion, third)
 
 
 def _embedding(atoms: tuple[int, ...], order: int) -> Float[np.ndarray, "part whole"]:
@@ -92,10 +115,17 @@ def moved(base: Coordinates, move: Callable[[Positions, Parameters], Positions],
 
     def expansion(x: Positions, p: Parameters) -> Expansion:
         q, first, second = base.expansion(move(x, p), p[:n_own])
-        matrix = jax.jacfwd(lambda flat: move(flat.reshape(x.shape), p).reshape(-1))(x.reshape(-1))
+        matrix = matrix_of(x, p)
         return q, first @ matrix, _carried(second, matrix)
 
-    return Coordinates(values, expansion)
+    def third(x: Positions, p: Parameters, w: Values, v: Displacements) -> Displacements:
+        matrix = matrix_of(x, p)
+        return matrix.T @ base.third(move(x, p), p[:n_own], w, matrix @ v)
+
+    def matrix_of(x: Positions, p: Parameters) -> Float[Array, "own local"]:
+        return jax.jacfwd(lambda flat: move(flat.reshape(x.shape), p).reshape(-1))(x.reshape(-1))
+
+    return Coordinates(values, expansion, third)
 
 
 def _length(x: Positions, _: Parameters) -> Values:
@@ -109,6 +139,16 @@ def _length_expansion(x: Positions, _: Parameters) -> Expansion:
     return r[None], jnp.concatenate([-u, u])[None], jnp.block([[across, -across], [-across, across]])[None]
 
 
+def _length_third(x: Positions, _: Parameters, w: Values, v: Displacements) -> Displacements:
+    """Differentiate the curvature (|v|² - (u·v)²)/r of the length of the arm r u: -(|s|² u + 2 (u·v) s)/r², s ⟂ u."""
+    r = distance(x)
+    u, arm = (x[1] - x[0]) / r, v[3:] - v[:3]
+    along = u @ arm
+    across = arm - u[:, None] * along[None, :]
+    slope = -w[0] / r**2 * (jnp.sum(across**2, axis=0)[None, :] * u[:, None] + 2.0 * along[None, :] * across)
+    return jnp.concatenate([-slope, slope])
+
+
 def _square(x: Positions, _: Parameters) -> Values:
     arm = x[1] - x[0]
     return (arm @ arm)[None]
@@ -118,6 +158,11 @@ def _square_expansion(x: Positions, p: Parameters) -> Expansion:
     arm = x[1] - x[0]
     second = np.kron(np.array([[2.0, -2.0], [-2.0, 2.0]]), np.eye(3))
     return _square(x, p), 2.0 * jnp.concatenate([-arm, arm])[None], jnp.asarray(second, x.dtype)[None]
+
+
+def _square_third(*given: Array) -> Array:
+    """Return zeros in the shape of the displacements, the last that is given."""
+    return jnp.zeros_like(given[-1])
 
 
 def _supplement(x: Positions, _: Parameters) -> Values:
@@ -132,19 +177,72 @@ def _supplement_squared(a: Float[Array, "3"], b: Float[Array, "3"], supplement: 
     sine2 = sine_squared(a, b)
     near = (sine2 < _SERIES_ENDS) & (a @ b < 0.0)
     small = jnp.where(near, sine2, 0.0)
-    series = jnp.zeros_like(small)
+    return jnp.where(near, _series(small), supplement**2)
+
+
+def _series(sine2: Float[Array, ""]) -> Float[Array, ""]:
+    """Return ψ² for a small sin² of it."""
+    series = jnp.zeros_like(sine2)
     for n in range(_TERMS, 0, -1):
-        series = small * (0.5 * 4.0**n / (n**2 * math.comb(2 * n, n)) + series)
-    return jnp.where(near, series, supplement**2)
+        series = sine2 * (0.5 * 4.0**n / (n**2 * math.comb(2 * n, n)) + series)
+    return series
 
 
 def _supplement_expansion(x: Positions, _: Parameters) -> Expansion:
+    values, by_arms, curved = _expanded_in_arms(x[0] - x[1], x[2] - x[1])
+    arms = jnp.asarray(_ARMS, x.dtype)
+    return values, by_arms @ arms, _carried(curved, arms)
+
+
+def _supplement_third(x: Positions, _: Parameters, w: Values, v: Displacements) -> Displacements:
+    def second(both):
+        return jnp.einsum("q,qcd->cd", w, _expanded_in_arms(both[:3], both[3:])[2])
+
+    def square(s):
+        sine2 = 1.0 - s[1] ** 2 / (s[0] * s[2])
+        return w[1] * _series(sine2)
+
+    arms = jnp.asarray(_ARMS, x.dtype)
+    a, b = x[0] - x[1], x[2] - x[1]
+    near = (sine_squared(a, b) < _SERIES_ENDS) & (a @ b < 0.0)
+    bent = _twice(jax.jacfwd(second)(jnp.concatenate([a, b])), arms @ v)
+    # Close to a straight angle the plane of the angle is noise, of which the square is free.
+    weights = jnp.where(w[0] == 0.0, near, False)
+    straight = _third_of_products(square, jnp.stack([a, b]), (arms @ v).reshape(2, 3, -1)).reshape(6, -1)
+    return arms.T @ jnp.where(weights, straight, bent)
+
+
+def _third_of_products(
+    function: Callable[[Values], Float[Array, ""]],
+    vectors: Float[Array, "vectors 3"],
+    moves: Float[Array, "vectors 3 modes"],
+) -> Float[Array, "vectors 3 modes"]:
+    """Return ∂³f v v by some vectors for a function of their dot products, whose own third derivatives vanish.
+
+    The products are in the order of the upper triangle of their matrix.
+    """
+    pairs = np.triu_indices(len(vectors))
+    curved = jax.jacfwd(jax.grad(function))
+    s = (vectors @ vectors.T)[pairs]
+    second, third = curved(s), jax.jacfwd(curved)(s)
+    rates = jnp.einsum("ix,jxk->ijk", vectors, moves)
+    rates = (rates + jnp.swapaxes(rates, 0, 1))[pairs]
+    curves = 2.0 * jnp.einsum("ixk,jxk->ijk", moves, moves)[pairs]
+
+    def pulls(weights: Float[Array, "products modes"]) -> Float[Array, "vectors vectors modes"]:
+        half = jnp.zeros((len(vectors), len(vectors), weights.shape[1]), weights.dtype).at[pairs].set(weights)
+        return half + jnp.swapaxes(half, 0, 1)
+
+    of_vectors, of_moves = pulls(_twice(third, rates) + second @ curves), pulls(2.0 * second @ rates)
+    return jnp.einsum("ijk,jx->ixk", of_vectors, vectors) + jnp.einsum("ijk,jxk->ixk", of_moves, moves)
+
+
+def _expanded_in_arms(a: Float[Array, "3"], b: Float[Array, "3"]) -> Expansion:
     """Expand ψ and ψ² in the arms a and b of the angle.
 
     With the unit normal n of the plane, ∂θ/∂a = (a × n)/|a|² and ∂θ/∂b = (n × b)/|b|². Out of the plane
     θ curves by cot θ/|a|², cot θ/|b|² and, mixed, -1/(|a||b| sin θ); in it each arm turns on its own.
     """
-    a, b = x[0] - x[1], x[2] - x[1]
     aa, bb, n = a @ a, b @ b, unit_normal(a, b)
     sine, cosine = jnp.sqrt(sine_squared(a, b)), a @ b / jnp.sqrt(aa * bb)
     psi = between(a, -b)
@@ -153,7 +251,7 @@ def _supplement_expansion(x: Positions, _: Parameters) -> Expansion:
     plane_b = -_symmetric(b, toward_b) / bb
     normal = n[:, None] * n[None, :]
     # ψ/sin ψ is 1 where both vanish; there ψ itself curves in the plane alone, a limit.
-    flat = sine <= jnp.finfo(x.dtype).eps
+    flat = sine <= jnp.finfo(a.dtype).eps
     over_sine = jnp.where(flat, 0.0, 1.0 / jnp.where(flat, 1.0, sine))
     psi_over_sine = jnp.where(flat & (cosine < 0.0), 1.0, psi * over_sine)
     scale_a, scale_b, mixed = 1.0 / aa, 1.0 / bb, 1.0 / jnp.sqrt(aa * bb)
@@ -169,9 +267,7 @@ def _supplement_expansion(x: Positions, _: Parameters) -> Expansion:
     slope = first.reshape(-1)
     by_arms = jnp.stack([slope, 2.0 * psi * slope])
     curved = jnp.stack([blocks[0], blocks[1] + 2.0 * slope[:, None] * slope[None, :]])
-    arms = jnp.asarray(_ARMS, x.dtype)
-    values = jnp.stack([psi, _supplement_squared(a, b, psi)])
-    return values, by_arms @ arms, _carried(curved, arms)
+    return jnp.stack([psi, _supplement_squared(a, b, psi)]), by_arms, curved
 
 
 _ARMS = np.kron(np.array([[1.0, -1.0, 0.0], [0.0, -1.0, 1.0]]), np.eye(3))
@@ -224,14 +320,20 @@ def _twist_expansion(x: Positions, _: Parameters) -> Expansion:
     return _of_products(s), by_products @ gradients, second
 
 
-LENGTH = Coordinates(_length, _length_expansion)
+def _twist_third(x: Positions, _: Parameters, w: Values, v: Displacements) -> Displacements:
+    moves = jnp.diff(v.reshape(4, 3, -1), axis=0)
+    slopes = _third_of_products(lambda s: w @ _of_products(s), x[1:] - x[:-1], moves)
+    return jnp.asarray(_BONDS, x.dtype).T @ slopes.reshape(9, -1)
+
+
+LENGTH = Coordinates(_length, _length_expansion, _length_third)
 """Distance of two atoms [Å]."""
-SQUARE = Coordinates(_square, _square_expansion)
+SQUARE = Coordinates(_square, _square_expansion, _square_third)
 """Squared distance of two atoms [Å²]."""
-SUPPLEMENT = Coordinates(_supplement, _supplement_expansion)
+SUPPLEMENT = Coordinates(_supplement, _supplement_expansion, _supplement_third)
 """Supplement ψ = π - θ of the angle at the middle one of three atoms [rad], and its square.
 
 The square is a smooth function of the positions at a straight angle as well, ψ is not.
 """
-TWIST = Coordinates(_twist, _twist_expansion)
+TWIST = Coordinates(_twist, _twist_expansion, _twist_third)
 """cos φ of the dihedral angle of four atoms, and a factor that takes a torsion out near linear angles."""

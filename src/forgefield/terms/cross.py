@@ -4,7 +4,7 @@ import math
 
 from forgefield.terms.coordinates import LENGTH, SUPPLEMENT, TWIST, Values, joined
 from forgefield.terms.geometry import Scalar
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.term import Parameter, Polynomial, Term
 
 _LENGTH = {"unit": "Å", "minimum": 0.5, "maximum": 4.0}
 _ANGLE = {"unit": "rad", "minimum": 0.35, "maximum": math.pi}
@@ -81,6 +81,7 @@ STRETCH_BEND = Term(
         Parameter("theta0", **_ANGLE),
     ),
     n_own=1,
+    polynomial=Polynomial(1, (1, 1, 1)),
 )
 STRETCH_BEND_ARMS = Term(
     "stretch_bend_arms",
@@ -96,6 +97,7 @@ STRETCH_BEND_ARMS = Term(
         Parameter("theta0", **_ANGLE),
     ),
     n_own=2,
+    polynomial=Polynomial(2, (1, 1, 1)),
 )
 STRETCH_STRETCH = Term(
     "stretch_stretch",
@@ -105,6 +107,7 @@ STRETCH_STRETCH = Term(
     3,
     (Parameter("k", "kcal/mol/Å²"), Parameter("r1", **_LENGTH), Parameter("r2", **_LENGTH)),
     n_own=1,
+    polynomial=Polynomial(1, (1, 1)),
 )
 BEND_BEND = Term(
     "bend_bend",
@@ -114,6 +117,7 @@ BEND_BEND = Term(
     5,
     (Parameter("k", "kcal/mol/rad²"), Parameter("theta1", **_ANGLE), Parameter("theta2", **_ANGLE)),
     n_own=1,
+    polynomial=Polynomial(1, (1, 1)),
 )
 UREY_BRADLEY = Term(
     "urey_bradley",
@@ -123,6 +127,7 @@ UREY_BRADLEY = Term(
     2,
     (Parameter("k", "kcal/mol/Å²", minimum=0.0), Parameter("r0", "Å", minimum=0.5, maximum=6.0)),
     n_own=2,
+    polynomial=Polynomial(1, (2,)),
 )
 TORSION_STRETCH = Term(
     "torsion_stretch",
@@ -132,4 +137,5 @@ TORSION_STRETCH = Term(
     4,
     (Parameter("k", "kcal/mol/Å"), Parameter("r0", **_LENGTH)),
     n_own=1,
+    polynomial=Polynomial(1, (1,)),
 )

@@ -5,7 +5,7 @@ import math
 from forgefield.terms.coordinates import LENGTH, SQUARE, Values
 from forgefield.terms.cross import BEND_PAIR, bend_bend
 from forgefield.terms.geometry import Scalar
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.term import Parameter, Polynomial, Term
 
 
 def bend_bend_product(q: Values, k1: Scalar, k2: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
@@ -44,6 +44,7 @@ BEND_BEND_PRODUCT = Term(
         Parameter("theta2", **_ANGLE),
     ),
     n_own=1,
+    polynomial=Polynomial(1, (1, 1, 1)),
 )
 BOND_MOMENT = Term("bond_moment", LENGTH, bond_moment, "bond_moment", 2, (Parameter("moment", "e·Å"),), n_own=1)
 HYDROGEN_BOND_10_12 = Term(

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from forgefield.terms.coordinates import TWIST, Parameters, Values, expanded
 from forgefield.terms.geometry import Scalar, unit_normal
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.term import Parameter, Polynomial, Term
 
 
 def cosine_out_of_plane(q: Values, v2: Scalar) -> Scalar:
@@ -40,6 +40,7 @@ COSINE_OUT_OF_PLANE = Term(
     4,
     (Parameter("v2", "kcal/mol", minimum=0.0),),
     n_own=1,
+    polynomial=Polynomial(1),
 )
 HARMONIC_OUT_OF_PLANE = Term(
     "harmonic_out_of_plane",
@@ -49,4 +50,5 @@ HARMONIC_OUT_OF_PLANE = Term(
     4,
     (Parameter("k", "kcal/mol/rad²", minimum=0.0),),
     n_own=1,
+    polynomial=Polynomial(1),
 )

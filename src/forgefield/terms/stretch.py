@@ -2,7 +2,7 @@
 
 from forgefield.terms.coordinates import LENGTH, Values
 from forgefield.terms.geometry import Scalar
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.term import Parameter, Polynomial, Term
 
 _PARAMETERS = (Parameter("k", "kcal/mol/Å²", minimum=0.0), Parameter("r0", "Å", minimum=0.5, maximum=4.0))
 _CUBIC = 2.55
@@ -26,5 +26,5 @@ def mm3_stretch(q: Values, k: Scalar, r0: Scalar) -> Scalar:
     return 0.5 * k * stretch**2 * (1.0 - _CUBIC * stretch + 7.0 / 12.0 * (_CUBIC * stretch) ** 2)
 
 
-HARMONIC_STRETCH = Term("harmonic_stretch", LENGTH, harmonic_stretch, "stretch", 2, _PARAMETERS, n_own=2)
-MM3_STRETCH = Term("mm3_stretch", LENGTH, mm3_stretch, "stretch", 2, _PARAMETERS, n_own=2)
+HARMONIC_STRETCH = Term("harmonic_stretch", LENGTH, harmonic_stretch, "stretch", 2, _PARAMETERS, 2, Polynomial(1, (2,)))
+MM3_STRETCH = Term("mm3_stretch", LENGTH, mm3_stretch, "stretch", 2, _PARAMETERS, 2, Polynomial(1, (4,)))

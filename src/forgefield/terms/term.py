@@ -21,6 +21,18 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Polynomial:
+    """An energy that is a polynomial in the parameters.
+
+    It is linear, without a constant, in the first `n_linear` parameters taken together, and of these degrees in
+    those that follow; any further ones do not change in a fit.
+    """
+
+    n_linear: int
+    degrees: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Term:
     """An energy function of a few atoms and the parameters it takes, in order.
 
@@ -40,6 +52,8 @@ class Term:
     """Number of atoms."""
     parameters: tuple[Parameter, ...]
     n_own: int
+    polynomial: Polynomial | None = None
+    """How the energy depends on the parameters; None where not as a polynomial."""
 
     def energy(self, x: Float[Array, "order 3"], *parameters: Float[Array, ""] | float) -> Float[Array, ""]:
         """Return the energy [kcal/mol] at positions x [Å]."""

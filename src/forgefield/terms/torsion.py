@@ -2,7 +2,7 @@
 
 from forgefield.terms.coordinates import TWIST, Values
 from forgefield.terms.geometry import Scalar
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.term import Parameter, Polynomial, Term
 
 
 def torsion3(q: Values, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
@@ -34,5 +34,5 @@ def _three(c: Scalar, v1: Scalar, v2: Scalar, v3: Scalar) -> Scalar:
 
 
 _V = tuple(Parameter(f"v{n}", "kcal/mol") for n in range(1, 7))
-TORSION3 = Term("torsion3", TWIST, torsion3, "torsion", 4, _V[:3], n_own=3)
-TORSION6 = Term("torsion6", TWIST, torsion6, "torsion", 4, _V, n_own=6)
+TORSION3 = Term("torsion3", TWIST, torsion3, "torsion", 4, _V[:3], 3, Polynomial(3))
+TORSION6 = Term("torsion6", TWIST, torsion6, "torsion", 4, _V, 6, Polynomial(6))
