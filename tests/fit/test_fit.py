@@ -149,9 +149,9 @@ def test_starts_are_the_same_for_the_same_seed(problem):
 
 def test_scipy_puts_variables_on_the_bounds_that_press(problem, history):
     end, _ = history
-    upper = np.asarray(problem.upper).copy()
+    upper = np.asarray(problem.variables.upper).copy()
     upper[0] = problem.prior.centre[0] + problem.prior.width[0] * (end.at[0] - 0.05)
-    bounded = eqx.tree_at(lambda p: p.upper, problem, upper)
+    bounded = eqx.tree_at(lambda p: p.variables.upper, problem, upper)
     fresh = start(bounded, spread_starts(bounded, N_STARTS)[:N_STARTS] * 0.0, SOLVER)
 
     ours = fit(bounded, fresh, SOLVER)

@@ -12,6 +12,7 @@ from scipy.optimize import lsq_linear
 from forgefield import units
 from forgefield.errors import ForgeFieldError, InputError
 from forgefield.estimate.transition_state import Treated
+from forgefield.models.compiled import compiled
 from forgefield.models.forcefield import ForceField, select
 from forgefield.models.model import Selection
 from forgefield.molecules.topology import Topology
@@ -177,7 +178,7 @@ def eigenmatrix_system(
     )
 
 
-@eqx.filter_jit
+@compiled
 def _eigenmatrices(
     model: ForceField,
     topology: Topology,
@@ -188,7 +189,7 @@ def _eigenmatrices(
     return jnp.einsum("mak,mab,mbl->mkl", modes, model.hessian(topology, positions), modes, optimize="optimal")
 
 
-@eqx.filter_jit
+@compiled
 def _eigenmatrix_slopes(
     model: ForceField,
     topology: Topology,
@@ -197,8 +198,12 @@ def _eigenmatrix_slopes(
     selection: Selection,
 ) -> Float[Array, "molecules modes modes columns"]:
     """Return the derivative of the eigenmatrices by the selected values."""
-    slopes = model.sensitivities(topology, positions, selection).hessian()
-    return jnp.einsum("mak,mabp,mbl->mklp", modes, slopes, modes, optimize="optimal")
+
+    def eigenmatrix(product, modes):
+        return jnp.einsum("pck,cl->pkl", product, modes)
+
+    slopes = model.sensitivities(topology, positions, selection).each_hessian(modes, eigenmatrix, modes)
+    return jnp.moveaxis(selection.spread(slopes), 1, -1)
 
 
 def _equal(first: Float[Array, "*shape"], second: Float[Array, "*shape"]) -> bool:

@@ -8,15 +8,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.special import ndtri
 
-from forgefield.fit.cost import Problem, Quadratic, quadratic
+from forgefield.fit.cost import Modes, Problem, Quadratic, quadratic
+from forgefield.fit.gram import Gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider, step
+from forgefield.fit.relaxed_cost import add_relaxed
+from forgefield.models.compiled import compiled
 from forgefield.properties.matching import match_modes_of_models
 
 _REMATCHED = 20
 """Changes of its matching after which a start keeps the one it has."""
+_NUMBERS = 100_000_000
+"""Numbers that the evaluation of all starts at once may take."""
 SPREAD = 1.0
 """Further starts lie about the first with this standard deviation, in prior widths."""
 
@@ -32,6 +37,8 @@ class Progress(eqx.Module):
     best_at: Float[np.ndarray, "starts free"]
     best_matching: Int[np.ndarray, "starts molecules modes"]
     """The one under which the best cost was found."""
+    best_positions: Float[np.ndarray, "starts chunks atoms 3"]
+    """Relaxed structures there [Å], from which they are found again; empty where nothing is relaxed."""
     costs: Float[np.ndarray, "iterations starts"]
     """Cost after each iteration."""
 
@@ -39,6 +46,15 @@ class Progress(eqx.Module):
     def n_iterations(self) -> int:
         """Number of iterations so far."""
         return len(self.costs)
+
+
+class Seen(eqx.Module):
+    """What an evaluation leaves for those that follow."""
+
+    modes: Modes | None
+    """Where modes are matched."""
+    positions: Float[Array, "chunks atoms 3"] | None
+    """Relaxed structures [Å], where the next search begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +83,7 @@ def spread_starts(
     problem: Problem, n: int, *, seed: int = 0, spread: float = SPREAD
 ) -> Float[np.ndarray, "starts free"]:
     """Return n starting points in scaled variables: the estimate, then a Latin hypercube mapped to a normal."""
-    n_free = len(problem.prior.width)
+    n_free = problem.n_free
     points = np.zeros((n, n_free))
     if n > 1:
         generator = np.random.default_rng(seed)
@@ -81,16 +97,20 @@ def spread_starts(
 def scaled_bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds in scaled variables."""
     centre, width = np.asarray(problem.prior.centre), np.asarray(problem.prior.width)
-    return (np.asarray(problem.lower) - centre) / width, (np.asarray(problem.upper) - centre) / width
+    variables = problem.variables
+    return (np.asarray(variables.lower) - centre) / width, (np.asarray(variables.upper) - centre) / width
 
 
 def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: LevenbergMarquardt) -> Progress:
     """Return the progress of a fit that has not begun."""
     n_starts = len(points)
-    n_modes = problem.data.eigenvalues.shape[1]
+    n_molecules, n_modes = problem.modes_shape
     seen = _shapes(problem)
     state = jax.vmap(lambda at: begin(at, seen, solver))(jnp.asarray(points))
-    identity = np.broadcast_to(np.arange(n_modes), (n_starts, problem.data.topology.n_molecules, n_modes))
+    if problem.relaxes:
+        everywhere = jnp.broadcast_to(problem.chunks.data.positions, state.seen.positions.shape)
+        state = eqx.tree_at(lambda state: state.seen.positions, state, everywhere)
+    identity = np.broadcast_to(np.arange(n_modes), (n_starts, n_molecules, n_modes))
     return Progress(
         state=state,
         matching=np.array(identity),
@@ -98,6 +118,7 @@ def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: Le
         best_cost=np.full(n_starts, np.inf),
         best_at=np.array(points),
         best_matching=np.array(identity),
+        best_positions=np.array(state.seen.positions) if problem.relaxes else np.zeros((n_starts, 0, 0, 3)),
         costs=np.zeros((0, n_starts)),
     )
 
@@ -111,12 +132,14 @@ def fit(
     progress: Progress,
     solver: LevenbergMarquardt,
     *,
+    form: Gram | None = None,
     after: Callable[[Progress], None] = _nothing,
 ) -> Fit:
     """Minimise the cost from every start of `progress` and return the best end.
 
-    `after` is called with the progress after each iteration; a KeyboardInterrupt ends the fit with the
-    best point so far. Success needs an accepted step and a converged gradient; the message says which failed.
+    `form` is the cost as a quadratic form, where it is one: steps then cost next to nothing. `after` is called
+    with the progress after each iteration; a KeyboardInterrupt ends the fit with the best point so far. Success
+    needs an accepted step and a converged gradient; the message says which failed.
     """
     began = perf_counter()
     compile_s = 0.0
@@ -124,17 +147,17 @@ def fit(
     try:
         while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
             iteration_began = perf_counter()
-            progress = _iterate(problem, progress, solver)
+            progress = _iterate(problem, form, progress, solver)
             compile_s = compile_s or perf_counter() - iteration_began
             after(progress)
     except KeyboardInterrupt:
         stopped = "interrupted: the best parameters so far are kept"
-    return _ended(problem, progress, solver, stopped, (compile_s, perf_counter() - began))
+    return _ended(problem, form, progress, solver, stopped, (compile_s, perf_counter() - began))
 
 
-def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -> Progress:
+def _iterate(problem: Problem, form: Gram | None, progress: Progress, solver: LevenbergMarquardt) -> Progress:
     """Take one step from every start, renew the matching of modes, and note the best."""
-    state = _step_all(problem, progress.state, jnp.asarray(progress.matching), solver)
+    state = _step_all(problem, form, progress.state, jnp.asarray(progress.matching), solver)
     moved = np.asarray(state.accepted & ~progress.state.done)
     own = _own_matchings(problem, state, progress.matching, moved)
     outdated = (own != progress.matching).any(axis=(1, 2))
@@ -147,6 +170,9 @@ def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -
     best_at = np.where(better[:, None], np.asarray(state.at), progress.best_at)
     best_cost = np.where(better, cost, progress.best_cost)
     best_matching = np.where(better[:, None, None], progress.matching, progress.best_matching)
+    best_positions = progress.best_positions
+    if problem.relaxes:
+        best_positions = np.where(better[:, None, None, None], np.asarray(state.seen.positions), best_positions)
     if changed.any():
         state = _reconsider_some(state, jnp.asarray(changed))
     costs = np.concatenate([progress.costs, cost[None]])
@@ -158,21 +184,45 @@ def _iterate(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -
         best_cost=best_cost,
         best_at=best_at,
         best_matching=best_matching,
+        best_positions=best_positions,
         costs=costs,
     )
 
 
-@eqx.filter_jit
-def _step_all(problem: Problem, state: State, matching, solver: LevenbergMarquardt) -> State:
+@compiled
+def _step_all(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
     lower, upper = _bounds(problem)
 
-    def one(state, matching):
-        return step(state, lambda at: _evaluate(problem, at, matching), lower, upper, solver)
+    def one(given):
+        state, matching = given
 
-    return jax.vmap(one)(state, matching)
+        def evaluate(at):
+            found, modes = quadratic(problem, at, matching) if form is None else (form.quadratic(problem, at), None)
+            positions = state.seen.positions
+            if problem.relaxes:
+                found, positions = add_relaxed(problem, at, found, positions)
+            return found, Seen(modes, positions)
+
+        return step(state, evaluate, lower, upper, solver)
+
+    return jax.lax.map(one, (state, matching), batch_size=_batch_size(problem, form))
 
 
-@eqx.filter_jit
+def _batch_size(problem: Problem, form: Gram | None) -> int:
+    """Return how many starts may be evaluated at once within the memory set aside for them."""
+    if problem.relaxes:
+        # All starts would take the steps of the one that relaxes slowest.
+        return 1
+    if form is not None:
+        n_numbers = 4 * form.matrix.size
+    else:
+        n_slots, n_own = problem.chunks.selection.columns.shape[1:]
+        n_coordinates = problem.chunks.data.modes.shape[2]
+        n_numbers = n_slots * n_own * n_coordinates + 3 * n_own * n_coordinates**2
+    return max(1, _NUMBERS // n_numbers)
+
+
+@compiled
 def _reconsider_some(state: State, changed) -> State:
     def one(state, changed):
         return jax.tree.map(lambda a, b: jnp.where(changed, a, b), reconsider(state), state)
@@ -181,24 +231,16 @@ def _reconsider_some(state: State, changed) -> State:
 
 
 def _bounds(problem: Problem):
-    prior = problem.prior
+    prior, variables = problem.prior, problem.variables
     width = jnp.asarray(prior.width)
-    return (jnp.asarray(problem.lower) - prior.centre) / width, (jnp.asarray(problem.upper) - prior.centre) / width
+    return (jnp.asarray(variables.lower) - prior.centre) / width, (jnp.asarray(variables.upper) - prior.centre) / width
 
 
-def _evaluate(problem: Problem, at, matching):
-    """Return the quadratic model of the cost and what the renewal of the matching needs."""
-    model, seen = quadratic(problem, at, matching)
-    return model, (seen.mixing**2, seen.eigenvalues) if problem.uses_matching else ()
-
-
-def _shapes(problem: Problem):
-    n_molecules, n_modes = problem.data.eigenvalues.shape
-    if not problem.uses_matching:
-        return ()
-    return jax.ShapeDtypeStruct((n_molecules, n_modes, n_modes), float), jax.ShapeDtypeStruct(
-        (n_molecules, n_modes), float
-    )
+def _shapes(problem: Problem) -> Seen:
+    n_molecules, n_modes = problem.modes_shape
+    modes = Modes(jnp.zeros((n_molecules, n_modes, n_modes)), jnp.zeros((n_molecules, n_modes)))
+    positions = jnp.zeros(problem.chunks.data.positions.shape)
+    return Seen(modes if problem.uses_matching else None, positions if problem.relaxes else None)
 
 
 def _own_matchings(
@@ -210,7 +252,7 @@ def _own_matchings(
     """Return the matchings with those of the starts that moved renewed where they are now."""
     own = matching.copy()
     if problem.uses_matching:
-        overlaps, eigenvalues = (np.asarray(leaf) for leaf in state.seen)
+        overlaps, eigenvalues = np.asarray(state.seen.modes.overlaps), np.asarray(state.seen.modes.eigenvalues)
         own[moved] = matchings(problem, overlaps[moved], eigenvalues[moved])
     return own
 
@@ -221,7 +263,8 @@ def matchings(
     eigenvalues: Float[np.ndarray, "starts molecules modes"],
 ) -> Int[np.ndarray, "starts molecules modes"]:
     """Match the modes of each molecule for each start; padding is matched with itself."""
-    reference, counts = np.asarray(problem.data.eigenvalues), np.asarray(problem.data.has_mode).sum(axis=1)
+    data, gathered = problem.chunks.data, problem.chunks.gathered
+    reference, counts = np.asarray(gathered(data.eigenvalues)), np.asarray(gathered(data.has_mode)).sum(axis=1)
     matching = np.tile(np.arange(reference.shape[1]), (len(overlaps), len(reference), 1))
     for m, n in enumerate(counts):
         matching[:, m, :n] = match_modes_of_models(overlaps[:, m, :n, :n], reference[m, :n], eigenvalues[:, m, :n])
@@ -229,10 +272,15 @@ def matchings(
 
 
 def _ended(
-    problem: Problem, progress: Progress, solver: LevenbergMarquardt, stopped: str, times: tuple[float, float]
+    problem: Problem,
+    form: Gram | None,
+    progress: Progress,
+    solver: LevenbergMarquardt,
+    stopped: str,
+    times: tuple[float, float],
 ) -> Fit:
     best = int(np.argmin(progress.best_cost))
-    again = _at_best(problem, progress, solver)
+    again = _at_best(problem, form, progress, solver)
     n_accepted = int(progress.state.n_accepted[best])
     converged = np.asarray(again.converged)
     return Fit(
@@ -253,10 +301,27 @@ def _ended(
     )
 
 
-def _at_best(problem: Problem, progress: Progress, solver: LevenbergMarquardt) -> State:
+def _at_best(problem: Problem, form: Gram | None, progress: Progress, solver: LevenbergMarquardt) -> State:
     """Evaluate the best points again, with the kernel that is compiled already."""
     fresh = start(problem, progress.best_at, solver).state
-    return _step_all(problem, fresh, jnp.asarray(progress.best_matching), solver)
+    if problem.relaxes:
+        fresh = eqx.tree_at(lambda state: state.seen.positions, fresh, jnp.asarray(progress.best_positions))
+    return _step_all(problem, form, fresh, jnp.asarray(progress.best_matching), solver)
+
+
+def evaluated(
+    problem: Problem,
+    form: Gram | None,
+    at: Float[np.ndarray, " free"],
+    matching: Int[np.ndarray, "molecules modes"],
+    solver: LevenbergMarquardt,
+    *,
+    n_starts: int = 1,
+) -> Quadratic:
+    """Return the cost and its derivatives at scaled variables, by the program of a fit from `n_starts` starts."""
+    state = start(problem, np.tile(at, (n_starts, 1)), solver).state
+    found = _step_all(problem, form, state, jnp.asarray(np.tile(matching, (n_starts, 1, 1))), solver)
+    return jax.tree.map(lambda leaf: leaf[0], found.quadratic)
 
 
 def _message(progress: Progress, best: int, converged: bool, solver: LevenbergMarquardt) -> str:

@@ -1,13 +1,14 @@
 """How well a model does on a training set, by one definition for fits, reports and benchmarks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import equinox as eqx
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from forgefield import units
-from forgefield.fit.observation import Observation, observe
+from forgefield.fit.observation import Observation, observed
+from forgefield.fit.relaxed_targets import RelaxedStructures
 from forgefield.fit.training import Example, TrainingSet
 from forgefield.models.model import AbstractModel
 from forgefield.properties.matching import match_modes, matched_overlaps
@@ -66,6 +67,8 @@ class Metrics:
     torsion_rmsd_deg: float | None
     energy_rmsd_kcal_mol: float | None
     """Relative to the mean of the group."""
+    charge_rmsd_e: float | None
+    """Of atomic charges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,8 @@ class Judgement:
     each: tuple[Metrics, ...]
     modes: tuple[ModeComparison | None, ...]
     observation: Observation
+    relaxed: RelaxedStructures | None = None
+    """Where the molecules relax to; None where that was not looked at."""
 
     @property
     def matching(self) -> Int[np.ndarray, "molecules modes"]:
@@ -88,19 +93,26 @@ class Judgement:
         return matching
 
 
-@eqx.filter_jit
-def _observe(model: AbstractModel, data: TrainingSet) -> Observation:
-    return observe(model, data)
-
-
 def judge(model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
     """Return the metrics of a model at the reference geometries."""
-    seen = _observe(model, data)
+    seen = observed(model, data)
     modes = tuple(_compare_modes(seen, m, example) for m, example in enumerate(examples))
     forces = _force_deviations(seen, data)
-    energies = _energy_deviations(seen, data)
-    each = tuple(_metrics([modes[m]], forces[m : m + 1], energies[m : m + 1]) for m in range(data.topology.n_molecules))
-    return Judgement(_metrics(list(modes), forces, energies), each, modes, seen)
+    energies = energy_deviations(np.asarray(seen.energy), data, np.asarray(data.has_energy))
+    charges = _charge_deviations(seen, data)
+    each = tuple(
+        _metrics([modes[m]], forces[m : m + 1], energies[m : m + 1], charges[data.topology.molecule == m])
+        for m in range(data.topology.n_molecules)
+    )
+    return Judgement(_metrics(list(modes), forces, energies, charges), each, modes, seen)
+
+
+def pooled(modes: Sequence[ModeComparison | None], each: Sequence[Metrics]) -> Metrics:
+    """Return the metrics of molecules taken together, from the modes and the metrics of each."""
+    forces = [np.nan if one.force_max_kcal_mol_a is None else one.force_max_kcal_mol_a for one in each]
+    energies = [np.nan if one.energy_rmsd_kcal_mol is None else one.energy_rmsd_kcal_mol for one in each]
+    charges = [np.nan if one.charge_rmsd_e is None else one.charge_rmsd_e for one in each]
+    return _metrics(list(modes), np.array(forces), np.array(energies), np.array(charges))
 
 
 def _compare_modes(seen: Observation, m: int, example: Example) -> ModeComparison | None:
@@ -133,6 +145,7 @@ def _metrics(
     modes: list[ModeComparison | None],
     forces: Float[np.ndarray, " molecules"],
     energies: Float[np.ndarray, " molecules"],
+    charges: Float[np.ndarray, " values"],
 ) -> Metrics:
     known = [mode for mode in modes if mode is not None]
     reaction = [mode.reaction_mode for mode in known if mode.reaction_mode is not None]
@@ -144,6 +157,7 @@ def _metrics(
         angle_rmsd_deg=None,
         torsion_rmsd_deg=None,
         energy_rmsd_kcal_mol=_or_none(_rms, energies),
+        charge_rmsd_e=_or_none(_rms, charges),
     )
 
 
@@ -177,16 +191,24 @@ def _force_deviations(seen: Observation, data: TrainingSet) -> Float[np.ndarray,
     return np.where(np.asarray(data.has_gradient), largest, np.nan)
 
 
-def _energy_deviations(seen: Observation, data: TrainingSet) -> Float[np.ndarray, " molecules"]:
+def energy_deviations(
+    energy: Float[np.ndarray, " molecules"], data: TrainingSet, has: Bool[np.ndarray, " molecules"]
+) -> Float[np.ndarray, " molecules"]:
     """Return the deviation of each energy from the mean deviation of its group; NaN where there is none to compare."""
-    group, has = np.asarray(data.group), np.asarray(data.has_energy)
-    deviation = np.asarray(seen.energy) - np.asarray(data.energy)
+    group, deviation = np.asarray(data.group), energy - np.asarray(data.energy)
     result = np.full(len(group), np.nan)
     for g in np.unique(group):
         members = np.flatnonzero((group == g) & has)
         if len(members) > 1:
             result[members] = deviation[members] - deviation[members].mean()
     return result
+
+
+def _charge_deviations(seen: Observation, data: TrainingSet) -> Float[np.ndarray, " atoms"]:
+    """Return the deviation of each atom's charge [e]; NaN where one of the two is unknown."""
+    known = np.asarray(data.has_charges)[np.asarray(data.topology.molecule)]
+    found = np.asarray(seen.charges)
+    return np.where(known, found - np.asarray(data.charges), np.nan) if found.size else np.full(len(known), np.nan)
 
 
 def _rms(values: Float[np.ndarray, " _"]) -> float:

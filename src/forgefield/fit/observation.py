@@ -2,9 +2,11 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.fit.training import TrainingSet
+from forgefield.models.compiled import compiled
 from forgefield.models.model import AbstractModel
 
 _BEYOND = 1e9
@@ -12,7 +14,7 @@ _BEYOND = 1e9
 
 
 class Observation(eqx.Module):
-    """Energies, gradients, Hessians and modes of all molecules at their reference geometry."""
+    """Energies, gradients, Hessians, modes and charges of all molecules at their reference geometry."""
 
     energy: Float[Array, " molecules"]
     gradient: Float[Array, "atoms 3"]
@@ -23,6 +25,8 @@ class Observation(eqx.Module):
     """Of the model's own modes, ascending; padding last."""
     mixing: Float[Array, "molecules modes modes"]
     """The model's modes (columns) in terms of the reference's."""
+    charges: Float[Array, " charges"]
+    """e; none where the model gives atoms no charges."""
 
 
 def observe(model: AbstractModel, data: TrainingSet) -> Observation:
@@ -31,7 +35,31 @@ def observe(model: AbstractModel, data: TrainingSet) -> Observation:
     gradient = model.gradient(topology, positions)
     hessian = model.hessian(topology, positions)
     eigenmatrix = jnp.einsum("mia,mij,mjb->mab", data.modes, hessian, data.modes, optimize="optimal")
+    eigenvalues, mixing = _eigenproblems(eigenmatrix, data)
+    energy, charges = model.energy(topology, positions), model.charges(topology)
+    return Observation(energy, gradient, hessian, eigenmatrix, eigenvalues, mixing, charges)
+
+
+def _eigenproblems(
+    eigenmatrix: Float[Array, "molecules modes modes"], data: TrainingSet
+) -> tuple[Float[Array, "molecules modes"], Float[Array, "molecules modes modes"]]:
+    """Return eigenvalues and eigenvectors of each molecule, solved in buckets of similar size."""
+    n_molecules, n_modes = data.has_mode.shape
     diagonal = jnp.where(data.has_mode, 0.0, _BEYOND)
-    padded = eigenmatrix + diagonal[:, :, None] * jnp.eye(diagonal.shape[1])[None]
-    eigenvalues, mixing = jnp.linalg.eigh(padded)
-    return Observation(model.energy(topology, positions), gradient, hessian, eigenmatrix, eigenvalues, mixing)
+    padded = eigenmatrix + diagonal[:, :, None] * jnp.eye(n_modes)[None]
+    eigenvalues = jnp.full((n_molecules, n_modes), _BEYOND)
+    mixing = jnp.broadcast_to(jnp.eye(n_modes), (n_molecules, n_modes, n_modes))
+    one_after_another = jnp.zeros(())
+    for bucket in data.buckets:
+        members, n = np.array(bucket.molecules), bucket.size
+        # Two batched eigenproblems at once wait for each other's threads for ever on few cores (jaxlib 0.10.2),
+        # so that each is made to depend on the one before, by a zero that the compiler does not see through.
+        values, vectors = jnp.linalg.eigh(padded[members, :n, :n] + one_after_another)
+        one_after_another = 0.0 * jnp.nan_to_num(values[0, 0])
+        eigenvalues = eigenvalues.at[members, :n].set(values)
+        mixing = mixing.at[members, :n, :n].set(vectors)
+    return eigenvalues, mixing
+
+
+observed = compiled(observe)
+"""`observe`, compiled; whoever asks for the same shapes shares the program."""

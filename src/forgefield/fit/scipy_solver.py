@@ -14,6 +14,8 @@ from scipy.optimize import least_squares
 from forgefield.fit.cost import Linearised, Problem, Quadratic, gauss_newton, linearise
 from forgefield.fit.fit import Fit, Progress, matchings, scaled_bounds
 from forgefield.fit.levenberg_marquardt import has_converged
+from forgefield.fit.relaxed_cost import linearise_relaxed
+from forgefield.models.compiled import compiled
 
 _ROUNDS = 20
 """Changes of its matching after which a start keeps the one it has."""
@@ -128,10 +130,11 @@ class _Search:
     ) -> Int[np.ndarray, "molecules modes"]:
         if not self.problem.uses_matching:
             return matching
-        seen = self.evaluate(at, matching).observation
-        if not np.isfinite(seen.mixing).all():
+        modes = self.evaluate(at, matching).modes
+        assert modes is not None
+        if not np.isfinite(modes.overlaps).all():
             return matching
-        return matchings(self.problem, np.asarray(seen.mixing)[None] ** 2, np.asarray(seen.eigenvalues)[None])[0]
+        return matchings(self.problem, np.asarray(modes.overlaps)[None], np.asarray(modes.eigenvalues)[None])[0]
 
     def _note(
         self, s: int, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"], *, done: bool
@@ -164,9 +167,13 @@ class _Search:
         self._after(self.progress)
 
 
-@eqx.filter_jit
+@compiled
 def _linearised(problem: Problem, at, matching) -> Linearised:
-    return linearise(problem, at, matching)
+    found = linearise(problem, at, matching)
+    if not problem.relaxes:
+        return found
+    # Always from the references, so that the residuals do not depend on where SciPy has been before.
+    return linearise_relaxed(problem, at, found, jnp.asarray(problem.chunks.data.positions))
 
 
 def _with(array, s: int, value) -> np.ndarray:

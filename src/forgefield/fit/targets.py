@@ -7,21 +7,24 @@ import abc
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from forgefield import units
 from forgefield.fit.observation import Observation
-from forgefield.fit.training import TrainingSet
+from forgefield.fit.training import KnownEnergies, TrainingSet
 from forgefield.models.model import AbstractSensitivities
 
+_TINY = 1e-30
 FLOOR = 100.0
 """A frequency below this [cm⁻¹] is not divided by, but this is."""
+Products = tuple[Float[Array, "molecules own"], Float[Array, "molecules own own"]]
 Matching = Int[Array, "molecules modes"]
 """For each reference mode the model's mode it is compared with."""
 
 
 class AbstractTarget(eqx.Module):
-    """One kind of deviation. The arrays of its methods have one shape, masked by `counted`."""
+    """One kind of deviation, masked and weighted by `counted`."""
 
     tolerance: eqx.AbstractVar[float]
     weight: eqx.AbstractVar[float]
@@ -37,21 +40,118 @@ class AbstractTarget(eqx.Module):
         """Unit of its deviations."""
 
     @abc.abstractmethod
-    def counted(self, data: TrainingSet) -> Float[Array, "*values"]:
-        """1 for each value that counts, 0 for padding and for what the reference lacks."""
+    def counted(self, data: TrainingSet) -> Float[Array, "molecules *values"]:
+        """How much each value counts: 0 for padding and for what the reference lacks."""
+
+
+class AbstractLocalTarget(AbstractTarget):
+    """Its deviations are those of one molecule, whatever the others do."""
 
     @abc.abstractmethod
-    def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, "*values"]:
+    def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, "molecules values"]:
         """Model minus reference."""
 
     @abc.abstractmethod
     def slopes(
         self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "*values columns"]:
-        """Derivative of the deviations by the selected parameters."""
+    ) -> Float[Array, "molecules own values"]:
+        """Derivative of the deviations by the columns that each molecule has."""
+
+    @abc.abstractmethod
+    def products(
+        self,
+        seen: Observation,
+        sensitivities: AbstractSensitivities,
+        data: TrainingSet,
+        matching: Matching,
+        scale: Float[Array, "molecules values"],
+    ) -> Products:
+        """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
 
 
-class Diagonal(AbstractTarget):
+class AbstractHeldTarget(AbstractLocalTarget):
+    """Its slopes are few enough to be held in memory for all molecules at once."""
+
+    def products(
+        self,
+        seen: Observation,
+        sensitivities: AbstractSensitivities,
+        data: TrainingSet,
+        matching: Matching,
+        scale: Float[Array, "molecules values"],
+    ) -> Products:
+        """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
+        slopes = self.slopes(seen, sensitivities, data, matching) * scale[:, None, :]
+        residuals = self.deviations(seen, data, matching) * scale
+        return jnp.einsum("mlv,mv->ml", slopes, residuals), jnp.einsum("mlv,mkv->mlk", slopes, slopes)
+
+
+class AbstractStreamedTarget(AbstractLocalTarget):
+    """Elements of the Hessian between pairs of vectors, too many for their slopes to be held in memory.
+
+    What an element counts and what it is multiplied by are products of one number for each vector.
+    """
+
+    @abc.abstractmethod
+    def basis(self, data: TrainingSet) -> Float[Array, "molecules coordinates vectors"]:
+        """The vectors."""
+
+    @abc.abstractmethod
+    def counted_root(self, data: TrainingSet) -> Float[Array, "molecules vectors"]:
+        """What an element counts is the product of two of these, where the element is one of `pairs`."""
+
+    @abc.abstractmethod
+    def scale_root(self, data: TrainingSet) -> Float[Array, "molecules vectors"]:
+        """An element is multiplied by two of these."""
+
+    @abc.abstractmethod
+    def pairs(self, n_vectors: int) -> Float[np.ndarray, "vectors vectors"]:
+        """1 for the elements that are compared: each pair once."""
+
+    def counted(self, data: TrainingSet) -> Float[Array, "molecules values"]:
+        """How much each value counts: 0 for padding and for what the reference lacks."""
+        root = self.counted_root(data)
+        return _flat(root[:, :, None] * root[:, None, :] * self.pairs(root.shape[1])[None])
+
+    def scale(self, data: TrainingSet) -> Float[Array, "molecules values"]:
+        """What elements of the Hessian between the vectors are multiplied by."""
+        root = self.scale_root(data)
+        return _flat(root[:, :, None] * root[:, None, :])
+
+    def slopes(
+        self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+    ) -> Float[Array, "molecules own values"]:
+        """Derivative of the deviations by the columns that each molecule has."""
+        basis = self.basis(data)
+        return sensitivities.each_hessian(basis, _between, basis) * self.scale(data)[:, None, :]
+
+    def products(
+        self,
+        seen: Observation,
+        sensitivities: AbstractSensitivities,
+        data: TrainingSet,
+        matching: Matching,
+        scale: Float[Array, "molecules values"],
+    ) -> Products:
+        """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
+        basis = self.basis(data)
+
+        def reduce(product, basis, scale, residuals):
+            slopes = _between(product, basis) * scale[None, :]
+            return slopes @ residuals, slopes @ slopes.T
+
+        residuals = self.deviations(seen, data, matching) * scale
+        return sensitivities.each_hessian(basis, reduce, basis, scale * self.scale(data), residuals)
+
+
+def _between(
+    product: Float[Array, "own coordinates vectors"], basis: Float[Array, "coordinates vectors"]
+) -> Float[Array, "own values"]:
+    """Return the elements between vectors of matrices that are given times these vectors."""
+    return _flat(jnp.einsum("lca,cb->lab", product, basis))
+
+
+class Diagonal(AbstractHeldTarget):
     """Diagonal of the eigenmatrix: the curvature along each reference mode [cm⁻¹]."""
 
     tolerance: float
@@ -68,23 +168,26 @@ class Diagonal(AbstractTarget):
         return "cm⁻¹"
 
     def counted(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
-        """1 for each mode of a molecule."""
-        return jnp.asarray(data.has_mode, float)
+        """The weight of each mode."""
+        return jnp.asarray(data.weight[:, None] * data.mode_weight)
 
     def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
         """(E_aa - λ_a) / (2 ω_a)."""
         diagonal = jnp.diagonal(seen.eigenmatrix, axis1=1, axis2=2)
-        return (diagonal - data.eigenvalues) * units.WAVENUMBER**2 / (2.0 * floored(data))
+        return (diagonal - data.eigenvalues) * self.scale(data)
 
     def slopes(
         self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules modes columns"]:
-        """Derivative of the deviations by the selected parameters."""
-        scale = units.WAVENUMBER**2 / (2.0 * floored(data))
-        return sensitivities.curvatures(jnp.asarray(data.modes)) * scale[:, :, None]
+    ) -> Float[Array, "molecules own modes"]:
+        """Derivative of the deviations by the columns that each molecule has."""
+        return sensitivities.curvatures(jnp.asarray(data.modes)) * self.scale(data)[:, None, :]
+
+    def scale(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+        """What an element of the eigenmatrix is multiplied by to be in cm⁻¹."""
+        return units.WAVENUMBER**2 / (2.0 * floored(data))
 
 
-class OffDiagonal(AbstractTarget):
+class OffDiagonal(AbstractStreamedTarget):
     """Off-diagonal of the eigenmatrix, each pair of modes once [cm⁻¹]."""
 
     tolerance: float
@@ -100,31 +203,28 @@ class OffDiagonal(AbstractTarget):
         """Unit of its deviations."""
         return "cm⁻¹"
 
-    def counted(self, data: TrainingSet) -> Float[Array, "molecules modes modes"]:
-        """1 for each pair a < b of modes of a molecule."""
-        mode = jnp.asarray(data.has_mode, float)
-        return jnp.triu(mode[:, :, None] * mode[:, None, :], 1)
-
-    def deviations(
-        self, seen: Observation, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules modes modes"]:
+    def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, "molecules pairs"]:
         """E_ab / (2 √(ω_a ω_b)), of which the reference is zero."""
-        return seen.eigenmatrix * self._scale(data)
+        return _flat(seen.eigenmatrix) * self.scale(data)
 
-    def slopes(
-        self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules modes modes columns"]:
-        """Derivative of the deviations by the selected parameters."""
-        hessian = sensitivities.hessian()
-        projected = jnp.einsum("mia,mijp,mjb->mabp", data.modes, hessian, data.modes, optimize="optimal")
-        return projected * self._scale(data)[..., None]
+    def basis(self, data: TrainingSet) -> Float[Array, "molecules coordinates modes"]:
+        """The reference's modes."""
+        return jnp.asarray(data.modes)
 
-    def _scale(self, data: TrainingSet) -> Float[Array, "molecules modes modes"]:
-        root = jnp.sqrt(floored(data))
-        return units.WAVENUMBER**2 / (2.0 * root[:, :, None] * root[:, None, :])
+    def counted_root(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+        """A pair counts the geometric mean of the weights of its modes."""
+        return jnp.sqrt(data.weight[:, None] * data.mode_weight)
+
+    def scale_root(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+        """Elements of the eigenmatrix in cm⁻¹."""
+        return units.WAVENUMBER / jnp.sqrt(2.0 * floored(data))
+
+    def pairs(self, n_vectors: int) -> Float[np.ndarray, "modes modes"]:
+        """1 for a < b."""
+        return np.triu(np.ones((n_vectors, n_vectors)), 1)
 
 
-class Frequencies(AbstractTarget):
+class Frequencies(AbstractHeldTarget):
     """Signed harmonic frequencies, matched by overlap [cm⁻¹]."""
 
     tolerance: float
@@ -141,8 +241,8 @@ class Frequencies(AbstractTarget):
         return "cm⁻¹"
 
     def counted(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
-        """1 for each mode of a molecule."""
-        return jnp.asarray(data.has_mode, float)
+        """The weight of each mode."""
+        return jnp.asarray(data.weight[:, None] * data.mode_weight)
 
     def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
         """Frequency of the matching mode minus the reference's."""
@@ -151,16 +251,15 @@ class Frequencies(AbstractTarget):
 
     def slopes(
         self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules modes columns"]:
+    ) -> Float[Array, "molecules own modes"]:
         """dω = vᵀ dH v / (2 ω), with ω floored."""
         own = sensitivities.curvatures(jnp.einsum("mia,mab->mib", data.modes, seen.mixing))
         floor = jnp.maximum(jnp.abs(_wavenumbers(seen.eigenvalues)), FLOOR)
-        return jnp.take_along_axis(
-            own * (units.WAVENUMBER**2 / (2.0 * floor))[:, :, None], matching[:, :, None], axis=1
-        )
+        slopes = own * (units.WAVENUMBER**2 / (2.0 * floor))[:, None, :]
+        return jnp.take_along_axis(slopes, matching[:, None, :], axis=2)
 
 
-class Forces(AbstractTarget):
+class Forces(AbstractHeldTarget):
     """Cartesian gradient at the reference geometry [kcal/mol/Å]."""
 
     tolerance: float
@@ -176,23 +275,26 @@ class Forces(AbstractTarget):
         """Unit of its deviations."""
         return "kcal/mol/Å"
 
-    def counted(self, data: TrainingSet) -> Float[Array, "atoms 3"]:
-        """1 for each component of a molecule with a gradient."""
-        has = jnp.asarray(data.has_gradient, float)[data.topology.molecule]
-        return jnp.broadcast_to(has[:, None], data.gradient.shape)
+    def counted(self, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
+        """The weight of the molecule for each component of a molecule with a gradient."""
+        return _inside(data) * jnp.where(data.has_gradient, data.weight, 0.0)[:, None]
 
-    def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, "atoms 3"]:
+    def deviations(
+        self, seen: Observation, data: TrainingSet, matching: Matching
+    ) -> Float[Array, "molecules coordinates"]:
         """Gradient minus the reference's."""
-        return seen.gradient - data.gradient
+        topology, deviation = data.topology, seen.gradient - data.gradient
+        padded = jnp.zeros((topology.n_molecules, topology.n_max, 3), deviation.dtype)
+        return _flat(padded.at[topology.molecule, topology.slot].set(deviation))
 
     def slopes(
         self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "atoms 3 columns"]:
-        """Derivative of the deviations by the selected parameters."""
+    ) -> Float[Array, "molecules own coordinates"]:
+        """Derivative of the deviations by the columns that each molecule has."""
         return sensitivities.gradient()
 
 
-class HessianElements(AbstractTarget):
+class HessianElements(AbstractStreamedTarget):
     """Elements of the Cartesian Hessian, lower triangle with diagonal [kcal/mol/Å²]."""
 
     tolerance: float
@@ -208,28 +310,32 @@ class HessianElements(AbstractTarget):
         """Unit of its deviations."""
         return "kcal/mol/Å²"
 
-    def counted(self, data: TrainingSet) -> Float[Array, "molecules coordinates coordinates"]:
-        """1 for each element i ≥ j of a molecule with a Hessian."""
-        n = 3 * data.topology.n_max
-        sizes = jnp.bincount(jnp.asarray(data.topology.molecule), length=data.topology.n_molecules) * 3
-        inside = (jnp.arange(n)[None, :] < sizes[:, None]) & jnp.asarray(data.has_hessian)[:, None]
-        return jnp.tril((inside[:, :, None] & inside[:, None, :]).astype(float))
-
     def deviations(
         self, seen: Observation, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules coordinates coordinates"]:
+    ) -> Float[Array, "molecules elements"]:
         """Hessian minus the reference's."""
-        return seen.hessian - data.hessian
+        return _flat(seen.hessian - data.hessian)
 
-    def slopes(
-        self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules coordinates coordinates columns"]:
-        """Derivative of the deviations by the selected parameters."""
-        return sensitivities.hessian()
+    def basis(self, data: TrainingSet) -> Float[Array, "molecules coordinates coordinates"]:
+        """Every coordinate."""
+        n = 3 * data.topology.n_max
+        return jnp.broadcast_to(jnp.eye(n), (data.topology.n_molecules, n, n))
+
+    def counted_root(self, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
+        """The weight of the molecule for coordinates of a molecule with a Hessian."""
+        return _inside(data) * jnp.sqrt(jnp.where(data.has_hessian, data.weight, 0.0))[:, None]
+
+    def scale_root(self, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
+        """One."""
+        return jnp.ones((data.topology.n_molecules, 3 * data.topology.n_max))
+
+    def pairs(self, n_vectors: int) -> Float[np.ndarray, "coordinates coordinates"]:
+        """1 for i ≥ j."""
+        return np.tril(np.ones((n_vectors, n_vectors)))
 
 
 class Energies(AbstractTarget):
-    """Energies relative to the mean of their group [kcal/mol]."""
+    """Energies relative to the mean of their group [kcal/mol]: one deviation for each molecule of the whole set."""
 
     tolerance: float
     weight: float = 1.0
@@ -245,27 +351,42 @@ class Energies(AbstractTarget):
         return "kcal/mol"
 
     def counted(self, data: TrainingSet) -> Float[Array, " molecules"]:
-        """1 for each molecule that has an energy to be compared with another's."""
-        return (jnp.asarray(data.has_energy) & (self._same_group(data).sum(axis=1) > 1)).astype(float)
+        """The weight of each molecule that has an energy to be compared with another's."""
+        return self.comparable(data.energies)
 
-    def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, " molecules"]:
+    def comparable(self, known: KnownEnergies) -> Float[Array, " molecules"]:
+        """The weight of each molecule that has an energy to be compared with another's."""
+        n_members = (_group_weights(known) > 0.0).sum(axis=1)
+        return jnp.where(jnp.asarray(known.has_energy) & (n_members > 1), jnp.asarray(known.weight), 0.0)
+
+    def deviations(self, energy: Float[Array, " molecules"], known: KnownEnergies) -> Float[Array, " molecules"]:
         """Energy minus the reference's, less the mean of that over the group."""
-        return self._centred(seen.energy - data.energy, data)
+        return self.centred(energy - known.energy, known)
 
-    def slopes(
-        self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules columns"]:
-        """Derivative of the deviations by the selected parameters."""
-        return self._centred(sensitivities.energy(), data)
-
-    def _same_group(self, data: TrainingSet) -> Float[Array, "molecules molecules"]:
-        group, has = jnp.asarray(data.group), jnp.asarray(data.has_energy)
-        return ((group[:, None] == group[None, :]) & has[None, :]).astype(float)
-
-    def _centred(self, values: Float[Array, "molecules *_"], data: TrainingSet) -> Float[Array, "molecules *_"]:
-        same = self._same_group(data)
-        mean = same / jnp.maximum(same.sum(axis=1, keepdims=True), 1.0)
+    def centred(self, values: Float[Array, "molecules *_"], known: KnownEnergies) -> Float[Array, "molecules *_"]:
+        """Return values less their weighted mean over the group, which is free: energies have no common zero."""
+        weights = _group_weights(known)
+        mean = weights / jnp.maximum(weights.sum(axis=1, keepdims=True), _TINY)
         return values - jnp.tensordot(mean, values, axes=1)
+
+
+def _group_weights(known: KnownEnergies) -> Float[Array, "molecules molecules"]:
+    """Return the weight that each molecule (columns) has in the group of each (rows)."""
+    group, has = jnp.asarray(known.group), jnp.asarray(known.has_energy)
+    same = (group[:, None] == group[None, :]) & has[None, :]
+    return jnp.where(same, jnp.asarray(known.weight)[None, :], 0.0)
+
+
+def _flat(values: Float[Array, "leading rows columns"]) -> Float[Array, "leading values"]:
+    """Return matrices as vectors."""
+    return values.reshape(values.shape[0], -1)
+
+
+def _inside(data: TrainingSet) -> Float[Array, "molecules coordinates"]:
+    """1 for each coordinate of an atom."""
+    topology = data.topology
+    atoms = jnp.zeros((topology.n_molecules, topology.n_max)).at[topology.molecule, topology.slot].set(1.0)
+    return jnp.repeat(atoms, 3, axis=1)
 
 
 def floored(data: TrainingSet) -> Float[Array, "molecules modes"]:
