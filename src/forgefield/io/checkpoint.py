@@ -16,7 +16,7 @@ from forgefield.errors import InputError
 
 def write_checkpoint(path: Path, arrays: PyTree, facts: dict[str, Any]) -> None:
     """Write the array leaves of a pytree and facts that JSON can hold; a kill leaves the old file or the new one."""
-    leaves = {str(k): np.ascontiguousarray(leaf) for k, leaf in enumerate(jax.tree.leaves(arrays))}
+    leaves = {str(k): np.array(leaf, order="C") for k, leaf in enumerate(jax.tree.leaves(arrays))}
     waiting = path.with_name(path.name + ".new")
     save_file(leaves, waiting, metadata={"facts": json.dumps(facts)})
     with waiting.open("rb") as file:

@@ -11,10 +11,18 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.parts import Part, hessian_from_triangle
 from forgefield.io.text import floats, integer, integers, read_text
+from forgefield.molecules.molecule import AtomicCharges
 
 _HEADER = re.compile(r"^([A-Z].{39})   ([IRCHL])   ([ N])")
 _STATIONARY_ORDER = {"FOpt": 0, "POpt": 0, "FTS": 1}
 """By the kind of job on the second line."""
+_CHARGES = {
+    "ESP Charges": "esp",
+    "Mulliken Charges": "mulliken",
+    "Hirshfeld Charges": "hirshfeld",
+    "CM5 Charges": "cm5",
+    "NPA Charges": "npa",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +35,7 @@ class _Entry:
 
 
 def read_fchk(path: Path) -> Part:
-    """Return geometry, energy, gradient, Hessian, masses, charge, multiplicity and level of an .fchk file.
+    """Return geometry, energy, gradient, Hessian, masses, charges, multiplicity and level of an .fchk file.
 
     Gaussian 94 heads the gradient `Cartesian Forces`; it is the gradient there as well (its log prints the opposite
     sign). Raises InputError where geometry is missing, an array is cut short or a number cannot be read.
@@ -62,6 +70,11 @@ def read_fchk(path: Path) -> Part:
         charge=_integer(path, entries, "Charge"),
         multiplicity=_integer(path, entries, "Multiplicity"),
         name=path.stem,
+        charges=tuple(
+            AtomicCharges(kind, values)
+            for head, kind in _CHARGES.items()
+            if (values := _array(path, lines, entries, head)) is not None
+        ),
     )
 
 

@@ -4,7 +4,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from forgefield.errors import InputError
+from forgefield.io.gaussian_scan import is_gaussian_scan
 from forgefield.io.text import read_text
+from forgefield.io.torsion_drive import MARK
 
 
 class Format(StrEnum):
@@ -13,7 +15,9 @@ class Format(StrEnum):
     XYZ = "xyz"
     FCHK = "Gaussian formatted checkpoint"
     GAUSSIAN_LOG = "Gaussian output"
+    GAUSSIAN_SCAN = "Gaussian relaxed scan"
     QCSCHEMA = "QCSchema JSON"
+    TORSION_DRIVE = "torsion drive"
     JAGUAR_INPUT = "Jaguar input"
     JAGUAR_OUTPUT = "Jaguar output"
     NUMPY_HESSIAN = "NumPy Hessian"
@@ -49,6 +53,8 @@ def format_of(path: Path) -> Format:
     if suffix not in _BY_SUFFIX:
         known = ", ".join((*_BY_SUFFIX, *_PROGRAM_OUTPUT, _TEXT))
         raise InputError(f"{path}: the suffix {suffix!r} is not known; known are {known}")
+    if _BY_SUFFIX[suffix] == Format.QCSCHEMA and MARK.search(read_text(path)):
+        return Format.TORSION_DRIVE
     return _BY_SUFFIX[suffix]
 
 
@@ -58,7 +64,7 @@ def _of_output(path: Path) -> Format:
     if "Jaguar version" in text:
         return Format.JAGUAR_OUTPUT
     if "Gaussian, Inc" in text or "Entering Gaussian System" in text or "Normal termination of Gaussian" in text:
-        return Format.GAUSSIAN_LOG
+        return Format.GAUSSIAN_SCAN if is_gaussian_scan(text) else Format.GAUSSIAN_LOG
     raise InputError(f"{path}: is neither Gaussian nor Jaguar output, as far as its content tells")
 
 

@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.gaussian_charges import printed_charges
+from forgefield.io.gaussian_text import CHARGE_RECORD, SCF_ENERGY, Archive, archive_of, charge_of, printed_structure
 from forgefield.io.parts import Part, hessian_from_triangle
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import MASSES, atomic_number
@@ -18,16 +20,8 @@ _STEP_END = re.compile(r"^.*Normal termination of Gaussian.*$", re.MULTILINE)
 _STEP_TRACE = re.compile(
     r"Entering Gaussian System|Proceeding to (?:next )?internal job step|Error termination|SCF Done:"
 )
-_ARCHIVE = re.compile(r"^ 1([\\|])1\1.*?\1\s*\1\s*@", re.MULTILINE | re.DOTALL)
-_CHARGE = re.compile(r"Charge =\s*(\S+) Multiplicity =\s*(\S+)")
-_CHARGE_RECORD = re.compile(r"^(-?\d+),(\d+)\\")
-_ENERGY = re.compile(r"SCF Done:\s+E\([^)]*\)\s*=\s*(\S+)")
 _FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
 _MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
-_ORIENTATION = re.compile(
-    r"(?:Input|Z-Matrix) orientation: *\n *-+\n.*\n.*\n *-+\n((?: *\d+ +-?\d+ .*\n)+) *-", re.IGNORECASE
-)
-_STANDARD = re.compile(_ORIENTATION.pattern.replace("Input|Z-Matrix", "Standard"), re.IGNORECASE)
 _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
 _ATOM = re.compile(r"^([A-Za-z]{1,2})(?![A-Za-z])")
 _CORRELATED = ("MP2", "MP3", "MP4D", "MP4DQ", "MP4SDQ", "MP4SDTQ", "CISD", "QCISD", "QCISD(T)", "CCSD", "CCSD(T)")
@@ -35,45 +29,11 @@ _CORRELATED = ("MP2", "MP3", "MP4D", "MP4DQ", "MP4SDQ", "MP4SDTQ", "CISD", "QCIS
 
 
 @dataclass(frozen=True)
-class _Archive:
-    """The record that closes a job step: fields between double backslashes, each of parts between single ones."""
-
-    fields: tuple[str, ...]
-
-    @property
-    def head(self) -> list[str]:
-        """1, 1, host, kind of job, method, basis, formula, user, date, flag."""
-        return self.fields[0].split("\\")
-
-    @property
-    def kind(self) -> str:
-        return self.head[3] if len(self.head) > 3 else ""
-
-    @property
-    def level(self) -> str:
-        return "/".join(word for word in self.head[4:6] if word)
-
-    @property
-    def hessian_field(self) -> int | None:
-        """Position of the Hessian, which follows the field that ends in the number of imaginary frequencies."""
-        places = [i + 1 for i, field in enumerate(self.fields) if "\\NImag=" in field]
-        return places[0] if places and places[0] < len(self.fields) else None
-
-    def value(self, key: str) -> str | None:
-        """Return the text after `key=`."""
-        for field in self.fields[3:]:
-            for word in field.split("\\"):
-                if word.startswith(f"{key}="):
-                    return word.removeprefix(f"{key}=")
-        return None
-
-
-@dataclass(frozen=True)
 class _Step:
     """One job step: its text, and its archive if it has one."""
 
     text: str
-    archive: _Archive | None
+    archive: Archive | None
 
 
 def read_gaussian_log(path: Path) -> Part:
@@ -91,7 +51,7 @@ def read_gaussian_log(path: Path) -> Part:
     chosen = with_hessian[-1] if with_hessian else len(steps) - 1
     step, (species, positions) = steps[chosen], structures[chosen]
     hessian, gradient = _derivatives(path, step.archive, len(species))
-    charge, multiplicity = _charge(path, step)
+    charge, multiplicity = charge_of(path, step.text, step.archive)
     return Part(
         source=str(path),
         species=species,
@@ -107,13 +67,14 @@ def read_gaussian_log(path: Path) -> Part:
         charge=charge,
         multiplicity=multiplicity,
         name=path.stem,
+        charges=printed_charges(path, step.text, len(species)),
     )
 
 
 def _steps(path: Path, text: str) -> list[_Step]:
     ends = [match.end() for match in _STEP_END.finditer(text)]
     pieces = [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
-    steps = [_Step(piece, _archive(piece)) for piece in pieces]
+    steps = [_Step(piece, archive_of(piece)) for piece in pieces]
     # What follows the last normal termination counts only where another step began; it is whole if its archive is.
     if not _STEP_TRACE.search(pieces[-1]):
         steps = steps[:-1]
@@ -131,37 +92,19 @@ def _steps(path: Path, text: str) -> list[_Step]:
     return steps
 
 
-def _archive(text: str) -> _Archive | None:
-    records = list(_ARCHIVE.finditer(text))
-    if not records:
-        return None
-    # Windows writes | where others write \. Every line is shifted by one blank.
-    record = "".join(line[1:].rstrip("\r") for line in records[-1][0].split("\n")).replace("|", "\\")
-    fields = tuple(record.split("\\\\"))
-    return _Archive(fields) if len(fields) > 4 else None
-
-
 def _structure(path: Path, step: _Step) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
     """Return atomic numbers and positions [Å]: of the archive, or as printed where that holds a Z-matrix."""
     if step.archive is not None:
         structure = _archived_structure(path, step.archive)
         if structure is not None:
             return structure
-    tables = _ORIENTATION.findall(step.text) or _STANDARD.findall(step.text)
-    if not tables:
-        raise InputError(f"{path}: a job step holds no geometry; is the file truncated?")
-    rows = floats(path, None, tables[-1].splitlines(), "coordinates")
-    n_atoms = len(tables[-1].splitlines())
-    if rows.size % n_atoms or rows.size // n_atoms not in (5, 6):
-        raise InputError(f"{path}: the last table of coordinates is damaged")
-    table = rows.reshape(n_atoms, -1)
-    return table[:, 1].astype(np.int64), table[:, -3:]
+    return printed_structure(path, step.text)
 
 
 def _archived_structure(
-    path: Path, archive: _Archive
+    path: Path, archive: Archive
 ) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]] | None:
-    fields = [field for field in archive.fields[2:] if _CHARGE_RECORD.match(field)]
+    fields = [field for field in archive.fields[2:] if CHARGE_RECORD.match(field)]
     records = [record.split(",") for record in fields[0].split("\\")[1:]] if fields else []
     # A Cartesian record is symbol, x, y, z or symbol, frozen flag, x, y, z; the first of a Z-matrix is shorter.
     flagged = all(len(record) == 5 and record[1] in ("0", "-1") for record in records)
@@ -182,7 +125,7 @@ def _archived_structure(
 
 
 def _derivatives(
-    path: Path, archive: _Archive | None, n_atoms: int
+    path: Path, archive: Archive | None, n_atoms: int
 ) -> tuple[Float[np.ndarray, "coordinates coordinates"] | None, Float[np.ndarray, "atoms 3"] | None]:
     """Return Hessian [kcal/mol/Å²] and gradient [kcal/mol/Å] of the archive."""
     place = archive.hessian_field if archive else None
@@ -202,14 +145,6 @@ def _derivatives(
     return hessian, gradient.reshape(-1, 3) * units.HARTREE_PER_BOHR
 
 
-def _charge(path: Path, step: _Step) -> tuple[int | None, int | None]:
-    fields = step.archive.fields[2:] if step.archive else ()
-    found = next((match for field in fields if (match := _CHARGE_RECORD.match(field))), _CHARGE.search(step.text))
-    if found is None:
-        return None, None
-    return integer(path, None, found[1], "charge"), integer(path, None, found[2], "multiplicity")
-
-
 def _energy(path: Path, step: _Step) -> float | None:
     """Return the energy [kcal/mol] of the method that the Hessian belongs to."""
     archived = {key: step.archive.value(key) for key in _CORRELATED} if step.archive else {}
@@ -223,7 +158,7 @@ def _energy(path: Path, step: _Step) -> float | None:
                 "give the formatted checkpoint, whose total energy is that of the method"
             )
         return float(floats(path, None, [archived[method]], f"{method} energy")[0]) * units.HARTREE
-    printed = _ENERGY.findall(step.text)
+    printed = SCF_ENERGY.findall(step.text)
     return float(floats(path, None, [printed[-1]], "SCF energy")[0]) * units.HARTREE if printed else None
 
 

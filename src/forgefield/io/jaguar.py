@@ -11,6 +11,7 @@ from forgefield.errors import InputError, located
 from forgefield.io.parts import Part, hessian_from_triangle
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import atomic_number
+from forgefield.molecules.molecule import AtomicCharges
 
 _COLUMNS = 5
 """Columns in a block of the Hessian."""
@@ -19,6 +20,7 @@ _LABEL = re.compile(r"([A-Za-z]{1,2})\d*$")
 _GEOMETRY = re.compile(r"^ *(?:input|new|final|symmetrized) geometry:", re.IGNORECASE)
 _ENERGY = re.compile(r"SCFE: (?:SCF|Solution phase) energy: .*?(\S+) hartrees")
 _COUNT = re.compile(r"Number of frequencies:\s*(\S+)")
+_CHARGES = re.compile(r"^ *Atomic charges from (electrostatic potential|Mulliken population)", re.IGNORECASE)
 _STATIONARY_ORDER = {"1": 0, "2": 1}
 """By igeopt: 1 looks for a minimum, 2 for a transition state."""
 
@@ -135,7 +137,7 @@ def _expect_row(path: Path, row: tuple[int, str] | None, label: str, n_words: in
 
 
 def read_jaguar_output(path: Path) -> Part:
-    """Return geometry, SCF energy, frequencies, charge, multiplicity and level of a Jaguar output file.
+    """Return geometry, SCF energy, frequencies, atomic charges, charge, multiplicity and level of a Jaguar output file.
 
     The last of each counts. Raises InputError where the job did not end or announced frequencies that are not there.
     """
@@ -166,7 +168,28 @@ def read_jaguar_output(path: Path) -> Part:
         charge=_stated(path, text, "net molecular charge"),
         multiplicity=_stated(path, text, "multiplicity"),
         name=path.stem,
+        charges=_charges(path, lines, len(species)),
     )
+
+
+def _charges(path: Path, lines: list[str], n_atoms: int) -> tuple[AtomicCharges, ...]:
+    """Return the last charges of each kind: rows of labels, each over a row of numbers, up to their printed sum."""
+    heads = {found[1].lower(): i for i, line in enumerate(lines) if (found := _CHARGES.match(line))}
+    charges = []
+    for name, start in heads.items():
+        numbers = []
+        for i in range(start + 1, len(lines)):
+            head, _, row = lines[i].strip().partition(" ")
+            if head == "Charge":
+                numbers.append(floats(path, i + 1, [row], "atomic charges"))
+            elif lines[i].strip().lower().startswith("sum of atomic charges") or head not in ("", "Atom"):
+                break
+        values = np.concatenate([np.zeros(0), *numbers])
+        if len(values) != n_atoms:
+            message = f"{n_atoms} atoms, but {len(values)} atomic charges; is the file truncated?"
+            raise InputError(located(path, start + 1, message))
+        charges.append(AtomicCharges("esp" if name.startswith("electrostatic") else "mulliken", values))
+    return tuple(charges)
 
 
 def _echoed_keywords(lines: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.parts import Part, check_sizes, molecule
 from forgefield.io.superposition import rotated_hessian, same_structure
-from forgefield.molecules.molecule import Reference
+from forgefield.molecules.molecule import AtomicCharges, Reference
 
 _AGREEMENT = {
     "energy": (1e-5 * units.HARTREE, "kcal/mol"),
@@ -20,6 +20,8 @@ _AGREEMENT = {
     "masses": (1e-2, "amu"),
 }
 """By how much two files may differ in what both hold, and its unit."""
+_CHARGES_AGREE = 1e-3
+"""e"""
 _STATED = ("charge", "multiplicity", "stationary_order")
 
 
@@ -50,7 +52,18 @@ def merged(parts: Sequence[Part]) -> Reference:
         charge=first["charge"] or 0,
         multiplicity=first["multiplicity"] or 1,
         sources=tuple(part.source for part in parts),
+        constraints=next((part.constraints for part in parts if part.constraints), ()),
+        charges=_charges(parts),
     )
+
+
+def _charges(parts: Sequence[Part]) -> tuple[AtomicCharges, ...]:
+    """Return the charges of each kind from the first file that holds them."""
+    found: dict[str, AtomicCharges] = {}
+    for part in parts:
+        for one in part.charges:
+            found.setdefault(one.kind, one)
+    return tuple(found.values())
 
 
 def _first(parts: Sequence[Part], name: str) -> Any:
@@ -103,12 +116,26 @@ def _check_one_frame(part: Part, anchor: Part, parts: Sequence[Part]) -> None:
 
 def _check_agreement(parts: Sequence[Part]) -> None:
     wrong = [sentence for name in _AGREEMENT if (sentence := _numbers_apart(parts, name))]
+    wrong += _charges_apart(parts)
     for name in (*_STATED, "level"):
         stated = {part.source: str(getattr(part, name)) for part in parts if getattr(part, name) not in (None, "")}
         if len({text.casefold() for text in stated.values()}) > 1:
             wrong.append(f"{name}: " + ", ".join(f"{text} in {source}" for source, text in stated.items()))
     if wrong:
         raise InputError("files that are to be merged contradict each other:\n  " + "\n  ".join(wrong))
+
+
+def _charges_apart(parts: Sequence[Part]) -> list[str]:
+    """Say which files hold different charges of one kind."""
+    first: dict[str, tuple[str, AtomicCharges]] = {}
+    wrong = []
+    for part in parts:
+        for one in part.charges:
+            source, known = first.setdefault(one.kind, (part.source, one))
+            apart = float(np.abs(known.values - one.values).max(initial=0.0))
+            if apart > _CHARGES_AGREE:
+                wrong.append(f"{one.kind} charges: {source} and {part.source} differ by {apart:.4f} e")
+    return wrong
 
 
 def _numbers_apart(parts: Sequence[Part], name: str) -> str | None:

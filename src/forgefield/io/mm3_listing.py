@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +13,7 @@ from forgefield.assign.mm3 import Mm3Assignment
 from forgefield.assign.mm3_file import RowKind
 from forgefield.io.fld_columns import column_scales
 from forgefield.io.listing import Interaction, Listing, interactions, totals
+from forgefield.models.compiled import compiled
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Topology
@@ -72,7 +72,7 @@ def mm3_listings(molecules: list[Molecule], assigned: Mm3Assignment, model: Forc
     ]
 
 
-@eqx.filter_jit
+@compiled
 def _energies(
     model: ForceField, topology: Topology, positions: Float[Array, "atoms 3"]
 ) -> tuple[Float[Array, " _"], ...]:

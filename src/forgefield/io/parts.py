@@ -10,7 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.text import LARGEST
 from forgefield.molecules.elements import SYMBOLS
-from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.molecule import AtomicCharges, Dihedral, Molecule
 
 _LIGHTEST = 0.1
 """amu"""
@@ -47,6 +47,8 @@ class Part:
     bonds: Int[np.ndarray, "bonds 2"] | None = None
     orders: Float[np.ndarray, " bonds"] | None = None
     name: str = ""
+    constraints: tuple[Dihedral, ...] = ()
+    charges: tuple[AtomicCharges, ...] = ()
 
     def __post_init__(self) -> None:
         if self.species is not None:
@@ -55,6 +57,10 @@ class Part:
             if unknown.size:
                 numbers = ", ".join(map(str, np.unique(unknown)))
                 raise InputError(f"{self.source}: {numbers} are no atomic numbers; remove ghost and dummy atoms")
+        for one in self.charges:
+            # No atom can have lost more electrons than it had, nor gained as many.
+            if not (np.abs(one.values) < len(SYMBOLS)).all():
+                raise InputError(f"{self.source}: {one.kind} charges: numbers of an impossible size, or not finite")
         if self.masses is not None and not (self.masses >= _LIGHTEST).all():
             raise InputError(f"{self.source}: masses must be {_LIGHTEST} amu or more; found {self.masses.min()}")
         if self.multiplicity is not None and self.multiplicity < 1:
@@ -76,6 +82,7 @@ def check_sizes(part: Part, n_atoms: int) -> None:
         for what, rows in expected.items()
         if (values := getattr(part, what)) is not None and len(values) != rows
     ]
+    wrong += [f"{one.kind} charges of {len(one.values)} atoms" for one in part.charges if len(one.values) != n_atoms]
     if wrong:
         raise InputError(f"{part.source}: {n_atoms} atoms, but " + "; ".join(wrong))
 

@@ -8,12 +8,14 @@ from forgefield.io.consistency import check_frame, check_frequencies
 from forgefield.io.fchk import read_fchk
 from forgefield.io.formats import Format, format_of
 from forgefield.io.gaussian_log import read_gaussian_log
+from forgefield.io.gaussian_scan import read_gaussian_scan
 from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.merge import merged
 from forgefield.io.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.parts import Part
 from forgefield.io.qcschema import read_qcschema
 from forgefield.io.superposition import same_structure
+from forgefield.io.torsion_drive import read_torsion_drive
 from forgefield.io.xyz import read_xyz
 from forgefield.molecules.molecule import Molecule, Reference
 
@@ -27,6 +29,11 @@ _ONE_STRUCTURE: dict[Format, Callable[[Path], Part]] = {
     Format.FREQUENCIES: read_frequencies_text,
     Format.ENERGY: read_energy_text,
 }
+_FRAMES: dict[Format, Callable[[Path], list[Part]]] = {
+    Format.XYZ: read_xyz,
+    Format.GAUSSIAN_SCAN: read_gaussian_scan,
+    Format.TORSION_DRIVE: read_torsion_drive,
+}
 
 
 def read_references(patterns: str | Sequence[str], *, root: Path = Path()) -> list[Reference]:
@@ -39,7 +46,7 @@ def read_references(patterns: str | Sequence[str], *, root: Path = Path()) -> li
     patterns = [patterns] if isinstance(patterns, str) else patterns
     if not patterns:
         raise InputError("no pattern of reference files is given")
-    return _read_columns([matching_files(root, pattern) for pattern in patterns])
+    return read_columns([matching_files(root, pattern) for pattern in patterns])
 
 
 def read_files(paths: Sequence[Path]) -> list[Reference]:
@@ -52,11 +59,22 @@ def read_files(paths: Sequence[Path]) -> list[Reference]:
         columns.setdefault(format_of(path), []).append(path)
     if not columns:
         raise InputError("no reference files are given")
-    return _read_columns(list(columns.values()))
+    return read_columns(list(columns.values()))
+
+
+def read_columns(columns: Sequence[Sequence[Path]]) -> list[Reference]:
+    """Return the references of files in columns: the files of a row are of one structure, or of one list of frames.
+
+    Raises InputError where columns have different numbers of files, and whatever `read_reference` raises.
+    """
+    if len({len(files) for files in columns}) > 1:
+        lists = "\n".join(f"  {len(files)}: " + ", ".join(map(str, files)) for files in columns)
+        raise InputError(f"files to be merged must be as many of each kind; found\n{lists}")
+    return [reference for group in zip(*columns, strict=True) for reference in read_reference(group)]
 
 
 def read_reference(paths: Sequence[Path]) -> list[Reference]:
-    """Return the references of files that describe one structure (several where an xyz file has several frames).
+    """Return the references of files that describe one structure, or of the frames of an xyz file or a relaxed scan.
 
     The Hessian is checked against the geometry and the printed frequencies. Raises InputError where files cannot be
     read or merged, and where a Hessian contradicts its job.
@@ -84,8 +102,8 @@ def pair(molecule: Molecule, reference: Reference) -> Reference:
 
 def _read_parts(path: Path) -> list[Part]:
     kind = format_of(path)
-    if kind == Format.XYZ:
-        return read_xyz(path)
+    if kind in _FRAMES:
+        return _FRAMES[kind](path)
     if kind not in _ONE_STRUCTURE:
         raise InputError(f"{path}: a file in {kind} format holds no QM results; give it as a structure")
     return [_ONE_STRUCTURE[kind](path)]
@@ -104,10 +122,3 @@ def matching_files(root: Path, pattern: str) -> list[Path]:
     if not files:
         raise InputError(f"{pattern!r} matches no file in {root.resolve()}")
     return files
-
-
-def _read_columns(columns: Sequence[Sequence[Path]]) -> list[Reference]:
-    if len({len(files) for files in columns}) > 1:
-        lists = "\n".join(f"  {len(files)}: " + ", ".join(map(str, files)) for files in columns)
-        raise InputError(f"files to be merged must be as many of each kind; found\n{lists}")
-    return [reference for group in zip(*columns, strict=True) for reference in read_reference(group)]

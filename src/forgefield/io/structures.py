@@ -7,11 +7,13 @@ from forgefield.io.atom_types import AtomTypes
 from forgefield.io.fchk import read_fchk
 from forgefield.io.formats import Format, format_of
 from forgefield.io.gaussian_log import read_gaussian_log
+from forgefield.io.gaussian_scan import read_gaussian_scan
 from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.mae import read_mae
 from forgefield.io.mol2 import read_mol2
 from forgefield.io.parts import molecule
 from forgefield.io.qcschema import read_qcschema
+from forgefield.io.torsion_drive import read_torsion_drive
 from forgefield.io.xyz import read_xyz
 from forgefield.molecules.molecule import Molecule
 
@@ -22,6 +24,7 @@ _ONE_STRUCTURE = {
     Format.JAGUAR_INPUT: read_jaguar_input,
     Format.JAGUAR_OUTPUT: read_jaguar_output,
 }
+_FRAMES = {Format.XYZ: read_xyz, Format.GAUSSIAN_SCAN: read_gaussian_scan, Format.TORSION_DRIVE: read_torsion_drive}
 
 
 def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
@@ -32,8 +35,8 @@ def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[
     read or holds no geometry.
     """
     kind = format_of(path)
-    if kind == Format.XYZ:
-        return [molecule(part) for part in read_xyz(path)]
+    if kind in _FRAMES:
+        return [molecule(part) for part in _FRAMES[kind](path)]
     if kind == Format.MAESTRO:
         return read_mae(path, atom_types=atom_types)
     if kind == Format.MOL2:

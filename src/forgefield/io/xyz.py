@@ -1,9 +1,10 @@
-"""Reads xyz and extended xyz files of one or more frames."""
+"""Reads and writes xyz and extended xyz files of one or more frames."""
 
 import re
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -13,23 +14,38 @@ from jaxtyping import Int
 
 from forgefield import units
 from forgefield.errors import InputError, located
+from forgefield.io.held import held
 from forgefield.io.parts import Part
 from forgefield.io.text import floats, integer, read_text, write_text
 from forgefield.molecules.elements import SYMBOLS, atomic_number
-from forgefield.molecules.molecule import Reference
+from forgefield.molecules.molecule import AtomicCharges, Dihedral, Reference
 
+_DIHEDRALS, _ANGLES = "dihedrals", "dihedrals_deg"
+"""Keys of the chains that were held (atoms counted from 1) and of their angles [degrees]; the singular will do."""
+_EXTENDED = re.compile(r"\bProperties=|\bdihedrals?\s*=")
+_ENERGIES = {
+    "energy_ev": units.ELECTRONVOLT,
+    "energy_hartree": units.HARTREE,
+    "energy_kcal_mol": 1.0,
+    "energy_kj_mol": units.KILOJOULE,
+}
+"""Keys of an energy that is not in the eV of `energy`, and their units."""
 _STATED = re.compile(r"\b(charge|multiplicity)\s*=\s*\"?([^\s\",;]+)", re.IGNORECASE)
 
 
 def read_xyz(path: Path) -> list[Part]:
     """Return the frames of an xyz file (Å), or of an extended one with its energy [eV] and forces [eV/Å].
 
-    The comment of a frame may state `charge=-1 multiplicity=1`. Raises InputError that names the line.
+    The comment of a frame may state `charge=-1 multiplicity=1`; that of an extended one `energy_hartree=…` (or _ev,
+    _kcal_mol, _kj_mol), and as a frame of a relaxed scan `dihedrals="1-2-3-4 2-3-4-5" dihedrals_deg="60 -120"`: the
+    chains that were held, atoms counted from 1, and their angles, which may be left out.
+    Columns of atomic charges [e] are `charges`, of the kind that the comment states as `charges_kind=esp`, or
+    `esp_charges:R:1` and the like. Raises InputError that names the line, or the frame and what is wrong with it.
     """
     lines = read_text(path).splitlines()
     # Before the library sees it too: that would count through a damaged number of atoms, line by line.
     starts = _frame_starts(path, lines)
-    if any("Properties=" in lines[start + 1] for start in starts):
+    if any(_EXTENDED.search(lines[start + 1]) for start in starts):
         return _read_extended(path, len(starts))
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
 
@@ -37,7 +53,8 @@ def read_xyz(path: Path) -> list[Part]:
 def write_xyz(path: Path, references: Sequence[Reference]) -> None:
     """Write an extended xyz file: a frame for each reference, with its energy [eV] and forces [eV/Å] where it has them.
 
-    Charge, multiplicity and level of theory are in the comment; of Hessians the format knows nothing.
+    Charge, multiplicity, level of theory and the dihedrals that were held are in the comment; of Hessians the format
+    knows nothing.
     """
     text = StringIO()
     write(text, [_atoms(reference) for reference in references], format="extxyz")
@@ -46,12 +63,13 @@ def write_xyz(path: Path, references: Sequence[Reference]) -> None:
 
 def _atoms(reference: Reference) -> Atoms:
     stated = {"charge": reference.charge, "multiplicity": reference.multiplicity, "level": reference.level}
-    atoms = Atoms(
-        reference.species,
-        reference.positions,
-        masses=reference.masses,
-        info={k: v for k, v in stated.items() if v != ""},
-    )
+    info = {k: v for k, v in stated.items() if v != ""}
+    if reference.constraints:
+        info[_DIHEDRALS] = " ".join("-".join(str(a + 1) for a in d.atoms) for d in reference.constraints)
+        info[_ANGLES] = " ".join(f"{d.angle / units.DEGREE:.6f}" for d in reference.constraints)
+    atoms = Atoms(reference.species, reference.positions, masses=reference.masses, info=info)
+    for one in reference.charges:
+        atoms.set_array(f"{one.kind}_charges".replace(" ", "_"), one.values)
     results = {}
     if reference.energy is not None:
         results["energy"] = reference.energy / units.ELECTRONVOLT
@@ -145,20 +163,71 @@ def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
         for key in ("charge", "multiplicity")
         if key in atoms.info
     }
-    if energy is not None:
-        energy = float(floats(path, None, [str(energy)], f"energy of frame {name}")[0]) * units.ELECTRONVOLT
+    species = np.asarray(atoms.numbers, dtype=np.int64)
+    positions = np.asarray(atoms.positions, dtype=np.float64)
     if forces is not None:
         # What overflows becomes infinite, which a Part refuses.
         with np.errstate(over="ignore"):
             forces = np.asarray(forces, dtype=np.float64) * units.ELECTRONVOLT
     return Part(
         source=str(path),
-        species=np.asarray(atoms.numbers, dtype=np.int64),
-        positions=np.asarray(atoms.positions, dtype=np.float64),
-        energy=energy,
+        species=species,
+        positions=positions,
+        energy=_energy(path, atoms.info if energy is None else {**atoms.info, "energy": energy}, name),
         gradient=None if forces is None else -forces,
         masses=np.asarray(atoms.get_masses(), dtype=np.float64) if atoms.has("masses") else None,
         charge=stated.get("charge"),
         multiplicity=stated.get("multiplicity"),
+        level=str(atoms.info.get("level", "")),
         name=name,
+        constraints=_constraints(path, atoms, name),
+        charges=_charges(path, atoms, name),
     )
+
+
+def _charges(path: Path, atoms: Atoms, name: str) -> tuple[AtomicCharges, ...]:
+    """Return the columns of charges: `charges`, of the kind that the comment states, or `esp_charges` and the like."""
+    results = atoms.calc.results if atoms.calc is not None else {}
+    columns = {key: values for key, values in {**results, **atoms.arrays}.items() if key.endswith("charges")}
+    stated = str(atoms.info.get("charges_kind", "charges"))
+    found = []
+    for key, values in columns.items():
+        if np.shape(values) != (len(atoms),) or np.asarray(values).dtype.kind not in "fi":
+            raise InputError(f"{path}: frame {name}: the column {key} is not one number for each atom")
+        kind = stated if key in ("charges", "initial_charges") else key.removesuffix("charges").rstrip("_")
+        found.append(AtomicCharges(kind.lower(), np.asarray(values, dtype=np.float64)))
+    return tuple(found)
+
+
+def _energy(path: Path, info: dict[str, Any], name: str) -> float | None:
+    """Return the energy [kcal/mol] of the only key that has one."""
+    known = {"energy": units.ELECTRONVOLT, **_ENERGIES}
+    found = [(key, unit) for key, unit in known.items() if key in info]
+    if len(found) > 1:
+        keys = ", ".join(key for key, _ in found)
+        raise InputError(f"{path}: frame {name} states its energy more than once ({keys}); leave one")
+    return next(
+        (float(floats(path, None, [str(info[key])], f"{key} of frame {name}")[0]) * unit for key, unit in found), None
+    )
+
+
+def _constraints(path: Path, atoms: Atoms, name: str) -> tuple[Dihedral, ...]:
+    """Return the dihedrals that a frame states to have been held, after checking that it has their angles."""
+    info = {key.replace("dihedral_", f"{_DIHEDRALS}_"): value for key, value in atoms.info.items()}
+    chosen = info.get(_DIHEDRALS, info.get("dihedral"))
+    if chosen is None:
+        return ()
+    words = _words(chosen)
+    # A library reads "1 2 3 4", the atoms of one chain without hyphens, as an array.
+    chains = [word.split("-") for word in words] if any("-" in word for word in words) else [words]
+    quads = [[integer(path, None, atom, f"an atom of {_DIHEDRALS} of frame {name}") - 1 for atom in c] for c in chains]
+    stated = info.get(_ANGLES)
+    degrees = None if stated is None else floats(path, None, _words(stated), f"{_ANGLES} of frame {name}").tolist()
+    return held(f"{path}: frame {name}", atoms.numbers.astype(np.int64), atoms.positions, quads, degrees)
+
+
+def _words(value: Any) -> list[str]:
+    """Return what stands between blanks and commas, however the library has split it."""
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    return [str(element) for element in np.ravel(value)]
