@@ -16,7 +16,7 @@ from forgefield.molecules.molecule import Molecule
 try:
     from geometric.engine import Engine
     from geometric.errors import Error as GeometricError
-    from geometric.internal import DelocalizedInternalCoordinates
+    from geometric.internal import DelocalizedInternalCoordinates, Dihedral
     from geometric.molecule import Molecule as Structure
     from geometric.optimize import Optimizer
     from geometric.params import OptParams
@@ -31,6 +31,8 @@ _CONVERGED = {
     "convergence_drms": 1e-4,
     "convergence_dmax": 2e-4,
 }
+_ENFORCED = 0.1
+"""Radians; a dihedral closer than this to where it is held is put there exactly."""
 # Grids do not turn with the molecule: their net force and torque would make it drift for ever.
 _WITHOUT_NET_FORCE = 2
 
@@ -63,6 +65,17 @@ def descend(molecule: Molecule, engine: AbstractEngine, *, max_steps: int) -> Mo
     return _walk(molecule, engine, OptParams(maxiter=max_steps, subfrctor=_WITHOUT_NET_FORCE, **_CONVERGED))
 
 
+def descend_held(
+    molecule: Molecule, engine: AbstractEngine, held: dict[tuple[int, int, int, int], float], *, max_steps: int
+) -> Molecule:
+    """Return the molecule where its gradient vanishes but along dihedrals (0-based atoms) held at angles [degrees].
+
+    Raises ConvergenceError.
+    """
+    parameters = OptParams(maxiter=max_steps, subfrctor=_WITHOUT_NET_FORCE, enforce=_ENFORCED, **_CONVERGED)
+    return _walk(molecule, engine, parameters, held)
+
+
 def climb(molecule: Molecule, engine: AbstractEngine, *, max_steps: int) -> Molecule:
     """Return the molecule where its gradient vanishes, uphill along the lowest mode of its exact Hessian.
 
@@ -75,12 +88,21 @@ def climb(molecule: Molecule, engine: AbstractEngine, *, max_steps: int) -> Mole
     return _walk(molecule, engine, parameters)
 
 
-def _walk(molecule: Molecule, engine: AbstractEngine, parameters: OptParams) -> Molecule:
+def _walk(
+    molecule: Molecule,
+    engine: AbstractEngine,
+    parameters: OptParams,
+    held: dict[tuple[int, int, int, int], float] | None = None,
+) -> Molecule:
     if molecule.n_atoms < 2:
         raise InputError(f"{label(molecule)}: a single atom has no geometry to optimise")
     surface = _Surface(molecule, engine)
     with _silent(), tempfile.TemporaryDirectory() as scratch:
-        coordinates = DelocalizedInternalCoordinates(surface.M, build=True, connect=False, addcart=False)
+        constraints = [Dihedral(*atoms) for atoms in held or {}]
+        angles = [angle * units.DEGREE for angle in (held or {}).values()]
+        coordinates = DelocalizedInternalCoordinates(
+            surface.M, build=True, connect=False, addcart=False, constraints=constraints, cvals=angles
+        )
         start = (molecule.positions / units.BOHR).ravel()
         optimizer = Optimizer(start, surface.M, coordinates, surface, scratch, parameters)
         try:

@@ -1,0 +1,141 @@
+"""PaiNN with the energy and gradient of small molecules from a fused C++ kernel; the same model otherwise."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from forgefield.engines.native.library import NativeError, register
+from forgefield.models.core_repulsion import core_repulsion
+from forgefield.models.layers import Affine
+from forgefield.models.model import AbstractModel
+from forgefield.models.painn import Painn, displacements
+from forgefield.models.radial import CosineEnvelope, GaussianBasis
+from forgefield.molecules.neighbours import all_pairs
+from forgefield.molecules.topology import Topology
+
+_LANES = 16
+"""Features come in multiples of twice as many."""
+
+
+class NativePainn(AbstractModel):
+    """Energy and gradient by the kernel where a topology has no listed neighbours, all else by XLA.
+
+    Results are those of the model itself to rounding in float32. Its weights are not trainable: they are held twice.
+    """
+
+    model: Painn
+    packed: Float[Array, " weights"]
+
+    def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
+        """Potential energy of each molecule [kcal/mol] at positions [Å]."""
+        return self._evaluated(topology, positions)[0]
+
+    def gradient(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
+        """Derivative of each molecule's energy by its positions [kcal/mol/Å]."""
+        return self._evaluated(topology, positions)[1]
+
+    def hessian(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> Float[Array, "molecules coordinates coordinates"]:
+        """Second derivatives of each molecule's energy [kcal/mol/Å²], zero-padded to the largest molecule."""
+        return self.model.hessian(topology, positions)
+
+    def charges(self, topology: Topology) -> Float[Array, " charges"]:
+        """None, as of the model."""
+        return self.model.charges(topology)
+
+    def _evaluated(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"]]:
+        if topology.neighbours is not None:
+            return self.model.energy(topology, positions), self.model.gradient(topology, positions)
+        design = self.model.design
+        element = self.model.element_rows(topology)
+        molecule = jnp.asarray(topology.molecule)
+        x = positions.astype(jnp.float64)
+        n = x.shape[0]
+        call = jax.ffi.ffi_call(
+            register(),
+            (jax.ShapeDtypeStruct((n,), jnp.float64), jax.ShapeDtypeStruct((n, 3), jnp.float64)),
+            vmap_method="expand_dims",
+        )
+        atomic, gradient = call(
+            x,
+            element.astype(jnp.int64),
+            molecule.astype(jnp.int64),
+            self.packed,
+            features=np.int64(self.model.embedding.shape[1]),
+            blocks=np.int64(len(self.model.blocks)),
+            channels=np.int64(design.basis.n + 1),
+            elements=np.int64(len(design.elements)),
+            cutoff=np.float64(design.basis.cutoff),
+            gaussian=isinstance(design.basis, GaussianBasis),
+            cosine=isinstance(design.envelope, CosineEnvelope),
+        )
+        atomic = atomic * design.unit + jnp.asarray(self.model.references, x.dtype).at[element].get(
+            mode="fill", fill_value=jnp.nan
+        )
+        energy = jax.ops.segment_sum(atomic, molecule, topology.n_molecules, indices_are_sorted=True)
+        gradient = gradient * design.unit
+        if design.core_cutoff is not None:
+            energy = energy + self._cores(topology, x)
+            gradient = gradient + jax.grad(lambda x: jnp.sum(self._cores(topology, x)))(x)
+        return energy.astype(positions.dtype), gradient.astype(positions.dtype)
+
+    def _cores(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
+        """Repulsion of the cores of each molecule [kcal/mol]."""
+        cutoff = self.model.design.core_cutoff
+        assert cutoff is not None
+        neighbours = all_pairs(topology.molecule, topology.slot, topology.n_molecules, topology.n_max)
+        far = jnp.asarray([2.0 * cutoff, 0.0, 0.0], positions.dtype)[None, None]
+        d = jnp.where(neighbours.valid[..., None], displacements(neighbours, positions), far)
+        species = jnp.asarray(topology.species)
+        atomic = core_repulsion(species, species[neighbours.atom], d, cutoff)
+        return jax.ops.segment_sum(
+            atomic, jnp.asarray(topology.molecule), topology.n_molecules, indices_are_sorted=True
+        )
+
+
+def native(model: Painn) -> NativePainn:
+    """Return the model with its energy and gradient by the kernel. Raises NativeError where that cannot be.
+
+    The kernel runs on the CPU in single precision, for models without states whose features are a multiple of 32.
+    """
+    features = model.embedding.shape[1]
+    if features % (2 * _LANES):
+        raise NativeError(f"the kernel takes multiples of {2 * _LANES} features, not {features}")
+    if model.charge is not None or model.unpaired is not None:
+        raise NativeError("the kernel knows no charge and spin of molecules")
+    if model.embedding.dtype != jnp.float32:
+        raise NativeError("the kernel computes in single precision; the model is in double")
+    if jax.default_backend() != "cpu":
+        raise NativeError("the kernel runs on the CPU only")
+    if jnp.result_type(float) != jnp.float64:
+        raise NativeError("the kernel takes positions in double precision; set jax_enable_x64")
+    register()
+    return NativePainn(model, jnp.asarray(_packed(model)))
+
+
+def fastest(model: AbstractModel) -> AbstractModel:
+    """Return a model with the kernel where there is one for it on this machine, else as it is."""
+    if not isinstance(model, Painn):
+        return model
+    try:
+        return native(model)
+    except NativeError:
+        return model
+
+
+def _packed(model: Painn) -> Float[np.ndarray, " weights"]:
+    """Return the weights in the order in which the kernel unpacks them, those of each map also transposed."""
+    parts = [model.embedding]
+    for block in model.blocks:
+        parts += [*_map(block.context.first), *_map(block.context.second), block.filters]
+        parts += [block.mixing, block.mixing.T, *_map(block.update.first), *_map(block.update.second)]
+    parts += [*_map(model.readout.first), *_map(model.readout.second)]
+    return np.concatenate([np.asarray(part, np.float32).ravel() for part in parts])
+
+
+def _map(affine: Affine) -> list[Float[Array, "..."]]:
+    return [affine.weight, affine.bias, affine.weight.T]

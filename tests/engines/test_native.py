@@ -1,0 +1,165 @@
+import shutil
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+from forgefield.engines.native import library
+from forgefield.engines.native.library import NativeError, compiled
+from forgefield.engines.native.painn import NativePainn, fastest, native
+from forgefield.models.painn import Design, Size, painn, with_precision
+from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
+from forgefield.molecules.neighbour_list import neighbour_list
+from forgefield.molecules.topology import union
+from forgefield.properties.derivatives import hessians
+from forgefield.properties.many import energies_and_gradient
+from forgefield.units import ELECTRONVOLT
+
+# Most of the time goes into compiling whole models.
+pytestmark = pytest.mark.slow
+
+try:
+    compiled()
+except NativeError as error:
+    pytest.skip(f"no kernel: {error}", allow_module_level=True)
+
+SIZES = (9, 4, 1, 8)
+
+
+SIZE = Size(32, 2, 6)
+
+
+def network(basis=SineBasis, envelope=QuinticEnvelope, core_cutoff=None, size=SIZE, states=False):
+    """A model none of whose biases is zero."""
+    design = Design((1, 6, 8), basis(size.radial, 4.0), envelope(), ELECTRONVOLT, core_cutoff)
+    model = painn(jr.key(0), design, size, references=np.array([-5.0, -40.0, -60.0]), states=states)
+    leaves, structure = jax.tree.flatten(model)
+    keys = jr.split(jr.key(1), len(leaves))
+    noise = [0.05 * jr.normal(k, a.shape, jnp.float32).astype(a.dtype) for a, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(structure, [a + e for a, e in zip(leaves, noise, strict=True)])
+
+
+@pytest.fixture
+def batch(generator):
+    grid = np.stack(np.meshgrid(*[np.arange(3.0)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    positions = [1.5 * grid[:n] + 0.15 * generator.normal(size=(n, 3)) for n in SIZES]
+    return union([generator.choice([1, 6, 8], n) for n in SIZES]), jnp.asarray(np.concatenate(positions))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(network(), id="sines"),
+        pytest.param(network(GaussianBasis, CosineEnvelope), id="gaussians-cosine"),
+        pytest.param(network(core_cutoff=1.6, size=Size(32, 1, 6)), id="cores-one-block"),
+        pytest.param(network(size=Size(64, 3, 8)), id="three-blocks", marks=pytest.mark.slow),
+    ],
+)
+def test_the_kernel_computes_what_the_model_computes(model, batch):
+    energy, gradient = energies_and_gradient(native(model), *batch)
+
+    expected = energies_and_gradient(model, *batch)
+
+    np.testing.assert_allclose(
+        gradient, expected[1], atol=1e-5 * ELECTRONVOLT * max(1.0, np.abs(expected[1]).max() / 20)
+    )
+    np.testing.assert_allclose(energy, expected[0], atol=1e-4 * ELECTRONVOLT)
+
+
+def test_one_pass_gives_energy_and_gradient(batch):
+    text = energies_and_gradient.lower(native(network()), *batch).compile().compiled.as_text()
+
+    assert text.count('custom_call_target="forgefield_painn"') == 1
+
+
+def test_replicas_are_computed_in_one_call_and_repeat_bit_by_bit(batch, generator):
+    model = native(network())
+    topology, x = batch
+    replicas = x[None] + 0.05 * jnp.asarray(generator.normal(size=(3, *x.shape)))
+
+    @eqx.filter_jit
+    def together(replicas):
+        return jax.vmap(lambda x: (model.energy(topology, x), model.gradient(topology, x)))(replicas)
+
+    energy, gradient = together(replicas)
+
+    for k in range(3):
+        alone = energies_and_gradient(model, topology, replicas[k])
+        np.testing.assert_array_equal(energy[k], alone[0])
+        np.testing.assert_array_equal(gradient[k], alone[1])
+
+
+def test_unknown_elements_and_lost_atoms_are_never_given_numbers(batch):
+    model = native(network())
+    topology, x = batch
+    unknown = eqx.tree_at(lambda t: t.species, topology, np.where(topology.molecule == 1, 17, topology.species))
+
+    energy, gradient = energies_and_gradient(model, unknown, x)
+    lost, _ = energies_and_gradient(model, topology, x.at[0, 0].set(jnp.nan))
+
+    np.testing.assert_array_equal(np.isnan(energy), [False, True, False, False])
+    np.testing.assert_array_equal(np.isnan(gradient).any(axis=1), topology.molecule == 1)
+    assert np.isnan(lost[0])
+
+
+def test_listed_neighbours_are_left_to_the_model(batch):
+    model = network()
+    topology, x = batch
+    listed = neighbour_list(np.asarray(x)[:9], 4.0, 0.5).neighbours
+    one = eqx.tree_at(lambda t: t.neighbours, union([topology.species[:9]]), listed, is_leaf=lambda v: v is None)
+
+    found = energies_and_gradient(native(model), one, x[:9])
+
+    np.testing.assert_array_equal(found[1], energies_and_gradient(model, one, x[:9])[1])
+
+
+@pytest.mark.slow
+def test_hessians_are_those_of_the_model(batch):
+    model = network()
+
+    np.testing.assert_array_equal(hessians(native(model), *batch), hessians(model, *batch))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (network(size=Size(40, 1, 5)), "multiples of 32 features"),
+        (network(states=True), "charge and spin"),
+        (with_precision(network(), jnp.float64), "single precision"),
+    ],
+)
+def test_models_that_the_kernel_does_not_take_stay_with_xla(model, message):
+    with pytest.raises(NativeError, match=message):
+        native(model)
+    assert fastest(model) is model
+
+
+def test_without_compiler_the_model_stays_with_xla(monkeypatch, tmp_path):
+    library.register.cache_clear()
+    monkeypatch.setenv("FORGEFIELD_CACHE", str(tmp_path))
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    model = network()
+
+    try:
+        assert fastest(model) is model
+        with pytest.raises(NativeError, match="no C\\+\\+ compiler"):
+            native(model)
+    finally:
+        library.register.cache_clear()
+
+
+def test_a_source_that_does_not_compile_is_told(monkeypatch, tmp_path):
+    broken = tmp_path / "painn.cc"
+    broken.write_text("int main( {")
+    monkeypatch.setattr(library, "SOURCE", broken)
+    monkeypatch.setenv("FORGEFIELD_CACHE", str(tmp_path / "cache"))
+
+    with pytest.raises(NativeError, match="does not compile the kernel"):
+        compiled()
+
+
+def test_the_fastest_of_a_model_for_the_kernel_is_the_kernel():
+    assert isinstance(fastest(network()), NativePainn)
