@@ -1,0 +1,1 @@
+"""Molecular dynamics of any model in compiled loops."""
