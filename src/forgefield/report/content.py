@@ -22,6 +22,7 @@ _METRICS: dict[str, tuple[str, str, int]] = {
     "angle_rmsd_deg": ("Angles, relaxed structure, RMSD", "°", 2),
     "torsion_rmsd_deg": ("Torsions, relaxed structure, RMSD", "°", 2),
     "energy_rmsd_kcal_mol": ("Relative energies, RMSD", "kcal/mol", 2),
+    "charge_rmsd_e": ("Atomic charges, RMSD", "e", 3),
 }
 _BRIEF = {
     "frequency_rmsd_cm1": "Frequency RMSD, final",
@@ -35,6 +36,7 @@ _BRIEF = {
     "angle_rmsd_deg": "Angle RMSD",
     "torsion_rmsd_deg": "Torsion RMSD",
     "energy_rmsd_kcal_mol": "Energy RMSD",
+    "charge_rmsd_e": "Charge RMSD",
 }
 _DECIMALS = {"Å": 4, "°": 2, "kcal/mol": 4, "kcal/mol/Å²": 2, "kcal/mol/rad²": 2}
 """Of parameters; others are shown with three."""

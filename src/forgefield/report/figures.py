@@ -15,7 +15,7 @@ from forgefield.report.record import Parity
 _WIDTH = 360
 _WIDE = 440
 _SIMILAR = 0.5
-_LETTER = 6.6
+LETTER = 6.6
 """Mean width of a letter in the figures' text."""
 _SMALLEST_SPAN = 2.0
 """cm⁻¹ on either side that a figure of deviations shows at least."""
@@ -39,7 +39,7 @@ def parity_figure(parity: Parity) -> Figure | None:
     if not finite.any():
         return None
     low, high = _limits(parity, finite)
-    x = Scale(low, high, _left(low, high), _WIDTH - 12.0)
+    x = Scale(low, high, room_for_labels(low, high), _WIDTH - 12.0)
     y = Scale(low, high, _WIDTH - 44.0, 24.0)
     root = drawing(
         _WIDTH,
@@ -52,7 +52,7 @@ def parity_figure(parity: Parity) -> Figure | None:
     inside = np.isfinite(parity.reference) & (parity.start >= low) & (parity.start <= high)
     marks(root, x(parity.reference[inside]), y(parity.start[inside]), "ring", "start")
     marks(root, x(parity.reference[finite]), y(parity.final[finite]), "dot", "final")
-    return Figure(parity.target, _text(root), _parity_caption(finite, inside))
+    return Figure(parity.target, drawn_text(root), _parity_caption(finite, inside))
 
 
 def _limits(parity: Parity, finite: Bool[np.ndarray, " values"]) -> tuple[float, float]:
@@ -67,9 +67,9 @@ def _limits(parity: Parity, finite: Bool[np.ndarray, " values"]) -> tuple[float,
     return low - margin, high + margin
 
 
-def _left(low: float, high: float) -> float:
+def room_for_labels(low: float, high: float) -> float:
     """Return how much room the labels of a vertical axis need."""
-    return max(52.0, 12.0 + _LETTER * max((len(text) for _, text in linear_ticks(low, high)), default=0))
+    return max(52.0, 12.0 + LETTER * max((len(text) for _, text in linear_ticks(low, high)), default=0))
 
 
 def _parity_caption(finite: Bool[np.ndarray, " values"], inside: Bool[np.ndarray, " values"]) -> str:
@@ -103,7 +103,9 @@ def cost_figure(costs: Float[np.ndarray, " iterations"]) -> Figure | None:
         marks(root, x(at), y(shown), "dot", "final")
     dropped = int(np.sum(~known))
     tail = f" {plural(dropped, 'iteration')} with a cost of zero or none left out." if dropped else ""
-    return Figure("Cost by iteration", _text(root), f"{first} after the first iteration, {last} after the last.{tail}")
+    return Figure(
+        "Cost by iteration", drawn_text(root), f"{first} after the first iteration, {last} after the last.{tail}"
+    )
 
 
 def contributions_figure(contributions: dict[str, tuple[float, float]]) -> Figure | None:
@@ -111,7 +113,7 @@ def contributions_figure(contributions: dict[str, tuple[float, float]]) -> Figur
     positive = [value for pair in contributions.values() for value in pair if value > 0.0 and math.isfinite(value)]
     if not positive:
         return None
-    left = 16.0 + _LETTER * max(len(name) for name in contributions)
+    left = 16.0 + LETTER * max(len(name) for name in contributions)
     below = 30.0 + 30.0 * len(contributions)
     low, high = min(positive), max(positive)
     factor = 10.0 ** (0.06 * max(math.log10(high / low), 0.5))
@@ -120,7 +122,7 @@ def contributions_figure(contributions: dict[str, tuple[float, float]]) -> Figur
     x_axis(root, x, (below, 14.0), "contribution to the cost")
     for row, (name, pair) in enumerate(contributions.items()):
         _contribution(root, x, 32.0 + 30.0 * row, name, pair)
-    return Figure("Contributions to the cost", _text(root), "Each target from start to final; zero is not drawn.")
+    return Figure("Contributions to the cost", drawn_text(root), "Each target from start to final; zero is not drawn.")
 
 
 def _contribution(root: ET.Element, x: Scale, height: float, name: str, pair: tuple[float, float]) -> None:
@@ -142,7 +144,7 @@ def modes_figure(molecule: dict[str, Any]) -> Figure | None:
     qm, deviation, similar = qm[finite], (mm - qm)[finite], overlap[finite] > _SIMILAR
     reach = 1.1 * max(float(np.abs(deviation).max()), _SMALLEST_SPAN)
     margin = 0.04 * (float(np.ptp(qm)) or 100.0)
-    x = Scale(float(qm.min()) - margin, float(qm.max()) + margin, _left(-reach, reach), _WIDTH - 8.0)
+    x = Scale(float(qm.min()) - margin, float(qm.max()) + margin, room_for_labels(-reach, reach), _WIDTH - 8.0)
     y = Scale(-reach, reach, 146.0, 24.0)
     largest = fixed(float(np.abs(deviation).max()), 1)
     shared = f"{plural(len(qm), 'mode')}, {int(similar.sum())} overlap by more than {_SIMILAR}"
@@ -152,8 +154,9 @@ def modes_figure(molecule: dict[str, Any]) -> Figure | None:
     line(root, (x.begin, y.at(0.0)), (x.end, y.at(0.0)), "diagonal")
     marks(root, x(qm[~similar]), y(deviation[~similar]), "ring", "final")
     marks(root, x(qm[similar]), y(deviation[similar]), "dot", "final")
-    return Figure(molecule["name"], _text(root), f"{shared}; largest deviation {largest} cm⁻¹.")
+    return Figure(molecule["name"], drawn_text(root), f"{shared}; largest deviation {largest} cm⁻¹.")
 
 
-def _text(root: ET.Element) -> str:
+def drawn_text(root: ET.Element) -> str:
+    """Return a drawing as text."""
     return ET.tostring(root, encoding="unicode")

@@ -5,8 +5,9 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from forgefield.report import content, figures
+from forgefield.report import content, figures, statistics, trade_off
 from forgefield.report.record import FitRecord
+from forgefield.report.structures import structures_section
 
 _FEW_MODES = 40
 """Tables of modes are open on a page that has no more of them."""
@@ -37,11 +38,19 @@ def fit_report(record: FitRecord) -> str:
         cost=figures.cost_figure(record.costs),
         contributions=content.contributions_table(record.contributions),
         contributions_figure=figures.contributions_figure(record.contributions),
+        opposition=trade_off.opposition_table(results),
+        gradients=trade_off.gradients_table(results),
+        trade_offs=trade_off.trade_off_sections(results),
         optima=content.optima_table(record),
         coverage=content.coverage_table(record),
+        structures=structures_section(record.structures),
         trained=content.parameters_table(trained, "Trained parameters"),
         kept=content.parameters_table(kept, "Parameters kept at their starting values"),
         types=content.types_table(record.types),
+        identifiability=statistics.identifiability_tables(results),
+        validation=results.get("validation"),
+        validated=statistics.validation_tables(results),
+        jackknife=statistics.jackknife_table(results),
         provenance=content.provenance_rows(results["provenance"]),
     )
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +38,34 @@ class Covered:
     """Interactions that no row covers, which therefore do not exist."""
 
 
+@dataclass(frozen=True)
+class Deviation:
+    """A bond or an angle of a relaxed structure beside that of the reference, in `unit` (Å or °)."""
+
+    atoms: tuple[int, ...]
+    """0-based."""
+    unit: str
+    reference: float
+    model: float
+
+
+@dataclass(frozen=True, eq=False)
+class RelaxedStructure:
+    """A molecule where the model relaxes to, superposed on its reference."""
+
+    name: str
+    species: Int[np.ndarray, " atoms"]
+    bonds: Int[np.ndarray, "bonds 2"]
+    """0-based."""
+    reference: Float[np.ndarray, "atoms 3"]
+    """Å"""
+    model: Float[np.ndarray, "atoms 3"]
+    """Å, in the frame of the reference."""
+    worst_bonds: tuple[Deviation, ...]
+    worst_angles: tuple[Deviation, ...]
+    """Worst first."""
+
+
 @dataclass(frozen=True, eq=False)
 class FitRecord:
     """Everything that the report of a fit shows."""
@@ -59,3 +87,5 @@ class FitRecord:
     """Names of the files written beside the report."""
     coverage: tuple[Covered, ...] = ()
     """For a fit that starts from a force-field file."""
+    structures: tuple[RelaxedStructure, ...] = ()
+    """Where the fit relaxed its molecules."""

@@ -13,6 +13,9 @@ def fit_summary(record: FitRecord) -> RenderableType:
     """Return how a fit ended, its metrics, distinct optima, warnings and files, for a `rich` console."""
     style = "bold green" if record.results["fit"]["success"] else "bold red"
     parts: list[RenderableType] = [Text(verdict(record), style), Text(ending(record))]
+    validation = record.results.get("validation")
+    if validation:
+        parts += [Text(validation["verdict"], "bold")]
     for table in (metrics_table(record.results), optima_table(record)):
         parts += [Text(), grid(table), Text()] if table else []
     parts += [_listed("Warning: ", warning, "yellow") for warning in record.results["warnings"]]

@@ -1,0 +1,150 @@
+"""Relaxed structures of the model on those of the reference: worst deviations named, both superposed in 3D."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+from jaxtyping import Float, Int
+from markupsafe import Markup
+
+from forgefield import units
+from forgefield.io.superposition import superpose
+from forgefield.molecules import measure, paths
+from forgefield.molecules.molecule import Molecule, symbol
+from forgefield.report.numerals import fixed
+from forgefield.report.record import Deviation, RelaxedStructure
+from forgefield.report.table import Column, Group, Table
+
+_WORST = 5
+"""Bonds, and angles, that are named."""
+_PLACES = 4
+"""Decimals of positions [Å]: one more than they are known to."""
+_DECIMALS = {"Å": 4, "°": 2}
+# 3Dmol.js 2.5.5 (BSD), see 3Dmol-LICENSES.txt.
+_SCRIPTS = ("3Dmol-min.js", "structures.js")
+_COLUMNS = (
+    Column("", numeric=False),
+    Column("QM"),
+    Column("MM, relaxed"),
+    Column("MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM"),
+)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page holds of one molecule."""
+
+    name: str
+    summary: str
+    table: Table
+    drawing: dict
+    """Elements, bonds (0-based), positions [Å] of reference and model, and the worst bonds."""
+
+
+@dataclass(frozen=True)
+class Structures:
+    """The section of relaxed structures: its molecules, and the scripts that draw them."""
+
+    shown: tuple[Shown, ...]
+    scripts: tuple[Markup, ...]
+    policy: str
+    """Sources of scripts that the page's Content-Security-Policy must allow: hashes of the scripts."""
+
+
+def relaxed_structure(
+    molecule: Molecule, relaxed: Float[np.ndarray, "atoms 3"], *, n_worst: int = _WORST
+) -> RelaxedStructure:
+    """Return the relaxed positions [Å] of a model superposed on those of a molecule, the reference, and what is worst.
+
+    The molecule's own bonds, and the angles that they imply, are compared.
+    """
+    lying = superpose(relaxed, molecule.positions)
+    moved = (relaxed - relaxed.mean(axis=0)) @ lying.rotation + molecule.positions.mean(axis=0)
+    triples = paths.angles(molecule.n_atoms, molecule.bonds)
+    return RelaxedStructure(
+        name=molecule.name,
+        species=molecule.species,
+        bonds=molecule.bonds,
+        reference=molecule.positions,
+        model=relaxed if lying.is_same_frame else moved,
+        worst_bonds=_worst(molecule, moved, molecule.bonds, measure.lengths, ("Å", 1.0), n_worst),
+        worst_angles=_worst(molecule, moved, triples, measure.angles, ("°", units.DEGREE), n_worst),
+    )
+
+
+def _worst(
+    molecule: Molecule,
+    relaxed: Float[np.ndarray, "atoms 3"],
+    members: Int[np.ndarray, "members order"],
+    measured,
+    unit: tuple[str, float],
+    n_worst: int,
+) -> tuple[Deviation, ...]:
+    """Return the coordinates that are furthest from the reference, worst first."""
+    if not len(members):
+        return ()
+    name, size = unit
+    reference = measured(molecule.positions[members]) / size
+    model = measured(relaxed[members]) / size
+    order = np.argsort(-np.abs(model - reference), kind="stable")[:n_worst]
+    return tuple(
+        Deviation(tuple(int(a) for a in members[k]), name, float(reference[k]), float(model[k])) for k in order
+    )
+
+
+def structures_section(entries: Sequence[RelaxedStructure]) -> Structures | None:
+    """Return what the page shows of relaxed structures; None where there are none, so that no script is shipped."""
+    if not entries:
+        return None
+    texts = [resources.files("forgefield.report").joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
+    return Structures(
+        shown=tuple(_shown(entry) for entry in entries),
+        # Trusted: files of this package.
+        scripts=tuple(Markup(text) for text in texts),
+        policy=" ".join(f"'sha256-{digest}'" for digest in hashes),
+    )
+
+
+def _shown(entry: RelaxedStructure) -> Shown:
+    away = np.linalg.norm(entry.model - entry.reference, axis=1)
+    furthest = int(away.argmax())
+    told = [f"atoms RMSD {fixed(float(np.sqrt((away**2).mean())), 3)} Å"]
+    told.append(f"furthest {_label(entry, (furthest,))} {fixed(float(away[furthest]), 3)} Å")
+    for worst in (*entry.worst_bonds[:1], *entry.worst_angles[:1]):
+        told.append(f"{_label(entry, worst.atoms)} off by {_signed(worst)} {worst.unit}")
+    groups = [
+        Group(title, tuple(_row(entry, one) for one in deviations))
+        for title, deviations in (("Worst bonds, Å", entry.worst_bonds), ("Worst angles, °", entry.worst_angles))
+        if deviations
+    ]
+    drawing = {
+        "elements": [symbol(z) for z in entry.species],
+        "bonds": entry.bonds.tolist(),
+        "reference": _rounded(entry.reference),
+        "model": _rounded(entry.model),
+        "worst": [list(one.atoms) for one in entry.worst_bonds[:1]],
+    }
+    title = f"Worst bonds and angles of {entry.name}"
+    return Shown(entry.name, "; ".join(told), Table(title, _COLUMNS, tuple(groups)), drawing)
+
+
+def _row(entry: RelaxedStructure, one: Deviation) -> tuple[str, ...]:
+    places = _DECIMALS[one.unit]
+    return _label(entry, one.atoms), fixed(one.reference, places), fixed(one.model, places), _signed(one)
+
+
+def _signed(one: Deviation) -> str:
+    return fixed(one.model - one.reference, _DECIMALS[one.unit])
+
+
+def _label(entry: RelaxedStructure, atoms: Sequence[int]) -> str:
+    """Return what atoms are called, for example C1-H2, counted from 1."""
+    return "-".join(f"{symbol(entry.species[a])}{a + 1}" for a in atoms)
+
+
+def _rounded(positions: Float[np.ndarray, "atoms 3"]) -> list[list[float]]:
+    return positions.round(_PLACES).tolist()
