@@ -4,6 +4,9 @@ import os
 import zlib
 from pathlib import Path
 
+# Each worker has a core of its own: threads of tight-binding and SCF programs would only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import jax
 import jax.random as jr
 import numpy as np

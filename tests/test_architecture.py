@@ -14,6 +14,8 @@ MODELS = MOLECULES | {"models"}
 PROPERTIES = MODELS | {"properties"}
 ESTIMATE = PROPERTIES | {"estimate"}
 FIT = ESTIMATE | {"fit"}
+SIMULATE = PROPERTIES | {"simulate"}
+DISTIL = FIT | SIMULATE | {"distil"}
 IO = MODELS | {"assign", "properties", "io"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -25,20 +27,23 @@ ALLOWED: dict[str, set[str]] = {
     "properties": PROPERTIES,
     "estimate": ESTIMATE,
     "fit": FIT,
+    "simulate": SIMULATE,
+    "distil": DISTIL,
     "io": IO,
     "engines": IO | {"engines"},
     "report": IO | {"fit", "report"},
     "config": BOTTOM,
-    "jobs": FIT | IO | {"engines", "report", "config", "jobs"},
-    "cli": FIT | IO | {"engines", "report", "config", "jobs"},
+    "jobs": DISTIL | IO | {"engines", "report", "config", "jobs"},
+    "console": BOTTOM | {"jobs"},
+    "cli": DISTIL | IO | {"engines", "report", "config", "console", "jobs"},
     "__main__": {"cli"},
     "__init__": {"jobs"},
 }
 """What each folder or module may import of the package."""
-CORE = {"terms", "molecules", "models", "assign", "properties", "estimate", "fit"}
+CORE = {"terms", "molecules", "models", "assign", "properties", "estimate", "fit", "simulate", "distil"}
 DEPENDENCIES = {
-    "ase", "defusedxml", "equinox", "jax", "jaxtyping", "jinja2", "markupsafe", "numpy", "pydantic", "rdkit", "rich",
-    "safetensors", "scipy", "typer",
+    "ase", "defusedxml", "equinox", "h5py", "jax", "jaxtyping", "jinja2", "markupsafe", "numpy", "optax", "pydantic",
+    "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/pyscf.py": {"pyscf"}, "engines/xtb.py": {"tblite"}, "engines/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}}  # fmt: skip

@@ -90,3 +90,22 @@ def test_file_that_is_no_text_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="not valid TOML"):
         read_fit_file(path)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("weight = -1.0", "molecules.0.weight: Input should be greater than or equal to 0"),
+        ("reaction_mode_weight = inf", "molecules.0.reaction_mode_weight: Input should be a finite number"),
+        ("mode_weights = [{ lowest = 600, highest = 0, weight = 3 }]", "lowest = 600 is not below highest = 0"),
+        ("mode_weights = [{ highest = 600 }]", "'molecules.0.mode_weights.0.weight' is missing"),
+        ("mode_weights = [{ weigth = 2.0 }]", "did you mean 'weight'?"),
+        ("wieght = 2.0", "did you mean 'weight'?"),
+    ],
+)
+def test_weights_that_cannot_be_are_refused(refusal, entry, said):
+    assert said in refusal(MINIMAL.replace("[targets]", f"{entry}\n[targets]"))
+
+
+def test_on_error_is_stop_or_skip(refusal):
+    assert "fit.on_error: Input should be 'stop' or 'skip'" in refusal(MINIMAL + '[fit]\non_error = "ignore"')

@@ -1,21 +1,28 @@
 """The command line: the only place where choices have names."""
 
 import json
-import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import wraps
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import typer
 from rich.console import Console
-from rich.measure import Measurement
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from forgefield.errors import ForgeFieldError, InputError
+from forgefield.console import (
+    DONE,
+    FAILED,
+    STDERR,
+    Json,
+    Verbose,
+    command,
+    print_json,
+    print_whole,
+    progress_bar,
+    show,
+)
+from forgefield.errors import InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,13 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Learns molecular force fields from quantum chemistry and runs them.",
 )
-_stderr = Console(stderr=True)
-
-DONE, FAILED, BAD_INPUT = 0, 1, 2
-_WIDEST = 10_000
-"""Columns of the widest table."""
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
 
 
 def main() -> None:
@@ -37,50 +37,19 @@ def main() -> None:
     app()
 
 
-def _command(function: Callable[..., int | None]) -> Callable[..., None]:
-    """Turn errors meant for the user into one message and exit code 2, and a returned number into the exit code."""
-
-    @wraps(function)
-    def run(*args: Any, **options: Any) -> None:
-        _configure(verbose=bool(options.get("verbose")))
-        try:
-            code = function(*args, **options)
-        except ForgeFieldError as error:
-            _stderr.print(f"forgefield: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            _stderr.print("forgefield: interrupted", markup=False)
-            raise typer.Exit(FAILED) from None
-        raise typer.Exit(code or DONE)
-
-    return run
-
-
-def _configure(*, verbose: bool) -> None:
-    """Compute in float64 and keep compiled programs in the user's cache folder."""
-    jax.config.update("jax_enable_x64", True)
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "forgefield" / "xla"
-    cache = Path(os.environ.get("FORGEFIELD_CACHE", default))
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        _stderr.print(f"no cache of compiled programs: {error}", markup=False)
-        return
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    if verbose:
-        _stderr.print(f"compiled programs are kept in {cache} (FORGEFIELD_CACHE moves them)", markup=False)
-
-
 @app.command()
-@_command
+@command
 def fit(
     file: Annotated[Path, typer.Argument(help="The FIT.toml to run.")],
     output: Annotated[Path | None, typer.Option(help="Folder for the results; default: the name of the file.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only show pairing, coverage and what is trained.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
     starts: Annotated[int | None, typer.Option(min=1, help="Number of starts, instead of the file's.")] = None,
+    validate: Annotated[bool, typer.Option("--validate", help="Then leave molecules out, and resample them.")] = False,
+    bootstrap: Annotated[int, typer.Option(min=2, help="Samples of --validate.")] = 200,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes of --validate; default: all cores.")] = None,
+    trade_off: Annotated[list[str] | None, typer.Option(help="Vary the weight of this target; repeatable.")] = None,
+    points: Annotated[int, typer.Option(min=3, help="Weights of --trade-off.")] = 7,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -91,6 +60,8 @@ def fit(
     from forgefield.jobs.check import check_table
     from forgefield.jobs.fit_job import plain, run_fit
     from forgefield.jobs.prepare import prepare
+    from forgefield.jobs.trade_off import TradeOff
+    from forgefield.jobs.validation import Validation
     from forgefield.report.tables import fit_summary
 
     del verbose
@@ -99,16 +70,21 @@ def fit(
         Console().print(check_table(prepared))
         return DONE
     folder = output or file.with_suffix("")
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("compiling", total=prepared.file.fit.max_steps)
 
         def tell(stage, state) -> None:
             text = f"pass {stage.number + 1}: cost {state.best_cost.min():.6g}"
             progress.update(task, completed=state.n_iterations, description=text)
 
-        outcome = run_fit(prepared, folder, resume=resume, tell=tell)
-    _stderr.print(fit_summary(outcome.record))
-    _stderr.print(f"Results in {folder}/ (open {folder / 'report.html'})", markup=False)
+        def count(n_done: int, n: int) -> None:
+            progress.update(task, completed=n_done, total=n, description="validating")
+
+        wanted = Validation(bootstrap, workers) if validate else None
+        varied = TradeOff(tuple(trade_off), points) if trade_off else None
+        outcome = run_fit(prepared, folder, resume=resume, validation=wanted, trade_off=varied, tell=tell, count=count)
+    STDERR.print(fit_summary(outcome.record))
+    STDERR.print(f"Results in {folder}/ (open {folder / 'report.html'})", markup=False)
     if as_json:
         json.dump(plain(outcome.record.results), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
@@ -116,20 +92,28 @@ def fit(
 
 
 @app.command()
-@_command
+@command
 def reference(
     file: Annotated[Path, typer.Argument(help="Structure (xyz, mol2, fchk, …); an xyz comment may hold charge=-1.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="QCSchema JSON to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz.")],
     method: Annotated[str, typer.Option(help="hf, a density functional, gfn1 or gfn2.")] = "b3lyp",
     basis: Annotated[str | None, typer.Option(help="Basis set; none for gfn1 and gfn2.")] = None,
     optimise: Annotated[bool, typer.Option("--optimise", help="Go to the nearest minimum first.")] = False,
     saddle: Annotated[bool, typer.Option("--saddle", help="Go to the nearest first-order saddle first.")] = False,
+    scan: Annotated[list[str] | None, typer.Option(help="Turn this dihedral, the rest relaxed; repeatable.")] = None,
+    points: Annotated[int | None, typer.Option(min=1, help="Points of the scan, of each dihedral.")] = None,
+    step: Annotated[int | None, typer.Option(min=1, help="Or degrees between them; default 15, or 30.")] = None,
+    range_: Annotated[list[str] | None, typer.Option("--range", help="From A:B degrees; default: a turn.")] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
     """Run quantum chemistry: energy, gradient, Hessian and frequencies of a structure.
 
+    With --scan, energies and gradients of a relaxed scan instead; an interrupted one is continued.
+
     Example: forgefield reference water.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o water.json
+
+    Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
     """
     from forgefield.io.qcschema import write_qcschema
     from forgefield.io.single import single
@@ -137,6 +121,7 @@ def reference(
 
     try:
         from forgefield.engines.reference import engine_named, run
+        from forgefield.jobs.scan import grid_of, run_scan, scan_summary, scan_text
     except ImportError as error:
         raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
 
@@ -144,22 +129,34 @@ def reference(
     if optimise and saddle:
         raise InputError("--optimise and --saddle exclude each other")
     molecule = single(read_structures(file))
+    if scan:
+        if optimise or saddle:
+            raise InputError("--scan relaxes the molecule at each point: leave --optimise and --saddle out")
+        grid = grid_of(scan, points=points, step=step, ranges=range_ or ())
+        with progress_bar() as progress:
+            tell = partial(progress.update, progress.add_task("scan", total=None))
+            frames = run_scan(molecule, engine_named(method, basis), grid, output, tell=tell)
+        STDERR.print(scan_text(frames, output), markup=False)
+        if as_json:
+            print_json(scan_summary(frames, output))
+        return DONE
+    if points is not None or step is not None or range_:
+        raise InputError("--points, --step and --range belong to --scan")
     task = "minimum" if optimise else "saddle" if saddle else "point"
-    with _progress() as progress:
+    with progress_bar() as progress:
         progress.add_task(f"{method} {basis or ''} {task}", total=None)
         molecule, found = run(molecule, engine_named(method, basis), task)
     write_qcschema(output, molecule, found)
     frequencies = [] if found.frequencies is None else found.frequencies.tolist()
     if as_json:
-        summary = {"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)}
-        sys.stdout.write(json.dumps(summary) + "\n")
-    _stderr.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
-    _stderr.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
+        print_json({"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)})
+    STDERR.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
+    STDERR.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
     return DONE
 
 
 @app.command()
-@_command
+@command
 def evaluate(
     force_field: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
     files: Annotated[list[Path], typer.Argument(help="Structures with MacroModel types (.mae, .mol2).")],
@@ -206,34 +203,47 @@ def evaluate(
         examples, judgement = job.judged(force_field, files, reference, transition_state)
         shown.append(judgement_table(examples, judgement))
         summary["metrics"] = asdict(judgement.total)
-    _show(shown, summary, as_json=as_json)
+    show(shown, summary, as_json=as_json)
     return DONE
 
 
 @app.command()
-@_command
+@command
 def modes(
     force_field: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
     file: Annotated[Path, typer.Argument(help="One structure with MacroModel types.")],
+    relax: Annotated[bool, typer.Option("--relax", help="Go to the nearest minimum of the force field first.")] = False,
+    saddle: Annotated[bool, typer.Option("--saddle", help="Go to its nearest first-order saddle first.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
     """Compute frequencies and modes of a structure from the exact Hessian of a force field.
 
-    Example: forgefield modes mm3.fld molecule.mae
+    Example: forgefield modes mm3.fld molecule.mae --relax
     """
     from forgefield.jobs import evaluate as job
     from forgefield.report.evaluation import frequencies_table
 
     del verbose
-    found = job.modes(force_field, file)
-    summary = {"frequencies_cm1": found.frequencies.tolist(), "modes_mass_weighted": found.vectors.T.tolist()}
-    _show([frequencies_table(found)], summary, as_json=as_json)
+    if relax and saddle:
+        raise InputError("--relax and --saddle exclude each other")
+    summary: dict[str, Any] = {}
+    if relax or saddle:
+        found, ended = job.relaxed_modes(force_field, file, saddle=saddle)
+        summary["relaxation"] = job.relaxation_summary(ended)
+        if not ended.converged.all():
+            STDERR.print(f"{file}: {summary['relaxation']['failure']}", markup=False, soft_wrap=True)
+            return FAILED
+        STDERR.print(job.relaxation_sentence(ended), markup=False, highlight=False, soft_wrap=True)
+    else:
+        found = job.modes(force_field, file)
+    summary |= {"frequencies_cm1": found.frequencies.tolist(), "modes_mass_weighted": found.vectors.T.tolist()}
+    show([frequencies_table(found)], summary, as_json=as_json)
     return DONE
 
 
 @app.command()
-@_command
+@command
 def estimate(
     files: Annotated[list[Path], typer.Argument(help="QM results with Hessians; files of one structure are merged.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Force field to write: .fld, .frcmod or .xml.")],
@@ -253,17 +263,17 @@ def estimate(
     del verbose
     found = job.estimate(files, method=method, form=form or job.form_of(output), transition_state=transition_state)
     job.write_estimated(output, found)
-    _print_whole(_stderr, [grid(job.parameters_table(found))])
+    print_whole(STDERR, [grid(job.parameters_table(found))])
     for warning in found.warnings:
-        _stderr.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    _stderr.print(f"Written: {output}", markup=False, highlight=False, soft_wrap=True)
+        STDERR.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    STDERR.print(f"Written: {output}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
-        _print_json(job.summary(found, output))
+        print_json(job.summary(found, output))
     return DONE
 
 
 @app.command()
-@_command
+@command
 def diff(
     old: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
     new: Annotated[Path, typer.Argument(help="Another one.")],
@@ -279,12 +289,12 @@ def diff(
 
     del verbose
     found = job.diff(old, new)
-    _show([grid(job.differences_table(found))], job.summary(found), as_json=as_json)
+    show([grid(job.differences_table(found))], job.summary(found), as_json=as_json)
     return DONE
 
 
 @app.command()
-@_command
+@command
 def convert(
     source: Annotated[Path, typer.Argument(help="Structures or QM results in any format that is read.")],
     target: Annotated[Path, typer.Argument(help="Extended xyz (.xyz, .extxyz) or QCSchema (.json) to write.")],
@@ -301,42 +311,87 @@ def convert(
     del verbose
     structures = job.convert(source, target, drop=drop or ())
     names = [molecule.name for molecule, _ in structures]
-    _stderr.print(f"Written: {target} ({', '.join(names)})", markup=False, highlight=False, soft_wrap=True)
+    STDERR.print(f"Written: {target} ({', '.join(names)})", markup=False, highlight=False, soft_wrap=True)
     if as_json:
-        _print_json({"file": str(target), "structures": names})
+        print_json({"file": str(target), "structures": names})
     return DONE
 
 
-def _show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:
-    """Print a summary as JSON on stdout, or tables."""
+@app.command()
+@command
+def md(
+    force_field: Annotated[Path, typer.Argument(help="Force field: .fld, .frcmod, .safetensors or a fit's folder.")],
+    molecule: Annotated[Path, typer.Argument(help="One structure; with atom types where the force field wants them.")],
+    steps: Annotated[int, typer.Option(help="Number of steps, with those before where a run is continued.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Trajectory: .xyz or .h5; default: MOLECULE-md.xyz.")
+    ] = None,
+    ensemble: Annotated[str, typer.Option(help="nve (velocity Verlet) or nvt (Langevin).")] = "nve",
+    temperature: Annotated[float, typer.Option(help="Of the thermostat and the velocities at the start [K].")] = 300.0,
+    timestep: Annotated[float, typer.Option(help="Time step [fs].")] = 0.5,
+    friction: Annotated[float, typer.Option(help="Friction of the thermostat [1/ps].")] = 1.0,
+    replicas: Annotated[int, typer.Option(help="Number of independent replicas.")] = 1,
+    every: Annotated[int, typer.Option(help="Steps between frames.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of velocities and noise.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", "--restart", help="Continue an interrupted run exactly.")] = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Simulate the motion of a molecule, or of replicas of it, in one compiled loop.
+
+    Example: forgefield md ethanol.frcmod ethanol.xyz --ensemble nvt --temperature 300 --steps 20000
+    """
+    from forgefield.jobs import dynamics as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    settings = job.DynamicsSettings(steps, ensemble, temperature, timestep, friction, replicas, every, seed)
+    trajectory = output or Path(f"{molecule.stem}-md.xyz")
+    with progress_bar() as progress:
+        task = progress.add_task("steps", total=steps)
+        found = job.run_dynamics(
+            force_field,
+            molecule,
+            trajectory,
+            settings,
+            resume=resume,
+            tell=lambda step: progress.update(task, completed=step, description=f"step {step}"),
+        )
+    print_whole(STDERR, [grid(job.dynamics_table(found))])
+    for complaint in found.complaints:
+        STDERR.print(f"forgefield: {complaint}", style="red", markup=False, highlight=False, soft_wrap=True)
+    STDERR.print("Written: " + ", ".join(map(str, found.files)), markup=False, highlight=False, soft_wrap=True)
     if as_json:
-        _print_json(summary)
-    else:
-        _print_whole(Console(), tables)
+        print_json(job.summary(found))
+    return FAILED if found.blown_up else DONE
 
 
-def _print_json(content: dict[str, Any]) -> None:
-    """Print one JSON object on stdout."""
-    sys.stdout.write(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n")
+@app.command()
+@command
+def relax(
+    force_field: Annotated[Path, typer.Argument(help="Force field: .fld, .frcmod, .safetensors or a fit's folder.")],
+    files: Annotated[list[Path], typer.Argument(help="Structures; with atom types where the force field wants them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the relaxed structures.")] = Path(
+        "relaxed"
+    ),
+    saddle: Annotated[bool, typer.Option("--saddle", help="Go to first-order saddles, along the lowest mode.")] = False,
+    tolerance: Annotated[float, typer.Option(help="Largest gradient that may be left [kcal/mol/Å].")] = 1e-4,
+    max_iterations: Annotated[int, typer.Option(help="Largest number of steps.")] = 200,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Relax structures under a force field, all at once, and write them with their energies and forces.
 
+    Example: forgefield relax ethanol.frcmod conformers/*.xyz -o relaxed
+    """
+    from forgefield.jobs import relaxation as job
+    from forgefield.report.tables import grid
 
-def _print_whole(console: Console, tables: list[Any]) -> None:
-    """Print tables, which are never cut to fit a terminal."""
-    wide = console.options.update(max_width=_WIDEST)
-    needed = max(Measurement.get(console, wide, table).maximum for table in tables)
-    whole = Console(stderr=console.stderr, width=max(console.width, needed))
-    for table in tables:
-        whole.print(table)
-
-
-def _progress() -> Progress:
-    """Return a progress display on stderr that is quiet where stderr is no terminal."""
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=_stderr,
-        transient=True,
-        disable=not _stderr.is_terminal,
-    )
+    del verbose
+    found = job.run_relaxation(force_field, files, saddle=saddle, tolerance=tolerance, max_iterations=max_iterations)
+    paths = job.write_relaxed(output, found, level=force_field.name)
+    print_whole(STDERR, [grid(job.relaxed_table(found))])
+    STDERR.print(f"Written: {len(paths)} structure(s) in {output}", markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        print_json(job.summary(found, paths))
+    return DONE if all(one.converged for one in found) else FAILED

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from forgefield.errors import InputError
 
@@ -63,6 +63,20 @@ class ForceFieldSection(Section):
     """Formats; None: all that can hold the form."""
 
 
+class BandSection(Section):
+    """Modes whose reference frequency lies in [lowest, highest) cm⁻¹ count `weight` times."""
+
+    lowest: float = float("-inf")
+    highest: float = float("inf")
+    weight: float = Field(ge=0.0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _some_room(self) -> "BandSection":
+        if not self.lowest < self.highest:
+            raise ValueError(f"lowest = {self.lowest:g} is not below highest = {self.highest:g}")
+        return self
+
+
 class MoleculesSection(Section):
     """Structures and their references, paired in sorted order."""
 
@@ -73,7 +87,13 @@ class MoleculesSection(Section):
     eigenvalue: float | None = None
     """Replaces the negative eigenvalue under C and D+ [Hartree/Bohr²/amu]."""
     group: str = "all"
-    """Relative energies are compared within a group."""
+    """Relative energies are compared within a group; where none is stated, each relaxed scan is one of its own."""
+    weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    """How often each of these molecules counts in the mean of a target; 0: judged, but not fitted to."""
+    reaction_mode_weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    """How often the reaction mode of a transition state counts among the modes of its molecule."""
+    mode_weights: tuple[BandSection, ...] = ()
+    """How often modes count by their frequency; weights of bands that overlap multiply."""
 
 
 class Target(Section):
@@ -89,14 +109,40 @@ class EigenmatrixTarget(Target):
     off_diagonal: float | None = Field(default=None, gt=0.0)
 
 
+class RelaxedTarget(Target):
+    """Its tolerance is in Å or degrees."""
+
+    at: Literal["relaxed"] = "relaxed"
+
+
+class EnergyTarget(Target):
+    """Relative energies, of the reference geometries or of the structures that the force field relaxes to."""
+
+    at: Literal["reference", "relaxed"] = "reference"
+
+
+class ChargesTarget(Target):
+    """Atomic charges; the tolerance is in e."""
+
+    kind: str | None = None
+    """Which of the charges in the files; None: the first of esp, cm5, hirshfeld, npa, mulliken that all have."""
+
+
 class TargetsSection(Section):
     """What the force field should reproduce."""
 
     eigenmatrix: EigenmatrixTarget | None = None
     frequencies: Target | None = None
     hessian: Target | None = None
+    charges: ChargesTarget | None = None
     forces: Target | None = None
-    energy: Target | None = None
+    energy: EnergyTarget | None = None
+    bond_length: RelaxedTarget | None = None
+    """Å"""
+    bond_angle: RelaxedTarget | None = None
+    """degrees"""
+    torsion: RelaxedTarget | None = None
+    """degrees, the shorter way round"""
 
 
 class PriorSection(Section):
@@ -119,6 +165,8 @@ class FitSection(Section):
     seed: int = 0
     spread: float = Field(default=1.0, gt=0.0)
     """Standard deviation of the further starts about the estimate, in prior widths."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What is done about a molecule that cannot be read, assigned or evaluated: skip leaves it out and lists it."""
     prior: PriorSection = PriorSection()
 
 
@@ -172,8 +220,14 @@ def _known_keys(location: tuple) -> list[str]:
         "forcefield": ForceFieldSection,
         "forcefield.ties": TieSection,
         "molecules": MoleculesSection,
+        "molecules.mode_weights": BandSection,
         "targets": TargetsSection,
         "targets.eigenmatrix": EigenmatrixTarget,
+        "targets.charges": ChargesTarget,
+        "targets.energy": EnergyTarget,
+        "targets.bond_length": RelaxedTarget,
+        "targets.bond_angle": RelaxedTarget,
+        "targets.torsion": RelaxedTarget,
         "fit": FitSection,
         "fit.prior": PriorSection,
     }

@@ -70,3 +70,28 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_single_precision_is_refused(tmp_path):
     with jax.enable_x64(False), pytest.raises(ff.ForgeFieldError, match=r'jax_enable_x64", True'):
         ff.evaluate(tmp_path / "mm3.fld", [tmp_path / "one.mae"])
+
+
+UNGUARDED = """
+import jax
+
+jax.config.update("jax_enable_x64", True)
+import forgefield as ff
+
+print("once")
+outcome = ff.fit("FIT.toml", "out", validate=ff.Validation(samples=2, workers=2))
+print(outcome.record.results["validation"]["message"])
+"""
+
+
+@pytest.mark.slow
+def test_script_that_validates_is_not_run_again_by_its_processes(project):
+    others = '[[molecules]]\nreference = "staggered.json"\n[[molecules]]\nreference = "ch3f.json"\n'
+    folder = project(FIT.replace("[targets]", f"{others}[targets]")).parent
+    (folder / "script.py").write_text(UNGUARDED)
+
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, check=False, capture_output=True, text=True, timeout=300
+    )
+
+    assert done.stdout.splitlines() == ["once", "5 of 5 refits came to an end."], done.stderr

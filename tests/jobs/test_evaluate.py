@@ -20,7 +20,7 @@ from forgefield.io.structures import read_structures
 from forgefield.jobs.evaluate import evaluate
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import standard_masses
-from forgefield.properties.derivatives import hessians
+from forgefield.properties.derivatives import gradient, hessians
 
 # Most of the time goes into compiling whole force fields.
 pytestmark = pytest.mark.slow
@@ -281,3 +281,30 @@ def test_structure_without_types_is_refused(forgefield, fld):
 
     assert result.exit_code == 2
     assert f"no MacroModel atom types in {structure}; give .mae files" in result.stderr
+
+
+@pytest.mark.parametrize(("option", "n_imaginary"), [("--relax", 0), ("--saddle", 1)])
+def test_frequencies_at_a_relaxed_structure_are_those_of_a_stationary_point(
+    forgefield, fld, ethane, option, n_imaginary
+):
+    (molecule,) = read_mae(ethane)
+    assigned = assign_mm3([molecule], read_fld(fld)).assignment
+
+    result = forgefield("modes", fld, ethane, option, "--json")
+
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    positions = np.array(found["relaxation"]["positions_a"])
+    assert np.abs(gradient(assigned.model, assigned.topology, jnp.asarray(positions))).max() < 1e-6
+    hessian = np.asarray(hessians(assigned.model, assigned.topology, jnp.asarray(positions)))[0]
+    expected = frequencies(hessian, positions, standard_masses(molecule.species))
+    np.testing.assert_allclose(found["frequencies_cm1"], expected, atol=1e-3)
+    assert (expected < 0.0).sum() == n_imaginary
+    assert "Relaxed in" in result.stderr
+
+
+def test_minimum_and_saddle_together_are_refused(forgefield, fld, ethane):
+    result = forgefield("modes", fld, ethane, "--relax", "--saddle")
+
+    assert result.exit_code == 2
+    assert "--relax and --saddle exclude each other" in result.stderr

@@ -23,6 +23,32 @@ max_steps = {max_steps}
 starts = {starts}
 """
 
+SEVERAL_PASSES = """
+[forcefield]
+form = "harmonic"
+terms = ["stretch", "bend"]
+[[molecules]]
+reference = "saddle.json"
+transition_state = "E"
+[targets]
+frequencies = { tolerance = 20.0 }
+forces = { tolerance = 1.0 }
+"""
+THREE = """
+[forcefield]
+form = "harmonic"
+terms = ["stretch", "bend"]
+[[molecules]]
+reference = "ch3f.json"
+[[molecules]]
+reference = "staggered.json"
+[[molecules]]
+reference = "eclipsed.json"
+transition_state = "C"
+[targets]
+frequencies = { tolerance = 20.0 }
+"""
+
 
 def text(reference="ch3f.json", max_steps=200, starts=1):
     return CH3F.format(reference=reference, max_steps=max_steps, starts=starts)
@@ -110,25 +136,97 @@ def wait_for(file, process, seconds=240):
         time.sleep(0.01)
 
 
+def values_in(folder):
+    return [p["value"] for p in json.loads((folder / "results.json").read_text())["parameters"]]
+
+
+def kill_at_random(process, output, generator):
+    """Kills a fit somewhere between its first checkpoint and its end, wherever it then is."""
+    wait_for(output / "checkpoint.safetensors", process)
+    time.sleep(generator.uniform(0.0, 0.5))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def kill_in_writing(process, output, generator):
+    """Kills a fit while it writes a checkpoint, as soon as the new one has begun to appear."""
+    waiting = output / "checkpoint.safetensors.new"
+    skipped = int(generator.integers(1, 6))
+    while process.poll() is None and skipped:
+        skipped -= waiting.exists()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def kill_before_the_first(process, output, generator):
+    """Kills a fit that has not written any checkpoint."""
+    time.sleep(generator.uniform(0.0, 3.0))
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(project):
+    """The values that a fit in a process of its own ends with when nothing happens to it."""
+    known = {}
+
+    def values(content):
+        if content not in known:
+            path = project(content)
+            command = [sys.executable, "-m", "forgefield", "fit", path, "--output", path.parent / "whole"]
+            subprocess.run(list(map(str, command)), check=True, capture_output=True, timeout=300)
+            known[content] = values_in(path.parent / "whole")
+        return known[content]
+
+    return values
+
+
 @pytest.mark.slow
-def test_killed_fit_resumes_to_the_same_values(in_a_process, project):
-    path = project(text(starts=64))
-    whole, killed = path.parent / "whole", path.parent / "killed"
-    assert in_a_process(path, "--output", whole).wait(300) == 0
-    victim = in_a_process(path, "--output", killed)
-    wait_for(killed / "checkpoint.safetensors", victim)
-    time.sleep(np.random.default_rng().uniform(0.0, 0.2))
+@pytest.mark.parametrize("kill", [kill_before_the_first, kill_at_random, kill_in_writing])
+@pytest.mark.parametrize("starts", [1, 64], ids=["one start", "many starts"])
+def test_fit_killed_again_and_again_resumes_to_the_same_values(in_a_process, project, uninterrupted, kill, starts):
+    path, generator = project(text(starts=starts)), np.random.default_rng()
+    output = path.parent / "killed"
 
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
-    code = in_a_process(path, "--output", killed, "--resume").wait(300)
+    for _ in range(3):
+        kill(in_a_process(path, "--output", output, "--resume"), output, generator)
+    code = in_a_process(path, "--output", output, "--resume").wait(300)
 
-    values = [
-        [p["value"] for p in json.loads((folder / "results.json").read_text())["parameters"]]
-        for folder in (whole, killed)
-    ]
     assert code == 0
-    np.testing.assert_allclose(values[1], values[0], rtol=1e-12)
+    np.testing.assert_allclose(values_in(output), uninterrupted(text(starts=starts)), rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_fit_of_several_passes_killed_in_the_later_ones_resumes_to_the_same_values(
+    in_a_process, project, uninterrupted
+):
+    content = SEVERAL_PASSES
+    path, generator = project(content), np.random.default_rng()
+    output = path.parent / "killed"
+
+    for _ in range(4):
+        kill_in_writing(in_a_process(path, "--output", output, "--resume"), output, generator)
+    code = in_a_process(path, "--output", output, "--resume").wait(300)
+
+    assert code == 0
+    np.testing.assert_allclose(values_in(output), uninterrupted(content), rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_fit_validates_in_processes_as_in_this_one(in_a_process, project):
+    path = project(THREE)
+    outputs = path.parent / "here", path.parent / "there"
+
+    for output, workers in zip(outputs, (1, 2), strict=True):
+        words = ("--output", output, "--validate", "--bootstrap", 2, "--workers", workers)
+        assert in_a_process(path, *words).wait(300) == 0
+
+    here, there = (json.loads((o / "results.json").read_text())["validation"] for o in outputs)
+    assert there["message"] == "5 of 5 refits came to an end."
+    for kind in ("fitted", "left_out", "out_of_bag"):
+        found = [one["improvement"]["cost"][kind]["value"] for one in (here, there)]
+        # A refit ends where a step would lower its own cost by 1e-9 of it, which is not the same to the last digit.
+        np.testing.assert_allclose(*(np.nan if value is None else value for value in found), atol=1e-4)
 
 
 @pytest.mark.slow

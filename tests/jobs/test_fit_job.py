@@ -77,12 +77,16 @@ def test_all_files_are_written(ch3f, finished):
 
 
 def test_results_have_the_documented_keys(results):
-    assert set(results) == {"fit", "metrics", "parameters", "molecules", "warnings", "provenance"}
+    asked_for = {"fit", "metrics", "parameters", "molecules", "warnings", "provenance"}
+    assert set(results) == asked_for | {"identifiability", "validation", "skipped", "opposition", "trade_off"}
+    assert results["validation"] is None
+    assert results["trade_off"] is None
+    assert results["skipped"] == []
     assert set(results["fit"]) >= {"success", "message", "iterations", "starts", "wall_s", "compile_s"}
     figures = {
         *("frequency_rmsd_cm1", "frequency_rmsd_sorted_cm1", "eigenmatrix_r2", "eigenmatrix_rmsd_cm1"),
         *("force_max_kcal_mol_a", "mode_overlap_share", "reaction_mode_cm1", "bond_rmsd_a", "angle_rmsd_deg"),
-        *("torsion_rmsd_deg", "energy_rmsd_kcal_mol"),
+        *("torsion_rmsd_deg", "energy_rmsd_kcal_mol", "charge_rmsd_e"),
     }
     assert set(results["metrics"]["start"]) == set(results["metrics"]["final"]) == figures
     row = {"name", "term", "unit", "start", "value", "sigma", "prior", "at_bound", "trained"}

@@ -213,3 +213,83 @@ def test_scaled_hessian_scales_its_frequencies_by_the_root(project):
 
     ratio = scaled.examples[0].treated.frequencies / whole.examples[0].treated.frequencies
     np.testing.assert_allclose(ratio, 0.9)
+
+
+SKIP = """
+[[molecules]]
+reference = ["*.json"]
+transition_state = "C"
+[targets]
+forces = { tolerance = 20.0 }
+[fit]
+on_error = "skip"
+"""
+
+
+def only(*names):
+    """Keeps these references in a folder."""
+
+    def keep(folder):
+        for path in folder.glob("*.json"):
+            if path.stem not in names:
+                path.unlink()
+
+    return keep
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(contradict, "frequenc"), (split, "pieces")],
+    ids=["fails in reading", "fails in assignment"],
+)
+def test_molecule_that_cannot_be_used_is_left_out_where_the_file_says_so(project, change, said):
+    path = project(SKIP)
+    only("ch3f", "staggered")(path.parent)
+    edited(lambda content: (no_hessian(content) if change is split else None, change(content)))(path.parent)
+
+    prepared = prepare(path)
+
+    (skipped,) = prepared.skipped
+    assert [m.name for m in prepared.molecules] == ["staggered"]
+    assert skipped.name == "ch3f"
+    assert skipped.file.endswith("ch3f.json")
+    assert said in skipped.reason
+    assert any(w.startswith("ch3f is left out") and said in w for w in prepared.warnings)
+    with pytest.raises(InputError, match=r"ch3f\.json"):
+        prepare_stopping(path)
+
+
+def prepare_stopping(path):
+    path.write_text(path.read_text().replace("skip", "stop"))
+    return prepare(path)
+
+
+def write_xyz(folder, name):
+    """Writes the geometry of a reference."""
+    molecule = json.loads((folder / f"{name}.json").read_text())["molecule"]
+    atoms = np.reshape(molecule["geometry"], (-1, 3)) * 0.529177
+    lines = [f"{s} {x} {y} {z}" for s, (x, y, z) in zip(molecule["symbols"], atoms, strict=True)]
+    (folder / f"{name}.xyz").write_text("\n".join([str(len(lines)), name, *lines]) + "\n")
+
+
+def test_structures_keep_their_references_when_one_is_left_out(project):
+    path = project(SKIP.replace("reference", 'structures = "*.xyz"\nreference'))
+    only("ch3f", "staggered", "eclipsed")(path.parent)
+    for name in ("ch3f", "staggered", "eclipsed"):
+        write_xyz(path.parent, name)
+    edited(contradict)(path.parent)
+
+    prepared = prepare(path)
+
+    assert [one.name for one in prepared.skipped] == ["ch3f"]
+    assert [m.name for m in prepared.molecules] == ["eclipsed", "staggered"]
+
+
+def test_nothing_left_is_refused(refusal):
+    message = refusal(SKIP, lambda folder: (only("ch3f")(folder), edited(contradict)(folder)))
+
+    assert "no molecule can be used:\n  ch3f is left out (ch3f.json): " in message
+
+
+def test_pattern_that_matches_nothing_is_no_molecule_to_skip(refusal):
+    assert "matches no file" in refusal(SKIP.replace("*.json", "*.fchk"))

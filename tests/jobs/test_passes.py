@@ -49,6 +49,7 @@ def constants(passed):
     return {name: value for name, value in found.items() if name.endswith(" k")}
 
 
+@pytest.mark.slow
 def test_d_releases_what_presses_against_zero_and_lists_what_becomes_negative(passes):
     prepared, (bounded, released) = passes("D")
 

@@ -5,21 +5,27 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
+from forgefield.engines.calculator import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
 from forgefield.fit.fit import Progress
 from forgefield.fit.training import Example
 from forgefield.io.fld_differences import Difference
 from forgefield.io.listing import Listing
-from forgefield.jobs import convert, fit_job
+from forgefield.jobs import convert, fit_job, relaxation
 from forgefield.jobs import diff as diff_job
+from forgefield.jobs import dynamics as dynamics_job
 from forgefield.jobs import estimate as estimate_job
 from forgefield.jobs import evaluate as evaluate_job
 from forgefield.jobs.convert import Structure
+from forgefield.jobs.dynamics import Dynamics, DynamicsSettings
 from forgefield.jobs.estimate import EstimatedForceField
 from forgefield.jobs.evaluate import Evaluated
 from forgefield.jobs.fit_job import Outcome
 from forgefield.jobs.passes import Stage
 from forgefield.jobs.prepare import prepare, require_double_precision
+from forgefield.jobs.relaxation import RelaxedMolecule
+from forgefield.jobs.trade_off import TradeOff
+from forgefield.jobs.validation import Validation
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.topology import Topology
@@ -28,10 +34,12 @@ from forgefield.properties.modes import Vibrations
 __all__ = [
     "Assignment",
     "Difference",
+    "DynamicsSettings",
     "EstimatedForceField",
     "Evaluated",
     "Example",
     "ForceField",
+    "ForgeFieldCalculator",
     "ForgeFieldError",
     "InputError",
     "Listing",
@@ -40,13 +48,16 @@ __all__ = [
     "Outcome",
     "Reference",
     "Topology",
+    "Validation",
     "Vibrations",
     "diff",
     "estimate",
     "evaluate",
     "fit",
+    "md",
     "modes",
     "read",
+    "relax",
     "write",
 ]
 
@@ -83,15 +94,22 @@ def fit(
     *,
     starts: int | None = None,
     resume: bool = False,
+    validate: bool | Validation = False,
+    trade_off: Sequence[str] | TradeOff = (),
     tell: Callable[[Stage, Progress], None] = fit_job.silent,
 ) -> Outcome:
     """Run the fit that a FIT.toml describes and write its results into a folder, by default named after the file.
 
-    `starts` replaces the file's number of starts, `tell` is called after each iteration.
+    `starts` replaces the file's number of starts, `validate` asks for what `forgefield fit --validate` does (or a
+    `Validation`, with its number of samples and of processes), `trade_off` names targets whose weights are varied (or
+    is a `TradeOff`, with the number of weights), `tell` is called after each iteration.
     """
     path = Path(file)
     folder = path.with_suffix("") if output is None else Path(output)
-    return fit_job.run_fit(prepare(path, starts=starts), folder, resume=resume, tell=tell)
+    validation = Validation() if validate is True else validate or None
+    varied = trade_off if isinstance(trade_off, TradeOff) else TradeOff(tuple(trade_off)) if trade_off else None
+    prepared = prepare(path, starts=starts)
+    return fit_job.run_fit(prepared, folder, resume=resume, validation=validation, trade_off=varied, tell=tell)
 
 
 def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
@@ -104,6 +122,45 @@ def modes(force_field: File, file: File) -> Vibrations:
     """Return frequencies and modes of one structure under an MM3* file, from the exact Hessian."""
     require_double_precision()
     return evaluate_job.modes(Path(force_field), Path(file))
+
+
+def md(
+    force_field: File,
+    molecule: File,
+    output: File,
+    settings: DynamicsSettings,
+    *,
+    resume: bool = False,
+    tell: Callable[[int], None] = dynamics_job.silent,
+) -> Dynamics:
+    """Simulate replicas of a molecule and write their trajectories (.xyz, .extxyz, .h5) with a checkpoint beside them.
+
+    `resume` continues from the checkpoint; `tell` is called with the number of steps done.
+    """
+    require_double_precision()
+    paths = Path(force_field), Path(molecule), Path(output)
+    return dynamics_job.run_dynamics(*paths, settings, resume=resume, tell=tell)
+
+
+def relax(
+    force_field: File,
+    files: Sequence[File],
+    output: File | None = None,
+    *,
+    saddle: bool = False,
+    tolerance: float = relaxation.TOLERANCE,
+    max_iterations: int = relaxation.MAX_ITERATIONS,
+) -> list[RelaxedMolecule]:
+    """Relax structures to minima or first-order saddles, and write them into the folder `output` where it is given.
+
+    `tolerance` is the largest component of the gradient that may be left [kcal/mol/Å].
+    """
+    require_double_precision()
+    path, paths = Path(force_field), [Path(file) for file in files]
+    found = relaxation.run_relaxation(path, paths, saddle=saddle, tolerance=tolerance, max_iterations=max_iterations)
+    if output is not None:
+        relaxation.write_relaxed(Path(output), found, level=path.name)
+    return found
 
 
 def diff(old: File, new: File) -> list[Difference]:

@@ -5,6 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from forgefield.fit.training import Example
 from forgefield.fit.uncertainty import independent_values
 from forgefield.jobs.choices import targets
 from forgefield.jobs.prepare import Prepared
@@ -29,7 +30,10 @@ def check_table(prepared: Prepared) -> RenderableType:
 
 def _structures(prepared: Prepared) -> Table:
     table = Table(
-        "structure", "atoms", "bonds", "reference", "holds", title="Structures", title_justify="left", box=None
+        *("structure", "atoms", "bonds", "reference", "holds", "weight"),
+        title="Structures",
+        title_justify="left",
+        box=None,
     )
     for example in prepared.examples:
         reference = example.reference
@@ -41,14 +45,29 @@ def _structures(prepared: Prepared) -> Table:
             str(len(molecule.bonds)),
             ", ".join(reference.sources),
             ", ".join(holds),
+            weight_of(example),
         )
     return table
+
+
+def weight_of(example: Example) -> str:
+    """Return in words how much a molecule and its modes count, such as `2; 0 to 600 cm⁻¹ (12 modes): × 3`."""
+    weights, treated = example.weights, example.treated
+    said = [f"{weights.molecule:g}"]
+    if treated is None:
+        return said[0]
+    for band in weights.bands:
+        n = int(band.holds(treated.frequencies).sum())
+        said.append(f"{band.lowest:g} to {band.highest:g} cm⁻¹ ({n} modes): × {band.weight:g}")
+    if treated.reaction_mode is not None and weights.reaction_mode != 1.0:
+        said.append(f"reaction mode: × {weights.reaction_mode:g}")
+    return "; ".join(said)
 
 
 def _targets(prepared: Prepared) -> Table:
     table = Table("target", "values", "tolerance", "weight", title="Targets", title_justify="left", box=None)
     for target in targets(prepared.file.targets):
-        n_values = int(np.asarray(target.counted(prepared.data)).sum())
+        n_values = int((np.asarray(target.counted(prepared.data)) > 0.0).sum())
         independent = independent_values((target,), prepared.data)
         note = "" if n_values == independent else f" ({independent} independent)"
         table.add_row(target.name, f"{n_values}{note}", f"{target.tolerance:g} {target.unit}", f"{target.weight:g}")

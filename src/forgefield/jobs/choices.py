@@ -1,10 +1,12 @@
 """What the words of FIT.toml and of the command line stand for."""
 
 from forgefield import units
-from forgefield.config import EigenmatrixTarget, FitFile, MoleculesSection, TargetsSection
+from forgefield.config import EigenmatrixTarget, EnergyTarget, FitFile, MoleculesSection, TargetsSection
 from forgefield.errors import InputError
 from forgefield.estimate.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
 from forgefield.estimate.transition_state import AsIs, C, D, DPlus, E, Policy
+from forgefield.fit.charges import Charges
+from forgefield.fit.relaxed_targets import BondAngles, BondLengths, RelaxedEnergies, Torsions
 from forgefield.fit.targets import (
     AbstractTarget,
     Diagonal,
@@ -14,6 +16,7 @@ from forgefield.fit.targets import (
     HessianElements,
     OffDiagonal,
 )
+from forgefield.fit.training import Band, Weights
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.nonbonded import EXP6, LENNARD_JONES
@@ -86,6 +89,12 @@ def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
             raise InputError(f"transition_state {name!r} is not one of C, D, D+, E, none")
 
 
+def weights(section: MoleculesSection) -> Weights:
+    """Return how much molecules and their modes count."""
+    bands = tuple(Band(band.lowest, band.highest, band.weight) for band in section.mode_weights)
+    return Weights(section.weight, section.reaction_mode_weight, bands)
+
+
 def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
     """Return the targets of a file in the order of the cost."""
     chosen: list[AbstractTarget] = []
@@ -95,10 +104,18 @@ def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
         (section.frequencies, Frequencies),
         (section.hessian, HessianElements),
         (section.forces, Forces),
-        (section.energy, Energies),
+        (section.charges, Charges),
+        (section.energy, RelaxedEnergies if _relaxes(section.energy) else Energies),
+        (section.bond_length, BondLengths),
+        (section.bond_angle, BondAngles),
+        (section.torsion, Torsions),
     )
     chosen.extend(kind(entry.tolerance, entry.weight) for entry, kind in kinds if entry is not None)
     return tuple(chosen)
+
+
+def _relaxes(section: EnergyTarget | None) -> bool:
+    return section is not None and section.at == "relaxed"
 
 
 def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractTarget]:

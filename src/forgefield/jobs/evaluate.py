@@ -3,11 +3,13 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
+from forgefield.assign.assignment import Assignment
 from forgefield.assign.mm3 import Mm3Assignment, assign_mm3
 from forgefield.errors import InputError
 from forgefield.estimate.transition_state import treat
@@ -26,6 +28,7 @@ from forgefield.jobs.load import group_of
 from forgefield.molecules.molecule import Molecule, standard_masses
 from forgefield.properties.derivatives import forces, hessians
 from forgefield.properties.modes import Vibrations, vibrations
+from forgefield.properties.relax import Failure, Limits, Relaxed, relax
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,5 +103,40 @@ def modes(force_field: Path, file: Path) -> Vibrations:
     """Return the frequencies and modes of one structure in its own geometry, from the exact Hessian."""
     molecule = single(typed_structures(force_field, [file]))
     assignment = assign_mm3([molecule], read_fld(force_field)).assignment
-    hessian = np.asarray(hessians(assignment.model, assignment.topology, jnp.asarray(molecule.positions)))[0]
-    return vibrations(hessian, molecule.positions, standard_masses(molecule.species))
+    return _modes_at(assignment, molecule, jnp.asarray(molecule.positions))
+
+
+def relaxed_modes(force_field: Path, file: Path, *, saddle: bool = False) -> tuple[Vibrations, Relaxed]:
+    """Return the same at the nearest minimum of the force field, or saddle, and how the relaxation went."""
+    molecule = single(typed_structures(force_field, [file]))
+    assignment = assign_mm3([molecule], read_fld(force_field)).assignment
+    start = jnp.asarray(molecule.positions)
+    limits = Limits(bonds=molecule.bonds)
+    found = relax(assignment.model, assignment.topology, start, order=np.array([int(saddle)]), limits=limits)
+    return _modes_at(assignment, molecule, found.positions), found
+
+
+def _modes_at(assignment: Assignment, molecule: Molecule, positions: Float[Array, "atoms 3"]) -> Vibrations:
+    hessian = np.asarray(hessians(assignment.model, assignment.topology, positions))[0]
+    return vibrations(hessian, np.asarray(positions), standard_masses(molecule.species))
+
+
+def relaxation_summary(found: Relaxed) -> dict[str, Any]:
+    """Return how the relaxation of one molecule went, for JSON."""
+    return {
+        "failure": Failure(int(found.failure[0])).sentence or None,
+        "iterations": int(found.n_iterations[0]),
+        "gradient_max_kcal_mol_a": float(found.gradient_max[0]),
+        "rmsd_a": float(found.rmsd[0]),
+        "energy_kcal_mol": float(found.landscape.energy[0]),
+        "positions_a": np.asarray(found.positions).tolist(),
+    }
+
+
+def relaxation_sentence(found: Relaxed) -> str:
+    """Say how the relaxation of one molecule went."""
+    went = relaxation_summary(found)
+    return (
+        f"Relaxed in {went['iterations']} steps to a largest gradient of {went['gradient_max_kcal_mol_a']:.1e} "
+        f"kcal/mol/Å, {went['rmsd_a']:.4f} Å (RMSD) from the file's geometry"
+    )

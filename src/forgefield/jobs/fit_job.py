@@ -19,7 +19,10 @@ from forgefield.io.text import write_text
 from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.results import record
+from forgefield.jobs.soundness import evaluable
 from forgefield.jobs.starting import with_values
+from forgefield.jobs.trade_off import TradeOff, require_targets, trade_offs
+from forgefield.jobs.validation import Validation, not_validated, validated, warnings_of
 from forgefield.jobs.writing import write_force_fields
 from forgefield.report.fit_report import fit_report
 from forgefield.report.record import FitRecord
@@ -41,18 +44,30 @@ def silent(stage: Stage, progress: Progress) -> None:
     """Tell nothing."""
 
 
+def uncounted(n_done: int, n: int) -> None:
+    """Tell nothing."""
+
+
 def run_fit(
     prepared: Prepared,
     output: Path,
     *,
     resume: bool = False,
+    validation: Validation | None = None,
+    trade_off: TradeOff | None = None,
     tell: Callable[[Stage, Progress], None] = silent,
+    count: Callable[[int, int], None] = uncounted,
 ) -> Outcome:
     """Fit and write everything into `output`. `tell` is called after each iteration.
 
-    A checkpoint is written after each iteration; `resume` continues from it. Raises InputError where the folder
-    holds another fit.
+    A checkpoint is written after each iteration; `resume` continues from it. With `validation` the fit is then
+    repeated without each molecule and on samples of them, after its own results have been written; `count` is called
+    with the number of refits done and of all. With `trade_off` it is also repeated for other weights of targets. Raises
+    InputError where the folder holds another fit, where a molecule cannot be evaluated, and for unknown targets.
     """
+    prepared = evaluable(prepared)
+    if trade_off is not None:
+        require_targets(prepared, trade_off)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,7 +83,22 @@ def run_fit(
 
     passes = run_passes(prepared, stage, values, progress, save)
     outcome = Outcome(passes, record(prepared, passes), passes[-1].values)
-    return _written(prepared, outcome, output, log)
+    written = _written(prepared, outcome, output, log)
+    if trade_off is not None and not passes[-1].fit.interrupted:
+        found = {"trade_off": trade_offs(prepared, passes[-1], trade_off, tell)}
+        outcome = replace(outcome, record=replace(outcome.record, results=outcome.record.results | found))
+        written = _written(prepared, outcome, output, log)
+    if validation is None:
+        return written
+    if passes[-1].fit.interrupted:
+        told = not_validated("the fit was interrupted; continue it with --resume")
+    else:
+        told = validated(prepared, passes[-1], validation, count)
+    results = outcome.record.results | {
+        "validation": told,
+        "warnings": [*outcome.record.results["warnings"], *warnings_of(told)],
+    }
+    return _written(prepared, replace(outcome, record=replace(outcome.record, results=results)), output, log)
 
 
 def _begin(prepared: Prepared, output: Path, resume: bool) -> tuple[Stage, np.ndarray, Progress | None]:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from forgefield.estimate.transition_state import C, E
 from forgefield.fit.cost import Problem
 from forgefield.fit.fit import Fit, Progress, fit, scaled_bounds, spread_starts, start
+from forgefield.fit.gram import gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fit.scipy_solver import TrustRegionReflective, fit_by_scipy
 from forgefield.jobs.prepare import Prepared
@@ -106,7 +107,7 @@ def _fitted(prepared: Prepared, problem: Problem, progress: Progress, after: Cal
     section = prepared.file.fit
     match section.solver:
         case "lm":
-            return fit(problem, progress, solver_of(prepared), after=after)
+            return fit(problem, progress, solver_of(prepared), form=gram(problem), after=after)
         case "trf":
             scipy = TrustRegionReflective(section.tolerance, section.max_steps)
             return fit_by_scipy(problem, progress, scipy, after=after)
@@ -116,7 +117,8 @@ def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndar
     """Return the free variables, those at a bound exactly there."""
     lower, upper = scaled_bounds(problem)
     free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * at
-    return np.where(at <= lower, problem.lower, np.where(at >= upper, problem.upper, free))
+    variables = problem.variables
+    return np.where(at <= lower, variables.lower, np.where(at >= upper, variables.upper, free))
 
 
 def _next(prepared: Prepared, passed: Passed) -> Stage | None:
@@ -138,8 +140,8 @@ def _next(prepared: Prepared, passed: Passed) -> Stage | None:
 
 def _pressed(passed: Passed) -> tuple[str, ...]:
     """Return the force constants that a fit would make negative if it might."""
-    low = passed.free <= np.asarray(passed.problem.lower)
-    constants = np.asarray(passed.problem.lower) == 0.0
+    low = passed.free <= np.asarray(passed.problem.variables.lower)
+    constants = np.asarray(passed.problem.variables.lower) == 0.0
     return tuple(passed.changes.names[passed.changes.leaders[k]] for k in np.flatnonzero(low & constants))
 
 

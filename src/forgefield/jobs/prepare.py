@@ -1,7 +1,7 @@
 """Everything a fit needs, from the files that FIT.toml names."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -14,14 +14,17 @@ from forgefield.assign.mm3 import Mm3Assignment, assign_mm3
 from forgefield.assign.mm3_selection import selected_lines
 from forgefield.config import FitFile, read_fit_file
 from forgefield.errors import ForgeFieldError, InputError
-from forgefield.fit.cost import Problem
-from forgefield.fit.training import Example, TrainingSet, training_set
+from forgefield.fit.chunks import chunks
+from forgefield.fit.cost import Problem, total_count, variables
+from forgefield.fit.relaxation import is_stationary
+from forgefield.fit.training import Example, TrainingSet, Weights, training_set
 from forgefield.io.fld import read_fld
+from forgefield.jobs.charges import charge_warnings, with_charges
 from forgefield.jobs.choices import bonded_terms, chosen_formats, targets, van_der_waals
-from forgefield.jobs.load import force_field_file, load
+from forgefield.jobs.load import Loaded, Skipped, force_field_file, load
 from forgefield.jobs.starting import estimated, prior, starting_values, trained_rows, what_changes, with_values
+from forgefield.jobs.threads import one_thread_a_matrix
 from forgefield.jobs.writing import formats_to_write
-from forgefield.models.forcefield import select
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.molecule import Molecule
@@ -38,6 +41,8 @@ class Prepared:
     examples: list[Example]
     assignment: Assignment
     """Its model holds the starting values."""
+    laid: Assignment
+    """The same before force constants were estimated."""
     rows: tuple[Row, ...]
     """The rows whose parameters change, but for what is frozen."""
     mm3: Mm3Assignment | None
@@ -47,6 +52,13 @@ class Prepared:
     formats: tuple[str, ...]
     """Formats in which the force field will be written."""
     warnings: tuple[str, ...]
+    loaded: Loaded
+    """What the files held, before the force field was laid over it."""
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The molecules that cannot be used and are left out."""
+        return self.loaded.skipped
 
     @property
     def molecules(self) -> list[Molecule]:
@@ -66,17 +78,14 @@ class Prepared:
         """Return the problem of fitting what changes, with priors about these values."""
         model = with_values(self.assignment, centre).model
         about = prior(changes, self.assignment.rows, self.start, self.file.fit.prior)
+        chosen = targets(self.file.targets)
         return Problem(
             model=model,
-            data=self.data,
-            targets=targets(self.file.targets),
+            chunks=chunks(self.data, len(centre), changes.places),
+            targets=chosen,
+            counts=tuple(total_count(target, self.data) for target in chosen),
             prior=about,
-            selection=select(self.assignment.topology, len(centre), changes.places),
-            places=changes.places,
-            matrix=changes.matrix,
-            offset=changes.offset,
-            lower=changes.lower,
-            upper=changes.upper,
+            variables=variables(changes),
         )
 
 
@@ -91,32 +100,82 @@ def prepare(path: Path, *, starts: int | None = None) -> Prepared:
     if starts is not None:
         file = file.model_copy(update={"fit": file.fit.model_copy(update={"starts": starts})})
     chosen_formats(file)
-    examples, warnings = load(file, path.parent)
+    return _prepared(path, file, load(file, path.parent))
+
+
+def without(prepared: Prepared, skipped: tuple[Skipped, ...]) -> Prepared:
+    """Return the same fit without molecules that turned out not to be usable."""
+    names = {one.name for one in skipped}
+    left = tuple(example for example in prepared.examples if example.molecule.name not in names)
+    return _prepared(
+        prepared.path, prepared.file, replace(prepared.loaded, examples=left, skipped=prepared.skipped + skipped)
+    )
+
+
+def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
+    """Lay the force field over what was loaded, and find where it starts."""
+    laid, mm3, loaded = _laid(file, path.parent, loaded)
+    examples = with_charges(file, list(loaded.examples))
     _require_data(file, examples)
-    molecules = [e.molecule for e in examples]
-    laid, mm3 = _assigned(file, path.parent, molecules)
     rows = _trained_rows(file, laid, mm3)
     found = estimated(laid, examples, file.forcefield.estimate, rows)
-    values = starting_values(found.values, what_changes(laid, rows, file.forcefield))
+    changes = what_changes(laid, rows, file.forcefield)
+    charged = charge_warnings(file, laid, examples, changes)
+    values = starting_values(found.values, changes)
     assignment = with_values(laid, values)
-    formats, unwritten = (("fld",), []) if mm3 else formats_to_write(assignment, molecules, file)
+    data = training_set(assignment.topology, examples)
+    _require_weight(file, examples, data)
+    formats, unwritten = (("fld",), []) if mm3 else formats_to_write(assignment, [e.molecule for e in examples], file)
     statements = tuple(
         f"{e.molecule.name}: {e.treated.statement}"
         for e in examples
         if e.treated is not None and e.treated.reaction_mode is not None
     )
+    skipped = tuple(one.warning for one in loaded.skipped)
     return Prepared(
         path=path,
         file=file,
         examples=examples,
         assignment=assignment,
+        laid=laid,
         rows=rows,
         mm3=mm3,
-        data=training_set(assignment.topology, examples),
+        data=data,
         input_sha256=_digest(path, examples),
         formats=formats,
-        warnings=(*warnings, *statements, *found.warnings, *unwritten),
+        warnings=(*skipped, *loaded.warnings, *statements, *found.warnings, *charged, *unwritten),
+        loaded=loaded,
     )
+
+
+def _laid(file: FitFile, folder: Path, loaded: Loaded) -> tuple[Assignment, Mm3Assignment | None, Loaded]:
+    """Lay the force field over the molecules; those it cannot be laid over are left out where the file says so."""
+    if not loaded.examples:
+        listed = "\n".join(f"  {one.warning}" for one in loaded.skipped)
+        raise InputError(f"no molecule can be used:\n{listed}")
+    molecules = [example.molecule for example in loaded.examples]
+    try:
+        return *_assigned(file, folder, molecules), loaded
+    except ForgeFieldError as error:
+        if file.fit.on_error == "stop":
+            raise
+        together = error
+    left, skipped = [], []
+    for example in loaded.examples:
+        try:
+            _assigned(file, folder, [example.molecule])
+        except ForgeFieldError as error:
+            skipped.append(Skipped(example.molecule.name, files_of(example), str(error)))
+        else:
+            left.append(example)
+    if not skipped:
+        raise together
+    return _laid(file, folder, replace(loaded, examples=tuple(left), skipped=(*loaded.skipped, *skipped)))
+
+
+def files_of(example: Example) -> str:
+    """Return the files that an example comes from."""
+    return ", ".join(dict.fromkeys(filter(None, (example.molecule.source, *example.reference.sources))))
 
 
 def _trained_rows(file: FitFile, laid: Assignment, mm3: Mm3Assignment | None) -> tuple[Row, ...]:
@@ -146,7 +205,8 @@ def _without_moments(patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def require_double_precision() -> None:
-    """Raise ForgeFieldError unless JAX computes in float64."""
+    """Raise ForgeFieldError unless JAX computes in float64; share the cores among its threads."""
+    one_thread_a_matrix()
     if not jax.config.read("jax_enable_x64"):
         raise ForgeFieldError(
             'this needs double precision: call jax.config.update("jax_enable_x64", True) before anything else'
@@ -170,19 +230,36 @@ def _assigned(file: FitFile, folder: Path, molecules: list[Molecule]) -> tuple[A
 
 def _require_data(file: FitFile, examples: list[Example]) -> None:
     """Raise InputError that lists the targets that no reference has data for."""
+    relaxed, energy = [e for e in examples if is_stationary(e.reference)], file.targets.energy
     wanted = {
         "eigenmatrix": any(e.treated is not None for e in examples),
         "frequencies": any(e.treated is not None for e in examples),
         "hessian": any(e.treated is not None for e in examples),
         "forces": any(e.reference.gradient is not None for e in examples),
-        "energy": _comparable(examples),
+        "energy": _comparable(relaxed if energy is not None and energy.at == "relaxed" else examples),
+        "bond_length": any(len(e.molecule.bonds) for e in relaxed),
+        "bond_angle": any(e.molecule.n_atoms > 2 and len(e.molecule.bonds) > 1 for e in relaxed),
+        "torsion": any(e.molecule.n_atoms > 3 and len(e.molecule.bonds) > 2 for e in relaxed),
     }
     asked = file.targets.model_dump(exclude_none=True)
     lacking = [name for name, there in wanted.items() if name in asked and not there]
     if lacking:
         raise InputError(
             f"no reference has data for the target(s) {', '.join(lacking)}: energies need at least two structures "
-            "of one group, forces a gradient or a Hessian, the others a Hessian"
+            "of one group, forces a gradient or a Hessian, targets at relaxed structures a reference that is a "
+            "stationary point (its gradient below 5 kcal/mol/Å), the others a Hessian"
+        )
+
+
+def _require_weight(file: FitFile, examples: list[Example], data: TrainingSet) -> None:
+    """Raise InputError that lists the targets whose values all have the weight zero."""
+    if all(example.weights == Weights() for example in examples):
+        return
+    idle = [t.name for t in targets(file.targets) if not float(np.sum(t.counted(data))) > 0.0]
+    if idle:
+        raise InputError(
+            f"nothing counts in the target(s) {', '.join(idle)}: [[molecules]] weight, reaction_mode_weight and "
+            "mode_weights leave every value that there is data for a weight of zero; give one more than that"
         )
 
 

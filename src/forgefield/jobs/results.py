@@ -11,12 +11,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from forgefield.fit.cost import contributions
-from forgefield.fit.metrics import Judgement, judge
+from forgefield.fit.metrics import Judgement
 from forgefield.fit.sanity import not_stationary, unphysical
-from forgefield.fit.uncertainty import Uncertainty, uncertainty
+from forgefield.fit.training import TrainingSet, Weights
+from forgefield.fit.uncertainty import Uncertainty, independent_values, uncertainty
+from forgefield.jobs.check import weight_of
+from forgefield.jobs.identifiability import identifiability
 from forgefield.jobs.passes import Passed
 from forgefield.jobs.prepare import Prepared
+from forgefield.jobs.relaxed_results import compared_energies, judge_told, lost, structures
 from forgefield.jobs.starting import with_values
+from forgefield.jobs.trade_off import opposition
 from forgefield.molecules.measure import angles, lengths
 from forgefield.report.record import Covered, FitRecord, Optimum, Parity
 
@@ -29,16 +34,23 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     """Judge the end of a fit against its start and gather everything worth telling."""
     last = passes[-1]
     examples, data = prepared.examples, prepared.data
+    judge = judge_told(prepared.file.targets)
     start = judge(prepared.assignment.model, data, examples)
     final = judge(with_values(prepared.assignment, last.values).model, data, examples)
     at_bound = _at_bound(last)
-    statistics = uncertainty(last.problem, last.fit.quadratic, at_bound)
-    warnings = [*prepared.warnings, *_warnings(prepared, passes, final, statistics)]
+    n_values = independent_values(last.problem.targets, data)
+    statistics = uncertainty(last.problem, last.fit.quadratic, at_bound, n_values)
+    warnings = [*prepared.warnings, *_warnings(prepared, passes, final, statistics), *lost(prepared, final)]
     results = {
         "fit": _fit(passes),
         "metrics": {"start": asdict(start.total), "final": asdict(final.total)},
         "parameters": _parameters(prepared, last, statistics),
         "molecules": _molecules(prepared, start, final),
+        "identifiability": identifiability(last, statistics),
+        "opposition": opposition(prepared, last),
+        "trade_off": None,
+        "validation": None,
+        "skipped": [asdict(one) for one in prepared.skipped],
         "warnings": warnings,
         "provenance": provenance(prepared.input_sha256),
     }
@@ -46,11 +58,12 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         title=_title(prepared.path),
         results=results,
         costs=np.concatenate([passed.fit.costs for passed in passes]),
-        contributions=_shares(last, passes[0], start, final),
+        contributions=_shares(last, data, start, final),
         parities=_parities(prepared, start, final),
         optima=_optima(passes[0]),
         types=prepared.assignment.descriptions,
         statements=_statements(prepared, last),
+        structures=structures(prepared, final),
         files=(),
         coverage=_coverage(prepared),
     )
@@ -66,13 +79,15 @@ def _title(path: Path) -> str:
     return path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
 
 
-def _shares(last: Passed, first: Passed, start: Judgement, final: Judgement) -> dict[str, tuple[float, float]]:
+def _shares(last: Passed, data: TrainingSet, start: Judgement, final: Judgement) -> dict[str, tuple[float, float]]:
     """Return the share of each target and of the prior in the cost, before and after."""
-    names = [target.name for target in last.problem.targets] + ["prior"]
-    origin = jnp.zeros(len(first.fit.at))
-    before = contributions(first.problem, start.observation, origin, jnp.asarray(start.matching))
-    after = contributions(last.problem, final.observation, jnp.asarray(last.fit.at), jnp.asarray(final.matching))
-    return {name: (float(b), float(a)) for name, b, a in zip(names, before, after, strict=True)}
+    targets = last.problem.targets
+    before, after = (
+        contributions(targets, data, judged.observation, jnp.asarray(judged.matching), judged.relaxed)
+        for judged in (start, final)
+    )
+    shares = {target.name: (float(b), float(a)) for target, b, a in zip(targets, before, after, strict=True)}
+    return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
 
 
 def _fit(passes: list[Passed]) -> dict[str, Any]:
@@ -89,7 +104,8 @@ def _fit(passes: list[Passed]) -> dict[str, Any]:
 
 
 def _at_bound(passed: Passed) -> np.ndarray:
-    lower, upper = np.asarray(passed.problem.lower), np.asarray(passed.problem.upper)
+    variables = passed.problem.variables
+    lower, upper = np.asarray(variables.lower), np.asarray(variables.upper)
     return (passed.free <= lower) | (passed.free >= upper)
 
 
@@ -138,6 +154,7 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[d
             ]
         )
         entry = {"name": example.molecule.name, "atoms": example.molecule.n_atoms, **asdict(final.each[m])}
+        entry["weight"] = example.weights.molecule
         entry["start"] = asdict(start.each[m])
         reaction = None if modes is None else np.flatnonzero(~modes.counted)
         entry["reaction_mode"] = None if reaction is None or not reaction.size else int(reaction[0])
@@ -200,7 +217,7 @@ def _value(passed: Passed, name: str) -> float:
 
 
 def _parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Parity, ...]:
-    """Return the values behind the parity plots: frequencies, diagonals, forces and relative energies."""
+    """Return the values behind the parity plots: frequencies, diagonals, forces, relative energies and charges."""
     known = [m for m, mode in enumerate(final.modes) if mode is not None]
     found = []
     if known:
@@ -222,13 +239,18 @@ def _parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[P
         found.append(Parity("forces", "kcal/mol/Å", *gradients))
     if final.total.energy_rmsd_kcal_mol is not None:
         found.append(Parity("energy", "kcal/mol", *_relative_energies(prepared, start, final)))
+    if final.total.charge_rmsd_e is not None:
+        charged = np.asarray(data.has_charges)[np.asarray(data.topology.molecule)]
+        charges = data.charges, start.observation.charges, final.observation.charges
+        found.append(Parity("charges", "e", *(np.asarray(q)[charged] for q in charges)))
     return tuple(found)
 
 
 def _relative_energies(prepared: Prepared, start: Judgement, final: Judgement) -> list[np.ndarray]:
     data = prepared.data
-    group, has = np.asarray(data.group), np.asarray(data.has_energy)
-    energies = [np.asarray(e) for e in (data.energy, start.observation.energy, final.observation.energy)]
+    group = np.asarray(data.group)
+    (before, there), (after, still) = (compared_energies(prepared, judged) for judged in (start, final))
+    has, energies = there & still, (np.asarray(data.energy), before, after)
     relative = []
     for energy in energies:
         means = np.array([energy[has & (group == g)].mean() if (has & (group == g)).any() else 0.0 for g in group])
@@ -263,6 +285,7 @@ def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
         f"Targets: {targets}. A deviation of its tolerance counts as one.",
         "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",
         *(f"{e.molecule.name}: {e.treated.statement}" for e in prepared.examples if e.treated is not None),
+        *(f"{e.molecule.name}: weight {weight_of(e)}." for e in prepared.examples if e.weights != Weights()),
     )
 
 

@@ -42,21 +42,31 @@ class Estimated:
     """For each kind that was read off Hessians, how its constants vary among the interactions of a row, by place."""
 
 
-def estimated(assignment: Assignment, examples: list[Example], name: str, rows: tuple[Row, ...]) -> Estimated:
+def estimated(
+    assignment: Assignment,
+    examples: list[Example],
+    name: str,
+    rows: tuple[Row, ...],
+    *,
+    left_out: frozenset[int] = frozenset(),
+) -> Estimated:
     """Return the values of a force field with the stretch and bend constants of these rows replaced by estimates.
 
-    A row's constant is the mean over all its interactions in all molecules. A negative mean is reported.
+    A row's constant is the mean over all its interactions in all molecules but those that are `left_out`, by their
+    number; rows of these alone keep their values. A negative mean is reported.
     """
     values = np.array(assignment.model.values)
     if name == "none":
         return Estimated(values, ())
     if name == "linear":
-        return _linear(assignment, examples, values, rows)
+        return _linear(assignment, examples, values, rows, left_out)
     method = ESTIMATES[name]
     found: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
     places: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
     starts = np.flatnonzero(np.diff(np.asarray(assignment.topology.molecule), prepend=-1))
     for m, (example, start) in enumerate(zip(examples, starts, strict=True)):
+        if m in left_out:
+            continue
         groups = {kind: _of_molecule(assignment, kind, m) for kind in found}
         result = _of_example(method, example, groups["stretch"][0] - start, groups["bend"][0] - start)
         for kind, constants in zip(found, result, strict=True):
@@ -111,7 +121,11 @@ def _of_example(method: Method, example: Example, pairs: np.ndarray, triples: np
 
 
 def _linear(
-    assignment: Assignment, examples: list[Example], values: Float[np.ndarray, " parameters"], rows: tuple[Row, ...]
+    assignment: Assignment,
+    examples: list[Example],
+    values: Float[np.ndarray, " parameters"],
+    rows: tuple[Row, ...],
+    left_out: frozenset[int],
 ) -> Estimated:
     """Solve for all constants that the Hessian is linear in, at the present reference values."""
     lacking = ", ".join(e.molecule.name for e in examples if e.treated is None)
@@ -126,9 +140,10 @@ def _linear(
     ]
     places = np.array([place for place, _ in linear], dtype=np.int64)
     lower = np.array([minimum for _, minimum in linear])
-    system = _system(assignment, examples, places)
+    system = _system(assignment, examples, places, left_out)
     if any(isinstance(e.policy, E) and e.is_saddle for e in examples):
-        under_c = _system(assignment, [e.under(e.policy.c) if isinstance(e.policy, E) else e for e in examples], places)
+        treated = [e.under(e.policy.c) if isinstance(e.policy, E) else e for e in examples]
+        under_c = _system(assignment, treated, places, left_out)
         held = bounded_least_squares(under_c, lower).values
         values[places] = refit_with_negatives_held(system, lower, held).values
     else:
@@ -136,10 +151,18 @@ def _linear(
     return Estimated(values, ())
 
 
-def _system(assignment: Assignment, examples: list[Example], places: Int[np.ndarray, " constants"]) -> LinearSystem:
+def _system(
+    assignment: Assignment,
+    examples: list[Example],
+    places: Int[np.ndarray, " constants"],
+    left_out: frozenset[int],
+) -> LinearSystem:
     treated = [e.treated for e in examples if e.treated is not None]
     positions = np.concatenate([e.reference.positions for e in examples])
-    return eigenmatrix_system(assignment.model, assignment.topology, jnp.asarray(positions), places, treated)
+    system = eigenmatrix_system(assignment.model, assignment.topology, jnp.asarray(positions), places, treated)
+    n_modes = np.array([len(one.eigenvalues) for one in treated])
+    used = np.repeat([m not in left_out for m in range(len(treated))], n_modes * (n_modes + 1) // 2)
+    return LinearSystem(system.design[used], system.target[used], system.weights[used])
 
 
 def _name(rows: tuple[Row, ...], place: int) -> str:
