@@ -25,7 +25,7 @@ from forgefield.fit.fit import Fit, fit, start
 from forgefield.fit.metrics import Metrics, judge
 from forgefield.fit.observation import Observation
 from forgefield.fit.sanity import not_stationary, unphysical
-from forgefield.fit.targets import AbstractTarget, Frequencies
+from forgefield.fit.targets import AbstractHeldTarget, Frequencies
 from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes, solver_of
 from forgefield.jobs.prepare import Prepared, prepare
 from forgefield.jobs.results import mean_geometry, record
@@ -72,7 +72,7 @@ class Setting:
             return prepare(path)
 
 
-class SortedFrequencies(AbstractTarget):
+class SortedFrequencies(AbstractHeldTarget):
     """Frequencies paired in ascending order, whatever their modes look like [cm⁻¹].
 
     A fit renews the matching for `Frequencies` only, so that here every mode keeps its rank.
