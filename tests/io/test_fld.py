@@ -143,6 +143,13 @@ def test_what_cannot_be_read_is_named_with_its_line(read, content, complaint):
         read(content)
 
 
+def test_substructure_after_one_without_a_pattern_is_still_read(read):
+    content = text().replace(" 9  C3-C3-00-1\n", "") + " 9  C3C3\n-2\n-3\n"
+
+    with pytest.raises(InputError, match=r"(?s)line 21: section -2 .*line 23: .* has no pattern.*line 25: .* no bond"):
+        read(content)
+
+
 def test_all_offending_lines_are_listed(read):
     with pytest.raises(InputError, match=r"(?s)line 16.*line 17"):
         read(text(STRETCH[:33] + "\n" + STRETCH[:8] + "\n"))

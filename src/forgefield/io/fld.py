@@ -159,8 +159,8 @@ def _open_section(reader: _Reader, name: str) -> None:
             raise InputError(f"the header before this section does not give {missing}")
         reader.scales = column_scales(reader.header.factors)
     if name == _SUBSTRUCTURE:
-        _close_substructure(reader)
-        reader.inside = _OpenSubstructure()
+        reader.section = name
+        _close_substructure(reader, following=_OpenSubstructure())
     elif reader.inside is not None and (name != _ROWS or reader.inside.pattern is None):
         raise InputError(f"section {name} where a substructure needs its pattern (9 …) and then its rows (-2)")
     reader.section = name
@@ -206,8 +206,8 @@ def _row(reader: _Reader, line: str) -> None:
         inside.rows.append(substructure_row(reader.interaction_row(), reader.scales, len(inside.pattern)))
 
 
-def _close_substructure(reader: _Reader) -> None:
-    inside, reader.inside = reader.inside, None
+def _close_substructure(reader: _Reader, following: _OpenSubstructure | None = None) -> None:
+    inside, reader.inside = reader.inside, following
     if inside is None:
         return
     if inside.pattern is None:
