@@ -12,6 +12,9 @@ import jax.random as jr
 import numpy as np
 import pytest
 
+from forgefield.console import collect_seldom
+
+collect_seldom()
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -47,9 +47,9 @@ class Chunks(eqx.Module):
     place: Int[np.ndarray, " molecules"]
     """Where each molecule of the set stands among the molecules of all chunks."""
 
-    def gathered(self, found: Array | np.ndarray) -> Array:
+    def gathered(self, found):
         """Return what was found for the molecules of all chunks, [chunks, slots, ...], in the order of the set."""
-        return jnp.asarray(found).reshape(-1, *found.shape[2:])[self.place]
+        return found.reshape(-1, *found.shape[2:])[self.place]
 
     def dealt(self, given: Array) -> Array:
         """Return what is given for each molecule of the set for the molecules of all chunks, [chunks, slots, ...]."""
@@ -81,7 +81,7 @@ def chunks(data: TrainingSet, n_values: int, wanted: Int[np.ndarray, " columns"]
 
 def _stacked(parts: Sequence):
     """Return pytrees of one shape as one whose arrays have an axis more, in the memory of the device."""
-    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *parts)
+    return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *parts)
 
 
 class _ByMolecule:

@@ -295,6 +295,7 @@ def deviations_of(
     return target.deviations(relaxed, data)
 
 
+@compiled
 def total_count(target: AbstractTarget, data: TrainingSet) -> Float[Array, ""]:
     """Return the sum of what a target counts, by which its mean is taken; one where it counts nothing."""
     total = jnp.sum(target.counted(data))

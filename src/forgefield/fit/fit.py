@@ -105,8 +105,7 @@ def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: Le
     """Return the progress of a fit that has not begun."""
     n_starts = len(points)
     n_molecules, n_modes = problem.modes_shape
-    seen = _shapes(problem)
-    state = jax.vmap(lambda at: begin(at, seen, solver))(jnp.asarray(points))
+    state = _begun(problem, points, solver)
     if problem.relaxes:
         everywhere = jnp.broadcast_to(problem.chunks.data.positions, state.seen.positions.shape)
         state = eqx.tree_at(lambda state: state.seen.positions, state, everywhere)
@@ -236,6 +235,12 @@ def _bounds(problem: Problem):
     return (jnp.asarray(variables.lower) - prior.centre) / width, (jnp.asarray(variables.upper) - prior.centre) / width
 
 
+@compiled
+def _begun(problem: Problem, points: Float[Array | np.ndarray, "starts free"], solver: LevenbergMarquardt) -> State:
+    seen = _shapes(problem)
+    return jax.vmap(lambda at: begin(at, seen, solver))(jnp.asarray(points))
+
+
 def _shapes(problem: Problem) -> Seen:
     n_molecules, n_modes = problem.modes_shape
     modes = Modes(jnp.zeros((n_molecules, n_modes, n_modes)), jnp.zeros((n_molecules, n_modes)))
@@ -264,7 +269,7 @@ def matchings(
 ) -> Int[np.ndarray, "starts molecules modes"]:
     """Match the modes of each molecule for each start; padding is matched with itself."""
     data, gathered = problem.chunks.data, problem.chunks.gathered
-    reference, counts = np.asarray(gathered(data.eigenvalues)), np.asarray(gathered(data.has_mode)).sum(axis=1)
+    reference, counts = gathered(np.asarray(data.eigenvalues)), gathered(np.asarray(data.has_mode)).sum(axis=1)
     matching = np.tile(np.arange(reference.shape[1]), (len(overlaps), len(reference), 1))
     for m, n in enumerate(counts):
         matching[:, m, :n] = match_modes_of_models(overlaps[:, m, :n, :n], reference[m, :n], eigenvalues[:, m, :n])
@@ -285,7 +290,7 @@ def _ended(
     converged = np.asarray(again.converged)
     return Fit(
         at=progress.best_at[best],
-        quadratic=jax.tree.map(lambda leaf: leaf[best], again.quadratic),
+        quadratic=jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[best]), again.quadratic),
         success=bool(converged[best]) and n_accepted > 0 and not stopped,
         interrupted=bool(stopped),
         message=stopped or _message(progress, best, bool(converged[best]), solver),
@@ -321,7 +326,7 @@ def evaluated(
     """Return the cost and its derivatives at scaled variables, by the program of a fit from `n_starts` starts."""
     state = start(problem, np.tile(at, (n_starts, 1)), solver).state
     found = _step_all(problem, form, state, jnp.asarray(np.tile(matching, (n_starts, 1, 1))), solver)
-    return jax.tree.map(lambda leaf: leaf[0], found.quadratic)
+    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[0]), found.quadratic)
 
 
 def _message(progress: Progress, best: int, converged: bool, solver: LevenbergMarquardt) -> str:

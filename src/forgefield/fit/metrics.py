@@ -120,10 +120,10 @@ def _compare_modes(seen: Observation, m: int, example: Example) -> ModeCompariso
         return None
     n = len(example.treated.eigenvalues)
     reference = example.treated.eigenvalues
-    eigenvalues = np.asarray(seen.eigenvalues[m, :n])
-    overlaps = np.asarray(seen.mixing[m, :n, :n]) ** 2
+    eigenvalues = np.asarray(seen.eigenvalues)[m, :n]
+    overlaps = np.asarray(seen.mixing)[m, :n, :n] ** 2
     partner = match_modes(overlaps, reference, eigenvalues)
-    diagonal = np.diagonal(np.asarray(seen.eigenmatrix[m]))[:n]
+    diagonal = np.diagonal(np.asarray(seen.eigenmatrix)[m])[:n]
     frequencies = signed_frequencies(reference)
     floored = np.maximum(np.abs(frequencies), _FLOOR)
     counted = np.ones(n, dtype=bool)

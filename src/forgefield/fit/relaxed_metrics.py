@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from forgefield.fit.metrics import Judgement, Metrics, energy_deviations, judge
 from forgefield.fit.relaxed_targets import BondAngles, BondLengths, RelaxedStructures, Torsions, relaxed_observed
 from forgefield.fit.training import Example, TrainingSet
+from forgefield.models.compiled import compiled
 from forgefield.models.model import AbstractModel
 
 Judge = Callable[[AbstractModel, TrainingSet, list[Example]], Judgement]
@@ -18,9 +19,9 @@ _COORDINATES = {"bond_rmsd_a": BondLengths(1.0), "angle_rmsd_deg": BondAngles(1.
 
 def judge_geometries(model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
     """Return the metrics of a model, with those of the structures it relaxes to; energies are at the references."""
-    found = relaxed_observed(model, data)
+    found, deviations = _compared(model, data)
     judgement = judge(model, data, examples)
-    geometry = _geometry(found, data)
+    geometry = _geometry(found, data, deviations)
     each = tuple(
         replace(one, **{name: _rms(own[m]) for name, own in geometry.items()}) for m, one in enumerate(judgement.each)
     )
@@ -43,15 +44,23 @@ def judge_relaxed(model: AbstractModel, data: TrainingSet, examples: list[Exampl
     return replace(judgement, total=told(judgement.total, energies), each=each)
 
 
-def _geometry(found: RelaxedStructures, data: TrainingSet) -> dict[str, list[Float[np.ndarray, " values"]]]:
+@compiled
+def _compared(model: AbstractModel, data: TrainingSet) -> tuple[RelaxedStructures, dict[str, Array]]:
+    """Return the structures that a model relaxes to and their deviations, by the name of the metric."""
+    found = relaxed_observed(model, data)
+    return found, {name: target.deviations(found, data) for name, target in _COORDINATES.items()}
+
+
+def _geometry(
+    found: RelaxedStructures, data: TrainingSet, deviations: dict[str, Array]
+) -> dict[str, list[Float[np.ndarray, " values"]]]:
     """Return the deviations of each molecule by the name of their metric; none where it did not relax."""
     converged = np.asarray(found.converged)
-    deviations = {}
+    told = {}
     for name, target in _COORDINATES.items():
         known = np.asarray(target.internals(data).present) & converged[:, None]
-        own = np.asarray(target.deviations(found, data))
-        deviations[name] = [one[there] for one, there in zip(own, known, strict=True)]
-    return deviations
+        told[name] = [one[there] for one, there in zip(np.asarray(deviations[name]), known, strict=True)]
+    return told
 
 
 def _rms(values: Float[np.ndarray, " _"]) -> float | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.linalg import qr
 
 from forgefield.fit.charges import Charges
@@ -11,6 +11,7 @@ from forgefield.fit.cost import Problem, Quadratic
 from forgefield.fit.relaxed_targets import RelaxedEnergies
 from forgefield.fit.targets import AbstractTarget, Energies, OffDiagonal
 from forgefield.fit.training import TrainingSet
+from forgefield.models.compiled import compiled
 
 _UNDETERMINED = 1e-7
 """A direction whose singular value is below this fraction of the largest changes nothing that is measured."""
@@ -156,10 +157,18 @@ def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -
     Off-diagonal elements count none, relative energies one less than the molecules of a group, and charges one less
     than the atoms of a molecule, whose sum is given.
     """
-    total = sum(int((t.counted(data) > 0.0).sum()) for t in targets if not isinstance(t, OffDiagonal))
+    total = sum(
+        int(np.sum(counts)) for counts in _counts(tuple(t for t in targets if not isinstance(t, OffDiagonal)), data)
+    )
     charged = np.asarray(data.has_charges) & (np.asarray(data.weight) > 0.0)
     total -= sum(int(charged.sum()) for t in targets if isinstance(t, Charges))
     return total - sum(_groups(t, data) for t in targets if isinstance(t, Energies | RelaxedEnergies))
+
+
+@compiled
+def _counts(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Bool[Array, "molecules *values"], ...]:
+    """Return which values each target counts."""
+    return tuple(target.counted(data) > 0.0 for target in targets)
 
 
 def _groups(target: Energies | RelaxedEnergies, data: TrainingSet) -> int:

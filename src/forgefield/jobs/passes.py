@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -96,7 +95,7 @@ def run_passes(
 
         ended = _fitted(prepared, problem, progress or fresh, after)
         progress = None
-        values = np.asarray(changes.values(problem.model.values, jnp.asarray(_unscaled(problem, ended.at))))
+        values = changes.of_free(np.asarray(problem.model.values), _unscaled(problem, ended.at))
         done.append(Passed(stage, problem, changes, ended, values))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done

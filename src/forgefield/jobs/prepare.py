@@ -22,7 +22,7 @@ from forgefield.io.fld import read_fld
 from forgefield.jobs.charges import charge_warnings, with_charges
 from forgefield.jobs.choices import bonded_terms, chosen_formats, targets, van_der_waals
 from forgefield.jobs.load import Loaded, Skipped, force_field_file, load
-from forgefield.jobs.starting import estimated, prior, starting_values, trained_rows, what_changes, with_values
+from forgefield.jobs.starting import estimated, prior, trained_rows, what_changes, with_values
 from forgefield.jobs.threads import one_thread_a_matrix
 from forgefield.jobs.writing import formats_to_write
 from forgefield.models.rows import Row
@@ -121,7 +121,7 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
     found = estimated(laid, examples, file.forcefield.estimate, rows)
     changes = what_changes(laid, rows, file.forcefield)
     charged = charge_warnings(file, laid, examples, changes)
-    values = starting_values(found.values, changes)
+    values = changes.within(found.values)
     assignment = with_values(laid, values)
     data = training_set(assignment.topology, examples)
     _require_weight(file, examples, data)

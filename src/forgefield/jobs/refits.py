@@ -11,7 +11,7 @@ from forgefield.fit.validation import Shares, shares
 from forgefield.jobs.passes import Passed, Stage, run_passes
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.relaxed_results import judge_fitted
-from forgefield.jobs.starting import estimated, starting_values, with_values
+from forgefield.jobs.starting import estimated, with_values
 from forgefield.models.rows import Row
 from forgefield.molecules.measure import angles, lengths
 
@@ -160,7 +160,7 @@ def start_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " para
     laid = with_values(prepared.laid, _geometry_without(prepared, molecule))
     section = prepared.file.forcefield
     found = estimated(laid, prepared.examples, section.estimate, prepared.rows, left_out=frozenset({molecule}))
-    return starting_values(found.values, prepared.changes())
+    return prepared.changes().within(found.values)
 
 
 def _geometry_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " parameters"]:

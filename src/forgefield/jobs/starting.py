@@ -199,11 +199,6 @@ def what_changes(
     return found
 
 
-def starting_values(values: Float[np.ndarray, " parameters"], changes: Trainable) -> Float[np.ndarray, " parameters"]:
-    """Return the values with bounds and ties applied."""
-    return np.asarray(changes.values(jnp.asarray(values), jnp.asarray(changes.free(values))))
-
-
 def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None) -> tuple[Row, ...]:
     """Return the rows that a fit may change; van der Waals rows only where a pattern names them."""
     if patterns is None:

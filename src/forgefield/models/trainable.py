@@ -33,6 +33,18 @@ class Trainable:
         """Return all values of the model for these free variables, the others as in `start`."""
         return start.at[self.places].set(self.matrix @ free + self.offset)
 
+    def within(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " parameters"]:
+        """Return the values with bounds and ties applied."""
+        return self.of_free(values, self.free(values))
+
+    def of_free(
+        self, start: Float[np.ndarray, " parameters"], free: Float[np.ndarray, " free"]
+    ) -> Float[np.ndarray, " parameters"]:
+        """Return what `values` does, outside of compiled programs."""
+        result = np.array(start)
+        result[self.places] = self.matrix @ free + self.offset
+        return result
+
     def free(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " free"]:
         """Return the free variables that these values of a model stand for, inside the bounds."""
         return np.clip(np.asarray(values)[self.places][self.leaders], self.lower, self.upper)
