@@ -49,6 +49,7 @@ def test_slopes_by_each_kind_of_parameter_match_central_differences(structure):
     assert {kind for kind, _ in chosen} >= {"stretch", "bond_moment", "bend", "bend_bend", "torsion", "vdw"}
 
 
+@pytest.mark.slow
 def test_forces_have_no_net_force_and_no_net_torque(structure):
     molecule, assignment = structure
     x = jnp.asarray(molecule.positions)

@@ -73,6 +73,7 @@ def test_difference_of_the_van_der_waals_totals_is_all_in_pairs_beyond_the_cutof
     assert abs(sum(p.energy_deviation for p in pairs)) < 0.02
 
 
+@pytest.mark.slow
 def test_structures_without_a_listing_use_no_row_that_those_with_one_did_not(file, molecules):
     listed = assign_mm3(molecules[: len(LISTED)], file)
     all_nine = assign_mm3(molecules, file)

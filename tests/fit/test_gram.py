@@ -51,6 +51,7 @@ def test_form_is_the_cost_with_its_derivatives(all_linear, atoms, monkeypatch):
     np.testing.assert_allclose(found.normal, expected.normal, atol=1e-10 * np.abs(expected.normal).max())
 
 
+@pytest.mark.slow
 def test_fits_with_and_without_the_form_end_at_the_same_place(ch3f, problem_of):
     problem = problem_of(ch3f(LINEAR, strength=0.01))
     points = spread_starts(problem, 3, seed=1)

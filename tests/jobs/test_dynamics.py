@@ -55,6 +55,7 @@ def test_trajectory_holds_energy_forces_and_velocities_of_every_frame(forgefield
     assert told["files"] == [str(output), str(checkpoint_of(output))]
 
 
+@pytest.mark.slow
 def test_interrupted_run_continues_as_if_there_had_been_no_interruption(field, tmp_path):
     settings = DynamicsSettings(200, "nvt", replicas=2, every=10, seed=4)
     whole, parts = tmp_path / "whole.xyz", tmp_path / "parts.xyz"
@@ -167,6 +168,7 @@ def test_force_field_without_the_molecule_is_told(forgefield, field, tmp_path):
     assert "no.fld: there is no such file" in absent.stderr
 
 
+@pytest.mark.slow
 def test_neural_model_of_a_file_moves_molecules_too(forgefield, tmp_path):
     design = Design((1, 6, 9), SineBasis(6, 4.0), QuinticEnvelope(), 0.01 * units.ELECTRONVOLT)
     write_painn(tmp_path / "model.safetensors", painn(jr.key(0), design, Size(8, 1, 6)))

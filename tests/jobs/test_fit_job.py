@@ -166,6 +166,7 @@ def test_frequencies_alone_leave_parameters_of_fluoromethane_open(project):
     assert all(name in warning for name in open_)
 
 
+@pytest.mark.slow
 def test_energy_of_rotation_determines_only_the_threefold_term_of_ethane(project):
     path = project(ETHANE)
 

@@ -76,6 +76,7 @@ def test_c_makes_the_breaking_bond_stiff(passes):
     assert stiff > 10.0 * soft
 
 
+@pytest.mark.slow
 def test_e_holds_what_came_out_negative_at_its_estimate_under_c(passes):
     prepared, ended = passes("E")
 

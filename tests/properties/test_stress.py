@@ -53,6 +53,7 @@ def test_stress_is_the_slope_of_the_energy_under_finite_strain(model, positions,
     np.testing.assert_allclose(found, found.T, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_doubled_cell_has_twice_the_energy_and_the_same_forces_and_stress(model, positions):
     double = np.concatenate([positions, positions + CELL[0]])
     large = CELL * np.array([[2.0], [1.0], [1.0]])

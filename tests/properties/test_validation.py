@@ -79,6 +79,7 @@ def test_forces_and_torques_of_each_molecule_balance(model, positions):
     np.testing.assert_allclose(net_torques(model, TOPOLOGY, positions), 0.0, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_pairs_pull_each_other_with_opposite_forces_that_add_up(model, positions):
     pairs = pair_forces(model, TOPOLOGY, jnp.asarray(positions))
 

@@ -108,6 +108,7 @@ def test_page_holds_one_copy_of_the_script_and_reaches_no_network(record, butane
     assert len(page) - len(fit_report(record)) < 620_000
 
 
+@pytest.mark.slow
 def test_structures_are_drawn_when_they_are_opened(record, butane, stretched, tmp_path):
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
