@@ -26,7 +26,7 @@ from forgefield.fit.cost import Problem, quadratic
 from forgefield.fit.fit import Progress
 from forgefield.fit.metrics import Judgement
 from forgefield.fit.relaxed_cost import add_relaxed
-from forgefield.fit.relaxed_metrics import judge_relaxed
+from forgefield.fit.relaxed_metrics import RelaxedJudge
 from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.passes import Stage
 from forgefield.jobs.prepare import Prepared, prepare
@@ -110,13 +110,13 @@ def told(_: Stage, progress: Progress) -> None:
 def published(folder: Path) -> Figures:
     """Judge the published force field by the same measure."""
     prepared = prepare(nine(folder, "rh_hyd_enamide_final.fld", "none", 1))
-    return figures_of(prepared, judge_relaxed(prepared.assignment.model, prepared.data, prepared.examples))
+    return figures_of(prepared, RelaxedJudge()(prepared.assignment.model, prepared.data, prepared.examples))
 
 
 def evaluation(problem: Problem) -> Callable:
     """Return the compiled objective with its gradient and Gauss-Newton matrix, which also returns the structures."""
     matching = jnp.tile(jnp.arange(problem.modes_shape[1]), (problem.modes_shape[0], 1))
-    return compiled(lambda at, x: add_relaxed(problem, at, quadratic(problem, at, matching)[0], x))
+    return compiled(lambda at, x: add_relaxed(problem, at, quadratic(problem, at, matching)[0], x, matching)[:2])
 
 
 def timed(problem: Problem) -> Figures:

@@ -103,7 +103,13 @@ class Target(Section):
     weight: float = Field(default=1.0, gt=0.0)
 
 
-class EigenmatrixTarget(Target):
+class CurvatureTarget(Target):
+    """Of the Hessian at the reference geometries, or at the structures that the force field relaxes to."""
+
+    at: Literal["reference", "relaxed"] = "reference"
+
+
+class EigenmatrixTarget(CurvatureTarget):
     """Diagonal with its tolerance [cm⁻¹]; `off_diagonal` is a second target."""
 
     off_diagonal: float | None = Field(default=None, gt=0.0)
@@ -132,8 +138,8 @@ class TargetsSection(Section):
     """What the force field should reproduce."""
 
     eigenmatrix: EigenmatrixTarget | None = None
-    frequencies: Target | None = None
-    hessian: Target | None = None
+    frequencies: CurvatureTarget | None = None
+    hessian: CurvatureTarget | None = None
     charges: ChargesTarget | None = None
     forces: Target | None = None
     energy: EnergyTarget | None = None
@@ -143,6 +149,19 @@ class TargetsSection(Section):
     """degrees"""
     torsion: RelaxedTarget | None = None
     """degrees, the shorter way round"""
+    positions: RelaxedTarget | None = None
+    """Å, after superposition on the reference"""
+
+    @property
+    def curvatures(self) -> tuple[CurvatureTarget, ...]:
+        """Those of the Hessian."""
+        return tuple(t for t in (self.eigenmatrix, self.frequencies, self.hessian) if t is not None)
+
+    @property
+    def geometry(self) -> tuple[RelaxedTarget, ...]:
+        """Those of the relaxed structures themselves."""
+        asked = self.bond_length, self.bond_angle, self.torsion, self.positions
+        return tuple(t for t in asked if t is not None)
 
 
 class PriorSection(Section):
@@ -223,11 +242,14 @@ def _known_keys(location: tuple) -> list[str]:
         "molecules.mode_weights": BandSection,
         "targets": TargetsSection,
         "targets.eigenmatrix": EigenmatrixTarget,
+        "targets.frequencies": CurvatureTarget,
+        "targets.hessian": CurvatureTarget,
         "targets.charges": ChargesTarget,
         "targets.energy": EnergyTarget,
         "targets.bond_length": RelaxedTarget,
         "targets.bond_angle": RelaxedTarget,
         "targets.torsion": RelaxedTarget,
+        "targets.positions": RelaxedTarget,
         "fit": FitSection,
         "fit.prior": PriorSection,
     }

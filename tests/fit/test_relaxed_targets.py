@@ -10,7 +10,7 @@ from forgefield.fit.cost import gauss_newton, linearise, quadratic, total_count
 from forgefield.fit.fit import fit, start
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fit.relaxed_cost import add_relaxed, linearise_relaxed
-from forgefield.fit.relaxed_metrics import judge_relaxed
+from forgefield.fit.relaxed_metrics import RelaxedJudge
 from forgefield.fit.relaxed_targets import BondAngles, RelaxedEnergies, Torsions, relaxed_observed
 from forgefield.jobs.relaxed_results import lost, structures
 from forgefield.molecules.measure import dihedrals
@@ -99,13 +99,27 @@ def test_only_stationary_references_are_compared(three):
     assert float(np.sum(RelaxedEnergies(1.0).counted(data))) == 0.0
 
 
+def _summed(problem, matching):
+    """The cost with its derivatives, summed chunk by chunk."""
+    return jax.jit(lambda at, x: add_relaxed(problem, at, quadratic(problem, at, matching)[0], x, matching)[0])
+
+
+def _squared(problem, matching):
+    """The same from residuals and their Jacobian."""
+
+    def found(at, x):
+        return gauss_newton(linearise_relaxed(problem, at, linearise(problem, at, matching), x, matching))
+
+    return jax.jit(found)
+
+
 @pytest.mark.slow
 def test_gradient_through_the_relaxation_is_that_of_central_differences(mixed, generator):
     matching = jnp.arange(9)[None]
-    evaluate = jax.jit(lambda at, x: add_relaxed(mixed, at, quadratic(mixed, at, matching)[0], x))
+    evaluate = jax.jit(lambda at, x: add_relaxed(mixed, at, quadratic(mixed, at, matching)[0], x, matching))
     at, direction = jnp.asarray(0.3 * generator.normal(size=(2, mixed.n_free)))
 
-    found, relaxed = evaluate(at, mixed.chunks.data.positions)
+    found, relaxed, _ = evaluate(at, mixed.chunks.data.positions)
 
     up, down = (evaluate(at + step * direction, relaxed)[0].cost for step in (1e-5, -1e-5))
     np.testing.assert_allclose(found.gradient @ direction, (up - down) / 2e-5, rtol=1e-6)
@@ -117,10 +131,9 @@ def test_residuals_and_their_jacobian_make_the_same_cost(three, problem_of):
     positions, matching = jnp.asarray(problem.chunks.data.positions), jnp.zeros(problem.modes_shape, int)
     at = jnp.full(problem.n_free, 0.05)
 
-    summed, _ = jax.jit(lambda at: add_relaxed(problem, at, quadratic(problem, at, matching)[0], positions))(at)
-    linear = jax.jit(lambda at: linearise_relaxed(problem, at, linearise(problem, at, matching), positions))(at)
+    summed = _summed(problem, matching)(at, positions)
+    again = _squared(problem, matching)(at, positions)
 
-    again = gauss_newton(linear)
     np.testing.assert_allclose(again.cost, summed.cost, rtol=1e-10)
     np.testing.assert_allclose(again.gradient, summed.gradient, rtol=1e-8, atol=1e-10)
     np.testing.assert_allclose(again.normal, summed.normal, rtol=1e-8, atol=1e-8)
@@ -144,7 +157,7 @@ def _fitted(prepared, data):
     problem = replace(problem, counts=tuple(total_count(target, data) for target in problem.targets))
     ended = fit(problem, start(problem, np.zeros((1, problem.n_free)), SOLVER), SOLVER)
     values = problem.prior.centre + problem.prior.width * ended.at
-    return ended, judge_relaxed(problem.model_at(values), data, prepared.examples)
+    return ended, RelaxedJudge()(problem.model_at(values), data, prepared.examples)
 
 
 @pytest.mark.slow

@@ -102,7 +102,7 @@ def test_damaged_file_ends_in_a_result_or_a_clear_error(originals, mutations, ch
 
 
 @pytest.mark.slow
-@settings(max_examples=500, **FIXTURE_IS_FIXED)
+@settings(max_examples=150, **FIXTURE_IS_FIXED)
 @given(MUTATIONS)
 def test_every_damaged_file_ends_well_many_times(originals, mutations):
     read, texts, folder = originals

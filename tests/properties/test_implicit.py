@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from forgefield.models.forcefield import select
+from forgefield.models.third_derivatives import curvature_slopes
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.implicit import (
     answers,
     bond_angles,
     bond_lengths,
-    curvature_answers,
     response,
     superposed_response,
     torsions,
@@ -53,7 +53,7 @@ def observe(model, setting, positions, change):
         slopes[name] = moved.reshape(topology.n_molecules, -1, 3)[topology.molecule, topology.slot]
     hessian = model.hessian(topology, laid)
     values["eigenmatrix"] = jnp.einsum("mik,mij,mjk->mk", setting.modes, hessian, setting.modes, optimize="optimal")
-    slopes["eigenmatrix"] = curvature_answers(model, topology, laid, setting.modes, moved)[:, 0]
+    slopes["eigenmatrix"] = (moved @ curvature_slopes(model, topology, laid, setting.modes))[:, 0]
     values["energy"] = model.energy(topology, positions)
     slopes["energy"] = jnp.zeros(topology.n_molecules)
     roots = jnp.zeros((topology.n_molecules, topology.n_max)).at[topology.molecule, topology.slot].set(setting.masses)
@@ -63,7 +63,7 @@ def observe(model, setting, positions, change):
     # Degenerate modes are not smooth one by one, sums of powers of all eigenvalues are.
     values["traces"] = jnp.stack([eigenvalues.sum(axis=1), (eigenvalues**2).sum(axis=1)])
     own = weights[:, :, None] * vectors
-    along = curvature_answers(model, topology, positions, own, change)[:, 0]
+    along = (change @ curvature_slopes(model, topology, positions, own))[:, 0]
     slopes["traces"] = jnp.stack([along.sum(axis=1), (2.0 * eigenvalues * along).sum(axis=1)])
     return values, slopes, eigenvalues, own
 

@@ -146,6 +146,7 @@ class _Cutter:
             data,
             topology=self._topology(members, atoms),
             positions=positions,
+            masses=np.concatenate([np.asarray(data.masses)[atoms], np.ones(spare)]),
             gradient=_extended(np.asarray(data.gradient)[atoms], spare),
             charges=_extended(np.asarray(data.charges)[atoms], spare),
             relaxation=jax.tree.map(of_molecules, data.relaxation),

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Int
 
 from forgefield.fit.chunks import Chunks
 from forgefield.fit.observation import Observation, observe
-from forgefield.fit.relaxed_targets import RELAXED, AbstractRelaxedTarget, RelaxedEnergies, RelaxedStructures
+from forgefield.fit.relaxed_curvatures import RELAXED, AtRelaxed
+from forgefield.fit.relaxed_targets import AbstractRelaxedTarget, RelaxedEnergies, RelaxedStructures
 from forgefield.fit.targets import AbstractLocalTarget, AbstractTarget, Energies, Frequencies, Matching
 from forgefield.fit.training import FloatArray, KnownEnergies, TrainingSet
 from forgefield.models.compiled import compiled
@@ -91,6 +92,11 @@ class Problem(eqx.Module):
     @property
     def uses_matching(self) -> bool:
         """Whether any target compares matched modes."""
+        return self.matches_reference or any(isinstance(t, AtRelaxed) and t.is_matched for t in self.targets)
+
+    @property
+    def matches_reference(self) -> bool:
+        """Whether modes at the reference geometries are matched."""
         return any(isinstance(target, Frequencies) for target in self.targets)
 
     @property
@@ -122,6 +128,11 @@ class Modes(eqx.Module):
     """|q_a · v_b|² of reference mode a and model mode b."""
     eigenvalues: Float[Array, "molecules modes"]
     """Of the model [kcal/mol/Å²/amu], ascending; padding last."""
+
+
+def modes_of(seen: Observation) -> Modes:
+    """Return what the renewal of a matching needs of what was observed."""
+    return Modes(seen.mixing**2, seen.eigenvalues)
 
 
 class Linearised(eqx.Module):
@@ -194,7 +205,7 @@ def _of_chunk(
     )
     relative = any(isinstance(target, Energies) for target in problem.targets)
     energies = (seen.energy, selection.spread(sensitivities.energy())) if relative else None
-    return share, energies, Modes(seen.mixing**2, seen.eigenvalues) if problem.uses_matching else None
+    return share, energies, modes_of(seen) if problem.matches_reference else None
 
 
 def _of_energies(
@@ -226,7 +237,7 @@ def linearise(problem: Problem, scaled: Float[Array, " free"], matching: Matchin
                 slopes = target.slopes(seen, sensitivities, data, matching) * scale[:, None, :]
                 found.append((target.deviations(seen, data, matching) * scale, selection.spread(slopes)))
         energies = (seen.energy, selection.spread(sensitivities.energy())) if relative else None
-        return found, energies, Modes(seen.mixing**2, seen.eigenvalues) if problem.uses_matching else None
+        return found, energies, modes_of(seen) if problem.matches_reference else None
 
     relative = any(isinstance(target, Energies) for target in problem.targets)
     dealt = problem.chunks.data, problem.chunks.selection, problem.chunks.dealt(matching)
@@ -290,8 +301,10 @@ def deviations_of(
     """Return model minus reference for any target but energies at the reference geometries."""
     if isinstance(target, AbstractLocalTarget):
         return target.deviations(seen, data, matching)
-    assert isinstance(target, AbstractRelaxedTarget | RelaxedEnergies)
     assert relaxed is not None
+    if isinstance(target, AtRelaxed):
+        return target.deviations(relaxed, data, matching)
+    assert isinstance(target, AbstractRelaxedTarget | RelaxedEnergies)
     return target.deviations(relaxed, data)
 
 

@@ -199,7 +199,8 @@ def _step_all(problem: Problem, form: Gram | None, state: State, matching, solve
             found, modes = quadratic(problem, at, matching) if form is None else (form.quadratic(problem, at), None)
             positions = state.seen.positions
             if problem.relaxes:
-                found, positions = add_relaxed(problem, at, found, positions)
+                found, positions, own = add_relaxed(problem, at, found, positions, matching)
+                modes = modes if own is None else own
             return found, Seen(modes, positions)
 
         return step(state, evaluate, lower, upper, solver)

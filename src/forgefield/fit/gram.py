@@ -21,7 +21,7 @@ from scipy import sparse
 from forgefield.fit.cost import Problem, Quadratic, residual_scale, with_prior
 from forgefield.fit.monomials import Monomial, Monomials, gathered, is_polynomial, monomials_of
 from forgefield.fit.observation import Observation, observed
-from forgefield.fit.relaxed_targets import RELAXED
+from forgefield.fit.relaxed_curvatures import RELAXED
 from forgefield.fit.targets import AbstractLocalTarget, AbstractStreamedTarget, Diagonal, Energies, Forces
 from forgefield.fit.training import FloatArray, TrainingSet
 from forgefield.models.blocks import derivatives_of_coordinates, local

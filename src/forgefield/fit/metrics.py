@@ -93,10 +93,13 @@ class Judgement:
         return matching
 
 
-def judge(model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
-    """Return the metrics of a model at the reference geometries."""
+def judge(
+    model: AbstractModel, data: TrainingSet, examples: list[Example], *, vibrating: Observation | None = None
+) -> Judgement:
+    """Return the metrics of a model at the reference geometries; modes are those that were seen `vibrating`, if any."""
     seen = observed(model, data)
-    modes = tuple(_compare_modes(seen, m, example) for m, example in enumerate(examples))
+    at = seen if vibrating is None else vibrating
+    modes = tuple(_compare_modes(at, m, example) for m, example in enumerate(examples))
     forces = _force_deviations(seen, data)
     energies = energy_deviations(np.asarray(seen.energy), data, np.asarray(data.has_energy))
     charges = _charge_deviations(seen, data)

@@ -1,12 +1,14 @@
 """How well the structures that a model relaxes to agree with the reference's."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.fit.metrics import Judgement, Metrics, energy_deviations, judge
+from forgefield.fit.relaxed_curvatures import superposed
 from forgefield.fit.relaxed_targets import BondAngles, BondLengths, RelaxedStructures, Torsions, relaxed_observed
 from forgefield.fit.training import Example, TrainingSet
 from forgefield.models.compiled import compiled
@@ -17,37 +19,52 @@ _COORDINATES = {"bond_rmsd_a": BondLengths(1.0), "angle_rmsd_deg": BondAngles(1.
 """The targets that measure the deviations behind each metric."""
 
 
-def judge_geometries(model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
-    """Return the metrics of a model, with those of the structures it relaxes to; energies are at the references."""
-    found, deviations = _compared(model, data)
-    judgement = judge(model, data, examples)
-    geometry = _geometry(found, data, deviations)
-    each = tuple(
-        replace(one, **{name: _rms(own[m]) for name, own in geometry.items()}) for m, one in enumerate(judgement.each)
-    )
-    total = {name: _rms(np.concatenate([np.zeros(0), *own])) for name, own in geometry.items()}
-    return replace(judgement, total=replace(judgement.total, **total), each=each, relaxed=found)
+@dataclass(frozen=True)
+class RelaxedJudge:
+    """Judges a model by the structures it relaxes to."""
+
+    energies: bool = True
+    """Of the relaxed structures; otherwise of the reference geometries."""
+    curvatures: bool = False
+    """Of the relaxed structures, where a molecule has one; otherwise of the reference geometries."""
+
+    def __call__(self, model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
+        """Return the metrics of a model."""
+        found, deviations = _compared(model, data, self.curvatures)
+        at = None if found.superposed is None else found.superposed.seen
+        judgement = judge(model, data, examples, vibrating=at)
+        geometry = _geometry(found, data, deviations)
+        each = tuple(
+            replace(one, **{name: _rms(own[m]) for name, own in geometry.items()})
+            for m, one in enumerate(judgement.each)
+        )
+        pooled = {name: _rms(np.concatenate([np.zeros(0), *own])) for name, own in geometry.items()}
+        total = replace(judgement.total, **pooled)
+        if self.energies:
+            total, each = _with_energies(found, data, total, each)
+        return replace(judgement, total=total, each=each, relaxed=found)
 
 
-def judge_relaxed(model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
-    """Return the metrics of a model, those of geometries and energies at the structures it relaxes to."""
-    judgement = judge_geometries(model, data, examples)
-    found = judgement.relaxed
-    assert found is not None
+def _with_energies(
+    found: RelaxedStructures, data: TrainingSet, total: Metrics, each: tuple[Metrics, ...]
+) -> tuple[Metrics, tuple[Metrics, ...]]:
+    """Return metrics with the energies of the relaxed structures."""
     there = np.asarray(data.has_energy) & np.asarray(found.converged)
     energies = energy_deviations(np.asarray(found.energy), data, there)
 
     def told(one: Metrics, deviations: Float[np.ndarray, " _"]) -> Metrics:
         return replace(one, energy_rmsd_kcal_mol=_rms(deviations[np.isfinite(deviations)]))
 
-    each = tuple(told(one, energies[m : m + 1]) for m, one in enumerate(judgement.each))
-    return replace(judgement, total=told(judgement.total, energies), each=each)
+    return told(total, energies), tuple(told(one, energies[m : m + 1]) for m, one in enumerate(each))
 
 
 @compiled
-def _compared(model: AbstractModel, data: TrainingSet) -> tuple[RelaxedStructures, dict[str, Array]]:
+def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tuple[RelaxedStructures, dict[str, Array]]:
     """Return the structures that a model relaxes to and their deviations, by the name of the metric."""
     found = relaxed_observed(model, data)
+    if curvatures:
+        nothing = jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max))
+        found, _ = superposed(model, data, found, nothing)
     return found, {name: target.deviations(found, data) for name, target in _COORDINATES.items()}
 
 

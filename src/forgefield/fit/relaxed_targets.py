@@ -8,13 +8,23 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from forgefield import units
+from forgefield.fit.observation import Observation
 from forgefield.fit.relaxation import Internals
 from forgefield.fit.targets import AbstractTarget, Energies
 from forgefield.fit.training import KnownEnergies, TrainingSet
 from forgefield.models.compiled import compiled
 from forgefield.models.model import AbstractModel, AbstractSensitivities
-from forgefield.properties.implicit import Change, bond_angles, bond_lengths, response, torsions, turned
+from forgefield.properties.implicit import (
+    Change,
+    bond_angles,
+    bond_lengths,
+    response,
+    superposed_response,
+    torsions,
+    turned,
+)
 from forgefield.properties.relax import Limits, Relaxed, search
+from forgefield.properties.rigid import by_molecule, present
 
 _MAX_ITERATIONS = 60
 _NOWHERE = ((0.0, 0.0, 0.0), (1.5, 0.0, 0.0), (2.0, 1.4, 0.0), (2.5, 1.6, 1.3))
@@ -27,6 +37,17 @@ _SOFT = 5.0
 """kcal/mol/Å: forces well above it pull no more."""
 
 
+class Superposed(eqx.Module):
+    """What a model says of its relaxed structures, superposed on the reference's by mass."""
+
+    positions: Float[Array, "atoms 3"]
+    """Å"""
+    seen: Observation
+    """The eigenmatrix is that of the reference's modes, the eigenvalues are those of the relaxed structures."""
+    vibrations: Float[Array, "molecules coordinates modes"]
+    """A basis of the vibrations of the relaxed structures, like `TrainingSet.modes`."""
+
+
 class RelaxedStructures(eqx.Module):
     """What a model says of a training set at the structures it relaxes to."""
 
@@ -37,6 +58,8 @@ class RelaxedStructures(eqx.Module):
     converged: Bool[Array, " molecules"]
     failure: Int[Array, " molecules"]
     """A member of `Failure`; of molecules that were not to relax it says nothing."""
+    superposed: Superposed | None = None
+    """None where no target asks."""
 
 
 def relaxed_structures(
@@ -81,6 +104,20 @@ def relaxed_observed(model: AbstractModel, data: TrainingSet) -> RelaxedStructur
 
 
 class AbstractRelaxedTarget(AbstractTarget):
+    """What the relaxed structures look like, against those of the reference."""
+
+    @abc.abstractmethod
+    def deviations(self, found: RelaxedStructures, data: TrainingSet) -> Float[Array, "molecules values"]:
+        """Model minus reference; zero where a molecule did not relax."""
+
+    @abc.abstractmethod
+    def slopes(
+        self, found: RelaxedStructures, data: TrainingSet, change: Change
+    ) -> Float[Array, "molecules own values"]:
+        """Derivative of the deviations where the positions change by each column of `change`."""
+
+
+class AbstractInternalTarget(AbstractRelaxedTarget):
     """Internal coordinates of the relaxed structures against those of the reference."""
 
     @abc.abstractmethod
@@ -123,7 +160,7 @@ class AbstractRelaxedTarget(AbstractTarget):
         return jnp.where(known, values, 0.0), jnp.where(known[:, :, None, None], first, 0.0)
 
 
-class BondLengths(AbstractRelaxedTarget):
+class BondLengths(AbstractInternalTarget):
     """Lengths of bonds in the relaxed structure [Å]."""
 
     tolerance: float
@@ -151,7 +188,7 @@ class BondLengths(AbstractRelaxedTarget):
         return values - reference, first
 
 
-class BondAngles(AbstractRelaxedTarget):
+class BondAngles(AbstractInternalTarget):
     """Angles between bonds in the relaxed structure [°]."""
 
     tolerance: float
@@ -179,7 +216,7 @@ class BondAngles(AbstractRelaxedTarget):
         return (values - reference) / units.DEGREE, first / units.DEGREE
 
 
-class Torsions(AbstractRelaxedTarget):
+class Torsions(AbstractInternalTarget):
     """Dihedral angles along chains of bonds in the relaxed structure, the shorter way round [°]."""
 
     tolerance: float
@@ -205,6 +242,47 @@ class Torsions(AbstractRelaxedTarget):
         """Deviations of dihedral angles from their reference, and derivatives by the positions of their atoms."""
         values, first = torsions(positions, atoms)
         return turned(values, reference) / units.DEGREE, first / units.DEGREE
+
+
+class AtomPositions(AbstractRelaxedTarget):
+    """Cartesian coordinates of the relaxed structure, superposed on the reference with all atoms alike [Å]."""
+
+    tolerance: float
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """Its name in files and reports."""
+        return "positions"
+
+    @property
+    def unit(self) -> str:
+        """Unit of its deviations."""
+        return "Å"
+
+    def counted(self, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
+        """The weight of the molecule for each coordinate of a molecule whose reference is stationary."""
+        weight = jnp.where(jnp.asarray(data.relaxation.wanted), jnp.asarray(data.weight), 0.0)
+        return jnp.where(jnp.repeat(present(data.topology), 3, axis=1), weight[:, None], 0.0)
+
+    def deviations(self, found: RelaxedStructures, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
+        """Model minus reference; zero where a molecule did not relax."""
+        laid, _ = self._superposed(found, data, jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max)))
+        apart = by_molecule(data.topology, laid - jnp.asarray(data.positions))
+        return jnp.where(found.converged[:, None], apart.reshape(apart.shape[0], -1), 0.0)
+
+    def slopes(
+        self, found: RelaxedStructures, data: TrainingSet, change: Change
+    ) -> Float[Array, "molecules own coordinates"]:
+        """Derivative of the deviations where the positions change by each column of `change`."""
+        _, moved = self._superposed(found, data, change)
+        return jnp.where(found.converged[:, None, None], moved, 0.0)
+
+    def _superposed(
+        self, found: RelaxedStructures, data: TrainingSet, change: Change
+    ) -> tuple[Float[Array, "atoms 3"], Change]:
+        even = jnp.ones(data.topology.n_atoms)
+        return superposed_response(data.topology, found.positions, jnp.asarray(data.positions), even, change)
 
 
 class RelaxedEnergies(AbstractTarget):
@@ -240,9 +318,6 @@ class RelaxedEnergies(AbstractTarget):
         """Energy minus the reference's, less the mean of that over the group; zero where a molecule did not relax."""
         known = self.known(data.energies, found.converged)
         return jnp.where(known.has_energy, self.relative.deviations(found.energy, known), 0.0)
-
-
-RELAXED = AbstractRelaxedTarget, RelaxedEnergies
 
 
 def answering(

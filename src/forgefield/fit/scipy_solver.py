@@ -173,7 +173,7 @@ def _linearised(problem: Problem, at, matching) -> Linearised:
     if not problem.relaxes:
         return found
     # Always from the references, so that the residuals do not depend on where SciPy has been before.
-    return linearise_relaxed(problem, at, found, jnp.asarray(problem.chunks.data.positions))
+    return linearise_relaxed(problem, at, found, jnp.asarray(problem.chunks.data.positions), matching)
 
 
 def _with(array, s: int, value) -> np.ndarray:

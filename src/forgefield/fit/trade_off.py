@@ -11,7 +11,7 @@ from forgefield.fit.cost import Problem, Quadratic
 from forgefield.fit.fit import Fit, Progress, evaluated, fit, scaled_bounds, start
 from forgefield.fit.gram import Gram, gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
-from forgefield.fit.relaxed_targets import RELAXED
+from forgefield.fit.relaxed_curvatures import RELAXED
 from forgefield.models.compiled import compiled
 
 DECADES = 3.0

@@ -109,6 +109,8 @@ class TrainingSet(eqx.Module):
     topology: Topology
     positions: Float[FloatArray, "atoms 3"]
     """Å"""
+    masses: Float[FloatArray, " atoms"]
+    """amu; 1 in molecules without modes."""
     modes: Float[FloatArray, "molecules coordinates modes"]
     """Reference modes divided by the roots of the masses, so that qᵀ H q is an eigenvalue."""
     eigenvalues: Float[FloatArray, "molecules modes"]
@@ -165,6 +167,9 @@ def training_set(topology: Topology, examples: list[Example]) -> TrainingSet:
     return TrainingSet(
         topology=topology,
         positions=np.concatenate([r.positions for r in references]),
+        masses=np.concatenate(
+            [np.ones(len(e.reference.species)) if e.treated is None else e.treated.masses for e in examples]
+        ),
         modes=modes,
         eigenvalues=eigenvalues,
         has_mode=has_mode,

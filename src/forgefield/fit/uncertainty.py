@@ -8,7 +8,8 @@ from scipy.linalg import qr
 
 from forgefield.fit.charges import Charges
 from forgefield.fit.cost import Problem, Quadratic
-from forgefield.fit.relaxed_targets import RelaxedEnergies
+from forgefield.fit.relaxed_curvatures import AtRelaxed
+from forgefield.fit.relaxed_targets import AtomPositions, RelaxedEnergies
 from forgefield.fit.targets import AbstractTarget, Energies, OffDiagonal
 from forgefield.fit.training import TrainingSet
 from forgefield.models.compiled import compiled
@@ -154,15 +155,19 @@ def _correlation(
 def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> int:
     """Return how many independent values the targets hold.
 
-    Off-diagonal elements count none, relative energies one less than the molecules of a group, and charges one less
-    than the atoms of a molecule, whose sum is given.
+    Off-diagonal elements count none, relative energies one less than the molecules of a group, charges one less
+    than the atoms of a molecule, whose sum is given, and positions six less than the coordinates of a molecule.
     """
-    total = sum(
-        int(np.sum(counts)) for counts in _counts(tuple(t for t in targets if not isinstance(t, OffDiagonal)), data)
-    )
+    total = sum(int(np.sum(counts)) for counts in _counts(tuple(t for t in targets if not _is_off_diagonal(t)), data))
+    compared = np.asarray(data.relaxation.wanted) & (np.asarray(data.weight) > 0.0)
+    total -= sum(6 * int(compared.sum()) for t in targets if isinstance(t, AtomPositions))
     charged = np.asarray(data.has_charges) & (np.asarray(data.weight) > 0.0)
     total -= sum(int(charged.sum()) for t in targets if isinstance(t, Charges))
     return total - sum(_groups(t, data) for t in targets if isinstance(t, Energies | RelaxedEnergies))
+
+
+def _is_off_diagonal(target: AbstractTarget) -> bool:
+    return isinstance(target.target if isinstance(target, AtRelaxed) else target, OffDiagonal)
 
 
 @compiled

@@ -1,13 +1,22 @@
 """What the words of FIT.toml and of the command line stand for."""
 
 from forgefield import units
-from forgefield.config import EigenmatrixTarget, EnergyTarget, FitFile, MoleculesSection, TargetsSection
+from forgefield.config import (
+    CurvatureTarget,
+    EigenmatrixTarget,
+    EnergyTarget,
+    FitFile,
+    MoleculesSection,
+    TargetsSection,
+)
 from forgefield.errors import InputError
 from forgefield.estimate.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
 from forgefield.estimate.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fit.charges import Charges
-from forgefield.fit.relaxed_targets import BondAngles, BondLengths, RelaxedEnergies, Torsions
+from forgefield.fit.relaxed_curvatures import AtRelaxed
+from forgefield.fit.relaxed_targets import AtomPositions, BondAngles, BondLengths, RelaxedEnergies, Torsions
 from forgefield.fit.targets import (
+    AbstractLocalTarget,
     AbstractTarget,
     Diagonal,
     Energies,
@@ -99,27 +108,33 @@ def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
     """Return the targets of a file in the order of the cost."""
     chosen: list[AbstractTarget] = []
     if section.eigenmatrix is not None:
-        chosen.extend(_eigenmatrix(section.eigenmatrix))
+        chosen.extend(_where(section.eigenmatrix, target) for target in _eigenmatrix(section.eigenmatrix))
+    for entry, kind in ((section.frequencies, Frequencies), (section.hessian, HessianElements)):
+        if entry is not None:
+            chosen.append(_where(entry, kind(entry.tolerance, entry.weight)))
     kinds = (
-        (section.frequencies, Frequencies),
-        (section.hessian, HessianElements),
         (section.forces, Forces),
         (section.charges, Charges),
         (section.energy, RelaxedEnergies if _relaxes(section.energy) else Energies),
         (section.bond_length, BondLengths),
         (section.bond_angle, BondAngles),
         (section.torsion, Torsions),
+        (section.positions, AtomPositions),
     )
     chosen.extend(kind(entry.tolerance, entry.weight) for entry, kind in kinds if entry is not None)
     return tuple(chosen)
+
+
+def _where(section: CurvatureTarget, target: AbstractLocalTarget) -> AbstractTarget:
+    return AtRelaxed(target.tolerance, target.weight, target) if section.at == "relaxed" else target
 
 
 def _relaxes(section: EnergyTarget | None) -> bool:
     return section is not None and section.at == "relaxed"
 
 
-def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractTarget]:
-    diagonal: list[AbstractTarget] = [Diagonal(section.tolerance, section.weight)]
+def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractLocalTarget]:
+    diagonal: list[AbstractLocalTarget] = [Diagonal(section.tolerance, section.weight)]
     if section.off_diagonal is None:
         return diagonal
     return [*diagonal, OffDiagonal(section.off_diagonal, section.weight)]

@@ -231,15 +231,18 @@ def _assigned(file: FitFile, folder: Path, molecules: list[Molecule]) -> tuple[A
 def _require_data(file: FitFile, examples: list[Example]) -> None:
     """Raise InputError that lists the targets that no reference has data for."""
     relaxed, energy = [e for e in examples if is_stationary(e.reference)], file.targets.energy
-    wanted = {
-        "eigenmatrix": any(e.treated is not None for e in examples),
-        "frequencies": any(e.treated is not None for e in examples),
-        "hessian": any(e.treated is not None for e in examples),
+    curvatures = {
+        name: any(e.treated is not None for e in (relaxed if target.at == "relaxed" else examples))
+        for name in ("eigenmatrix", "frequencies", "hessian")
+        if (target := getattr(file.targets, name)) is not None
+    }
+    wanted = curvatures | {
         "forces": any(e.reference.gradient is not None for e in examples),
         "energy": _comparable(relaxed if energy is not None and energy.at == "relaxed" else examples),
         "bond_length": any(len(e.molecule.bonds) for e in relaxed),
         "bond_angle": any(e.molecule.n_atoms > 2 and len(e.molecule.bonds) > 1 for e in relaxed),
         "torsion": any(e.molecule.n_atoms > 3 and len(e.molecule.bonds) > 2 for e in relaxed),
+        "positions": bool(relaxed),
     }
     asked = file.targets.model_dump(exclude_none=True)
     lacking = [name for name, there in wanted.items() if name in asked and not there]

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 
 from forgefield.config import TargetsSection
 from forgefield.fit.metrics import Judgement, judge
-from forgefield.fit.relaxed_metrics import Judge, judge_geometries, judge_relaxed
+from forgefield.fit.relaxed_metrics import Judge, RelaxedJudge
 from forgefield.jobs.prepare import Prepared
 from forgefield.properties.relax import Failure
 from forgefield.report.record import RelaxedStructure
@@ -14,19 +14,19 @@ from forgefield.report.structures import relaxed_structure
 
 def judge_fitted(targets: TargetsSection) -> Judge:
     """Return how a force field is judged on what it is fitted to."""
-    geometry = targets.bond_length, targets.bond_angle, targets.torsion
-    energy = targets.energy
-    if energy is not None:
-        return judge_relaxed if energy.at == "relaxed" else judge_geometries if any(geometry) else judge
-    return judge_relaxed if any(geometry) else judge
+    curvatures = any(target.at == "relaxed" for target in targets.curvatures)
+    if targets.energy is not None:
+        relaxes = targets.energy.at == "relaxed"
+        return RelaxedJudge(relaxes, curvatures) if relaxes or curvatures or targets.geometry else judge
+    return RelaxedJudge(curvatures=curvatures) if curvatures or targets.geometry else judge
 
 
 def judge_told(targets: TargetsSection) -> Judge:
     """Return how a force field is judged in the results: at its own structures wherever forces or geometries count."""
     found = judge_fitted(targets)
-    if found is not judge or targets.forces is None:
+    if isinstance(found, RelaxedJudge) or targets.forces is None:
         return found
-    return judge_relaxed if targets.energy is None else judge_geometries
+    return RelaxedJudge(energies=targets.energy is None)
 
 
 def compared_energies(
@@ -34,7 +34,8 @@ def compared_energies(
 ) -> tuple[Float[np.ndarray, " molecules"], Bool[np.ndarray, " molecules"]]:
     """Return the energies [kcal/mol] that the figures are about, and which of them there are."""
     has = np.asarray(prepared.data.has_energy)
-    if judgement.relaxed is None or judge_told(prepared.file.targets) is not judge_relaxed:
+    judge = judge_told(prepared.file.targets)
+    if judgement.relaxed is None or not (isinstance(judge, RelaxedJudge) and judge.energies):
         return np.asarray(judgement.observation.energy), has
     return np.asarray(judgement.relaxed.energy), has & np.asarray(judgement.relaxed.converged)
 

@@ -5,12 +5,14 @@ out translations, rotations and held dihedral angles at x*. It holds at minima a
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from forgefield.models.forcefield import ForceField
+from forgefield.models.model import AbstractSensitivities, Found
 from forgefield.models.third_derivatives import curvature_slopes
 from forgefield.molecules.topology import IntArray, Topology
 from forgefield.properties.relax import Relaxed
@@ -48,7 +50,7 @@ def superposed_response(
 ) -> tuple[Float[Array, "atoms 3"], Change]:
     """Return positions superposed on a target with these weights, and how those change with the parameters."""
     moving, onto, heavy = (by_molecule(topology, values) for values in (positions, target, weights))
-    moved = superposed_change(moving, onto, heavy, change.reshape(*change.shape[:2], -1, 3))
+    moved = superposed_change(moving, onto, heavy, change.reshape(*change.shape[:2], topology.n_max, 3))
     moved = jnp.where(present(topology)[:, None, :, None], moved, 0.0)
     return of_atoms(topology, superposed(moving, onto, heavy)), moved.reshape(change.shape)
 
@@ -94,20 +96,58 @@ def answers(
     return jnp.einsum("vac,vapc->vp", slopes, moved)
 
 
-def curvature_answers(
-    model: ForceField,
-    topology: Topology,
-    positions: Float[Array, "atoms 3"],
-    modes: Float[Array, "molecules coordinates modes"],
-    change: Change,
-) -> Float[Array, "molecules columns modes"]:
-    """Return how qᵀ H q changes because the positions do, for each column q of `modes`.
+class RelaxedSensitivities(AbstractSensitivities):
+    """Derivatives of what a model says at its own stationary points, which move with its parameters.
 
-    Together with the derivative at fixed positions this is the whole one: of the eigenmatrix for the modes of a
-    reference (positions and change superposed on it), of eigenvalues for the model's own modes at a stationary
-    point, where translations and rotations need no projection.
+    What the positions contribute is added to the derivatives at fixed positions: third derivatives of the energy
+    times `change`. Positions and change may both be superposed on a reference.
     """
-    return change @ curvature_slopes(model, topology, positions, modes)
+
+    at_fixed: AbstractSensitivities
+    model: ForceField
+    topology: Topology
+    positions: Float[Array, "atoms 3"]
+    change: Change
+
+    def energy(self) -> Float[Array, "molecules own"]:
+        """Derivative of the energies [kcal/mol], of which the positions have no part."""
+        return self.at_fixed.energy()
+
+    def gradient(self) -> Float[Array, "molecules own coordinates"]:
+        """Derivative of the gradient: it stays zero."""
+        return jnp.zeros_like(self.change)
+
+    def charges(self) -> Float[Array, "molecules own atoms"]:
+        """Derivative of the charges [e], which do not depend on the positions."""
+        return self.at_fixed.charges()
+
+    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules own modes"]:
+        """Derivative of qᵀ H q for each column q of `modes`.
+
+        For the model's own modes it is that of the eigenvalues: at a stationary point translations and rotations
+        need no projection.
+        """
+        moved = self.change @ curvature_slopes(self.model, self.topology, self.positions, modes)
+        return self.at_fixed.curvatures(modes) + moved
+
+    def each_hessian(
+        self, modes: Float[Array, "molecules coordinates modes"], reduce: Callable[..., Found], *arguments: Array
+    ) -> Found:
+        """Return `reduce(dH V, *arguments)` of one molecule after another, stacked.
+
+        Unlike at fixed positions, the part of the positions in dH V is held for all molecules at once.
+        """
+        n_molecules, n_max = self.topology.n_molecules, self.topology.n_max
+
+        def along(change: Float[Array, "molecules coordinates"]) -> Float[Array, "molecules coordinates modes"]:
+            step = of_atoms(self.topology, change.reshape(n_molecules, n_max, 3))
+            _, slope = jax.jvp(lambda x: self.model.hessian(self.topology, x), (self.positions,), (step,))
+            return slope @ modes
+
+        moved = jnp.swapaxes(jax.lax.map(along, jnp.swapaxes(self.change, 0, 1)), 0, 1)
+        return self.at_fixed.each_hessian(
+            modes, lambda product, moved, *rest: reduce(product + moved, *rest), moved, *arguments
+        )
 
 
 def _no_parameters(x: Float[Array, "values order 3"]) -> Float[Array, "values 0"]:

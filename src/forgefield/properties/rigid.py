@@ -26,21 +26,23 @@ def of_atoms(topology: Topology, blocks: Float[Array, "molecules slots *shape"])
     return blocks[jnp.asarray(topology.molecule), jnp.asarray(topology.slot)]
 
 
-def rigid_motions(positions: Padded, atoms: Bool[Array, "molecules slots"]) -> Float[Array, "molecules coordinates 6"]:
-    """Return orthonormal translations and rotations in Cartesian coordinates that are not weighted by mass.
+def rigid_motions(
+    positions: Padded, weights: Float[Array, "molecules slots"]
+) -> Float[Array, "molecules coordinates 6"]:
+    """Return orthonormal translations and rotations in coordinates times the roots of the weights of their atoms.
 
-    Three columns of translations, three of rotations about the principal axes. The rotation about the axis of
-    a linear molecule is a column of zeros, as are all three of an atom.
+    Masses as weights give those in mass-weighted coordinates; empty slots weigh nothing. Three columns of
+    translations, three of rotations about the principal axes. The rotation about the axis of a linear molecule is
+    a column of zeros, as are all three of an atom.
     """
-    held = atoms.astype(positions.dtype)
-    count = held.sum(axis=1)
-    centre = jnp.einsum("ms,msi->mi", held, positions) / count[:, None]
-    centred = (positions - centre[:, None, :]) * held[:, :, None]
-    translations = (held / jnp.sqrt(count)[:, None])[:, :, None, None] * jnp.eye(3, dtype=positions.dtype)[None, None]
+    roots, total = jnp.sqrt(weights), weights.sum(axis=1)
+    centre = jnp.einsum("ms,msi->mi", weights, positions) / total[:, None]
+    centred = (positions - centre[:, None, :]) * roots[:, :, None]
+    translations = (roots / jnp.sqrt(total)[:, None])[:, :, None, None] * jnp.eye(3, dtype=positions.dtype)[None, None]
     second = jnp.einsum("msi,msj->mij", centred, centred)
     trace = jnp.trace(second, axis1=1, axis2=2)
     moments, axes = jnp.linalg.eigh(trace[:, None, None] * jnp.eye(3, dtype=positions.dtype)[None] - second)
-    turning = moments > jnp.maximum(LINEAR * moments[:, 2], POINT * count)[:, None]
+    turning = moments > jnp.maximum(LINEAR * moments[:, 2], POINT * total)[:, None]
     length = jnp.sqrt(jnp.where(turning, moments, 1.0))
     swept = jnp.cross(jnp.swapaxes(axes, 1, 2)[:, None, :, :], centred[:, :, None, :], axis=-1)
     rotations = jnp.swapaxes(jnp.where(turning, 1.0 / length, 0.0)[:, None, :, None] * swept, 2, 3)

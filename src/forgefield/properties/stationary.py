@@ -59,7 +59,7 @@ def landscape(
     slope = flattened(topology, model.gradient(topology, positions))
     hessian = model.hessian(topology, positions)
     atoms = present(topology)
-    basis = rigid_motions(by_molecule(topology, positions), atoms)
+    basis = rigid_motions(by_molecule(topology, positions), atoms.astype(positions.dtype))
     absent = 1.0 - jnp.repeat(atoms, 3, axis=1).astype(positions.dtype)
     identity = jnp.eye(absent.shape[1], dtype=positions.dtype)[None]
     taken = basis @ jnp.swapaxes(basis, 1, 2) + absent[:, :, None] * identity
