@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from forgefield.console import collect_seldom
 from forgefield.fit.cost import Problem, quadratic
 from forgefield.fit.fit import Progress
 from forgefield.fit.metrics import Judgement
@@ -32,6 +33,7 @@ from forgefield.jobs.passes import Stage
 from forgefield.jobs.prepare import Prepared, prepare
 from forgefield.jobs.relaxed_results import lost
 from forgefield.jobs.validation import Validation
+from forgefield.jobs.threads import one_thread_a_matrix
 from forgefield.models.compiled import compiled
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "rh-enamide"
@@ -174,6 +176,8 @@ def main() -> None:
     parser.add_argument("--max-steps", type=int, default=40)
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
+    collect_seldom()
+    one_thread_a_matrix()
     parts: dict[str, Callable[[Path], Figures]] = {
         "gradient": gradient,
         "published": lambda folder: {"published": published(folder)},

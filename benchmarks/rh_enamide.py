@@ -27,6 +27,7 @@ import numpy as np
 
 from forgefield.assign.generate import generate
 from forgefield.assign.mm3 import assign_mm3
+from forgefield.console import collect_seldom
 from forgefield.fit.cost import Problem, linearise, quadratic, total_count
 from forgefield.fit.fit import fit, spread_starts, start
 from forgefield.fit.gram import Gram, gram
@@ -38,6 +39,7 @@ from forgefield.io.fld import read_fld
 from forgefield.jobs.choices import bonded_terms, van_der_waals
 from forgefield.jobs.prepare import Prepared, prepare
 from forgefield.jobs.starting import with_values
+from forgefield.jobs.threads import one_thread_a_matrix
 from forgefield.models.compiled import compiled
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "rh-enamide"
@@ -288,6 +290,8 @@ def main() -> None:
     parser.add_argument("--copies", type=int)
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
+    collect_seldom()
+    one_thread_a_matrix()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.copies:

@@ -205,7 +205,9 @@ def _step_all(problem: Problem, form: Gram | None, state: State, matching, solve
 
         return step(state, evaluate, lower, upper, solver)
 
-    return jax.lax.map(one, (state, matching), batch_size=_batch_size(problem, form))
+    size = min(len(matching), _batch_size(problem, form))
+    # A program for batches of one start takes half as long again to compile as one for single starts.
+    return jax.lax.map(one, (state, matching), batch_size=size if size > 1 else None)
 
 
 def _batch_size(problem: Problem, form: Gram | None) -> int:

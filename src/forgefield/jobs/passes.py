@@ -11,7 +11,9 @@ from forgefield.fit.cost import Problem
 from forgefield.fit.fit import Fit, Progress, fit, scaled_bounds, spread_starts, start
 from forgefield.fit.gram import gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fit.relaxed_curvatures import RELAXED
 from forgefield.fit.scipy_solver import TrustRegionReflective, fit_by_scipy
+from forgefield.jobs.choices import targets
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.starting import estimated
 from forgefield.models.trainable import Trainable
@@ -49,7 +51,11 @@ Saver = Callable[[Stage, Progress, np.ndarray], None]
 
 def solver_of(prepared: Prepared) -> LevenbergMarquardt:
     """Return our own solver with the limits of FIT.toml."""
-    return LevenbergMarquardt(tolerance=prepared.file.fit.tolerance, max_steps=prepared.file.fit.max_steps)
+    relaxes = any(isinstance(target, RELAXED) for target in targets(prepared.file.targets))
+    # Undamped first steps leave the basins that the relaxed structures are in.
+    damping = 1.0 if relaxes else LevenbergMarquardt.damping
+    section = prepared.file.fit
+    return LevenbergMarquardt(tolerance=section.tolerance, max_steps=section.max_steps, damping=damping)
 
 
 def begin_stage(
