@@ -32,8 +32,8 @@ from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.passes import Stage
 from forgefield.jobs.prepare import Prepared, prepare
 from forgefield.jobs.relaxed_results import lost
-from forgefield.jobs.validation import Validation
 from forgefield.jobs.threads import one_thread_a_matrix
+from forgefield.jobs.validation import Validation
 from forgefield.models.compiled import compiled
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "rh-enamide"
