@@ -7,8 +7,10 @@ from itertools import count
 from pathlib import Path
 from xml.etree.ElementTree import Comment, Element, SubElement, indent, tostring
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
@@ -20,6 +22,7 @@ from forgefield.io.generated import (
     rows_of,
 )
 from forgefield.io.text import write_text
+from forgefield.models.compiled import compiled
 from forgefield.molecules.elements import MASSES, SYMBOLS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
@@ -281,11 +284,17 @@ def _lennard_jones(root: Element, assignment: Assignment, term: Term) -> None:
         _add(force, "Atom", {"class": found.row.types[0]}, charge=0.0, sigma=sigma, epsilon=depth / _ENERGY)
 
 
+@compiled
+def _of_unit_pairs(pairs: Float[Array, "pairs 2 3"]) -> Float[Array, " pairs"]:
+    return jax.vmap(lambda pair: EXP6_PAIR.energy(pair, 1.0, 1.0))(pairs)
+
+
 def _exp6(root: Element, assignment: Assignment, term: Term) -> None:
     # The wall is a cubic in u = (r/rv)²: four of its values give the coefficients.
     u = np.linspace(0.0, 0.8 * _WALL**2, 4)
-    pairs = [jnp.array([[0.0] * 3, [r, 0.0, 0.0]]) for r in np.sqrt(u)]
-    wall = np.polyfit(u, [float(EXP6_PAIR.energy(pair, 1.0, 1.0)) for pair in pairs], 3)
+    pairs = np.zeros((4, 2, 3))
+    pairs[:, 1, 0] = np.sqrt(u)
+    wall = np.polyfit(u, np.asarray(_of_unit_pairs(jnp.asarray(pairs))), 3)
     c3, c2, c1, c0 = (repr(float(c)) for c in wall)
     energy = (
         f"sqrt(depth1*depth2)*select(step(x-{_WALL}), outer, wall); outer=184000*exp(-12*x)-2.25/u^3; "

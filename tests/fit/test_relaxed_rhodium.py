@@ -1,0 +1,64 @@
+"""Nine rhodium complexes are fitted by their relaxed structures although one of them has none."""
+
+import json
+from dataclasses import replace
+
+import equinox as eqx
+import numpy as np
+import pytest
+
+from forgefield.fit.cost import total_count
+from forgefield.fit.fit import fit, start
+from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fit.relaxed_metrics import RelaxedJudge
+from forgefield.jobs.prepare import prepare
+from forgefield.jobs.relaxed_results import lost
+
+# Most of the time goes into compiling a whole force field.
+pytestmark = pytest.mark.slow
+
+BROKEN = 3
+SOLVER = LevenbergMarquardt(tolerance=1e-4, max_steps=8, damping=1.0)
+
+
+@pytest.fixture(scope="module")
+def nine(data, tmp_path_factory):
+    folder, rhodium = tmp_path_factory.mktemp("nine"), data / "rh-enamide"
+    (folder / "FIT.toml").write_text(
+        f'[forcefield]\nstart = "{rhodium}/forcefield/rh_hyd_enamide_start.fld"\ntrain = ["substructure:*"]\n'
+        f'[[molecules]]\nstructures = "{rhodium}/mae/*.mae"\ntransition_state = "C"\n'
+        f"reference = {json.dumps([f'{rhodium}/jaguar/*.in', f'{rhodium}/jaguar/*.out'])}\n"
+        "[targets]\nbond_length = { tolerance = 0.01 }\nbond_angle = { tolerance = 1.0 }\n"
+    )
+    return prepare(folder / "FIT.toml")
+
+
+def _fitted(prepared, data):
+    """Fit to changed data, with the same shapes and so the same program."""
+    problem = replace(prepared, data=data).problem(prepared.changes(), prepared.start)
+    problem = replace(problem, counts=tuple(total_count(target, data) for target in problem.targets))
+    ended = fit(problem, start(problem, np.zeros((1, problem.n_free)), SOLVER), SOLVER)
+    values = problem.prior.centre + problem.prior.width * ended.at
+    return ended, RelaxedJudge()(problem.model_at(values), data, prepared.examples)
+
+
+def test_one_of_nine_that_cannot_relax_is_named_and_leaves_the_others_as_good(nine):
+    about = nine.data.relaxation
+    order, follow = np.array(about.order), np.array(about.follow)
+    # There is no saddle along the stretch of a bond to hydrogen.
+    stretch = nine.examples[BROKEN].treated.vectors[:, -1]
+    order[BROKEN], follow[BROKEN, : len(stretch)] = 1, stretch
+    impossible = eqx.tree_at(lambda d: (d.relaxation.order, d.relaxation.follow), nine.data, (order, follow))
+    weight = np.array(nine.data.weight)
+    weight[BROKEN] = 0.0
+
+    ended, judged = _fitted(nine, impossible)
+    _, alone = _fitted(nine, eqx.tree_at(lambda d: d.weight, nine.data, weight))
+
+    said = lost(replace(nine, data=impossible), judged)
+    assert np.isfinite(ended.quadratic.cost)
+    assert len(said) == 1
+    assert said[0].startswith(nine.examples[BROKEN].molecule.name)
+    for m in set(range(9)) - {BROKEN}:
+        assert judged.each[m].bond_rmsd_a <= 1.05 * alone.each[m].bond_rmsd_a
+        assert judged.each[m].angle_rmsd_deg <= 1.05 * alone.each[m].angle_rmsd_deg
