@@ -24,9 +24,11 @@ from forgefield.fit.observation import Observation, observed
 from forgefield.fit.relaxed_curvatures import RELAXED
 from forgefield.fit.targets import AbstractLocalTarget, AbstractStreamedTarget, Diagonal, Energies, Forces
 from forgefield.fit.training import FloatArray, TrainingSet
-from forgefield.models.blocks import derivatives_of_coordinates, local
+from forgefield.models.blocks import derivatives_of_coordinates
 from forgefield.models.compiled import compiled
+from forgefield.models.forcefield import ForceField
 from forgefield.models.model import Selection
+from forgefield.molecules.topology import Topology
 from forgefield.terms.term import Term
 
 _NOTHING = 1e-13
@@ -101,7 +103,9 @@ def gram(problem: Problem) -> Gram | None:
     listed, of_row = found
     total = _Sum(problem, listed)
     for c in range(problem.chunks.molecule.shape[0]):
-        data, selection = jax.tree.map(lambda leaf, c=c: leaf[c], (problem.chunks.data, problem.chunks.selection))
+        # Slices of NumPy arrays: each of one of JAX's would be a program.
+        chunk = problem.chunks.data, problem.chunks.selection
+        data, selection = jax.tree.map(lambda leaf, c=c: np.asarray(leaf)[c], chunk)
         total.add_chunk(c, data, selection, of_row)
     return total.finished()
 
@@ -148,11 +152,17 @@ class _Sum:
         """Add the molecules of a chunk."""
         seen = observed(self.model, data)
         rows = self._rows(data, selection, of_row)
+        local_targets = [
+            (target, count, *(np.asarray(one) for one in _residuals(target, count, seen, data)))
+            for target, count in zip(self.problem.targets, self.problem.counts, strict=True)
+            if isinstance(target, AbstractLocalTarget)
+        ]
+        energy = np.asarray(seen.energy)
         molecules = np.asarray(self.problem.chunks.molecule[c])
         for slot, molecule in enumerate(molecules):
             if molecule < len(self.problem.chunks.place):
-                self._add_molecule(slot, rows, data, seen)
-                self.energy[molecule] = seen.energy[slot]
+                self._add_molecule(slot, rows, data, local_targets)
+                self.energy[molecule] = energy[slot]
                 for own in rows:
                     members = np.isin(own.interaction, own.members[slot])
                     np.add.at(self.energies[molecule], own.monomial[members], own.energy[members])
@@ -191,16 +201,17 @@ class _Sum:
     def _rows(self, data: TrainingSet, selection: Selection, of_row: list) -> list[_Rows]:
         """Return what each active term contributes to the molecules of a chunk."""
         found = []
-        topology, positions = data.topology, jnp.asarray(data.positions)
-        parts = local(self.model.terms, self.model.values, topology, positions)
-        for (term, x, p), group, known, members in zip(
-            parts, topology.interactions, of_row, selection.members, strict=True
+        topology = data.topology
+        expansions = _expansions(self.model, topology, data.positions, tuple(map(bool, of_row)))
+        for term, expansion, group, known, members in zip(
+            self.model.terms, expansions, topology.interactions, of_row, selection.members, strict=True
         ):
             none = np.zeros(0, dtype=int)
             lists = [known.get(tuple(row), none) for row in np.asarray(group.parameters).tolist()] if known else []
             if not any(map(len, lists)):
                 continue
-            q, first, second = (np.asarray(leaf) for leaf in _expansions(term, x, p))
+            assert expansion is not None
+            q, first, second = map(np.asarray, expansion)
             monomial = np.concatenate(lists)
             interaction = np.repeat(np.arange(len(lists)), [len(one) for one in lists])
             parameters = np.array([self.listed[j].parameters for j in monomial])
@@ -211,17 +222,14 @@ class _Sum:
             found.append(_Rows(interaction, monomial, energy, slope, curvature, first, second, place, lists))
         return found
 
-    def _add_molecule(self, slot: int, rows: list[_Rows], data: TrainingSet, seen: Observation) -> None:
-        """Add the targets that look at one molecule."""
+    def _add_molecule(self, slot: int, rows: list[_Rows], data: TrainingSet, targets: list) -> None:
+        """Add the targets that look at one molecule: each with its count, scales and residuals."""
         parts = [part for part in (_of_molecule(own, slot) for own in rows) if len(part.monomial)]
         n = 3 * data.topology.n_max
         own = np.unique(np.concatenate([np.zeros(0, dtype=int), *(part.monomial for part in parts)]))
         vectors, weights = _vectors(parts, own, n)
-        for target, count in zip(self.problem.targets, self.problem.counts, strict=True):
-            if not isinstance(target, AbstractLocalTarget):
-                continue
-            scale = np.asarray(residual_scale(target, count, data)[slot])
-            residuals = np.asarray(_deviations(target, seen, data)[slot]) * scale
+        for target, count, scales, of_all in targets:
+            scale, residuals = scales[slot], of_all[slot]
             self.cost += 0.5 * float(residuals @ residuals)
             match target:
                 case AbstractStreamedTarget():
@@ -343,15 +351,23 @@ def _gradients(parts: list[_Rows], own: Int[np.ndarray, " own"], n: int) -> Floa
 
 
 @compiled
-def _deviations(target: AbstractLocalTarget, seen: Observation, data: TrainingSet) -> Float[Array, "molecules values"]:
-    """Return the deviations of a target that matches no modes."""
-    return target.deviations(seen, data, jnp.zeros(data.eigenvalues.shape, int))
+def _residuals(
+    target: AbstractLocalTarget, count: Float[FloatArray, ""], seen: Observation, data: TrainingSet
+) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules values"]]:
+    """Return what deviations are multiplied by, and the residuals, of a target that matches no modes."""
+    scale = residual_scale(target, count, data)
+    return scale, target.deviations(seen, data, jnp.zeros(data.eigenvalues.shape, int)) * scale
 
 
 @compiled
-def _expansions(term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]):
-    """Return internal coordinates with their first and second derivatives."""
-    return derivatives_of_coordinates(term, x, p)
+def _expansions(
+    model: ForceField, topology: Topology, positions: Float[FloatArray, "atoms 3"], wanted: tuple[bool, ...]
+):
+    """Return internal coordinates with their first and second derivatives of the wanted terms, None of the others."""
+    return [
+        derivatives_of_coordinates(term, x, p) if known else None
+        for (term, x, p), known in zip(model.local(topology, jnp.asarray(positions)), wanted, strict=True)
+    ]
 
 
 @compiled
