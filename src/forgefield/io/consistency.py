@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from forgefield.errors import InputError
 from forgefield.molecules.molecule import Reference, standard_masses
-from forgefield.properties.modes import unprojected_frequencies, vibrations
+from forgefield.properties.modes import frequencies, unprojected_frequencies
 
 TOLERANCE = 0.1
 """cm⁻¹"""
@@ -45,7 +45,7 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     masses = standard_masses(reference.species) if reference.masses is None else reference.masses
     # Some programs print translations and rotations along, as zeros.
     printed = np.sort(reference.frequencies[reference.frequencies != 0.0])
-    inside = vibrations(reference.hessian, reference.positions, masses).frequencies
+    inside = frequencies(reference.hessian, reference.positions, masses)
     raw = unprojected_frequencies(reference.hessian, masses)
     if len(printed) not in (len(inside), len(raw)):
         raise InputError(f"{files}: {len(printed)} frequencies are printed, the molecule has {len(inside)}")

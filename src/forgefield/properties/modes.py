@@ -57,14 +57,33 @@ def vibrations(
     masses: Float[np.ndarray, " atoms"],
 ) -> Vibrations:
     """Return the vibrations of one molecule: its Hessian [kcal/mol/Å²] inside the space of vibrations."""
+    space, inside = _projected(hessian, positions, masses)
+    eigenvalues, vectors = np.linalg.eigh(inside)
+    return Vibrations(eigenvalues=eigenvalues, vectors=space @ vectors)
+
+
+def frequencies(
+    hessian: Float[np.ndarray, "coordinates coordinates"],
+    positions: Float[np.ndarray, "atoms 3"],
+    masses: Float[np.ndarray, " atoms"],
+) -> Float[np.ndarray, " modes"]:
+    """Return those of `vibrations` [cm⁻¹], in a fraction of its time."""
+    return signed_frequencies(np.linalg.eigvalsh(_projected(hessian, positions, masses)[1]))
+
+
+def _projected(
+    hessian: Float[np.ndarray, "coordinates coordinates"],
+    positions: Float[np.ndarray, "atoms 3"],
+    masses: Float[np.ndarray, " atoms"],
+) -> tuple[Float[np.ndarray, "coordinates modes"], Float[np.ndarray, "modes modes"]]:
+    """Return a basis of the space of vibrations and the mass-weighted Hessian [kcal/mol/Å²/amu] inside it."""
     weights = np.repeat(1.0 / np.sqrt(masses), 3)
     motions = rigid_motions(positions, masses)
     # The trailing columns of a complete QR span what translations and rotations leave over.
     complete, _ = np.linalg.qr(motions, mode="complete")
     space = complete[:, motions.shape[1] :]
     weighted = weights[:, None] * (0.5 * (hessian + hessian.T)) * weights
-    eigenvalues, inside = np.linalg.eigh(space.T @ weighted @ space)
-    return Vibrations(eigenvalues=eigenvalues, vectors=space @ inside)
+    return space, space.T @ weighted @ space
 
 
 def unprojected_frequencies(
