@@ -183,7 +183,7 @@ def main() -> None:
         "published": lambda folder: {"published": published(folder)},
         "objective": objective,
         "trained": lambda folder: trained(folder, arguments.max_steps),
-        "left_out": lambda folder: trained(folder, arguments.max_steps, Validation(samples=0)),
+        "left_out": lambda folder: trained(folder, arguments.max_steps, Validation(samples=2)),
     }
     chosen = [arguments.part] if arguments.part else ["gradient", "published", "objective", "left_out"]
     figures: Figures = {}

@@ -78,7 +78,9 @@ def _shares(
 def resamples(counting: Int[np.ndarray, " _"], n_molecules: int, n: int, seed: int) -> Int[np.ndarray, "n molecules"]:
     """Return how often each molecule is drawn in n samples, each of as many as there are, of those that count."""
     drawn = np.random.default_rng(seed).choice(counting, size=(n, len(counting)))
-    return np.stack([np.bincount(sample, minlength=n_molecules) for sample in drawn])
+    counts = np.zeros((n, n_molecules), dtype=np.int64)
+    np.add.at(counts, (np.arange(n)[:, None], drawn), 1)
+    return counts
 
 
 @dataclass(frozen=True)
