@@ -88,6 +88,8 @@ class MoleculesSection(Section):
     """Replaces the negative eigenvalue under C and D+ [Hartree/Bohr²/amu]."""
     group: str = "all"
     """Relative energies are compared within a group; where none is stated, each relaxed scan is one of its own."""
+    pieces: int = Field(default=1, ge=1)
+    """Of how many molecules, not bonded to each other, each structure may consist."""
     weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
     """How often each of these molecules counts in the mean of a target; 0: judged, but not fitted to."""
     reaction_mode_weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)

@@ -26,17 +26,18 @@ class Assignment:
 
 
 def require_connected(molecules: list[Molecule]) -> None:
-    """Raise InputError that lists the pieces of every molecule that is not connected by its bonds."""
+    """Raise InputError that lists the pieces of every molecule of which there are more than may be."""
     complaints = []
     for molecule in molecules:
         parts = pieces(molecule.n_atoms, molecule.bonds)
-        if len(parts) > 1:
+        if len(parts) > molecule.n_pieces:
             named = "; ".join(_atoms(molecule, part) for part in parts)
             complaints.append(f"{molecule.source or molecule.name}: the molecule is in {len(parts)} pieces: {named}")
     if complaints:
         raise InputError(
-            "\n".join(complaints) + "\nGive its bonds in the structure file (mol2, mae), or state that it is a "
-            "transition state so that partial bonds are perceived, or split it into molecules."
+            "\n".join(complaints) + "\nGive its bonds in the structure file (mol2, mae), state that it is a "
+            "transition state so that partial bonds are perceived, state pieces = 2 under [[molecules]] where it is a "
+            "complex of two molecules, or split it into molecules."
         )
 
 

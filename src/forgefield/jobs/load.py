@@ -112,7 +112,8 @@ def _read(
     for molecule, reference in _paired(files.structures, read_columns(files.references), types):
         scaled = _scaled(reference, hessian_scale)
         example, said = _example(molecule, scaled, policy(section), _group(section, reference))
-        examples.append(replace(example, weights=weights(section)))
+        complex_ = replace(example.molecule, n_pieces=section.pieces)
+        examples.append(replace(example, molecule=complex_, weights=weights(section)))
         warnings.extend(said)
     return examples, warnings
 

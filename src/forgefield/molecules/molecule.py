@@ -39,6 +39,8 @@ class Molecule:
     formal_charges: Int[np.ndarray, " atoms"] | None = None
     source: str = ""
     """The file it came from."""
+    n_pieces: int = 1
+    """Into how many parts it may fall that are not bonded to each other."""
 
     def __post_init__(self) -> None:
         wrong = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
