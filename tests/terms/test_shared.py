@@ -4,6 +4,7 @@ import importlib
 import inspect
 import itertools
 import math
+import pickle
 import pkgutil
 from dataclasses import dataclass
 
@@ -158,6 +159,10 @@ def test_every_term_has_a_row():
     terms = {term.name for module in modules for term in vars(module).values() if isinstance(term, Term)}
 
     assert terms == {row.term.name for row in ROWS}
+
+
+def test_term_is_the_same_in_another_process(row):
+    assert pickle.loads(pickle.dumps(row.term)) == row.term
 
 
 def test_energy_equals_the_value_worked_out_by_hand(row, energy, p):

@@ -1,5 +1,7 @@
 """Terms between shifted hydrogen centres, scaled terms, and the terms that only MM3* has."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +23,13 @@ def test_pair_acts_between_the_shifted_centre_and_the_other_atom():
     energy = shifted(COULOMB, (0,)).energy(LINE, 1.0, 1.0, 1.0, -0.077)
 
     np.testing.assert_allclose(energy * (4.0 - 0.923), COULOMB.energy(LINE[1:], 1.0, 1.0, 1.0) * 4.0, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "term", [shifted(COULOMB, (0,)), shifted_stretch(HARMONIC_STRETCH, (0, 1)), shifted(scaled(TORSION3), (3,))]
+)
+def test_term_is_the_same_in_another_process(term):
+    assert pickle.loads(pickle.dumps(term)) is term
 
 
 def test_stretch_across_a_zero_order_bond_is_divided_by_one_plus_the_offset():

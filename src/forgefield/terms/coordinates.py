@@ -5,7 +5,9 @@ Differentiated by machine, an angle or a dihedral costs ten times as much to com
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -34,8 +36,15 @@ class Coordinates:
     expansion: Callable[[Positions, Parameters], Expansion]
     third: Callable[[Positions, Parameters, Values, Displacements], Displacements]
     """Σ w ∂³q v v for weights w of the coordinates and each column v: a slope of second derivatives along v."""
+    made: tuple[Callable[..., "Coordinates"], tuple] | None = field(default=None, compare=False, repr=False)
+    """What makes them, and of what; None for coordinates of functions that have names."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple:
+        """Let another process make them again where their functions have no names."""
+        return self.made or super().__reduce_ex__(protocol)
 
 
+@cache
 def expanded(values: Callable[[Positions, Parameters], Values]) -> Coordinates:
     """Return coordinates whose derivatives are left to the machine."""
 
@@ -53,7 +62,7 @@ def expanded(values: Callable[[Positions, Parameters], Values]) -> Coordinates:
 
         return _twice(jax.jacfwd(second)(x.reshape(-1)), v)
 
-    return Coordinates(values, expansion, third)
+    return Coordinates(values, expansion, third, made=(expanded, (values,)))
 
 
 def _twice(third: Float[Array, "local local local"], v: Displacements) -> Displacements:
@@ -63,6 +72,11 @@ def _twice(third: Float[Array, "local local local"], v: Displacements) -> Displa
 
 def joined(*parts: tuple[Coordinates, tuple[int, ...]], order: int) -> Coordinates:
     """Return several coordinates of some of `order` atoms as one."""
+    return _joined(parts, order)
+
+
+@cache
+def _joined(parts: tuple[tuple[Coordinates, tuple[int, ...]], ...], order: int) -> Coordinates:
     embeddings = [_embedding(atoms, order) for _, atoms in parts]
 
     def values(x: Positions, p: Parameters) -> Values:
@@ -87,7 +101,7 @@ def joined(*parts: tuple[Coordinates, tuple[int, ...]], order: int) -> Coordinat
             start = end
         return total
 
-    return Coordinates(values, expansion, third)
+    return Coordinates(values, expansion, third, made=(_joined, (parts, order)))
 
 
 def _embedding(atoms: tuple[int, ...], order: int) -> Float[np.ndarray, "part whole"]:

@@ -24,7 +24,7 @@ def shifted(term: Term, atoms: tuple[int, ...]) -> Term:
     Its interactions name the parents of these atoms behind the term's own atoms, and the offsets behind the
     term's own parameters. A parent may be one of the own atoms.
     """
-    return _moved(term, atoms, lambda x, offsets: _centres(x, term.order, atoms, offsets))
+    return _moved(term, atoms, lambda x, offsets: _centres(x, term.order, atoms, offsets), shifted)
 
 
 @cache
@@ -40,7 +40,7 @@ def shifted_stretch(term: Term, atoms: tuple[int, ...]) -> Term:
         scale = jnp.prod(1.0 + jnp.stack(offsets))
         return jnp.stack([ends[0], ends[0] + (ends[1] - ends[0]) / scale])
 
-    return _moved(term, atoms, rescaled)
+    return _moved(term, atoms, rescaled, shifted_stretch)
 
 
 @cache
@@ -50,10 +50,13 @@ def scaled(term: Term) -> Term:
         term,
         profile=lambda q, *p: p[-1] * term.profile(q, *p[:-1]),
         parameters=(*term.parameters, FACTOR),
+        made=(scaled, (term,)),
     )
 
 
-def _moved(term: Term, atoms: tuple[int, ...], move: Callable[..., Float[Array, "order 3"]]) -> Term:
+def _moved(
+    term: Term, atoms: tuple[int, ...], move: Callable[..., Float[Array, "order 3"]], made: Callable[..., Term]
+) -> Term:
     n = len(term.parameters)
     return replace(
         term,
@@ -61,6 +64,7 @@ def _moved(term: Term, atoms: tuple[int, ...], move: Callable[..., Float[Array, 
         profile=lambda q, *p: term.profile(q, *p[:n]),
         order=term.order + len(atoms),
         parameters=(*term.parameters, *(OFFSET,) * len(atoms)),
+        made=(made, (term, atoms)),
     )
 
 

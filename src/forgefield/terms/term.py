@@ -1,7 +1,8 @@
 """What a force field needs to know of a term besides its energy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import SupportsIndex
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -54,6 +55,12 @@ class Term:
     n_own: int
     polynomial: Polynomial | None = None
     """How the energy depends on the parameters; None where not as a polynomial."""
+    made: tuple[Callable[..., "Term"], tuple] | None = field(default=None, compare=False, repr=False)
+    """What makes it of other terms, and of which; None for a term of functions that have names."""
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple:
+        """Let another process make it again where its functions have no names."""
+        return self.made or super().__reduce_ex__(protocol)
 
     def energy(self, x: Float[Array, "order 3"], *parameters: Float[Array, ""] | float) -> Float[Array, ""]:
         """Return the energy [kcal/mol] at positions x [Å]."""
