@@ -1,6 +1,7 @@
 """`forgefield fit` from an MM3* file: a substructure's stretches trained on one rhodium complex, the rest kept."""
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -163,3 +164,12 @@ def test_all_missing_rows_are_listed_together(forgefield, write):
     assert len(to_metal) > 3
     assert all(f"stretch {name}:" in result.stderr for name in to_metal)
     assert "bend " in result.stderr
+
+
+def test_what_is_fitted_is_the_same_in_another_process(fitted):
+    prepared = fitted[0]
+
+    again = pickle.loads(pickle.dumps(prepared))
+
+    assert again.assignment.model.terms == prepared.assignment.model.terms
+    np.testing.assert_array_equal(again.start, prepared.start)
