@@ -1,10 +1,12 @@
 """Metrics by hand, and by one definition for the fit and the report."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import numpy as np
 import pytest
 
-from forgefield.fit.metrics import judge
+from forgefield.fit.metrics import judge, pooled
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,15 @@ def test_pooled_rmsd_leaves_out_the_reaction_mode(judged):
     pooled = np.sqrt(np.mean(np.concatenate(deviations) ** 2))
     np.testing.assert_allclose(judged.total.frequency_rmsd_cm1, pooled)
     assert [len(d) for d in deviations] == [9, 11]
+
+
+def test_geometries_of_molecules_are_pooled_alike_and_those_that_lack_one_are_left_out(judged):
+    each = [replace(judged.each[0], bond_rmsd_a=b, angle_rmsd_deg=None) for b in (0.03, None, 0.04)]
+
+    found = pooled([None] * 3, each)
+
+    np.testing.assert_allclose(found.bond_rmsd_a, np.sqrt((0.03**2 + 0.04**2) / 2.0))
+    assert found.angle_rmsd_deg is None
 
 
 def test_reaction_mode_is_shown_apart(judged):

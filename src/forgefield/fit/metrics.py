@@ -1,7 +1,7 @@
 """How well a model does on a training set, by one definition for fits, reports and benchmarks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -111,11 +111,17 @@ def judge(
 
 
 def pooled(modes: Sequence[ModeComparison | None], each: Sequence[Metrics]) -> Metrics:
-    """Return the metrics of molecules taken together, from the modes and the metrics of each."""
-    forces = [np.nan if one.force_max_kcal_mol_a is None else one.force_max_kcal_mol_a for one in each]
-    energies = [np.nan if one.energy_rmsd_kcal_mol is None else one.energy_rmsd_kcal_mol for one in each]
-    charges = [np.nan if one.charge_rmsd_e is None else one.charge_rmsd_e for one in each]
-    return _metrics(list(modes), np.array(forces), np.array(energies), np.array(charges))
+    """Return the metrics of molecules taken together, from the modes and the metrics of each.
+
+    Those of geometries and charges are root mean squares over the molecules, whatever their sizes.
+    """
+
+    def known(name: str) -> Float[np.ndarray, " molecules"]:
+        return np.array([np.nan if (value := getattr(one, name)) is None else value for one in each])
+
+    found = _metrics(list(modes), known("force_max_kcal_mol_a"), known("energy_rmsd_kcal_mol"), known("charge_rmsd_e"))
+    geometry = "bond_rmsd_a", "angle_rmsd_deg", "torsion_rmsd_deg"
+    return replace(found, **{name: _or_none(_rms, known(name)) for name in geometry})
 
 
 def _compare_modes(seen: Observation, m: int, example: Example) -> ModeComparison | None:

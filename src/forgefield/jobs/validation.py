@@ -42,6 +42,9 @@ _IMPROVING = (
     "frequency_rmsd_sorted_cm1",
     "eigenmatrix_rmsd_cm1",
     "force_max_kcal_mol_a",
+    "bond_rmsd_a",
+    "angle_rmsd_deg",
+    "torsion_rmsd_deg",
     "energy_rmsd_kcal_mol",
 )
 """Metrics of which less is better."""

@@ -13,6 +13,9 @@ _LABELS = {
     "eigenmatrix_rmsd_cm1": "Eigenmatrix RMSD",
     "eigenmatrix_r2": "Eigenmatrix R²",
     "force_max_kcal_mol_a": "Largest force",
+    "bond_rmsd_a": "Bond lengths, relaxed",
+    "angle_rmsd_deg": "Angles, relaxed",
+    "torsion_rmsd_deg": "Torsions, relaxed",
     "energy_rmsd_kcal_mol": "Energy RMSD",
 }
 _UNITS = {
@@ -21,6 +24,9 @@ _UNITS = {
     "eigenmatrix_rmsd_cm1": ("cm⁻¹", 1),
     "eigenmatrix_r2": ("", 4),
     "force_max_kcal_mol_a": ("kcal/mol/Å", 2),
+    "bond_rmsd_a": ("Å", 4),
+    "angle_rmsd_deg": ("°", 2),
+    "torsion_rmsd_deg": ("°", 2),
     "energy_rmsd_kcal_mol": ("kcal/mol", 2),
 }
 
