@@ -17,7 +17,6 @@ from time import perf_counter
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from forgefield.fit.cost import Problem
@@ -291,8 +290,8 @@ def complaints(prepared: Prepared, values: np.ndarray, metrics: Metrics) -> list
 
 def values_at(problem: Problem, changes: Trainable, at: np.ndarray) -> np.ndarray:
     """Return all values of the model at a point in scaled variables."""
-    free = jnp.asarray(problem.prior.centre) + jnp.asarray(problem.prior.width) * at
-    return np.asarray(changes.values(problem.model.values, free))
+    free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * at
+    return changes.values(np.asarray(problem.model.values), free)
 
 
 def parameters(prepared: Prepared, values: np.ndarray) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """Freezing, bounds and ties: the values of a model as a linear function of free variables."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,7 +15,7 @@ ROWS = (
     Row(HARMONIC_BEND, ("F1", "C1", "H1"), (4, 5)),
 )
 CF, CH, FCH = "stretch C1-F1 k", "stretch C1-H1 k", "bend F1-C1-H1 k"
-START = jnp.array([700.0, 1.4, 650.0, 1.09, 90.0, 1.9])
+START = np.array([700.0, 1.4, 650.0, 1.09, 90.0, 1.9])
 
 
 def test_all_values_of_the_rows_change_within_their_bounds():
@@ -33,7 +32,7 @@ def test_all_values_of_the_rows_change_within_their_bounds():
 def test_frozen_values_stay_as_they_are():
     free = trainable(ROWS, 6, frozen=frozenset({CF, "bend F1-C1-H1 theta0"}))
 
-    values = free.values(START, jnp.array([1.0, 2.0, 3.0, 4.0]))
+    values = free.values(START, np.array([1.0, 2.0, 3.0, 4.0]))
 
     assert CF not in free.names
     np.testing.assert_allclose(values, [700.0, 1.0, 2.0, 3.0, 4.0, 1.9])
@@ -49,7 +48,7 @@ def test_unbounded_values_may_be_negative():
 def test_equal_values_are_one_variable():
     free = trainable(ROWS, 6, ties=(Tie(CH, CF),))
 
-    values = free.values(START, jnp.array([500.0, 1.4, 1.09, 90.0, 1.9]))
+    values = free.values(START, np.array([500.0, 1.4, 1.09, 90.0, 1.9]))
 
     assert free.n_free == 5
     np.testing.assert_allclose(values, [500.0, 1.4, 500.0, 1.09, 90.0, 1.9])
@@ -58,7 +57,7 @@ def test_equal_values_are_one_variable():
 def test_linear_ties_follow_each_other_in_a_chain():
     free = trainable(ROWS, 6, ties=(Tie(FCH, CH, factor=0.1, offset=5.0), Tie(CH, CF, factor=2.0, offset=-100.0)))
 
-    values = free.values(START, jnp.array([500.0, 1.4, 1.09, 1.9]))
+    values = free.values(START, np.array([500.0, 1.4, 1.09, 1.9]))
 
     assert free.n_free == 4
     np.testing.assert_allclose(values[2], 2.0 * 500.0 - 100.0)
@@ -103,9 +102,11 @@ def test_free_variables_are_those_of_the_leaders_inside_the_bounds():
 def test_values_obey_ties_and_bounds():
     free = trainable(ROWS, 6, ties=(Tie(CH, CF, factor=0.5),))
 
-    start = START.at[1].set(9.0)
-    values = free.values(start, jnp.asarray(free.free(np.asarray(start))))
+    start = START.copy()
+    start[1] = 9.0
+    values = free.values(start, free.free(start))
 
+    np.testing.assert_array_equal(free.within(start), values)
     np.testing.assert_allclose(values, [700.0, 4.0, 350.0, 1.09, 90.0, 1.9])
 
 

@@ -9,6 +9,7 @@ of what such terms contribute to Vᵀ H V, of which a molecule has as many pairs
 squares of single numbers: Σ_ab (Vᵀw wᵀV)_ab (Vᵀu uᵀV)_ab = (wᵀ V Vᵀ u)².
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -94,6 +95,20 @@ def gram(problem: Problem) -> Gram | None:
     It is one where all targets are linear in Hessian, gradient and energy (frequencies are not), and the energy is
     a polynomial in what changes (van der Waals radii and charges are not).
     """
+    total = _sum(problem)
+    return None if total is None else total.form(range(len(problem.targets)))
+
+
+def grams(problem: Problem) -> tuple[Gram | None, ...] | None:
+    """Return the quadratic form of each target alone, None for those at relaxed structures; None as `gram` does."""
+    total = _sum(problem)
+    if total is None:
+        return None
+    return tuple(None if isinstance(target, RELAXED) else total.form((k,)) for k, target in enumerate(problem.targets))
+
+
+def _sum(problem: Problem) -> "_Sum | None":
+    """Return the quadratic forms of all targets, None where the problem is none."""
     known = AbstractStreamedTarget, Diagonal, Forces, Energies, *RELAXED
     if not all(isinstance(target, known) for target in problem.targets) or problem.chunks.selection.charges is not None:
         return None
@@ -107,7 +122,8 @@ def gram(problem: Problem) -> Gram | None:
         chunk = problem.chunks.data, problem.chunks.selection
         data, selection = jax.tree.map(lambda leaf, c=c: np.asarray(leaf)[c], chunk)
         total.add_chunk(c, data, selection, of_row)
-    return total.finished()
+    total.add_energies()
+    return total
 
 
 Listed = tuple[list[Monomial], list[dict[tuple[int, ...], np.ndarray]]]
@@ -139,13 +155,13 @@ def _listed(problem: Problem) -> Listed | None:
 
 
 class _Sum:
-    """The quadratic form while molecules are added to it."""
+    """The quadratic forms of the targets of a problem while molecules are added to them."""
 
     def __init__(self, problem: Problem, listed: list[Monomial]) -> None:
-        n, n_molecules = len(listed), len(problem.chunks.place)
+        n, n_molecules, n_targets = len(listed), len(problem.chunks.place), len(problem.targets)
         self.problem, self.listed = problem, listed
         self.model = problem.model_at(jnp.asarray(problem.prior.centre))
-        self.cost, self.slope, self.matrix = 0.0, np.zeros(n), np.zeros((n, n))
+        self.cost, self.slope, self.matrix = (np.zeros((n_targets, *(n,) * order)) for order in range(3))
         self.energy, self.energies = np.zeros(n_molecules), np.zeros((n_molecules, n))
 
     def add_chunk(self, c: int, data: TrainingSet, selection: Selection, of_row: list) -> None:
@@ -153,8 +169,8 @@ class _Sum:
         seen = observed(self.model, data)
         rows = self._rows(data, selection, of_row)
         local_targets = [
-            (target, count, *(np.asarray(one) for one in _residuals(target, count, seen, data)))
-            for target, count in zip(self.problem.targets, self.problem.counts, strict=True)
+            (k, target, count, *(np.asarray(one) for one in _residuals(target, count, seen, data)))
+            for k, (target, count) in enumerate(zip(self.problem.targets, self.problem.counts, strict=True))
             if isinstance(target, AbstractLocalTarget)
         ]
         energy = np.asarray(seen.energy)
@@ -167,15 +183,22 @@ class _Sum:
                     members = np.isin(own.interaction, own.members[slot])
                     np.add.at(self.energies[molecule], own.monomial[members], own.energy[members])
 
-    def finished(self) -> Gram:
-        """Add the energies, which are relative to those of other molecules, and return the whole."""
+    def add_energies(self) -> None:
+        """Add the energies, which are relative to those of other molecules."""
         problem = self.problem
-        for target, count in zip(problem.targets, problem.counts, strict=True):
+        for k, (target, count) in enumerate(zip(problem.targets, problem.counts, strict=True)):
             if isinstance(target, Energies):
                 known = problem.energies
                 scale = np.asarray(jnp.sqrt(target.weight * target.comparable(known) / count)) / target.tolerance
                 residuals = np.asarray(target.deviations(jnp.asarray(self.energy), known)) * scale
-                self._add(np.asarray(target.centred(jnp.asarray(self.energies), known)).T * scale, residuals)
+                design = np.asarray(target.centred(jnp.asarray(self.energies), known)).T * scale
+                self.cost[k] += 0.5 * float(residuals @ residuals)
+                self.slope[k] += design @ residuals
+                self.matrix[k] += design @ design.T
+
+    def form(self, targets: Sequence[int]) -> Gram:
+        """Return the quadratic form of these targets together."""
+        problem, those = self.problem, list(targets)
         monomials = gathered(self.listed)
         column = np.full(len(self.model.values) + 1, len(problem.variables.places))
         column[np.asarray(problem.variables.places)] = np.arange(len(problem.variables.places))
@@ -185,18 +208,12 @@ class _Sum:
             Gram(
                 monomials,
                 np.asarray(monomials.values(self.model.values)),
-                np.asarray(self.cost),
-                self.slope,
-                self.matrix,
+                np.asarray(self.cost[those].sum()),
+                self.slope[those].sum(axis=0),
+                self.matrix[those].sum(axis=0),
                 column[np.asarray(monomials.places)],
             ),
         )
-
-    def _add(self, design: Float[np.ndarray, "monomials values"], residuals: Float[np.ndarray, " values"]) -> None:
-        """Add residuals whose derivatives by all monomials are given."""
-        self.cost += 0.5 * float(residuals @ residuals)
-        self.slope += design @ residuals
-        self.matrix += design @ design.T
 
     def _rows(self, data: TrainingSet, selection: Selection, of_row: list) -> list[_Rows]:
         """Return what each active term contributes to the molecules of a chunk."""
@@ -223,14 +240,14 @@ class _Sum:
         return found
 
     def _add_molecule(self, slot: int, rows: list[_Rows], data: TrainingSet, targets: list) -> None:
-        """Add the targets that look at one molecule: each with its count, scales and residuals."""
+        """Add the targets that look at one molecule: each with its number, count, scales and residuals."""
         parts = [part for part in (_of_molecule(own, slot) for own in rows) if len(part.monomial)]
         n = 3 * data.topology.n_max
         own = np.unique(np.concatenate([np.zeros(0, dtype=int), *(part.monomial for part in parts)]))
         vectors, weights = _vectors(parts, own, n)
-        for target, count, scales, of_all in targets:
+        for k, target, count, scales, of_all in targets:
             scale, residuals = scales[slot], of_all[slot]
-            self.cost += 0.5 * float(residuals @ residuals)
+            self.cost[k] += 0.5 * float(residuals @ residuals)
             match target:
                 case AbstractStreamedTarget():
                     slope, matrix = _of_pairs(_Pairs.of(target, count, data, slot), vectors, weights, residuals)
@@ -241,8 +258,8 @@ class _Sum:
                 case _:
                     design = _gradients(parts, own, n) * scale
                     slope, matrix = design @ residuals, design @ design.T
-            self.slope[own] += slope
-            self.matrix[np.ix_(own, own)] += matrix
+            self.slope[k, own] += slope
+            self.matrix[np.ix_([k], own, own)] += matrix
 
 
 @dataclass(frozen=True, eq=False)

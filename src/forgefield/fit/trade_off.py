@@ -9,9 +9,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.fit.cost import Problem, Quadratic
 from forgefield.fit.fit import Fit, Progress, evaluated, fit, scaled_bounds, start
-from forgefield.fit.gram import Gram, gram
+from forgefield.fit.gram import Gram, gram, grams
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
-from forgefield.fit.relaxed_curvatures import RELAXED
 from forgefield.models.compiled import compiled
 
 DECADES = 3.0
@@ -66,16 +65,7 @@ class Point:
 
 def pieces(problem: Problem, solver: LevenbergMarquardt, *, n_starts: int = 1) -> Pieces:
     """Take a problem apart; `n_starts` is that of the fit that was made of it."""
-    forms: list[Gram | None] = []
-    for target, count in zip(problem.targets, problem.counts, strict=True):
-        if isinstance(target, RELAXED):
-            forms.append(None)
-            continue
-        form = gram(_with(problem, (target,), (count,)))
-        if form is None:
-            return Pieces(problem, None, solver, n_starts)
-        forms.append(form)
-    return Pieces(problem, tuple(forms), solver, n_starts)
+    return Pieces(problem, grams(problem), solver, n_starts)
 
 
 def _with(problem: Problem, targets: tuple, counts: tuple) -> Problem:

@@ -101,7 +101,7 @@ def run_passes(
 
         ended = _fitted(prepared, problem, progress or fresh, after)
         progress = None
-        values = changes.of_free(np.asarray(problem.model.values), _unscaled(problem, ended.at))
+        values = changes.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
         done.append(Passed(stage, problem, changes, ended, values))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
 from forgefield.models.rows import Row
@@ -29,21 +29,17 @@ class Trainable:
         """Number of free variables."""
         return self.matrix.shape[1]
 
-    def values(self, start: Float[Array, " parameters"], free: Float[Array, " free"]) -> Float[Array, " parameters"]:
-        """Return all values of the model for these free variables, the others as in `start`."""
-        return start.at[self.places].set(self.matrix @ free + self.offset)
-
     def within(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " parameters"]:
         """Return the values with bounds and ties applied."""
-        return self.of_free(values, self.free(values))
+        return self.values(values, self.free(values))
 
-    def of_free(
+    def values(
         self, start: Float[np.ndarray, " parameters"], free: Float[np.ndarray, " free"]
     ) -> Float[np.ndarray, " parameters"]:
-        """Return what `values` does, outside of compiled programs."""
-        result = np.array(start)
-        result[self.places] = self.matrix @ free + self.offset
-        return result
+        """Return all values of the model for these free variables, the others as in `start`."""
+        changed = np.array(start)
+        changed[self.places] = self.matrix @ free + self.offset
+        return changed
 
     def free(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " free"]:
         """Return the free variables that these values of a model stand for, inside the bounds."""
