@@ -1,3 +1,8 @@
+import shutil
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from forgefield.config import TargetsSection
@@ -7,8 +12,14 @@ from forgefield.fit.relaxed_metrics import RelaxedJudge
 from forgefield.fit.relaxed_targets import BondAngles, BondLengths, RelaxedEnergies, Torsions
 from forgefield.fit.targets import Diagonal, Energies, OffDiagonal
 from forgefield.jobs.choices import targets
+from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.prepare import prepare
 from forgefield.jobs.relaxed_results import judge_fitted, judge_told
+from forgefield.jobs.starting import with_values
+from forgefield.properties.modes import frequencies
+from forgefield.properties.relax import relax
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 GEOMETRY = {"bond_length": {"tolerance": 0.01}, "bond_angle": {"tolerance": 0.5}, "torsion": {"tolerance": 1.0}}
 CURVED = RelaxedJudge(curvatures=True)
@@ -50,6 +61,29 @@ def test_relaxed_structures_are_judged_wherever_forces_or_geometries_are_fitted(
 
     assert judge_fitted(section) == fitted
     assert judge_told(section) == told
+
+
+@pytest.mark.slow
+def test_results_tell_the_frequencies_of_the_relaxed_structures(tmp_path):
+    shutil.copy(EXAMPLES / "ch3f/ch3f.json", tmp_path)
+    (tmp_path / "FIT.toml").write_text(
+        '[forcefield]\nform = "harmonic"\n[[molecules]]\nreference = "ch3f.json"\n[targets]\n'
+        'frequencies = { tolerance = 20.0, at = "relaxed" }\npositions = { tolerance = 0.01 }\n'
+    )
+    prepared = prepare(tmp_path / "FIT.toml")
+
+    outcome = run_fit(prepared, tmp_path / "out")
+
+    results, example = outcome.record.results, prepared.examples[0]
+    model, topology = with_values(prepared.assignment, outcome.values).model, prepared.data.topology
+    relaxed = relax(model, topology, jnp.asarray(prepared.data.positions), order=np.zeros(1, dtype=int))
+    hessian = np.asarray(model.hessian(topology, relaxed.positions))[0]
+    own = frequencies(hessian, np.asarray(relaxed.positions), example.treated.masses)
+    deviations = np.sort(own) - np.sort(example.treated.frequencies)
+    assert results["fit"]["success"]
+    assert any("structures that the force field relaxes to" in line for line in outcome.record.statements)
+    found = results["metrics"]["final"]["frequency_rmsd_sorted_cm1"]
+    np.testing.assert_allclose(found, np.sqrt(np.mean(deviations**2)), rtol=1e-6)
 
 
 def test_a_target_at_relaxed_structures_needs_a_stationary_reference(tmp_path):

@@ -272,17 +272,25 @@ def _optima(first: Passed) -> tuple[Optimum, ...]:
     return tuple(Optimum(float(first.fit.starts_cost[g[0]]), len(g), int(np.sum(converged[g]))) for g in groups)
 
 
+_RELAXED_MODES = (
+    "Frequencies, modes and eigenmatrix below are those of the structures that the force field relaxes to; of the "
+    "reference geometry where a molecule has none."
+)
+
+
 def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
     section = prepared.file.forcefield
     targets = ", ".join(
         f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
     )
     prior = last.problem.prior
+    relaxed = [_RELAXED_MODES] if any(t.at == "relaxed" for t in prepared.file.targets.curvatures) else []
     return (
         f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {section.form}.",
         f"{last.changes.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
         f"started from the estimate “{section.estimate}”.",
         f"Targets: {targets}. A deviation of its tolerance counts as one.",
+        *relaxed,
         "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",
         *(f"{e.molecule.name}: {e.treated.statement}" for e in prepared.examples if e.treated is not None),
         *(f"{e.molecule.name}: weight {weight_of(e)}." for e in prepared.examples if e.weights != Weights()),
