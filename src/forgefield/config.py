@@ -43,6 +43,8 @@ class ForceFieldSection(Section):
     start: str = "environments"
     form: Literal["mm3", "harmonic"] = "mm3"
     nonbonded: Literal["none", "uff"] = "none"
+    charges: Literal["none", "bonds"] = "none"
+    """Whether atoms of a generated force field have charges, which follow from what each kind of bond moves."""
     estimate: Literal["qfuerza", "fuerza", "seminario", "modified-seminario", "linear", "approximation", "none"] = (
         "qfuerza"
     )

@@ -70,6 +70,20 @@ def test_hessian_of_a_functional_is_the_slope_of_the_gradient_but_for_the_grid()
     np.testing.assert_allclose(hessian.reshape(6, 2, 3).sum(axis=1), 0.0, atol=1e-9)
 
 
+@pytest.mark.parametrize(("charge", "engine"), [(0, HARTREE_FOCK), (1, HARTREE_FOCK)], ids=["water", "its cation"])
+def test_charges_have_the_moments_of_the_density(water, charge, engine):
+    molecule = replace(water, charge=charge, multiplicity=1 + charge)
+
+    found = engine.evaluate(molecule)
+    charges = engine.charges(molecule, found)
+
+    field = engine._field(molecule, found.density)
+    dipole = field.dip_moment(unit="au", verbose=0) * units.BOHR
+    assert charges.kind == "esp"
+    np.testing.assert_allclose(charges.values.sum(), charge, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(charges.values @ molecule.positions, dipole, rtol=0, atol=0.02)
+
+
 def test_density_of_a_near_geometry_does_not_change_the_result():
     near = HARTREE_FOCK.evaluate(hydrogen(0.75))
 

@@ -45,8 +45,8 @@ def molecules() -> list[Molecule]:
 def random_field(molecules, generator) -> Callable[..., Assignment]:
     """Make a force field of these terms with random values; those of torsions to a nitrile's end are zero."""
 
-    def make(*terms, of=molecules, van_der_waals=None, depth=1):
-        made = generate(of, terms, depth=depth, van_der_waals=van_der_waals)
+    def make(*terms, of=molecules, van_der_waals=None, charging=None, depth=1):
+        made = generate(of, terms, depth=depth, van_der_waals=van_der_waals, charging=charging)
         nitrile = {name for name, described in made.descriptions.items() if described == "N(C)"}
         values = np.array(made.model.values)
         for row in made.rows:
@@ -67,6 +67,8 @@ def _drawn(generator, kind, name, value):
         case _, "r0" | "theta0" | "r_i" | "e_i":
             # By symmetry an angle of 180° stays what it is.
             return value if value == np.pi else value * generator.uniform(0.95, 1.05)
+        case _, "dq" | "moment":
+            return generator.normal(scale=0.2)
         case _:
             return generator.normal(scale=2.0)
 

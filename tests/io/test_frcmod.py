@@ -8,10 +8,11 @@ import pytest
 from forgefield.errors import InputError, MissingParameters
 from forgefield.io.frcmod import read_frcmod, write_frcmod
 from forgefield.io.generated import two_character_types
+from forgefield.io.mol2 import read_mol2
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import STRETCH_BEND, UREY_BRADLEY
-from forgefield.terms.nonbonded import LENNARD_JONES
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, HARMONIC_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.torsion import TORSION3, TORSION6
@@ -61,18 +62,59 @@ def read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("torsion", "van_der_waals"),
-    [pytest.param(TORSION3, LENNARD_JONES, id="three"), pytest.param(TORSION6, None, id="six, no van der Waals")],
+    ("torsion", "through_space"),
+    [
+        pytest.param(TORSION3, {"van_der_waals": LENNARD_JONES}, id="three"),
+        pytest.param(TORSION6, {}, id="six, no van der Waals"),
+        pytest.param(TORSION3, {"van_der_waals": LENNARD_JONES, "charging": CHARGE_INCREMENT}, id="charges"),
+        pytest.param(TORSION3, {"charging": CHARGE_INCREMENT}, id="charges, no van der Waals"),
+    ],
 )
 def test_every_molecule_has_the_same_energy_after_reading_back(
-    molecules, random_field, displaced, energies, tmp_path, torsion, van_der_waals
+    molecules, random_field, displaced, energies, tmp_path, torsion, through_space
 ):
-    field = random_field(*BONDED, torsion, COSINE_OUT_OF_PLANE, van_der_waals=van_der_waals)
+    field = random_field(*BONDED, torsion, COSINE_OUT_OF_PLANE, **through_space)
 
     write_frcmod(tmp_path / "out.frcmod", field, molecules)
 
     again = read_frcmod(tmp_path / "out.frcmod", typed(molecules, field))
     np.testing.assert_allclose(energies(again, displaced), energies(field, displaced), rtol=0, atol=1e-6)
+
+
+def test_structures_beside_the_file_have_its_types_and_charges(molecules, random_field, tmp_path):
+    with_conformer = [*molecules, molecules[0]]
+    field = random_field(*BONDED, of=with_conformer, charging=CHARGE_INCREMENT)
+
+    write_frcmod(tmp_path / "out.frcmod", field, with_conformer)
+
+    charges = np.asarray(field.model.charges(field.topology))
+    rows = [path.read_text().partition("ATOM\n")[2].partition("@")[0].split() for path in beside(tmp_path)]
+    read = [one for path in beside(tmp_path) for one in read_mol2(path)]
+    assert len(rows) == len(molecules)
+    np.testing.assert_allclose(
+        [float(q) for row in rows for q in row[8::9]], charges[: -molecules[0].n_atoms], rtol=0, atol=1e-10
+    )
+    for molecule, one, expected in zip(molecules, read, typed(with_conformer, field)[:-1], strict=True):
+        assert one.types == expected.types
+        assert one.charge == molecule.charge
+        np.testing.assert_array_equal(one.species, molecule.species)
+        np.testing.assert_array_equal(one.bonds, molecule.bonds)
+
+
+def beside(folder):
+    return sorted(folder.glob("*.mol2"))
+
+
+def test_without_charges_no_structures_are_written(molecules, random_field, tmp_path):
+    write_frcmod(tmp_path / "out.frcmod", random_field(*BONDED, of=molecules[:1]), molecules[:1])
+
+    assert not beside(tmp_path)
+
+
+def test_increments_are_what_the_type_named_first_gains(read, water):
+    field = read(WATER.replace("with a comment", "dq=-0.417 e"), water)
+
+    np.testing.assert_allclose(field.model.charges(field.topology), [-0.834, 0.417, 0.417], rtol=0, atol=1e-15)
 
 
 def test_energy_of_a_file_by_hand(read, water, energies):

@@ -21,6 +21,7 @@ from forgefield.molecules.paths import torsions
 from forgefield.molecules.topology import Interactions
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, TORSION_STRETCH, UREY_BRADLEY
+from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import EXP6
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
@@ -44,6 +45,24 @@ def test_every_molecule_has_the_same_energy_after_reading_back(molecules, random
 
     again = read_back(tmp_path / "out.fld", molecules, field)
     np.testing.assert_allclose(energies(again, displaced), energies(field, displaced), rtol=0, atol=1e-6)
+
+
+def test_charges_read_back(molecules, random_field, displaced, energies, tmp_path):
+    neutral = [m for m in molecules if m.charge == 0]
+    kept = np.repeat([m.charge == 0 for m in molecules], [m.n_atoms for m in molecules])
+    field = random_field(*MM3, of=neutral, van_der_waals=EXP6, charging=BOND_MOMENT)
+
+    write_generated_fld(tmp_path / "out.fld", field, neutral)
+
+    again, positions = read_back(tmp_path / "out.fld", neutral, field), displaced[:, kept]
+    np.testing.assert_allclose(energies(again, positions), energies(field, positions), rtol=0, atol=1e-6)
+
+
+def test_charges_of_an_ion_are_refused(molecules, random_field, tmp_path):
+    field = random_field(MM3_STRETCH, MM3_BEND, charging=BOND_MOMENT)
+
+    with pytest.raises(InputError, match="cannot hold the charges of saddle, whose charge is spread over the atoms"):
+        write_generated_fld(tmp_path / "out.fld", field, molecules)
 
 
 def test_zero_order_bonds_without_van_der_waals_read_back(molecules, random_field, energies, tmp_path):

@@ -14,7 +14,8 @@ from forgefield.io.openmm_xml import write_openmm_xml
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
-from forgefield.terms.nonbonded import EXP6, LENNARD_JONES
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.torsion import TORSION3
@@ -22,10 +23,11 @@ from forgefield.terms.torsion import TORSION3
 HARMONIC = (HARMONIC_STRETCH, HARMONIC_BEND)
 MM3 = (MM3_STRETCH, MM3_BEND)
 FORCE_FIELDS = {
-    "harmonic": ((*HARMONIC, TORSION3, COSINE_OUT_OF_PLANE, UREY_BRADLEY), LENNARD_JONES),
-    "harmonic, coupled": ((*HARMONIC, STRETCH_BEND), None),
-    "mm3": ((*MM3, TORSION3, COSINE_OUT_OF_PLANE), EXP6),
-    "mm3, coupled": ((*MM3, STRETCH_BEND, UREY_BRADLEY, COSINE_OUT_OF_PLANE), EXP6),
+    "harmonic": ((*HARMONIC, TORSION3, COSINE_OUT_OF_PLANE, UREY_BRADLEY), LENNARD_JONES, CHARGE_INCREMENT),
+    "harmonic, coupled": ((*HARMONIC, STRETCH_BEND), None, None),
+    "harmonic, with charges alone": (HARMONIC, None, CHARGE_INCREMENT),
+    "mm3": ((*MM3, TORSION3, COSINE_OUT_OF_PLANE), EXP6, BOND_MOMENT),
+    "mm3, coupled": ((*MM3, STRETCH_BEND, UREY_BRADLEY, COSINE_OUT_OF_PLANE), EXP6, None),
 }
 
 
@@ -46,8 +48,8 @@ def at(molecules, positions):
 def test_openmm_has_the_same_energy_of_every_molecule(
     molecules, random_field, displaced, energies, tmp_path, engine, form
 ):
-    terms, van_der_waals = FORCE_FIELDS[form]
-    field = random_field(*terms, van_der_waals=van_der_waals)
+    terms, van_der_waals, charging = FORCE_FIELDS[form]
+    field = random_field(*terms, van_der_waals=van_der_waals, charging=charging)
 
     write_openmm_xml(tmp_path / "out.xml", field, molecules)
 

@@ -22,7 +22,8 @@ DEGREE = math.pi / 180.0
 TEN_SQUARED = 0.030461741978670857
 """10° in rad, squared."""
 KINDS = {
-    *("stretch", "bend", "stretch_bend", "stretch_stretch", "bend_bend", "urey_bradley", "bond_moment"),
+    *("stretch", "bend", "stretch_bend", "stretch_stretch", "bend_bend", "urey_bradley"),
+    *("bond_moment", "charge_increment"),
     *("torsion", "torsion_stretch", "out_of_plane", "vdw", "electrostatic", "hydrogen_bond"),
 }
 UNITS = {
@@ -102,6 +103,7 @@ ROWS = [
     Row(nonbonded.COULOMB, (0.5, -0.4, 0.5), pair(2.0), -0.05 * 332.0637133, (1, 0), (1, 0, 2)),
     Row(nonbonded.HYDROGEN_BOND, (2.0, 5.0), pair(1.0), 71680.0, (1, 0), (0, 1)),
     Row(mm3.HYDROGEN_BOND_10_12, (8192.0, 1024.0), pair(2.0), 1.0, (1, 0), (0, 1)),
+    Row(nonbonded.CHARGE_INCREMENT, (0.3,), pair(1.1), 0.0, (1, 0), (0,)),
     Row(mm3.BOND_MOMENT, (0.3,), pair(1.1), 0.0, (1, 0), (0,)),
 ]
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from jaxtyping import Int
 
 from forgefield.errors import InputError
 from forgefield.models.forcefield import ForceField
@@ -23,6 +24,22 @@ class Assignment:
     """Atom types of each molecule."""
     descriptions: dict[str, str] = field(default_factory=dict)
     """What a generated type stands for, such as `C bonded to F, H, H, H`."""
+
+
+def uses(assignment: Assignment) -> Int[np.ndarray, " parameters"]:
+    """Return how many interactions take each value from a row of their own kind; of charges, how many bonds."""
+    found = np.zeros(len(assignment.model.values), dtype=np.int64)
+    owned: dict[str, set[int]] = {}
+    for row in assignment.rows:
+        owned.setdefault(row.term.kind, set()).update(row.indices)
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        own = owned.get(term.kind, set())
+        for parameters in np.asarray(group.parameters).tolist():
+            found[list(own.intersection(parameters))] += 1
+    rule = assignment.topology.charges
+    if rule is not None:
+        np.add.at(found, np.asarray(rule.moment)[np.asarray(rule.sign) > 0], 1)
+    return found
 
 
 def require_connected(molecules: list[Molecule]) -> None:

@@ -1,21 +1,21 @@
 """A force field generated for given molecules: rows made from their own atom types."""
 
-from dataclasses import dataclass, field
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment, require_connected
+from forgefield.assign.charges import lay_charges
 from forgefield.assign.environments import environment_types
+from forgefield.assign.gathered import Rows
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import distant_pairs, type_parameters
 from forgefield.models.forcefield import ForceField
-from forgefield.models.rows import Row
 from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Interactions, union
+from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
 
 STRETCH_CONSTANT = 5.0 * units.MILLIDYNE_PER_ANGSTROM
@@ -26,34 +26,22 @@ STRAIGHT = 0.02
 """A mean angle this close to 180° [rad] is taken as 180°."""
 
 
-@dataclass
-class Rows:
-    """The rows and values gathered so far, and the interactions that refer to them."""
-
-    rows: list[Row] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    known: dict[tuple[str, Types], Row] = field(default_factory=dict)
-
-    def add(self, term: Term, types: Types, values: tuple[float, ...]) -> Row:
-        """Append a row with its values."""
-        start = len(self.values)
-        row = Row(term=term, types=types, indices=tuple(range(start, start + len(values))))
-        self.values.extend(values)
-        self.rows.append(row)
-        self.known[term.kind, types] = row
-        return row
-
-
 def generate(
-    molecules: list[Molecule], terms: tuple[Term, ...], *, depth: int = 1, van_der_waals: Term | None = None
+    molecules: list[Molecule],
+    terms: tuple[Term, ...],
+    *,
+    depth: int = 1,
+    van_der_waals: Term | None = None,
+    charging: Term | None = None,
 ) -> Assignment:
     """Return a force field made of these terms with one row for each combination of environment types.
 
     Stretches and bends must come first in `terms`, since others borrow their reference values. Reference
     lengths and angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad²
     until something better is estimated; cross terms and torsions are zero. `van_der_waals` takes its
-    parameters from UFF and acts between atoms at least three bonds apart. Raises InputError for a
-    molecule in more than one piece.
+    parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from
+    `charging`, a bond moment or a bond charge increment, and are those of an even spread until something
+    better is known. Raises InputError for a molecule in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
@@ -72,10 +60,15 @@ def generate(
         for name, values in sorted(type_parameters(molecules, types).items()):
             gathered.add(van_der_waals, (name,), values)
         interactions.append(_pairs(van_der_waals, pairs, flat_types, gathered))
+    rule = None
+    if charging is not None:
+        terms = (*terms, COULOMB)
+        rule, acting = lay_charges(molecules, flat_types, charging, gathered, {})
+        interactions.append(acting)
     present = [t for t, group in enumerate(interactions) if len(group.atoms)]
     return Assignment(
         model=ForceField(tuple(terms[t] for t in present), jnp.asarray(gathered.values)),
-        topology=union([m.species for m in molecules], tuple(interactions[t] for t in present)),
+        topology=union([m.species for m in molecules], tuple(interactions[t] for t in present), rule),
         rows=tuple(gathered.rows),
         types=tuple(types),
         descriptions=descriptions,
@@ -110,8 +103,7 @@ def _interactions(
 
 def _pairs(term: Term, pairs: Int[np.ndarray, "pairs 2"], types: Types, gathered: Rows) -> Interactions:
     """Return the interactions of a term that takes one row from each of its two atoms and a scale of 1."""
-    scale = len(gathered.values)
-    gathered.values.append(1.0)
+    scale = gathered.constant(1.0)
     own = {name: gathered.known[term.kind, (name,)].indices for name in set(types)}
     parameters = [(*own[types[i]], *own[types[j]], scale) for i, j in pairs]
     return Interactions(atoms=pairs, parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)))

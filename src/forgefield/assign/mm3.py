@@ -160,7 +160,7 @@ def _charge_rule(molecules: list[Molecule], laid: list[tuple[Bonded, Nonbonded]]
     ]
     atom, moment, length, sign = np.array(ends, dtype=np.int64).reshape(-1, 4).T
     return ChargeRule(
-        formal=np.concatenate(formal).astype(np.int64), atom=atom, moment=moment, length=length, sign=sign
+        formal=np.concatenate(formal).astype(np.float64), atom=atom, moment=moment, length=length, sign=sign
     )
 
 

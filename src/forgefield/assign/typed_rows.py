@@ -7,13 +7,15 @@ import numpy as np
 from jaxtyping import Int
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.generate import Rows
+from forgefield.assign.charges import lay_charges
+from forgefield.assign.gathered import Rows
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.nonbonded import distant_pairs
 from forgefield.errors import InputError, MissingParameters
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Interactions, union
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, COULOMB
 from forgefield.terms.term import Term
 
 _REQUIRED = ("stretch", "bend")
@@ -23,12 +25,15 @@ Table = Mapping[Types, tuple[float, ...]]
 """Values of the own parameters, in internal units, by types in any of their equivalent orders."""
 
 
-def assign_typed_rows(molecules: list[Molecule], tables: Mapping[Term, Table], advice: str) -> Assignment:
+def assign_typed_rows(
+    molecules: list[Molecule], tables: Mapping[Term, Table], increments: Table, advice: str
+) -> Assignment:
     """Return the force field of these tables for typed molecules.
 
     Terms borrow nothing; a van der Waals table has a row for each type and acts between atoms at least three
-    bonds apart. Raises InputError for molecules without types and MissingParameters that lists every stretch,
-    bend and van der Waals type without a row, ending with `advice`.
+    bonds apart. So do charges where there are `increments` [e], of which the type named first gains what the other
+    loses. Raises InputError for molecules without types and MissingParameters that lists every stretch, bend and
+    van der Waals type without a row, ending with `advice`.
     """
     untyped = [m.source or m.name for m in molecules if m.types is None]
     if untyped or not molecules:
@@ -50,12 +55,22 @@ def assign_typed_rows(molecules: list[Molecule], tables: Mapping[Term, Table], a
             found.append((term, interactions))
     if missing:
         raise MissingParameters(f"no parameters for {', '.join(missing)}; {advice}")
+    rule = None
+    if increments:
+        rule, interactions = lay_charges(molecules, flat, CHARGE_INCREMENT, gathered, _in_order(increments))
+        found.append((COULOMB, interactions))
     return Assignment(
         model=ForceField(tuple(term for term, _ in found), jnp.asarray(gathered.values)),
-        topology=union([m.species for m in molecules], tuple(interactions for _, interactions in found)),
+        topology=union([m.species for m in molecules], tuple(interactions for _, interactions in found), rule),
         rows=tuple(gathered.rows),
         types=tuple(types),
     )
+
+
+def _in_order(table: Table) -> dict[Types, float]:
+    """Return increments by types in the order of rows: whoever is named second gains what the first loses."""
+    canonical = KINDS["stretch"].canonical
+    return {canonical(types): value if canonical(types) == types else -value for types, (value,) in table.items()}
 
 
 def _bonded(
@@ -96,8 +111,7 @@ def _pairs(
     acting = dict.fromkeys(types[a] for a in pairs.ravel().tolist())
     missing |= {f"vdw {name}": None for name in acting if (name,) not in table}
     rows = {name: gathered.add(term, (name,), table[name,]).indices for name in acting if (name,) in table}
-    scale = len(gathered.values)
-    gathered.values.append(1.0)
+    scale = gathered.constant(1.0)
     parameters = [
         (*rows[types[i]], *rows[types[j]], scale) for i, j in pairs.tolist() if types[i] in rows and types[j] in rows
     ]

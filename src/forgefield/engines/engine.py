@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.errors import InputError
-from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.molecule import AtomicCharges, Molecule
 
 _TOO_CLOSE = 0.3
 """Å; the shortest bond there is, in H₂, is 0.74 Å."""
@@ -31,6 +31,8 @@ class Evaluation:
     """kcal/mol/Å"""
     density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None
     """Density matrix, from which the evaluation of a near geometry may start."""
+    charges: AtomicCharges | None = None
+    """Where they come with the energy."""
 
 
 class AbstractEngine(abc.ABC):
@@ -64,6 +66,10 @@ class AbstractEngine(abc.ABC):
         self, molecule: Molecule, density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None
     ) -> Float[np.ndarray, "coordinates coordinates"]:
         """Return the symmetric Hessian [kcal/mol/Å²], not mass-weighted. Raises ConvergenceError."""
+
+    @abc.abstractmethod
+    def charges(self, molecule: Molecule, found: Evaluation) -> AtomicCharges:
+        """Return the charges of the atoms, of the kind that the level says best, from what was found there."""
 
 
 def label(molecule: Molecule) -> str:

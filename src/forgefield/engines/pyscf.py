@@ -17,8 +17,9 @@ from forgefield.engines.engine import (
     label,
     missing_extra,
 )
+from forgefield.engines.esp import fitted_charges, surface_points
 from forgefield.errors import InputError
-from forgefield.molecules.molecule import Molecule, symbol
+from forgefield.molecules.molecule import AtomicCharges, Molecule, symbol
 
 try:
     import pyscf
@@ -32,6 +33,8 @@ _ORBITAL_GRADIENT_TOLERANCE = 1e-6
 """Hartree; the error of a nuclear gradient is linear in it."""
 _MAX_CYCLES = 100
 _GRID_LEVEL = 5
+_AT_ONCE = 200
+"""Points of the electrostatic potential whose integrals are held together."""
 
 # PySCF's `b3lyp` can be redefined by a user's configuration; `b3lypg` cannot.
 _PINNED = {"b3lyp": "b3lypg"}
@@ -132,6 +135,17 @@ class PySCF(AbstractEngine):
         matrix = within @ matrix @ within
         return 0.5 * (matrix + matrix.T)
 
+    def charges(self, molecule: Molecule, found: Evaluation) -> AtomicCharges:
+        """Return charges fitted to the electrostatic potential of nuclei and electrons around the molecule."""
+        assert found.density is not None
+        mole, points = self._mole(molecule), surface_points(molecule.species, molecule.positions)
+        density = found.density if found.density.ndim == 2 else found.density.sum(axis=0)
+        potential = np.concatenate(
+            [_potential(mole, density, some) for some in np.array_split(points, len(points) // _AT_ONCE + 1)]
+        )
+        values = fitted_charges(potential * units.HARTREE, points, molecule.positions, float(molecule.charge))
+        return AtomicCharges("esp", values)
+
     def _field(self, molecule: Molecule, density: np.ndarray | None) -> Any:
         """Return the converged self-consistent field."""
         mole = self._mole(molecule)
@@ -174,6 +188,16 @@ class PySCF(AbstractEngine):
             dump_input=False,
             parse_arg=False,
         )
+
+
+def _potential(
+    mole: Any, density: Float[np.ndarray, "orbitals orbitals"], points: Float[np.ndarray, "points 3"]
+) -> Float[np.ndarray, " points"]:
+    """Return the electrostatic potential [Hartree/e] at points [Å]."""
+    grid = points / units.BOHR
+    distance = np.linalg.norm(grid[:, None] - mole.atom_coords()[None], axis=2)
+    electrons = np.einsum("gij,ij->g", mole.intor("int1e_grids", grids=grid), density)
+    return (mole.atom_charges() / distance).sum(axis=1) - electrons
 
 
 def _check_functional(method: str) -> None:

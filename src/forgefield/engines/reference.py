@@ -43,7 +43,7 @@ def engine_named(method: str, basis: str | None) -> AbstractEngine:
 
 
 def reference(molecule: Molecule, engine: AbstractEngine) -> Reference:
-    """Return energy, gradient, Hessian and frequencies at the geometry of the molecule.
+    """Return energy, gradient, Hessian, frequencies and atomic charges at the geometry of the molecule.
 
     Frequencies are those of `forgefield.properties.modes`, with the masses of the most abundant isotopes. Raises
     InputError where the molecule does not fit the level, ConvergenceError where its SCF fails.
@@ -65,6 +65,7 @@ def reference(molecule: Molecule, engine: AbstractEngine) -> Reference:
         charge=molecule.charge,
         multiplicity=molecule.multiplicity,
         sources=(molecule.source,) if molecule.source else (),
+        charges=(engine.charges(molecule, found),),
     )
 
 

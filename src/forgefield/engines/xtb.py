@@ -15,7 +15,7 @@ from forgefield.engines.engine import (
     missing_extra,
 )
 from forgefield.errors import InputError
-from forgefield.molecules.molecule import Molecule, symbol
+from forgefield.molecules.molecule import AtomicCharges, Molecule, symbol
 
 try:
     from tblite.exceptions import TBLiteRuntimeError
@@ -79,6 +79,7 @@ class XTB(AbstractEngine):
         return Evaluation(
             energy=float(np.asarray(result.get("energy"))) * units.HARTREE,
             gradient=np.asarray(result.get("gradient")) * units.HARTREE_PER_BOHR,
+            charges=AtomicCharges("mulliken", np.asarray(result.get("charges"), dtype=np.float64)),
         )
 
     def hessian(
@@ -90,6 +91,11 @@ class XTB(AbstractEngine):
         rows = [(self._gradient(molecule, shift) - self._gradient(molecule, -shift)) / (2.0 * step) for shift in shifts]
         matrix = np.stack(rows)
         return 0.5 * (matrix + matrix.T)
+
+    def charges(self, molecule: Molecule, found: Evaluation) -> AtomicCharges:
+        """Return the Mulliken charges on which the level's own electrostatics act."""
+        assert found.charges is not None
+        return found.charges
 
     def _gradient(self, molecule: Molecule, shift: Float[np.ndarray, "atoms 3"]) -> Float[np.ndarray, " coordinates"]:
         return self.evaluate(replace(molecule, positions=molecule.positions + shift)).gradient.ravel()

@@ -145,7 +145,9 @@ def _by_environment(molecule: Molecule, meanings: dict[str, str], path: Path) ->
             described = environments(bonded, depth)
             missing = sorted({d for d in described if d not in meanings})
             if not missing:
-                return replace(bonded, types=tuple(meanings[d] for d in described))
+                # The types of a generated file are those of neutral molecules; where charges are, they are its own.
+                types = tuple(meanings[d] for d in described)
+                return replace(bonded, types=types, formal_charges=None)
             if not unknown or len(missing) < len(unknown):
                 unknown = missing
     raise InputError(

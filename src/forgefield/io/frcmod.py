@@ -13,6 +13,7 @@ from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.typed_rows import assign_typed_rows
 from forgefield.errors import InputError, located
 from forgefield.io.generated import (
+    charges_of,
     elements,
     negligible,
     require_held,
@@ -20,32 +21,38 @@ from forgefield.io.generated import (
     rows_of,
     two_character_types,
 )
+from forgefield.io.mol2 import write_mol2
 from forgefield.io.text import read_text, write_text
 from forgefield.molecules.elements import MASSES
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND
-from forgefield.terms.nonbonded import LENNARD_JONES
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.term import Term
 from forgefield.terms.torsion import TORSION3, TORSION6
 
 _TORSIONS = (TORSION3, TORSION6)
-_HELD = (HARMONIC_STRETCH, HARMONIC_BEND, *_TORSIONS, COSINE_OUT_OF_PLANE, LENNARD_JONES)
+_HELD = (HARMONIC_STRETCH, HARMONIC_BEND, *_TORSIONS, COSINE_OUT_OF_PLANE, LENNARD_JONES, CHARGE_INCREMENT)
 _SECTIONS = {"MASS": 1, "BOND": 2, "ANGL": 3, "DIHE": 4, "IMPR": 4, "NONB": 1}
 """Number of types that a row of each section names, by the four letters that AMBER looks at."""
-_UNSCALED = re.compile(r"\bSCNB\s*=\s*1(\.0*)?(\s|$)")
+_UNSCALED = {name: re.compile(rf"\b{name}\s*=\s*1(\.0*)?(\s|$)") for name in ("SCNB", "SCEE")}
+"""What leaves van der Waals interactions and charges three bonds apart as they are."""
+_INCREMENT = re.compile(r"\bdq\s*=\s*(\S+)")
+"""Bond charge increment [e] behind a BOND row: what the type named first gains from the other."""
 _ABSENT_RADIUS = 1.0
 """Å, of a type without van der Waals parameters, whose depth is zero."""
 
 
-def write_frcmod(path: Path, assignment: Assignment, molecules: list[Molecule]) -> None:
-    """Write a force field of form harmonic as an AMBER parameter file.
+def write_frcmod(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
+    """Write a force field of form harmonic as an AMBER parameter file, and return the files written.
 
     Types become names of two characters; the rows of section MASS say what they stand for. Every chain of four
     atoms has a DIHE row that leaves 1-4 interactions unscaled, since AMBER finds these through its dihedrals.
-    AMBER orders the outer atoms of an improper by its own rule, so that only planar centres are sure to have the
-    same energy there. Raises InputError that names the terms it cannot hold and torsions next to a straight angle.
+    AMBER takes charges from the structures: with charges a mol2 file of each molecule stands beside, and BOND rows
+    end in the bond charge increments of which the charges are made, where AMBER reads no further. AMBER orders the
+    outer atoms of an improper by its own rule, so that only planar centres are sure to have the same energy there.
+    Raises InputError that names the terms it cannot hold and torsions next to a straight angle.
     """
     what = f"{path}: an AMBER parameter file"
     require_held(assignment, _HELD, what, "leave them out, or choose another format")
@@ -63,6 +70,21 @@ def write_frcmod(path: Path, assignment: Assignment, molecules: list[Molecule]) 
     for title, rows in sections.items():
         lines += [title, *rows, ""]
     write_text(path, "\n".join([*lines, ""]))
+    if assignment.topology.charges is None:
+        return (path,)
+    return (path, *_structures(path, assignment, molecules, names))
+
+
+def _structures(path: Path, assignment: Assignment, molecules: list[Molecule], names: dict[str, str]) -> Iterator[Path]:
+    """Write one mol2 file for each molecule with its types and charges; conformers share theirs."""
+    charges, of_atom = charges_of(assignment), np.asarray(assignment.topology.molecule)
+    first: dict[tuple, int] = {}
+    for m, (molecule, types) in enumerate(zip(molecules, assignment.types, strict=True)):
+        first.setdefault((types, tuple(map(tuple, molecule.bonds.tolist()))), m)
+    for number, ((types, _), m) in enumerate(first.items(), 1):
+        name = f"{path.stem}-{number}.mol2" if len(first) > 1 else f"{path.stem}.mol2"
+        write_mol2(path.with_name(name), molecules[m], tuple(names[t] for t in types), charges[of_atom == m])
+        yield path.with_name(name)
 
 
 def _masses(assignment: Assignment, names: dict[str, str]) -> Iterator[str]:
@@ -73,9 +95,12 @@ def _masses(assignment: Assignment, names: dict[str, str]) -> Iterator[str]:
 
 
 def _bonds(assignment: Assignment, names: dict[str, str]) -> Iterator[str]:
+    increments = {found.row.types: found.values[0] for found in rows_of(assignment, CHARGE_INCREMENT)}
     for found in rows_of(assignment, HARMONIC_STRETCH):
         k, r0 = found.values
-        yield _row(found.row.types, names, 0.5 * k, r0)
+        increment = increments.get(found.row.types)
+        note = "" if increment is None else f"  dq={increment:.10f}"
+        yield _row(found.row.types, names, 0.5 * k, r0) + note
 
 
 def _angles(assignment: Assignment, names: dict[str, str]) -> Iterator[str]:
@@ -133,8 +158,9 @@ class _Tables:
     dihedrals: dict[Types, dict[int, float]] = field(default_factory=dict)
     impropers: dict[Types, tuple[float, ...]] = field(default_factory=dict)
     nonbonded: dict[Types, tuple[float, ...]] = field(default_factory=dict)
-    scaled: list[Types] = field(default_factory=list)
-    """Dihedrals that do not say that their 1-4 van der Waals interactions are unscaled."""
+    increments: dict[Types, tuple[float, ...]] = field(default_factory=dict)
+    scaled: dict[str, list[Types]] = field(default_factory=lambda: {name: [] for name in _UNSCALED})
+    """Dihedrals that do not say that their 1-4 van der Waals interactions, or charges, are unscaled."""
     open_series: Types | None = None
     """The dihedral whose last periodicity was negative, so that its next row must follow."""
 
@@ -143,9 +169,10 @@ def read_frcmod(path: Path, molecules: list[Molecule]) -> Assignment:
     """Return the force field of an AMBER parameter file for molecules whose types are its names.
 
     Dihedrals must be ½V(1 ± cos nφ) as `TORSION6` has them, with SCNB=1.0 where there are van der Waals
-    interactions, impropers two-fold with phase 180°, types without the wildcard X. Masses are not used. Raises
-    InputError that lists the lines that cannot be read and MissingParameters that lists stretches, bends and van der
-    Waals types without a row.
+    interactions and SCEE=1.0 where there are charges, impropers two-fold with phase 180°, types without the wildcard X.
+    Charges are those that `dq=` behind BOND rows makes, as `write_frcmod` has it. Masses are not used. Raises
+    InputError that lists the lines that cannot be read and MissingParameters that lists stretches, bends and van
+    der Waals types without a row.
     """
     tables = _Tables()
     complaints: list[str] = []
@@ -162,7 +189,7 @@ def read_frcmod(path: Path, molecules: list[Molecule]) -> Assignment:
     complaints += [f"{path}: {complaint}" for complaint in _contradictions(tables)]
     if complaints:
         raise InputError("\n".join(complaints))
-    return assign_typed_rows(molecules, _by_term(tables), f"add them to {path}")
+    return assign_typed_rows(molecules, _by_term(tables), tables.increments, f"add them to {path}")
 
 
 def _attracts(tables: _Tables) -> bool:
@@ -174,9 +201,11 @@ def _contradictions(tables: _Tables) -> Iterator[str]:
     """Yield what is wrong with the file as a whole."""
     if tables.open_series is not None:
         yield f"the last periodicity of {'-'.join(tables.open_series)} is negative; a row is missing"
-    if tables.scaled and _attracts(tables):
-        named = ", ".join(dict.fromkeys("-".join(types) for types in tables.scaled))
-        yield f"1-4 van der Waals interactions must be unscaled; say SCNB=1.0 at the end of the rows of {named}"
+    acting = {"SCNB": ("van der Waals interactions", _attracts(tables)), "SCEE": ("charges", bool(tables.increments))}
+    for name, (what, acts) in acting.items():
+        if acts and tables.scaled[name]:
+            named = ", ".join(dict.fromkeys("-".join(types) for types in tables.scaled[name]))
+            yield f"1-4 {what} must be unscaled; say {name}=1.0 at the end of the rows of {named}"
 
 
 def _by_term(tables: _Tables) -> dict[Term, dict[Types, tuple[float, ...]]]:
@@ -213,13 +242,13 @@ def _enter_row(tables: _Tables, section: str, types: Types, rest: str) -> None:
         case "BOND":
             k, r0 = _numbers(rest, 2)
             _enter(tables.bonds, KINDS["stretch"].canonical(types), (2.0 * k, r0))
+            _increment(tables, types, rest)
         case "ANGL":
             k, theta0 = _numbers(rest, 2)
             _enter(tables.angles, KINDS["bend"].canonical(types), (2.0 * k, theta0 * units.DEGREE))
         case "DIHE":
             _dihedral(tables, types, *_numbers(rest, 4))
-            if not _UNSCALED.search(rest):
-                tables.scaled.append(types)
+            _scaling(tables, types, rest)
         case "IMPR":
             k, phase, periodicity = _numbers(rest, 3)
             if (phase, periodicity) != (180.0, 2.0):
@@ -263,6 +292,20 @@ def _enter(table: dict[Types, tuple[float, ...]], types: Types, values: tuple[fl
     if types in table:
         raise InputError(f"a second row for {'-'.join(types)}; remove one of the two")
     table[types] = values
+
+
+def _increment(tables: _Tables, types: Types, rest: str) -> None:
+    """Enter the bond charge increment behind a BOND row, if there is one."""
+    noted = _INCREMENT.search(rest)
+    if noted is not None:
+        tables.increments[types] = _numbers(noted[1], 1)
+
+
+def _scaling(tables: _Tables, types: Types, rest: str) -> None:
+    """Note what a dihedral does not leave as it is."""
+    for name, unscaled in _UNSCALED.items():
+        if not unscaled.search(rest):
+            tables.scaled[name].append(types)
 
 
 def _dihedral(tables: _Tables, types: Types, divider: float, k: float, phase: float, periodicity: float) -> None:

@@ -57,6 +57,12 @@ def _interactions(
     return np.zeros((0, term.order), dtype=np.int64), np.zeros((0, term.n_own), dtype=np.int64)
 
 
+def charges_of(assignment: Assignment) -> Float[np.ndarray, " atoms"]:
+    """Return the charge of each atom of the batch [e]; 0 where the force field has none."""
+    found = np.asarray(assignment.model.charges(assignment.topology))
+    return found if found.size else np.zeros(assignment.topology.n_atoms)
+
+
 def flat_types(assignment: Assignment) -> tuple[str, ...]:
     """Return the type of each atom of the batch."""
     return tuple(t for of_molecule in assignment.types for t in of_molecule)

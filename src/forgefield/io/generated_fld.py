@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.mm3_file import RowKind
 from forgefield.errors import InputError
@@ -17,6 +18,7 @@ from forgefield.molecules.elements import MASSES
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, TORSION_STRETCH
+from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import EXP6
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import MM3_STRETCH
@@ -32,7 +34,7 @@ _FACTORS = {
     "B-B": (1, 4.184),
     "T-S": (1, 4.184),
     "VDW": (3, 4.184),
-    "ELE": (1, 1389.5),
+    "ELE": (1, units.COULOMB / units.KILOJOULE),
     "HBD": (1, 418.4),
     "V14": (4, 1.0),
 }
@@ -46,7 +48,7 @@ _SECTIONS: tuple[tuple[Term, RowKind, str], ...] = (
     (TORSION_STRETCH, RowKind.TORSION_STRETCH, "Torsion-stretch: constant"),
     (COSINE_OUT_OF_PLANE, RowKind.OUT_OF_PLANE, "Out-of-plane: 0, V2 (mdyn ang)"),
 )
-_HELD = (*(term for term, _, _ in _SECTIONS), BEND_BEND, EXP6)
+_HELD = (*(term for term, _, _ in _SECTIONS), BEND_BEND, EXP6, BOND_MOMENT)
 _ONLY_COVALENT = "*"
 """Symbol of every bond whose order is above zero."""
 _ZERO_ORDER = "."
@@ -66,15 +68,16 @@ class _Batch:
     """Bond orders by the two atoms."""
 
 
-def write_generated_fld(path: Path, assignment: Assignment, molecules: list[Molecule]) -> None:
-    """Write a force field of form mm3 as an MM3* file, and its atom types beside it with the suffix .typ.
+def write_generated_fld(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
+    """Write a force field of form mm3 as an MM3* file, and its atom types beside it with the suffix .typ; return both.
 
     Types become names of two characters, listed with what they stand for at the head of the file. The second file
     is to be added to MacroModel's atom.typ. Without van der Waals terms the depths are zero. Raises InputError
     that names what the format cannot hold: other terms, bend-bend constants that are no products of one factor
-    for each angle, more than 100 types, centres out of their plane with a zero-order bond.
+    for each angle, more than 100 types, centres out of their plane with a zero-order bond, charges of ions.
     """
     require_held(assignment, _HELD, f"{path}: an MM3* file", "leave them out, or choose another format")
+    _require_no_ions(path, assignment, molecules)
     names = two_character_types(assignment)
     if len(names) > _LAST_NUMBER - _FIRST_NUMBER + 1:
         raise InputError(
@@ -90,11 +93,13 @@ def write_generated_fld(path: Path, assignment: Assignment, molecules: list[Mole
     ]
     batch = _Batch(flat_types(assignment), _bond_orders(assignment, molecules))
     factors = coupling_factors(assignment, f"{path}: an MM3* file")
+    moments = {found.row.types: found.values[0] for found in rows_of(assignment, BOND_MOMENT)}
+    extra = {RowKind.STRETCH: moments, RowKind.BEND: factors}
     for term, kind, title in _SECTIONS:
         rows = [
             line
             for found in rows_of(assignment, term)
-            for line in _interaction(kind, found, names, batch, factors.get(found.row.types, 0.0))
+            for line in _interaction(kind, found, names, batch, extra.get(kind, {}).get(found.row.types, 0.0))
         ]
         if rows:
             lines += [" C", f" C  {title}", "-2", *rows]
@@ -102,6 +107,20 @@ def write_generated_fld(path: Path, assignment: Assignment, molecules: list[Mole
     types = _atom_types(assignment, molecules, names, path.name)
     write_text(path, "\n".join([*lines, "-3", "", ""]))
     write_text(path.with_suffix(".typ"), "\n".join([*types, ""]))
+    return path, path.with_suffix(".typ")
+
+
+def _require_no_ions(path: Path, assignment: Assignment, molecules: list[Molecule]) -> None:
+    """Raise InputError for molecules whose charge is spread over their atoms: the format has whole ones alone."""
+    rule = assignment.topology.charges
+    if rule is None:
+        return
+    charged = np.unique(np.asarray(assignment.topology.molecule)[np.asarray(rule.formal) != 0.0])
+    if charged.size:
+        raise InputError(
+            f"{path}: an MM3* file cannot hold the charges of {', '.join(molecules[m].name for m in charged)}, "
+            "whose charge is spread over the atoms; write it as openmm-xml"
+        )
 
 
 def _legend(assignment: Assignment, names: dict[str, str]) -> list[str]:
@@ -131,10 +150,13 @@ def _bond_orders(assignment: Assignment, molecules: list[Molecule]) -> dict[froz
 
 
 def _interaction(
-    kind: RowKind, found: RowInteractions, names: dict[str, str], batch: _Batch, factor: float
+    kind: RowKind, found: RowInteractions, names: dict[str, str], batch: _Batch, extra: float
 ) -> list[str]:
-    """Return the lines of one row: one for each combination of bonds that it acts along."""
-    columns = _columns(kind, found.values, factor)
+    """Return the lines of one row: one for each combination of bonds that it acts along.
+
+    `extra` is the bond moment of a stretch, or the bend-bend constant of a bend.
+    """
+    columns = _columns(kind, found.values, extra)
     types = tuple(names[t] for t in found.row.types)
     if kind == RowKind.OUT_OF_PLANE:
         _require_covalent(found, batch)
@@ -143,15 +165,15 @@ def _interaction(
     return [_row(kind, types, symbols, columns, found.row.name) for symbols in sorted(_symbols(found, batch))]
 
 
-def _columns(kind: RowKind, values: tuple[float, ...], factor: float) -> tuple[float, ...]:
+def _columns(kind: RowKind, values: tuple[float, ...], extra: float) -> tuple[float, ...]:
     """Return a row's columns in the units of the file."""
     match kind:
         case RowKind.STRETCH:
             k, r0 = values
-            columns: tuple[float, ...] = (r0, k, 0.0)
+            columns: tuple[float, ...] = (r0, k, extra)
         case RowKind.BEND:
             k, theta0 = values
-            columns = (theta0, k, factor)
+            columns = (theta0, k, extra)
         case RowKind.OUT_OF_PLANE:
             columns = (0.0, *values)
         case _:

@@ -1,4 +1,4 @@
-"""Reads structures with atom types and bond orders from mol2 files."""
+"""Structures with atom types and bond orders in mol2 files."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from forgefield.errors import InputError, located
 from forgefield.io.atom_types import standard_atom_types
 from forgefield.io.offenders import listed
-from forgefield.io.text import floats, integer, read_text
+from forgefield.io.text import floats, integer, read_text, write_text
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import AROMATIC, ZERO_ORDER, Molecule
 
@@ -57,6 +57,26 @@ def read_mol2(path: Path) -> list[Molecule]:
     it is the sum of the atoms' charges where that is an integer, else 0. Raises InputError.
     """
     return [_molecule(path, record, i) for i, record in enumerate(_records(path))]
+
+
+def write_mol2(path: Path, molecule: Molecule, types: tuple[str, ...], charges: Float[np.ndarray, " atoms"]) -> None:
+    """Write a structure as one residue with these atom types and charges [e]."""
+    symbols = {order: word for word, order in reversed(_ORDERS.items())}
+    atoms = [
+        f"{i:7d} {f'{element}{i}':<6} {x:12.6f} {y:12.6f} {z:12.6f} {of_atom:<4} 1 MOL {charge:14.10f}"
+        for i, (element, (x, y, z), of_atom, charge) in enumerate(
+            zip(molecule.symbols, molecule.positions.tolist(), types, charges.tolist(), strict=True), 1
+        )
+    ]
+    bonds = [
+        f"{i:7d} {first + 1:5d} {second + 1:5d} {symbols.get(order, 'un')}"
+        for i, ((first, second), order) in enumerate(
+            zip(molecule.bonds.tolist(), molecule.orders.tolist(), strict=True), 1
+        )
+    ]
+    head = [molecule.name or "****", f"{len(atoms)} {len(bonds)} 1", "SMALL", "USER_CHARGES"]
+    sections = {"MOLECULE": [*head, ""], "ATOM": atoms, "BOND": bonds, "SUBSTRUCTURE": ["      1 MOL 1"]}
+    write_text(path, "\n".join(line for name, rows in sections.items() for line in (_SECTION + name, *rows)) + "\n")
 
 
 def _records(path: Path) -> list[_Record]:

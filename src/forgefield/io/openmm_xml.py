@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.io.generated import (
+    charges_of,
     elements,
     negligible,
     require_held,
@@ -27,7 +28,8 @@ from forgefield.molecules.elements import MASSES, SYMBOLS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import STRETCH_BEND, UREY_BRADLEY
-from forgefield.terms.nonbonded import EXP6, EXP6_PAIR, LENNARD_JONES
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, EXP6_PAIR, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
@@ -46,6 +48,8 @@ _STRETCH_POWERS = (-2.55, 7.0 / 12.0 * 2.55**2)
 _BEND_POWERS = (-0.014, 5.6e-5, -7e-7, 2.2e-8)
 _WALL = 0.34
 """r/rv below which MM3's exp-6 is continued by a cubic in (r/rv)²."""
+_CHARGE_DECIMALS = 12
+"""Equal atoms have equal charges to this many decimals [e]."""
 _EXCLUDED_BONDS = 2
 """Atoms separated by this many bonds or fewer do not interact through space."""
 
@@ -58,10 +62,12 @@ class _Template:
     types: tuple[str, ...]
     """OpenMM's types; each belongs to the class of the same generated type."""
     molecule: Molecule
+    charges: tuple[float, ...]
+    """e; none where the force field gives atoms none."""
 
 
-def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecule]) -> None:
-    """Write a force field as OpenMM XML with residue templates for the molecules.
+def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
+    """Write a force field as OpenMM XML with residue templates for the molecules, and return its path.
 
     A generated type is a class there. Each neighbour of an out-of-plane centre is a type of its own, which keeps the
     order of the neighbours that the energy depends on: OpenMM must get the atoms in the order of the molecule, and
@@ -73,7 +79,7 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     what = f"{path}: OpenMM XML"
     coupled = any(row.term is STRETCH_BEND for row in assignment.rows)
     writers = _COUPLED if coupled else _PLAIN
-    require_held(assignment, (*writers, COSINE_OUT_OF_PLANE), what, "leave them out")
+    require_held(assignment, (*writers, COSINE_OUT_OF_PLANE, CHARGE_INCREMENT, BOND_MOMENT), what, "leave them out")
     require_no_switched_torsions(assignment, molecules, (TORSION3, TORSION6, COSINE_OUT_OF_PLANE), what)
     templates = _templates(assignment, molecules)
     root = Element("ForceField")
@@ -83,9 +89,12 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     for term, write in writers.items():
         if any(row.term is term for row in assignment.rows):
             write(root, assignment, term)
+    if assignment.topology.charges is not None and not any(row.term is LENNARD_JONES for row in assignment.rows):
+        _charges(root, assignment)
     _out_of_plane(root, assignment, templates)
     indent(root)
     write_text(path, tostring(root, encoding="unicode") + "\n")
+    return (path,)
 
 
 def _templates(assignment: Assignment, molecules: list[Molecule]) -> list[_Template]:
@@ -94,11 +103,13 @@ def _templates(assignment: Assignment, molecules: list[Molecule]) -> list[_Templ
     neighbours = {
         int(atom) for found in rows_of(assignment, COSINE_OUT_OF_PLANE) for atom in found.atoms[:, [0, 2, 3]].ravel()
     }
+    charges = None if assignment.topology.charges is None else charges_of(assignment).round(_CHARGE_DECIMALS)
     known: dict[tuple, _Template] = {}
     names: set[str] = set()
     templates = []
     for molecule, types, start in zip(molecules, assignment.types, starts, strict=True):
-        key = types, tuple(map(tuple, molecule.bonds.tolist()))
+        charged = () if charges is None else tuple(charges[start : start + molecule.n_atoms].tolist())
+        key = types, tuple(map(tuple, molecule.bonds.tolist())), charged
         if key not in known:
             name = next(n for n in _numbered(molecule.name) if n not in names)
             names.add(name)
@@ -106,7 +117,7 @@ def _templates(assignment: Assignment, molecules: list[Molecule]) -> list[_Templ
                 f"{t}-{len(known) + 1}-{place + 1}" if start + place in neighbours else t
                 for place, t in enumerate(types)
             )
-            known[key] = _Template(name, own, molecule)
+            known[key] = _Template(name, own, molecule, charged)
         templates.append(known[key])
     return templates
 
@@ -137,8 +148,9 @@ def _residues(root: Element, templates: list[_Template]) -> None:
     for template in dict.fromkeys(templates):
         residue = SubElement(parent, "Residue", name=template.name)
         names = [f"{s}{i}" for i, s in enumerate(template.molecule.symbols, 1)]
-        for name, own in zip(names, template.types, strict=True):
-            SubElement(residue, "Atom", name=name, type=own)
+        for place, (name, own) in enumerate(zip(names, template.types, strict=True)):
+            charge = {"charge": template.charges[place]} if template.charges else {}
+            _add(residue, "Atom", {"name": name, "type": own}, **charge)
         # With bonds in ascending order OpenMM keeps the order of equivalent atoms when it recognises a molecule.
         for i, j in sorted(sorted(bond) for bond in template.molecule.bonds.tolist()):
             SubElement(residue, "Bond", atomName1=names[i], atomName2=names[j])
@@ -277,11 +289,28 @@ def _out_of_plane(root: Element, assignment: Assignment, templates: list[_Templa
 
 
 def _lennard_jones(root: Element, assignment: Assignment, term: Term) -> None:
-    force = SubElement(root, "NonbondedForce", coulomb14scale="1.0", lj14scale="1.0")
+    charged = assignment.topology.charges is not None
+    force = _nonbonded(root, charged=charged)
+    charge = {} if charged else {"charge": 0.0}
     for found in rows_of(assignment, term):
         radius, depth = found.values
         sigma = 2.0 * radius / 2.0 ** (1.0 / 6.0) / _LENGTH
-        _add(force, "Atom", {"class": found.row.types[0]}, charge=0.0, sigma=sigma, epsilon=depth / _ENERGY)
+        _add(force, "Atom", {"class": found.row.types[0]}, **charge, sigma=sigma, epsilon=depth / _ENERGY)
+
+
+def _charges(root: Element, assignment: Assignment) -> None:
+    """Append a force of charges alone."""
+    force = _nonbonded(root, charged=True)
+    for of_atom in elements(assignment):
+        _add(force, "Atom", {"class": of_atom}, sigma=1.0, epsilon=0.0)
+
+
+def _nonbonded(root: Element, *, charged: bool) -> Element:
+    """Append OpenMM's force of charges and Lennard-Jones, the charges being those of residue templates."""
+    force = SubElement(root, "NonbondedForce", coulomb14scale="1.0", lj14scale="1.0")
+    if charged:
+        SubElement(force, "UseAttributeFromResidue", name="charge")
+    return force
 
 
 @compiled

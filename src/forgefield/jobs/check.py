@@ -5,6 +5,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from forgefield.assign.assignment import uses
 from forgefield.fit.training import Example
 from forgefield.fit.uncertainty import independent_values
 from forgefield.jobs.choices import targets
@@ -38,6 +39,7 @@ def _structures(prepared: Prepared) -> Table:
     for example in prepared.examples:
         reference = example.reference
         holds = [name for name in ("energy", "gradient", "hessian") if getattr(reference, name) is not None]
+        holds += ["charges"] if example.charges is not None else []
         molecule = example.molecule
         table.add_row(
             molecule.name,
@@ -81,13 +83,10 @@ def _coverage(prepared: Prepared) -> list[RenderableType]:
 
 def _parameters(prepared: Prepared, trained: frozenset[str]) -> Table:
     table = Table("parameter", "interactions", "start", "unit", "", title="Parameters", title_justify="left", box=None)
-    uses = np.zeros(len(prepared.start) + prepared.data.topology.n_atoms, dtype=int)
-    for term, group in zip(prepared.assignment.model.terms, prepared.assignment.topology.interactions, strict=True):
-        own = np.asarray(group.parameters)[:, : term.n_own]
-        np.add.at(uses, own.ravel(), 1)
+    counts = uses(prepared.assignment)
     for row in prepared.assignment.rows:
         for position, parameter in enumerate(row.term.own):
             name, place = row.parameter_name(position), row.indices[position]
             state = "trained" if name in trained else "kept"
-            table.add_row(name, str(uses[place]), f"{prepared.start[place]:.5g}", parameter.unit, state)
+            table.add_row(name, str(counts[place]), f"{prepared.start[place]:.5g}", parameter.unit, state)
     return table

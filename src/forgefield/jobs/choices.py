@@ -28,7 +28,8 @@ from forgefield.fit.targets import (
 from forgefield.fit.training import Band, Weights
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
-from forgefield.terms.nonbonded import EXP6, LENNARD_JONES
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
@@ -51,6 +52,7 @@ FORMS: dict[str, dict[str, Term]] = {
         "out_of_plane": COSINE_OUT_OF_PLANE,
         **_CROSS,
         "vdw": LENNARD_JONES,
+        "charges": CHARGE_INCREMENT,
     },
     "mm3": {
         "stretch": MM3_STRETCH,
@@ -59,6 +61,7 @@ FORMS: dict[str, dict[str, Term]] = {
         "out_of_plane": COSINE_OUT_OF_PLANE,
         **_CROSS,
         "vdw": EXP6,
+        "charges": BOND_MOMENT,
     },
 }
 ESTIMATES: dict[str, Method] = {
@@ -150,6 +153,11 @@ def bonded_terms(file: FitFile) -> tuple[Term, ...]:
 def van_der_waals(file: FitFile) -> Term | None:
     """Return the van der Waals term of a generated force field, if it is to have one."""
     return FORMS[file.forcefield.form]["vdw"] if file.forcefield.nonbonded == "uff" else None
+
+
+def charging(file: FitFile) -> Term | None:
+    """Return the term that gives atoms of a generated force field charges, if they are to have any."""
+    return FORMS[file.forcefield.form]["charges"] if file.forcefield.charges == "bonds" else None
 
 
 def chosen_formats(file: FitFile) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from forgefield.assign.assignment import Assignment
+from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generate import generate
 from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
@@ -85,9 +85,9 @@ def estimate(
         if e.treated is not None and e.treated.reaction_mode is not None
     ]
     spread = found.spread | _geometries(laid, examples)
-    uses = _uses(laid)
+    counts = uses(laid)
     parameters = tuple(
-        _parameter(row, position, found.values, uses, spread) for row in rows for position in range(row.term.n_own)
+        _parameter(row, position, found.values, counts, spread) for row in rows for position in range(row.term.n_own)
     )
     assignment = with_values(laid, found.values)
     return EstimatedForceField(form, examples, assignment, parameters, (*saddles, *found.warnings))
@@ -165,19 +165,11 @@ def _geometries(assignment: Assignment, examples: list[Example]) -> dict[str, Ro
     return found
 
 
-def _uses(assignment: Assignment) -> Int[np.ndarray, " parameters"]:
-    """Return how many interactions take each value as a parameter of their own term."""
-    uses = np.zeros(len(assignment.model.values), dtype=np.int64)
-    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
-        np.add.at(uses, np.asarray(group.parameters)[:, : term.n_own], 1)
-    return uses
-
-
 def _parameter(
     row: Row,
     position: int,
     values: Float[np.ndarray, " parameters"],
-    uses: Int[np.ndarray, " parameters"],
+    counts: Int[np.ndarray, " parameters"],
     spread: dict[str, RowStatistics],
 ) -> EstimatedParameter:
     place = row.indices[position]
@@ -187,4 +179,4 @@ def _parameter(
         of_rows = statistics.mean, statistics.std, statistics.minimum, statistics.maximum
         numbers = [float(values[place]) for values in of_rows]
     unit = row.term.own[position].unit
-    return EstimatedParameter(row.parameter_name(position), unit, float(values[place]), int(uses[place]), *numbers)
+    return EstimatedParameter(row.parameter_name(position), unit, float(values[place]), int(counts[place]), *numbers)

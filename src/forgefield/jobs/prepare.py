@@ -20,7 +20,7 @@ from forgefield.fit.relaxation import is_stationary
 from forgefield.fit.training import Example, TrainingSet, Weights, training_set
 from forgefield.io.fld import read_fld
 from forgefield.jobs.charges import charge_warnings, with_charges
-from forgefield.jobs.choices import bonded_terms, chosen_formats, targets, van_der_waals
+from forgefield.jobs.choices import bonded_terms, charging, chosen_formats, targets, van_der_waals
 from forgefield.jobs.load import Loaded, Skipped, force_field_file, load
 from forgefield.jobs.starting import estimated, prior, trained_rows, what_changes, with_values
 from forgefield.jobs.threads import one_thread_a_matrix
@@ -28,8 +28,9 @@ from forgefield.jobs.writing import formats_to_write
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.molecule import Molecule
+from forgefield.terms.mm3 import BOND_MOMENT
 
-_MOMENTS = "bond_moment"
+_MOMENTS = BOND_MOMENT.kind
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +183,7 @@ def _trained_rows(file: FitFile, laid: Assignment, mm3: Mm3Assignment | None) ->
     """Return the rows that the file asks to train; none of a force-field file's unless a pattern names them."""
     patterns = file.forcefield.train
     if mm3 is None:
-        return trained_rows(laid, patterns)
+        return trained_rows(laid, patterns, charges=file.targets.charges is not None)
     if not patterns:
         raise InputError(
             '[forcefield] train names no rows: say which rows of the file change, such as ["substructure:*"]'
@@ -218,7 +219,10 @@ def _assigned(file: FitFile, folder: Path, molecules: list[Molecule]) -> tuple[A
     path = force_field_file(file, folder)
     if path is None:
         terms = bonded_terms(file)
-        return generate(molecules, terms, depth=file.forcefield.depth, van_der_waals=van_der_waals(file)), None
+        kinds = {"van_der_waals": van_der_waals(file), "charging": charging(file)}
+        return generate(molecules, terms, depth=file.forcefield.depth, **kinds), None
+    if file.forcefield.charges != "none":
+        raise InputError("[forcefield] charges: a .fld file has its own, from bond moments; leave the key out")
     if path.suffix != ".fld":
         raise InputError(f'[forcefield] start = "{file.forcefield.start}": "environments" or a .fld file is expected')
     if file.forcefield.form != "mm3":

@@ -10,8 +10,10 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.charges import CHARGING
 from forgefield.config import ForceFieldSection, PriorSection
 from forgefield.errors import InputError
+from forgefield.estimate.charges import nearest_moments
 from forgefield.estimate.linear import (
     LinearSystem,
     bounded_least_squares,
@@ -30,6 +32,8 @@ from forgefield.models.trainable import Tie, Trainable, trainable
 _SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
 """Smallest width of a prior on a force constant: 0.1 in the units of files."""
 _SMALLEST_MOMENT = 0.1 * units.DEBYE
+_SMALLEST_INCREMENT = 0.02
+"""e, of a bond of 1 Å with that moment."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +57,10 @@ def estimated(
     """Return the values of a force field with the stretch and bend constants of these rows replaced by estimates.
 
     A row's constant is the mean over all its interactions in all molecules but those that are `left_out`, by their
-    number; rows of these alone keep their values. A negative mean is reported.
+    number; rows of these alone keep their values. A negative mean is reported. What gives the atoms of a generated
+    force field charges is fitted to those of the references in any case.
     """
-    values = np.array(assignment.model.values)
+    values = _charged(assignment, examples, left_out)
     if name == "none":
         return Estimated(values, ())
     if name == "linear":
@@ -86,6 +91,21 @@ def estimated(
             names = ", ".join(f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f})" for p in negative)
             warnings.append(f"the estimate gives negative {kind} constants, started from their magnitude: {names}")
     return Estimated(values, tuple(warnings), spread)
+
+
+def _charged(
+    assignment: Assignment, examples: list[Example], left_out: frozenset[int]
+) -> Float[np.ndarray, " parameters"]:
+    """Return the values with the bond moments or increments that were made, not read, nearest to reference charges."""
+    values, rule = np.array(assignment.model.values), assignment.topology.charges
+    if rule is None or any(row.line is not None for row in assignment.rows if row.term.kind in CHARGING):
+        return values
+    counts = [m not in left_out and one.charges is not None for m, one in enumerate(examples)]
+    known = np.array(counts)[np.asarray(assignment.topology.molecule)]
+    charges = [np.zeros(one.molecule.n_atoms) if one.charges is None else one.charges for one in examples]
+    places, moments = nearest_moments(rule, values, np.concatenate(charges), known)
+    values[places] = moments
+    return values
 
 
 def _of_molecule(assignment: Assignment, kind: str, m: int) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +154,7 @@ def _linear(
     linear = [
         (place, parameter.minimum)
         for row in rows
-        if row.term.kind != "vdw"
+        if row.term.kind not in ("vdw", *CHARGING)
         for place, parameter in zip(row.indices, row.term.own, strict=True)
         if parameter.name not in ("r0", "theta0", "phi0")
     ]
@@ -199,10 +219,14 @@ def what_changes(
     return found
 
 
-def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None) -> tuple[Row, ...]:
-    """Return the rows that a fit may change; van der Waals rows only where a pattern names them."""
+def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None, *, charges: bool = False) -> tuple[Row, ...]:
+    """Return the rows that a fit may change; van der Waals rows only where a pattern names them.
+
+    What gives atoms charges is among them where there are `charges` to fit to, or a pattern names it.
+    """
     if patterns is None:
-        return tuple(row for row in assignment.rows if row.term.kind != "vdw")
+        kept = ("vdw",) if charges else ("vdw", *CHARGING)
+        return tuple(row for row in assignment.rows if row.term.kind not in kept)
     chosen = tuple(row for row in assignment.rows if any(row.matches(pattern) for pattern in patterns))
     if not chosen:
         raise InputError(f"[forcefield] train = {list(patterns)} matches no row of the force field")
@@ -253,6 +277,8 @@ def _width(parameter: str, start: float, section: PriorSection) -> float:
             return section.v
         case "moment":
             return max(section.k * abs(start), _SMALLEST_MOMENT)
+        case "dq":
+            return max(section.k * abs(start), _SMALLEST_INCREMENT)
         case _:
             return max(section.k * abs(start), _SMALLEST_WIDTH)
 

@@ -13,7 +13,7 @@ from forgefield.io.openmm_xml import write_openmm_xml
 from forgefield.jobs.choices import chosen_formats
 from forgefield.molecules.molecule import Molecule
 
-WRITERS: dict[str, tuple[str, Callable[[Path, Assignment, list[Molecule]], None]]] = {
+WRITERS: dict[str, tuple[str, Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]]] = {
     "fld": ("forcefield.fld", write_generated_fld),
     "frcmod": ("forcefield.frcmod", write_frcmod),
     "openmm-xml": ("forcefield.xml", write_openmm_xml),
@@ -28,8 +28,7 @@ def write_force_fields(
     written = []
     for name in formats:
         filename, write = WRITERS[name]
-        write(output / filename, assignment, molecules)
-        written.append(filename)
+        written += [path.name for path in write(output / filename, assignment, molecules)]
     return written
 
 

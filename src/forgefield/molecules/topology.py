@@ -2,7 +2,7 @@
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Array, Int
+from jaxtyping import Array, Float, Int
 
 from forgefield.molecules.neighbours import Neighbours
 
@@ -21,17 +21,19 @@ class Interactions(eqx.Module):
 class ChargeRule(eqx.Module):
     """How atomic charges follow from bond moments: q = formal + Σ sign μ / r0 over the bonds of an atom.
 
-    The charge of atom `a` of the batch is parameter `n + a` of an interaction, n being the number of
-    the model's values.
+    A bond charge increment is a moment over a length of 1 Å. What one end of a bond gains the other loses, so that
+    the charge of a molecule is the sum of its formal charges whatever the moments are. The charge of atom `a` of the
+    batch is parameter `n + a` of an interaction, n being the number of the model's values.
     """
 
-    formal: Int[IntArray, " atoms"]
+    formal: Float[IntArray, " atoms"]
+    """e; the charge of an ion may be spread over its atoms."""
     atom: Int[IntArray, " ends"]
     """The atom at this end of a bond."""
     moment: Int[IntArray, " ends"]
-    """Where the bond moment [e·Å] stands in the values."""
+    """Where the bond moment [e·Å], or the bond charge increment [e], stands in the values."""
     length: Int[IntArray, " ends"]
-    """Where the reference length [Å] stands in the values."""
+    """Where the reference length [Å] stands in the values; for an increment, a constant 1."""
     sign: Int[IntArray, " ends"]
 
 

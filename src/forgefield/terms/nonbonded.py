@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 
 from forgefield import units
-from forgefield.terms.coordinates import SQUARE, Values
+from forgefield.terms.coordinates import LENGTH, SQUARE, Values
 from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Term
 
@@ -76,6 +76,11 @@ def coulomb(q: Values, q_i: Scalar, q_j: Scalar, scale: Scalar) -> Scalar:
     return scale * units.COULOMB * q_i * q_j / jnp.sqrt(q[0])
 
 
+def charge_increment(q: Values, dq: Scalar) -> Scalar:
+    """No energy of its own: a bond charge increment [e] acts through the charges it gives its atoms."""
+    return 0.0 * q[0] * dq
+
+
 def hydrogen_bond(q: Values, rv: Scalar, e: Scalar) -> Scalar:
     """10-12 hydrogen bond, e (5 (rv/r)¹² - 6 (rv/r)¹⁰), for the coordinate r² [Å²].
 
@@ -102,5 +107,8 @@ EXP6 = Term("exp6", SQUARE, exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
 EXP6_PAIR = Term("exp6_pair", SQUARE, exp6_pair, "vdw", 2, _PAIR, n_own=2)
 COULOMB = Term(
     "coulomb", SQUARE, coulomb, "electrostatic", 2, (Parameter("q_i", "e"), Parameter("q_j", "e"), _SCALE), n_own=1
+)
+CHARGE_INCREMENT = Term(
+    "charge_increment", LENGTH, charge_increment, "charge_increment", 2, (Parameter("dq", "e"),), n_own=1
 )
 HYDROGEN_BOND = Term("hydrogen_bond", SQUARE, hydrogen_bond, "hydrogen_bond", 2, _PAIR, n_own=2)
