@@ -12,6 +12,7 @@ from forgefield.assign.charges import even_charges
 from forgefield.assign.generate import generate
 from forgefield.errors import InputError
 from forgefield.molecules.molecule import Molecule
+from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT
@@ -72,7 +73,7 @@ def test_charges_interact_three_bonds_apart(peroxide):
     uncharged = moved(field, H1_O1=0.0)
 
     energy, without = (
-        float(f.model.energy(f.topology, jnp.asarray(peroxide.positions))[0]) for f in (field, uncharged)
+        float(energies(f.model, f.topology, jnp.asarray(peroxide.positions))[0]) for f in (field, uncharged)
     )
 
     distance = np.hypot(3.0, 0.5)

@@ -213,7 +213,7 @@ def test_a_force_field_without_charges_is_refused(forgefield, write):
     result = forgefield("fit", path, "--check")
 
     assert result.exit_code == 2
-    assert "this force field gives atoms no charges; only MM3* files have them" in result.stderr
+    assert "this force field gives atoms no charges" in " ".join(result.stderr.split())
 
 
 def test_references_without_charges_are_refused(forgefield, project):
