@@ -37,7 +37,7 @@ def test_fit_converges_and_reports_the_lowest_cost_of_all_starts(history):
     assert end.message.startswith("converged")
     assert end.starts_converged.all()
     np.testing.assert_allclose(end.quadratic.cost, end.starts_cost.min(), rtol=1e-12)
-    np.testing.assert_allclose(seen[-1].costs.min(), end.starts_cost.min(), rtol=1e-12)
+    np.testing.assert_allclose(seen[-1].best_cost.min(), end.starts_cost.min(), rtol=1e-12)
 
 
 def test_scipy_finds_the_same_optimum(problem, history):

@@ -11,17 +11,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import ndtri
 
-from forgefield.fit.cost import Modes, Problem, Quadratic, quadratic
+from forgefield.fit.cost import Modes, Problem, Quadratic
 from forgefield.fit.gram import Gram
-from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider, step
-from forgefield.fit.relaxed_cost import add_relaxed
+from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider
+from forgefield.fit.steps import Seen, make_programs, step_all
 from forgefield.models.compiled import compiled
 from forgefield.properties.matching import match_modes_of_models
 
 _REMATCHED = 20
 """Changes of its matching after which a start keeps the one it has."""
-_NUMBERS = 100_000_000
-"""Numbers that the evaluation of all starts at once may take."""
 SPREAD = 1.0
 """Further starts lie about the first with this standard deviation, in prior widths."""
 
@@ -46,15 +44,6 @@ class Progress(eqx.Module):
     def n_iterations(self) -> int:
         """Number of iterations so far."""
         return len(self.costs)
-
-
-class Seen(eqx.Module):
-    """What an evaluation leaves for those that follow."""
-
-    modes: Modes | None
-    """Where modes are matched."""
-    positions: Float[Array, "chunks atoms 3"] | None
-    """Relaxed structures [Å], where the next search begins."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +135,8 @@ def fit(
     try:
         while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
             iteration_began = perf_counter()
+            if not compile_s:
+                make_programs(problem, form, progress.state, jnp.asarray(progress.matching))
             progress = _iterate(problem, form, progress, solver)
             compile_s = compile_s or perf_counter() - iteration_began
             after(progress)
@@ -156,7 +147,7 @@ def fit(
 
 def _iterate(problem: Problem, form: Gram | None, progress: Progress, solver: LevenbergMarquardt) -> Progress:
     """Take one step from every start, renew the matching of modes, and note the best."""
-    state = _step_all(problem, form, progress.state, jnp.asarray(progress.matching), solver)
+    state = step_all(problem, form, progress.state, jnp.asarray(progress.matching), solver)
     moved = np.asarray(state.accepted & ~progress.state.done)
     own = _own_matchings(problem, state, progress.matching, moved)
     outdated = (own != progress.matching).any(axis=(1, 2))
@@ -189,53 +180,11 @@ def _iterate(problem: Problem, form: Gram | None, progress: Progress, solver: Le
 
 
 @compiled
-def _step_all(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
-    lower, upper = _bounds(problem)
-
-    def one(given):
-        state, matching = given
-
-        def evaluate(at):
-            found, modes = quadratic(problem, at, matching) if form is None else (form.quadratic(problem, at), None)
-            positions = state.seen.positions
-            if problem.relaxes:
-                found, positions, own = add_relaxed(problem, at, found, positions, matching)
-                modes = modes if own is None else own
-            return found, Seen(modes, positions)
-
-        return step(state, evaluate, lower, upper, solver)
-
-    size = min(len(matching), _batch_size(problem, form))
-    # A program for batches of one start takes half as long again to compile as one for single starts.
-    return jax.lax.map(one, (state, matching), batch_size=size if size > 1 else None)
-
-
-def _batch_size(problem: Problem, form: Gram | None) -> int:
-    """Return how many starts may be evaluated at once within the memory set aside for them."""
-    if problem.relaxes:
-        # All starts would take the steps of the one that relaxes slowest.
-        return 1
-    if form is not None:
-        n_numbers = 4 * form.matrix.size
-    else:
-        n_slots, n_own = problem.chunks.selection.columns.shape[1:]
-        n_coordinates = problem.chunks.data.modes.shape[2]
-        n_numbers = n_slots * n_own * n_coordinates + 3 * n_own * n_coordinates**2
-    return max(1, _NUMBERS // n_numbers)
-
-
-@compiled
 def _reconsider_some(state: State, changed) -> State:
     def one(state, changed):
         return jax.tree.map(lambda a, b: jnp.where(changed, a, b), reconsider(state), state)
 
     return jax.vmap(one)(state, changed)
-
-
-def _bounds(problem: Problem):
-    prior, variables = problem.prior, problem.variables
-    width = jnp.asarray(prior.width)
-    return (jnp.asarray(variables.lower) - prior.centre) / width, (jnp.asarray(variables.upper) - prior.centre) / width
 
 
 @compiled
@@ -314,7 +263,7 @@ def _at_best(problem: Problem, form: Gram | None, progress: Progress, solver: Le
     fresh = start(problem, progress.best_at, solver).state
     if problem.relaxes:
         fresh = eqx.tree_at(lambda state: state.seen.positions, fresh, jnp.asarray(progress.best_positions))
-    return _step_all(problem, form, fresh, jnp.asarray(progress.best_matching), solver)
+    return step_all(problem, form, fresh, jnp.asarray(progress.best_matching), solver)
 
 
 def evaluated(
@@ -328,7 +277,7 @@ def evaluated(
 ) -> Quadratic:
     """Return the cost and its derivatives at scaled variables, by the program of a fit from `n_starts` starts."""
     state = start(problem, np.tile(at, (n_starts, 1)), solver).state
-    found = _step_all(problem, form, state, jnp.asarray(np.tile(matching, (n_starts, 1, 1))), solver)
+    found = step_all(problem, form, state, jnp.asarray(np.tile(matching, (n_starts, 1, 1))), solver)
     return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[0]), found.quadratic)
 
 

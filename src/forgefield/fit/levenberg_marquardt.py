@@ -21,6 +21,8 @@ _ACCEPTED = 1e-4
 """A step is taken when the cost falls by this share of what the quadratic model promised."""
 _FAIR, _GOOD = 0.25, 0.75
 """Gains from which the damping is lowered, and lowered more."""
+_OF_WIDTH = 0.01
+"""What damping holds a step of one prior width by; a cost of one is that of a target with deviations of 1.4 tolerances."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
 _PIVOTS = 100
@@ -105,18 +107,45 @@ def step(
     solver: LevenbergMarquardt,
 ) -> State:
     """Return the state after one trial step inside the bounds (of the scaled variables)."""
+    move = proposed(state, lower, upper)
+    return decided(state, move, *evaluate(trial(state, move, lower, upper)), (lower, upper), solver)
+
+
+def proposed(state: State, lower: Float[Array, " free"], upper: Float[Array, " free"]) -> Float[Array, " free"]:
+    """Return the next move: the minimum of the damped model inside the bounds.
+
+    Damping holds each variable by its own curvature, and by its prior width, lest those that the data hardly know go
+    far while the cost is not yet what its model says.
+    """
     model = state.quadratic
-    scale = jnp.diagonal(model.normal)
-    scale = jnp.maximum(scale, 1e-9 * jnp.max(scale)) + _TINY
-    damped = model.normal + jnp.diag(state.damping * scale)
-    move = bounded_minimum(model.gradient, damped, lower - state.at, upper - state.at)
-    trial = jnp.clip(state.at + move, lower, upper)
-    new, seen = evaluate(trial)
+    damped = model.normal + jnp.diag(state.damping * (jnp.diagonal(model.normal) + _OF_WIDTH))
+    return bounded_minimum(model.gradient, damped, lower - state.at, upper - state.at)
+
+
+def trial(
+    state: State, move: Float[Array, " free"], lower: Float[Array, " free"], upper: Float[Array, " free"]
+) -> Float[Array, " free"]:
+    """Return where a move leads."""
+    return jnp.clip(state.at + move, lower, upper)
+
+
+def decided(
+    state: State,
+    move: Float[Array, " free"],
+    new: Quadratic,
+    seen: PyTree,
+    bounds: tuple[Float[Array, " free"], Float[Array, " free"]],
+    solver: LevenbergMarquardt,
+) -> State:
+    """Return the state after a move to where this is the cost, taken or not, and `seen` was observed."""
+    model, (lower, upper) = state.quadratic, bounds
     promised = -(model.gradient @ move + 0.5 * move @ model.normal @ move)
     gain = (model.cost - new.cost) / jnp.maximum(promised, _TINY)
     finite = jnp.isfinite(new.cost) & jnp.all(jnp.isfinite(new.gradient)) & jnp.all(jnp.isfinite(new.normal))
     first = jnp.isinf(model.cost)
     accepted = finite & (first | ((gain > _ACCEPTED) & (new.cost < model.cost))) & ~state.done
+    # What a step before would not have: no more of it.
+    most = jnp.where(state.accepted | first, 0.0, 1.0)
     # A gain near a half is that of a residual quadratic in the step: damping would only slow it down.
     calmer = jnp.where(first, 1.0, jnp.where(gain > _GOOD, 0.2, jnp.where(gain > _FAIR, 0.4, 2.0)))
     kept = Quadratic(
@@ -124,8 +153,10 @@ def step(
         jnp.where(accepted, new.gradient, model.gradient),
         jnp.where(accepted, new.normal, model.normal),
     )
-    at = jnp.where(accepted, trial, state.at)
-    damping = jnp.where(accepted, jnp.maximum(state.damping * calmer, 1e-12), state.damping * state.growth)
+    at = jnp.where(accepted, trial(state, move, *bounds), state.at)
+    damping = jnp.where(
+        accepted, jnp.maximum(state.damping * jnp.maximum(calmer, most), 1e-12), state.damping * state.growth
+    )
     converged = has_converged(kept, at, lower, upper, solver.tolerance)
     updated = State(
         at=at,
