@@ -22,7 +22,7 @@ _ACCEPTED = 1e-4
 _FAIR, _GOOD = 0.25, 0.75
 """Gains from which the damping is lowered, and lowered more."""
 _OF_WIDTH = 0.01
-"""What damping holds a step of one prior width by; a cost of one is that of a target with deviations of 1.4 tolerances."""
+"""What damping holds a step of one prior width by, as a curvature of the cost."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
 _PIVOTS = 100
