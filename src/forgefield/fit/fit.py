@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from forgefield.fit.cost import Modes, Problem, Quadratic
 from forgefield.fit.gram import Gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider
-from forgefield.fit.steps import Seen, make_programs, step_all
+from forgefield.fit.steps import Seen, begin_programs, step_all
 from forgefield.models.compiled import compiled
 from forgefield.properties.matching import match_modes_of_models
 
@@ -136,7 +136,7 @@ def fit(
         while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
             iteration_began = perf_counter()
             if not compile_s:
-                make_programs(problem, form, progress.state, jnp.asarray(progress.matching))
+                begin_programs(problem, form, progress.state, jnp.asarray(progress.matching))
             progress = _iterate(problem, form, progress, solver)
             compile_s = compile_s or perf_counter() - iteration_began
             after(progress)

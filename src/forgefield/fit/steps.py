@@ -1,6 +1,6 @@
 """The programs of a fit: one step of all its starts, in one kernel or, where molecules relax, in parts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -11,7 +11,7 @@ from forgefield.fit.cost import Modes, Problem, Quadratic, quadratic
 from forgefield.fit.gram import Gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, decided, proposed, step, trial
 from forgefield.fit.relaxed_cost import add_relaxed
-from forgefield.models.compiled import compiled, side_by_side
+from forgefield.models.compiled import compiled
 
 _NUMBERS = 100_000_000
 """Numbers that the evaluation of all starts at once may take."""
@@ -26,17 +26,13 @@ class Seen(eqx.Module):
     """Relaxed structures [Å], where the next search begins."""
 
 
-def make_programs(problem: Problem, form: Gram | None, state: State, matching) -> None:
-    """Compile the programs of a step side by side where there are several: on two cores in half the time of one."""
+def begin_programs(problem: Problem, form: Gram | None, state: State, matching) -> None:
+    """Begin to compile the programs of a step where there are several: two take half the time of one of both."""
     if problem.relaxes:
-        side_by_side(_compilers(problem, form, state, matching))
-
-
-def _compilers(problem: Problem, form: Gram | None, state: State, matching) -> Iterator[Callable[[], object]]:
-    yield _at_reference.compiler(problem, form, state.at, matching)
-    # Of the shapes of what will be found at the reference geometries.
-    found = state.quadratic, state.seen.modes if problem.matches_reference else None
-    yield _at_relaxed.compiler(problem, state.at, found, state.seen.positions, matching)
+        # Of the shapes of what will be found at the reference geometries.
+        found = state.quadratic, state.seen.modes if problem.matches_reference else None
+        _at_reference.soon(problem, form, state.at, matching)
+        _at_relaxed.soon(problem, state.at, found, state.seen.positions, matching)
 
 
 def step_all(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
