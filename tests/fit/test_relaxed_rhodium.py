@@ -18,7 +18,7 @@ from forgefield.jobs.relaxed_results import lost
 pytestmark = pytest.mark.slow
 
 BROKEN = 3
-SOLVER = LevenbergMarquardt(tolerance=1e-7, max_steps=12, damping=1.0)
+SOLVER = LevenbergMarquardt(tolerance=1e-7, max_steps=25, damping=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +62,8 @@ def test_one_of_nine_that_cannot_relax_is_named_and_leaves_the_others_as_good(ni
     assert len(said) == 1
     assert said[0].startswith(nine.examples[BROKEN].molecule.name)
     assert judged.each[BROKEN].bond_rmsd_a is None
-    # A few steps from the start the two fits have gone ways of their own, to about the same end.
+    # On ways of their own the two fits come to the same end.
     for name in ("bond_rmsd_a", "angle_rmsd_deg"):
-        assert _pooled(judged, name) < 1.25 * _pooled(alone, name)
+        assert _pooled(judged, name) < 1.02 * _pooled(alone, name)
         assert _pooled(judged, name) < _pooled(begun, name)
     assert _pooled(judged, "angle_rmsd_deg") < 0.6 * _pooled(begun, "angle_rmsd_deg")
