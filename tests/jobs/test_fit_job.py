@@ -78,7 +78,9 @@ def test_all_files_are_written(ch3f, finished):
 
 def test_results_have_the_documented_keys(results):
     asked_for = {"fit", "metrics", "parameters", "molecules", "warnings", "provenance"}
-    assert set(results) == asked_for | {"identifiability", "validation", "skipped", "opposition", "trade_off"}
+    assert set(results) == asked_for | {
+        *("identifiability", "validation", "skipped", "opposition", "trade_off", "row_deviations")
+    }
     assert results["validation"] is None
     assert results["trade_off"] is None
     assert results["skipped"] == []

@@ -20,6 +20,7 @@ from forgefield.jobs.identifiability import identifiability
 from forgefield.jobs.passes import Passed
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.relaxed_results import compared_energies, judge_told, lost, structures
+from forgefield.jobs.row_deviations import held_back, row_deviations, told
 from forgefield.jobs.starting import with_values
 from forgefield.jobs.trade_off import opposition
 from forgefield.molecules.measure import angles, lengths
@@ -40,12 +41,19 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     at_bound = _at_bound(last)
     n_values = independent_values(last.problem.targets, data)
     statistics = uncertainty(last.problem, last.fit.quadratic, at_bound, n_values)
-    warnings = [*prepared.warnings, *_warnings(prepared, passes, final, statistics), *lost(prepared, final)]
+    rows = row_deviations(prepared, final)
+    warnings = [
+        *prepared.warnings,
+        *_warnings(prepared, passes, final, statistics),
+        *lost(prepared, final),
+        *held_back(prepared, rows),
+    ]
     results = {
         "fit": _fit(passes),
         "metrics": {"start": asdict(start.total), "final": asdict(final.total)},
         "parameters": _parameters(prepared, last, statistics),
         "molecules": _molecules(prepared, start, final),
+        "row_deviations": told(rows),
         "identifiability": identifiability(last, statistics),
         "opposition": opposition(prepared, last),
         "trade_off": None,

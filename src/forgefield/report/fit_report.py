@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from forgefield.report import content, figures, statistics, trade_off
 from forgefield.report.record import FitRecord
-from forgefield.report.structures import structures_section
+from forgefield.report.structures import rows_table, structures_section
 
 _FEW_MODES = 40
 """Tables of modes are open on a page that has no more of them."""
@@ -44,6 +44,7 @@ def fit_report(record: FitRecord) -> str:
         optima=content.optima_table(record),
         coverage=content.coverage_table(record),
         structures=structures_section(record.structures),
+        rows=rows_table(results),
         trained=content.parameters_table(trained, "Trained parameters"),
         kept=content.parameters_table(kept, "Parameters kept at their starting values"),
         types=content.types_table(record.types),

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +21,8 @@ from forgefield.report.table import Column, Group, Table
 
 _WORST = 5
 """Bonds, and angles, that are named."""
+_ROWS = 8
+"""Rows of bonds, and of angles, that are listed."""
 _PLACES = 4
 """Decimals of positions [Å]: one more than they are known to."""
 _DECIMALS = {"Å": 4, "°": 2}
@@ -107,6 +110,31 @@ def structures_section(entries: Sequence[RelaxedStructure]) -> Structures | None
         scripts=tuple(Markup(text) for text in texts),
         policy=" ".join(f"'sha256-{digest}'" for digest in hashes),
     )
+
+
+def rows_table(results: dict[str, Any]) -> Table | None:
+    """Return the rows whose bonds and angles deviate most, all interactions together; None where nothing is relaxed."""
+    found = results.get("row_deviations", ())
+    groups = [
+        Group(title, tuple(map(_of_row, [one for one in found if one["kind"] == kind][:_ROWS])))
+        for title, kind in (("Bonds, Å", "stretch"), ("Angles, °", "bend"))
+    ]
+    if not found:
+        return None
+    columns = (Column("", numeric=False), *map(Column, ("Interactions", "Mean", "RMSD")), Column("", numeric=False))
+    note = "A mean that is nearly the RMSD is a deviation of the same kind everywhere: the row's own reference value."
+    return Table(
+        "Rows that deviate most, MM − QM of relaxed structures",
+        columns,
+        tuple(group for group in groups if group.rows),
+        note,
+    )
+
+
+def _of_row(one: dict[str, Any]) -> tuple[str, ...]:
+    places = _DECIMALS[one["unit"]]
+    state = "trained" if one["trained"] else "kept"
+    return one["row"], str(one["interactions"]), fixed(one["mean"], places), fixed(one["rmsd"], places), state
 
 
 def _shown(entry: RelaxedStructure) -> Shown:
