@@ -1,5 +1,7 @@
 """Force fields of every kind laid over molecules."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
@@ -15,6 +17,8 @@ from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.nonbonded import CHARGE_INCREMENT
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 
 
@@ -24,16 +28,17 @@ def bare(molecule):
 
 
 @pytest.mark.parametrize(
-    ("name", "write", "terms"),
+    ("name", "write", "made_of"),
     [
-        ("out.frcmod", write_frcmod, (HARMONIC_STRETCH, HARMONIC_BEND)),
-        ("out.fld", write_generated_fld, (MM3_STRETCH, MM3_BEND)),
+        ("out.frcmod", write_frcmod, ((HARMONIC_STRETCH, HARMONIC_BEND), CHARGE_INCREMENT)),
+        ("out.fld", write_generated_fld, ((MM3_STRETCH, MM3_BEND), None)),
     ],
 )
 def test_generated_file_finds_its_types_in_bare_molecules(
-    molecules, random_field, displaced, tmp_path, name, write, terms
+    molecules, random_field, displaced, tmp_path, name, write, made_of
 ):
-    made = random_field(*terms)
+    terms, charging = made_of
+    made = random_field(*terms, charging=charging)
     write(tmp_path / name, made, molecules)
 
     model, topology = read_force_field(tmp_path / name)([bare(m) for m in molecules])
@@ -42,6 +47,17 @@ def test_generated_file_finds_its_types_in_bare_molecules(
     np.testing.assert_allclose(
         energies(model, topology, x), energies(made.model, made.topology, x), rtol=1e-3, atol=0.05
     )
+
+
+def test_formal_charges_of_a_structure_are_no_part_of_generated_charges(molecules, random_field, tmp_path):
+    formamide = molecules[4]
+    made = random_field(MM3_STRETCH, MM3_BEND, of=[formamide], charging=BOND_MOMENT)
+    write_generated_fld(tmp_path / "out.fld", made, [formamide])
+    polar = replace(formamide, formal_charges=np.array([0, -1, 0, 0, 1, 0]))
+
+    model, topology = read_force_field(tmp_path / "out.fld")([polar])
+
+    np.testing.assert_allclose(model.charges(topology), made.model.charges(made.topology), rtol=0, atol=1e-7)
 
 
 def test_folder_of_a_fit_stands_for_the_file_in_it(molecules, random_field, tmp_path):
