@@ -2,9 +2,12 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield.fit.cost import linearise
 from forgefield.jobs.prepare import prepare
 
 FLUOROMETHANE = """5
@@ -133,6 +136,33 @@ def test_the_key_is_refused_beside_a_file(forgefield, write, tmp_path):
 
     assert result.exit_code == 2
     assert "a .fld file has its own" in result.stderr
+
+
+PEROXIDE = """4
+Properties=species:S:1:pos:R:3:forces:R:3:esp_charges:R:1 pbc="F F F"
+H 0.9 0.2 0.3 0 0 0 0.4
+O 0.7 0.0 -0.6 0 0 0 -0.4
+O -0.7 0.0 -0.6 0 0 0 -0.4
+H -0.9 0.2 0.3 0 0 0 0.4
+"""
+
+
+@pytest.mark.parametrize("form", ["harmonic", "mm3"])
+def test_forces_of_charges_answer_to_what_makes_them(write, form):
+    prepared = prepare(write(PEROXIDE, form=form, more='train = ["stretch*", "charge*", "bond_moment*"]'))
+    problem = prepared.problem(prepared.changes(), prepared.start)
+    linear = jax.jit(lambda at: linearise(problem, at, jnp.zeros(problem.modes_shape, int)))
+    at, step = jnp.linspace(-0.4, 0.3, problem.n_free), 1e-5
+
+    steps = [step * one for one in jnp.eye(problem.n_free)]
+    ahead, behind = ([linear(at + s * one).residuals for one in steps] for s in (1.0, -1.0))
+
+    charged = [name.startswith(("charge", "bond_moment")) for name in prepared.changes().names]
+    assert [target.name for target in problem.targets] == ["forces", "charges"]
+    for k, exact in enumerate(linear(at).jacobians[:2]):
+        slopes = np.stack([(a[k] - b[k]) / (2.0 * step) for a, b in zip(ahead, behind, strict=True)], axis=1)
+        np.testing.assert_allclose(exact, slopes, rtol=0, atol=1e-7 * float(np.abs(slopes).max()))
+        assert np.abs(np.asarray(exact)[:, charged]).max() > 0.01
 
 
 @pytest.mark.slow
