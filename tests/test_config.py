@@ -66,6 +66,7 @@ def test_every_example_is_valid(path):
         ("[targets]\nforces = { tolerance = 1.0 }", "'molecules' is missing"),
         (MINIMAL.split("[targets]", maxsplit=1)[0] + "[targets]", "name at least one of: eigenmatrix, frequencies"),
         ("[[molecules", "not valid TOML"),
+        (MINIMAL + '[forcefield]\nterms = ["torsion", "torsion6"]', "torsion6 (V1 to V6) exclude each other"),
     ],
 )
 def test_what_is_wrong_is_said(refusal, text, said):

@@ -14,6 +14,7 @@ TermName = Literal[
     "stretch",
     "bend",
     "torsion",
+    "torsion6",
     "out_of_plane",
     "stretch_bend",
     "stretch_stretch",
@@ -49,7 +50,7 @@ class ForceFieldSection(Section):
         "qfuerza"
     )
     terms: tuple[TermName, ...] = ("stretch", "bend", "torsion", "out_of_plane")
-    """Kinds of interaction of a generated force field."""
+    """Kinds of interaction of a generated force field; torsions have V1 to V3, as torsion6 V1 to V6."""
     depth: int = Field(default=1, ge=0, le=4)
     """How far an atom's environment reaches, in bonds, when types are made from the molecules."""
     train: tuple[str, ...] | None = None
@@ -63,6 +64,13 @@ class ForceFieldSection(Section):
     """Factor on the reference Hessians."""
     write: tuple[Literal["fld", "frcmod", "openmm-xml"], ...] | None = None
     """Formats; None: all that can hold the form."""
+
+    @field_validator("terms")
+    @classmethod
+    def _one_series(cls, terms: tuple[TermName, ...]) -> tuple[TermName, ...]:
+        if {"torsion", "torsion6"} <= {*terms}:
+            raise ValueError("torsion (V1 to V3) and torsion6 (V1 to V6) exclude each other; name one of them")
+        return terms
 
 
 class BandSection(Section):

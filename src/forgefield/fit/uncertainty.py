@@ -85,7 +85,8 @@ def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " f
     inverse = np.linalg.pinv(total, rcond=_UNDETERMINED**2, hermitian=True)
     n_effective = float(np.trace(inverse @ measured))
     freedom = n_values - n_effective
-    residual = 2.0 * float(end.cost)
+    # A cost of zero may come out below it.
+    residual = max(2.0 * float(end.cost), 0.0)
     sigma = np.full(n_free, np.nan)
     if freedom > 0.5:
         sigma[inside] = np.sqrt(residual / freedom * np.clip(np.diag(inverse), 0.0, None))

@@ -33,7 +33,7 @@ from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3
+from forgefield.terms.torsion import TORSION3, TORSION6
 
 EIGENVALUE = units.HARTREE_PER_BOHR2
 """kcal/mol/Å²/amu of one Hartree/Bohr²/amu."""
@@ -49,6 +49,7 @@ FORMS: dict[str, dict[str, Term]] = {
         "stretch": HARMONIC_STRETCH,
         "bend": HARMONIC_BEND,
         "torsion": TORSION3,
+        "torsion6": TORSION6,
         "out_of_plane": COSINE_OUT_OF_PLANE,
         **_CROSS,
         "vdw": LENNARD_JONES,
@@ -58,6 +59,7 @@ FORMS: dict[str, dict[str, Term]] = {
         "stretch": MM3_STRETCH,
         "bend": MM3_BEND,
         "torsion": TORSION3,
+        "torsion6": TORSION6,
         "out_of_plane": COSINE_OUT_OF_PLANE,
         **_CROSS,
         "vdw": EXP6,
