@@ -121,7 +121,9 @@ def rows_table(results: dict[str, Any]) -> Table | None:
     ]
     if not found:
         return None
-    columns = (Column("", numeric=False), *map(Column, ("Interactions", "Mean", "RMSD")), Column("", numeric=False))
+    apart = "MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM"
+    heads = ("Interactions", f"Mean {apart}", "RMSD")
+    columns = (Column("", numeric=False), *map(Column, heads), Column("", numeric=False))
     note = "A mean that is nearly the RMSD is a deviation of the same kind everywhere: the row's own reference value."
     return Table(
         "Rows that deviate most, MM − QM of relaxed structures",
