@@ -28,12 +28,8 @@ _PLACES = 4
 _DECIMALS = {"Å": 4, "°": 2}
 # 3Dmol.js 2.5.5 (BSD), see 3Dmol-LICENSES.txt.
 _SCRIPTS = ("3Dmol-min.js", "structures.js")
-_COLUMNS = (
-    Column("", numeric=False),
-    Column("QM"),
-    Column("MM, relaxed"),
-    Column("MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM"),
-)
+_APART = "MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM"
+_COLUMNS = (Column("", numeric=False), Column("QM"), Column("MM, relaxed"), Column(_APART))
 
 
 @dataclass(frozen=True)
@@ -121,12 +117,11 @@ def rows_table(results: dict[str, Any]) -> Table | None:
     ]
     if not found:
         return None
-    apart = "MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM"
-    heads = ("Interactions", f"Mean {apart}", "RMSD")
+    heads = ("Interactions", f"Mean {_APART}", "RMSD")
     columns = (Column("", numeric=False), *map(Column, heads), Column("", numeric=False))
     note = "A mean that is nearly the RMSD is a deviation of the same kind everywhere: the row's own reference value."
     return Table(
-        "Rows that deviate most, MM − QM of relaxed structures",
+        "Rows of the force field that deviate most",
         columns,
         tuple(group for group in groups if group.rows),
         note,
