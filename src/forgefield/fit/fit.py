@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from forgefield.fit.cost import Modes, Problem, Quadratic
 from forgefield.fit.gram import Gram
-from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, begin, reconsider
+from forgefield.fit.levenberg_marquardt import LEVEL, LevenbergMarquardt, State, begin, reconsider
 from forgefield.fit.steps import Seen, begin_programs, step_all
 from forgefield.models.compiled import compiled
 from forgefield.properties.matching import match_modes_of_models
@@ -155,8 +155,8 @@ def _iterate(problem: Problem, form: Gram | None, progress: Progress, solver: Le
     changed = outdated & (progress.n_rematched < _REMATCHED)
     matching = np.where(changed[:, None, None], own, progress.matching)
     cost = np.asarray(state.quadratic.cost)
-    # A cost under an outdated matching is not comparable with others.
-    better = moved & ~outdated & (cost < progress.best_cost)
+    # A cost under an outdated matching is not comparable with others. Of costs that are level, the last is the best.
+    better = moved & ~outdated & (cost < progress.best_cost + LEVEL * np.abs(cost))
     best_at = np.where(better[:, None], np.asarray(state.at), progress.best_at)
     best_cost = np.where(better, cost, progress.best_cost)
     best_matching = np.where(better[:, None, None], progress.matching, progress.best_matching)

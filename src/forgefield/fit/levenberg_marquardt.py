@@ -23,6 +23,8 @@ _FAIR, _GOOD = 0.25, 0.75
 """Gains from which the damping is lowered, and lowered more."""
 _OF_WIDTH = 0.01
 """What damping holds a step of one prior width by, as a curvature of the cost."""
+LEVEL = 1e-12
+"""Costs that differ by less than this fraction may be the same."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
 _PIVOTS = 100
@@ -53,6 +55,8 @@ class State(eqx.Module):
     quadratic: Quadratic
     damping: Float[Array, ""]
     growth: Float[Array, ""]
+    promise: Float[Array, ""]
+    """What a full Newton step promises to gain there."""
     n_accepted: Int[Array, ""]
     accepted: Bool[Array, ""]
     """Whether the last step was taken."""
@@ -77,6 +81,7 @@ def begin(at: Float[Array, " free"], seen: PyTree, solver: LevenbergMarquardt) -
         quadratic=unknown,
         damping=jnp.asarray(solver.damping, at.dtype),
         growth=jnp.asarray(2.0, at.dtype),
+        promise=jnp.asarray(jnp.inf, at.dtype),
         n_accepted=jnp.asarray(-1),
         accepted=jnp.asarray(False),
         converged=jnp.asarray(False),
@@ -143,7 +148,12 @@ def decided(
     gain = (model.cost - new.cost) / jnp.maximum(promised, _TINY)
     finite = jnp.isfinite(new.cost) & jnp.all(jnp.isfinite(new.gradient)) & jnp.all(jnp.isfinite(new.normal))
     first = jnp.isinf(model.cost)
-    accepted = finite & (first | ((gain > _ACCEPTED) & (new.cost < model.cost))) & ~state.done
+    there = trial(state, move, *bounds)
+    promise = newton_decrement(new, there, lower, upper)
+    lower_cost = (gain > _ACCEPTED) & (new.cost < model.cost)
+    # Where rounding hides which cost is lower, the gradient says it.
+    level = (jnp.abs(new.cost - model.cost) <= LEVEL * model.cost) & (promise < state.promise)
+    accepted = finite & (first | lower_cost | level) & ~state.done
     # What a step before would not have: no more of it.
     most = jnp.where(state.accepted | first, 0.0, 1.0)
     # A gain near a half is that of a residual quadratic in the step: damping would only slow it down.
@@ -153,16 +163,17 @@ def decided(
         jnp.where(accepted, new.gradient, model.gradient),
         jnp.where(accepted, new.normal, model.normal),
     )
-    at = jnp.where(accepted, trial(state, move, *bounds), state.at)
+    promise = jnp.where(accepted, promise, state.promise)
     damping = jnp.where(
         accepted, jnp.maximum(state.damping * jnp.maximum(calmer, most), 1e-12), state.damping * state.growth
     )
-    converged = has_converged(kept, at, lower, upper, solver.tolerance)
+    converged = _is_small(promise, kept.cost, solver.tolerance)
     updated = State(
-        at=at,
+        at=jnp.where(accepted, there, state.at),
         quadratic=kept,
         damping=damping,
         growth=jnp.where(accepted, 2.0, 2.0 * state.growth),
+        promise=promise,
         n_accepted=jnp.where(accepted, state.n_accepted + 1, state.n_accepted),
         accepted=accepted,
         converged=converged,
@@ -235,8 +246,11 @@ def has_converged(
     model: Quadratic, at: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"], tolerance: float
 ) -> Bool[Array, ""]:
     """Say whether a full Newton step promises to lower the cost by no more than this fraction of it."""
-    promised = newton_decrement(model, at, lower, upper)
-    return jnp.isfinite(model.cost) & (promised <= tolerance * (model.cost + _SMALL_COST))
+    return _is_small(newton_decrement(model, at, lower, upper), model.cost, tolerance)
+
+
+def _is_small(promise: Float[Array, ""], cost: Float[Array, ""], tolerance: float) -> Bool[Array, ""]:
+    return jnp.isfinite(cost) & (promise <= tolerance * (cost + _SMALL_COST))
 
 
 def newton_decrement(
