@@ -145,9 +145,9 @@ def _by_environment(molecule: Molecule, meanings: dict[str, str], path: Path) ->
             described = environments(bonded, depth)
             missing = sorted({d for d in described if d not in meanings})
             if not missing:
-                # The types of a generated file are those of neutral molecules; where charges are, they are its own.
-                types = tuple(meanings[d] for d in described)
-                return replace(bonded, types=types, formal_charges=None)
+                # A generated .fld is for neutral molecules, and its bond moments say all of their charges.
+                formal = None if path.suffix.lower() == ".fld" else bonded.formal_charges
+                return replace(bonded, types=tuple(meanings[d] for d in described), formal_charges=formal)
             if not unknown or len(missing) < len(unknown):
                 unknown = missing
     raise InputError(

@@ -58,7 +58,8 @@ def row_deviations(prepared: Prepared, judgement: Judgement) -> tuple[RowDeviati
             there = relaxed[atoms[:, 0]]
             deviations = (measured(model[atoms[there]]) - measured(reference[atoms[there]])) / size
             places = np.asarray(group.parameters)[there, 0]
-            for place in np.unique(places).tolist():
+            # A column that a file leaves blank is of no row.
+            for place in (place for place in np.unique(places).tolist() if (term.kind, place) in rows):
                 gathered.setdefault(rows[term.kind, place], []).append(deviations[places == place])
     found = [_of_row(row, np.concatenate(parts), row.name in trained) for row, parts in gathered.items()]
     return tuple(sorted(found, key=lambda one: (list(_KINDS).index(one.kind), -one.square)))
