@@ -52,7 +52,7 @@ def everything(molecules):
     n = len(values) + n_moments
     ends, sign = stretches.atoms.T.reshape(-1), np.repeat([-1, 1], len(moments))
     charges = ChargeRule(
-        formal=(topology.species == 9).astype(int),
+        formal=(topology.species == 9).astype(float),
         atom=ends,
         moment=np.tile(moments, 2),
         length=np.tile(stretches.parameters[:, 1], 2),

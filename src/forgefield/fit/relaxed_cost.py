@@ -154,8 +154,7 @@ def _held(problem: Problem, model: ForceField, data: TrainingSet, at: _Structure
             if isinstance(target, AbstractRelaxedTarget):
                 slopes = target.slopes(at.found, data, at.change)
                 rows.append((target.deviations(at.found, data) * scale, slopes * scale[:, None, :]))
-    lost, by_gradient = lost_share(model, data, at.found, share)
-    return [*rows, (lost[:, None], jnp.einsum("mlc,mc->ml", at.forces, by_gradient)[:, :, None])]
+    return [*rows, lost_share(model, data, at.found, share, at.forces)]
 
 
 def _curved(

@@ -330,12 +330,17 @@ def answering(
 
 
 def lost_share(
-    model: AbstractModel, data: TrainingSet, found: RelaxedStructures, share: Float[Array, " molecules"]
-) -> tuple[Float[Array, " molecules"], Float[Array, "molecules coordinates"]]:
-    """Return a residual for each molecule that did not relax, and its derivative by the gradient at the reference.
+    model: AbstractModel,
+    data: TrainingSet,
+    found: RelaxedStructures,
+    share: Float[Array, " molecules"],
+    forces: Float[Array, "molecules own coordinates"],
+) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules own values"]]:
+    """Return residuals of each molecule that did not relax, and their slopes from those of its `forces`.
 
-    Its square is share (L² + P² u/(u + s²)) with the mean square u of the gradient: large, so that no step towards it
-    is taken, smooth, and beyond s nearly flat, so that a molecule that cannot relax leaves the others alone.
+    Their squares add up to share (L² + P² u/(u + s²)) with the mean square u of the gradient at the reference: large,
+    so that no step towards it is taken, smooth, and beyond s nearly flat, so that a molecule that cannot relax leaves
+    the others alone. One residual is constant, the others are the gradient over the root of n (u + s²).
     """
     topology = data.topology
     lost = jnp.asarray(data.relaxation.wanted) & (jnp.asarray(data.weight) > 0.0) & ~found.converged
@@ -343,8 +348,10 @@ def lost_share(
     gradient = jnp.nan_to_num(model.gradient(topology, found.positions))
     gradient = empty.at[topology.molecule, topology.slot].set(gradient).reshape(topology.n_molecules, -1)
     n = 3.0 * jnp.zeros(topology.n_molecules).at[topology.molecule].add(1.0)
-    u = jnp.sum(gradient**2, axis=1) / n
-    size = jnp.sqrt(_LOST**2 + _PULL**2 * u / (u + _SOFT**2))
+    size = jnp.sqrt(jnp.sum(gradient**2, axis=1) + jnp.maximum(n, 1.0) * _SOFT**2)
     root = jnp.where(lost, jnp.sqrt(share), 0.0)
-    slope = _PULL**2 * _SOFT**2 / (u + _SOFT**2) ** 2 / (size * n)
-    return root * size, (root * slope)[:, None] * gradient
+    relative = gradient / size[:, None]
+    turned = forces - jnp.einsum("mlc,mc->ml", forces, relative)[:, :, None] * relative[:, None, :]
+    slopes = (_PULL * root / size)[:, None, None] * jnp.nan_to_num(turned)
+    residuals = jnp.concatenate([(_LOST * root)[:, None], (_PULL * root)[:, None] * relative], axis=1)
+    return residuals, jnp.pad(slopes, ((0, 0), (0, 0), (1, 0)))
