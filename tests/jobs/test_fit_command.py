@@ -231,7 +231,7 @@ def test_fit_validates_in_processes_as_in_this_one(in_a_process, project):
 
 @pytest.mark.slow
 def test_sigint_writes_the_best_so_far_and_exits_with_one(in_a_process, project):
-    path = project(text(starts=8000))
+    path = project(text(starts=2000))
     output = path.parent / "out"
     process = in_a_process(path, "--output", output)
     wait_for(output / "checkpoint.safetensors", process)

@@ -13,6 +13,7 @@ from scipy.special import ndtri
 
 from forgefield.fit.cost import Modes, Problem, Quadratic
 from forgefield.fit.gram import Gram
+from forgefield.fit.interrupts import heard
 from forgefield.fit.levenberg_marquardt import LEVEL, LevenbergMarquardt, State, begin, reconsider
 from forgefield.fit.steps import Seen, begin_programs, step_all
 from forgefield.models.compiled import compiled
@@ -133,13 +134,15 @@ def fit(
     compile_s = 0.0
     stopped = ""
     try:
-        while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
-            iteration_began = perf_counter()
-            if not compile_s:
-                begin_programs(problem, form, progress.state, jnp.asarray(progress.matching))
-            progress = _iterate(problem, form, progress, solver)
-            compile_s = compile_s or perf_counter() - iteration_began
-            after(progress)
+        with heard() as interrupts:
+            while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
+                iteration_began = perf_counter()
+                if not compile_s:
+                    begin_programs(problem, form, progress.state, jnp.asarray(progress.matching))
+                progress = _iterate(problem, form, progress, solver)
+                compile_s = compile_s or perf_counter() - iteration_began
+                after(progress)
+                interrupts.check()
     except KeyboardInterrupt:
         stopped = "interrupted: the best parameters so far are kept"
     return _ended(problem, form, progress, solver, stopped, (compile_s, perf_counter() - began))

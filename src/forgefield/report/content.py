@@ -40,6 +40,8 @@ _BRIEF = {
 }
 _DECIMALS = {"Å": 4, "°": 2, "kcal/mol": 4, "kcal/mol/Å²": 2, "kcal/mol/rad²": 2}
 """Of parameters; others are shown with three."""
+_OPTIMA = 20
+"""Distinct ends of many starts that are listed."""
 _SAME_COST = 1e-4
 """Costs that differ by less than this fraction are those of one optimum."""
 
@@ -204,10 +206,14 @@ def optima_table(record: FitRecord) -> Table | None:
             str(optimum.n_starts),
             str(optimum.n_converged),
         )
-        for place, optimum in enumerate(record.optima, start=1)
+        for place, optimum in enumerate(record.optima[:_OPTIMA], start=1)
     ]
-    note = " ".join(_about_starts(record, n_starts, best))
-    return table(f"{plural(n_starts, 'start')} led to {_optima(len(rows))}", columns, rows, note)
+    more = len(record.optima) - len(rows)
+    told = [
+        *_about_starts(record, n_starts, best),
+        *([f"The {more} with the highest costs are not listed."] if more else []),
+    ]
+    return table(f"{plural(n_starts, 'start')} led to {_optima(len(record.optima))}", columns, rows, " ".join(told))
 
 
 def coverage_table(record: FitRecord) -> Table | None:
