@@ -1,7 +1,9 @@
 """Fixtures and settings that all tests share."""
 
 import os
+import signal
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 # Each worker has a core of its own: threads of tight-binding and SCF programs would only wait for each other.
@@ -27,6 +29,14 @@ def data() -> Path:
     if not path.is_dir():
         pytest.skip(f"no reference data at {path} (set FORGEFIELD_DATA)")
     return path.resolve()
+
+
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """Hear Ctrl-C, and let processes hear it that are started, even where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import pytest
 
 from forgefield.fit.interrupts import heard
 
+pytestmark = pytest.mark.usefixtures("listening")
+
 
 def test_an_interrupt_that_is_dropped_is_raised_at_the_next_check():
     with heard() as interrupts:

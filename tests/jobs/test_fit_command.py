@@ -230,6 +230,7 @@ def test_fit_validates_in_processes_as_in_this_one(in_a_process, project):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("listening")
 def test_sigint_writes_the_best_so_far_and_exits_with_one(in_a_process, project):
     path = project(text(starts=2000))
     output = path.parent / "out"
