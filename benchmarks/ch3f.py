@@ -19,6 +19,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from forgefield.assign.measured import mean_geometry
 from forgefield.fit.cost import Problem
 from forgefield.fit.fit import Fit, fit, start
 from forgefield.fit.metrics import Metrics, judge
@@ -27,7 +28,7 @@ from forgefield.fit.sanity import not_stationary, unphysical
 from forgefield.fit.targets import AbstractHeldTarget, Frequencies
 from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes, solver_of
 from forgefield.jobs.prepare import Prepared, prepare
-from forgefield.jobs.results import mean_geometry, record
+from forgefield.jobs.results import record
 from forgefield.jobs.starting import with_values
 from forgefield.models.trainable import Trainable
 
@@ -285,7 +286,9 @@ def metrics_of(prepared: Prepared, values: np.ndarray) -> Metrics:
 
 def complaints(prepared: Prepared, values: np.ndarray, metrics: Metrics) -> list[str]:
     """Return what is unphysical about a force field."""
-    return unphysical(prepared.assignment.rows, values, mean_geometry(prepared)) + not_stationary(metrics)
+    return unphysical(
+        prepared.assignment.rows, values, mean_geometry(prepared.assignment, np.asarray(prepared.data.positions))
+    ) + not_stationary(metrics)
 
 
 def values_at(problem: Problem, changes: Trainable, at: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from forgefield.fit.fit import fit, scaled_bounds, spread_starts, start
+from forgefield.fit.fit import fit, spread_starts, start
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fit.scipy_solver import TrustRegionReflective, fit_by_scipy
 
@@ -136,7 +136,7 @@ def test_starts_that_are_not_numbers_leave_the_others_alone(problem, history):
 def test_further_starts_spread_about_the_first_within_the_bounds(problem):
     points = spread_starts(problem, 50, seed=1, spread=2.0)
 
-    lower, upper = scaled_bounds(problem)
+    lower, upper = problem.bounds
     np.testing.assert_array_equal(points[0], 0.0)
     assert ((points >= lower) & (points <= upper)).all()
     assert len(np.unique(points, axis=0)) == 50
@@ -160,7 +160,7 @@ def test_scipy_puts_variables_on_the_bounds_that_press(problem, history):
     )
 
     assert scipys.success
-    assert scipys.at[0] == ours.at[0] == scaled_bounds(bounded)[1][0]
+    assert scipys.at[0] == ours.at[0] == bounded.bounds[1][0]
     np.testing.assert_allclose(scipys.quadratic.cost, ours.quadratic.cost, rtol=1e-6)
 
 

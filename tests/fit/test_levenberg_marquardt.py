@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from forgefield.fit.cost import Quadratic
-from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, begin, bounded_minimum, reconsider, step
+from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, begin, bounded_minimum, reconsider, step, trial
 
 SOLVER = LevenbergMarquardt()
 INFINITE = (-jnp.inf, jnp.inf)
@@ -33,13 +33,17 @@ def minimise():
     """Runs steps until the end and returns all states."""
 
     def run(residuals, at, bounds=INFINITE, solver=SOLVER):
-        lower, upper = (jnp.broadcast_to(jnp.asarray(bound), np.shape(at)) for bound in bounds)
+        walls = tuple(jnp.broadcast_to(jnp.asarray(bound), np.shape(at)) for bound in bounds)
 
         def evaluate(x):
             r, slopes = residuals(x), jax.jacfwd(residuals)(x)
             return Quadratic(0.5 * r @ r, slopes.T @ r, slopes.T @ slopes), x
 
-        one = jax.jit(lambda state: step(state, evaluate, lower, upper, solver))
+        def stepped(state):
+            there = trial(state, walls)
+            return step(state, there, *evaluate(there), walls, solver)
+
+        one = jax.jit(stepped)
         states = [begin(jnp.asarray(at), jax.ShapeDtypeStruct(np.shape(at), float), solver)]
         while len(states) <= solver.max_steps and not states[-1].done:
             states.append(one(states[-1]))

@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from forgefield.assign.gathered import Rows
 from forgefield.assign.instances import KINDS, Types
-from forgefield.assign.nonbonded import distant_pairs
+from forgefield.assign.nonbonded import all_distant_pairs
 from forgefield.errors import InputError
 from forgefield.molecules.bonds import pieces
 from forgefield.molecules.molecule import Molecule
@@ -43,11 +43,10 @@ def lay_charges(
             length = gathered.known["stretch", key].indices[1] if term is BOND_MOMENT else one
             first, other = (i, j) if types[i] == key[0] else (j, i)
             ends += [(first, moment, length, 1), (other, moment, length, -1)]
-    atom, moment, length, sign = np.array(ends, dtype=np.int64).reshape(-1, 4).T
     formal = np.concatenate([even_charges(m) for m in molecules])
-    pairs = np.concatenate([distant_pairs(m) + start for m, start in zip(molecules, starts[:-1], strict=True)])
+    pairs = all_distant_pairs(molecules)
     parameters = np.concatenate([len(gathered.values) + pairs, np.full((len(pairs), 1), one)], axis=1)
-    return ChargeRule(formal, atom, moment, length, sign), Interactions(pairs, parameters)
+    return ChargeRule.of(formal, ends), Interactions(pairs, parameters)
 
 
 def even_charges(molecule: Molecule) -> Float[np.ndarray, " atoms"]:

@@ -10,7 +10,7 @@ from forgefield.assign.charges import lay_charges
 from forgefield.assign.environments import environment_types
 from forgefield.assign.gathered import Rows
 from forgefield.assign.instances import KINDS, Kind, Types
-from forgefield.assign.nonbonded import distant_pairs, type_parameters
+from forgefield.assign.nonbonded import all_distant_pairs, type_parameters
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
@@ -56,10 +56,9 @@ def generate(
         interactions.append(_interactions(term, kind, atoms, flat_types, positions, gathered))
     if van_der_waals is not None:
         terms = (*terms, van_der_waals)
-        pairs = np.concatenate([distant_pairs(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
         for name, values in sorted(type_parameters(molecules, types).items()):
             gathered.add(van_der_waals, (name,), values)
-        interactions.append(_pairs(van_der_waals, pairs, flat_types, gathered))
+        interactions.append(_pairs(van_der_waals, all_distant_pairs(molecules), flat_types, gathered))
     rule = None
     if charging is not None:
         terms = (*terms, COULOMB)

@@ -158,10 +158,7 @@ def _charge_rule(molecules: list[Molecule], laid: list[tuple[Bonded, Nonbonded]]
         for row in (bonded.stretches[bond],)
         for atom, sign in zip(row.atoms, (1, -1), strict=True)
     ]
-    atom, moment, length, sign = np.array(ends, dtype=np.int64).reshape(-1, 4).T
-    return ChargeRule(
-        formal=np.concatenate(formal).astype(np.float64), atom=atom, moment=moment, length=length, sign=sign
-    )
+    return ChargeRule.of(np.concatenate(formal).astype(np.float64), ends)
 
 
 def _coverage(laid: list[tuple[Bonded, Nonbonded]]) -> tuple[Coverage, ...]:

@@ -13,6 +13,12 @@ def distant_pairs(molecule: Molecule) -> Int[np.ndarray, "pairs 2"]:
     return np.argwhere(np.triu(bond_separations(molecule.n_atoms, molecule.bonds) >= 3, 1))
 
 
+def all_distant_pairs(molecules: list[Molecule]) -> Int[np.ndarray, "pairs 2"]:
+    """Return those pairs of all molecules as atoms of their batch."""
+    starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1]
+    return np.concatenate([distant_pairs(m) + start for m, start in zip(molecules, starts, strict=True)])
+
+
 def type_parameters(molecules: list[Molecule], types: list[tuple[str, ...]]) -> dict[str, tuple[float, float]]:
     """Return half the distance of the minimum [Å] and the well depth [kcal/mol] of each type, from UFF."""
     return {

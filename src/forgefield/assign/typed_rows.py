@@ -10,7 +10,7 @@ from forgefield.assign.assignment import Assignment
 from forgefield.assign.charges import lay_charges
 from forgefield.assign.gathered import Rows
 from forgefield.assign.instances import KINDS, Types
-from forgefield.assign.nonbonded import distant_pairs
+from forgefield.assign.nonbonded import all_distant_pairs
 from forgefield.errors import InputError, MissingParameters
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule
@@ -46,8 +46,7 @@ def assign_typed_rows(
     missing: dict[str, None] = {}
     for term, table in tables.items():
         if term.kind == "vdw":
-            atoms = [distant_pairs(m) + start for m, start in zip(molecules, starts, strict=True)]
-            interactions = _pairs(term, table, np.concatenate(atoms), flat, gathered, missing)
+            interactions = _pairs(term, table, all_distant_pairs(molecules), flat, gathered, missing)
         else:
             atoms = [KINDS[term.kind].find(m) + start for m, start in zip(molecules, starts, strict=True)]
             interactions = _bonded(term, table, np.concatenate(atoms), flat, gathered, missing)

@@ -211,8 +211,11 @@ def _check_functional(method: str) -> None:
     try:
         functional, _, dispersion = scf.dispersion.parse_dft(method)
         incomplete = bool(dispersion or _FITTED_WITH_DISPERSION.search(method)) or dft.libxc.is_nlc(functional)
-    except (KeyError, ValueError, NotImplementedError) as error:
+    except (KeyError, ValueError) as error:
         raise unknown from error
+    except NotImplementedError:
+        # What PySCF knows by name and says so of: functionals with a dispersion of their own, such as wB97X-D.
+        incomplete = True
     if incomplete:
         raise InputError(
             f"{method!r} has a dispersion or non-local correlation energy without analytic Hessian here; "

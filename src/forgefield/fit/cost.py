@@ -85,6 +85,12 @@ class Problem(eqx.Module):
         return self.variables.lower.shape[0]
 
     @property
+    def bounds(self) -> tuple[Float[FloatArray, " free"], Float[FloatArray, " free"]]:
+        """Lowest and highest scaled variables (q - q₀)/width."""
+        centre, width = self.prior.centre, self.prior.width
+        return (self.variables.lower - centre) / width, (self.variables.upper - centre) / width
+
+    @property
     def modes_shape(self) -> tuple[int, int]:
         """Number of molecules, and of modes of the largest."""
         return len(self.chunks.place), self.chunks.data.eigenvalues.shape[2]

@@ -80,15 +80,8 @@ def spread_starts(
         stratum = generator.permuted(np.tile(np.arange(n - 1)[:, None], n_free), axis=0)
         share = (stratum + generator.uniform(size=stratum.shape)) / (n - 1)
         points[1:] = spread * ndtri(np.clip(share, 1e-6, 1 - 1e-6))
-    lower, upper = scaled_bounds(problem)
+    lower, upper = problem.bounds
     return np.clip(points, lower, upper)
-
-
-def scaled_bounds(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bounds in scaled variables."""
-    centre, width = np.asarray(problem.prior.centre), np.asarray(problem.prior.width)
-    variables = problem.variables
-    return (np.asarray(variables.lower) - centre) / width, (np.asarray(variables.upper) - centre) / width
 
 
 def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: LevenbergMarquardt) -> Progress:

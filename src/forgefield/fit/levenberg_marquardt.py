@@ -4,8 +4,6 @@ The step is pure and free of branches, so that `vmap` runs many starts in one ke
 repeats it (and saves, reports and stops) is the caller's.
 """
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -33,6 +31,10 @@ _PATIENCE = 3
 """How often all offenders change sides without becoming fewer, before they do so one by one."""
 _ROUNDING = 1e-13
 """Relative size of what may be a rounding error."""
+
+
+Bounds = tuple[Float[Array | np.ndarray, " free"], Float[Array | np.ndarray, " free"]]
+"""Lowest and highest values of the scaled variables."""
 
 
 class LevenbergMarquardt(eqx.Module):
@@ -104,69 +106,43 @@ def reconsider(state: State) -> State:
     )
 
 
-def step(
-    state: State,
-    evaluate: Callable[[Float[Array, " free"]], tuple[Quadratic, PyTree]],
-    lower: Float[Array, " free"],
-    upper: Float[Array, " free"],
-    solver: LevenbergMarquardt,
-) -> State:
-    """Return the state after one trial step inside the bounds (of the scaled variables)."""
-    move = proposed(state, lower, upper)
-    return decided(state, move, *evaluate(trial(state, move, lower, upper)), (lower, upper), solver)
-
-
-def proposed(state: State, lower: Float[Array, " free"], upper: Float[Array, " free"]) -> Float[Array, " free"]:
-    """Return the next move: the minimum of the damped model inside the bounds.
+def trial(state: State, bounds: Bounds) -> Float[Array, " free"]:
+    """Return where to go next: the minimum of the damped model inside the bounds (of the scaled variables).
 
     Damping holds each variable by its own curvature, and by its prior width, lest those that the data hardly know go
     far while the cost is not yet what its model says.
     """
-    model = state.quadratic
+    model, (lower, upper) = state.quadratic, bounds
     damped = model.normal + jnp.diag(state.damping * (jnp.diagonal(model.normal) + _OF_WIDTH))
-    return bounded_minimum(model.gradient, damped, lower - state.at, upper - state.at)
-
-
-def trial(
-    state: State, move: Float[Array, " free"], lower: Float[Array, " free"], upper: Float[Array, " free"]
-) -> Float[Array, " free"]:
-    """Return where a move leads."""
+    move = bounded_minimum(model.gradient, damped, lower - state.at, upper - state.at)
     return jnp.clip(state.at + move, lower, upper)
 
 
-def decided(
-    state: State,
-    move: Float[Array, " free"],
-    new: Quadratic,
-    seen: PyTree,
-    bounds: tuple[Float[Array, " free"], Float[Array, " free"]],
-    solver: LevenbergMarquardt,
+def step(
+    state: State, there: Float[Array, " free"], new: Quadratic, seen: PyTree, bounds: Bounds, solver: LevenbergMarquardt
 ) -> State:
-    """Return the state after a move to where this is the cost, taken or not, and `seen` was observed."""
-    model, (lower, upper) = state.quadratic, bounds
+    """Return the state after a trial: at the place it led to, where this is the cost and `seen` was observed, or not."""
+    model, move = state.quadratic, there - state.at
     promised = -(model.gradient @ move + 0.5 * move @ model.normal @ move)
     gain = (model.cost - new.cost) / jnp.maximum(promised, _TINY)
     finite = jnp.isfinite(new.cost) & jnp.all(jnp.isfinite(new.gradient)) & jnp.all(jnp.isfinite(new.normal))
     first = jnp.isinf(model.cost)
-    there = trial(state, move, *bounds)
-    promise = newton_decrement(new, there, lower, upper)
+    promise = newton_decrement(new, there, bounds)
     lower_cost = (gain > _ACCEPTED) & (new.cost < model.cost)
     # Where rounding hides which cost is lower, the gradient says it.
     level = (jnp.abs(new.cost - model.cost) <= LEVEL * model.cost) & (promise < state.promise)
     accepted = finite & (first | lower_cost | level) & ~state.done
-    # What a step before would not have: no more of it.
-    most = jnp.where(state.accepted | first, 0.0, 1.0)
     # A gain near a half is that of a residual quadratic in the step: damping would only slow it down.
     calmer = jnp.where(first, 1.0, jnp.where(gain > _GOOD, 0.2, jnp.where(gain > _FAIR, 0.4, 2.0)))
+    # Less damping than this has just failed.
+    calmer = jnp.where(state.accepted, calmer, jnp.maximum(calmer, 1.0))
     kept = Quadratic(
         jnp.where(accepted, new.cost, model.cost),
         jnp.where(accepted, new.gradient, model.gradient),
         jnp.where(accepted, new.normal, model.normal),
     )
     promise = jnp.where(accepted, promise, state.promise)
-    damping = jnp.where(
-        accepted, jnp.maximum(state.damping * jnp.maximum(calmer, most), 1e-12), state.damping * state.growth
-    )
+    damping = jnp.where(accepted, jnp.maximum(state.damping * calmer, 1e-12), state.damping * state.growth)
     converged = _is_small(promise, kept.cost, solver.tolerance)
     updated = State(
         at=jnp.where(accepted, there, state.at),
@@ -242,21 +218,18 @@ def _offenders(
     return jnp.where(side == 0, beyond, held_for_nothing)
 
 
-def has_converged(
-    model: Quadratic, at: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"], tolerance: float
-) -> Bool[Array, ""]:
+def has_converged(model: Quadratic, at: Float[Array, " n"], bounds: Bounds, tolerance: float) -> Bool[Array, ""]:
     """Say whether a full Newton step promises to lower the cost by no more than this fraction of it."""
-    return _is_small(newton_decrement(model, at, lower, upper), model.cost, tolerance)
+    return _is_small(newton_decrement(model, at, bounds), model.cost, tolerance)
 
 
 def _is_small(promise: Float[Array, ""], cost: Float[Array, ""], tolerance: float) -> Bool[Array, ""]:
     return jnp.isfinite(cost) & (promise <= tolerance * (cost + _SMALL_COST))
 
 
-def newton_decrement(
-    model: Quadratic, at: Float[Array, " n"], lower: Float[Array, " n"], upper: Float[Array, " n"]
-) -> Float[Array, ""]:
+def newton_decrement(model: Quadratic, at: Float[Array, " n"], bounds: Bounds) -> Float[Array, ""]:
     """Return what an undamped step of the variables that are not pressed against a bound promises to gain."""
+    lower, upper = bounds
     pressed = ((at <= lower) & (model.gradient > 0.0)) | ((at >= upper) & (model.gradient < 0.0))
     gradient = jnp.where(pressed, 0.0, model.gradient)
     scale = jnp.diagonal(model.normal)

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from scipy.optimize import least_squares
 
 from forgefield.fit.cost import Linearised, Problem, Quadratic, gauss_newton, linearise
-from forgefield.fit.fit import Fit, Progress, matchings, scaled_bounds
+from forgefield.fit.fit import Fit, Progress, matchings
 from forgefield.fit.levenberg_marquardt import has_converged
 from forgefield.fit.relaxed_cost import linearise_relaxed
 from forgefield.models.compiled import compiled
@@ -75,7 +75,7 @@ class _Search:
         after: Callable[[Progress], None],
     ) -> None:
         self.problem, self.progress, self.solver, self._after = problem, progress, solver, after
-        self.bounds = scaled_bounds(problem)
+        self.bounds = problem.bounds
         self._last: tuple[tuple[bytes, bytes], Linearised] | None = None
 
     def evaluate(self, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"]) -> Linearised:
@@ -185,14 +185,14 @@ def _with(array, s: int, value) -> np.ndarray:
 
 def _ended(search: _Search, stopped: str, times: tuple[float, float]) -> Fit:
     """Judge every start at its best point."""
-    progress, (lower, upper) = search.progress, (jnp.asarray(bound) for bound in search.bounds)
+    progress = search.progress
     ends = [
         gauss_newton(search.evaluate(at, matching))
         for at, matching in zip(progress.best_at, progress.best_matching, strict=True)
     ]
     converged = np.array(
         [
-            bool(has_converged(end, jnp.asarray(at), lower, upper, search.solver.tolerance))
+            bool(has_converged(end, jnp.asarray(at), search.bounds, search.solver.tolerance))
             for end, at in zip(ends, progress.best_at, strict=True)
         ]
     )

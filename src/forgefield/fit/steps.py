@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from forgefield.fit.cost import Modes, Problem, Quadratic, quadratic
 from forgefield.fit.gram import Gram
-from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, decided, proposed, step, trial
+from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, State, step, trial
 from forgefield.fit.relaxed_cost import add_relaxed
 from forgefield.models.compiled import compiled
 
@@ -30,77 +30,61 @@ def begin_programs(problem: Problem, form: Gram | None, state: State, matching) 
     """Begin to compile the programs of a step where there are several: two take half the time of one of both."""
     if problem.relaxes:
         # Of the shapes of what will be found at the reference geometries.
-        found = state.quadratic, state.seen.modes if problem.matches_reference else None
+        seen = Seen(state.seen.modes if problem.matches_reference else None, None)
         _at_reference.soon(problem, form, state.at, matching)
-        _at_relaxed.soon(problem, state.at, found, state.seen.positions, matching)
+        _at_relaxed.soon(problem, state.at, state.quadratic, seen, state.seen.positions, matching)
 
 
 def step_all(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
     """Return the state of all starts after a step of each."""
-    if not problem.relaxes:
-        return _step_in_one(problem, form, state, matching, solver)
-    moves, trials = _proposed(problem, state)
-    found = _at_reference(problem, form, trials, matching)
-    found, seen = _at_relaxed(problem, trials, found, state.seen.positions, matching)
-    return _decided(problem, state, moves, found, seen, solver)
+    return (_in_parts if problem.relaxes else _in_one)(problem, form, state, matching, solver)
+
+
+def _in_parts(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
+    trials = _trials(problem, form, state)
+    found, seen = _at_reference(problem, form, trials, matching)
+    if problem.relaxes:
+        found, seen = _at_relaxed(problem, trials, found, seen, state.seen.positions, matching)
+    return _stepped(problem, form, (state, trials, found, seen), solver)
+
+
+_in_one = compiled(_in_parts)
 
 
 @compiled
-def _step_in_one(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
+def _trials(problem: Problem, form: Gram | None, state: State) -> Float[Array, "starts free"]:
+    """Return where each start goes next."""
+    return _map_starts(problem, form, lambda state: trial(state, problem.bounds), state)
+
+
+@compiled
+def _at_reference(problem: Problem, form: Gram | None, trials, matching) -> tuple[Quadratic, Seen]:
+    """Return the costs at the reference geometries, with the modes where they are matched."""
+
     def one(given):
-        state, matching = given
+        at, matching = given
+        found, modes = quadratic(problem, at, matching) if form is None else (form.quadratic(problem, at), None)
+        return found, Seen(modes, None)
 
-        def evaluate(at):
-            found, modes = _evaluated(problem, form, at, matching)
-            return found, Seen(modes, None)
-
-        return step(state, evaluate, *_bounds(problem), solver)
-
-    return _map_starts(problem, form, one, (state, matching))
-
-
-def _evaluated(problem: Problem, form: Gram | None, at, matching) -> tuple[Quadratic, Modes | None]:
-    """Return the cost at the reference geometries, with the modes where they are matched."""
-    return quadratic(problem, at, matching) if form is None else (form.quadratic(problem, at), None)
+    return _map_starts(problem, form, one, (trials, matching))
 
 
 @compiled
-def _proposed(problem: Problem, state: State):
-    """Return the next move of each start and where it leads."""
-    bounds = _bounds(problem)
-
-    def one(state):
-        move = proposed(state, *bounds)
-        return move, trial(state, move, *bounds)
-
-    return jax.vmap(one)(state)
-
-
-@compiled
-def _at_reference(problem: Problem, form: Gram | None, trials, matching):
-    return _map_starts(problem, form, lambda given: _evaluated(problem, form, *given), (trials, matching))
-
-
-@compiled
-def _at_relaxed(problem: Problem, trials, found, positions, matching):
+def _at_relaxed(problem: Problem, trials, found: Quadratic, seen: Seen, positions, matching) -> tuple[Quadratic, Seen]:
     """Add the targets at relaxed structures to what was found at the reference geometries."""
 
     def one(given):
-        at, (quadratic, modes), positions, matching = given
-        total, positions, own = add_relaxed(problem, at, quadratic, positions, matching)
-        return total, Seen(modes if own is None else own, positions)
+        at, found, seen, positions, matching = given
+        total, positions, modes = add_relaxed(problem, at, found, positions, matching)
+        return total, Seen(seen.modes if modes is None else modes, positions)
 
-    return _map_starts(problem, None, one, (trials, found, positions, matching))
+    return _map_starts(problem, None, one, (trials, found, seen, positions, matching))
 
 
 @compiled
-def _decided(problem: Problem, state: State, moves, found: Quadratic, seen: Seen, solver: LevenbergMarquardt) -> State:
-    bounds = _bounds(problem)
-
-    def one(state, move, found, seen):
-        return decided(state, move, found, seen, bounds, solver)
-
-    return jax.vmap(one)(state, moves, found, seen)
+def _stepped(problem: Problem, form: Gram | None, tried, solver: LevenbergMarquardt) -> State:
+    """Return the state of each start after its trial."""
+    return _map_starts(problem, form, lambda given: step(*given, problem.bounds, solver), tried)
 
 
 def _map_starts(problem: Problem, form: Gram | None, one: Callable, given):
@@ -122,9 +106,3 @@ def _batch_size(problem: Problem, form: Gram | None) -> int:
         n_coordinates = problem.chunks.data.modes.shape[2]
         n_numbers = n_slots * n_own * n_coordinates + 3 * n_own * n_coordinates**2
     return max(1, _NUMBERS // n_numbers)
-
-
-def _bounds(problem: Problem):
-    prior, variables = problem.prior, problem.variables
-    width = jnp.asarray(prior.width)
-    return (jnp.asarray(variables.lower) - prior.centre) / width, (jnp.asarray(variables.upper) - prior.centre) / width

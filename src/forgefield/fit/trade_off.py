@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.fit.cost import Problem, Quadratic
-from forgefield.fit.fit import Fit, Progress, evaluated, fit, scaled_bounds, start
+from forgefield.fit.fit import Fit, Progress, evaluated, fit, start
 from forgefield.fit.gram import Gram, gram, grams
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.models.compiled import compiled
@@ -121,7 +121,7 @@ def _of_form(form: Gram, problem: Problem, at: Float[Array, " free"]) -> Quadrat
 
 def inside(problem: Problem, at: Float[np.ndarray, " free"]) -> Bool[np.ndarray, " free"]:
     """Say which variables are not at a bound."""
-    lower, upper = scaled_bounds(problem)
+    lower, upper = problem.bounds
     return (at > lower) & (at < upper)
 
 

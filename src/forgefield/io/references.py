@@ -1,6 +1,7 @@
 """Reads QM references: finds their files, merges those of one structure, checks them, pairs them with molecules."""
 
 from collections.abc import Callable, Sequence
+from glob import glob
 from pathlib import Path
 
 from forgefield.errors import InputError
@@ -113,12 +114,8 @@ def matching_files(root: Path, pattern: str) -> list[Path]:
     """Return the files of a pattern in sorted order; a file's own name stands for itself, brackets and all."""
     if (root / pattern).is_file():
         return [root / pattern]
-    anchor = Path(pattern).anchor
-    try:
-        found = Path(anchor).glob(pattern[len(anchor) :]) if anchor else root.glob(pattern)
-        files = sorted(path for path in found if path.is_file())
-    except (ValueError, NotImplementedError) as error:
-        raise InputError(f"{pattern!r} is no pattern of files: {error}") from None
+    found = glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 (Path.glob fails on ".", "**b" and "//a")
+    files = sorted(root / name for name in found if (root / name).is_file())
     if not files:
         raise InputError(f"{pattern!r} matches no file in {root.resolve()}")
     return files

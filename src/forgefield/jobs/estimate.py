@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generate import generate
+from forgefield.assign.measured import measured
 from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
 from forgefield.estimate.rows import RowStatistics, estimate_rows
@@ -19,14 +20,12 @@ from forgefield.jobs.load import examples_of
 from forgefield.jobs.starting import estimated, trained_rows, with_values
 from forgefield.jobs.writing import WRITERS
 from forgefield.models.rows import Row
-from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.table import Column, Table, table
 
 METHODS: tuple[str, ...] = (*ESTIMATES, "linear")
 _SUFFIXES = {".fld": "fld", ".frcmod": "frcmod", ".xml": "openmm-xml"}
 _TERMS = ForceFieldSection().terms
-_MEASURED = {"stretch": (2, lengths), "bend": (3, angles)}
 
 
 @dataclass(frozen=True)
@@ -155,14 +154,11 @@ def _require_hessians(examples: list[Example]) -> None:
 def _geometries(assignment: Assignment, examples: list[Example]) -> dict[str, RowStatistics]:
     """Return how lengths [Å] and angles [rad] vary among the interactions of a row, by the place of its reference."""
     positions = np.concatenate([e.reference.positions for e in examples])
-    found = {}
-    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
-        if term.kind in _MEASURED:
-            order, measure = _MEASURED[term.kind]
-            measured = measure(positions[np.asarray(group.atoms)[:, :order]])
-            place = np.asarray(group.parameters)[:, 1]
-            found[f"{term.kind} reference"] = estimate_rows(measured, place, len(assignment.model.values))
-    return found
+    n = len(assignment.model.values)
+    return {
+        f"{one.kind} reference": estimate_rows(one.values, one.parameters[:, 1], n)
+        for one in measured(assignment, positions)
+    }
 
 
 def _parameter(

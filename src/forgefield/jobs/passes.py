@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from forgefield.estimate.transition_state import C, E
 from forgefield.fit.cost import Problem
-from forgefield.fit.fit import Fit, Progress, fit, scaled_bounds, spread_starts, start
+from forgefield.fit.fit import Fit, Progress, fit, spread_starts, start
 from forgefield.fit.gram import gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fit.relaxed_curvatures import RELAXED
@@ -120,7 +120,7 @@ def _fitted(prepared: Prepared, problem: Problem, progress: Progress, after: Cal
 
 def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndarray, " free"]:
     """Return the free variables, those at a bound exactly there."""
-    lower, upper = scaled_bounds(problem)
+    lower, upper = problem.bounds
     free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * at
     variables = problem.variables
     return np.where(at <= lower, variables.lower, np.where(at >= upper, variables.upper, free))

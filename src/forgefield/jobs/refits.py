@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.assign.generate import STRAIGHT
+from forgefield.assign.measured import mean_geometry
 from forgefield.fit.metrics import Judgement, Metrics, ModeComparison, pooled
 from forgefield.fit.validation import Shares, shares
 from forgefield.jobs.passes import Passed, Stage, run_passes
@@ -13,10 +14,6 @@ from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.relaxed_results import judge_fitted
 from forgefield.jobs.starting import estimated, with_values
 from forgefield.models.rows import Row
-from forgefield.molecules.measure import angles, lengths
-
-_MEASURED = {"stretch": (2, lengths), "bend": (3, angles), "urey_bradley": (2, lengths)}
-"""Terms whose second parameter is where the geometry of the molecules has it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,16 +165,9 @@ def _geometry_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " 
     values = np.array(prepared.laid.model.values)
     if prepared.mm3 is not None:
         return values
-    positions, of_atom = np.asarray(prepared.data.positions), np.asarray(prepared.data.topology.molecule)
-    total, count = np.zeros(len(values)), np.zeros(len(values))
-    for term, group in zip(prepared.laid.model.terms, prepared.laid.topology.interactions, strict=True):
-        if term.kind in _MEASURED:
-            order, measure = _MEASURED[term.kind]
-            others = of_atom[np.asarray(group.atoms)[:, 0]] != molecule
-            places = np.asarray(group.parameters)[others, 1]
-            np.add.at(total, places, measure(positions[np.asarray(group.atoms)[others, :order]]))
-            np.add.at(count, places, 1.0)
-    mean = np.divide(total, count, out=values.copy(), where=count > 0)
+    others = np.asarray(prepared.data.topology.molecule) != molecule
+    mean = mean_geometry(prepared.laid, np.asarray(prepared.data.positions), others)
+    mean = np.where(np.isnan(mean), values, mean)
     straight = {row.indices[1] for row in prepared.laid.rows if row.term.kind == "bend"}
     for place in straight:
         mean[place] = np.pi if np.pi - mean[place] < STRAIGHT else mean[place]

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from forgefield.assign.measured import mean_geometry
 from forgefield.fit.cost import contributions
 from forgefield.fit.metrics import Judgement
 from forgefield.fit.sanity import not_stationary, unphysical
@@ -23,10 +24,8 @@ from forgefield.jobs.relaxed_results import compared_energies, judge_told, lost,
 from forgefield.jobs.row_deviations import held_back, row_deviations, told
 from forgefield.jobs.starting import with_values
 from forgefield.jobs.trade_off import opposition
-from forgefield.molecules.measure import angles, lengths
 from forgefield.report.record import Covered, FitRecord, Optimum, Parity
 
-_COORDINATES = {"stretch": (2, lengths), "bend": (3, angles)}
 _SAME_OPTIMUM = 1e-4
 """Starts whose costs agree to this fraction ended in the same place."""
 
@@ -187,7 +186,8 @@ def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statis
         )
     if statistics.n_values <= statistics.n_effective + 0.5:
         said.append("There are no more data than parameters: standard deviations cannot be given.")
-    wrong = unphysical(prepared.assignment.rows, last.values, mean_geometry(prepared))
+    geometry = mean_geometry(prepared.assignment, np.asarray(prepared.data.positions))
+    wrong = unphysical(prepared.assignment.rows, last.values, geometry)
     wrong += not_stationary(final.total)
     if wrong:
         said.append(
@@ -203,20 +203,6 @@ def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statis
     if held:
         said.append(f"Held at their values under policy C (policy E): {', '.join(held)}.")
     return said
-
-
-def mean_geometry(prepared: Prepared) -> np.ndarray:
-    """Return the mean length [Å] or angle [rad] of each row's interactions at the place of its reference value."""
-    assignment = prepared.assignment
-    positions = np.asarray(prepared.data.positions)
-    total, count = np.zeros(len(prepared.start)), np.zeros(len(prepared.start))
-    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
-        if term.kind in _COORDINATES and len(term.own) > 1:
-            order, measure = _COORDINATES[term.kind]
-            measured = measure(positions[np.asarray(group.atoms)[:, :order]])
-            np.add.at(total, np.asarray(group.parameters)[:, 1], measured)
-            np.add.at(count, np.asarray(group.parameters)[:, 1], 1.0)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def _value(passed: Passed, name: str) -> float:

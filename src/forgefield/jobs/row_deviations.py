@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from forgefield import units
+from forgefield.assign.measured import measured
 from forgefield.fit.metrics import Judgement
 from forgefield.jobs.prepare import Prepared
 from forgefield.models.rows import Row
-from forgefield.molecules.measure import angles, lengths
 
-_KINDS = {"stretch": ("bonds", "Å", 1.0, 2, lengths), "bend": ("angles", "°", units.DEGREE, 3, angles)}
+_KINDS = {"stretch": ("bonds", "Å", 1.0), "bend": ("angles", "°", units.DEGREE)}
+"""What they are called, and the unit that they are told in."""
 _NAMED = 4
 """Rows that a warning names."""
 _MOST = 0.5
@@ -51,16 +52,15 @@ def row_deviations(prepared: Prepared, judgement: Judgement) -> tuple[RowDeviati
     trained = {row.name for row in prepared.rows}
     rows = {(row.term.kind, row.indices[0]): row for row in prepared.assignment.rows}
     gathered: dict[Row, list[np.ndarray]] = {}
-    for term, group in zip(prepared.assignment.model.terms, topology.interactions, strict=True):
-        if term.kind in _KINDS:
-            _, _, size, order, measured = _KINDS[term.kind]
-            atoms = np.asarray(group.atoms)[:, :order]
-            there = relaxed[atoms[:, 0]]
-            deviations = (measured(model[atoms[there]]) - measured(reference[atoms[there]])) / size
-            places = np.asarray(group.parameters)[there, 0]
+    for before, after in zip(
+        measured(prepared.assignment, reference), measured(prepared.assignment, model), strict=True
+    ):
+        if before.kind in _KINDS:
+            there, (_, _, size) = relaxed[before.first], _KINDS[before.kind]
+            deviations, places = (after.values - before.values)[there] / size, before.parameters[there, 0]
             # A column that a file leaves blank is of no row.
-            for place in (place for place in np.unique(places).tolist() if (term.kind, place) in rows):
-                gathered.setdefault(rows[term.kind, place], []).append(deviations[places == place])
+            for place in (place for place in np.unique(places).tolist() if (before.kind, place) in rows):
+                gathered.setdefault(rows[before.kind, place], []).append(deviations[places == place])
     found = [_of_row(row, np.concatenate(parts), row.name in trained) for row, parts in gathered.items()]
     return tuple(sorted(found, key=lambda one: (list(_KINDS).index(one.kind), -one.square)))
 
@@ -88,7 +88,7 @@ def held_back(prepared: Prepared, found: Sequence[RowDeviations]) -> list[str]:
     if not prepared.file.targets.geometry:
         return []
     said = []
-    for kind, (name, unit, *_) in _KINDS.items():
+    for kind, (name, unit, _) in _KINDS.items():
         own = [one for one in found if one.kind == kind]
         kept = [one for one in own if not one.trained]
         total = sum(one.square for one in own)

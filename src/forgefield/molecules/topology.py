@@ -1,5 +1,7 @@
 """The integers that describe a batch: a disjoint union of molecules."""
 
+from collections.abc import Iterable
+
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -35,6 +37,12 @@ class ChargeRule(eqx.Module):
     length: Int[IntArray, " ends"]
     """Where the reference length [Å] stands in the values; for an increment, a constant 1."""
     sign: Int[IntArray, " ends"]
+
+    @classmethod
+    def of(cls, formal: Float[np.ndarray, " atoms"], ends: Iterable[tuple[int, int, int, int]]) -> "ChargeRule":
+        """Return the rule of these ends: atom, places of moment and length, sign."""
+        atom, moment, length, sign = np.array(list(ends), dtype=np.int64).reshape(-1, 4).T
+        return cls(formal, atom, moment, length, sign)
 
 
 class Topology(eqx.Module):
