@@ -4,6 +4,7 @@ Memory: what a module compiled is thrown away after it. Skips: where continuous 
 skipped test is a failed one.
 """
 
+import cProfile
 import ctypes
 import gc
 import os
@@ -16,6 +17,8 @@ from pathlib import Path
 
 # Each worker has a core of its own: threads of tight-binding and SCF programs would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What the program asks of XLA for its force fields, here for all that tests compile (see `models.compiled`).
+os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {os.environ.get('XLA_FLAGS', '')}"
 
 import equinox as eqx
 import jax
@@ -35,6 +38,8 @@ DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "share
 IN_CI = bool(os.environ.get("CI"))
 NOT_PYTHONS = "no Chromium"
 """What begins the reason of a test that is skipped for want of a program which pip does not install."""
+LONG_TO_COMPILE = {"assign", "estimate", "fit", "io", "jobs", "models", "properties"}
+"""Folders of tests whose programs take longer to compile than to run."""
 MUCH = 800e6
 """Bytes: a process larger than this is made small before the next module, which may need a gigabyte of its own."""
 PEAKS = pytest.StashKey[dict[str, float]]()
@@ -65,6 +70,15 @@ def _counted(report, *, allowed):
     if not reason.removeprefix("Skipped: ").startswith(NOT_PYTHONS):
         report.outcome, report.longrepr = "failed", f"{report.nodeid}: a skip is a failure in CI. {reason}"
     return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation(request) -> Iterator[None]:
+    """Compile in two thirds of the time; the programs are small enough to run slowly."""
+    quick = request.path.parent.name in LONG_TO_COMPILE
+    jax.config.update("jax_disable_most_optimizations", quick)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -114,6 +128,18 @@ def data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f"no reference data at {DATA} (set FORGEFIELD_DATA)")
     return DATA.resolve()
+
+
+@pytest.fixture(scope="session")
+def calls_of():
+    """Counts the calls of functions that a call leads to: its work, whatever the machine's speed."""
+
+    def count(function, *arguments):
+        profile = cProfile.Profile()
+        profile.runcall(function, *arguments)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    return count
 
 
 @pytest.fixture

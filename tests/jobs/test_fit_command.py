@@ -117,8 +117,8 @@ def in_a_process(project):
     """Starts a fit with many starts in a process of its own, which is killed at the end."""
     started = []
 
-    def start(*words):
-        command = [sys.executable, "-m", "forgefield", "fit", *map(str, words)]
+    def start(*words, program=("-m", "forgefield")):
+        command = [sys.executable, *program, "fit", *map(str, words)]
         started.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ)))
         return started[-1]
 
@@ -229,12 +229,25 @@ def test_fit_validates_in_processes_as_in_this_one(in_a_process, project):
         np.testing.assert_allclose(*(np.nan if value is None else value for value in found), atol=1e-4)
 
 
+SLOWLY = """
+import time
+
+from forgefield.cli import main
+from forgefield.fit import fit
+
+step = fit._iterate
+fit._iterate = lambda *given: (time.sleep(given[2].n_iterations and 60.0), step(*given))[1]
+main()
+"""
+"""The program, whose fits rest after their first iteration and are there to be interrupted whatever the machine."""
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("listening")
 def test_sigint_writes_the_best_so_far_and_exits_with_one(in_a_process, project):
-    path = project(text(starts=2000))
+    path = project(text())
     output = path.parent / "out"
-    process = in_a_process(path, "--output", output)
+    process = in_a_process(path, "--output", output, program=("-c", SLOWLY))
     wait_for(output / "checkpoint.safetensors", process)
 
     process.send_signal(signal.SIGINT)
