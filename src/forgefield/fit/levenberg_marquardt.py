@@ -112,7 +112,7 @@ def trial(state: State, bounds: Bounds) -> Float[Array, " free"]:
     Damping holds each variable by its own curvature, and by its prior width, lest those that the data hardly know go
     far while the cost is not yet what its model says.
     """
-    model, (lower, upper) = state.quadratic, bounds
+    model, (lower, upper) = state.quadratic, (jnp.asarray(bound) for bound in bounds)
     damped = model.normal + jnp.diag(state.damping * (jnp.diagonal(model.normal) + _OF_WIDTH))
     move = bounded_minimum(model.gradient, damped, lower - state.at, upper - state.at)
     return jnp.clip(state.at + move, lower, upper)
