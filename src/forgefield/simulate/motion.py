@@ -29,6 +29,8 @@ class Motion(eqx.Module):
     """The step at which a replica blew up, which stays where it was before; NEVER for the others."""
     keys: UInt32[Array, "replicas words"]
     """Data of each replica's random key; step n draws from the key with n folded in."""
+    listed: Float[Array, "replicas listed 3"]
+    """Where the atoms were when neighbours were last listed [Å]; no atoms where none are."""
 
 
 def kinetic_energy(
