@@ -35,7 +35,9 @@ from forgefield.engines.reference import minimum
 from forgefield.engines.xtb import XTB
 from forgefield.io.qcschema import write_qcschema
 from forgefield.jobs.choices import FORMS
-from forgefield.jobs.dynamics import DynamicsSettings, run_dynamics, summary
+from forgefield.jobs.dynamics import run_dynamics
+from forgefield.jobs.dynamics_results import summary
+from forgefield.jobs.dynamics_settings import DynamicsSettings
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import SIZES, Design, Painn, painn

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from forgefield.cli_md import md
 from forgefield.cli_reference import reference
 from forgefield.console import (
     DONE,
@@ -274,55 +275,7 @@ def convert(
     return DONE
 
 
-@app.command()
-@command
-def md(
-    force_field: Annotated[Path, typer.Argument(help="Force field: .fld, .frcmod, .safetensors or a fit's folder.")],
-    molecule: Annotated[Path, typer.Argument(help="One structure; with atom types where the force field wants them.")],
-    steps: Annotated[int, typer.Option(help="Number of steps, with those before where a run is continued.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Trajectory: .xyz or .h5; default: MOLECULE-md.xyz.")
-    ] = None,
-    ensemble: Annotated[str, typer.Option(help="nve (velocity Verlet) or nvt (Langevin).")] = "nve",
-    temperature: Annotated[float, typer.Option(help="Of the thermostat and the velocities at the start [K].")] = 300.0,
-    timestep: Annotated[float, typer.Option(help="Time step [fs].")] = 0.5,
-    friction: Annotated[float, typer.Option(help="Friction of the thermostat [1/ps].")] = 1.0,
-    replicas: Annotated[int, typer.Option(help="Number of independent replicas.")] = 1,
-    every: Annotated[int, typer.Option(help="Steps between frames.")] = 20,
-    seed: Annotated[int, typer.Option(help="Seed of velocities and noise.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", "--restart", help="Continue an interrupted run exactly.")] = False,
-    overwrite: Overwrite = False,
-    as_json: Json = False,
-    verbose: Verbose = False,
-) -> int:
-    """Simulate the motion of a molecule, or of replicas of it, in one compiled loop.
-
-    Example: forgefield md ethanol.frcmod ethanol.xyz --ensemble nvt --temperature 300 --steps 20000
-    """
-    from forgefield.jobs import dynamics as job
-    from forgefield.report.tables import grid
-
-    del verbose
-    settings = job.DynamicsSettings(steps, ensemble, temperature, timestep, friction, replicas, every, seed)
-    trajectory = output or Path(f"{molecule.stem}-md.xyz")
-    with progress_bar() as progress:
-        task = progress.add_task("steps", total=steps)
-        found = job.run_dynamics(
-            force_field,
-            molecule,
-            trajectory,
-            settings,
-            resume=resume,
-            overwrite=overwrite,
-            tell=lambda step: progress.update(task, completed=step, description=f"step {step}"),
-        )
-    print_whole(STDERR, [grid(job.dynamics_table(found))])
-    for complaint in found.complaints:
-        STDERR.print(f"forgefield: {complaint}", style="red", markup=False, highlight=False, soft_wrap=True)
-    STDERR.print("Written: " + ", ".join(map(str, found.files)), markup=False, highlight=False, soft_wrap=True)
-    if as_json:
-        print_json(job.summary(found))
-    return FAILED if found.blown_up else DONE
+app.command()(md)
 
 
 @app.command()

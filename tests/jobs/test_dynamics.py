@@ -16,7 +16,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 import forgefield as ff
 from forgefield import units
 from forgefield.io.painn_file import write_painn
-from forgefield.jobs.dynamics import DynamicsSettings, checkpoint_of, run_dynamics
+from forgefield.jobs.dynamics import checkpoint_of, run_dynamics
+from forgefield.jobs.dynamics_settings import DynamicsSettings
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis

@@ -8,7 +8,6 @@ from jaxtyping import Bool, Int
 
 from forgefield import units
 from forgefield.assign.mm3_file import NonbondedRow, RowKind
-from forgefield.assign.mm3_graph import AtomClass
 from forgefield.assign.mm3_ledger import Ledger
 from forgefield.assign.mm3_match import Atoms, Match, Matcher
 from forgefield.molecules.paths import bond_separations

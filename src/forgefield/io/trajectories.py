@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,7 +26,7 @@ from forgefield.io.outputs import remove, write_bytes, write_text, writing
 
 _H5MD_VERSION = (1, 1)
 _VECTORS = {"position": "Angstrom", "velocity": "Angstrom fs-1", "force": "kcal mol-1 Angstrom-1"}
-_SCALARS = {"potential_energy": "kcal mol-1", "kinetic_energy": "kcal mol-1"}
+_SCALARS = {"potential_energy": "kcal mol-1", "kinetic_energy": "kcal mol-1", "temperature": "K"}
 _CHUNK_FRAMES = 16
 _TAIL, _LAST_STEPS = 2**16, 64
 """Bytes by which a file of text is known again, and numbers of steps."""
@@ -59,7 +60,9 @@ class Stretch:
     potential: Float[np.ndarray, " frames"]
     """kcal/mol"""
     kinetic: Float[np.ndarray, " frames"]
-    """kcal/mol"""
+    """kcal/mol, of the velocities."""
+    temperature: Float[np.ndarray, " frames"]
+    """K; not that of the kinetic energy where the velocities at full steps are not thermal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +74,15 @@ class AbstractTrajectories(abc.ABC):
     masses: Float[np.ndarray, " atoms"]
     """amu"""
     n_replicas: int
+    separate: bool = True
+    """Whether each replica has a file of its own."""
 
     @property
-    @abc.abstractmethod
     def files(self) -> list[Path]:
-        """The files that hold them."""
+        """The files that hold them: one, or one for each replica, numbered from 1."""
+        if self.n_replicas == 1 or not self.separate:
+            return [self.path]
+        return [self.path.with_stem(f"{self.path.stem}-{k + 1}") for k in range(self.n_replicas)]
 
     @abc.abstractmethod
     def begin(self) -> None:
@@ -113,14 +120,7 @@ class AbstractTrajectories(abc.ABC):
 
 
 class XyzTrajectories(AbstractTrajectories):
-    """Extended xyz as ASE reads it: energies [eV], forces [eV/Å], momenta, step and time [fs]."""
-
-    @property
-    def files(self) -> list[Path]:
-        """One file for each replica, numbered from 1 where there are several."""
-        if self.n_replicas == 1:
-            return [self.path]
-        return [self.path.with_stem(f"{self.path.stem}-{k + 1}") for k in range(self.n_replicas)]
+    """Extended xyz as ASE reads it: energies [eV], forces [eV/Å], momenta, step, time [fs] and temperature [K]."""
 
     def begin(self) -> None:
         """Write empty files."""
@@ -155,7 +155,11 @@ class XyzTrajectories(AbstractTrajectories):
                 os.truncate(path, mark.length)
 
     def _atoms(self, stretch: Stretch, k: int) -> Atoms:
-        info = {"step": int(stretch.step[k]), "time_fs": float(stretch.time[k] / units.FEMTOSECOND)}
+        info = {
+            "step": int(stretch.step[k]),
+            "time_fs": float(stretch.time[k] / units.FEMTOSECOND),
+            "temperature_k": float(stretch.temperature[k]),
+        }
         atoms = Atoms(self.species, stretch.positions[k], masses=self.masses, info=info)
         atoms.set_velocities(stretch.velocities[k] * (units.FEMTOSECOND / ase_units.fs))
         atoms.calc = SinglePointCalculator(
@@ -167,76 +171,64 @@ class XyzTrajectories(AbstractTrajectories):
 
 
 class H5mdTrajectories(AbstractTrajectories):
-    """One HDF5 file in the layout of H5MD (P. de Buyl et al., Comput. Phys. Commun. 2014, 185, 1546).
+    """HDF5 in the layout of H5MD (P. de Buyl et al., Comput. Phys. Commun. 2014, 185, 1546).
 
-    Replica k stands in `particles/replica-k` and `observables/replica-k`, numbered from 1; each data set states its
-    unit.
+    Replica k stands in `particles/replica-k` and `observables/replica-k`, numbered from 1, of one file for all or of a
+    file of its own; each data set states its unit.
     """
 
-    @property
-    def files(self) -> list[Path]:
-        """The one file."""
-        return [self.path]
-
     def begin(self) -> None:
-        """Write the file with data sets of no frames."""
-        made = BytesIO()
-        with h5py.File(made, "w") as file:
-            h5md = file.create_group("h5md")
-            h5md.attrs["version"] = _H5MD_VERSION
-            h5md.create_group("creator").attrs.update(name="ForgeField", version="0.1.0")
-            h5md.create_group("author").attrs["name"] = "N/A"
-            for k in range(self.n_replicas):
-                self._begin_replica(file, k)
-        remove([journal_of(self.path)])
-        write_bytes(self.path, made.getvalue())
+        """Write the files with data sets of no frames."""
+        for path, replicas in self._replicas():
+            made = BytesIO()
+            with h5py.File(made, "w") as file:
+                h5md = file.create_group("h5md")
+                h5md.attrs["version"] = _H5MD_VERSION
+                h5md.create_group("creator").attrs.update(name="ForgeField", version=version("forgefield"))
+                h5md.create_group("author").attrs["name"] = "N/A"
+                for k in replicas:
+                    self._begin_replica(file, k)
+            remove([journal_of(path)])
+            write_bytes(path, made.getvalue())
 
     def append(self, stretches: Sequence[Stretch]) -> None:
         """Write further frames of each replica."""
-        with updated(self.path) as file:
-            for k, stretch in enumerate(stretches):
-                arrays = {
-                    "position": stretch.positions,
-                    "velocity": stretch.velocities * units.FEMTOSECOND,
-                    "force": stretch.forces,
-                    "potential_energy": stretch.potential,
-                    "kinetic_energy": stretch.kinetic,
-                }
-                for element in _elements(file, k):
-                    times = {"step": stretch.step, "time": stretch.time / units.FEMTOSECOND}
-                    for column, values in (times | {"value": arrays[Path(element.name).name]}).items():
-                        n = element[column].shape[0]
-                        element[column].resize(n + len(values), axis=0)
-                        element[column][n:] = values
+        for path, replicas in self._replicas():
+            with updated(path) as file:
+                for k in replicas:
+                    _append_frames(file, k, stretches[k])
 
     def marks(self) -> list[Mark]:
         """Return the number of frames of each replica, known by its atoms and its last frames."""
-        with writing(self.path), self.path.open("rb") as file:
-            os.fsync(file.fileno())
-        with h5py.File(self.path, "r") as file:
-            lengths = [min(e["step"].shape[0] for e in _elements(file, k)) for k in range(self.n_replicas)]
-            return [Mark(self.path.name, n, _digest_of(file, k, n)) for k, n in enumerate(lengths)]
+        found = []
+        for path, replicas in self._replicas():
+            with writing(path), path.open("rb") as file:
+                os.fsync(file.fileno())
+            with h5py.File(path, "r") as file:
+                for k in replicas:
+                    n = min(e["step"].shape[0] for e in _elements(file, k))
+                    found.append(Mark(path.name, n, _digest_of(file, k, n)))
+        return found
 
     def changes(self, marks: Sequence[Mark]) -> list[str]:
-        """Return which replicas are missing, have fewer frames than they had, or others."""
-        if not self.path.is_file():
-            return [f"{self.path} is missing"]
-        finish_update(self.path)
-        try:
-            with h5py.File(self.path, "r") as file:
-                found = [_digest_of(file, k, mark.length) for k, mark in enumerate(marks)]
-        except (OSError, KeyError, ValueError) as error:
-            return [f"{self.path} is shorter than it was, or another file ({error})"]
-        wrong = [k + 1 for k, (mark, digest) in enumerate(zip(marks, found, strict=True)) if mark.digest != digest]
-        return [f"{self.path} holds another replica {k}" for k in wrong]
+        """Return which files are missing, and which replicas have fewer frames than they had, or others."""
+        return [said for path, replicas in self._replicas() for said in _changes(path, {k: marks[k] for k in replicas})]
 
     def cut(self, marks: Sequence[Mark]) -> None:
         """Shorten each data set."""
-        with updated(self.path) as file:
-            for k, mark in enumerate(marks):
-                for element in _elements(file, k):
-                    for dataset in element.values():
-                        dataset.resize(mark.length, axis=0)
+        for path, replicas in self._replicas():
+            with updated(path) as file:
+                for k in replicas:
+                    for element in _elements(file, k):
+                        for dataset in element.values():
+                            dataset.resize(marks[k].length, axis=0)
+
+    def _replicas(self) -> list[tuple[Path, range]]:
+        """Return each file with the replicas that stand in it."""
+        files = self.files
+        if len(files) == 1:
+            return [(files[0], range(self.n_replicas))]
+        return [(path, range(k, k + 1)) for k, path in enumerate(files)]
 
     def _begin_replica(self, file: h5py.File, k: int) -> None:
         particles = file.create_group(f"particles/replica-{k + 1}")
@@ -253,14 +245,22 @@ class H5mdTrajectories(AbstractTrajectories):
 
 
 def trajectories(
-    path: Path, species: Int[np.ndarray, " atoms"], masses: Float[np.ndarray, " atoms"], n_replicas: int
+    path: Path,
+    species: Int[np.ndarray, " atoms"],
+    masses: Float[np.ndarray, " atoms"],
+    n_replicas: int,
+    *,
+    separate: bool = False,
 ) -> AbstractTrajectories:
-    """Return the trajectories that a path means: .xyz and .extxyz, or .h5, .hdf5 and .h5md. Raises InputError."""
+    """Return the trajectories that a path means: .xyz and .extxyz, or .h5, .hdf5 and .h5md.
+
+    Replicas have a file each in extended xyz, and in H5MD where they are `separate`. Raises InputError.
+    """
     match path.suffix.lower():
         case ".xyz" | ".extxyz":
             return XyzTrajectories(path, species, masses, n_replicas)
         case ".h5" | ".hdf5" | ".h5md":
-            return H5mdTrajectories(path, species, masses, n_replicas)
+            return H5mdTrajectories(path, species, masses, n_replicas, separate)
         case other:
             raise InputError(f"{path}: trajectories are written as .xyz, .extxyz, .h5, .hdf5 or .h5md, not {other!r}")
 
@@ -281,6 +281,37 @@ def _elements(file: h5py.File, k: int) -> Iterator[Any]:
         yield file[f"particles/replica-{k + 1}/{name}"]
     for name in _SCALARS:
         yield file[f"observables/replica-{k + 1}/{name}"]
+
+
+def _append_frames(file: h5py.File, k: int, stretch: Stretch) -> None:
+    """Write further frames of a replica."""
+    arrays = {
+        "position": stretch.positions,
+        "velocity": stretch.velocities * units.FEMTOSECOND,
+        "force": stretch.forces,
+        "potential_energy": stretch.potential,
+        "kinetic_energy": stretch.kinetic,
+        "temperature": stretch.temperature,
+    }
+    for element in _elements(file, k):
+        times = {"step": stretch.step, "time": stretch.time / units.FEMTOSECOND}
+        for column, values in (times | {"value": arrays[Path(element.name).name]}).items():
+            n = element[column].shape[0]
+            element[column].resize(n + len(values), axis=0)
+            element[column][n:] = values
+
+
+def _changes(path: Path, marks: dict[int, Mark]) -> list[str]:
+    """Return what is wrong with an HDF5 file that these marks of replicas were taken of."""
+    if not path.is_file():
+        return [f"{path} is missing"]
+    finish_update(path)
+    try:
+        with h5py.File(path, "r") as file:
+            found = {k: _digest_of(file, k, mark.length) for k, mark in marks.items()}
+    except (OSError, KeyError, ValueError) as error:
+        return [f"{path} is shorter than it was, or another file ({error})"]
+    return [f"{path} holds another replica {k + 1}" for k, mark in marks.items() if mark.digest != found[k]]
 
 
 def _append(path: Path, content: bytes) -> None:

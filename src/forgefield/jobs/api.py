@@ -17,7 +17,8 @@ from forgefield.jobs import dynamics as dynamics_job
 from forgefield.jobs import estimate as estimate_job
 from forgefield.jobs import evaluate as evaluate_job
 from forgefield.jobs.convert import Structure
-from forgefield.jobs.dynamics import Dynamics, DynamicsSettings
+from forgefield.jobs.dynamics_results import Dynamics
+from forgefield.jobs.dynamics_settings import DynamicsSettings
 from forgefield.jobs.estimate import EstimatedForceField
 from forgefield.jobs.evaluate import Evaluated
 from forgefield.jobs.fit_job import Outcome

@@ -45,8 +45,7 @@ def perceive_transition_state_bonds(
     relative = _relative_distances(species, positions)
     full = relative < tolerance
     np.fill_diagonal(full, val=False)
-    adjacent = csr_array(full)
-    share_neighbour = (adjacent @ adjacent).toarray() > 0
+    share_neighbour = np.asarray(csr_array(full) @ full.astype(int)) > 0
     partial = (relative < partial_tolerance) & ~full & ~share_neighbour
     bonds = np.argwhere(np.triu(full | partial, 1))
     return bonds, np.where(full[bonds[:, 0], bonds[:, 1]], 1.0, PARTIAL_ORDER)

@@ -13,10 +13,9 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import Painn
-from forgefield.molecules.neighbours import Neighbours
 from forgefield.molecules.topology import Topology
 from forgefield.simulate.integrators import AbstractIntegrator, Gradient
-from forgefield.simulate.listing import Listing
+from forgefield.simulate.listing import Listing, Lists
 from forgefield.simulate.motion import NEVER, Motion, kinetic_energy, thermal_velocities
 
 LONGEST_MOVE = 0.5
@@ -67,15 +66,18 @@ def start(
     *,
     temperature: float,
     seed: int,
+    listing: Listing | None = None,
 ) -> Motion:
     """Return replicas at rest in all but their thermal motion [K], each molecule's momentum zero.
 
     Positions in Å, masses in amu; the precision is that of the positions. A replica's random numbers depend on the
-    seed and on its place among the replicas only.
+    seed and on its place among the replicas only. With a `listing` the model is to see listed neighbours, of one
+    molecule.
     """
     x = jnp.asarray(positions)
     keys = jax.vmap(lambda replica: jr.fold_in(jr.key(seed), replica))(jnp.arange(x.shape[0]))
-    return _start(topology, x, jnp.asarray(masses, x.dtype), jnp.asarray(temperature, x.dtype), keys)
+    motion = _start(topology, x, jnp.asarray(masses, x.dtype), jnp.asarray(temperature, x.dtype), keys)
+    return motion if listing is None else replace(motion, listed=x, listing=listing)
 
 
 @eqx.filter_jit
@@ -107,34 +109,32 @@ def trajectory(
     *,
     n_steps: int,
     every: int,
-    listing: Listing | None = None,
 ) -> Iterator[Block]:
     """Yield the steps up to step `n_steps` in blocks, with a frame wherever the step is a multiple of `every`.
 
     A motion that has made no step yet is the first frame. Each block is one call of the same compiled program, however
     many steps are left, so that a run which continues from the motion of any block repeats the one that was never
-    interrupted bit by bit. With a `listing` the model sees listed neighbours, of one molecule; when a list is made anew
-    depends on the motion alone. A replica blows up where an atom moves `LONGEST_MOVE` in a step or its forces are not
-    finite; it then stays where it was, with the step in `failed`. Ends early when all have blown up.
+    interrupted bit by bit; when neighbours are listed anew depends on the motion alone. A replica blows up where an
+    atom moves `LONGEST_MOVE` in a step or its forces are not finite; it then stays where it was, with the step in
+    `failed`. Ends early when all have blown up.
     """
     masses = jnp.asarray(masses, motion.positions.dtype)
     n_segments = min(max(_LARGEST_REPORT // (3 * motion.positions.size), 1), _MOST_SEGMENTS)
     most = min(max(_FIRST_STEPS * 3 // motion.positions.size, 1), _MOST_STEPS)
-    neighbours = None
+    lists = None
     while int(motion.step) < n_steps and bool((np.asarray(motion.failed) == NEVER).any()):
-        if listing is not None and neighbours is None:
-            motion = motion if motion.listed.size else replace(motion, listed=motion.positions)
-            neighbours = listing.neighbours(motion.listed)
+        if motion.listing is not None and lists is None:
+            lists = motion.listing.neighbours(motion.listed)
         began, at = perf_counter(), int(motion.step)
         lengths = _lengths(at, n_steps, every, n_segments, most)
-        context = Context(model, topology, masses, integrator, listing, neighbours)
+        context = Context(model, topology, masses, integrator, lists)
         motion, frames, ended, outgrown = _block(context, motion, lengths)
         step = np.asarray(frames.step)
         reported = np.asarray(ended) & (step % every == 0)
         # An early end repeats its last frame.
         reported[1:] &= step[1:] > step[:-1]
         if bool(outgrown):
-            motion, neighbours = replace(motion, listed=motion.positions), None
+            motion, lists = replace(motion, listed=motion.positions), None
         yield Block(jax.tree.map(lambda a, reported=reported: np.asarray(a)[reported], frames), motion)
         taken = int(motion.step) - at
         most = min(max(int(_BLOCK_S * taken / (perf_counter() - began)), 1), 2 * most, _MOST_STEPS)
@@ -159,9 +159,8 @@ class Context(eqx.Module):
     masses: Float[Array, " atoms"]
     """amu"""
     integrator: AbstractIntegrator
-    listing: Listing | None = eqx.field(static=True)
-    neighbours: Neighbours | None
-    """Of each replica."""
+    lists: Lists | None
+    """Neighbours, where they are listed."""
 
 
 @eqx.filter_jit
@@ -197,9 +196,9 @@ def _block(
         def step(state):
             done, _, motion = state
             taken = _stepped(motion, context, gradient)
-            if context.listing is None:
+            if motion.listing is None:
                 return done + 1, jnp.zeros((), bool), taken
-            outgrown = ~context.listing.holds(taken.positions, motion.listed).all()
+            outgrown = ~motion.listing.holds(taken.positions, motion.listed).all()
             return done + 1, outgrown, jax.tree.map(lambda old, new: jnp.where(outgrown, old, new), motion, taken)
 
         motion, outgrown = state
@@ -220,9 +219,9 @@ def _stepped(motion: Motion, context: Context, gradient: Gradient) -> Motion:
     positions, velocities, slope = integrator.moved(motion, gradient, context.masses, context.topology)
     # Written so that a NaN is no sane move.
     sane = (jnp.abs(positions - motion.positions) < LONGEST_MOVE).all((1, 2)) & jnp.isfinite(slope).all((1, 2))
-    if context.listing is not None:
+    if motion.listing is not None:
         # A step that a fresh list does not outlast would be tried for ever.
-        sane &= context.listing.holds(positions, motion.positions)
+        sane &= motion.listing.holds(positions, motion.positions)
     well = motion.failed == NEVER
     moves = (well & sane)[:, None, None]
     return Motion(
@@ -233,16 +232,17 @@ def _stepped(motion: Motion, context: Context, gradient: Gradient) -> Motion:
         failed=jnp.where(well & ~sane, motion.step + 1, motion.failed),
         keys=motion.keys,
         listed=motion.listed,
+        listing=motion.listing,
     )
 
 
 def _gradient_of(context: Context, n_replicas: int) -> Gradient:
     """Return the gradient of the energy of replicas."""
-    model, topology, neighbours = context.model, context.topology, context.neighbours
-    if neighbours is not None:
+    model, topology, lists = context.model, context.topology, context.lists
+    if lists is not None:
         # Replica by replica: the messages of a large molecule are many times larger than all else.
         return lambda replicas: jax.lax.map(
-            lambda one: model.gradient(replace(topology, neighbours=one[1]), one[0]), (replicas, neighbours)
+            lambda one: model.gradient(one[1].in_topology(topology), one[0]), (replicas, lists)
         )
     if n_replicas == 1:
         # A batch of one is slower than none.
@@ -255,9 +255,9 @@ def _gradient_of(context: Context, n_replicas: int) -> Gradient:
 
 def _energy_of(context: Context) -> Callable[[Float[Array, "replicas atoms 3"]], Float[Array, " replicas"]]:
     """Return the energy of replicas, of all their molecules."""
-    model, topology, neighbours = context.model, context.topology, context.neighbours
-    if neighbours is not None:
+    model, topology, lists = context.model, context.topology, context.lists
+    if lists is not None:
         return lambda replicas: jax.lax.map(
-            lambda one: model.energy(replace(topology, neighbours=one[1]), one[0]).sum(), (replicas, neighbours)
+            lambda one: model.energy(one[1].in_topology(topology), one[0]).sum(), (replicas, lists)
         )
     return jax.vmap(lambda x: model.energy(topology, x).sum())

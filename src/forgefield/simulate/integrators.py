@@ -69,8 +69,8 @@ class Langevin(AbstractIntegrator):
 
     B. Leimkuhler and C. Matthews, J. Chem. Phys. 2013, 138, 174102: of a harmonic oscillator the positions are
     distributed exactly, whatever the time step h, while m <v²> is kT (1 - (ωh)²/4) at full steps; half a kick from
-    there, where friction and noise act, it is kT (Zhang et al., J. Phys. Chem. A 2019, 123, 6056). Friction and noise act on the motion inside a molecule where
-    `fixes_momentum`, else on all of it.
+    there, where friction and noise act, it is kT (Zhang et al., J. Phys. Chem. A 2019, 123, 6056). Friction and noise
+    act on the motion inside a molecule where `fixes_momentum`, else on all of it.
     """
 
     timestep: Float[Array, ""]

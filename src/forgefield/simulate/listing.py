@@ -1,16 +1,29 @@
 """Neighbours of replicas of one large molecule, listed anew whenever an atom has moved too far."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.molecules.neighbour_list import neighbour_list
 from forgefield.molecules.neighbours import Neighbours
+from forgefield.molecules.topology import Topology
 
 _PLACES = 16
 """Rows have room for a multiple of as many neighbours, so that programs are compiled for few lengths."""
+
+
+class Lists(eqx.Module):
+    """For each atom of each replica a row of neighbours, filled up with non-pairs."""
+
+    atom: Int[Array | np.ndarray, "replicas atoms places"]
+    valid: Bool[Array | np.ndarray, "replicas atoms places"]
+
+    def in_topology(self, topology: Topology) -> Topology:
+        """Return the topology with the neighbours of one replica, for lists without the axis of replicas."""
+        return replace(topology, neighbours=Neighbours(atom=self.atom, shift=None, valid=self.valid))
 
 
 @dataclass(frozen=True)
@@ -23,7 +36,7 @@ class Listing:
     skin: float
     """Å"""
 
-    def neighbours(self, positions: Float[Array | np.ndarray, "replicas atoms 3"]) -> Neighbours:
+    def neighbours(self, positions: Float[Array | np.ndarray, "replicas atoms 3"]) -> Lists:
         """Return the neighbours of each replica at these positions, stacked; the same for the same positions.
 
         Raises InputError where a position is not finite.
@@ -33,9 +46,8 @@ class Listing:
         most = max(int(np.asarray(one.valid).sum(axis=1).max(initial=0)) for one in listed)
         places = max(-(-most // _PLACES), 1) * _PLACES
         listed = [neighbour_list(one, self.cutoff, self.skin, places=places).neighbours for one in x]
-        return Neighbours(
+        return Lists(
             atom=np.stack([np.asarray(one.atom, np.int32) for one in listed]),
-            shift=None,
             valid=np.stack([one.valid for one in listed]),
         )
 
