@@ -116,9 +116,7 @@ def main() -> None:
             if chosen.only and name not in chosen.only:
                 continue
             found[name] = Found()
-            began = time.monotonic()
-            expected = undisturbed(case, place / f"{name}-whole")
-            seconds = time.monotonic() - began
+            expected, seconds = undisturbed(case, place / f"{name}-whole")
             for trial in range(chosen.trials):
                 disturbed(case, place / f"{name}-{trial}", (seconds, chosen.kills, expected), generator, found[name])
             print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
@@ -189,13 +187,15 @@ def cases(place: Path) -> dict[str, Case]:
     }
 
 
-def undisturbed(case: Case, folder: Path) -> Result:
-    """Return what a command comes to when nothing happens to it; twice, so that its programs are compiled."""
+def undisturbed(case: Case, folder: Path) -> tuple[Result, float]:
+    """Return what a command comes to when nothing happens to it, and in how many seconds once it has been compiled."""
+    began = 0.0
     for _ in range(2):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+        began = time.monotonic()
         run(words_of(case), folder)
-    return case.result(folder / case.output)
+    return case.result(folder / case.output), time.monotonic() - began
 
 
 def disturbed(
@@ -206,7 +206,7 @@ def disturbed(
     folder.mkdir()
     for _ in range(kills):
         number = SIGNALS[generator.integers(len(SIGNALS))]
-        ended = killed(case, folder, number, generator.uniform(0.05, 0.6) * seconds, found)
+        ended = killed(case, folder, number, generator.uniform(0.1, 0.9) * seconds, found)
         if ended:
             break
     else:

@@ -29,6 +29,11 @@ def grow(path, n):
         made["x"][old:] = np.arange(old, old + n)[:, None]
 
 
+def shorten(dataset):
+    dataset.resize(1, axis=0)
+    raise KeyError
+
+
 def rows(path):
     with h5py.File(path) as made:
         np.testing.assert_array_equal(made["x"][:], np.arange(len(made["x"]))[:, None] + np.zeros(40))
@@ -60,8 +65,7 @@ def test_an_exception_leaves_the_file_as_it_was(file):
     before = file.read_bytes()
 
     with pytest.raises(KeyError), updated(file) as made:
-        made["x"].resize(1, axis=0)
-        raise KeyError
+        shorten(made["x"])
 
     assert file.read_bytes() == before
 
@@ -69,7 +73,7 @@ def test_an_exception_leaves_the_file_as_it_was(file):
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 1.0])
 def test_a_kill_between_two_writes_is_made_good_at_the_next_opening(file, monkeypatch, share):
     before = file.read_bytes()
-    monkeypatch.setattr(hdf5_updates, "finish_update", lambda path: None)
+    monkeypatch.setattr(hdf5_updates, "finish_update", lambda _: None)
     grow(file, 300)
     monkeypatch.undo()
     kept = journal_of(file).read_bytes()
@@ -107,7 +111,7 @@ def test_without_room_the_file_is_as_it_was(file, more, monkeypatch):
 
 
 def test_a_journal_of_a_longer_file_is_refused(file, monkeypatch):
-    monkeypatch.setattr(hdf5_updates, "finish_update", lambda path: None)
+    monkeypatch.setattr(hdf5_updates, "finish_update", lambda _: None)
     grow(file, 3)
     monkeypatch.undo()
     file.write_bytes(b"short")
