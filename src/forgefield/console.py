@@ -69,9 +69,8 @@ def run_app(app: Callable[[], Any]) -> None:
         sys.exit(FAILED)
     except OSError as error:
         _abandon_stdout()
-        where = error.filename or "the output"
         with suppress(OSError):
-            _complain(f"{where}: cannot be written or read ({error.strerror or error})")
+            _complain(f"{error.filename or 'the output'}: {error.strerror or error}")
         sys.exit(BAD_INPUT)
 
 

@@ -111,6 +111,8 @@ def _fitted(
     def save(stage: Stage, progress: Progress, began: np.ndarray) -> None:
         facts = {"input": prepared.input_sha256, "stage": [stage.number, stage.released, stage.held]}
         write_checkpoint(output / CHECKPOINT, (progress, began), facts)
+        if not progress.n_iterations:
+            return
         log.append(f"pass {stage.number} iteration {progress.n_iterations}: cost {progress.best_cost.min():.9g}")
         tell(stage, progress)
 
