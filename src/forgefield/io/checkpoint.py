@@ -1,7 +1,6 @@
 """Checkpoints: arrays and a few words of text in one safetensors file, replaced in one move."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +8,23 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from forgefield.errors import InputError
+from forgefield.io.outputs import write_bytes
 
 
 def write_checkpoint(path: Path, arrays: PyTree, facts: dict[str, Any]) -> None:
-    """Write the array leaves of a pytree and facts that JSON can hold; a kill leaves the old file or the new one."""
+    """Write the array leaves of a pytree and facts that JSON can hold; a kill leaves the old file or the new one.
+
+    Raises WriteError where it cannot be written.
+    """
     leaves = {str(k): np.array(leaf, order="C") for k, leaf in enumerate(jax.tree.leaves(arrays))}
-    waiting = path.with_name(path.name + ".new")
-    save_file(leaves, waiting, metadata={"facts": json.dumps(facts)})
-    with waiting.open("rb") as file:
-        os.fsync(file.fileno())
-    waiting.replace(path)
+    write_bytes(path, save(leaves, metadata={"facts": json.dumps(facts)}))
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """Return the facts of a checkpoint. Raises InputError where it cannot be read."""
+    """Return the facts of a checkpoint. Raises InputError where it cannot be read or is damaged."""
     try:
         with safe_open(path, framework="numpy") as file:
             return json.loads(file.metadata()["facts"])

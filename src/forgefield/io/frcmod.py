@@ -22,8 +22,9 @@ from forgefield.io.generated import (
     two_character_types,
 )
 from forgefield.io.mol2 import write_mol2
-from forgefield.io.text import read_text, write_text
-from forgefield.molecules.elements import MASSES
+from forgefield.io.outputs import write_text
+from forgefield.io.text import read_text
+from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, LENNARD_JONES
@@ -91,7 +92,7 @@ def _masses(assignment: Assignment, names: dict[str, str]) -> Iterator[str]:
     species = elements(assignment)
     for of_atom, name in names.items():
         described = assignment.descriptions.get(of_atom, "")
-        yield f"{name} {MASSES[species[of_atom]]:16.10f} {0.0:8.3f}    {of_atom} {described}".rstrip()
+        yield f"{name} {WEIGHTS[species[of_atom]]:16.10f} {0.0:8.3f}    {of_atom} {described}".rstrip()
 
 
 def _bonds(assignment: Assignment, names: dict[str, str]) -> Iterator[str]:

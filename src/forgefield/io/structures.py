@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from forgefield.errors import InputError
 from forgefield.io.atom_types import AtomTypes
 from forgefield.io.fchk import read_fchk
@@ -44,3 +47,14 @@ def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[
     if kind not in _ONE_STRUCTURE:
         raise InputError(f"{path}: a file in {kind} format holds no geometry")
     return [molecule(_ONE_STRUCTURE[kind](path))]
+
+
+def stated_masses(path: Path) -> Float[np.ndarray, " atoms"] | None:
+    """Return the masses [amu] that a file of one structure states; None where it, or its format, states none.
+
+    Raises InputError where the file cannot be read.
+    """
+    kind = format_of(path)
+    if kind in _FRAMES:
+        return _FRAMES[kind](path)[0].masses
+    return _ONE_STRUCTURE[kind](path).masses if kind in _ONE_STRUCTURE else None

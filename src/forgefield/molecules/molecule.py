@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
-from forgefield.molecules.elements import MASSES, SYMBOLS
+from forgefield.molecules.elements import MASSES, SYMBOLS, WEIGHTS
 
 ZERO_ORDER = 0.0
 """Order of a coordinative bond."""
@@ -119,3 +119,8 @@ def symbol(number: int | np.integer) -> str:
 def standard_masses(species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
     """Return the masses of the most abundant isotopes [amu]."""
     return MASSES[species]
+
+
+def atomic_weights(species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
+    """Return the standard atomic weights, means over the isotopes as they occur [amu]."""
+    return WEIGHTS[species]
