@@ -9,6 +9,10 @@ class InputError(ForgeFieldError, ValueError):
     """A file, a table or an option holds something that cannot be used."""
 
 
+class InputWarning(UserWarning):
+    """A file holds something that looks meant to be read, and is not."""
+
+
 class MissingParameters(ForgeFieldError, LookupError):
     """Stretches or bends have no parameters; the message lists all of them."""
 

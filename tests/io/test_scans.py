@@ -18,7 +18,7 @@ from forgefield.molecules.molecule import Dihedral, Molecule, Reference, symbol
 from forgefield.molecules.scan import Grid, Turned, full_turn
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "butane" / "scan.json"
-SPECIES = np.array([8, 6, 6, 8, 9])
+SPECIES = np.array([8, 6, 6, 8, 8])
 QUADS = ((0, 1, 2, 3), (1, 2, 3, 4))
 
 
