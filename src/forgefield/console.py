@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from forgefield.errors import ForgeFieldError
+from forgefield.errors import ForgeFieldError, InputWarning
 from forgefield.jobs.threads import one_thread_a_matrix
 
 STDERR = Console(stderr=True)
@@ -34,7 +35,9 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:
         _configure(verbose=bool(options.get("verbose")))
         try:
-            code = function(*args, **options)
+            with warnings.catch_warnings():
+                warnings.showwarning = _shown(warnings.showwarning)
+                code = function(*args, **options)
         except ForgeFieldError as error:
             STDERR.print(f"forgefield: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(BAD_INPUT) from None
@@ -44,6 +47,18 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         raise typer.Exit(code or DONE)
 
     return run
+
+
+def _shown(others: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows a warning meant for the user as one line on stderr, and leaves `others` as they are."""
+
+    def show_warning(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+        if issubclass(category, InputWarning):
+            STDERR.print(f"Warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        else:
+            others(message, category, *where, **options)
+
+    return show_warning
 
 
 def collect_seldom() -> None:

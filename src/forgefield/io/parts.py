@@ -11,13 +11,12 @@ from forgefield.errors import InputError
 from forgefield.io.text import LARGEST
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS
-from forgefield.molecules.molecule import FARTHEST, AtomicCharges, Dihedral, Molecule, standard_masses
-from forgefield.properties.modes import rigid_motions
+from forgefield.molecules.molecule import FARTHEST, AtomicCharges, Dihedral, Molecule
 
 _LIGHTEST, _HEAVIEST = 0.1, 1000.0
 """amu"""
-_ALMOST_LINEAR = 0.03
-"""Width of a molecule, as a share of its length, below which programs differ on whether it is linear."""
+_LINEAR, _ALMOST_LINEAR = 1e-4, 0.03
+"""Widths of a molecule, as shares of its length, between which programs differ on whether it is linear."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,12 +119,14 @@ def check_number_of_frequencies(
     if printed is None:
         return
     n_atoms = len(species)
-    few, many = max(3 * n_atoms - 6, 0), max(3 * n_atoms - 5, 0)
-    expected = {few, many} if n_atoms > 2 else {3 * n_atoms - 5 if n_atoms == 2 else 0}
+    bent, straight = 3 * n_atoms - 6, 3 * n_atoms - 5
+    expected = {bent, straight} if n_atoms > 2 else {straight if n_atoms == 2 else 0}
     if positions is not None and n_atoms > 2:
-        spread = np.linalg.svd(positions - positions.mean(axis=0), compute_uv=False)
-        if spread[1] >= _ALMOST_LINEAR * spread[0]:
-            expected = {3 * n_atoms - rigid_motions(positions, standard_masses(species)).shape[1]}
+        length, width, _ = np.linalg.svd(positions - positions.mean(axis=0), compute_uv=False)
+        if width >= _ALMOST_LINEAR * length:
+            expected = {bent}
+        elif width < _LINEAR * length:
+            expected = {straight}
     # Some programs print translations and rotations along, as zeros or not.
     if {len(printed), np.count_nonzero(printed)} & {*(n - part.n_projected for n in expected), 3 * n_atoms}:
         return
