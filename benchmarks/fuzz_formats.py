@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from forgefield.assign.generate import generate
 from forgefield.config import read_fit_file
@@ -195,11 +196,28 @@ def _painn(folder: Path) -> Case:
 
 
 def _schnetpack(folder: Path) -> Case:
-    path = folder / "painn.npz"
-    shapes = {"representation.embedding.weight": (10, 8), "representation.cutoff_fn.cutoff": (1,)}
-    shapes |= {"representation.radial_basis.freqs": (5,), "representation.filter_net.weight": (48, 5)}
-    np.savez(path, **{name: np.ones(shape) for name, shape in shapes.items()})
-    return Case([path], _imported, "binary")
+    """A small model as SchNetPack 2 names its tensors."""
+    n, n_radial = 8, 5
+    shapes = {
+        "representation.embedding.weight": (10, n),
+        "representation.filter_net.weight": (3 * n, n_radial),
+        "representation.filter_net.bias": (3 * n,),
+        "representation.mixing.0.mu_channel_mix.weight": (2 * n, n),
+    }
+    for name, inputs, hidden, outputs in (
+        ("output_modules.0.outnet", n, n // 2, 1),
+        ("representation.interactions.0.interatomic_context_net", n, n, 3 * n),
+        ("representation.mixing.0.intraatomic_context_net", 2 * n, n, 3 * n),
+    ):
+        shapes |= {f"{name}.0.weight": (hidden, inputs), f"{name}.0.bias": (hidden,)}
+        shapes |= {f"{name}.1.weight": (outputs, hidden), f"{name}.1.bias": (outputs,)}
+    tensors: dict[str, np.ndarray] = {name: np.ones(shape) for name, shape in shapes.items()}
+    tensors["representation.cutoff_fn.cutoff"] = np.array([5.0])
+    tensors["representation.radial_basis.freqs"] = np.arange(1, n_radial + 1) * np.pi / 5.0
+    save_file(tensors, folder / "painn.safetensors")
+    with (folder / "painn.npz").open("wb") as file:
+        np.savez(file, allow_pickle=False, **tensors)
+    return Case([folder / "painn.npz", folder / "painn.safetensors"], _imported, "binary")
 
 
 def _imported(path: Path) -> None:
@@ -264,7 +282,7 @@ BUILDERS: dict[str, Callable[[Path], Case]] = {
     "frequencies and energy": _partial("sn2-ts-frequencies.txt", "sn2-ts-energy.txt"),
     "checkpoint": _checkpoint,
     "painn": _painn,
-    "SchNetPack npz": _schnetpack,
+    "SchNetPack": _schnetpack,
     "FIT.toml": _fit_toml,
     "trajectory, xyz": _trajectory(".xyz", "text"),
     "trajectory, h5": _trajectory(".h5", "binary"),
