@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -18,7 +19,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from forgefield.errors import ConvergenceError, ForgeFieldError
+from forgefield.errors import ConvergenceError, ForgeFieldError, InputWarning
 from forgefield.jobs.threads import one_thread_a_matrix
 
 STDERR = Console(stderr=True)
@@ -38,7 +39,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(*args: Any, **options: Any) -> None:
-        with _ended_like_by_ctrl_c():
+        with _ended_like_by_ctrl_c(), warnings.catch_warnings():
+            warnings.showwarning = _shown(warnings.showwarning)
             try:
                 _configure(verbose=bool(options.get("verbose")))
                 code = function(*args, **options)
@@ -109,6 +111,18 @@ def _ended_like_by_ctrl_c() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _shown(others: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows a warning meant for the user as one line on stderr, and leaves `others` as they are."""
+
+    def show_warning(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+        if issubclass(category, InputWarning):
+            STDERR.print(f"Warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        else:
+            others(message, category, *where, **options)
+
+    return show_warning
 
 
 def collect_seldom() -> None:

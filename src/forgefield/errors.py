@@ -17,6 +17,10 @@ class ConvergenceError(ForgeFieldError, RuntimeError):
     """What was computed did not converge; the message says what to change."""
 
 
+class InputWarning(UserWarning):
+    """A file holds something that looks meant to be read, and is not."""
+
+
 class MissingParameters(ForgeFieldError, LookupError):
     """Stretches or bends have no parameters; the message lists all of them."""
 

@@ -47,16 +47,16 @@ class Description(BaseModel):
 
     format: Literal["forgefield-painn-1"] = FORMAT
     elements: list[str]
-    features: int = Field(gt=0)
-    blocks: int = Field(gt=0)
+    features: int = Field(gt=0, le=2**16)
+    blocks: int = Field(gt=0, le=2**10)
     radial_basis: Literal["sine", "gaussian"]
-    radial_functions: int = Field(gt=1)
-    cutoff_angstrom: float = Field(gt=0)
+    radial_functions: int = Field(gt=1, le=2**16)
+    cutoff_angstrom: float = Field(gt=0, le=1e3)
     envelope: Literal["quintic", "cosine"]
     energy_unit: Literal["eV", "Hartree", "kcal/mol", "kJ/mol"]
     """Unit of the reference energies and, times `output_scale`, of the network's output."""
-    output_scale: float = 1.0
-    core_repulsion_cutoff_angstrom: float | None = None
+    output_scale: float = Field(default=1.0, allow_inf_nan=False)
+    core_repulsion_cutoff_angstrom: float | None = Field(default=None, gt=0, le=1e3)
     states: bool = False
     """Whether charge and unpaired electrons are embedded."""
     origin: dict[str, Any] = {}

@@ -18,6 +18,7 @@ from forgefield.io.qcschema_records import (
     Number,
     Numbers,
     Record,
+    Whole,
     flat,
     level_of,
     load_json,
@@ -43,7 +44,7 @@ class _Extras(Record):
     """What this program keeps beside the standard fields."""
 
     frequencies_cm1: list[Number] | None = None
-    stationary_order: int | None = None
+    stationary_order: Whole | None = None
     level: str | None = None
     charges_e: dict[str, Numbers] | None = None
 

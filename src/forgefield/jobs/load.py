@@ -1,13 +1,15 @@
 """From the files that FIT.toml names to molecules, references and Hessians after their policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from warnings import catch_warnings, simplefilter, warn_explicit
 
 import numpy as np
 
 from forgefield.config import FitFile, MoleculesSection
-from forgefield.errors import ForgeFieldError, InputError
+from forgefield.errors import ForgeFieldError, InputError, InputWarning
 from forgefield.estimate.transition_state import NOISE, Policy, treat
 from forgefield.fit.training import Example
 from forgefield.io.atom_types import FILE_NAME, AtomTypes, read_atom_types
@@ -96,14 +98,28 @@ def load(file: FitFile, folder: Path) -> Loaded:
             return _read(section, files, types, file.forcefield.hessian_scale)
 
         unusable: list[Skipped] = []
-        if file.fit.on_error == "skip":
-            found, said, unusable = _usable(files, read)
-        else:
-            found, said = read(files)
+        with _noted(warnings):
+            if file.fit.on_error == "skip":
+                found, said, unusable = _usable(files, read)
+            else:
+                found, said = read(files)
         warnings += [*said, *_idle_bands(section, found)]
         examples += found
         skipped += unusable
     return Loaded(tuple(_unambiguous(examples)), tuple(warnings), tuple(skipped), tuple(read_from))
+
+
+@contextmanager
+def _noted(warnings: list[str]) -> Iterator[None]:
+    """Add what readers warn of to a list, each sentence once, in the place of showing it."""
+    with catch_warnings(record=True) as raised:
+        simplefilter("always", InputWarning)
+        yield
+    for one in raised:
+        if not issubclass(one.category, InputWarning):
+            warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif str(one.message) not in warnings:
+            warnings.append(str(one.message))
 
 
 def _files(section: MoleculesSection, folder: Path) -> _Files:

@@ -20,7 +20,8 @@ from forgefield.molecules.scan import FULL_TURN, Grid, Turned, full_turn
 
 _STEP, _STEP_OF_SEVERAL = 15, 30
 """Degrees, where none is asked for: one dihedral, and several."""
-_RANGE = re.compile(r"(-?\d+):(-?\d+)")
+_CHAIN = re.compile(r"\s*-\s*".join([r"\s*(\d{1,9})", r"(\d{1,9})", r"(\d{1,9})", r"(\d{1,9})\s*"]), re.ASCII)
+_RANGE = re.compile(r"(-?\d{1,9}):(-?\d{1,9})", re.ASCII)
 _FRAMES = (".xyz", ".extxyz")
 
 
@@ -142,10 +143,10 @@ def _known(partial: Path, molecule: Molecule, engine: AbstractEngine, grid: Grid
 
 
 def _chain(word: str) -> tuple[int, int, int, int]:
-    numbers = word.split("-")
-    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
+    found = _CHAIN.fullmatch(word)
+    if found is None:
         raise InputError(f"--scan {word!r}: expected four atoms counted from 1, such as 1-2-3-4")
-    a, b, c, d = (int(number) - 1 for number in numbers)
+    a, b, c, d = (int(number) - 1 for number in found.groups())
     return a, b, c, d
 
 
