@@ -121,7 +121,7 @@ def trial(state: State, bounds: Bounds) -> Float[Array, " free"]:
 def step(
     state: State, there: Float[Array, " free"], new: Quadratic, seen: PyTree, bounds: Bounds, solver: LevenbergMarquardt
 ) -> State:
-    """Return the state after a trial: at the place it led to, where it has this cost and shows `seen`, or where it was."""
+    """Return the state after a trial: at the place it led to, where this is the cost and `seen` was seen, or not."""
     model, move = state.quadratic, there - state.at
     promised = -(model.gradient @ move + 0.5 * move @ model.normal @ move)
     gain = (model.cost - new.cost) / jnp.maximum(promised, _TINY)
