@@ -44,7 +44,7 @@ def told(monkeypatch):
     deviations = {"angle_rmsd_deg": jnp.zeros((4, 0)), "torsion_rmsd_deg": jnp.zeros((4, 0)), **bonds}
     monkeypatch.setattr(relaxed_metrics, "_compared", lambda *_: (found, deviations))
     monkeypatch.setattr(
-        relaxed_metrics, "judge", lambda *_, **__: Judgement(nothing, (nothing,) * 4, (None,) * 4, None)
+        relaxed_metrics, "judge", lambda *_, **__: Judgement(nothing, (nothing,) * 4, (None,) * 4, seen)
     )
     return RelaxedJudge()(ForceField((), jnp.zeros(0)), training_set(topology, examples), examples)
 
