@@ -243,3 +243,19 @@ def test_sigint_writes_the_best_so_far_and_exits_with_one(in_a_process, project)
     told = json.loads((output / "results.json").read_text())
     assert "interrupted" in told["fit"]["message"]
     assert (output / "report.html").is_file()
+
+
+def test_check_counts_what_counts_and_says_what_is_independent(forgefield, project):
+    # The saddle has 12 modes, of which the reaction mode does not count, and pairs of the other 11 are not independent.
+    path = project(
+        '[forcefield]\nform = "harmonic"\n[[molecules]]\nreference = "saddle.json"\ntransition_state = "C"\n'
+        "reaction_mode_weight = 0.0\n[targets]\neigenmatrix = { tolerance = 40.0, off_diagonal = 100.0 }\n"
+        "forces = { tolerance = 5.0 }\n"
+    )
+
+    result = forgefield("fit", path, "--check")
+
+    told = {line[:26].strip(): " ".join(line[26:].split()) for line in result.stdout.splitlines()}
+    assert told["eigenmatrix"].startswith("11 40 cm⁻¹")
+    assert told["eigenmatrix off-diagonal"].startswith("55 (0 independent) 100 cm⁻¹")
+    assert told["forces"].startswith("18 5 kcal/mol/Å")

@@ -293,3 +293,24 @@ def test_nothing_left_is_refused(refusal):
 
 def test_pattern_that_matches_nothing_is_no_molecule_to_skip(refusal):
     assert "matches no file" in refusal(SKIP.replace("*.json", "*.fchk"))
+
+
+ENERGY = """
+[[molecules]]
+reference = "{first}.json"
+transition_state = "D"
+[[molecules]]
+reference = "{second}.json"
+[targets]
+energy = {{ tolerance = 0.5 }}
+"""
+
+
+def test_energies_of_other_compositions_have_no_common_zero(refusal, project):
+    # Fluoromethane and ethane are not compared, ethane and ethane are.
+    message = refusal(ENERGY.format(first="ch3f", second="staggered"))
+
+    assert (
+        "no reference has data for the target(s) energy: energies need at least two structures of one group" in message
+    )
+    assert len({e.group for e in prepare(project(ENERGY.format(first="eclipsed", second="staggered"))).examples}) == 1
