@@ -76,6 +76,12 @@ def test_energy_and_forces_of_a_bond_by_hand(write, hydrogen):
             "holds useDispersionCorrection, which OpenMM would execute",
             id="eval",
         ),
+        pytest.param(XML.replace("</For", '<Include file="other.xml"/></For'), "holds Include, which", id="include"),
+        pytest.param(
+            XML.replace("</For", "<InitializationScript>1/0</InitializationScript></For"),
+            "holds InitializationScript, which",
+            id="initialization script",
+        ),
         pytest.param('<!DOCTYPE f [<!ENTITY e "e">]><f>&e;</f>', "cannot be read as XML", id="entity"),
         pytest.param(XML[:50], "cannot be read as XML", id="cut"),
         pytest.param(custom("k*r+unknown"), "test.xml: OpenMM .*unknown", id="name"),

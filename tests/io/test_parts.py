@@ -167,3 +167,14 @@ def test_state_that_is_written_in_no_file_is_not_checked(tmp_path):
     (reference,) = read_reference([tmp_path / "a.xyz"])
 
     assert (reference.charge, reference.multiplicity) == (0, 1)
+
+
+@pytest.mark.parametrize("mass", [0.0, -1.008, 0.0999, np.nan])
+def test_masses_of_no_atom_are_refused(mass):
+    with pytest.raises(InputError, match=r"h\.log: masses must be 0\.1 to 1000 amu; found"):
+        Part(source="h.log", masses=np.array([12.0, mass]))
+
+
+def test_muonium_is_an_atom():
+    # A muon has 206.768 masses of an electron of 5.4858e-4 amu, 0.1134 amu with its electron 0.1140.
+    assert Part(source="mu.log", masses=np.array([0.114])).masses is not None

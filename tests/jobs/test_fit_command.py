@@ -308,3 +308,19 @@ def test_a_full_disk_is_one_message_and_the_fit_goes_on_when_there_is_room(forge
     assert "cannot be written (File too large)" in result.stderr
     assert (path.parent / "FIT/checkpoint.safetensors").is_file()
     assert forgefield("fit", path, "--resume").exit_code == 0
+
+
+def test_check_counts_what_counts_and_says_what_is_independent(forgefield, project):
+    # The saddle has 12 modes, of which the reaction mode does not count, and pairs of the other 11 are not independent.
+    path = project(
+        '[forcefield]\nform = "harmonic"\n[[molecules]]\nreference = "saddle.json"\ntransition_state = "C"\n'
+        "reaction_mode_weight = 0.0\n[targets]\neigenmatrix = { tolerance = 40.0, off_diagonal = 100.0 }\n"
+        "forces = { tolerance = 5.0 }\n"
+    )
+
+    result = forgefield("fit", path, "--check")
+
+    told = {line[:26].strip(): " ".join(line[26:].split()) for line in result.stdout.splitlines()}
+    assert told["eigenmatrix"].startswith("11 40 cm⁻¹")
+    assert told["eigenmatrix off-diagonal"].startswith("55 (0 independent) 100 cm⁻¹")
+    assert told["forces"].startswith("18 5 kcal/mol/Å")

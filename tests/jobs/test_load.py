@@ -306,3 +306,24 @@ def test_misspelt_results_are_among_the_warnings_of_a_fit(project):
     loaded = load(read_fit_file(path), path.parent)
 
     assert loaded.warnings == (f"{path.parent}/frames.xyz: the key 'enrgy' is not read; did you mean 'energy'?",)
+
+
+ENERGY = """
+[[molecules]]
+reference = "{first}.json"
+transition_state = "D"
+[[molecules]]
+reference = "{second}.json"
+[targets]
+energy = {{ tolerance = 0.5 }}
+"""
+
+
+def test_energies_of_other_compositions_have_no_common_zero(refusal, project):
+    # Fluoromethane and ethane are not compared, ethane and ethane are.
+    message = refusal(ENERGY.format(first="ch3f", second="staggered"))
+
+    assert (
+        "no reference has data for the target(s) energy: energies need at least two structures of one group" in message
+    )
+    assert len({e.group for e in prepare(project(ENERGY.format(first="eclipsed", second="staggered"))).examples}) == 1
