@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield import units
-from forgefield.engines.native.painn import fastest
+from forgefield.engines.native.choice import fastest, way_of
 from forgefield.errors import InputError
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.single import single
@@ -162,17 +162,21 @@ def run_dynamics(
         temperature=settings.temperature,
         seed=settings.seed,
     )
+    begun = None
     if resume:
         motion = _resumed(checkpoint, facts, motion, written, settings)
+        begun = read_facts(checkpoint).get("way")
     else:
         checkpoint.unlink(missing_ok=True)
         written.begin()
+    laid = replace(laid, model=fastest(laid.model, begun=begun))
+    # The ways in which a model is computed differ in the last bits: a run keeps to one.
+    facts |= {"way": way_of(laid.model)}
 
     def save(block: Block) -> None:
         write_checkpoint(checkpoint, block.motion, facts | {"marks": written.marks()})
 
     begun_at = max(int(motion.step), 0)
-    laid = replace(laid, model=fastest(laid.model))
     found = _simulated(laid, masses, settings, motion, written, save, tell)
     return replace(found, files=(*written.files, checkpoint), begun_at=begun_at)
 
