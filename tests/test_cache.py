@@ -209,6 +209,18 @@ def test_a_program_of_another_user_is_removed(root, monkeypatch):
     assert not list(mended(kept).path.glob("*-cache"))
 
 
+def test_a_full_disk_costs_the_list_of_whole_programs_only(root, monkeypatch):
+    kept = folder("xla")
+    (kept.path / "a-cache").write_bytes(zlib.compress(b"program"))
+
+    def write_text(path, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", write_text)
+
+    assert [path.name for path in mended(kept).path.iterdir()] == ["a-cache"]
+
+
 def test_a_damaged_program_that_cannot_be_removed_is_told(root, monkeypatch):
     kept = folder("xla")
     (kept.path / "a-cache").write_bytes(b"")

@@ -10,6 +10,7 @@ import os
 import stat
 import tempfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,9 +56,11 @@ class Folder:
 
     def write(self, name: str, text: str) -> None:
         """Write a file that is there whole or not at all. Raises OSError."""
-        with tempfile.NamedTemporaryFile("w", dir=self.path, prefix=f".{name}.", delete=False) as file:
-            file.write(text)
-        Path(file.name).replace(self.path / name)
+        with tempfile.TemporaryDirectory(dir=self.path) as scratch:
+            made = Path(scratch) / name
+            made.write_text(text)
+            made.chmod(0o600)
+            made.replace(self.path / name)
 
 
 def place() -> Path:
@@ -120,7 +123,9 @@ def mended(kept: Folder) -> Folder:
         except OSError as error:
             raise CacheError(f"{path} is damaged or not yours and cannot be removed ({error.strerror})") from error
     if kept.writable and found != seals:
-        kept.write(_SEALS, json.dumps(found))
+        # Without the list they are read again next time.
+        with suppress(OSError):
+            kept.write(_SEALS, json.dumps(found))
     return kept
 
 
