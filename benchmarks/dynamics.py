@@ -30,7 +30,7 @@ from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generate import generate
 from forgefield.engines.calculator import ForgeFieldCalculator
-from forgefield.engines.native.painn import fastest
+from forgefield.engines.native.choice import fastest
 from forgefield.engines.reference import minimum
 from forgefield.engines.xtb import XTB
 from forgefield.io.qcschema import write_qcschema

@@ -19,6 +19,7 @@ DISTIL = FIT | SIMULATE | {"distil"}
 IO = MODELS | {"assign", "properties", "io"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
+    "cache": set(),
     "units": set(),
     "terms": BOTTOM | {"terms"},
     "molecules": BOTTOM | {"molecules"},
@@ -30,11 +31,11 @@ ALLOWED: dict[str, set[str]] = {
     "simulate": SIMULATE,
     "distil": DISTIL,
     "io": IO,
-    "engines": IO | {"engines"},
+    "engines": IO | {"engines", "cache"},
     "report": IO | {"fit", "report"},
     "config": BOTTOM,
     "jobs": DISTIL | IO | {"engines", "report", "config", "jobs"},
-    "console": BOTTOM | {"jobs"},
+    "console": BOTTOM | {"cache", "jobs"},
     "cli_reference": IO | {"engines", "console", "jobs"},
     "cli_md": {"console", "jobs", "report"},
     "cli": DISTIL | IO | {"engines", "report", "config", "console", "cli_md", "cli_reference", "jobs"},

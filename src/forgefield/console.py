@@ -2,6 +2,8 @@
 
 import gc
 import json
+import logging
+import math
 import os
 import signal
 import sys
@@ -10,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
-from pathlib import Path
 from typing import Annotated, Any
 
 import jax
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from forgefield.cache import CacheError, folder, mended
 from forgefield.errors import ConvergenceError, ForgeFieldError, InputWarning
 from forgefield.jobs.threads import one_thread_a_matrix
 
@@ -136,18 +138,37 @@ def _configure(*, verbose: bool) -> None:
     collect_seldom()
     jax.config.update("jax_enable_x64", True)
     one_thread_a_matrix()
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "forgefield" / "xla"
-    cache = Path(os.environ.get("FORGEFIELD_CACHE", default))
+    logger = logging.getLogger("forgefield")
+    logger.setLevel(logging.INFO if verbose else logging.WARNING)
+    if not logger.handlers:
+        logger.addHandler(_Said())
+    _keep_programs(verbose=verbose)
+
+
+class _Said(logging.Handler):
+    """Writes what the package logs to stderr, a line each."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        STDERR.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
+
+
+def _keep_programs(*, verbose: bool) -> None:
+    """Let JAX keep compiled programs in the cache, or at least use those that are there."""
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        STDERR.print(f"no cache of compiled programs: {error}", markup=False)
+        kept = mended(folder("xla"))
+    except CacheError as error:
+        STDERR.print(
+            f"forgefield: programs are compiled anew each time: {error}", markup=False, highlight=False, soft_wrap=True
+        )
         return
-    jax.config.update("jax_compilation_cache_dir", str(cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_compilation_cache_dir", str(kept.path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0 if kept.writable else math.inf)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     if verbose:
-        STDERR.print(f"compiled programs are kept in {cache} (FORGEFIELD_CACHE moves them)", markup=False)
+        STDERR.print(
+            f"compiled programs are kept in {kept.path} (FORGEFIELD_CACHE moves them)", markup=False, soft_wrap=True
+        )
 
 
 def show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 import forgefield as ff
 from forgefield import units
 from forgefield.io.painn_file import write_painn
+from forgefield.jobs import dynamics
 from forgefield.jobs.dynamics import checkpoint_of, run_dynamics
 from forgefield.jobs.dynamics_settings import DynamicsSettings
 from forgefield.jobs.estimate import estimate, write_estimated
@@ -73,6 +74,19 @@ def test_interrupted_run_continues_as_if_there_had_been_no_interruption(field, t
     assert continued.begun_at == 130
     for k in (1, 2):
         assert (tmp_path / f"parts-{k}.xyz").read_bytes() == (tmp_path / f"whole-{k}.xyz").read_bytes()
+
+
+def test_a_continued_run_is_computed_the_way_it_began(field, tmp_path, monkeypatch):
+    begun = []
+    monkeypatch.setattr(dynamics, "fastest", lambda model, **options: begun.append(options["begun"]) or model)
+    monkeypatch.setattr(dynamics, "way_of", lambda _: "native")
+    run_dynamics(field, CH3F, tmp_path / "md.xyz", DynamicsSettings(10, every=10))
+    # A faster way found meanwhile changes nothing.
+    monkeypatch.setattr(dynamics, "way_of", lambda _: "xla")
+
+    run_dynamics(field, CH3F, tmp_path / "md.xyz", DynamicsSettings(20, every=10), resume=True)
+
+    assert begun == [None, "native"]
 
 
 def test_hdf5_holds_the_same_as_extended_xyz(field, tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from forgefield import units
-from forgefield.engines.native.painn import fastest
+from forgefield.engines.native.choice import fastest, way_of
 from forgefield.errors import InputError
 from forgefield.fit.interrupts import heard
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
@@ -72,7 +72,15 @@ def run_dynamics(
     settings = replace(settings, masses=settings.masses or "weights")
     written = trajectories(output, molecule.species, masses, settings.replicas, separate=settings.separate)
     facts = _facts(laid, masses, settings) | {"output": output.name}
-    laid = replace(laid, model=fastest(laid.model))
+    begun = read_facts(checkpoint).get("way") if resume and checkpoint.is_file() else None
+    laid = replace(laid, model=fastest(laid.model, begun=begun))
+    # The ways in which a model is computed differ in the last bits: a run keeps to one.
+    way = way_of(laid.model)
+    if begun not in (None, way) and molecule.n_atoms > _MOST_IN_PAIRS:
+        raise InputError(
+            f"{checkpoint}: the run began with its neural model computed by {begun!r}, which cannot be had here, and "
+            f"with more than {_MOST_IN_PAIRS} atoms it goes on in no other way; run without --resume to begin anew"
+        )
     motion = start(
         laid.topology,
         np.repeat(molecule.positions[None], settings.replicas, axis=0),
@@ -85,7 +93,7 @@ def run_dynamics(
 
     def save(motion: Motion, averages: Averages) -> None:
         marks = [asdict(mark) for mark in written.marks()]
-        write_checkpoint(checkpoint, (motion, averages), facts | {"marks": marks})
+        write_checkpoint(checkpoint, (motion, averages), facts | {"marks": marks, "way": way})
 
     with owned(output):
         files = [*written.files, checkpoint]
