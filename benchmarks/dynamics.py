@@ -30,12 +30,14 @@ from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generate import generate
 from forgefield.engines.calculator import ForgeFieldCalculator
-from forgefield.engines.native.painn import fastest
+from forgefield.engines.native.choice import fastest
 from forgefield.engines.reference import minimum
 from forgefield.engines.xtb import XTB
 from forgefield.io.qcschema import write_qcschema
 from forgefield.jobs.choices import FORMS
-from forgefield.jobs.dynamics import DynamicsSettings, run_dynamics, summary
+from forgefield.jobs.dynamics import run_dynamics
+from forgefield.jobs.dynamics_results import summary
+from forgefield.jobs.dynamics_settings import DynamicsSettings
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import SIZES, Design, Painn, painn
@@ -185,7 +187,8 @@ def conservation() -> Figures:
         settings = DynamicsSettings(20_000, timestep=TIMESTEP_FS, every=10)
         figures: Figures = {}
         for kind, chosen in {"": settings, "half_step_": replace(settings, n_steps=40_000, timestep=0.25)}.items():
-            told = summary(run_dynamics(folder / "ethanol.fld", folder / "ethanol.json", folder / "md.h5", chosen))
+            output = folder / f"{kind}md.h5"
+            told = summary(run_dynamics(folder / "ethanol.fld", folder / "ethanol.json", output, chosen))
             keys = (
                 "energy_drift_kcal_mol_atom_ps",
                 "energy_fluctuation_kcal_mol_atom",

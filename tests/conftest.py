@@ -19,6 +19,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # What the program asks of XLA for its force fields, here for all that tests compile (see `models.compiled`).
 os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {os.environ.get('XLA_FLAGS', '')}"
+# What is tested does not depend on which way of computing happens to be faster.
+os.environ.setdefault("FORGEFIELD_KERNEL", "native")
 
 import equinox as eqx
 import jax

@@ -110,3 +110,35 @@ def test_weights_that_cannot_be_are_refused(refusal, entry, said):
 
 def test_on_error_is_stop_or_skip(refusal):
     assert "fit.on_error: Input should be 'stop' or 'skip'" in refusal(MINIMAL + '[fit]\non_error = "ignore"')
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "starts = true",
+        'starts = "3"',
+        "starts = 1000000000",
+        "tolerance = true",
+        "tolerance = inf",
+        "tolerance = nan",
+        'tolerance = "1e-9"',
+        "spread = 1e300",
+        "seed = 100000000000000000000",
+    ],
+)
+def test_what_is_no_number_of_a_sane_size_is_refused(tmp_path, line):
+    path = tmp_path / "FIT.toml"
+    path.write_text(f'[[molecules]]\nreference = "a.json"\n[targets]\nforces = {{ tolerance = 1.0 }}\n[fit]\n{line}\n')
+
+    with pytest.raises(InputError, match=rf"FIT\.toml: fit\.{line.split()[0]}: "):
+        read_fit_file(path)
+
+
+@pytest.mark.parametrize(
+    "content", ["a = " + "9" * 5000, "a = " + "[" * 5000, "a = \xff"], ids=["digits", "deep", "byte"]
+)
+def test_what_the_parser_cannot_take_is_not_valid_toml(tmp_path, content):
+    (tmp_path / "FIT.toml").write_bytes(content.encode("latin-1"))
+
+    with pytest.raises(InputError, match=r"FIT\.toml: not valid TOML"):
+        read_fit_file(tmp_path / "FIT.toml")

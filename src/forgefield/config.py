@@ -3,13 +3,14 @@
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from forgefield.errors import InputError
 
 Policy = Literal["C", "D", "D+", "E", "none"]
+_LARGEST = 1e12
 TermName = Literal[
     "stretch",
     "bend",
@@ -23,6 +24,19 @@ TermName = Literal[
 ]
 
 
+def _sane(value: float | int) -> float | int:
+    if not abs(value) < _LARGEST:
+        raise ValueError(f"must be below {_LARGEST:g}")
+    return value
+
+
+# True is no number, and text is none either.
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False), AfterValidator(_sane)]
+Edge = Annotated[float, Field(strict=True)]
+"""May be infinite."""
+Whole = Annotated[int, Field(strict=True), AfterValidator(_sane)]
+
+
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values do not change."""
 
@@ -34,8 +48,8 @@ class TieSection(Section):
 
     follower: str
     leader: str
-    factor: float = 1.0
-    offset: float = 0.0
+    factor: Real = 1.0
+    offset: Real = 0.0
 
 
 class ForceFieldSection(Section):
@@ -51,7 +65,7 @@ class ForceFieldSection(Section):
     )
     terms: tuple[TermName, ...] = ("stretch", "bend", "torsion", "out_of_plane")
     """Kinds of interaction of a generated force field; torsions have V1 to V3, as torsion6 V1 to V6."""
-    depth: int = Field(default=1, ge=0, le=4)
+    depth: Whole = Field(default=1, ge=0, le=4)
     """How far an atom's environment reaches, in bonds, when types are made from the molecules."""
     train: tuple[str, ...] | None = None
     """Patterns of the rows that change; None: all of a generated force field."""
@@ -60,7 +74,7 @@ class ForceFieldSection(Section):
     ties: tuple[TieSection, ...] = ()
     allow_negative: tuple[str, ...] = ()
     """Patterns of the parameters that keep no bounds."""
-    hessian_scale: float = Field(default=1.0, gt=0.0)
+    hessian_scale: Real = Field(default=1.0, gt=0.0)
     """Factor on the reference Hessians."""
     write: tuple[Literal["fld", "frcmod", "openmm-xml"], ...] | None = None
     """Formats; None: all that can hold the form."""
@@ -76,9 +90,9 @@ class ForceFieldSection(Section):
 class BandSection(Section):
     """Modes whose reference frequency lies in [lowest, highest) cm⁻¹ count `weight` times."""
 
-    lowest: float = float("-inf")
-    highest: float = float("inf")
-    weight: float = Field(ge=0.0, allow_inf_nan=False)
+    lowest: Edge = float("-inf")
+    highest: Edge = float("inf")
+    weight: Real = Field(ge=0.0)
 
     @model_validator(mode="after")
     def _some_room(self) -> "BandSection":
@@ -94,15 +108,15 @@ class MoleculesSection(Section):
     """Files with the bonds and types; None: the reference's own geometry, bonds perceived."""
     reference: str | tuple[str, ...]
     transition_state: Policy | None = None
-    eigenvalue: float | None = None
+    eigenvalue: Real | None = None
     """Replaces the negative eigenvalue under C and D+ [Hartree/Bohr²/amu]."""
     group: str = "all"
     """Relative energies are compared within a group; where none is stated, each relaxed scan is one of its own."""
-    pieces: int = Field(default=1, ge=1)
+    pieces: Whole = Field(default=1, ge=1)
     """Of how many molecules, not bonded to each other, each structure may consist."""
-    weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    weight: Real = Field(default=1.0, ge=0.0)
     """How often each of these molecules counts in the mean of a target; 0: judged, but not fitted to."""
-    reaction_mode_weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    reaction_mode_weight: Real = Field(default=1.0, ge=0.0)
     """How often the reaction mode of a transition state counts among the modes of its molecule."""
     mode_weights: tuple[BandSection, ...] = ()
     """How often modes count by their frequency; weights of bands that overlap multiply."""
@@ -111,8 +125,8 @@ class MoleculesSection(Section):
 class Target(Section):
     """A deviation of `tolerance` counts as one."""
 
-    tolerance: float = Field(gt=0.0)
-    weight: float = Field(default=1.0, gt=0.0)
+    tolerance: Real = Field(gt=0.0)
+    weight: Real = Field(default=1.0, gt=0.0)
 
 
 class CurvatureTarget(Target):
@@ -124,7 +138,7 @@ class CurvatureTarget(Target):
 class EigenmatrixTarget(CurvatureTarget):
     """Diagonal with its tolerance [cm⁻¹]; `off_diagonal` is a second target."""
 
-    off_diagonal: float | None = Field(default=None, gt=0.0)
+    off_diagonal: Real | None = Field(default=None, gt=0.0)
 
 
 class RelaxedTarget(Target):
@@ -179,22 +193,22 @@ class TargetsSection(Section):
 class PriorSection(Section):
     """Widths of the Gaussians about the start; k is relative, theta0 in degrees, v in kcal/mol."""
 
-    strength: float = Field(default=0.01, ge=0.0)
-    k: float = Field(default=0.5, gt=0.0)
-    r0: float = Field(default=0.03, gt=0.0)
-    theta0: float = Field(default=5.0, gt=0.0)
-    v: float = Field(default=1.0, gt=0.0)
+    strength: Real = Field(default=0.01, ge=0.0)
+    k: Real = Field(default=0.5, gt=0.0)
+    r0: Real = Field(default=0.03, gt=0.0)
+    theta0: Real = Field(default=5.0, gt=0.0)
+    v: Real = Field(default=1.0, gt=0.0)
 
 
 class FitSection(Section):
     """How the minimum is looked for."""
 
     solver: Literal["lm", "trf"] = "lm"
-    starts: int = Field(default=1, ge=1)
-    max_steps: int = Field(default=200, ge=1)
-    tolerance: float = Field(default=1e-9, gt=0.0)
-    seed: int = 0
-    spread: float = Field(default=1.0, gt=0.0)
+    starts: Whole = Field(default=1, ge=1, le=100_000)
+    max_steps: Whole = Field(default=200, ge=1)
+    tolerance: Real = Field(default=1e-9, gt=0.0)
+    seed: Whole = 0
+    spread: Real = Field(default=1.0, gt=0.0)
     """Standard deviation of the further starts about the estimate, in prior widths."""
     on_error: Literal["stop", "skip"] = "stop"
     """What is done about a molecule that cannot be read, assigned or evaluated: skip leaves it out and lists it."""
@@ -223,7 +237,10 @@ def read_fit_file(path: Path) -> FitFile:
         raise InputError(f"{path}: there is no such file")
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    # Of numbers with thousands of digits and of deep nesting the parser says so in errors of its own.
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
     try:
         return FitFile.model_validate(content)

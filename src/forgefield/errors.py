@@ -9,6 +9,18 @@ class InputError(ForgeFieldError, ValueError):
     """A file, a table or an option holds something that cannot be used."""
 
 
+class WriteError(InputError):
+    """A file cannot be written: no room, no permission, no such folder; what was there before stays."""
+
+
+class ConvergenceError(ForgeFieldError, RuntimeError):
+    """What was computed did not converge; the message says what to change."""
+
+
+class InputWarning(UserWarning):
+    """A file holds something that looks meant to be read, and is not."""
+
+
 class MissingParameters(ForgeFieldError, LookupError):
     """Stretches or bends have no parameters; the message lists all of them."""
 

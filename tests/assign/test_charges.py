@@ -113,3 +113,11 @@ def test_an_ion_in_pieces_must_say_which_is_charged():
 
     with pytest.raises(InputError, match="FHHO: of 2 pieces with a charge of -1 together it is not known which has it"):
         generate([complex_], BONDED, charging=CHARGE_INCREMENT)
+
+
+@pytest.mark.parametrize("formal", [[-1, -1, 0, 0], [0, 0, 0, 0]])
+def test_formal_charges_that_miss_the_charge_of_the_whole_say_nothing(formal):
+    complex_ = chain("FHHO", bonds=[[1, 3], [2, 3]], charge=-1, formal_charges=np.array(formal), n_pieces=2)
+
+    with pytest.raises(InputError, match="of 2 pieces with a charge of -1 together it is not known which has it"):
+        even_charges(complex_)

@@ -1,5 +1,7 @@
 """How rows of an MM3* file are matched, rule by rule, on small molecules and a small file."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -286,3 +288,13 @@ def test_rows_shared_by_molecules_stand_once_in_the_values(file):
 
 def _terms(assigned):
     return zip(assigned.assignment.model.terms, assigned.assignment.topology.interactions, strict=True)
+
+
+def test_a_type_named_by_a_wildcard_has_no_formal_charge(file):
+    # The metal takes the row of Z0, whatever charge that states; hydrogen the row of its own type.
+    fld = file(row(1, "RH - H1", 1.6, 2.0, 0.0))
+    charged = tuple(replace(r, charge={"Z0": 2.0, "H1": 1.0}.get(r.name)) for r in fld.nonbonded)
+
+    assigned = assign_mm3([molecule("RH H1", [(0, 1)])], replace(fld, nonbonded=charged))
+
+    np.testing.assert_array_equal(assigned.assignment.topology.charges.formal, [0.0, 1.0])

@@ -1,4 +1,4 @@
-import shutil
+import platform
 
 import equinox as eqx
 import jax
@@ -7,9 +7,11 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from forgefield.engines.native import library
-from forgefield.engines.native.library import NativeError, compiled
-from forgefield.engines.native.painn import NativePainn, fastest, native
+from forgefield.engines.native import painn as native_painn
+from forgefield.engines.native.choice import fastest
+from forgefield.engines.native.library import NativeError, compiled, load, vector_bits_of
+from forgefield.engines.native.painn import native
+from forgefield.engines.native.processor import vector_bits
 from forgefield.models.painn import Design, Size, painn, with_precision
 from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
 from forgefield.molecules.neighbour_list import neighbour_list
@@ -137,29 +139,30 @@ def test_models_that_the_kernel_does_not_take_stay_with_xla(model, message):
     assert fastest(model) is model
 
 
-def test_without_compiler_the_model_stays_with_xla(monkeypatch, tmp_path):
-    library.register.cache_clear()
-    monkeypatch.setenv("FORGEFIELD_CACHE", str(tmp_path))
-    monkeypatch.setattr(shutil, "which", lambda _: None)
-    model = network()
-
-    try:
-        assert fastest(model) is model
-        with pytest.raises(NativeError, match="no C\\+\\+ compiler"):
-            native(model)
-    finally:
-        library.register.cache_clear()
+INSTRUCTIONS = {
+    "avx512": (512, "-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw"),
+    "avx2": (256, "-march=x86-64-v3"),
+    "avx": (256, "-march=sandybridge"),
+    "sse4": (128, "-march=x86-64-v2"),
+}
+"""Bits of a register, and options of the compiler that allow these instructions and no wider ones."""
 
 
-def test_a_source_that_does_not_compile_is_told(monkeypatch, tmp_path):
-    broken = tmp_path / "painn.cc"
-    broken.write_text("int main( {")
-    monkeypatch.setattr(library, "SOURCE", broken)
-    monkeypatch.setenv("FORGEFIELD_CACHE", str(tmp_path / "cache"))
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "AMD64"}, reason="instructions of x86 processors")
+@pytest.mark.parametrize("name", INSTRUCTIONS)
+def test_the_kernel_of_any_instructions_computes_what_the_model_computes(name, batch, monkeypatch):
+    bits, *options = INSTRUCTIONS[name]
+    if bits > vector_bits():
+        pytest.skip(f"the processor has vectors of {vector_bits()} bits")
+    built = compiled("-march=x86-64", *options)
+    load(built, f"painn_{name}")
+    monkeypatch.setattr(native_painn, "register", lambda: f"painn_{name}")
+    model = network(size=Size(96, 2, 6))
+    expected = energies_and_gradient(model, *batch)
 
-    with pytest.raises(NativeError, match="does not compile the kernel"):
-        compiled()
+    kernel = native(model)
 
-
-def test_the_fastest_of_a_model_for_the_kernel_is_the_kernel():
-    assert isinstance(fastest(network()), NativePainn)
+    # Not compiled, since a program remembers the kernel that it was compiled with.
+    assert vector_bits_of(built) == bits
+    np.testing.assert_allclose(kernel.gradient(*batch), expected[1], atol=1e-5 * np.abs(expected[1]).max())
+    np.testing.assert_allclose(kernel.energy(*batch), expected[0], atol=1e-4 * ELECTRONVOLT)

@@ -1,5 +1,8 @@
 """Running force-field XML in OpenMM."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -7,9 +10,13 @@ pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
 
 from forgefield.engines.openmm import energy, forces
 from forgefield.errors import InputError
+from forgefield.io.structures import read_structures
+from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 
 pytestmark = pytest.mark.openmm
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ch3f" / "ch3f.json"
 
 XML = """<ForceField>
   <AtomTypes>
@@ -25,6 +32,15 @@ XML = """<ForceField>
   </HarmonicBondForce>
 </ForceField>
 """
+
+CUSTOM = """<CustomBondForce energy="{}">
+  <PerBondParameter name="k"/><Bond class1="H" class2="H" k="1"/>
+</CustomBondForce>
+"""
+
+
+def custom(expression):
+    return XML.replace("</For", CUSTOM.format(expression) + "</For")
 
 
 @pytest.fixture
@@ -60,8 +76,18 @@ def test_energy_and_forces_of_a_bond_by_hand(write, hydrogen):
             "holds useDispersionCorrection, which OpenMM would execute",
             id="eval",
         ),
+        pytest.param(XML.replace("</For", '<Include file="other.xml"/></For'), "holds Include, which", id="include"),
+        pytest.param(
+            XML.replace("</For", "<InitializationScript>1/0</InitializationScript></For"),
+            "holds InitializationScript, which",
+            id="initialization script",
+        ),
         pytest.param('<!DOCTYPE f [<!ENTITY e "e">]><f>&e;</f>', "cannot be read as XML", id="entity"),
         pytest.param(XML[:50], "cannot be read as XML", id="cut"),
+        pytest.param(custom("k*r+unknown"), "test.xml: OpenMM .*unknown", id="name"),
+        pytest.param(custom("k*(r"), "test.xml: OpenMM cannot apply", id="paren"),
+        pytest.param(custom(""), "test.xml: OpenMM cannot apply", id="nothing"),
+        pytest.param(custom("f(r)"), "test.xml: OpenMM .*f", id="function"),
         pytest.param(XML.replace('element="H"', 'element="He"'), "cannot apply it to hydrogen", id="no template"),
     ],
 )
@@ -73,3 +99,11 @@ def test_what_cannot_be_run_is_refused(write, hydrogen, content, complaint):
 def test_missing_file_is_named(tmp_path, hydrogen):
     with pytest.raises(InputError, match=r"none\.xml: cannot be read"):
         energy(tmp_path / "none.xml", hydrogen)
+
+
+def test_real_file_with_an_unknown_variable_is_refused(data):
+    (molecule,) = read_structures(EXAMPLE)
+    bonds, orders = perceive_bonds(molecule.species, molecule.positions)
+
+    with pytest.raises(InputError, match=r"openmm-unknown-variable\.xml: OpenMM cannot apply it to ch3f: .*variable"):
+        energy(data / "cases" / "rel" / "openmm-unknown-variable.xml", replace(molecule, bonds=bonds, orders=orders))

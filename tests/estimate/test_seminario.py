@@ -10,6 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.estimate.seminario import (
     Approximation,
+    Estimates,
     Fuerza,
     GammaFuerza,
     ModifiedSeminario,
@@ -301,3 +302,16 @@ def test_bad_input_is_named(ch3f, change, message):
 
     with pytest.raises(InputError, match=message):
         estimate(Fuerza(), **(given_ | change))
+
+
+def test_what_c_replaces_is_as_doubtful_as_under_c():
+    def found(constants, doubtful):
+        angles = np.array(constants)
+        return Estimates(np.zeros(0), np.zeros(0), angles, np.full(len(angles), 1.9), np.array(doubtful))
+
+    under_e = replace_negative(
+        found([-5.0, -5.0, 40.0], [True, False, True]), found([60.0, 70.0, 80.0], [False, True, False])
+    )
+
+    np.testing.assert_array_equal(under_e.angle_k, [60.0, 70.0, 40.0])
+    np.testing.assert_array_equal(under_e.angle_doubtful, [False, True, True])

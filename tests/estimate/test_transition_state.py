@@ -124,3 +124,34 @@ def test_a_policy_refuses_what_is_not_positive(eigenvalue):
         C(eigenvalue)
     with pytest.raises(InputError, match="positive eigenvalue"):
         DPlus(eigenvalue)
+
+
+def with_lowest(*frequencies):
+    """A Hessian of water whose lowest frequencies are these [cm⁻¹], 3000 cm⁻¹ the rest; positions and masses."""
+    positions = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
+    masses = np.array([16.0, 1.0, 1.0])
+    modes = np.repeat(np.sqrt(masses), 3)[:, None] * vibrations(np.eye(9), positions, masses).vectors
+    wavenumbers = np.array([*frequencies, *[3000.0] * (3 - len(frequencies))])
+    # 108.5913 cm⁻¹ for an eigenvalue of 1 kcal/mol/Å²/amu.
+    return (modes * np.sign(wavenumbers) * (wavenumbers / 108.5913) ** 2) @ modes.T, positions, masses
+
+
+@pytest.mark.parametrize(("frequency", "reaction_mode"), [(-25.0, None), (-35.0, 0)])
+def test_what_is_softer_than_thirty_wavenumbers_is_noise(frequency, reaction_mode):
+    after = treat(*with_lowest(frequency), C())
+
+    np.testing.assert_allclose(after.before.frequencies[0], frequency, rtol=1e-6)
+    assert after.reaction_mode == reaction_mode
+    np.testing.assert_allclose(after.frequencies[0], frequency if reaction_mode is None else 5140.5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("frequency", "n_imaginary"), [(-25.0, 1), (-35.0, 2)])
+def test_only_what_is_no_noise_counts_among_imaginary_frequencies(frequency, n_imaginary):
+    hessian = with_lowest(-400.0, frequency)
+
+    statement = treat(*hessian, C(), allow_negative=2).statement
+
+    assert ("left as they are (-35.0 cm⁻¹)" in statement) == (n_imaginary == 2)
+    if n_imaginary == 2:
+        with pytest.raises(InputError, match=r"2 imaginary frequencies beyond 30 cm⁻¹ \(-400\.0, -35\.0 cm⁻¹\)"):
+            treat(*hessian, C())

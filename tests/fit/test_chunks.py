@@ -5,12 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield.assign.generate import generate
 from forgefield.fit import chunks as cutting
 from forgefield.fit.cost import linearise, quadratic
-from forgefield.fit.training import buckets
-
-# Whole problems are compiled, in one chunk and in several.
-pytestmark = pytest.mark.slow
+from forgefield.fit.training import Example, buckets, training_set
+from forgefield.molecules.bonds import perceive_bonds
+from forgefield.molecules.molecule import Molecule, Reference
+from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.nonbonded import CHARGE_INCREMENT
+from forgefield.terms.stretch import HARMONIC_STRETCH
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +43,7 @@ def test_chunks_have_one_shape_and_hold_every_molecule_once(cut):
     )
 
 
+@pytest.mark.slow
 def test_cost_and_its_derivatives_are_those_of_one_chunk(cut, at):
     (one, modes), (many, same_modes) = (jax.jit(lambda at, p=p: quadratic(p, *at))(at) for p in cut)
 
@@ -49,6 +53,7 @@ def test_cost_and_its_derivatives_are_those_of_one_chunk(cut, at):
     np.testing.assert_allclose(same_modes.eigenvalues, modes.eigenvalues, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_residuals_come_in_the_order_of_the_molecules(cut, at):
     one, many = (jax.jit(lambda at, p=p: linearise(p, *at))(at) for p in cut)
 
@@ -62,3 +67,30 @@ def test_eigenproblems_of_like_sizes_share_a_bucket():
     found = buckets(np.array([9, 18, 17, 100, 90]))
 
     assert [(bucket.size, bucket.molecules) for bucket in found] == [(100, (3, 4)), (18, (1, 2)), (9, (0,))]
+
+
+def example(species, positions):
+    """A molecule of which only the energy is known."""
+    species, positions = np.array(species), np.array(positions, dtype=float)
+    molecule = Molecule("made", species, positions, *perceive_bonds(species, positions))
+    return Example(molecule, Reference(species, positions, energy=0.0), None)
+
+
+def test_charges_in_a_chunk_are_those_of_its_own_atoms():
+    # Peroxide, the smallest, comes last in its chunk; Coulomb interactions name atoms by their charges as well.
+    peroxide = example([1, 8, 8, 1], [[0.9, 0.2, 0.3], [0.7, 0, -0.6], [-0.7, 0, -0.6], [-0.9, -0.2, 0.3]])
+    methanol = [[0, 0, 0], [1.43, 0, 0], [-0.36, 1.03, 0], [-0.36, -0.5, 0.9], [-0.36, -0.5, -0.9], [1.75, 0.9, 0]]
+    examples = [peroxide, example([6, 8, 1, 1, 1, 1], methanol), example([6, 8, 1, 1, 1, 1], methanol)]
+    laid = generate([e.molecule for e in examples], (HARMONIC_STRETCH, HARMONIC_BEND), charging=CHARGE_INCREMENT)
+    n_values = len(laid.model.values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cutting, "ATOMS", 8)
+        found = cutting.chunks(training_set(laid.topology, examples), n_values, np.arange(2))
+
+    coulomb = found.data.topology.interactions[-1]
+    np.testing.assert_array_equal(found.molecule, [[1, 0, 3], [2, 3, 3]])
+    for n_atoms, atoms, parameters in zip((10, 6), coulomb.atoms, coulomb.parameters, strict=True):
+        real = (np.asarray(atoms) < n_atoms).all(axis=1)
+        assert real.any()
+        np.testing.assert_array_equal(parameters[real, :2] - n_values, atoms[real])

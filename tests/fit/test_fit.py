@@ -1,11 +1,13 @@
 """Whole fits of fluoromethane, harmonic stretches and bends to its frequencies and forces."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import equinox as eqx
 import numpy as np
 import pytest
 
+from forgefield.fit import scipy_solver
 from forgefield.fit.fit import fit, spread_starts, start
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fit.scipy_solver import TrustRegionReflective, fit_by_scipy
@@ -175,3 +177,32 @@ def test_a_cost_under_a_matching_that_the_modes_do_not_have_is_never_the_best(pr
 
     assert np.isinf(end.starts_cost).all()
     assert not end.success
+
+
+def test_spread_is_the_standard_deviation_of_the_further_starts_in_prior_widths(problem):
+    # Inside such bounds that nothing is clipped, a Latin hypercube has the mean and the deviation of a normal.
+    wide = eqx.tree_at(lambda p: (p.variables.lower, p.variables.upper), problem, (np.full(8, -1e9), np.full(8, 1e9)))
+
+    points = spread_starts(wide, 2001, seed=1, spread=0.25)[1:]
+
+    np.testing.assert_allclose(points.mean(axis=0), 0.0, atol=1e-3)
+    np.testing.assert_allclose(points.std(axis=0), 0.25, rtol=0.01)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_where_scipy_ends_next_to_a_bound_that_presses_the_fit_ends_on_it(problem, history, monkeypatch, side):
+    # The optimum lies 0.05 prior widths beyond the bound.
+    end, outwards = history[0].at, (-1.0, 1.0)[side]
+    bound = end[1] - 0.05 * outwards
+    walls = [np.asarray(wall).copy() for wall in (problem.variables.lower, problem.variables.upper)]
+    walls[side][1] = problem.prior.centre[1] + problem.prior.width[1] * bound
+    bounded = eqx.tree_at(lambda p: (p.variables.lower, p.variables.upper), problem, tuple(walls))
+    near = end.copy()
+    near[1] = bound - 5e-7 * outwards
+    monkeypatch.setattr(scipy_solver, "least_squares", lambda *_, **__: SimpleNamespace(x=near))
+
+    fresh = start(bounded, np.zeros((1, 8)), SOLVER)
+    found = fit_by_scipy(bounded, fresh, TrustRegionReflective(), after=keep_nothing)
+
+    assert found.at[1] == bounded.bounds[side][1]
+    assert abs(found.at[1] - bound) < 1e-9

@@ -7,7 +7,15 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from forgefield.fit.cost import Quadratic
-from forgefield.fit.levenberg_marquardt import LevenbergMarquardt, begin, bounded_minimum, reconsider, step, trial
+from forgefield.fit.levenberg_marquardt import (
+    LevenbergMarquardt,
+    begin,
+    bounded_minimum,
+    has_converged,
+    reconsider,
+    step,
+    trial,
+)
 
 SOLVER = LevenbergMarquardt()
 INFINITE = (-jnp.inf, jnp.inf)
@@ -165,3 +173,26 @@ def test_step_between_walls_that_leave_no_room_is_zero():
     move = bounded_minimum(jnp.array([1.0, -1.0]), jnp.eye(2), nowhere, nowhere)
 
     np.testing.assert_array_equal(move, [0.0, 0.0])
+
+
+@pytest.mark.parametrize(("promise", "cost", "converged"), [(0.9e-9, 1.0, True), (1.1e-9, 1.0, False)])
+def test_a_fit_has_converged_where_a_newton_step_promises_less_than_its_tolerance(promise, cost, converged):
+    # Of ½ s² + g s the minimum is -½ g².
+    model = Quadratic(jnp.asarray(cost), jnp.array([np.sqrt(2.0 * promise)]), jnp.eye(1))
+
+    assert bool(has_converged(model, jnp.zeros(1), (jnp.array([-9.0]), jnp.array([9.0])), 1e-9)) == converged
+
+
+@pytest.mark.parametrize(("promise", "converged"), [(0.5e-13, True), (2e-13, False)])
+def test_a_perfect_fit_has_converged_where_deviations_are_far_below_a_hundredth_of_their_tolerance(promise, converged):
+    # A cost of 1e-4 is that of deviations of about a hundredth of their tolerance; here 1e-9 of that.
+    model = Quadratic(jnp.asarray(0.0), jnp.array([np.sqrt(2.0 * promise)]), jnp.eye(1))
+
+    assert bool(has_converged(model, jnp.zeros(1), (jnp.array([-9.0]), jnp.array([9.0])), 1e-9)) == converged
+
+
+@pytest.mark.parametrize(("at", "gradient", "converged"), [(1.0, -1.0, True), (1.0, 1.0, False), (-1.0, 1.0, True)])
+def test_a_variable_that_is_pressed_against_its_bound_promises_nothing(at, gradient, converged):
+    model = Quadratic(jnp.asarray(1.0), jnp.array([gradient]), jnp.eye(1))
+
+    assert bool(has_converged(model, jnp.array([at]), (-jnp.ones(1), jnp.ones(1)), 1e-9)) == converged

@@ -52,3 +52,12 @@ def test_force_that_remains_at_the_reference_geometry_is_told():
     ]
     assert not_stationary(metrics(force_max_kcal_mol_a=4.9)) == []
     assert not_stationary(metrics()) == []
+
+
+@pytest.mark.parametrize(("place", "apart", "n_said"), [(1, 0.14, 0), (1, -0.16, 1), (3, 0.33, 0), (3, -0.36, 1)])
+def test_a_reference_value_may_differ_by_so_much_from_the_molecules(place, apart, n_said):
+    # 0.15 Å, and 20° or 0.349 rad.
+    values = SANE.copy()
+    values[place] = GEOMETRY[place] + apart
+
+    assert len(unphysical(ROWS, values, GEOMETRY)) == n_said

@@ -12,10 +12,7 @@ from forgefield.fit.fit import fit, spread_starts, start
 from forgefield.fit.gram import gram
 from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fit.observation import observed
-from forgefield.fit.trade_off import cosines, factors, inside, pieces, shares, trade_off, weighted
-
-# Most of the time goes into compiling whole models.
-pytestmark = pytest.mark.slow
+from forgefield.fit.trade_off import Point, Share, cosines, factors, inside, pieces, shares, trade_off, weighted
 
 LINEAR = "eigenmatrix = { tolerance = 50.0, weight = 0.5 }\nforces = { tolerance = %s, weight = %s }"
 MATCHED = "frequencies = { tolerance = 20.0 }\nforces = { tolerance = 5.0 }"
@@ -54,6 +51,7 @@ def varied(linear):
     return trade_off(parts, end, FORCES, 5, quiet)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["linear", "matched"])
 def test_shares_are_those_of_the_cost_and_their_gradients_add_up(kind, request):
     prepared, problem, end, parts = request.getfixturevalue(kind)
@@ -74,6 +72,7 @@ def test_shares_are_those_of_the_cost_and_their_gradients_add_up(kind, request):
     np.testing.assert_allclose(found[FORCES].cost, 0.5 * forces.weight * (rms / forces.tolerance) ** 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_two_targets_oppose_each_other_where_their_fit_ends(linear):
     _, problem, end, parts = linear
 
@@ -92,6 +91,7 @@ def test_cosines_of_gradients_by_hand():
     assert np.isnan(found[3]).all()
 
 
+@pytest.mark.slow
 def test_target_improves_with_its_weight_at_the_cost_of_the_others(linear, varied):
     _, problem, end, _ = linear
 
@@ -105,6 +105,7 @@ def test_target_improves_with_its_weight_at_the_cost_of_the_others(linear, varie
     np.testing.assert_array_equal(varied[2].at, end.at)
 
 
+@pytest.mark.slow
 def test_a_point_is_the_fit_under_that_weight(ch3f, problem_of, varied):
     # A weight a thousand times larger, by the tolerance, from the start.
     prepared = ch3f(LINEAR % (5.0 / 1e3**0.5, 2.0), STRENGTH)
@@ -114,6 +115,7 @@ def test_a_point_is_the_fit_under_that_weight(ch3f, problem_of, varied):
     np.testing.assert_allclose(varied[-1].at, alone.at, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_weights_do_not_compile_again(matched, caplog):
     _, _, end, parts = matched
 
@@ -124,6 +126,7 @@ def test_weights_do_not_compile_again(matched, caplog):
     assert not [record for record in caplog.records if "step_all" in record.getMessage()]
 
 
+@pytest.mark.slow
 def test_an_interrupted_trade_off_keeps_the_points_it_has(linear):
     _, _, end, parts = linear
     told = []
@@ -138,6 +141,7 @@ def test_an_interrupted_trade_off_keeps_the_points_it_has(linear):
     assert [point.factor for point in found] == [1.0]
 
 
+@pytest.mark.slow
 def test_a_target_of_no_weight_is_left_out_of_the_form(linear):
     _, _, end, parts = linear
 
@@ -154,3 +158,13 @@ def test_factors_hold_one():
     np.testing.assert_allclose(factors(7), 10.0 ** np.arange(-3, 4))
     assert len(factors(4)) == 5
     assert 1.0 in factors(4)
+
+
+def test_the_others_are_told_by_their_root_mean_square_in_tolerances(ch3f, problem_of):
+    # ½ w d² is the cost of a target of weight w whose deviations are d tolerances: 2 of the first, 3 of the second.
+    problem = problem_of(ch3f(LINEAR % (5.0, 2.0), STRENGTH))
+    eigenmatrix, forces = Share(100.0, 0.5 * 0.5 * 2.0**2, np.zeros(8)), Share(15.0, 0.5 * 2.0 * 3.0**2, np.zeros(8))
+
+    point = Point(1.0, np.zeros(8), (eigenmatrix, forces), converged=True)
+
+    np.testing.assert_allclose([point.others(problem, FORCES), point.others(problem, 0)], [2.0, 3.0])

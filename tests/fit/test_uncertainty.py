@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield.fit.cost import Quadratic, linearise
+from forgefield.fit.relaxed_targets import AtomPositions
 from forgefield.fit.targets import Energies
 from forgefield.fit.uncertainty import independent_values, uncertainty
 
@@ -139,3 +140,22 @@ def test_correlation_is_that_of_the_covariance_and_strong_pairs_come_first(probl
     assert len(pairs) == 28
     assert [abs(r) for _, _, r in pairs] == sorted((abs(r) for _, _, r in pairs), reverse=True)
     assert found.correlated(1.1) == []
+
+
+def test_positions_are_six_values_less_than_three_times_the_atoms(both):
+    # Fluoromethane and ethane twice, 5, 8 and 8 atoms, laid on their references: 3N - 6 of each.
+    assert independent_values((AtomPositions(0.01),), both.data) == 9 + 18 + 18
+
+
+def test_positions_of_a_linear_molecule_are_five_values_less(both):
+    data = both.data
+    straight = np.asarray(data.positions).copy()
+    straight[:5] = np.outer(np.arange(5.0), [0.3, -0.5, 0.8])
+
+    assert independent_values((AtomPositions(0.01),), eqx.tree_at(lambda d: d.positions, data, straight)) == 10 + 36
+
+
+def test_positions_of_a_molecule_without_weight_are_no_values(both):
+    data = eqx.tree_at(lambda d: d.weight, both.data, np.array([1.0, 0.0, 1.0]))
+
+    assert independent_values((AtomPositions(0.01),), data) == 9 + 18

@@ -60,3 +60,14 @@ def test_file_without_facts_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="not a checkpoint of a fit"):
         read_facts(path)
+
+
+@pytest.mark.parametrize("place", [-3, -40, 60])
+def test_single_wrong_byte_is_found(written, place):
+    content = bytearray(written.read_bytes())
+    content[place] ^= 1
+    written.write_bytes(content)
+
+    for read in (read_facts, lambda path: read_arrays(path, LIKE)):
+        with pytest.raises(InputError, match=r"checkpoint\.safetensors: .* remove it to begin anew"):
+            read(written)

@@ -116,3 +116,36 @@ def test_gradient_accounts_for_a_structure_that_is_not_stationary(generator):
     check_frame(Reference(np.array([1, 1]), positions, gradient=gradient, hessian=hessian))
     with pytest.raises(InputError, match="turning the molecule is not free of force"):
         check_frame(Reference(np.array([1, 1]), positions, hessian=hessian))
+
+
+@pytest.fixture
+def helix():
+    """A helix of 150 atoms, near ones joined by springs at rest: no force, and free to move and turn."""
+    n = np.arange(150)
+    positions = np.stack([2.3 * np.cos(1.745 * n), 2.3 * np.sin(1.745 * n), n / 2.4], axis=1)
+    hessian = np.zeros((150, 3, 150, 3))
+    for a, b in np.argwhere(np.triu(np.linalg.norm(positions[:, None] - positions, axis=2) < 4.0, 1)):
+        u = (positions[b] - positions[a]) / np.linalg.norm(positions[b] - positions[a])
+        for i, j, sign in ((a, a, 1.0), (b, b, 1.0), (a, b, -1.0), (b, a, -1.0)):
+            hessian[i, :, j, :] += sign * 300.0 * np.outer(u, u)
+    return Reference(np.full(150, 6), positions, hessian=hessian.reshape(450, 450), sources=("helix.log",))
+
+
+def turned(reference, axis, angle):
+    return replace(reference, positions=reference.positions @ Rotation.from_rotvec(angle * np.eye(3)[axis]).as_matrix())
+
+
+@pytest.mark.parametrize("molecule", ["water", "helix"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_frame_turned_by_three_tenths_of_a_radian_is_refused_in_small_and_large_molecules(molecule, axis, request):
+    reference = request.getfixturevalue(molecule)
+
+    check_frame(turned(reference, axis, 0.01))
+    with pytest.raises(InputError, match="the Hessian does not belong to this geometry"):
+        check_frame(turned(reference, axis, 0.3))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_frame_of_a_small_molecule_turned_by_three_degrees_is_refused(water, axis):
+    with pytest.raises(InputError, match="the Hessian does not belong to this geometry"):
+        check_frame(turned(water, axis, np.radians(3.0)))

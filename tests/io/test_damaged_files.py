@@ -1,12 +1,13 @@
 """Real files with lines deleted, cut off or changed end in a result or in an error that a user is meant to read."""
 
 import shutil
+import warnings
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from forgefield.errors import ForgeFieldError
+from forgefield.errors import ForgeFieldError, InputWarning
 from forgefield.io.fchk import read_fchk
 from forgefield.io.gaussian_log import read_gaussian_log
 from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
@@ -82,7 +83,9 @@ def damaged(request, data, tmp_path):
 
 def outcome(use, path) -> str:
     try:
-        use(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputWarning)
+            use(path)
     except ForgeFieldError as error:
         return str(error)
     return f"{path} is read"

@@ -101,3 +101,25 @@ def test_bad_files_are_refused(written, old, new, message):
 
     with pytest.raises(InputError, match=message):
         read_fchk(written(HYDROGEN.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "end", "missing"),
+    [
+        ("FOpt", "SCF Energy", "holds no `Total Energy` or `SCF Energy`; its last entry is `Current cartesian coord"),
+        ("Freq", "Cartesian Force", "holds no `Cartesian Force Constants`; its last entry is `Cartesian Gradient`"),
+        ("Force", "Cartesian Gradient", "holds no `Cartesian Gradient` or `Cartesian Forces`; its last entry is"),
+        ("SP  ", "Current", "holds no `Current cartesian coordinates` and no `Total Energy` or `SCF Energy`; its last"),
+        (
+            "FOpt",
+            "Charge  ",
+            "holds no `Atomic numbers` and no .* its last entry is `Number of atoms` on line 3",
+        ),
+        ("FOpt", "Number of", "no `Atomic numbers` and no other entry; is it a formatted checkpoint"),
+    ],
+)
+def test_truncated_file_says_what_is_missing(written, kind, end, missing):
+    text = HYDROGEN.replace("FOpt", kind)
+
+    with pytest.raises(InputError, match=missing):
+        read_fchk(written(text[: text.index(end)]))

@@ -205,3 +205,31 @@ def test_missing_rows_are_all_listed(read, water):
 def test_molecules_without_types_are_named(read, water):
     with pytest.raises(InputError, match="no atom types in water"):
         read(WATER, replace(water, types=None))
+
+
+@pytest.mark.parametrize(
+    ("end", "missing"),
+    [
+        ("NONBON", "ends after section DIHE: IMPR, NONB are missing, so it is truncated"),
+        ("DIHE", "ends after section ANGL: DIHE, IMPR, NONB are missing"),
+        ("BOND", "ends after section MASS: BOND, ANGL, DIHE, IMPR, NONB are missing"),
+        ("OW-HW", "ends after section BOND: ANGL, DIHE, IMPR, NONB are missing"),
+    ],
+)
+def test_truncated_file_says_which_sections_are_missing(read, water, end, missing):
+    with pytest.raises(InputError, match=rf"test\.frcmod: the file {missing}"):
+        read(WATER[: WATER.index(end)], water)
+
+
+def test_file_cut_in_its_last_section_is_refused(tmp_path, molecules, random_field, read):
+    path = tmp_path / "whole.frcmod"
+    write_frcmod(path, random_field(*BONDED, of=molecules[:1], van_der_waals=LENNARD_JONES), molecules[:1])
+    whole = path.read_text()
+
+    with pytest.raises(InputError, match=r"the file ends inside section NONB, whose end is a blank line"):
+        read(whole[: whole.index("NONBON") + 40], molecules[0])
+
+
+def test_number_with_an_underscore_is_refused(read, water):
+    with pytest.raises(InputError, match=r"line 7: '5_53.0 0.9572' where 2 numbers are expected"):
+        read(WATER.replace("553.0", "5_53.0"), water)

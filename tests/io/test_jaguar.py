@@ -137,3 +137,39 @@ def test_bad_outputs_are_refused(written, old, new, message):
 
     with pytest.raises(InputError, match=message):
         read_jaguar_output(written(OUTPUT.replace(old, new)))
+
+
+LATER = """ new geometry:
+                                   angstroms
+  atom               x                 y                 z
+  H1            0.0000000000      0.0000000000      0.0000000000
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  H2      ", "  H2 (    ", r"line 12: expected a label and three Cartesian coordinates, found '  H2 \("),
+        ("  H2            0.0000000000", "  H2", "line 12: expected a label and three Cartesian"),
+        ("  H2    ", "  x     ", "line 12: 'x' names no element"),
+        (
+            "Job h2 completed",
+            LATER + "\nJob h2 completed",
+            r"different sizes \(2 atoms on line 8, 1 atoms on line 18\)",
+        ),
+        (OUTPUT[OUTPUT.index("Job h2 completed") :], LATER, "line 18: the file ends inside this geometry"),
+        ("frequencies:   1\n  frequencies      -705.89", "frequencies:   0\n", "2 atoms have 1 vibrations, but there"),
+        ("SCFE: SCF energy", "SCFE: SCF enrgy", "line 14: expected the SCF energy, found 'SCFE: SCF enrgy"),
+    ],
+)
+def test_atoms_and_energies_are_not_lost_at_an_odd_row(written, old, new, message):
+    assert old in OUTPUT
+
+    with pytest.raises(InputError, match=message):
+        read_jaguar_output(written(OUTPUT.replace(old, new)))
+
+
+@pytest.mark.parametrize("name", ["damaged-geometry-row", "cut-last-geometry"])
+def test_real_output_that_has_lost_atoms_is_refused(data, name):
+    with pytest.raises(InputError, match=rf"(?s)jaguar-{name}\.out.* line (137|172): "):
+        read_jaguar_output(data / "cases" / "rel" / f"jaguar-{name}.out")

@@ -211,3 +211,11 @@ def test_damaged_compressed_file_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="cannot be decompressed"):
         read_mae(path)
+
+
+def test_compressed_file_that_unpacks_to_far_more_is_refused(tmp_path):
+    path = tmp_path / "bomb.maegz"
+    path.write_bytes(gzip.compress(FORMYL.encode() + b" " * 2**22))
+
+    with pytest.raises(InputError, match=r"bomb\.maegz: unpacks to more than 1 MiB"):
+        read_mae(path)

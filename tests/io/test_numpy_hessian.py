@@ -61,3 +61,25 @@ def test_texts_that_are_no_energy_are_refused(tmp_path, text, message):
 
     with pytest.raises(InputError, match=message):
         read_energy_text(tmp_path / "e.txt")
+
+
+def test_size_that_the_file_does_not_have_is_refused_before_memory_is_taken(tmp_path):
+    np.save(tmp_path / "h.npy", np.eye(3))
+    content = (tmp_path / "h.npy").read_bytes()
+    huge = content.replace(b"(3, 3), }" + 12 * b" ", b"(9000000, 9000000), }")
+    assert len(huge) == len(content)
+    (tmp_path / "h.npy").write_bytes(huge)
+
+    with pytest.raises(InputError, match=r"h\.npy: is not a NumPy array file, or is truncated"):
+        read_numpy_hessian(tmp_path / "h.npy")
+
+
+def test_both_triangles_of_a_hessian_count_alike(tmp_path):
+    # By hand: noise of numerical derivatives, 2.0 above the diagonal and 2.001 below.
+    noisy = np.array([[3.0, 2.0, 0.0], [2.001, 3.0, 0.0], [0.0, 0.0, 1.0]])
+    np.save(tmp_path / "h.npy", noisy)
+
+    found = read_numpy_hessian(tmp_path / "h.npy").hessian / units.HARTREE_PER_BOHR2
+
+    np.testing.assert_array_equal(found, found.T)
+    np.testing.assert_allclose(found[0, 1], 2.0005, rtol=1e-12)

@@ -18,7 +18,7 @@ from forgefield.molecules.molecule import Dihedral, Molecule, Reference, symbol
 from forgefield.molecules.scan import Grid, Turned, full_turn
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "butane" / "scan.json"
-SPECIES = np.array([8, 6, 6, 8, 9])
+SPECIES = np.array([8, 6, 6, 8, 8])
 QUADS = ((0, 1, 2, 3), (1, 2, 3, 4))
 
 
@@ -229,6 +229,27 @@ def test_torsion_drive_that_cannot_be_used_is_refused(saved, name):
 
     with pytest.raises(InputError, match=message):
         read_reference([saved(content)])
+
+
+def test_short_geometry_of_an_optimisation_is_refused_by_its_grid_point(saved):
+    last = optimisation(FRAMES[0])
+    last["trajectory"][0]["molecule"]["geometry"] = last["trajectory"][0]["molecule"]["geometry"][:4]
+    content = QCSCHEMA | {"final_molecules": {"60": record(FRAMES[0])}, "optimization_history": {"60": [last]}}
+
+    with pytest.raises(InputError, match=r"grid point 60: 12 coordinates in the last step .* but 15 in its final"):
+        read_reference([saved(content)])
+
+
+def test_short_final_geometry_is_refused_by_its_grid_point(saved):
+    short = record(FRAMES[0]) | {"geometry": [0.0] * 12}
+
+    with pytest.raises(InputError, match=r"grid point 60: 5 symbols, but 12 coordinates"):
+        read_reference([saved(QCSCHEMA | {"final_molecules": {"60": short}})])
+
+
+def test_real_drive_that_has_lost_numbers_is_refused(data):
+    with pytest.raises(InputError, match=r"grid point 15: 42 coordinates in the last step .* but 27 in its final"):
+        read_reference([data / "cases" / "rel" / "torsiondrive-gradient-geometry-short.json"])
 
 
 # Gaussian, as versions 03 to 16 print it.
@@ -444,3 +465,29 @@ def test_gradient_of_the_shipped_scan_is_along_the_rotation_only():
     np.testing.assert_allclose(turned, slope, atol=0.05)
     assert np.abs(turned).max() > 4.0
     assert len(angles) == 24
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    1          8", "    1          x", "atomic numbers: 'x' cannot be read"),
+        ("           0  ", "  ", "coordinates is damaged: its rows are not all of 5 or 6 columns"),
+        ("SCF Done:  E(RHF) =", "SCF Done:  E(RHF   ", "expected the SCF energy, found 'SCF Done:"),
+        ("0     ", "0 )(  ", "coordinates"),
+    ],
+)
+def test_damaged_table_of_the_last_step_is_no_reason_to_take_an_earlier_one(logged, old, new, message):
+    text = log_of(FRAMES[:1], n=1)
+    before, last = text.rsplit("Input orientation", 1)
+    assert old in last
+
+    with pytest.raises(InputError, match=message):
+        read_reference([logged(f"{before}Input orientation{last.replace(old, new, 1)}")])
+
+
+def test_table_without_its_end_is_no_reason_to_take_an_earlier_one(logged):
+    text = log_of(FRAMES[:1], n=1)
+    before, last = text.rsplit("Input orientation", 1)
+
+    with pytest.raises(InputError, match=r"the last table of coordinates is damaged|2 of|point 1 .* no SCF energy"):
+        read_reference([logged(f"{before}Input orientation{last.replace(RULE, '')}")])

@@ -80,3 +80,31 @@ def test_equal_atoms_in_another_order_are_told_by_their_distance(positions):
         InputError, match=r"these atoms are off: .*H2 by \d\.\d{3} Å, .*atoms of one element in another"
     ):
         same_structure(Molecule("a", species, positions), Reference(species, positions[[0, 2, 1, 3, 4]]), NAMES)
+
+
+@pytest.mark.parametrize(("apart", "same"), [(0.015, True), (0.03, False)])
+def test_an_atom_two_hundredths_of_an_angstrom_off_is_in_another_geometry(apart, same):
+    # By symmetry two opposite corners of an octahedron that move apart neither turn nor shift it.
+    octahedron = 2.0 * np.concatenate([np.eye(3), -np.eye(3)])
+    stretched = octahedron + apart * np.array([[1.0, 0, 0], [0, 0, 0], [0, 0, 0], [-1.0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    pair = Molecule("a", np.full(6, 9), octahedron), Reference(np.full(6, 9), stretched)
+
+    if same:
+        np.testing.assert_allclose(same_structure(*pair, NAMES).deviations.max(), apart, atol=1e-12)
+        return
+    with pytest.raises(InputError, match=r"F1 by 0\.030 Å, F4 by 0\.030 Å \(accepted: 0\.02 Å\)"):
+        same_structure(*pair, NAMES)
+
+
+def test_the_other_enantiomer_is_another_geometry():
+    bromochlorofluoromethane = np.array(
+        [[0, 0, 0], [0, 0, 1.1], [1.27, 0, -0.45], [-0.8, 1.39, -0.6], [-0.87, -1.5, -0.7]]
+    )
+    species, mirror = np.array([6, 1, 9, 17, 35]), np.array([-1.0, 1.0, 1.0])
+
+    with pytest.raises(InputError, match="a mirror image"):
+        same_structure(
+            Molecule("a", species, bromochlorofluoromethane),
+            Reference(species, bromochlorofluoromethane * mirror),
+            NAMES,
+        )

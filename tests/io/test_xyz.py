@@ -32,9 +32,9 @@ def test_elements_by_symbol_or_number_and_positions_in_angstrom(written):
 
 
 def test_comment_states_charge_and_multiplicity(written):
-    (frame,) = read_xyz(written(WATER.format(comment="F- complex, charge=-1 Multiplicity=2")))
+    (frame,) = read_xyz(written(WATER.format(comment="F- complex, charge=-2 Multiplicity=2")))
 
-    assert (frame.charge, frame.multiplicity) == (-1, 2)
+    assert (frame.charge, frame.multiplicity) == (-2, 2)
 
 
 def test_frames_follow_each_other(written):

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import pytest
@@ -86,3 +87,16 @@ def test_what_cannot_be_done_is_one_clear_message(forgefield, source, target, op
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / target).exists()
+
+
+def test_misspelt_column_is_told_of_on_stderr_once(forgefield, tmp_path):
+    rows = "H 0 0 0 0.5 0 0\nF 0 0 0.9 -0.5 0 0\n"
+    (tmp_path / "a.xyz").write_text(f"2\nProperties=species:S:1:pos:R:3:fnrces:R:3 energy=-2.0\n{rows}" * 2)
+
+    with catch_warnings():
+        simplefilter("default")
+        result = forgefield("convert", tmp_path / "a.xyz", tmp_path / "b.xyz")
+
+    assert result.exit_code == 0
+    said = [line for line in result.stderr.splitlines() if "fnrces" in line]
+    assert said == [f"Warning: {tmp_path}/a.xyz: the column 'fnrces' is not read; did you mean 'forces'?"]

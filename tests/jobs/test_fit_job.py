@@ -186,3 +186,13 @@ def test_plain_values_are_those_of_json():
     value = {"a": np.float64(np.nan), "b": (np.arange(2), np.bool_(True)), 3: [np.inf, 1.5, None]}
 
     assert plain(value) == {"a": None, "b": [[0, 1], True], "3": [None, 1.5, None]}
+
+
+def test_forces_of_the_parity_plot_point_down_the_gradient_of_the_file(ch3f, finished):
+    content = json.loads((ch3f.parent / "ch3f.json").read_text())
+    # Hartree/Bohr to kcal/mol/Å.
+    gradient = 1185.821 * np.array(content["properties"]["return_gradient"])
+
+    (parity,) = (one for one in finished.record.parities if one.target == "forces")
+
+    np.testing.assert_allclose(parity.reference, -gradient, rtol=1e-5, atol=1e-9)

@@ -6,7 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
+from forgefield.config import read_fit_file
 from forgefield.errors import InputError, MissingParameters
+from forgefield.jobs.load import load
 from forgefield.jobs.prepare import prepare
 
 FIT = """
@@ -71,6 +73,7 @@ def no_hessian(content):
 
 
 def rare_element(content):
+    content["molecule"]["molecular_multiplicity"] = 2
     content["molecule"]["symbols"][1] = "Og"
     content["molecule"]["masses"][1] = 294.0
 
@@ -293,3 +296,34 @@ def test_nothing_left_is_refused(refusal):
 
 def test_pattern_that_matches_nothing_is_no_molecule_to_skip(refusal):
     assert "matches no file" in refusal(SKIP.replace("*.json", "*.fchk"))
+
+
+def test_misspelt_results_are_among_the_warnings_of_a_fit(project):
+    path = project(FIT.format(reference="frames.xyz"))
+    head = "Properties=species:S:1:pos:R:3:forces:R:3 enrgy=-2.0"
+    (path.parent / "frames.xyz").write_text(f"2\n{head}\nH 0 0 0 0.5 0 0\nF 0 0 0.95 -0.5 0 0\n")
+
+    loaded = load(read_fit_file(path), path.parent)
+
+    assert loaded.warnings == (f"{path.parent}/frames.xyz: the key 'enrgy' is not read; did you mean 'energy'?",)
+
+
+ENERGY = """
+[[molecules]]
+reference = "{first}.json"
+transition_state = "D"
+[[molecules]]
+reference = "{second}.json"
+[targets]
+energy = {{ tolerance = 0.5 }}
+"""
+
+
+def test_energies_of_other_compositions_have_no_common_zero(refusal, project):
+    # Fluoromethane and ethane are not compared, ethane and ethane are.
+    message = refusal(ENERGY.format(first="ch3f", second="staggered"))
+
+    assert (
+        "no reference has data for the target(s) energy: energies need at least two structures of one group" in message
+    )
+    assert len({e.group for e in prepare(project(ENERGY.format(first="eclipsed", second="staggered"))).examples}) == 1

@@ -1,8 +1,12 @@
 """Policies for transition states on F⁻ + CH3F, whose C-F stretch the reaction mode makes negative."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield.fit.cost import Quadratic
+from forgefield.fit.fit import Fit
+from forgefield.jobs import passes as running
 from forgefield.jobs.passes import Stage, run_passes
 from forgefield.jobs.prepare import prepare
 from forgefield.jobs.results import record
@@ -97,3 +101,25 @@ def test_scipy_ends_where_our_own_solver_does(passes):
     assert scipys.fit.success
     np.testing.assert_allclose(scipys.fit.quadratic.cost, ours.fit.quadratic.cost, rtol=1e-6)
     np.testing.assert_allclose(scipys.values, ours.values, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("under_c", "held"), [(-3.0, 0.0), (250.0, 250.0)])
+def test_e_holds_no_constant_below_zero(project, monkeypatch, under_c, held):
+    # The second pass ends where it begins, with a negative constant for which C has another value.
+    prepared = prepare(project(SADDLE.format(policy="E", solver="lm")))
+    values = prepared.start.copy()
+    values[next(row.indices[0] for row in prepared.assignment.rows if row.parameter_name(0) == BREAKING)] = -20.0
+
+    def ended(prepared, problem, progress, after):
+        at, one = np.asarray(progress.state.at)[0], np.ones(1)
+        quadratic = Quadratic(jnp.ones(()), jnp.zeros(len(at)), jnp.eye(len(at)))
+        starts = {"starts_cost": one, "starts_at": at[None], "starts_converged": one > 0.0}
+        counts = {"n_accepted": 1, "n_iterations": 1, "compile_s": 0.0, "wall_s": 0.0}
+        said = {"success": True, "interrupted": False, "message": "", "costs": one}
+        return Fit(at=at, quadratic=quadratic, matching=progress.matching[0], **starts, **counts, **said)
+
+    monkeypatch.setattr(running, "_fitted", ended)
+    monkeypatch.setattr(running, "_estimates_under_c", lambda _: {BREAKING: under_c})
+    done = run_passes(prepared, Stage(1, released=(BREAKING,)), values, None, keep_nothing)
+
+    assert [passed.stage.held for passed in done] == [(), ((BREAKING, held),)]

@@ -1,23 +1,26 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from forgefield.config import TargetsSection
 from forgefield.errors import InputError
-from forgefield.fit.metrics import judge
+from forgefield.fit.metrics import Judgement, Metrics, judge
+from forgefield.fit.observation import Observation
 from forgefield.fit.relaxed_metrics import RelaxedJudge
-from forgefield.fit.relaxed_targets import BondAngles, BondLengths, RelaxedEnergies, Torsions
+from forgefield.fit.relaxed_targets import BondAngles, BondLengths, RelaxedEnergies, RelaxedStructures, Torsions
 from forgefield.fit.targets import Diagonal, Energies, OffDiagonal
 from forgefield.jobs.choices import targets
 from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.prepare import prepare
-from forgefield.jobs.relaxed_results import judge_fitted, judge_told
+from forgefield.jobs.relaxed_results import judge_fitted, judge_told, lost
 from forgefield.jobs.starting import with_values
 from forgefield.properties.modes import frequencies
-from forgefield.properties.relax import relax
+from forgefield.properties.relax import Failure, relax
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -98,3 +101,30 @@ def test_a_target_at_relaxed_structures_needs_a_stationary_reference(tmp_path):
 
     with pytest.raises(InputError, match=r"no reference has data for the target\(s\) bond_length: .*stationary"):
         prepare(tmp_path / "FIT.toml")
+
+
+def test_only_molecules_that_were_to_relax_are_lost(tmp_path):
+    # Three molecules: one relaxed, one that did not, and one whose reference is no stationary point.
+    shutil.copy(EXAMPLES / "ch3f/ch3f.json", tmp_path)
+    reference = '[[molecules]]\nreference = "ch3f.json"\n'
+    (tmp_path / "FIT.toml").write_text(f"{3 * reference}[targets]\nbond_length = {{ tolerance = 0.01 }}\n")
+    prepared = prepare(tmp_path / "FIT.toml")
+    prepared = replace(
+        prepared, data=eqx.tree_at(lambda d: d.relaxation.wanted, prepared.data, np.array([True, True, False]))
+    )
+    shapes = (3,), (15, 3), (3, 15, 15), (3, 9, 9), (3, 9), (3, 9, 9), (0,)
+    nothing = Metrics(**dict.fromkeys(Metrics.__dataclass_fields__))
+    relaxed = RelaxedStructures(
+        positions=jnp.zeros((15, 3)),
+        energy=jnp.zeros(3),
+        converged=jnp.array([True, False, False]),
+        failure=jnp.array([Failure.NONE, Failure.BOND_BROKEN, Failure.NOT_CONVERGED]),
+    )
+    seen = Observation(*map(jnp.zeros, shapes))
+
+    said = lost(prepared, Judgement(nothing, (nothing,) * 3, (None,) * 3, seen, relaxed))
+
+    assert said == [
+        "ch3f-2 has no relaxed structure under the fitted force field: a bond broke: it became longer than the limit "
+        "allows. It is left out of the figures of relaxed structures."
+    ]

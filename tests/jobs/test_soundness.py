@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from forgefield.errors import InputError
+from forgefield.fit.observation import Observation
+from forgefield.jobs import soundness
 from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.prepare import prepare
 from forgefield.jobs.soundness import evaluable
@@ -68,3 +72,25 @@ def test_sound_fit_is_taken_as_it_is(project):
     prepared = prepare(project(FIT.format(on_error="stop")))
 
     assert evaluable(prepared) is prepared
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ("energy", "its energy is not a finite number"),
+        ("gradient", "its gradient is not a finite number"),
+        ("hessian", "its Hessian is not a finite number"),
+    ],
+)
+def test_what_is_not_finite_is_named_by_itself(project, monkeypatch, part, said):
+    prepared = prepare(project(FIT.format(on_error="stop")))
+    shapes = (2,), (13, 3), (2, 24, 24), (2, 18, 18), (2, 18), (2, 18, 18), (0,)
+    seen = Observation(*map(jnp.zeros, shapes))
+    place = {"energy": (1,), "gradient": (9, 1), "hessian": (1, 2, 3)}[part]
+    seen = eqx.tree_at(lambda s: getattr(s, part), seen, getattr(seen, part).at[place].set(jnp.nan))
+    monkeypatch.setattr(soundness, "observed", lambda *_: seen)
+
+    with pytest.raises(InputError, match=rf"staggered \(.*staggered\.json\): {said}") as error:
+        evaluable(prepared)
+
+    assert "ch3f (" not in str(error.value)

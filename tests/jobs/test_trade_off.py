@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from forgefield.errors import InputError
+from forgefield.jobs.prepare import prepare
+from forgefield.jobs.trade_off import TradeOff, require_targets
+
 FIT = """
 [forcefield]
 form = "harmonic"
@@ -72,3 +76,11 @@ def test_targets_that_cannot_be_varied_are_refused_before_the_fit(forgefield, pr
     assert result.exit_code == 2
     assert message in result.stderr.replace("\n", " ")
     assert not path.with_suffix("").exists()
+
+
+def test_a_curve_of_two_points_is_refused(project):
+    prepared = prepare(project(FIT))
+
+    require_targets(prepared, TradeOff(("forces",), 3))
+    with pytest.raises(InputError, match="--trade-off needs three --points or more"):
+        require_targets(prepared, TradeOff(("forces",), 2))

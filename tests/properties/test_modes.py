@@ -132,3 +132,14 @@ def test_unprojected_frequencies_are_all_of_them():
     assert found.shape == (9,)
     np.testing.assert_allclose(np.sort(np.abs(found))[:5], np.zeros(5), atol=1e-3)
     np.testing.assert_allclose(found[-1], (2000.0 * (1 / 16 + 2 / 12)) ** 0.5 * units.WAVENUMBER, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("bend", "n_vibrations"), [(0.0, 4), (0.1, 4), (3.0, 3), (5.0, 3)])
+def test_a_molecule_bent_by_a_few_degrees_turns_about_its_axis(bend, n_vibrations):
+    # Moments of inertia by hand: 6 % of a degree² of bend in 10⁴, so that 3° are 2 and 0.1° are 0.002 in 10⁴.
+    half = np.radians(bend) / 2.0
+    arm = 1.16 * np.array([np.cos(half), np.sin(half)])
+    positions = np.array([[arm[0], arm[1], 0.0], [0.0, 0.0, 0.0], [-arm[0], arm[1], 0.0]])
+    hessian = np.eye(9)
+
+    assert len(vibrations(hessian, positions, np.array([16.0, 12.0, 16.0])).eigenvalues) == n_vibrations

@@ -130,3 +130,14 @@ def test_structures_are_drawn_when_they_are_opened(record, butane, stretched, tm
     assert told["atoms"] == [str(2 * butane.n_atoms), None]
     assert [name for name in told["links"] if not name.startswith("file:")] == []
     assert not [line for line in ran.stderr.splitlines() if "CONSOLE" in line and "GL Driver" not in line]
+
+
+def test_a_shorter_bond_is_as_bad_as_a_longer_one():
+    # One bond of water is shorter by 0.05 Å, the other longer by 0.02 Å.
+    positions = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    water = Molecule("water", np.array([1, 8, 1]), positions, np.array([[0, 1], [1, 2]]), np.ones(2))
+
+    entry = relaxed_structure(water, np.array([[-0.95, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 1.02, 0.0]]))
+
+    assert [worst.atoms for worst in entry.worst_bonds] == [(0, 1), (1, 2)]
+    np.testing.assert_allclose([worst.model - worst.reference for worst in entry.worst_bonds], [-0.05, 0.02])

@@ -123,3 +123,16 @@ def test_precision_is_that_of_the_positions(springs):
 
     assert {a.dtype for a in jax.tree.leaves(last.motion) if eqx.is_inexact_array(a)} == {jnp.dtype("float32")}
     assert last.frames.potential.dtype == np.float32
+
+
+@pytest.mark.parametrize(("move", "failed"), [(0.45, NEVER), (0.55, 1)])
+def test_a_move_of_half_an_angstrom_in_a_step_is_a_blow_up(springs, move, failed):
+    # Nothing acts on the atom, so that it moves by its velocity times the time step.
+    model, topology = springs(0.0, 1)
+    at_rest = start(topology, np.zeros((1, 1, 3)), np.ones(1), temperature=0.0, seed=0)
+    motion = eqx.tree_at(lambda m: m.velocities, at_rest, jnp.array([[[0.0, -move / 0.1, 0.0]]]))
+
+    *_, last = trajectory(model, topology, np.ones(1), VelocityVerlet(jnp.asarray(0.1)), motion, n_steps=1, every=1)
+
+    assert np.asarray(last.motion.failed).tolist() == [failed]
+    np.testing.assert_allclose(last.motion.positions[0, 0, 1], -move if failed == NEVER else 0.0, rtol=1e-12)

@@ -287,3 +287,14 @@ def third_along(function, x, direction):
     start, step = ([EXACT.mpf(float(c)) for c in np.ravel(v)] for v in (x, direction))
     value = [function([c + n * STEP * d for c, d in zip(start, step, strict=True)]) for n in (-2, -1, 1, 2)]
     return float((value[3] - 2 * value[2] + 2 * value[1] - value[0]) / (2 * STEP**3))
+
+
+@pytest.mark.parametrize(("term", "coefficients"), BENDS)
+def test_a_bend_about_nearly_180_degrees_is_exact_next_to_its_minimum(term, coefficients):
+    theta0 = math.pi - 5e-3
+    supplement = (math.pi - theta0) + 1e-9
+
+    energy = term.profile(jnp.array([supplement, supplement**2]), jnp.asarray(K), jnp.asarray(theta0))
+
+    # The difference of two floats this close is exact; at 1e-9 rad all that is anharmonic is below 1e-9.
+    np.testing.assert_allclose(energy, 0.5 * K * ((math.pi - theta0) - supplement) ** 2, rtol=1e-8)

@@ -14,10 +14,11 @@ def environments(molecule: Molecule, depth: int) -> list[str]:
         frozenset(map(int, pair)) for pair, order in zip(molecule.bonds, molecule.orders, strict=True) if order < 1
     }
     around = neighbours(molecule.n_atoms, molecule.bonds)
-    described = list(molecule.symbols)
+    symbols = molecule.symbols
+    described = list(symbols)
     for _ in range(depth):
         described = [
-            f"{molecule.symbols[i]}({','.join(sorted(_marked(described[j], loose, i, j) for j in around[i]))})"
+            f"{symbols[i]}({','.join(sorted(_marked(described[j], loose, i, j) for j in around[i]))})"
             for i in range(molecule.n_atoms)
         ]
     return described

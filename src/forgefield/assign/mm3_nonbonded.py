@@ -8,7 +8,6 @@ from jaxtyping import Bool, Int
 
 from forgefield import units
 from forgefield.assign.mm3_file import NonbondedRow, RowKind
-from forgefield.assign.mm3_graph import AtomClass
 from forgefield.assign.mm3_ledger import Ledger
 from forgefield.assign.mm3_match import Atoms, Match, Matcher
 from forgefield.molecules.paths import bond_separations
@@ -132,19 +131,32 @@ class Nonbonded:
         """
         special = np.zeros(len(pairs), dtype=bool)
         by_row: dict[tuple[int, bool], tuple[Match, list[Atoms]]] = {}
-        classes = self.matcher.graph.classes
-        kinds: dict[tuple[AtomClass, AtomClass], tuple[RowKind, ...]] = {}
-        for place, ((i, j), near) in enumerate(zip(pairs.tolist(), is_14.tolist(), strict=True)):
-            key = classes[i], classes[j]
-            if key not in kinds:
-                kinds[key] = tuple(kind for kind in _PAIR_KINDS if self.matcher.may_match(kind, key))
-            match = self._pair_match((i, j), kinds[key], near) if kinds[key] else None
+        kinds, kind_of = self._kinds(pairs)
+        # Of the millions of pairs of a large molecule few are of classes that have such rows.
+        for place in np.flatnonzero(np.array([bool(some) for some in kinds], dtype=bool)[kind_of]):
+            (i, j), near = pairs[place].tolist(), bool(is_14[place])
+            match = self._pair_match((i, j), kinds[kind_of[place]], near)
             if match is not None:
                 special[place] = True
                 by_row.setdefault((match.row.line, near), (match, []))[1].append((i, j))
         for (_, near), (match, found) in by_row.items():
             self._enter_pairs(match, np.array(found), self.ledger.file.factors["V14"] if near else 1.0)
         return special
+
+    def _kinds(self, pairs: Int[np.ndarray, "pairs 2"]) -> tuple[list[tuple[RowKind, ...]], Int[np.ndarray, " pairs"]]:
+        """Return which kinds of rows of their own two classes may have, for all twos, and which of these each pair is.
+
+        There is an empty entry for twos that do not occur.
+        """
+        classes = self.matcher.graph.classes
+        different = list(dict.fromkeys(classes))
+        numbers = np.array([different.index(one) for one in classes], dtype=np.int64)
+        of_pair = numbers[pairs] @ np.array([len(different), 1])
+        kinds: list[tuple[RowKind, ...]] = [()] * len(different) ** 2
+        for two in np.unique(of_pair).tolist():
+            key = different[two // len(different)], different[two % len(different)]
+            kinds[two] = tuple(kind for kind in _PAIR_KINDS if self.matcher.may_match(kind, key))
+        return kinds, of_pair
 
     def _pair_match(self, pair: Atoms, kinds: tuple[RowKind, ...], is_14: bool) -> Match | None:
         for kind in kinds:

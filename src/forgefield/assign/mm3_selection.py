@@ -10,7 +10,7 @@ from forgefield.errors import InputError
 
 _SUBSTRUCTURE, _LINE = "substructure:", "line:"
 _KINDS = {f"{kind.name.lower()}:": kind for kind in RowKind}
-_LINES = re.compile(r"(\d+)(?:-(\d+))?$")
+_LINES = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?$", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
-from forgefield.engines.native.painn import fastest
+from forgefield.engines.native.choice import fastest
 from forgefield.errors import InputError
 from forgefield.io.atom_types import find_atom_types
 from forgefield.io.force_fields import Lay, lay_assignment, lay_model, read_force_field

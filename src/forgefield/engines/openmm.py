@@ -46,12 +46,13 @@ def _state(xml_path: Path, molecule: Molecule) -> Any:
     _require_no_code(xml_path)
     try:
         system = app.ForceField(str(xml_path)).createSystem(_topology(molecule))
+        _remove_empty_forces(system)
+        # Expressions are compiled here, and their functions called in what follows.
+        context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
+        context.setPositions(molecule.positions / units.NANOMETRE)
+        return context.getState(getEnergy=True, getForces=True)
     except Exception as error:  # OpenMM raises bare exceptions.
         raise InputError(f"{xml_path}: OpenMM cannot apply it to {molecule.name}: {error}") from error
-    _remove_empty_forces(system)
-    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
-    context.setPositions(molecule.positions / units.NANOMETRE)
-    return context.getState(getEnergy=True, getForces=True)
 
 
 def _remove_empty_forces(system: openmm.System) -> None:

@@ -112,7 +112,7 @@ def trial(state: State, bounds: Bounds) -> Float[Array, " free"]:
     Damping holds each variable by its own curvature, and by its prior width, lest those that the data hardly know go
     far while the cost is not yet what its model says.
     """
-    model, (lower, upper) = state.quadratic, bounds
+    model, (lower, upper) = state.quadratic, (jnp.asarray(bound) for bound in bounds)
     damped = model.normal + jnp.diag(state.damping * (jnp.diagonal(model.normal) + _OF_WIDTH))
     move = bounded_minimum(model.gradient, damped, lower - state.at, upper - state.at)
     return jnp.clip(state.at + move, lower, upper)
@@ -121,7 +121,7 @@ def trial(state: State, bounds: Bounds) -> Float[Array, " free"]:
 def step(
     state: State, there: Float[Array, " free"], new: Quadratic, seen: PyTree, bounds: Bounds, solver: LevenbergMarquardt
 ) -> State:
-    """Return the state after a trial: at the place it led to, where this is the cost and `seen` was observed, or not."""
+    """Return the state after a trial: where it led, with this cost and what was `seen` there, or as it was."""
     model, move = state.quadratic, there - state.at
     promised = -(model.gradient @ move + 0.5 * move @ model.normal @ move)
     gain = (model.cost - new.cost) / jnp.maximum(promised, _TINY)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from forgefield.fit.cost import Modes, Problem, Quadratic, quadratic
@@ -84,7 +83,12 @@ def _at_relaxed(problem: Problem, trials, found: Quadratic, seen: Seen, position
 @compiled
 def _stepped(problem: Problem, form: Gram | None, tried, solver: LevenbergMarquardt) -> State:
     """Return the state of each start after its trial."""
-    return _map_starts(problem, form, lambda given: step(*given, problem.bounds, solver), tried)
+
+    def one(given):
+        state, there, found, seen = given
+        return step(state, there, found, seen, problem.bounds, solver)
+
+    return _map_starts(problem, form, one, tried)
 
 
 def _map_starts(problem: Problem, form: Gram | None, one: Callable, given):

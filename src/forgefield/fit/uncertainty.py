@@ -13,6 +13,7 @@ from forgefield.fit.relaxed_targets import AtomPositions, RelaxedEnergies
 from forgefield.fit.targets import AbstractTarget, Energies, OffDiagonal
 from forgefield.fit.training import TrainingSet
 from forgefield.models.compiled import compiled
+from forgefield.properties.modes import rigid_motions
 
 _UNDETERMINED = 1e-7
 """A direction whose singular value is below this fraction of the largest changes nothing that is measured."""
@@ -157,14 +158,22 @@ def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -
     """Return how many independent values the targets hold.
 
     Off-diagonal elements count none, relative energies one less than the molecules of a group, charges one less
-    than the atoms of a molecule, whose sum is given, and positions six less than the coordinates of a molecule.
+    than the atoms of a molecule, whose sum is given, and positions as many less than the coordinates of a molecule as
+    superposition takes: six, five of a linear one.
     """
     total = sum(int(np.sum(counts)) for counts in _counts(tuple(t for t in targets if not _is_off_diagonal(t)), data))
     compared = np.asarray(data.relaxation.wanted) & (np.asarray(data.weight) > 0.0)
-    total -= sum(6 * int(compared.sum()) for t in targets if isinstance(t, AtomPositions))
+    at_positions = [m for t in targets if isinstance(t, AtomPositions) for m in np.flatnonzero(compared).tolist()]
+    total -= sum(_n_rigid(data, m) for m in at_positions)
     charged = np.asarray(data.has_charges) & (np.asarray(data.weight) > 0.0)
     total -= sum(int(charged.sum()) for t in targets if isinstance(t, Charges))
     return total - sum(_groups(t, data) for t in targets if isinstance(t, Energies | RelaxedEnergies))
+
+
+def _n_rigid(data: TrainingSet, m: int) -> int:
+    """Return how many translations and rotations a molecule has."""
+    positions = np.asarray(data.positions)[np.asarray(data.topology.molecule) == m]
+    return rigid_motions(positions, np.ones(len(positions))).shape[1]
 
 
 def _is_off_diagonal(target: AbstractTarget) -> bool:

@@ -16,6 +16,12 @@ from forgefield.molecules.molecule import AtomicCharges
 _HEADER = re.compile(r"^([A-Z].{39})   ([IRCHL])   ([ N])")
 _STATIONARY_ORDER = {"FOpt": 0, "POpt": 0, "FTS": 1}
 """By the kind of job on the second line."""
+_COMPUTED = {
+    "freq": ("Cartesian Force Constants",),
+    "force": ("Cartesian Gradient", "Cartesian Forces"),
+    "sp": ("Total Energy", "SCF Energy"),
+}
+"""What the file of a kind of job must hold one of."""
 _CHARGES = {
     "ESP Charges": "esp",
     "Mulliken Charges": "mulliken",
@@ -42,10 +48,7 @@ def read_fchk(path: Path) -> Part:
     """
     lines = read_text(path).splitlines()
     entries = _entries(lines)
-    if len(lines) < 3 or "Atomic numbers" not in entries or "Current cartesian coordinates" not in entries:
-        raise InputError(
-            f"{path}: no `Atomic numbers` and `Current cartesian coordinates`; is it a formatted checkpoint?"
-        )
+    _check_whole(path, lines, entries)
     species = integers(path, *_rows(path, lines, entries["Atomic numbers"]), "atomic numbers")
     positions = _array(path, lines, entries, "Current cartesian coordinates")
     gradient = _array(path, lines, entries, "Cartesian Gradient")
@@ -76,6 +79,20 @@ def read_fchk(path: Path) -> Part:
             if (values := _array(path, lines, entries, head)) is not None
         ),
     )
+
+
+def _check_whole(path: Path, lines: list[str], entries: dict[str, _Entry]) -> None:
+    """Raise InputError that names what is missing of the geometry, and of what the kind of job has computed."""
+    needed = [("Atomic numbers",), ("Current cartesian coordinates",)]
+    if len(lines) < 3 or not entries:
+        raise InputError(f"{path}: no `Atomic numbers` and no other entry; is it a formatted checkpoint?")
+    needed += [_COMPUTED.get(lines[1][:10].strip().lower(), _COMPUTED["sp"])]
+    missing = [" or ".join(f"`{head}`" for head in heads) for heads in needed if not entries.keys() & {*heads}]
+    if missing:
+        raise InputError(
+            f"{path}: holds no {' and no '.join(missing)}; its last entry is `{[*entries][-1]}` on line "
+            f"{[*entries.values()][-1].line + 1}: is it a formatted checkpoint, and is it cut there?"
+        )
 
 
 def _entries(lines: list[str]) -> dict[str, _Entry]:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from forgefield.errors import InputError
+from forgefield.io.text import LARGEST
 
 EQUATIONS = {
     "STR": 3, "BND": 3, "TOR": 1, "IMP": 1, "S-B": 1, "B-B": 1, "T-S": 1, "VDW": 3, "ELE": 1, "HBD": 1,
@@ -11,7 +12,7 @@ EQUATIONS = {
 """The conversion factors that an MM3* file must state, and the equation of each that is implemented."""
 ONE_FOUR = "V14"
 _OTHER = ("FIX", "BCI", "FCH", "SOL", "WAT")
-_LINE = re.compile(r" 0\s+(?P<name>\S+)\s+(?P<number>\d+)\s*(?P<rest>.*)$")
+_LINE = re.compile(r" 0\s+(?P<name>\S+)\s+(?P<number>\d{1,9})\s*(?P<rest>.*)$")
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(\s|$)")
 
 
@@ -53,6 +54,7 @@ def header_line(header: Header, line: str) -> None:
     if EQUATIONS.get(name, number) != number:
         raise InputError(f"{name} asks for equation {number}; MM3* files use {EQUATIONS[name]}")
     factor = _NUMBER.match(rest)
-    if factor is None or (name in EQUATIONS and float(factor[1]) == 0.0):
+    value = float(factor[1]) if factor else -1.0
+    if not 0.0 <= value < LARGEST or (name in EQUATIONS and value == 0.0):
         raise InputError(f"{name} has no positive factor")
-    header.factors[name] = float(factor[1])
+    header.factors[name] = value

@@ -1,7 +1,7 @@
 """Force fields in files of any format, ready to be laid over molecules."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,12 +156,11 @@ def _by_environment(molecule: Molecule, meanings: dict[str, str], path: Path) ->
     )
 
 
-def _connected(molecule: Molecule) -> list[Molecule]:
-    """Return a molecule with its bonds or, where it has none, with those perceived, without and with partial ones."""
+def _connected(molecule: Molecule) -> Iterator[Molecule]:
+    """Yield a molecule with its bonds or, where it has none, with those perceived, without and with partial ones."""
     if len(molecule.bonds):
-        return [molecule]
-    found = []
+        yield molecule
+        return
     for perceive in (perceive_bonds, perceive_transition_state_bonds):
         bonds, orders = perceive(molecule.species, molecule.positions)
-        found.append(replace(molecule, bonds=bonds, orders=orders))
-    return found
+        yield replace(molecule, bonds=bonds, orders=orders)

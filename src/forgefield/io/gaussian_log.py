@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.gaussian_charges import printed_charges
-from forgefield.io.gaussian_text import CHARGE_RECORD, SCF_ENERGY, Archive, archive_of, charge_of, printed_structure
+from forgefield.io.gaussian_text import CHARGE_RECORD, Archive, archive_of, charge_of, printed_structure, scf_energy
 from forgefield.io.parts import Part, hessian_from_triangle
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import MASSES, atomic_number
@@ -23,6 +23,7 @@ _STEP_TRACE = re.compile(
 _FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
 _MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
 _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
+_PROJECTED = re.compile(r"\bFREQ\w*=?\(?[^)\s]*\bPROJ", re.IGNORECASE)
 _ATOM = re.compile(r"^([A-Za-z]{1,2})(?![A-Za-z])")
 _CORRELATED = ("MP2", "MP3", "MP4D", "MP4DQ", "MP4SDQ", "MP4SDTQ", "CISD", "QCISD", "QCISD(T)", "CCSD", "CCSD(T)")
 """Names under which an archive holds energies beyond SCF."""
@@ -63,10 +64,11 @@ def read_gaussian_log(path: Path) -> Part:
         masses=_masses(path, step.text, species),
         level=step.archive.level if step.archive else "",
         program="Gaussian",
-        stationary_order=_stationary_order(steps),
+        stationary_order=_stationary_order(path, steps),
         charge=charge,
         multiplicity=multiplicity,
         name=path.stem,
+        n_projected=int(step.archive is not None and _PROJECTED.search(step.archive.fields[1]) is not None),
         charges=printed_charges(path, step.text, len(species)),
     )
 
@@ -158,8 +160,7 @@ def _energy(path: Path, step: _Step) -> float | None:
                 "give the formatted checkpoint, whose total energy is that of the method"
             )
         return float(floats(path, None, [archived[method]], f"{method} energy")[0]) * units.HARTREE
-    printed = SCF_ENERGY.findall(step.text)
-    return float(floats(path, None, [printed[-1]], "SCF energy")[0]) * units.HARTREE if printed else None
+    return scf_energy(path, step.text)
 
 
 def _frequencies(path: Path, text: str) -> Float[np.ndarray, " modes"] | None:
@@ -183,11 +184,11 @@ def _masses(path: Path, text: str, species: Int[np.ndarray, " atoms"]) -> Float[
     return np.where(np.abs(printed - usual) < 1e-5, usual, printed)
 
 
-def _stationary_order(steps: Sequence[_Step]) -> int | None:
+def _stationary_order(path: Path, steps: Sequence[_Step]) -> int | None:
     """Return what the last optimisation of the file looked for."""
     for step in reversed(steps):
         kind = step.archive.kind if step.archive else ""
         if kind in ("FOpt", "POpt", "FTS"):
             saddle = _SADDLE.search(step.text)
-            return int(saddle[1]) if saddle else int(kind == "FTS")
+            return integer(path, None, saddle[1], "the order of the saddle point") if saddle else int(kind == "FTS")
     return None

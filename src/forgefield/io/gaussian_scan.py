@@ -10,7 +10,14 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.gaussian_text import INPUT_ORIENTATION, SCF_ENERGY, archive_of, charge_of, printed_structure
+from forgefield.io.gaussian_text import (
+    INPUT_ORIENTATION,
+    archive_of,
+    charge_of,
+    printed_structure,
+    ruled_rows,
+    scf_energy,
+)
 from forgefield.io.held import held
 from forgefield.io.offenders import listed
 from forgefield.io.parts import Part
@@ -27,7 +34,7 @@ _COMPLETED = re.compile(r"-- Stationary point found\.")
 _STOPPED = re.compile(r"-- Number of steps exceeded|-- Non-Optimized Parameters|Error termination")
 _POINTS = re.compile(r"Number of optimizations in scan= *(\d+)")
 _CORRELATED = re.compile(r"\b(?:EUMP2|EU?MP4\w*|E\(CORR\)|CCSD\(T\)|E2\(\w+\)) *=")
-_FORCES = re.compile(r"Forces \(Hartrees/Bohr\)\n.*\n *-+\n((?: *\d+ +-?\d+ .*\n)+) *-")
+_FORCES = re.compile(r"^.*Forces \(Hartrees/Bohr\)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -109,14 +116,19 @@ def _coordinates(path: Path, text: str) -> list[_Coordinate]:
         )
     steps = {}
     for match in _STEPS.finditer(text[: first.start() if first else 0]):
-        chain = tuple(int(word) - 1 for word in match[1].split())
-        steps[chain] = steps[chain[::-1]] = float(match[3])
+        chain = _chain(path, match[1].split())
+        steps[chain] = steps[chain[::-1]] = float(floats(path, None, [match[3]], "the step of the scan")[0])
     found = []
     for row in rows:
-        chain = tuple(int(word) - 1 for word in row[2].split(","))
+        chain = _chain(path, row[2].split(","))
         start = float(floats(path, None, [row[3]], f"D({row[2]})")[0])
         found.append(_Coordinate(chain, start, steps.get(chain), row[4] == "Scan"))
     return found
+
+
+def _chain(path: Path, words: Sequence[str]) -> tuple[int, ...]:
+    """Return the 0-based atoms of a coordinate."""
+    return tuple(integer(path, None, word, "an atom of a coordinate") - 1 for word in words)
 
 
 def _frame(path: Path, number: int, text: str, coordinates: Sequence[_Coordinate]) -> dict:
@@ -127,8 +139,8 @@ def _frame(path: Path, number: int, text: str, coordinates: Sequence[_Coordinate
             "give the frames with their energies as an extended xyz file"
         )
     species, positions = printed_structure(path, text)
-    energies = SCF_ENERGY.findall(text)
-    if not energies:
+    energy = scf_energy(path, text)
+    if energy is None:
         raise InputError(f"{path}: point {number} of the scan has no SCF energy; is the file cut?")
     quads = [one.atoms for one in coordinates]
     frame = f"{path}: point {number} of the scan"
@@ -138,7 +150,7 @@ def _frame(path: Path, number: int, text: str, coordinates: Sequence[_Coordinate
         "source": str(path),
         "species": species,
         "positions": positions,
-        "energy": float(floats(path, None, [energies[-1]], "SCF energy")[0]) * units.HARTREE,
+        "energy": energy,
         "gradient": _gradient(path, text, len(species)),
         "constraints": held(frame, species, positions, quads, stated),
         "name": f"{path.stem}-{number}",
@@ -150,7 +162,8 @@ def _gradient(path: Path, text: str, n_atoms: int) -> Float[np.ndarray, "atoms 3
     frames, tables = list(INPUT_ORIENTATION.finditer(text)), list(_FORCES.finditer(text))
     if not frames or not tables or tables[-1].start() < frames[-1].start():
         return None
-    rows = floats(path, None, tables[-1][1].splitlines(), "forces")
-    if rows.size != 5 * n_atoms:
-        raise InputError(f"{path}: the last table of forces is damaged")
-    return -rows.reshape(n_atoms, 5)[:, 2:] * units.HARTREE_PER_BOHR
+    rows = ruled_rows(path, text[tables[-1].end() :], 1, "forces")
+    numbers = floats(path, None, rows, "forces")
+    if len(rows) != n_atoms or numbers.size != 5 * n_atoms:
+        raise InputError(f"{path}: the last table of forces is damaged: {len(rows)} rows for {n_atoms} atoms")
+    return -numbers.reshape(n_atoms, 5)[:, 2:] * units.HARTREE_PER_BOHR

@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.text import floats, integer
+from forgefield.io.text import floats, integer, integers
 
 _ARCHIVE = re.compile(r"^ 1([\\|])1\1.*?\1\s*\1\s*@", re.MULTILINE | re.DOTALL)
 _CHARGE = re.compile(r"Charge =\s*(\S+) Multiplicity =\s*(\S+)")
 CHARGE_RECORD = re.compile(r"^(-?\d+),(\d+)\\")
-SCF_ENERGY = re.compile(r"SCF Done:\s+E\([^)]*\)\s*=\s*(\S+)")
-INPUT_ORIENTATION = re.compile(
-    r"(?:Input|Z-Matrix) orientation: *\n *-+\n.*\n.*\n *-+\n((?: *\d+ +-?\d+ .*\n)+) *-", re.IGNORECASE
-)
-_STANDARD = re.compile(INPUT_ORIENTATION.pattern.replace("Input|Z-Matrix", "Standard"), re.IGNORECASE)
+_SCF_ENERGY = re.compile(r"SCF Done:\s+E\([^)]*\)\s*=\s*(\S+)")
+_SCF_DONE = re.compile(r"^.*SCF Done:.*$", re.MULTILINE)
+INPUT_ORIENTATION = re.compile(r"^ *(?:Input|Z-Matrix) orientation: *$", re.IGNORECASE | re.MULTILINE)
+_STANDARD = re.compile(r"^ *Standard orientation: *$", re.IGNORECASE | re.MULTILINE)
+_RULE = re.compile(r" *-{5,} *")
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,45 @@ def archive_of(text: str) -> Archive | None:
 
 
 def printed_structure(path: Path, text: str) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
-    """Return atomic numbers and positions [Å] of the last table: in the input orientation where there is one."""
-    tables = INPUT_ORIENTATION.findall(text) or _STANDARD.findall(text)
-    if not tables:
+    """Return atomic numbers and positions [Å] of the last table: in the input orientation where there is one.
+
+    Raises InputError where there is no table, or the last one is damaged.
+    """
+    heads = list(INPUT_ORIENTATION.finditer(text)) or list(_STANDARD.finditer(text))
+    if not heads:
         raise InputError(f"{path}: a job step holds no geometry; is the file truncated?")
-    rows = floats(path, None, tables[-1].splitlines(), "coordinates")
-    n_atoms = len(tables[-1].splitlines())
-    if rows.size % n_atoms or rows.size // n_atoms not in (5, 6):
-        raise InputError(f"{path}: the last table of coordinates is damaged")
-    table = rows.reshape(n_atoms, -1)
-    return table[:, 1].astype(np.int64), table[:, -3:]
+    rows = ruled_rows(path, text[heads[-1].end() :], 2, "coordinates")
+    widths = {len(row.split()) for row in rows}
+    if widths not in ({5}, {6}):
+        raise InputError(f"{path}: the last table of coordinates is damaged: its rows are not all of 5 or 6 columns")
+    species = integers(path, None, [row.split()[1] for row in rows], "atomic numbers")
+    return species, floats(path, None, [" ".join(row.split()[-3:]) for row in rows], "coordinates").reshape(-1, 3)
+
+
+def ruled_rows(path: Path, text: str, n_rules: int, what: str) -> list[str]:
+    """Return the rows of the table that a text begins with: those behind `n_rules` ruled lines, up to the next.
+
+    Raises InputError where the table is cut off.
+    """
+    lines = text.splitlines()
+    rules = [-1]
+    while len(rules) <= n_rules + 1:
+        following = next((i for i in range(rules[-1] + 1, len(lines)) if _RULE.fullmatch(lines[i])), None)
+        if following is None:
+            raise InputError(f"{path}: the last table of {what} is damaged or cut off")
+        rules.append(following)
+    return lines[rules[-2] + 1 : rules[-1]]
+
+
+def scf_energy(path: Path, text: str) -> float | None:
+    """Return the last SCF energy [kcal/mol]; raises InputError where it cannot be read."""
+    rows = _SCF_DONE.findall(text)
+    if not rows:
+        return None
+    found = _SCF_ENERGY.search(rows[-1])
+    if found is None:
+        raise InputError(f"{path}: expected the SCF energy, found {rows[-1].strip()!r}")
+    return float(floats(path, None, [found[1]], "SCF energy")[0]) * units.HARTREE
 
 
 def charge_of(path: Path, text: str, archive: Archive | None) -> tuple[int | None, int | None]:

@@ -13,8 +13,8 @@ from forgefield.errors import InputError
 from forgefield.io.bend_bend import coupling_factors
 from forgefield.io.fld_columns import COMMENT, CONSTANTS, NONBONDED_QUALIFIER, SELECTION, column_scales
 from forgefield.io.generated import RowInteractions, elements, flat_types, require_held, rows_of, two_character_types
-from forgefield.io.text import write_text
-from forgefield.molecules.elements import MASSES
+from forgefield.io.outputs import write_text
+from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, TORSION_STRETCH
@@ -259,7 +259,7 @@ def _atom_types(assignment: Assignment, molecules: list[Molecule], names: dict[s
         described = assignment.descriptions.get(of_atom, "")
         lines += [
             f"#&{of_atom}: {described}",
-            f"{number} {z:7d} {MASSES[z]:10.5f} {name:>6}    20     1.70      T      F      !  2.2       T       !"
+            f"{number} {z:7d} {WEIGHTS[z]:10.5f} {name:>6}    20     1.70      T      F      !  2.2       T       !"
             f"     !         !      !    0  NCA {valences[of_atom]:7d}   !",
         ]
     return lines

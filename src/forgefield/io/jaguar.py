@@ -50,7 +50,7 @@ def read_jaguar_input(path: Path) -> Part:
         program="Jaguar",
         stationary_order=_STATIONARY_ORDER.get(keywords.get("igeopt", "")),
         charge=integer(path, None, keywords.get("molchg", "0"), "molchg"),
-        multiplicity=integer(path, None, keywords.get("multip", "1"), "multip"),
+        multiplicity=integer(path, None, keywords["multip"], "multip") if "multip" in keywords else None,
         name=path.stem,
     )
 
@@ -153,14 +153,12 @@ def read_jaguar_output(path: Path) -> Part:
     if frequencies is None and keywords.get("ifreq", "0") != "0":
         raise InputError(f"{path}: the job asked for frequencies (ifreq), but none are there; is the file truncated?")
     species, positions = _printed_geometry(path, lines)
-    energies = _ENERGY.findall(text)
-    if not energies:
-        raise InputError(f"{path}: holds no SCF energy (SCFE)")
+    energy = _energy(path, lines)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=float(floats(path, None, [energies[-1]], "SCF energy")[0]) * units.HARTREE,
+        energy=energy,
         frequencies=frequencies,
         level=_level(keywords) if keywords else "",
         program="Jaguar",
@@ -170,6 +168,17 @@ def read_jaguar_output(path: Path) -> Part:
         name=path.stem,
         charges=_charges(path, lines, len(species)),
     )
+
+
+def _energy(path: Path, lines: list[str]) -> float:
+    """Return the last SCF energy [kcal/mol]."""
+    rows = [i for i, line in enumerate(lines) if "SCFE:" in line]
+    if not rows:
+        raise InputError(f"{path}: holds no SCF energy (SCFE)")
+    found = _ENERGY.search(lines[rows[-1]])
+    if found is None:
+        raise InputError(located(path, rows[-1] + 1, f"expected the SCF energy, found {lines[rows[-1]].strip()!r}"))
+    return float(floats(path, rows[-1] + 1, [found[1]], "SCF energy")[0]) * units.HARTREE
 
 
 def _charges(path: Path, lines: list[str], n_atoms: int) -> tuple[AtomicCharges, ...]:
@@ -222,15 +231,25 @@ def _frequencies(path: Path, lines: list[str]) -> Float[np.ndarray, " modes"] | 
 
 
 def _printed_geometry(path: Path, lines: list[str]) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+    """Return the last geometry, after checking that all that are printed have the same number of rows."""
     heads = [i for i, line in enumerate(lines) if _GEOMETRY.match(line)]
-    if not heads or len(lines) < heads[-1] + 4:
+    if not heads:
         raise InputError(f"{path}: holds no geometry; is the file truncated?")
-    start = heads[-1]
-    if lines[start + 1].strip() != "angstroms":
-        raise InputError(
-            located(path, start + 2, f"expected a geometry in angstroms, found {lines[start + 1].strip()!r}")
-        )
-    end = start + 3
-    while end < len(lines) and len(lines[end].split()) == 4:
-        end += 1
-    return _cartesians(path, [(i + 1, lines[i]) for i in range(start + 3, end)])
+    tables = [_rows(path, lines, head) for head in heads]
+    sizes = {len(table): head + 1 for head, table in zip(heads, tables, strict=True)}
+    if len(sizes) > 1:
+        counts = ", ".join(f"{n} atoms on line {line}" for n, line in sizes.items())
+        raise InputError(f"{path}: geometries of different sizes ({counts}); is the file damaged, or of several jobs?")
+    return _cartesians(path, tables[-1])
+
+
+def _rows(path: Path, lines: list[str], head: int) -> list[tuple[int, str]]:
+    """Return the rows of a geometry, which go on to the next blank line, with their 1-based numbers."""
+    unit = lines[head + 1].strip() if head + 1 < len(lines) else ""
+    if unit != "angstroms":
+        raise InputError(located(path, head + 2, f"expected a geometry in angstroms, found {unit!r}"))
+    first = head + 3
+    end = next((i for i in range(first, len(lines)) if not lines[i].strip()), None)
+    if end is None:
+        raise InputError(located(path, head + 1, "the file ends inside this geometry; it is truncated"))
+    return [(i + 1, lines[i]) for i in range(first, end)]

@@ -1,7 +1,5 @@
 """Reads structures with MacroModel's atom types and bond orders from Maestro files."""
 
-import gzip
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +11,8 @@ from forgefield.errors import InputError, located
 from forgefield.io.atom_types import AtomType, AtomTypes, find_atom_types
 from forgefield.io.mae_blocks import Block, Table, Value, read_blocks
 from forgefield.io.offenders import listed
-from forgefield.io.text import integer, read_text
+from forgefield.io.text import integer, read_compressed_text, read_text, real, whole
+from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
 
@@ -51,10 +50,7 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
 def _text(path: Path) -> str:
     if path.suffix not in _COMPRESSED or not path.is_file():
         return read_text(path)
-    try:
-        return gzip.decompress(path.read_bytes()).decode("utf-8", errors="replace")
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be decompressed ({error})") from None
+    return read_compressed_text(path)
 
 
 def _molecule(path: Path, block: Block, types: AtomTypes, name: str) -> Molecule:
@@ -62,19 +58,19 @@ def _molecule(path: Path, block: Block, types: AtomTypes, name: str) -> Molecule
     if atoms is None or not atoms.rows:
         raise InputError(located(path, block.line, "the structure has no atoms (no table m_atom with rows)"))
     _require(path, atoms, ("i_m_mmod_type", "r_m_x_coord", "r_m_y_coord", "r_m_z_coord"))
-    positions = np.array([_numbers(path, atoms, f"r_m_{axis}_coord", _real) for axis in "xyz"], dtype=np.float64).T
+    positions = np.array([_numbers(path, atoms, f"r_m_{axis}_coord", real) for axis in "xyz"], dtype=np.float64).T
     atom_types = _atom_types(path, atoms, types)
     bonds, orders = _bonds(path, block, len(atoms.rows))
-    formal = _formal_charges(path, atoms, atom_types)
+    formal, species = _formal_charges(path, atoms, atom_types), _species(path, atoms, atom_types)
     return Molecule(
         name=block.properties.get("s_m_title") or block.properties.get("s_m_entry_name") or name,
-        species=_species(path, atoms, atom_types),
+        species=species,
         positions=positions,
         bonds=bonds,
         orders=orders,
         types=tuple(t.name for t in atom_types),
         charge=int(formal.sum()),
-        multiplicity=_multiplicity(path, block),
+        multiplicity=_multiplicity(path, block, species, int(formal.sum())),
         formal_charges=formal,
         source=str(path),
     )
@@ -88,15 +84,8 @@ def _require(path: Path, table: Table, columns: tuple[str, ...]) -> None:
     raise InputError(located(path, table.line, f"table {table.name} has no column {', '.join(missing)}{advice}"))
 
 
-def _real(word: str) -> float:
-    number = float(word)
-    if not np.isfinite(number):
-        raise ValueError
-    return number
-
-
 def _whole(word: str) -> int:
-    number = int(word)
+    number = whole(word)
     if abs(number) >= _LARGEST:
         raise ValueError
     return number
@@ -174,13 +163,15 @@ def _formal_charges(path: Path, atoms: Table, types: list[AtomType]) -> Int[np.n
     )
 
 
-def _multiplicity(path: Path, block: Block) -> int:
+def _multiplicity(path: Path, block: Block, species: Int[np.ndarray, " atoms"], charge: int) -> int:
+    """Return the multiplicity that a structure states, else 1; raises InputError for one that it cannot have."""
     stated = block.properties.get("i_m_Spin_multiplicity")
     if stated is None:
         return 1
     multiplicity = integer(path, block.line, stated, "i_m_Spin_multiplicity")
-    if not 0 < multiplicity < _LARGEST:
-        raise InputError(located(path, block.line, f"i_m_Spin_multiplicity is {multiplicity}, expected 1, 2, ..."))
+    problem = electron_problem(species, charge, multiplicity)
+    if problem:
+        raise InputError(located(path, block.line, f"{problem} (i_m_Spin_multiplicity); state the formal charges"))
     return multiplicity
 
 

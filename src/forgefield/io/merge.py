@@ -8,7 +8,7 @@ import numpy as np
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.parts import Part, check_sizes, molecule
+from forgefield.io.parts import Part, check_electrons, check_number_of_frequencies, check_sizes, molecule
 from forgefield.io.superposition import rotated_hessian, same_structure
 from forgefield.molecules.molecule import AtomicCharges, Reference
 
@@ -38,6 +38,8 @@ def merged(parts: Sequence[Part]) -> Reference:
     aligned = [_aligned(part, anchor, parts) for part in parts]
     _check_agreement(aligned)
     first: dict[str, Any] = {name: _first(aligned, name) for name in (*_AGREEMENT, *_STATED)}
+    sources = ", ".join(part.source for part in parts)
+    check_electrons(sources, structure.species, first["charge"] or 0, first["multiplicity"])
     return Reference(
         species=structure.species,
         positions=structure.positions,
@@ -87,7 +89,9 @@ def _aligned(part: Part, anchor: Part, parts: Sequence[Part]) -> Part:
     if part is anchor:
         return part
     if part.positions is None:
-        check_sizes(part, molecule(anchor).n_atoms)
+        structure = molecule(anchor)
+        check_sizes(part, structure.n_atoms)
+        check_number_of_frequencies(part, structure.species, structure.positions)
         if part.hessian is not None or part.gradient is not None:
             _check_one_frame(part, anchor, parts)
         return part

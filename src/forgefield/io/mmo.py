@@ -40,7 +40,7 @@ _BEGINNINGS = {
     _CONNECTIONS: _CONNECTIONS,
 }
 """The text by which each part of a listing begins."""
-_COUNT = re.compile(r"\s(\d{1,9})\s+[A-Z][A-Za-z -]* interactions present")
+_COUNT = re.compile(r"\s(\d{1,9})\s+[A-Z][A-Za-z -]* interactions present", re.ASCII)
 _ROW = re.compile(r"\s+\d+\s+\d+\s")
 _TOTAL_ROW = re.compile(r"\s+([A-Z][A-Za-z -]*):\s+(\S+) kJ/mol")
 _ATOM = re.compile(r"\s?(\S{1,2})\s*\(\s*(\d+)\)\s+(\S+)\s+\S+\s+(\S+)\s+(\S+)\s+(\S+)\s")

@@ -21,7 +21,8 @@ def read_numpy_hessian(path: Path) -> Part:
     Raises InputError where the array is not a finite, symmetric matrix of 3N rows.
     """
     try:
-        hessian = np.load(path, allow_pickle=False)
+        # A mapped file must be as long as its header says, before any memory is taken.
+        hessian = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except Exception as error:  # A damaged header fails wherever the library's parser stumbles.

@@ -22,9 +22,9 @@ from forgefield.io.generated import (
     require_no_switched_torsions,
     rows_of,
 )
-from forgefield.io.text import write_text
+from forgefield.io.outputs import write_text
 from forgefield.models.compiled import compiled
-from forgefield.molecules.elements import MASSES, SYMBOLS
+from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import STRETCH_BEND, UREY_BRADLEY
@@ -140,7 +140,7 @@ def _atom_types(root: Element, assignment: Assignment, templates: list[_Template
         # Two hyphens would end an XML comment.
         parent.append(Comment(f" {of_atom}: {described.replace('--', '- -')} "))
         for own in (own for own, c in classes.items() if c == of_atom):
-            _add(parent, "Type", {"name": own, "class": of_atom, "element": SYMBOLS[z]}, mass=float(MASSES[z]))
+            _add(parent, "Type", {"name": own, "class": of_atom, "element": SYMBOLS[z]}, mass=float(WEIGHTS[z]))
 
 
 def _residues(root: Element, templates: list[_Template]) -> None:

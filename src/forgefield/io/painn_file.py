@@ -1,7 +1,6 @@
 """Files of PaiNN models: weights and a JSON description in one safetensors file."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from forgefield.errors import InputError
+from forgefield.io.outputs import write_bytes
 from forgefield.models.painn import Design, Painn, Size, painn
 from forgefield.models.radial import (
     AbstractBasis,
@@ -47,16 +47,16 @@ class Description(BaseModel):
 
     format: Literal["forgefield-painn-1"] = FORMAT
     elements: list[str]
-    features: int = Field(gt=0)
-    blocks: int = Field(gt=0)
+    features: int = Field(gt=0, le=2**16)
+    blocks: int = Field(gt=0, le=2**10)
     radial_basis: Literal["sine", "gaussian"]
-    radial_functions: int = Field(gt=1)
-    cutoff_angstrom: float = Field(gt=0)
+    radial_functions: int = Field(gt=1, le=2**16)
+    cutoff_angstrom: float = Field(gt=0, le=1e3)
     envelope: Literal["quintic", "cosine"]
     energy_unit: Literal["eV", "Hartree", "kcal/mol", "kJ/mol"]
     """Unit of the reference energies and, times `output_scale`, of the network's output."""
-    output_scale: float = 1.0
-    core_repulsion_cutoff_angstrom: float | None = None
+    output_scale: float = Field(default=1.0, allow_inf_nan=False)
+    core_repulsion_cutoff_angstrom: float | None = Field(default=None, gt=0, le=1e3)
     states: bool = False
     """Whether charge and unpaired electrons are embedded."""
     origin: dict[str, Any] = {}
@@ -83,12 +83,7 @@ def write_painn(path: Path, model: Painn, *, energy_unit: str = "eV", origin: di
     )
     tensors = {name: np.ascontiguousarray(array) for name, array in named_arrays(model)}
     tensors["references"] = np.asarray(model.references, np.float64) / unit
-    waiting = path.with_name(path.name + ".new")
-    with waiting.open("wb") as file:
-        file.write(save(tensors, metadata={"forgefield": description.model_dump_json()}))
-        file.flush()
-        os.fsync(file.fileno())
-    waiting.replace(path)
+    write_bytes(path, save(tensors, metadata={"forgefield": description.model_dump_json()}))
 
 
 def read_painn(path: Path) -> Painn:

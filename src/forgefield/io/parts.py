@@ -9,11 +9,14 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.text import LARGEST
+from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS
-from forgefield.molecules.molecule import AtomicCharges, Dihedral, Molecule
+from forgefield.molecules.molecule import FARTHEST, AtomicCharges, Dihedral, Molecule
 
-_LIGHTEST = 0.1
+_LIGHTEST, _HEAVIEST = 0.1, 1000.0
 """amu"""
+_LINEAR, _ALMOST_LINEAR = 1e-4, 0.03
+"""Widths of a molecule, as shares of its length, between which programs differ on whether it is linear."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,8 @@ class Part:
     orders: Float[np.ndarray, " bonds"] | None = None
     name: str = ""
     constraints: tuple[Dihedral, ...] = ()
+    n_projected: int = 0
+    """Vibrations that the job left out of its frequencies, such as the direction of a reaction path."""
     charges: tuple[AtomicCharges, ...] = ()
 
     def __post_init__(self) -> None:
@@ -61,17 +66,26 @@ class Part:
             # No atom can have lost more electrons than it had, nor gained as many.
             if not (np.abs(one.values) < len(SYMBOLS)).all():
                 raise InputError(f"{self.source}: {one.kind} charges: numbers of an impossible size, or not finite")
-        if self.masses is not None and not (self.masses >= _LIGHTEST).all():
-            raise InputError(f"{self.source}: masses must be {_LIGHTEST} amu or more; found {self.masses.min()}")
-        if self.multiplicity is not None and self.multiplicity < 1:
-            raise InputError(f"{self.source}: multiplicity {self.multiplicity} is not positive")
-        for what in ("positions", "energy", "gradient", "hessian", "frequencies", "masses"):
-            values = getattr(self, what)
-            # Written so that a NaN is caught too.
-            if values is not None and not (np.abs(values) < LARGEST).all():
-                raise InputError(
-                    f"{self.source}: {what}: numbers of an impossible size, or not finite; repair the file"
-                )
+        _check_numbers(self)
+        if self.species is not None and self.charge is not None:
+            check_electrons(self.source, self.species, self.charge, self.multiplicity)
+        if self.species is not None and self.frequencies is not None:
+            check_number_of_frequencies(self, self.species, self.positions)
+
+
+def _check_numbers(part: Part) -> None:
+    """Raise InputError where numbers are not finite, or too large or small for what they are."""
+    # Written, as what follows, so that a NaN is caught too.
+    if part.masses is not None and not ((part.masses >= _LIGHTEST) & (part.masses <= _HEAVIEST)).all():
+        found = f"found {part.masses.min()} to {part.masses.max()}"
+        raise InputError(f"{part.source}: masses must be {_LIGHTEST} to {_HEAVIEST:g} amu; {found}")
+    if part.multiplicity is not None and part.multiplicity < 1:
+        raise InputError(f"{part.source}: multiplicity {part.multiplicity} is not positive")
+    largest = dict.fromkeys(("energy", "gradient", "hessian", "frequencies"), LARGEST)
+    for what, limit in {"positions": FARTHEST, **largest}.items():
+        values = getattr(part, what)
+        if values is not None and not (np.abs(values) < limit).all():
+            raise InputError(f"{part.source}: {what}: numbers of an impossible size, or not finite; repair the file")
 
 
 def check_sizes(part: Part, n_atoms: int) -> None:
@@ -85,6 +99,42 @@ def check_sizes(part: Part, n_atoms: int) -> None:
     wrong += [f"{one.kind} charges of {len(one.values)} atoms" for one in part.charges if len(one.values) != n_atoms]
     if wrong:
         raise InputError(f"{part.source}: {n_atoms} atoms, but " + "; ".join(wrong))
+
+
+def check_electrons(source: str, species: Int[np.ndarray, " atoms"], charge: int, multiplicity: int | None) -> None:
+    """Raise InputError where atoms cannot have a charge, or the multiplicity that is stated with it."""
+    problem = electron_problem(species, charge, multiplicity)
+    if problem:
+        raise InputError(f"{source}: {problem}; state both as the job had them")
+
+
+def check_number_of_frequencies(
+    part: Part, species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"] | None
+) -> None:
+    """Raise InputError where a part has another number of frequencies than its atoms have vibrations, or coordinates.
+
+    A molecule that is almost linear may have been taken for a linear one or not; so may one without positions.
+    """
+    printed = part.frequencies
+    if printed is None:
+        return
+    n_atoms = len(species)
+    bent, straight = 3 * n_atoms - 6, 3 * n_atoms - 5
+    expected = {bent, straight} if n_atoms > 2 else {straight if n_atoms == 2 else 0}
+    if positions is not None and n_atoms > 2:
+        length, width, _ = np.linalg.svd(positions - positions.mean(axis=0), compute_uv=False)
+        if width >= _ALMOST_LINEAR * length:
+            expected = {bent}
+        elif width < _LINEAR * length:
+            expected = {straight}
+    # Some programs print translations and rotations along, as zeros or not.
+    if {len(printed), np.count_nonzero(printed)} & {*(n - part.n_projected for n in expected), 3 * n_atoms}:
+        return
+    wanted = " or ".join(map(str, sorted(expected)))
+    raise InputError(
+        f"{part.source}: {n_atoms} atoms have {wanted} vibrations, but there are {len(printed)} frequencies; is the "
+        "geometry or the list of frequencies cut?"
+    )
 
 
 def hessian_from_triangle(

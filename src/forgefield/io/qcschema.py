@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.outputs import write_text
 from forgefield.io.parts import Part
 from forgefield.io.qcschema_records import (
     ModelRecord,
@@ -17,6 +18,7 @@ from forgefield.io.qcschema_records import (
     Number,
     Numbers,
     Record,
+    Whole,
     flat,
     level_of,
     load_json,
@@ -25,7 +27,6 @@ from forgefield.io.qcschema_records import (
     structure,
     validated,
 )
-from forgefield.io.text import write_text
 from forgefield.molecules.molecule import AtomicCharges, Molecule, Reference
 
 
@@ -43,7 +44,7 @@ class _Extras(Record):
     """What this program keeps beside the standard fields."""
 
     frequencies_cm1: list[Number] | None = None
-    stationary_order: int | None = None
+    stationary_order: Whole | None = None
     level: str | None = None
     charges_e: dict[str, Numbers] | None = None
 

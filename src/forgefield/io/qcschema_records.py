@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.text import LARGEST, read_text
+from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import atomic_number
 from forgefield.molecules.molecule import Molecule, Reference, standard_masses
 
@@ -22,7 +23,15 @@ def flat(values: Any) -> Any:
     return values
 
 
-Number = Annotated[float, Field(gt=-LARGEST, lt=LARGEST, allow_inf_nan=False)]
+def _no_number(value: Any) -> Any:
+    """Refuse what would be taken for a number and is none: a truth value, or text."""
+    if isinstance(value, bool | str):
+        raise ValueError(f"{value!r} is not a number")
+    return value
+
+
+Number = Annotated[float, Field(gt=-LARGEST, lt=LARGEST, allow_inf_nan=False), BeforeValidator(_no_number)]
+Whole = Annotated[int, Field(gt=-(2**31), lt=2**31), BeforeValidator(_no_number)]
 Numbers = Annotated[list[Number], BeforeValidator(flat)]
 
 
@@ -42,11 +51,11 @@ class MoleculeRecord(Record):
     symbols: list[str]
     geometry: Numbers
     masses: list[Number] | None = None
-    mass_numbers: list[int] | None = None
+    mass_numbers: list[Whole] | None = None
     real: list[bool] | None = None
     molecular_charge: Number = 0.0
-    molecular_multiplicity: Number = 1.0
-    connectivity: list[tuple[int, int, Number]] | None = None
+    molecular_multiplicity: Number | None = None
+    connectivity: list[tuple[Whole, Whole, Number]] | None = None
     name: str | None = None
 
 
@@ -57,10 +66,14 @@ class ModelRecord(Record):
     basis: str | dict[str, Any] | None = None
 
 
+def _refused(word: str) -> Any:
+    raise ValueError(f"it holds {word} where a finite number is expected")
+
+
 def load_json(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds; raises InputError that names the line where it is none."""
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(read_text(path), parse_constant=_refused)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: is not JSON ({error.msg}); is the file truncated?") from None
     except (RecursionError, ValueError) as error:
@@ -85,8 +98,11 @@ def level_of(model: ModelRecord) -> str:
     return "/".join(word for word in (model.method, basis) if word)
 
 
-def structure(path: Path, molecule: MoleculeRecord) -> dict[str, Any]:
-    """Return the structure as the fields of a Part; raises InputError for ghosts and whatever makes no molecule."""
+def structure(path: Path | str, molecule: MoleculeRecord) -> dict[str, Any]:
+    """Return the structure as the fields of a Part, without its name where the record has none.
+
+    Raises InputError, headed by `path`, for ghosts and whatever makes no molecule.
+    """
     n_atoms = len(molecule.symbols)
     if len(molecule.geometry) != 3 * n_atoms or not n_atoms:
         raise InputError(f"{path}: {n_atoms} symbols, but {len(molecule.geometry)} coordinates")
@@ -94,7 +110,7 @@ def structure(path: Path, molecule: MoleculeRecord) -> dict[str, Any]:
     if ghosts:
         raise InputError(f"{path}: atom(s) {', '.join(map(str, ghosts))} are ghosts; give the molecule without them")
     charge, multiplicity = molecule.molecular_charge, molecule.molecular_multiplicity
-    if charge != round(charge) or multiplicity != round(multiplicity):
+    if charge != round(charge) or (multiplicity is not None and multiplicity != round(multiplicity)):
         raise InputError(f"{path}: charge {charge} and multiplicity {multiplicity} must be whole numbers")
     species = np.array([_species(path, word) for word in molecule.symbols])
     bonds = molecule.connectivity or []
@@ -106,21 +122,21 @@ def structure(path: Path, molecule: MoleculeRecord) -> dict[str, Any]:
         "positions": np.array(molecule.geometry).reshape(-1, 3) * units.BOHR,
         "masses": _masses(path, molecule, species),
         "charge": round(charge),
-        "multiplicity": round(multiplicity),
+        "multiplicity": None if multiplicity is None else round(multiplicity),
         "bonds": np.array([[a, b] for a, b, _ in bonds], dtype=np.int64) if bonds else None,
         "orders": np.array([order for _, _, order in bonds]) if bonds else None,
-        "name": molecule.name or path.stem,
+        "name": molecule.name or "",
     }
 
 
-def _species(path: Path, word: str) -> int:
+def _species(path: Path | str, word: str) -> int:
     try:
         return atomic_number(word)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def _masses(path: Path, molecule: MoleculeRecord, species: np.ndarray) -> Float[np.ndarray, " atoms"] | None:
+def _masses(path: Path | str, molecule: MoleculeRecord, species: np.ndarray) -> Float[np.ndarray, " atoms"] | None:
     if molecule.masses is not None:
         return np.array(molecule.masses, dtype=np.float64)
     usual = np.rint(standard_masses(species))
@@ -148,11 +164,13 @@ def molecule_record(molecule: Molecule, reference: Reference) -> dict[str, Any]:
         "symbols": list(molecule.symbols),
         "geometry": multiples(reference.positions, units.BOHR),
         "molecular_charge": float(reference.charge),
-        "molecular_multiplicity": reference.multiplicity,
         # A reader must not move the atoms: gradient and Hessian are in this frame.
         "fix_com": True,
         "fix_orientation": True,
     }
+    # Where no file states it, it is one by default, which an odd number of electrons cannot have.
+    if not electron_problem(reference.species, reference.charge, reference.multiplicity):
+        record["molecular_multiplicity"] = reference.multiplicity
     if reference.masses is not None:
         record["masses"] = multiples(reference.masses, 1.0)
     if bonds:

@@ -10,6 +10,7 @@ A safetensors file of the same names is read as well.
 """
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from forgefield.molecules.elements import atomic_number
 Tensors = Mapping[str, np.ndarray]
 
 _BASIS = "representation.radial_basis"
+_MOST_PACKED, _ALWAYS_UNPACKED = 20, 2**24
+"""How many times its own size, and how many bytes at least, an archive may unpack to."""
 
 
 def import_painn(
@@ -66,11 +69,20 @@ def import_painn(
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         if path.suffix == ".npz":
+            _check_size(path)
             with np.load(path, allow_pickle=False) as file:
                 return dict(file)
         return load_file(path)
-    except (OSError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, SafetensorError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: the tensors cannot be read ({error}); give a .npz or .safetensors file") from error
+
+
+def _check_size(path: Path) -> None:
+    """Raise InputError for an archive that unpacks to far more than weights do, which hardly shrink when packed."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > max(_MOST_PACKED * path.stat().st_size, _ALWAYS_UNPACKED):
+        raise InputError(f"{path}: unpacks to {size / 2**20:.0f} MiB, as no file of weights does")
 
 
 def _basis(tensors: Tensors, cutoff: float, path: Path) -> AbstractBasis:

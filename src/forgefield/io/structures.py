@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from forgefield.errors import InputError
 from forgefield.io.atom_types import AtomTypes
 from forgefield.io.fchk import read_fchk
@@ -11,7 +14,7 @@ from forgefield.io.gaussian_scan import read_gaussian_scan
 from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.mae import read_mae
 from forgefield.io.mol2 import read_mol2
-from forgefield.io.parts import molecule
+from forgefield.io.parts import Part, check_electrons, molecule
 from forgefield.io.qcschema import read_qcschema
 from forgefield.io.torsion_drive import read_torsion_drive
 from forgefield.io.xyz import read_xyz
@@ -36,11 +39,29 @@ def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[
     """
     kind = format_of(path)
     if kind in _FRAMES:
-        return [molecule(part) for part in _FRAMES[kind](path)]
+        return [_structure(part) for part in _FRAMES[kind](path)]
     if kind == Format.MAESTRO:
         return read_mae(path, atom_types=atom_types)
     if kind == Format.MOL2:
         return read_mol2(path)
     if kind not in _ONE_STRUCTURE:
         raise InputError(f"{path}: a file in {kind} format holds no geometry")
-    return [molecule(_ONE_STRUCTURE[kind](path))]
+    return [_structure(_ONE_STRUCTURE[kind](path))]
+
+
+def stated_masses(path: Path) -> Float[np.ndarray, " atoms"] | None:
+    """Return the masses [amu] that a file of one structure states; None where it, or its format, states none.
+
+    Raises InputError where the file cannot be read.
+    """
+    kind = format_of(path)
+    if kind in _FRAMES:
+        return _FRAMES[kind](path)[0].masses
+    return _ONE_STRUCTURE[kind](path).masses if kind in _ONE_STRUCTURE else None
+
+
+def _structure(part: Part) -> Molecule:
+    """Return what a file holds, after checking that a multiplicity which it states fits the charge."""
+    found = molecule(part)
+    check_electrons(part.source, found.species, found.charge, part.multiplicity)
+    return found

@@ -1,7 +1,8 @@
 """Text of files and the numbers in it, with errors that name the file and the line."""
 
-import os
+import gzip
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from forgefield.io.offenders import listed
 
 LARGEST = 1e12
 """No quantity of a molecule is as large as this in any unit; a damaged exponent is."""
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,4}|[+-]\d{3})?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+MOST_UNPACKED = 64 * 2**20
+"""Bytes of text that a compressed file may hold."""
+_MOST_PACKED = 100
+"""How many times its own size a compressed file may unpack to; text of molecules shrinks to a fifth or a tenth."""
+_ALWAYS_UNPACKED = _PIECE = 2**20
+"""Bytes"""
 _FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
 """Fortran writes 1.0D-05, and 1.0-100 where the exponent has three digits."""
 
@@ -25,6 +34,35 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return _sound(path, text)
+
+
+def read_compressed_text(path: Path) -> str:
+    """Return the text of a gzip file, which is unpacked piece by piece.
+
+    Raises InputError as `read_text` does, and where it unpacks to more than 64 MiB, or to more than a hundred times its
+    own size and 1 MiB.
+    """
+    pieces, size = [], 0
+    try:
+        allowed = min(MOST_UNPACKED, max(_ALWAYS_UNPACKED, _MOST_PACKED * path.stat().st_size))
+        with gzip.open(path) as file:
+            while piece := file.read(_PIECE):
+                size += len(piece)
+                if size > allowed:
+                    raise InputError(
+                        f"{path}: unpacks to more than {allowed / 2**20:.3g} MiB, as no such file of molecules does; "
+                        "if it is one, unpack or split it"
+                    )
+                pieces.append(piece)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be decompressed ({error})") from None
+    return _sound(path, b"".join(pieces).decode("utf-8", errors="replace"))
+
+
+def _sound(path: Path, text: str) -> str:
     if not text.strip():
         raise InputError(f"{path}: the file is empty")
     if "\0" in text:
@@ -32,34 +70,21 @@ def read_text(path: Path) -> str:
     return text
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name beside it and rename it, so that no reader ever sees half a file.
-
-    Raises InputError where it cannot be written; what was there before then stays.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def floats(path: Path | str, line: int | None, rows: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:
     """Return the numbers of consecutive rows of text, the first of which is the 1-based `line` of the file.
 
     Raises InputError that quotes each word that is no finite number below 1e12, such as `****` of an overflowed field.
     """
-    words = " ".join(rows).split()
-    try:
-        numbers = np.array(words, dtype=np.float64)
-    except ValueError:
-        numbers = np.full(1, np.nan)
-    # Written so that a NaN fails too.
-    if (np.abs(numbers) < LARGEST).all():
-        return numbers
+    text = " ".join(rows)
+    # Python would take digits of any script, and underscores between them.
+    if text.isascii() and "_" not in text:
+        try:
+            numbers = np.array(text.split(), dtype=np.float64)
+        except ValueError:
+            numbers = np.full(1, np.nan)
+        # Written so that a NaN fails too.
+        if (np.abs(numbers) < LARGEST).all():
+            return numbers
     return _floats_word_by_word(path, line, rows, what)
 
 
@@ -80,16 +105,28 @@ def _floats_word_by_word(
 
 
 def _float(word: str) -> float:
-    try:
-        return float(_FORTRAN_EXPONENT.sub("E", word))
-    except ValueError:
-        return float("nan")
+    return float(_FORTRAN_EXPONENT.sub("E", word)) if _NUMBER.fullmatch(word) else float("nan")
+
+
+def real(word: str) -> float:
+    """Return one number as files state them; raises ValueError where it is none, not finite, or 1e12 or beyond."""
+    number = _float(word)
+    if not abs(number) < LARGEST:
+        raise ValueError(f"{word!r} is not a finite number of a sane size")
+    return number
+
+
+def whole(word: str) -> int:
+    """Return one integer as files state them, of up to 18 digits; raises ValueError where it is none."""
+    if not _INTEGER.fullmatch(word):
+        raise ValueError(f"{word!r} is not an integer")
+    return int(word)
 
 
 def integer(path: Path | str, line: int | None, word: str, what: str) -> int:
     """Return one integer; raises InputError that quotes what stands there instead."""
     try:
-        return int(word)
+        return whole(word)
     except ValueError:
         raise InputError(located(path, line, f"{what} is {word!r}, expected an integer")) from None
 

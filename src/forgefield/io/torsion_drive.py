@@ -20,6 +20,7 @@ from jaxtyping import Float
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.held import held
+from forgefield.io.outputs import write_text
 from forgefield.io.parts import Part
 from forgefield.io.qcschema_records import (
     ModelRecord,
@@ -27,6 +28,7 @@ from forgefield.io.qcschema_records import (
     Number,
     Numbers,
     Record,
+    Whole,
     flat,
     level_of,
     load_json,
@@ -35,7 +37,7 @@ from forgefield.io.qcschema_records import (
     structure,
     validated,
 )
-from forgefield.io.text import write_text
+from forgefield.io.text import floats
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.scan import Grid, wrapped
 
@@ -44,7 +46,7 @@ MARK = re.compile(
     r'"qcschema_torsion_drive_(?:output|result)"|"(?:record_type|procedure)"\s*:\s*"torsiondrive"|"final_energy_dict"'
 )
 """What tells a torsion drive from other JSON."""
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
 _KEYWORDS = (("keywords",), ("specification", "keywords"), ("input_data", "specification", "keywords"))
 _MODELS = (
     ("input_specification", "model"),
@@ -64,12 +66,12 @@ _DECIMALS = 10
 
 
 class _Keywords(Record):
-    dihedrals: list[tuple[int, int, int, int]]
+    dihedrals: list[tuple[Whole, Whole, Whole, Whole]]
 
 
 class _Held(Record):
     type: str
-    indices: list[int]
+    indices: list[Whole]
 
 
 class _Constraints(Record):
@@ -150,19 +152,19 @@ def read_unfinished(path: Path, molecule: Molecule, level: str, grid: Grid) -> l
 def _parts(path: Path, content: dict[str, Any]) -> Iterator[Part]:
     quads = validated(path, _Keywords, _walked(content, _KEYWORDS) or {}).dihedrals
     model = validated(path, ModelRecord, _walked(content, _MODELS) or {})
-    creator = (content.get("provenance") or {}).get("creator", "")
+    creator = (_walked(content, (("provenance",),)) or {}).get("creator", "")
     kept = _kept(path, content, quads)
     points = _points(path, content)
     angles = {key: _angles(path, key, len(quads)) for key in points}
     for key in sorted(points, key=angles.__getitem__):
         point = points[key]
         frame = f"{path}: grid point {key}"
-        laid = structure(path, point.molecule)
+        laid = structure(frame, point.molecule)
         where = (laid["species"], laid["positions"])
         yield Part(
             source=str(path),
             energy=None if point.energy is None else point.energy * units.HARTREE,
-            gradient=_gradient(path, point, len(laid["species"])),
+            gradient=_gradient(frame, point, len(laid["species"])),
             level=level_of(model),
             program=creator if isinstance(creator, str) else "",
             constraints=held(frame, *where, quads, angles[key]) + held(frame, *where, kept),
@@ -183,7 +185,7 @@ def _walked(content: dict[str, Any], ways: Sequence[Sequence[str]]) -> dict[str,
 
 def _angles(path: Path, key: str, n_dihedrals: int) -> list[float]:
     """Return the angles [degrees] of a grid point: "60", "[60, -120]", "60,-120" or "60 -120"."""
-    found = [float(word) for word in _NUMBER.findall(key)]
+    found = floats(path, None, _NUMBER.findall(key), f"grid point {key!r}").tolist()
     if len(found) != n_dihedrals:
         raise InputError(f"{path}: grid point {key!r} has {len(found)} angle(s), the scan {n_dihedrals} dihedral(s)")
     return found
@@ -203,7 +205,7 @@ def _kept(path: Path, content: dict[str, Any], quads: Sequence[Sequence[int]]) -
 
 def _points(path: Path, content: dict[str, Any]) -> dict[str, _Point]:
     finals = validated(path, _Finals, content)
-    energies = finals.final_energies or finals.final_energy_dict or _scan_energies(content)
+    energies = finals.final_energies or finals.final_energy_dict or _scan_energies(path, content)
     optimisations = _optimisations(path, content)
     molecules = dict(finals.final_molecules or {})
     for key, one in optimisations.items():
@@ -219,16 +221,17 @@ def _points(path: Path, content: dict[str, Any]) -> dict[str, _Point]:
         key: _Point(
             energy=energies.get(key, optimisations[key].energy if key in optimisations else None),
             molecule=molecule,
-            gradient=_last_gradient(path, optimisations.get(key), molecule),
+            gradient=_last_gradient(path, key, optimisations.get(key), molecule),
         )
         for key, molecule in molecules.items()
     }
 
 
-def _scan_energies(content: dict[str, Any]) -> dict[str, float]:
+def _scan_energies(path: Path, content: dict[str, Any]) -> dict[str, float]:
     named = content.get("scan_properties")
     found = named.items() if isinstance(named, dict) else ()
-    return {key: one["return_energy"] for key, one in found if isinstance(one, dict) and "return_energy" in one}
+    energies = {key: validated(path, _Ended, one).return_energy for key, one in found if isinstance(one, dict)}
+    return {key: energy for key, energy in energies.items() if energy is not None}
 
 
 def _optimisations(path: Path, content: dict[str, Any]) -> dict[str, _Optimisation]:
@@ -248,7 +251,7 @@ def _optimisations(path: Path, content: dict[str, Any]) -> dict[str, _Optimisati
     return found
 
 
-def _last_gradient(path: Path, found: _Optimisation | None, molecule: MoleculeRecord) -> list[float] | None:
+def _last_gradient(path: Path, key: str, found: _Optimisation | None, molecule: MoleculeRecord) -> list[float] | None:
     """Return the gradient of the last step of an optimisation, if it is that of the final geometry."""
     steps = None if found is None else found.trajectory or found.trajectory_results
     if not isinstance(steps, list) or not steps or not isinstance(steps[-1], dict):
@@ -257,15 +260,21 @@ def _last_gradient(path: Path, found: _Optimisation | None, molecule: MoleculeRe
     if step.get("driver", "gradient") != "gradient" or not isinstance(step.get("return_result"), list):
         return None
     last = validated(path, _Step, {**step, "return_result": flat(step["return_result"])})
+    n_last, n = len(last.molecule.geometry), len(molecule.geometry)
+    if n_last != n:
+        raise InputError(
+            f"{path}: grid point {key}: {n_last} coordinates in the last step of its optimisation, but {n} in its "
+            "final geometry; is the file damaged?"
+        )
     away = np.abs(np.subtract(last.molecule.geometry, molecule.geometry)).max(initial=0.0)
     return last.return_result if away <= _SAME_POSITIONS else None
 
 
-def _gradient(path: Path, point: _Point, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:
+def _gradient(frame: str, point: _Point, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:
     if point.gradient is None:
         return None
     if len(point.gradient) != 3 * n_atoms:
-        raise InputError(f"{path}: {n_atoms} atoms, but a gradient of {len(point.gradient)} numbers")
+        raise InputError(f"{frame}: {n_atoms} atoms, but a gradient of {len(point.gradient)} numbers")
     return np.array(point.gradient).reshape(-1, 3) * units.HARTREE_PER_BOHR
 
 
@@ -320,6 +329,7 @@ def _kind(molecule: Molecule, level: str, grid: Grid) -> dict[str, Any]:
             "symbols": list(molecule.symbols),
             "charge": molecule.charge,
             "multiplicity": molecule.multiplicity,
+            "start": np.round(molecule.positions, 6).tolist(),
             "grid": [[list(one.atoms), one.step, one.first, one.last] for one in grid.turned],
         }
     }

@@ -15,8 +15,11 @@ from jaxtyping import Int
 from forgefield import units
 from forgefield.errors import InputError, located
 from forgefield.io.held import held
+from forgefield.io.outputs import write_text
 from forgefield.io.parts import Part
-from forgefield.io.text import floats, integer, read_text, write_text
+from forgefield.io.text import floats, integer, read_text
+from forgefield.io.xyz_columns import check_columns, warn_of_keys
+from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS, atomic_number
 from forgefield.molecules.molecule import AtomicCharges, Dihedral, Reference
 
@@ -30,6 +33,9 @@ _ENERGIES = {
     "energy_kj_mol": units.KILOJOULE,
 }
 """Keys of an energy that is not in the eV of `energy`, and their units."""
+_NUMERIC = ("charge", "multiplicity", "energy", *_ENERGIES, _DIHEDRALS, _ANGLES, "dihedral", "dihedral_deg")
+_READ = (*_NUMERIC, "Properties", "pbc", "level", "charges_kind")
+"""Keys of an extended comment."""
 _STATED = re.compile(r"\b(charge|multiplicity)\s*=\s*\"?([^\s\",;]+)", re.IGNORECASE)
 
 
@@ -40,13 +46,18 @@ def read_xyz(path: Path) -> list[Part]:
     _kcal_mol, _kj_mol), and as a frame of a relaxed scan `dihedrals="1-2-3-4 2-3-4-5" dihedrals_deg="60 -120"`: the
     chains that were held, atoms counted from 1, and their angles, which may be left out.
     Columns of atomic charges [e] are `charges`, of the kind that the comment states as `charges_kind=esp`, or
-    `esp_charges:R:1` and the like. Raises InputError that names the line, or the frame and what is wrong with it.
+    `esp_charges:R:1` and the like. Columns of numbers that are not read, and keys that look like results and are not
+    read, give an InputWarning. Raises InputError that names the line, or the frame and what is wrong with it.
     """
     lines = read_text(path).splitlines()
     # Before the library sees it too: that would count through a damaged number of atoms, line by line.
     starts = _frame_starts(path, lines)
-    if any(_EXTENDED.search(lines[start + 1]) for start in starts):
+    comments = [lines[start + 1] for start in starts]
+    if any(_EXTENDED.search(comment) for comment in comments):
+        warn_of_keys(path, comments, _READ)
+        check_columns(path, lines, starts, _NUMERIC)
         return _read_extended(path, len(starts))
+    warn_of_keys(path, [_STATED.sub("", comment) for comment in comments], ("charge", "multiplicity", "Properties"))
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
 
 
@@ -62,7 +73,13 @@ def write_xyz(path: Path, references: Sequence[Reference]) -> None:
 
 
 def _atoms(reference: Reference) -> Atoms:
-    stated = {"charge": reference.charge, "multiplicity": reference.multiplicity, "level": reference.level}
+    possible = not electron_problem(reference.species, reference.charge, reference.multiplicity)
+    stated = {
+        "charge": reference.charge,
+        # Where no file states it, it is one by default, which an odd number of electrons cannot have.
+        "multiplicity": reference.multiplicity if possible else "",
+        "level": reference.level,
+    }
     info = {k: v for k, v in stated.items() if v != ""}
     if reference.constraints:
         info[_DIHEDRALS] = " ".join("-".join(str(a + 1) for a in d.atoms) for d in reference.constraints)
@@ -135,7 +152,8 @@ def _species(path: Path, start: int, words: list[str]) -> Int[np.ndarray, " atom
     species, wrong = [], []
     for i, word in enumerate(words):
         try:
-            species.append(int(word) if word.isdecimal() and int(word) < len(SYMBOLS) else atomic_number(word))
+            numbered = word.isascii() and word.isdecimal() and len(word) < 4 and int(word) < len(SYMBOLS)
+            species.append(int(word) if numbered else atomic_number(word))
         except InputError:
             wrong.append(f"{word!r} (line {start + 3 + i})")
     if wrong:

@@ -1,13 +1,15 @@
 """From the files that FIT.toml names to molecules, references and Hessians after their policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from warnings import catch_warnings, simplefilter, warn_explicit
 
 import numpy as np
 
 from forgefield.config import FitFile, MoleculesSection
-from forgefield.errors import ForgeFieldError, InputError
+from forgefield.errors import ForgeFieldError, InputError, InputWarning
 from forgefield.estimate.transition_state import NOISE, Policy, treat
 from forgefield.fit.training import Example
 from forgefield.io.atom_types import FILE_NAME, AtomTypes, read_atom_types
@@ -40,6 +42,8 @@ class Loaded:
     examples: tuple[Example, ...]
     warnings: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    files: tuple[Path, ...]
+    """All that were looked at, and the force field."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,14 @@ class _Files:
             for k in range(len(self.references[0]))
         ]
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file."""
+        return (*(self.structures or ()), *(path for column in self.references for path in column))
+
     def left_out(self, error: ForgeFieldError) -> Skipped:
         """Return the files as a structure that cannot be used."""
-        names = ", ".join(str(path) for path in (*(self.structures or ()), *(p for c in self.references for p in c)))
+        names = ", ".join(map(str, self.all))
         first = (self.structures or self.references[0])[0]
         return Skipped(first.stem, names, str(error))
 
@@ -79,21 +88,38 @@ def load(file: FitFile, folder: Path) -> Loaded:
     warnings: list[str] = []
     skipped: list[Skipped] = []
     types = atom_types(file, folder)
+    start = force_field_file(file, folder)
+    read_from = [] if start is None else [start, *((beside,) if (beside := start.parent / FILE_NAME).is_file() else ())]
     for section in file.molecules:
         files = _files(section, folder)
+        read_from += files.all
 
         def read(files: _Files, section: MoleculesSection = section) -> tuple[list[Example], list[str]]:
             return _read(section, files, types, file.forcefield.hessian_scale)
 
         unusable: list[Skipped] = []
-        if file.fit.on_error == "skip":
-            found, said, unusable = _usable(files, read)
-        else:
-            found, said = read(files)
+        with _noted(warnings):
+            if file.fit.on_error == "skip":
+                found, said, unusable = _usable(files, read)
+            else:
+                found, said = read(files)
         warnings += [*said, *_idle_bands(section, found)]
         examples += found
         skipped += unusable
-    return Loaded(tuple(_unambiguous(examples)), tuple(warnings), tuple(skipped))
+    return Loaded(tuple(_unambiguous(examples)), tuple(warnings), tuple(skipped), tuple(read_from))
+
+
+@contextmanager
+def _noted(warnings: list[str]) -> Iterator[None]:
+    """Add what readers warn of to a list, each sentence once, in the place of showing it."""
+    with catch_warnings(record=True) as raised:
+        simplefilter("always", InputWarning)
+        yield
+    for one in raised:
+        if not issubclass(one.category, InputWarning):
+            warn_explicit(one.message, one.category, one.filename, one.lineno)
+        elif str(one.message) not in warnings:
+            warnings.append(str(one.message))
 
 
 def _files(section: MoleculesSection, folder: Path) -> _Files:

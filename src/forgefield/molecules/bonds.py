@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from forgefield.molecules.elements import covalent_radii
@@ -45,7 +45,7 @@ def perceive_transition_state_bonds(
     relative = _relative_distances(species, positions)
     full = relative < tolerance
     np.fill_diagonal(full, val=False)
-    share_neighbour = (full.astype(int) @ full.astype(int)) > 0
+    share_neighbour = np.asarray(csr_array(full) @ full.astype(int)) > 0
     partial = (relative < partial_tolerance) & ~full & ~share_neighbour
     bonds = np.argwhere(np.triu(full | partial, 1))
     return bonds, np.where(full[bonds[:, 0], bonds[:, 1]], 1.0, PARTIAL_ORDER)

@@ -2,7 +2,7 @@
 
 import ase.data
 import numpy as np
-from ase.data import atomic_masses_common, chemical_symbols
+from ase.data import atomic_masses_common, atomic_masses_iupac2016, chemical_symbols
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
@@ -10,6 +10,8 @@ from forgefield.errors import InputError
 SYMBOLS: tuple[str, ...] = tuple(chemical_symbols)
 MASSES = np.asarray(atomic_masses_common, dtype=np.float64)
 """Mass of the most abundant isotope [amu] by atomic number."""
+WEIGHTS = np.asarray(atomic_masses_iupac2016, dtype=np.float64)
+"""Standard atomic weight (IUPAC 2016) by atomic number; of elements without one, the mass of a long-lived isotope."""
 
 _RADII = np.asarray(ase.data.covalent_radii, dtype=np.float64)
 # Cordero's table ends at curium; the library fills in what follows.

@@ -6,12 +6,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
-from forgefield.molecules.elements import MASSES, SYMBOLS
+from forgefield.molecules.electrons import electron_problem
+from forgefield.molecules.elements import MASSES, SYMBOLS, WEIGHTS
 
 ZERO_ORDER = 0.0
 """Order of a coordinative bond."""
 AROMATIC = 1.5
 """Order of an aromatic bond."""
+FARTHEST = 1e5
+"""Å; no atom of a molecule is as far from the origin."""
 
 
 def _no_bonds() -> np.ndarray:
@@ -47,6 +50,13 @@ class Molecule:
         if wrong.size:
             atoms = ", ".join(f"{symbol(self.species[i])}{i + 1}" for i in wrong)
             raise InputError(f"{self.source or self.name}: positions of atom(s) {atoms} are not finite numbers")
+        far = np.flatnonzero((np.abs(self.positions) >= FARTHEST).any(axis=1))
+        if far.size:
+            atoms = ", ".join(f"{symbol(self.species[i])}{i + 1}" for i in far)
+            raise InputError(f"{self.source or self.name}: atom(s) {atoms} are {FARTHEST:g} Å or more from the origin")
+        problem = electron_problem(self.species, self.charge)
+        if problem:
+            raise InputError(f"{self.source or self.name}: {problem}")
 
     @property
     def n_atoms(self) -> int:
@@ -119,3 +129,8 @@ def symbol(number: int | np.integer) -> str:
 def standard_masses(species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
     """Return the masses of the most abundant isotopes [amu]."""
     return MASSES[species]
+
+
+def atomic_weights(species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"]:
+    """Return the standard atomic weights, means over the isotopes as they occur [amu]."""
+    return WEIGHTS[species]

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 from jaxtyping import Int
+from scipy.sparse import csr_array, eye_array
 
 
 def neighbours(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[list[int]]:
@@ -52,12 +53,14 @@ def angle_pairs(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarr
 
 def bond_separations(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"], limit: int = 4) -> Int[np.ndarray, "atoms atoms"]:
     """Return the number of bonds between two atoms, `limit` standing for that many or more."""
-    bonded = np.zeros((n_atoms, n_atoms), dtype=bool)
-    bonded[bonds[:, 0], bonds[:, 1]] = bonded[bonds[:, 1], bonds[:, 0]] = True
+    # Sparse, for molecules of thousands of atoms.
+    i, j = np.asarray(bonds, dtype=np.int64).reshape(-1, 2).T
+    bonded = csr_array((np.ones(2 * len(i), bool), (np.append(i, j), np.append(j, i))), shape=(n_atoms, n_atoms))
     separation = np.full((n_atoms, n_atoms), limit)
     np.fill_diagonal(separation, 0)
-    reached = np.eye(n_atoms, dtype=bool)
+    reached = eye_array(n_atoms, dtype=bool, format="csr")
     for steps in range(1, limit):
-        reached = reached | ((reached.astype(int) @ bonded.astype(int)) > 0)
-        separation[reached & (separation == limit)] = steps
+        reached = reached + reached @ bonded
+        pairs = reached.nonzero()
+        separation[pairs] = np.minimum(separation[pairs], steps * (separation[pairs] > 0))
     return separation

@@ -1,25 +1,31 @@
 """Molecular dynamics of replicas of a batch: many steps in one compiled loop, frames at regular steps."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from time import perf_counter
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import Painn
 from forgefield.molecules.topology import Topology
 from forgefield.simulate.integrators import AbstractIntegrator, Gradient
+from forgefield.simulate.listing import Listing, Lists
 from forgefield.simulate.motion import NEVER, Motion, kinetic_energy, thermal_velocities
 
 LONGEST_MOVE = 0.5
 """Å in one step; an atom of a molecule that is integrated with sense moves a tenth of it."""
 _MOST_STEPS = 2000
 """Steps of one compiled call, after which the caller hears of them."""
+_FIRST_STEPS = 50_000
+"""Steps times atoms of the first call; how many the next may take is told by its time."""
+_BLOCK_S = 1.0
+"""Seconds that one compiled call should take at most."""
 _MOST_SEGMENTS = 64
 _LARGEST_REPORT = 2**22
 """Numbers that the frames of one compiled call hold."""
@@ -38,7 +44,9 @@ class Frames(eqx.Module):
     potential: Float[Array | np.ndarray, "*frames replicas"]
     """kcal/mol, of all molecules of the batch."""
     kinetic: Float[Array | np.ndarray, "*frames replicas"]
-    """kcal/mol"""
+    """kcal/mol, of `velocities`."""
+    thermal: Float[Array | np.ndarray, "*frames replicas"]
+    """kcal/mol; the kinetic energy that tells the temperature, `AbstractIntegrator.thermal_energy`."""
     failed: Int[Array | np.ndarray, "*frames replicas"]
     """The step at which a replica had blown up; NEVER for the others."""
 
@@ -58,15 +66,18 @@ def start(
     *,
     temperature: float,
     seed: int,
+    listing: Listing | None = None,
 ) -> Motion:
     """Return replicas at rest in all but their thermal motion [K], each molecule's momentum zero.
 
     Positions in Å, masses in amu; the precision is that of the positions. A replica's random numbers depend on the
-    seed and on its place among the replicas only.
+    seed and on its place among the replicas only. With a `listing` the model is to see listed neighbours, of one
+    molecule.
     """
     x = jnp.asarray(positions)
     keys = jax.vmap(lambda replica: jr.fold_in(jr.key(seed), replica))(jnp.arange(x.shape[0]))
-    return _start(topology, x, jnp.asarray(masses, x.dtype), jnp.asarray(temperature, x.dtype), keys)
+    motion = _start(topology, x, jnp.asarray(masses, x.dtype), jnp.asarray(temperature, x.dtype), keys)
+    return motion if listing is None else replace(motion, listed=x, listing=listing)
 
 
 @eqx.filter_jit
@@ -85,6 +96,7 @@ def _start(
         gradient=jnp.zeros_like(positions),
         failed=jnp.full(positions.shape[0], NEVER, jnp.int32),
         keys=jr.key_data(pairs[:, 1]),
+        listed=positions[:, :0],
     )
 
 
@@ -102,39 +114,67 @@ def trajectory(
 
     A motion that has made no step yet is the first frame. Each block is one call of the same compiled program, however
     many steps are left, so that a run which continues from the motion of any block repeats the one that was never
-    interrupted bit by bit. A replica blows up where an atom moves `LONGEST_MOVE` in a step or its forces are not
-    finite; it then stays where it was, with the step in `failed`. Ends early when all have blown up.
+    interrupted bit by bit; when neighbours are listed anew depends on the motion alone. A replica blows up where an
+    atom moves `LONGEST_MOVE` in a step or its forces are not finite; it then stays where it was, with the step in
+    `failed`. Ends early when all have blown up.
     """
     masses = jnp.asarray(masses, motion.positions.dtype)
     n_segments = min(max(_LARGEST_REPORT // (3 * motion.positions.size), 1), _MOST_SEGMENTS)
-    at = int(motion.step)
-    while at < n_steps and bool((np.asarray(motion.failed) == NEVER).any()):
-        lengths: list[int] = []
-        while at < n_steps and len(lengths) < n_segments and sum(lengths) < _MOST_STEPS:
-            lengths.append(min(every - at % every, n_steps - at, _MOST_STEPS - sum(lengths)))
-            at += lengths[-1]
-        padded = np.zeros(n_segments, np.int32)
-        padded[: len(lengths)] = lengths
-        motion, frames = _block(model, topology, masses, integrator, motion, padded)
+    most = min(max(_FIRST_STEPS * 3 // motion.positions.size, 1), _MOST_STEPS)
+    lists = None
+    while int(motion.step) < n_steps and bool((np.asarray(motion.failed) == NEVER).any()):
+        if motion.listing is not None and lists is None:
+            lists = motion.listing.neighbours(motion.listed)
+        began, at = perf_counter(), int(motion.step)
+        lengths = _lengths(at, n_steps, every, n_segments, most)
+        context = Context(model, topology, masses, integrator, lists)
+        motion, frames, ended, outgrown = _block(context, motion, lengths)
         step = np.asarray(frames.step)
-        reported = (padded > 0) & (step % every == 0)
+        reported = np.asarray(ended) & (step % every == 0)
         # An early end repeats its last frame.
         reported[1:] &= step[1:] > step[:-1]
+        if bool(outgrown):
+            motion, lists = replace(motion, listed=motion.positions), None
         yield Block(jax.tree.map(lambda a, reported=reported: np.asarray(a)[reported], frames), motion)
+        taken = int(motion.step) - at
+        most = min(max(int(_BLOCK_S * taken / (perf_counter() - began)), 1), 2 * most, _MOST_STEPS)
+
+
+def _lengths(at: int, n_steps: int, every: int, n_segments: int, most: int) -> Int[np.ndarray, " segments"]:
+    """Return how many steps there are to each of the next frames, of `most` steps together."""
+    lengths: list[int] = []
+    while at < n_steps and len(lengths) < n_segments and sum(lengths) < most:
+        lengths.append(min(every - at % every, n_steps - at, most - sum(lengths)))
+        at += lengths[-1]
+    padded = np.zeros(n_segments, np.int32)
+    padded[: len(lengths)] = lengths
+    return padded
+
+
+class Context(eqx.Module):
+    """All that steps depend on but the motion."""
+
+    model: AbstractModel
+    topology: Topology
+    masses: Float[Array, " atoms"]
+    """amu"""
+    integrator: AbstractIntegrator
+    lists: Lists | None
+    """Neighbours, where they are listed."""
 
 
 @eqx.filter_jit
 def _block(
-    model: AbstractModel,
-    topology: Topology,
-    masses: Float[Array, " atoms"],
-    integrator: AbstractIntegrator,
-    motion: Motion,
-    lengths: Int[Array | np.ndarray, " segments"],
-) -> tuple[Motion, Frames]:
-    """Take as many steps as each segment has, and look at the replicas after each."""
-    gradient = _gradient_of(model, topology, motion.positions.shape[0])
-    energy = _energy_of(model, topology)
+    context: Context, motion: Motion, lengths: Int[Array | np.ndarray, " segments"]
+) -> tuple[Motion, Frames, Bool[Array, " segments"], Bool[Array, ""]]:
+    """Take as many steps as each segment has, and look at the replicas after each.
+
+    Returns also which segments have come to their end, and whether a list of neighbours no longer holds: it would not
+    after the next step, which is then not taken, nor any further one.
+    """
+    n_replicas = motion.positions.shape[0]
+    gradient = _gradient_of(context, n_replicas)
+    energy = _energy_of(context)
 
     def look(motion: Motion) -> Frames:
         return Frames(
@@ -143,39 +183,45 @@ def _block(
             velocities=motion.velocities,
             gradient=motion.gradient,
             potential=energy(motion.positions),
-            kinetic=kinetic_energy(motion.velocities, masses),
+            kinetic=kinetic_energy(motion.velocities, context.masses),
+            thermal=context.integrator.thermal_energy(motion, context.masses),
             failed=motion.failed,
         )
 
-    def segment(motion: Motion, length: Int[Array, ""]) -> tuple[Motion, Frames]:
+    def segment(state, length: Int[Array, ""]):
         def goes_on(state):
-            done, motion = state
-            return (done < length) & (motion.failed == NEVER).any()
+            done, outgrown, motion = state
+            return (done < length) & ~outgrown & (motion.failed == NEVER).any()
 
         def step(state):
-            done, motion = state
-            return done + 1, _stepped(motion, integrator, gradient, masses, topology)
+            done, _, motion = state
+            taken = _stepped(motion, context, gradient)
+            if motion.listing is None:
+                return done + 1, jnp.zeros((), bool), taken
+            outgrown = ~motion.listing.holds(taken.positions, motion.listed).all()
+            return done + 1, outgrown, jax.tree.map(lambda old, new: jnp.where(outgrown, old, new), motion, taken)
 
-        _, motion = jax.lax.while_loop(goes_on, step, (jnp.zeros_like(length), motion))
+        motion, outgrown = state
+        _, outgrown, motion = jax.lax.while_loop(goes_on, step, (jnp.zeros_like(length), outgrown, motion))
         nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(look, motion))
-        return motion, jax.lax.cond(length > 0, look, lambda _: nothing, motion)
+        ended = (length > 0) & ~outgrown
+        return (motion, outgrown), (jax.lax.cond(ended, look, lambda _: nothing, motion), ended)
 
-    return jax.lax.scan(segment, motion, jnp.asarray(lengths))
+    begun = motion, jnp.zeros((), bool)
+    (motion, outgrown), (frames, ended) = jax.lax.scan(segment, begun, jnp.asarray(lengths))
+    return motion, frames, ended, outgrown
 
 
-def _stepped(
-    motion: Motion,
-    integrator: AbstractIntegrator,
-    gradient: Gradient,
-    masses: Float[Array, " atoms"],
-    topology: Topology,
-) -> Motion:
+def _stepped(motion: Motion, context: Context, gradient: Gradient) -> Motion:
     """Return the motion one step later, where it can be: replicas that blow up stay."""
-    elapsed = jnp.where(motion.step < 0, 0.0, integrator.timestep)
-    integrator = eqx.tree_at(lambda i: i.timestep, integrator, elapsed)
-    positions, velocities, slope = integrator.moved(motion, gradient, masses, topology)
+    elapsed = jnp.where(motion.step < 0, 0.0, context.integrator.timestep)
+    integrator = eqx.tree_at(lambda i: i.timestep, context.integrator, elapsed)
+    positions, velocities, slope = integrator.moved(motion, gradient, context.masses, context.topology)
     # Written so that a NaN is no sane move.
     sane = (jnp.abs(positions - motion.positions) < LONGEST_MOVE).all((1, 2)) & jnp.isfinite(slope).all((1, 2))
+    if motion.listing is not None:
+        # A step that a fresh list does not outlast would be tried for ever.
+        sane &= motion.listing.holds(positions, motion.positions)
     well = motion.failed == NEVER
     moves = (well & sane)[:, None, None]
     return Motion(
@@ -185,11 +231,19 @@ def _stepped(
         gradient=jnp.where(moves, slope, motion.gradient),
         failed=jnp.where(well & ~sane, motion.step + 1, motion.failed),
         keys=motion.keys,
+        listed=motion.listed,
+        listing=motion.listing,
     )
 
 
-def _gradient_of(model: AbstractModel, topology: Topology, n_replicas: int) -> Gradient:
+def _gradient_of(context: Context, n_replicas: int) -> Gradient:
     """Return the gradient of the energy of replicas."""
+    model, topology, lists = context.model, context.topology, context.lists
+    if lists is not None:
+        # Replica by replica: the messages of a large molecule are many times larger than all else.
+        return lambda replicas: jax.lax.map(
+            lambda one: model.gradient(one[1].in_topology(topology), one[0]), (replicas, lists)
+        )
     if n_replicas == 1:
         # A batch of one is slower than none.
         return lambda x: model.gradient(topology, x[0])[None]
@@ -199,5 +253,11 @@ def _gradient_of(model: AbstractModel, topology: Topology, n_replicas: int) -> G
     return jax.vmap(lambda x: model.gradient(topology, x))
 
 
-def _energy_of(model: AbstractModel, topology: Topology):
+def _energy_of(context: Context) -> Callable[[Float[Array, "replicas atoms 3"]], Float[Array, " replicas"]]:
+    """Return the energy of replicas, of all their molecules."""
+    model, topology, lists = context.model, context.topology, context.lists
+    if lists is not None:
+        return lambda replicas: jax.lax.map(
+            lambda one: model.energy(one[1].in_topology(topology), one[0]).sum(), (replicas, lists)
+        )
     return jax.vmap(lambda x: model.energy(topology, x).sum())

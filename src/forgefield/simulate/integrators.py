@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from forgefield import units
 from forgefield.molecules.topology import Topology
-from forgefield.simulate.motion import Motion, without_momentum
+from forgefield.simulate.motion import Motion, kinetic_energy, without_momentum
 
 Vectors = Float[Array, "replicas atoms 3"]
 Gradient = Callable[[Vectors], Vectors]
@@ -29,9 +29,19 @@ class AbstractIntegrator(eqx.Module):
     ) -> tuple[Vectors, Vectors, Vectors]:
         """Return positions, velocities and the gradient one step later."""
 
+    @abc.abstractmethod
+    def thermal_energy(self, motion: Motion, masses: Float[Array, " atoms"]) -> Float[Array, " replicas"]:
+        """Return the kinetic energy [kcal/mol] whose mean is ½ kT for each degree of freedom, whatever the time step.
+
+        Exactly so in a harmonic mode, where ½ m v² of `motion.velocities` may have another mean.
+        """
+
 
 class VelocityVerlet(AbstractIntegrator):
-    """Newton's equations at constant energy, time-reversible (Swope et al., J. Chem. Phys. 1982, 76, 637)."""
+    """Newton's equations at constant energy, time-reversible (Swope et al., J. Chem. Phys. 1982, 76, 637).
+
+    Of a harmonic mode the step h conserves ½ m v² + ½ k (1 - (ωh)²/4) x² exactly, v being the velocity at full steps.
+    """
 
     timestep: Float[Array, ""]
 
@@ -45,13 +55,22 @@ class VelocityVerlet(AbstractIntegrator):
         slope = gradient(positions)
         return positions, velocities - half * slope, slope
 
+    def thermal_energy(self, motion: Motion, masses: Float[Array, " atoms"]) -> Float[Array, " replicas"]:
+        """Return the kinetic energy at the full step [kcal/mol].
+
+        In what is conserved it has the same form for all modes, so that it is shared equally among them; at half steps
+        a mode would have 1/(1 - (ωh)²/4) times as much.
+        """
+        return kinetic_energy(motion.velocities, masses)
+
 
 class Langevin(AbstractIntegrator):
     """Langevin dynamics at constant temperature, split as BAOAB.
 
     B. Leimkuhler and C. Matthews, J. Chem. Phys. 2013, 138, 174102: of a harmonic oscillator the positions are
-    distributed exactly, whatever the time step. Friction and noise act on the motion inside a molecule where
-    `fixes_momentum`, else on all of it.
+    distributed exactly, whatever the time step h, while m <v²> is kT (1 - (ωh)²/4) at full steps; half a kick from
+    there, where friction and noise act, it is kT (Zhang et al., J. Phys. Chem. A 2019, 123, 6056). Friction and noise
+    act on the motion inside a molecule where `fixes_momentum`, else on all of it.
     """
 
     timestep: Float[Array, ""]
@@ -76,6 +95,12 @@ class Langevin(AbstractIntegrator):
         positions = positions + 0.5 * self.timestep * velocities
         slope = gradient(positions)
         return positions, velocities - half * slope, slope
+
+    def thermal_energy(self, motion: Motion, masses: Float[Array, " atoms"]) -> Float[Array, " replicas"]:
+        """Return the mean of the kinetic energies half a step before and half a step after [kcal/mol]."""
+        kick = (0.5 * self.timestep / masses)[None, :, None] * motion.gradient
+        before, after = motion.velocities + kick, motion.velocities - kick
+        return 0.5 * (kinetic_energy(before, masses) + kinetic_energy(after, masses))
 
 
 def _noise(motion: Motion) -> Vectors:

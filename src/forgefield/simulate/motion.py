@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from forgefield import units
 from forgefield.molecules.topology import Topology
+from forgefield.simulate.listing import Listing
 
 NEVER = -1
 """The step at which a replica that is well has blown up."""
@@ -29,6 +30,10 @@ class Motion(eqx.Module):
     """The step at which a replica blew up, which stays where it was before; NEVER for the others."""
     keys: UInt32[Array, "replicas words"]
     """Data of each replica's random key; step n draws from the key with n folded in."""
+    listed: Float[Array, "replicas listed 3"]
+    """Where the atoms were when neighbours were last listed [Å]; no atoms where none are."""
+    listing: Listing | None = eqx.field(static=True, default=None)
+    """How neighbours are listed for the model, of one molecule; None where the model needs no list."""
 
 
 def kinetic_energy(

@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -13,63 +14,138 @@ from pathlib import Path
 
 import jax
 
+from forgefield.cache import CacheError, Folder, folder
+from forgefield.engines.native.processor import c_library, instructions
+
 SOURCE = Path(__file__).parent / "painn.cc"
 TARGET = "forgefield_painn"
-_WIDE = ("-mprefer-vector-width=512",) if platform.machine() == "x86_64" else ()
-_COMPILE = ("-std=c++17", "-O3", "-march=native", *_WIDE, "-ffast-math", "-fPIC", "-w")
+KIND = "native"
+"""The folder of the cache."""
+_X86 = ("-march=native", "-mprefer-vector-width=512")
+_ARM = ("-mcpu=native",)
+_FOR_MACHINE = {"x86_64": _X86, "AMD64": _X86, "aarch64": _ARM, "arm64": _ARM}
+_COMPILE = ("-std=c++17", "-O3", *_FOR_MACHINE.get(platform.machine(), ()), "-ffast-math", "-fPIC", "-w")
+_LONGEST_S = 600.0
+"""What the compiler may take, on the slowest machine."""
 
 
 class NativeError(RuntimeError):
-    """There is no kernel for this machine; the message says why."""
+    """There is no kernel for this model or this machine; the message says why."""
 
 
-@cache
+class KernelError(NativeError):
+    """There is no kernel on this machine, which could have one; the message says why."""
+
+
 def register() -> str:
     """Return the name under which JAX knows the kernel, compiling it where that has not been done before.
 
-    Raises NativeError where there is no C++ compiler or it fails.
+    Raises KernelError where there is no C++ compiler or no cache that may be used, or where one of them fails.
     """
-    library = ctypes.cdll.LoadLibrary(str(compiled()))
-    jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(library.ForgeFieldPainn), platform="cpu")
+    loaded()
     return TARGET
 
 
-def compiled() -> Path:
-    """Return the shared library, from the cache folder of the user (FORGEFIELD_CACHE) or compiled into it."""
-    folder = Path(os.environ.get("FORGEFIELD_CACHE", Path.home() / ".cache" / "forgefield"))
-    facts = (version("jaxlib"), platform.machine(), _processor(), *_COMPILE)
-    key = hashlib.sha256(SOURCE.read_bytes() + "\n".join(facts).encode()).hexdigest()[:16]
-    library = folder / f"painn-{key}.so"
-    if library.exists():
-        return library
-    compiler = shutil.which(os.environ.get("CXX", "")) or shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        raise NativeError("no C++ compiler (g++, clang++, or the one that CXX names) is installed")
+def loaded() -> Path:
+    """Return the library of the kernel that JAX knows, as `register` does."""
+    found = _loaded()
+    if isinstance(found, str):
+        raise KernelError(found)
+    return found
+
+
+@cache
+def _loaded() -> Path | str:
+    """Return the library, registered, or what went wrong: it is tried once in a process."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            made = _compile(compiler, Path(scratch))
-            made.replace(library)
-    except OSError as error:
-        raise NativeError(f"the kernel cannot be kept in {folder} ({error})") from error
+        library = compiled()
+        load(library, TARGET)
+    except KernelError as error:
+        return str(error)
     return library
 
 
-def _compile(compiler: str, scratch: Path) -> Path:
-    part, whole = scratch / "painn.o", scratch / "painn.so"
-    # Linked apart: with -ffast-math the linker would add code that changes the rounding of the whole process.
-    for command in (
-        [compiler, *_COMPILE, f"-I{jax.ffi.include_dir()}", "-c", str(SOURCE), "-o", str(part)],
-        [compiler, "-shared", str(part), "-o", str(whole)],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise NativeError(f"{compiler} does not compile the kernel: {done.stderr.strip()[-500:]}")
-    return whole
+def load(library: Path, target: str) -> None:
+    """Make the kernel of a library known to JAX under a name. Raises KernelError where that cannot be."""
+    try:
+        kernel = ctypes.CDLL(str(library)).ForgeFieldPainn
+    except (OSError, AttributeError) as error:
+        raise KernelError(f"the kernel cannot be loaded ({error})") from error
+    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(kernel), platform="cpu")
 
 
-def _processor() -> str:
-    """Return what tells processors apart whose instructions differ."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+def vector_bits_of(library: Path) -> int:
+    """Return the bits of the vectors that the kernel of a library computes with."""
+    return int(ctypes.CDLL(str(library)).ForgeFieldVectorBits())
+
+
+def compiled(*options: str) -> Path:
+    """Return the shared library, from the cache or compiled into it, with more options of the compiler.
+
+    A library in the cache is used only with its checksum beside it; any other is compiled anew. Where there is no
+    compiler (any more), one will do that another compiler has made of the same source for the same machine. Raises
+    KernelError.
+    """
+    options = (*shlex.split(os.environ.get("FORGEFIELD_CXXFLAGS", "")), *options)
+    facts = (version("jaxlib"), platform.machine(), instructions(), c_library(), *_COMPILE, *options)
+    machine = _digest(SOURCE.read_bytes(), *facts)
+    try:
+        kept = folder(KIND)
+        try:
+            compiler = _compiler()
+        except KernelError as error:
+            for path in sorted(kept.path.glob(f"painn-{machine}-*.so")):
+                if kept.verified(path.name):
+                    return path
+            raise error
+        name = f"painn-{machine}-{_digest(b'', *compiler, _version(compiler))}.so"
+        return kept.verified(name) or _made(kept, name, compiler, options)
+    except CacheError as error:
+        raise KernelError(f"the kernel cannot be kept: {error}") from error
+
+
+def _compiler() -> list[str]:
+    """Return the command of the compiler: CXX where it is set, else the first that is found. Raises KernelError."""
+    chosen = shlex.split(os.environ.get("CXX", ""))
+    if chosen and shutil.which(chosen[0]) is None:
+        raise KernelError(f"the compiler that CXX names ({chosen[0]}) is not installed")
+    found = chosen or next(([name] for name in ("g++", "clang++") if shutil.which(name)), None)
+    if found is None:
+        raise KernelError("no C++ compiler (g++, clang++, or the one that CXX names) is installed")
+    return found
+
+
+def _version(compiler: list[str]) -> str:
+    return _run([*compiler, "--version"]).stdout
+
+
+def _made(kept: Folder, name: str, compiler: list[str], options: tuple[str, ...]) -> Path:
+    """Compile the library into the cache and return its path."""
+    if not kept.writable:
+        raise KernelError(f"{kept.path} has no kernel for this machine and may not be written to")
+    try:
+        with tempfile.TemporaryDirectory(dir=kept.path) as scratch:
+            part, whole = Path(scratch) / "painn.o", Path(scratch) / "painn.so"
+            # Linked apart: with -ffast-math the linker would add code that changes the rounding of the whole process.
+            include = f"-I{jax.ffi.include_dir()}"
+            _run([*compiler, *_COMPILE, *options, include, "-c", str(SOURCE), "-o", str(part)])
+            _run([*compiler, "-shared", str(part), "-o", str(whole)])
+            return kept.keep(whole, name)
+    except OSError as error:
+        raise KernelError(f"the kernel cannot be kept in {kept.path} ({error})") from error
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the compiler. Raises KernelError that says how it failed."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LONGEST_S)
+    except (OSError, UnicodeDecodeError, subprocess.TimeoutExpired) as error:
+        raise KernelError(f"{command[0]} does not run ({error})") from error
+    if done.returncode:
+        told = " ".join(done.stderr.split())[-500:] or f"exit code {done.returncode}"
+        raise KernelError(f"{command[0]} does not compile the kernel: {told}")
+    return done
+
+
+def _digest(content: bytes, *facts: str) -> str:
+    return hashlib.sha256(content + "\n".join(facts).encode()).hexdigest()[:16]

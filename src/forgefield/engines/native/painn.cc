@@ -27,7 +27,17 @@ namespace ffi = xla::ffi;
 
 namespace {
 
-constexpr int kLanes = 16;
+// Floats of a register, and how many of them a tile is wide: its sums, 6 × kPanels, one row of the right factor and one
+// number of the left one must fit the registers, or they go to memory and back at every step.
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kPanels = 4;  // 32 registers
+#elif defined(__AVX__)
+constexpr int kLanes = 8, kPanels = 2;  // 16 registers
+#else
+constexpr int kLanes = 4, kPanels = 2;  // 16 registers of SSE2; of NEON's 32 a wider tile leaves too few
+#endif
+// Columns of weights that stand together: a line of the cache.
+constexpr int kStrip = 16;
 typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
 
 struct Sizes {
@@ -36,7 +46,7 @@ struct Sizes {
   bool gaussian, cosine;
 };
 
-// Offsets of one affine map: weights, bias, transposed weights.
+// One affine map: weights, bias, transposed weights, both in strips of columns.
 struct Map {
   const float *weight, *bias, *transposed;
   int64_t inputs, outputs;
@@ -94,9 +104,14 @@ Network Unpack(const float *packed, const Sizes &s, int64_t elements) {
   return network;
 }
 
-// ROWS rows of C = A B (+ bias), PANELS·16 columns, with all sums in registers.
+// The weight of column `at` in the first row. Weights stand in strips of kStrip columns, each of them row by row.
+inline const float *Strip(const float *b, int64_t inner, int64_t at) {
+  return b + at / kStrip * kStrip * inner + at % kStrip;
+}
+
+// ROWS rows of C = A B (+ bias), PANELS registers wide, with all sums in registers. `gap` is the size of a strip.
 template <int ROWS, int PANELS>
-inline void Tile(const float *a, int64_t lda, const float *b, int64_t ldb, const float *bias, float *c, int64_t ldc,
+inline void Tile(const float *a, int64_t lda, const float *b, int64_t gap, const float *bias, float *c, int64_t ldc,
                  int64_t inner) {
   Lanes sum[ROWS][PANELS];
   for (int p = 0; p < PANELS; ++p) {
@@ -106,7 +121,8 @@ inline void Tile(const float *a, int64_t lda, const float *b, int64_t ldb, const
   }
   for (int64_t k = 0; k < inner; ++k) {
     Lanes row[PANELS];
-    for (int p = 0; p < PANELS; ++p) row[p] = *reinterpret_cast<const Lanes *>(b + k * ldb + p * kLanes);
+    for (int p = 0; p < PANELS; ++p)
+      row[p] = *reinterpret_cast<const Lanes *>(b + k * kStrip + p * kLanes / kStrip * gap + p * kLanes % kStrip);
     for (int r = 0; r < ROWS; ++r)
       for (int p = 0; p < PANELS; ++p) sum[r][p] += a[r * lda + k] * row[p];
   }
@@ -115,37 +131,40 @@ inline void Tile(const float *a, int64_t lda, const float *b, int64_t ldb, const
 }
 
 template <int PANELS>
-void Columns(const float *a, int64_t lda, const float *b, int64_t ldb, const float *bias, float *c, int64_t ldc,
+void Columns(const float *a, int64_t lda, const float *b, int64_t gap, const float *bias, float *c, int64_t ldc,
              int64_t rows, int64_t inner) {
   int64_t r = 0;
-  for (; r + 6 <= rows; r += 6) Tile<6, PANELS>(a + r * lda, lda, b, ldb, bias, c + r * ldc, ldc, inner);
+  for (; r + 6 <= rows; r += 6) Tile<6, PANELS>(a + r * lda, lda, b, gap, bias, c + r * ldc, ldc, inner);
   a += r * lda;
   c += r * ldc;
   switch (rows - r) {
-    case 5: return Tile<5, PANELS>(a, lda, b, ldb, bias, c, ldc, inner);
-    case 4: return Tile<4, PANELS>(a, lda, b, ldb, bias, c, ldc, inner);
-    case 3: return Tile<3, PANELS>(a, lda, b, ldb, bias, c, ldc, inner);
-    case 2: return Tile<2, PANELS>(a, lda, b, ldb, bias, c, ldc, inner);
-    case 1: return Tile<1, PANELS>(a, lda, b, ldb, bias, c, ldc, inner);
+    case 5: return Tile<5, PANELS>(a, lda, b, gap, bias, c, ldc, inner);
+    case 4: return Tile<4, PANELS>(a, lda, b, gap, bias, c, ldc, inner);
+    case 3: return Tile<3, PANELS>(a, lda, b, gap, bias, c, ldc, inner);
+    case 2: return Tile<2, PANELS>(a, lda, b, gap, bias, c, ldc, inner);
+    case 1: return Tile<1, PANELS>(a, lda, b, gap, bias, c, ldc, inner);
   }
 }
 
-// C[rows, columns] = A[rows, inner] B[inner, columns] (+ bias); columns are a multiple of 16.
-void Product(const float *a, int64_t lda, const float *b, int64_t ldb, const float *bias, float *c, int64_t ldc,
+// C[rows, columns] = A[rows, inner] B (+ bias), of the first `inner` rows and `columns` columns of B, which has `height`
+// rows; columns are a multiple of 16.
+void Product(const float *a, int64_t lda, const float *b, int64_t height, const float *bias, float *c, int64_t ldc,
              int64_t rows, int64_t inner, int64_t columns) {
+  constexpr int64_t kWide = kPanels * kLanes;
+  const int64_t gap = height * kStrip;
   int64_t at = 0;
-  for (; at + 4 * kLanes <= columns; at += 4 * kLanes)
-    Columns<4>(a, lda, b + at, ldb, bias ? bias + at : nullptr, c + at, ldc, rows, inner);
+  for (; at + kWide <= columns; at += kWide)
+    Columns<kPanels>(a, lda, Strip(b, height, at), gap, bias ? bias + at : nullptr, c + at, ldc, rows, inner);
   for (; at < columns; at += kLanes)
-    Columns<1>(a, lda, b + at, ldb, bias ? bias + at : nullptr, c + at, ldc, rows, inner);
+    Columns<1>(a, lda, Strip(b, height, at), gap, bias ? bias + at : nullptr, c + at, ldc, rows, inner);
 }
 
 void Apply(const Map &map, const float *x, float *y, int64_t rows, int64_t columns) {
-  Product(x, map.inputs, map.weight, map.outputs, map.bias, y, columns, rows, map.inputs, columns);
+  Product(x, map.inputs, map.weight, map.inputs, map.bias, y, columns, rows, map.inputs, columns);
 }
 
 void ApplyTransposed(const Map &map, const float *g, float *x, int64_t rows, int64_t outputs) {
-  Product(g, outputs, map.transposed, map.inputs, nullptr, x, map.inputs, rows, outputs, map.inputs);
+  Product(g, outputs, map.transposed, map.outputs, nullptr, x, map.inputs, rows, outputs, map.inputs);
 }
 
 // y = z σ(z); z becomes the slope σ(z) (1 + z (1 - σ(z))).
@@ -297,7 +316,7 @@ class Molecule {
     Silu(save.context_slope.data(), hidden_.data(), n_ * f);
     Apply(block.context_out, hidden_.data(), save.sent.data(), n_, width);
     save.filters.resize(n_pairs * width);
-    Product(radial_.data(), s_.channels, block.filters, 3 * f, nullptr, save.filters.data(), width, n_pairs,
+    Product(radial_.data(), s_.channels, block.filters, s_.channels, nullptr, save.filters.data(), width, n_pairs,
             s_.channels, width);
     save.vectors = vectors_;
     for (int64_t p = 0; p < n_pairs; ++p) {
@@ -459,7 +478,7 @@ class Molecule {
   void ReverseExchange(const Block &block, const Saved &save, bool first) {
     const int64_t f = s_.features, width = first ? 2 * f : 3 * f, n_pairs = pairs_.size();
     filter_slopes_.resize(n_pairs * width);
-    Product(slopes_.data(), s_.channels, block.filters, 3 * f, nullptr, filter_slopes_.data(), width, n_pairs,
+    Product(slopes_.data(), s_.channels, block.filters, s_.channels, nullptr, filter_slopes_.data(), width, n_pairs,
             s_.channels, width);
     back_.assign(n_ * width, 0.0f);
     spare_ = vector_slope_;
@@ -473,7 +492,7 @@ class Molecule {
   }
 
   void ApplyTransposedPart(const Map &map, const float *g, float *x, int64_t width) {
-    Product(g, width, map.transposed, map.inputs, nullptr, x, map.inputs, n_, width, map.inputs);
+    Product(g, width, map.transposed, map.outputs, nullptr, x, map.inputs, n_, width, map.inputs);
   }
 
   void ReversePair(Pair &pair, int64_t p, const Saved &save, int64_t width, bool first) {
@@ -629,3 +648,6 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ForgeFieldPainn, Painn,
                                   .Attr<double>("cutoff")
                                   .Attr<bool>("gaussian")
                                   .Attr<bool>("cosine"));
+
+// Bits of the registers that the kernel computes in.
+extern "C" int ForgeFieldVectorBits() { return 32 * kLanes; }

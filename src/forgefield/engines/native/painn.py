@@ -14,8 +14,8 @@ from forgefield.models.radial import CosineEnvelope, GaussianBasis
 from forgefield.molecules.neighbours import all_pairs
 from forgefield.molecules.topology import Topology
 
-_LANES = 16
-"""Features come in multiples of twice as many."""
+_STRIP = 16
+"""Columns of a matrix that the kernel wants side by side; features come in multiples of twice as many."""
 
 
 class NativePainn(AbstractModel):
@@ -103,8 +103,8 @@ def native(model: Painn) -> NativePainn:
     The kernel runs on the CPU in single precision, for models without states whose features are a multiple of 32.
     """
     features = model.embedding.shape[1]
-    if features % (2 * _LANES):
-        raise NativeError(f"the kernel takes multiples of {2 * _LANES} features, not {features}")
+    if features % (2 * _STRIP):
+        raise NativeError(f"the kernel takes multiples of {2 * _STRIP} features, not {features}")
     if model.charge is not None or model.unpaired is not None:
         raise NativeError("the kernel knows no charge and spin of molecules")
     if model.embedding.dtype != jnp.float32:
@@ -117,25 +117,23 @@ def native(model: Painn) -> NativePainn:
     return NativePainn(model, jnp.asarray(_packed(model)))
 
 
-def fastest(model: AbstractModel) -> AbstractModel:
-    """Return a model with the kernel where there is one for it on this machine, else as it is."""
-    if not isinstance(model, Painn):
-        return model
-    try:
-        return native(model)
-    except NativeError:
-        return model
-
-
 def _packed(model: Painn) -> Float[np.ndarray, " weights"]:
     """Return the weights in the order in which the kernel unpacks them, those of each map also transposed."""
-    parts = [model.embedding]
+    parts = [np.asarray(model.embedding)]
     for block in model.blocks:
-        parts += [*_map(block.context.first), *_map(block.context.second), block.filters]
-        parts += [block.mixing, block.mixing.T, *_map(block.update.first), *_map(block.update.second)]
-    parts += [*_map(model.readout.first), *_map(model.readout.second)]
-    return np.concatenate([np.asarray(part, np.float32).ravel() for part in parts])
+        mixing = np.asarray(block.mixing)
+        parts += [*_map(block.context.first), *_map(block.context.second), _strips(np.asarray(block.filters))]
+        parts += [_strips(mixing), _strips(mixing.T), *_map(block.update.first), *_map(block.update.second)]
+    last = model.readout.second
+    parts += [*_map(model.readout.first), *map(np.asarray, (last.weight, last.bias, last.weight.T))]
+    return np.concatenate([part.astype(np.float32).ravel() for part in parts])
 
 
-def _map(affine: Affine) -> list[Float[Array, "..."]]:
-    return [affine.weight, affine.bias, affine.weight.T]
+def _map(affine: Affine) -> list[Float[np.ndarray, "..."]]:
+    weight = np.asarray(affine.weight)
+    return [_strips(weight), np.asarray(affine.bias), _strips(weight.T)]
+
+
+def _strips(matrix: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "strips rows width"]:
+    """Return a matrix in strips of neighbouring columns, which the kernel then reads from end to end."""
+    return matrix.reshape(matrix.shape[0], -1, _STRIP).swapaxes(0, 1)

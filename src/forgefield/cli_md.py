@@ -1,0 +1,87 @@
+"""`forgefield md`: molecular dynamics from the command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forgefield.console import (
+    DONE,
+    FAILED,
+    STDERR,
+    Json,
+    Overwrite,
+    Verbose,
+    command,
+    print_json,
+    print_whole,
+    progress_bar,
+)
+
+_EQUILIBRATION = "Leave this time out of averages [ps]; default: a fifth of the run as first asked for."
+_MASSES = "weights (atomic weights, the default), isotopes (the most abundant), or file (as the structure states)."
+
+
+@command
+def md(
+    force_field: Annotated[Path, typer.Argument(help="Force field: .fld, .frcmod, .safetensors or a fit's folder.")],
+    molecule: Annotated[Path, typer.Argument(help="One structure; with atom types where the force field wants them.")],
+    steps: Annotated[int, typer.Option(help="Number of steps, with those before where a run is continued.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Trajectory: .xyz or .h5; default: MOLECULE-md.xyz.")
+    ] = None,
+    ensemble: Annotated[str, typer.Option(help="nve (velocity Verlet) or nvt (Langevin).")] = "nve",
+    temperature: Annotated[float, typer.Option(help="Of the thermostat and the velocities at the start [K].")] = 300.0,
+    timestep: Annotated[float, typer.Option(help="Time step [fs].")] = 0.5,
+    friction: Annotated[float, typer.Option(help="Friction of the thermostat [1/ps].")] = 1.0,
+    replicas: Annotated[int, typer.Option(help="Number of independent replicas.")] = 1,
+    every: Annotated[int, typer.Option(help="Steps between frames.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of velocities and noise.")] = 0,
+    equilibration: Annotated[float | None, typer.Option(help=_EQUILIBRATION)] = None,
+    masses: Annotated[str | None, typer.Option(help=_MASSES)] = None,
+    separate: Annotated[bool, typer.Option("--separate", help="Write an H5MD file for each replica.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", "--restart", help="Continue an interrupted run exactly.")] = False,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Simulate the motion of a molecule, or of replicas of it, in one compiled loop.
+
+    Example: forgefield md ethanol.frcmod ethanol.xyz --ensemble nvt --temperature 300 --steps 20000
+    """
+    from forgefield.jobs.dynamics import run_dynamics
+    from forgefield.jobs.dynamics_settings import DynamicsSettings
+    from forgefield.jobs.pace import Pace
+
+    del verbose
+    settings = DynamicsSettings(
+        steps, ensemble, temperature, timestep, friction, replicas, every, seed, equilibration, masses, separate
+    )
+    trajectory = output or Path(f"{molecule.stem}-md.xyz")
+    with progress_bar() as progress:
+        task = progress.add_task("steps", total=steps)
+        pace = Pace(steps, lambda text: None if STDERR.is_terminal else STDERR.print(text, markup=False))
+        found = run_dynamics(
+            force_field,
+            molecule,
+            trajectory,
+            settings,
+            resume=resume,
+            overwrite=overwrite,
+            tell=lambda step: progress.update(task, completed=step, description=pace.words(step)),
+        )
+    _show(found, as_json=as_json)
+    return FAILED if found.blown_up else DONE
+
+
+def _show(found, *, as_json: bool) -> None:
+    """Print what a run amounts to."""
+    from forgefield.jobs.dynamics_results import dynamics_table, summary
+    from forgefield.report.tables import grid
+
+    print_whole(STDERR, [grid(dynamics_table(found))])
+    for complaint in found.complaints:
+        STDERR.print(f"forgefield: {complaint}", style="red", markup=False, highlight=False, soft_wrap=True)
+    STDERR.print("Written: " + ", ".join(map(str, found.files)), markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        print_json(summary(found))

@@ -1,0 +1,51 @@
+"""The one gate that numbers of all formats pass."""
+
+import gzip
+
+import numpy as np
+import pytest
+
+from forgefield.errors import InputError
+from forgefield.io import text
+from forgefield.io.text import floats, integer, integers, read_compressed_text
+
+NO_NUMBERS = ["1_000", "١٢", "３", "−1", "1e12", "nan", "inf", "1e999", "****", "0x1F", "1,5", "true"]
+
+
+@pytest.mark.parametrize("word", NO_NUMBERS)
+def test_what_no_program_writes_is_no_number(word):
+    with pytest.raises(InputError, match=r"a\.log: energy: .* \(line 7\) cannot be read as finite numbers"):
+        floats("a.log", 7, ["-1.0 2.5", word][::-1], "energy")
+
+
+@pytest.mark.parametrize("word", ["1_000", "١٢", "３", "1.0", "", "9" * 5000, "+-1"])
+def test_what_no_program_writes_is_no_integer(word):
+    with pytest.raises(InputError, match=r"line 3: charge is .* expected an integer"):
+        integer("a.log", 3, word, "charge")
+
+
+def test_numbers_are_read_as_programs_write_them():
+    found = floats("a.log", 1, ["-1 +2.5 .5 3.", "1.0D-05 1d2 1.5E+03 2.0-100"], "energies")
+
+    np.testing.assert_array_equal(found, [-1.0, 2.5, 0.5, 3.0, 1e-5, 100.0, 1500.0, 2e-100])
+    assert integers("a.log", 1, ["1 -2"], "atoms").tolist() == [1, -2]
+    assert integer("a.log", 1, "-12", "charge") == -12
+
+
+def test_compressed_text_is_unpacked(tmp_path):
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(b"one\ntwo\n" * 1000))
+
+    assert read_compressed_text(path) == "one\ntwo\n" * 1000
+
+
+@pytest.mark.parametrize(
+    ("most", "message"), [(2**30, r"unpacks to more than 1 MiB"), (2**10, r"unpacks to more than 0.000977 MiB")]
+)
+def test_compressed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch, most, message):
+    monkeypatch.setattr(text, "MOST_UNPACKED", most)
+    path = tmp_path / "bomb.maegz"
+    path.write_bytes(gzip.compress(b" " * 2**21))
+
+    with pytest.raises(InputError, match=message):
+        read_compressed_text(path)
