@@ -77,7 +77,7 @@ def _counted(report, *, allowed):
 @pytest.fixture(scope="module", autouse=True)
 def _quick_compilation(request) -> Iterator[None]:
     """Compile in two thirds of the time; the programs are small enough to run slowly."""
-    quick = request.path.parent.name in LONG_TO_COMPILE
+    quick = request.path.relative_to(Path(__file__).parent).parts[0] in LONG_TO_COMPILE
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
