@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from forgefield.errors import InputError
 from forgefield.molecules.molecule import AtomicCharges, Molecule
+from forgefield.molecules.states import possible_state
 
 _TOO_CLOSE = 0.3
 """Å; the shortest bond there is, in H₂, is 0.74 Å."""
@@ -93,8 +94,7 @@ def check_electrons(molecule: Molecule) -> None:
 
 def _electron_problems(molecule: Molecule) -> list[str]:
     n_electrons = int(np.sum(molecule.species)) - molecule.charge
-    unpaired = molecule.multiplicity - 1
-    if n_electrons >= max(unpaired, 1) and unpaired >= 0 and (n_electrons - unpaired) % 2 == 0:
+    if n_electrons > 0 and possible_state(molecule.species, molecule.charge, molecule.multiplicity):
         return []
     return [
         f"{n_electrons} electrons (charge {molecule.charge}) cannot have multiplicity {molecule.multiplicity}; "
