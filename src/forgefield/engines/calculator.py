@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -131,9 +131,7 @@ class ForgeFieldCalculator(Calculator):
         """Return the second derivatives of the energy [eV/Å²], exact."""
         return np.asarray(self.get_property("hessian", atoms))
 
-    def calculate_many(
-        self, images: Sequence[Atoms], *, on_error: Literal["stop", "skip"] = "stop"
-    ) -> list[dict[str, Any]]:
+    def calculate_many(self, images: Sequence[Atoms], *, on_error: str = "stop") -> list[dict[str, Any]]:
         """Return energy [eV] and forces [eV/Å] of each of many structures, in their order.
 
         Under a neural model any molecules are computed at once, under others the images of one molecule. The results

@@ -115,8 +115,7 @@ def _unread(key: Any, value: Any, found: dict[str, int]) -> str | None:
     # Arrays and tables are charges and spins of atoms, or settings.
     if name is None or np.size(value) != 1 or isinstance(value, dict):
         return None
-    number = _number(value)
-    if name in found and number in _equivalent(name, found[name]):
+    if name in found and _says(value, name, found[name]):
         return None
     also = f', and info["{name}"] says {found[name]}' if name in found else ""
     return (
@@ -139,9 +138,13 @@ def _meant(key: Any) -> str | None:
     return None
 
 
-def _equivalent(name: str, number: int) -> tuple[float, ...]:
-    """Return how other programs may say the same: of a multiplicity 2S + 1 also 2S, and S where it is whole."""
-    return (number,) if name == CHARGE else (number, number - 1, (number - 1) / 2)
+def _says(value: Any, name: str, number: int) -> bool:
+    """Say whether a value can be another program's way of saying it: of a multiplicity 2S + 1 also 2S, or S."""
+    try:
+        said = float(value.item() if isinstance(value, np.ndarray) else value)
+    except (TypeError, ValueError):
+        return False
+    return said == number or (name == MULTIPLICITY and said in (number - 1, (number - 1) / 2))
 
 
 def _hints(atoms: Atoms) -> dict[str, int]:

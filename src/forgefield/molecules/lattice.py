@@ -33,6 +33,8 @@ def completed(
             f"the atoms are periodic along {'/'.join(without)}, where the cell has no vector; "
             "give the cell, or set pbc = False along it"
         )
+    if np.linalg.matrix_rank(cell[along]) < along.sum():
+        raise InputError(f"the lattice vectors {_shown(cell)} do not span a volume: some of them are parallel")
     # What a direction without periodicity has for a vector is of no account.
     whole = np.asarray(Cell(np.where(along[:, None], cell, 0.0)).complete()) if along.any() else np.eye(3)
     require_volume(whole, periodic)

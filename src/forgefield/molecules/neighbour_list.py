@@ -12,10 +12,14 @@ from forgefield.molecules.neighbours import Neighbours
 
 _SPARE = 1.1
 """Places that a list has at least for each neighbour of the atom with most of them."""
-_SHRUNK = 4
-"""A list with this many times the places that it needs becomes smaller."""
 _SMALL = 20_000
 """Places in all rows together, up to which computing takes less time than compiling again."""
+_JUMP = 4
+"""A small list whose places run out has this many times as many afterwards."""
+_FAR_TOO_MANY, _TOO_MANY = 8, 2
+"""A list with so many times the places that it needs becomes smaller, at once or when it has long been so."""
+_LONG = 100
+"""Renewals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +36,8 @@ class NeighbourList:
     """Å"""
     skin: float
     """Å"""
-    grown: int = 0
-    """How often places have run out since the list was made."""
+    renewals: int = 0
+    """How often it has been renewed since its number of places changed."""
 
     @property
     def places(self) -> int:
@@ -55,22 +59,22 @@ class NeighbourList:
     ) -> "NeighbourList":
         """Return the list at other positions with as many places where they suffice and are not far too many.
 
-        Otherwise compiled programs have to be compiled again. Numbers of places are therefore few, and where they
-        run out again and again, as in a cell that shrinks, the list of a small system grows in longer steps.
+        Otherwise compiled programs have to be compiled again. Numbers of places are therefore few, and the list of a
+        small system grows in long steps: the cell may be shrinking. It becomes smaller when it no longer does.
         """
         found = _pairs(positions, self.cutoff, self.skin, cell, self.periodic)
-        places, grown = self._places_for(found.most)
-        return _listed(found, self.cutoff, self.skin, self.periodic, places, grown)
+        places = self._places_for(found.most)
+        renewals = self.renewals + 1 if places == self.places else 0
+        return _listed(found, self.cutoff, self.skin, self.periodic, places, renewals)
 
-    def _places_for(self, most: int) -> tuple[int, int]:
-        """Return the places of a row with `most` neighbours, and how often they have run out."""
+    def _places_for(self, most: int) -> int:
+        """Return the places of the next list, whose atoms have at most this many neighbours."""
+        wanted = rung(most)
         if most > self.places:
-            small = self.neighbours.atom.size <= _SMALL
-            jump = (4 if self.grown else 2) if small else 1
-            return max(jump * self.places, rung(most)), self.grown + 1
-        if _SHRUNK * rung(most) <= self.places:
-            return rung(2 * most), 0
-        return self.places, self.grown
+            return max(_JUMP * self.places, wanted) if self.neighbours.atom.size <= _SMALL else wanted
+        if _FAR_TOO_MANY * wanted <= self.places:
+            return rung(2 * most)
+        return wanted if self.renewals >= _LONG and _TOO_MANY * wanted <= self.places else self.places
 
 
 class CapacityError(InputError):
@@ -143,12 +147,12 @@ def _pairs(
 
 
 def _listed(
-    found: _Pairs, cutoff: float, skin: float, periodic: tuple[bool, bool, bool], places: int, grown: int = 0
+    found: _Pairs, cutoff: float, skin: float, periodic: tuple[bool, bool, bool], places: int, renewals: int = 0
 ) -> NeighbourList:
     rows = _rows(found.first, found.second, found.shift, found.count, places)
     if not any(periodic):
         rows = Neighbours(atom=rows.atom, shift=None, valid=rows.valid)
-    return NeighbourList(rows, found.positions, found.cell, periodic, cutoff, skin, grown)
+    return NeighbourList(rows, found.positions, found.cell, periodic, cutoff, skin, renewals)
 
 
 def _rows(
