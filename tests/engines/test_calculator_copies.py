@@ -101,7 +101,9 @@ def test_what_travels_is_the_force_field_and_no_program():
     sent = pickle.dumps(atoms.calc)
 
     names = {argument for _, argument, _ in pickletools.genops(sent) if isinstance(argument, str)}
-    assert not {name for name in names if name.startswith(("jax", "forgefield.engines.native", "forgefield.properties"))}
+    assert not {
+        name for name in names if name.startswith(("jax", "forgefield.engines.native", "forgefield.properties"))
+    }
     assert len(sent) < 20_000
 
 
