@@ -93,8 +93,8 @@ class ForgeFieldCalculator(Calculator):
         return super().set()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what another process needs: nothing that is compiled, and molecules as they were first seen."""
-        remembered = [*self._remembered, *(known.molecule for known in self._known)]
+        """Return what another process needs: nothing that is compiled, and molecules whose bonds are known."""
+        remembered = [*self._remembered, *(known.molecule for known in self._known if len(known.bonds))]
         return {**self.__dict__, "_known": [], "_fast": None, "_remembered": remembered}
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
@@ -223,7 +223,7 @@ class ForgeFieldCalculator(Calculator):
         model, topology = self._lay([molecule])
         if self._fast is None or self._fast[0] is not model:
             self._fast = model, fastest(model)
-        return Laid(molecule, model, topology, self._fast[1])
+        return Laid.over(molecule, model, topology, self._fast[1])
 
 
 def _require_sane(atoms: Atoms) -> None:

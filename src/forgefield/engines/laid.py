@@ -1,11 +1,11 @@
 """A force field laid over one molecule or one periodic system, with its neighbours as they change."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
@@ -48,8 +48,18 @@ class Laid:
     topology: Topology
     fast: AbstractModel
     """The same model with a native kernel where there is one."""
+    bonds: Int[np.ndarray, "bonds 2"] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    """Those that must hold for it: of the molecule or, where it has none, perceived."""
     listed: NeighbourList | None = None
     """Neighbours of a large or periodic system."""
+
+    @classmethod
+    def over(cls, molecule: Molecule, model: AbstractModel, topology: Topology, fast: AbstractModel) -> "Laid":
+        """Return it over a molecule, without neighbours yet. Raises InputError where no bonds can be perceived."""
+        if not topology.interactions:
+            return cls(molecule, model, topology, fast)
+        bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
+        return cls(molecule, model, topology, fast, bonds)
 
     @property
     def together(self) -> bool:
@@ -108,13 +118,12 @@ class Laid:
 
     def _holds_together(self, molecule: Molecule) -> bool:
         mine = self.molecule
-        perceived = not len(mine.bonds)
-        i, j = (perceive_bonds(mine.species, mine.positions)[0] if perceived else mine.bonds).T
+        i, j = self.bonds.T
         radii = covalent_radii(mine.species)
         lengths = np.linalg.norm(molecule.positions[i] - molecule.positions[j], axis=1) / (radii[i] + radii[j])
         if (lengths >= _BROKEN).any():
             return False
-        if not perceived or (lengths < _LOOSE).all():
+        if len(mine.bonds) or (lengths < _LOOSE).all():
             return True
         # An isomer: a bond that was there is not, and one is there that was not even about to form.
         now, _ = perceive_bonds(molecule.species, molecule.positions)

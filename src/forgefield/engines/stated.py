@@ -3,6 +3,7 @@
 import difflib
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -111,7 +112,7 @@ def _number(value: Any) -> int | None:
 
 def _unread(key: Any, value: Any, found: dict[str, int]) -> str | None:
     """Return what is wrong with a key that looks as if it said a state, or None."""
-    name = _meant(key)
+    name = _meant(key) if isinstance(key, str) else None
     # Arrays and tables are charges and spins of atoms, or settings.
     if name is None or np.size(value) != 1 or isinstance(value, dict):
         return None
@@ -124,9 +125,10 @@ def _unread(key: Any, value: Any, found: dict[str, int]) -> str | None:
     )
 
 
-def _meant(key: Any) -> str | None:
+@lru_cache(maxsize=1000)
+def _meant(key: str) -> str | None:
     """Return which of the keys another one seems to stand for."""
-    if not isinstance(key, str) or key in _MEANING:
+    if key in _MEANING:
         return None
     bare = "".join(c for c in key.lower() if c.isalnum())
     if not bare or bare in _WORDS:
