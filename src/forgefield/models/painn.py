@@ -19,7 +19,7 @@ from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.neighbours import Neighbours, all_pairs
 from forgefield.molecules.topology import Topology
 
-_NORM_FLOOR = 1e-8
+NORM_FLOOR = 1e-8
 """Added to squared lengths of vectors, whose norm has no derivative at zero."""
 
 
@@ -214,7 +214,7 @@ def _exchanged(block, scalars, vectors, channels, u, atom):
 def _updated(block, scalars, vectors):
     """Let the scalars and vectors of each atom act on each other."""
     kept, scaled = jnp.split(vectors @ block.mixing, 2, axis=-1)
-    norm = jnp.sqrt(jnp.sum(kept**2, axis=1) + _NORM_FLOOR)
+    norm = jnp.sqrt(jnp.sum(kept**2, axis=1) + NORM_FLOOR)
     own, stretch, coupling = jnp.split(block.update(jnp.concatenate([scalars, norm], axis=-1)), 3, axis=-1)
     scalars += own + coupling * jnp.sum(kept * scaled, axis=1)
     return scalars, vectors + stretch[:, None] * scaled
