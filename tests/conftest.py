@@ -1,16 +1,28 @@
-"""Fixtures and settings that all tests share."""
+"""Fixtures and settings that all tests share, and what the run as a whole watches over.
 
+Memory: what a module compiled is thrown away after it. Skips: where continuous integration has the reference data, a
+skipped test is a failed one.
+"""
+
+import cProfile
+import ctypes
+import gc
 import os
+import resource
 import signal
+import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 # Each worker has a core of its own: threads of tight-binding and SCF programs would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What the program asks of XLA for its force fields, here for all that tests compile (see `models.compiled`).
+os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {os.environ.get('XLA_FLAGS', '')}"
 # What is tested does not depend on which way of computing happens to be faster.
 os.environ.setdefault("FORGEFIELD_KERNEL", "native")
 
+import equinox as eqx
 import jax
 import jax.random as jr
 import numpy as np
@@ -24,13 +36,112 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
+IN_CI = bool(os.environ.get("CI"))
+NOT_PYTHONS = "no Chromium"
+"""What begins the reason of a test that is skipped for want of a program which pip does not install."""
+LONG_TO_COMPILE = {"assign", "estimate", "fit", "io", "jobs", "models", "properties"}
+"""Folders of tests whose programs take longer to compile than to run."""
+MUCH = 800e6
+"""Bytes: a process larger than this is made small before the next module, which may need a gigabyte of its own."""
+PEAKS = pytest.StashKey[dict[str, float]]()
+"""The largest size of each process that ran tests [GB]."""
+
+
+def pytest_configure(config):
+    config.stash[PEAKS] = {}
+    if "FORGEFIELD_DATA" in os.environ and not DATA.is_dir():
+        raise pytest.UsageError(f"FORGEFIELD_DATA={DATA} is not a folder")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    return _counted((yield), allowed=item.get_closest_marker("gpu") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _counted((yield), allowed=False)
+
+
+def _counted(report, *, allowed):
+    """Return the report, as a failure where a test was skipped that continuous integration must run."""
+    if not (IN_CI and DATA.is_dir() and report.skipped) or allowed or hasattr(report, "wasxfail"):
+        return report
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not reason.removeprefix("Skipped: ").startswith(NOT_PYTHONS):
+        report.outcome, report.longrepr = "failed", f"{report.nodeid}: a skip is a failure in CI. {reason}"
+    return report
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_compilation(request) -> Iterator[None]:
+    """Compile in two thirds of the time; the programs are small enough to run slowly."""
+    quick = request.path.parent.name in LONG_TO_COMPILE
+    jax.config.update("jax_disable_most_optimizations", quick)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_again() -> Iterator[None]:
+    """Forget what a module compiled and traced, and give the memory back, which glibc does not do by itself."""
+    yield
+    if not sys.platform.startswith("linux") or _resident() < MUCH:
+        return
+    eqx.clear_caches()
+    jax.clear_caches()
+    # Commands of the program that ran here froze what there was to collect.
+    gc.unfreeze()
+    gc.collect()
+    collect_seldom()
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def _resident() -> int:
+    """Return the size of this process [bytes]."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def pytest_sessionfinish(session):
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    # Only a worker of xdist has this dictionary.
+    getattr(session.config, "workeroutput", {})["peak"] = peak
+    if not session.config.stash[PEAKS]:
+        session.config.stash[PEAKS]["this process"] = peak
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    node.config.stash[PEAKS][node.gateway.id] = getattr(node, "workeroutput", {}).get("peak", float("nan"))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    peaks = ", ".join(f"{name} {peak:.2f} GB" for name, peak in sorted(config.stash[PEAKS].items()))
+    terminalreporter.write_line(f"largest size of each process that ran tests: {peaks}")
+    if IN_CI and not DATA.is_dir():
+        said = f"NOT TESTED ON REAL DATA: there is no folder {DATA}; every test that compares with it was skipped"
+        terminalreporter.write_sep("!", said, red=True, bold=True)
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Real QM data and reference listings, not part of the repository."""
-    path = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
-    if not path.is_dir():
-        pytest.skip(f"no reference data at {path} (set FORGEFIELD_DATA)")
-    return path.resolve()
+    if not DATA.is_dir():
+        pytest.skip(f"no reference data at {DATA} (set FORGEFIELD_DATA)")
+    return DATA.resolve()
+
+
+@pytest.fixture(scope="session")
+def calls_of():
+    """Counts the calls of functions that a call leads to: its work, whatever the machine's speed."""
+
+    def count(function, *arguments):
+        profile = cProfile.Profile()
+        profile.runcall(function, *arguments)
+        return sum(entry.callcount for entry in profile.getstats())
+
+    return count
 
 
 @pytest.fixture

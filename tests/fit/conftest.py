@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
@@ -43,14 +42,6 @@ hessian = { tolerance = 5.0 }
 forces = { tolerance = 3.0 }
 energy = { tolerance = 0.5 }
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    """Compile in two thirds of the time; the programs are small enough to run slowly."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

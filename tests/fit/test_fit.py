@@ -44,7 +44,8 @@ def test_fit_converges_and_reports_the_lowest_cost_of_all_starts(history):
 
 def test_scipy_finds_the_same_optimum(problem, history):
     end, _ = history
-    fresh = start(problem, spread_starts(problem, 1), SOLVER)
+    # Near the end: from afar another solver may go to another optimum.
+    fresh = start(problem, end.at[None] + 0.1 * np.cos(np.arange(len(end.at))), SOLVER)
 
     found = fit_by_scipy(problem, fresh, TrustRegionReflective(), after=keep_nothing)
 
@@ -53,21 +54,23 @@ def test_scipy_finds_the_same_optimum(problem, history):
     np.testing.assert_allclose(found.at, end.at, atol=1e-3)
 
 
-def test_starts_in_one_kernel_go_the_ways_they_go_alone(problem, history):
+def test_starts_in_one_kernel_do_as_they_do_alone(problem, history):
     _, seen = history
-    points = np.asarray(seen[0].state.at)
+    # Rounding differs from kernel to kernel and grows with the steps, so that only the first are compared.
+    few = LevenbergMarquardt(max_steps=2)
 
     for s in (0, N_STARTS - 1):
-        alone = fit(problem, start(problem, points[s : s + 1], SOLVER), SOLVER)
-        n = min(alone.n_iterations, 6)
-        np.testing.assert_allclose(alone.costs[:n], seen[-1].costs[:n, s], rtol=1e-7)
-        np.testing.assert_allclose(alone.starts_cost[0], seen[-1].best_cost[s], rtol=1e-8)
+        begun = fit(problem, start(problem, np.asarray(seen[0].state.at)[s : s + 1], few), few)
+        there = start(problem, seen[-1].best_at[s : s + 1], few)
+        ended = fit(problem, replace(there, matching=seen[-1].best_matching[s : s + 1]), few)
+        np.testing.assert_allclose(begun.costs, seen[-1].costs[:2, s], rtol=1e-7)
+        np.testing.assert_allclose(ended.costs[0], seen[-1].best_cost[s], rtol=1e-8)
 
 
 def test_resumed_fit_ends_where_the_uninterrupted_one_does(problem, history):
     end, seen = history
 
-    resumed = fit(problem, seen[5], SOLVER)
+    resumed = fit(problem, seen[len(seen) // 2], SOLVER)
 
     np.testing.assert_array_equal(resumed.at, end.at)
     assert resumed.n_iterations == end.n_iterations
@@ -87,20 +90,21 @@ def test_start_at_the_optimum_is_no_success(problem, history):
 
 def test_too_few_steps_are_no_success_but_keep_the_best(problem, history):
     _, seen = history
-    used_up = replace(seen[8], costs=np.ones((SOLVER.max_steps, N_STARTS)))
+    late = next(one for one in seen if one.best_cost.min() < seen[1].best_cost.min())
+    used_up = replace(late, costs=np.ones((SOLVER.max_steps, N_STARTS)))
 
     end = fit(problem, used_up, SOLVER)
 
     assert not end.success
     assert f"{SOLVER.max_steps} iterations were not enough" in end.message
-    assert end.starts_cost.min() == seen[8].best_cost.min() < seen[2].best_cost.min()
+    assert end.starts_cost.min() == late.best_cost.min()
 
 
 def test_interrupted_fit_keeps_the_best_so_far(problem, history):
     _, seen = history
 
     def interrupt(progress):
-        if progress.n_iterations == 4:
+        if progress.n_iterations == 2:
             raise KeyboardInterrupt
 
     end = fit(problem, seen[0], SOLVER, after=interrupt)
@@ -108,7 +112,7 @@ def test_interrupted_fit_keeps_the_best_so_far(problem, history):
     assert end.interrupted
     assert not end.success
     assert "interrupted" in end.message
-    np.testing.assert_array_equal(end.starts_cost, seen[4].best_cost)
+    np.testing.assert_array_equal(end.starts_cost, seen[2].best_cost)
 
 
 def test_success_is_judged_at_the_best_point_not_at_the_last_one(problem, history):
@@ -154,12 +158,10 @@ def test_scipy_puts_variables_on_the_bounds_that_press(problem, history):
     upper = np.asarray(problem.variables.upper).copy()
     upper[0] = problem.prior.centre[0] + problem.prior.width[0] * (end.at[0] - 0.05)
     bounded = eqx.tree_at(lambda p: p.variables.upper, problem, upper)
-    fresh = start(bounded, spread_starts(bounded, N_STARTS)[:N_STARTS] * 0.0, SOLVER)
+    near = np.minimum(end.at, bounded.bounds[1])[None]
 
-    ours = fit(bounded, fresh, SOLVER)
-    scipys = fit_by_scipy(
-        bounded, start(bounded, np.zeros((1, 8)), SOLVER), TrustRegionReflective(), after=keep_nothing
-    )
+    ours = fit(bounded, start(bounded, np.tile(near, (N_STARTS, 1)), SOLVER), SOLVER)
+    scipys = fit_by_scipy(bounded, start(bounded, near, SOLVER), TrustRegionReflective(), after=keep_nothing)
 
     assert scipys.success
     assert scipys.at[0] == ours.at[0] == bounded.bounds[1][0]

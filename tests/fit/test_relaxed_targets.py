@@ -13,6 +13,7 @@ from forgefield.fit.relaxed_cost import add_relaxed, linearise_relaxed
 from forgefield.fit.relaxed_metrics import RelaxedJudge
 from forgefield.fit.relaxed_targets import BondAngles, RelaxedEnergies, Torsions, relaxed_observed
 from forgefield.jobs.relaxed_results import lost, structures
+from forgefield.jobs.starting import with_values
 from forgefield.molecules.measure import dihedrals
 
 MIXED = """frequencies = { tolerance = 20.0 }
@@ -151,17 +152,27 @@ def test_a_fit_goes_on_exactly_where_it_was(mixed):
     np.testing.assert_array_equal(resumed.costs, whole.costs)
 
 
-def _fitted(prepared, data):
-    """Fit to changed data, with the same shapes and so the same program."""
+def _fitted(prepared, data, at):
+    """Fit to changed data from there, with the same shapes and so the same program."""
     problem = replace(prepared, data=data).problem(prepared.changes(), prepared.start)
     problem = replace(problem, counts=tuple(total_count(target, data) for target in problem.targets))
-    ended = fit(problem, start(problem, np.zeros((1, problem.n_free)), SOLVER), SOLVER)
+    ended = fit(problem, start(problem, at[None], SOLVER), SOLVER)
     values = problem.prior.centre + problem.prior.width * ended.at
     return ended, RelaxedJudge()(problem.model_at(values), data, prepared.examples)
 
 
+def _turning(prepared):
+    """The same with ethane's barrier, near an optimum: without it fits may go to different ones."""
+    values = prepared.start.copy()
+    for row in prepared.assignment.rows:
+        if row.term.kind == "torsion":
+            values[list(row.indices)] = 0.0, 0.0, 2.9 / 9
+    return replace(prepared, assignment=with_values(prepared.assignment, values))
+
+
 @pytest.mark.slow
-def test_a_molecule_that_cannot_relax_is_named_and_leaves_the_others_as_good(three):
+def test_a_molecule_that_cannot_relax_is_named_and_leaves_the_others_as_good(three, generator):
+    turning = _turning(three)
     # A harmonic force field has no saddle along a stretch.
     stretch = np.zeros_like(three.data.relaxation.follow)
     stretch[0, :15] = np.asarray(three.examples[0].treated.vectors)[:, -1]
@@ -169,19 +180,20 @@ def test_a_molecule_that_cannot_relax_is_named_and_leaves_the_others_as_good(thr
         lambda d: (d.relaxation.order, d.relaxation.follow), three.data, (np.array([1, 0, 1]), stretch)
     )
     without = eqx.tree_at(lambda d: d.weight, three.data, np.array([0.0, 1.0, 1.0]))
+    near = 0.03 * generator.normal(size=turning.problem(turning.changes(), turning.start).n_free)
 
-    ended, judged = _fitted(three, impossible)
-    _, alone = _fitted(three, without)
+    ended, judged = _fitted(turning, impossible, near)
+    _, alone = _fitted(turning, without, near)
 
-    said = lost(replace(three, data=impossible), judged)
-    assert np.isfinite(ended.quadratic.cost)
+    said = lost(replace(turning, data=impossible), judged)
+    assert ended.success
     assert len(said) == 1
     assert said[0].startswith("ch3f has no relaxed structure")
     assert judged.each[0].bond_rmsd_a is None
-    assert [one.name for one in structures(three, judged)] == ["staggered", "eclipsed"]
+    assert [one.name for one in structures(turning, judged)] == ["staggered", "eclipsed"]
     for m in (1, 2):
-        assert judged.each[m].bond_rmsd_a <= 1.05 * alone.each[m].bond_rmsd_a + 1e-6
-        assert judged.each[m].angle_rmsd_deg <= 1.05 * alone.each[m].angle_rmsd_deg + 1e-4
+        np.testing.assert_allclose(judged.each[m].bond_rmsd_a, alone.each[m].bond_rmsd_a, rtol=0.05)
+        np.testing.assert_allclose(judged.each[m].angle_rmsd_deg, alone.each[m].angle_rmsd_deg, rtol=0.05)
 
 
 @pytest.mark.slow

@@ -110,7 +110,7 @@ def test_results_tell_a_successful_fit(results):
 def test_resumed_fit_gives_the_same_values(ch3f, finished):
     output = ch3f.parent / "resumed"
 
-    stopped = run_fit(prepare(ch3f), output, tell=interrupted_at(4))
+    stopped = run_fit(prepare(ch3f), output, tell=interrupted_at(2))
     resumed = run_fit(prepare(ch3f), output, resume=True)
 
     assert stopped.passes[0].fit.interrupted
@@ -121,7 +121,7 @@ def test_resumed_fit_gives_the_same_values(ch3f, finished):
 def test_interrupted_fit_writes_the_best_so_far(ch3f, finished):
     output = ch3f.parent / "stopped"
 
-    stopped = run_fit(prepare(ch3f), output, tell=interrupted_at(6))
+    stopped = run_fit(prepare(ch3f), output, tell=interrupted_at(3))
 
     told = json.loads((output / "results.json").read_text())
     assert not told["fit"]["success"]

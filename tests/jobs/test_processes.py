@@ -99,8 +99,9 @@ def test_interrupted_processes_are_ended():
 
     assert done.interrupted
     assert done.results == {0: ("given", 1)}
-    assert time.monotonic() - began < 120.0
-    limit = time.monotonic() + 30.0
+    # The tasks would sleep for 600 s.
+    assert time.monotonic() - began < 500.0
+    limit = time.monotonic() + 240.0
     while multiprocessing.active_children():
         assert time.monotonic() < limit
         time.sleep(0.05)

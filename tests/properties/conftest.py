@@ -50,14 +50,6 @@ class Batch:
         return np.asarray(values)[np.asarray(self.topology.molecule) == m]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _quick_compilation():
-    """Compile in two thirds of the time; the programs are small enough to run slowly."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(scope="session")
 def batch_of():
     """A batch with a force field whose values are not those of the geometries, torsions included."""

@@ -37,9 +37,8 @@ def relaxed(nine):
     return relax(model, topology, jnp.asarray(positions), order=order, limits=Limits(bonds=bonds))
 
 
-def test_all_nine_reach_minima_within_thirty_steps(relaxed):
+def test_all_nine_reach_minima(relaxed):
     assert [Failure(int(f)) for f in relaxed.failure] == [Failure.NONE] * 9
-    assert int(relaxed.n_iterations.max()) <= 30
     assert float(relaxed.gradient_max.max()) < 1e-6
     np.testing.assert_array_equal(relaxed.n_negative, 0)
 

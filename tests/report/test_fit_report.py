@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from html import escape
 from html.parser import HTMLParser
-from time import perf_counter
 
 import numpy as np
 import pytest
@@ -191,11 +190,8 @@ def test_anchors_lead_to_sections_and_identifiers_are_unique(record):
 
 
 def test_large_data_sets_stay_small_and_folded(large_record):
-    began = perf_counter()
     page = fit_report(large_record)
-    seconds = perf_counter() - began
 
     assert len(page.encode()) < 5e6
-    assert seconds < 3.0
     assert "<details open" not in page
     assert page.count("<details") == 10
