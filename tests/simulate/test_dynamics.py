@@ -123,3 +123,14 @@ def test_precision_is_that_of_the_positions(springs):
 
     assert {a.dtype for a in jax.tree.leaves(last.motion) if eqx.is_inexact_array(a)} == {jnp.dtype("float32")}
     assert last.frames.potential.dtype == np.float32
+
+
+def test_replicas_that_do_not_fit_memory_together_are_computed_in_parts(water, monkeypatch):
+    monkeypatch.setattr("forgefield.simulate.dynamics._LARGEST_BATCH", 2 * 3)
+    motion = begun(water, 5)
+
+    together = ended(water, INTEGRATORS[0].values[0], motion, 200)
+
+    for k in (0, 4):
+        alone = ended(water, INTEGRATORS[0].values[0], replica(motion, k), 200)
+        np.testing.assert_allclose(together.positions[k], alone.positions[0], atol=1e-9)
