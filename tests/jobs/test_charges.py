@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from forgefield import units
+from forgefield.errors import InputError
 from forgefield.fit.charges import Charges
 from forgefield.fit.cost import linearise
 from forgefield.fit.uncertainty import independent_values
-from forgefield.errors import InputError
 from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.prepare import prepare
 

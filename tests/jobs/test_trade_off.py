@@ -5,10 +5,9 @@ import json
 import pytest
 
 from forgefield.errors import InputError
+from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.prepare import prepare
 from forgefield.jobs.trade_off import TradeOff, require_targets
-from forgefield.jobs.fit_job import run_fit
-from forgefield.jobs.trade_off import TradeOff
 from forgefield.jobs.validation import Validation
 
 FIT = """
