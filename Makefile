@@ -7,7 +7,7 @@ EXTRAS := qm,openmm,test,lint
 
 # Fit the shipped example; the results are in runs/ch3f.
 fit: $(VENV)/.run
-	$(BIN)/forgefield fit examples/ch3f/FIT.toml --output runs/ch3f
+	$(BIN)/forgefield fit examples/ch3f/FIT.toml --output runs/ch3f --overwrite
 
 # One worker a core; the tests of a module stay together, since they share compiled functions.
 PYTEST_ARGS ?= -n 2 --dist loadscope

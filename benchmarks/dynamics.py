@@ -185,7 +185,8 @@ def conservation() -> Figures:
         settings = DynamicsSettings(20_000, timestep=TIMESTEP_FS, every=10)
         figures: Figures = {}
         for kind, chosen in {"": settings, "half_step_": replace(settings, n_steps=40_000, timestep=0.25)}.items():
-            told = summary(run_dynamics(folder / "ethanol.fld", folder / "ethanol.json", folder / "md.h5", chosen))
+            output = folder / f"{kind}md.h5"
+            told = summary(run_dynamics(folder / "ethanol.fld", folder / "ethanol.json", output, chosen))
             keys = (
                 "energy_drift_kcal_mol_atom_ps",
                 "energy_fluctuation_kcal_mol_atom",

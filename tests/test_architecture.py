@@ -35,7 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "config": BOTTOM,
     "jobs": DISTIL | IO | {"engines", "report", "config", "jobs"},
     "console": BOTTOM | {"jobs"},
-    "cli": DISTIL | IO | {"engines", "report", "config", "console", "jobs"},
+    "cli_reference": IO | {"engines", "console", "jobs"},
+    "cli": DISTIL | IO | {"engines", "report", "config", "console", "cli_reference", "jobs"},
     "__main__": {"cli"},
     "__init__": {"jobs"},
 }
@@ -107,7 +108,7 @@ def test_the_core_touches_no_file(path):
 
 
 def test_imports_of_the_package_stand_at_the_top(path):
-    if layer(path) == "cli":
+    if layer(path) in ("cli", "cli_reference"):
         return
     tree = ast.parse(path.read_text())
     top = {node.lineno for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}

@@ -3,5 +3,5 @@
 # with GFN2-xTB: a minute on two cores.
 set -e
 cd "$(dirname "$0")"
-forgefield reference butane.xyz --method gfn2 --optimise -o butane.json
-forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
+forgefield reference butane.xyz --method gfn2 --optimise -o butane.json --overwrite
+forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json --overwrite

@@ -3,5 +3,5 @@
 # B3LYP/6-31+G(d): ten minutes on one core.
 set -e
 cd "$(dirname "$0")"
-forgefield reference staggered.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o staggered.json
-forgefield reference eclipsed.xyz --method b3lyp --basis '6-31+G(d)' --saddle -o eclipsed.json
+forgefield reference staggered.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o staggered.json --overwrite
+forgefield reference eclipsed.xyz --method b3lyp --basis '6-31+G(d)' --saddle -o eclipsed.json --overwrite

@@ -3,23 +3,25 @@
 import json
 import sys
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from forgefield.cli_reference import reference
 from forgefield.console import (
     DONE,
     FAILED,
     STDERR,
     Json,
+    Overwrite,
     Verbose,
     command,
     print_json,
     print_whole,
     progress_bar,
+    run_app,
     show,
 )
 from forgefield.errors import InputError
@@ -34,7 +36,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    run_app(app)
 
 
 @app.command()
@@ -44,6 +46,7 @@ def fit(
     output: Annotated[Path | None, typer.Option(help="Folder for the results; default: the name of the file.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Only show pairing, coverage and what is trained.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
+    overwrite: Overwrite = False,
     starts: Annotated[int | None, typer.Option(min=1, help="Number of starts, instead of the file's.")] = None,
     validate: Annotated[bool, typer.Option("--validate", help="Then leave molecules out, and resample them.")] = False,
     bootstrap: Annotated[int, typer.Option(min=2, help="Samples of --validate.")] = 200,
@@ -82,77 +85,25 @@ def fit(
 
         wanted = Validation(bootstrap, workers) if validate else None
         varied = TradeOff(tuple(trade_off), points) if trade_off else None
-        outcome = run_fit(prepared, folder, resume=resume, validation=wanted, trade_off=varied, tell=tell, count=count)
+        outcome = run_fit(
+            prepared,
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            validation=wanted,
+            trade_off=varied,
+            tell=tell,
+            count=count,
+        )
     STDERR.print(fit_summary(outcome.record))
     STDERR.print(f"Results in {folder}/ (open {folder / 'report.html'})", markup=False)
     if as_json:
         json.dump(plain(outcome.record.results), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
-    return DONE if outcome.record.results["fit"]["success"] else FAILED
+    return DONE if outcome.record.results["fit"]["success"] and not outcome.interrupted else FAILED
 
 
-@app.command()
-@command
-def reference(
-    file: Annotated[Path, typer.Argument(help="Structure (xyz, mol2, fchk, …); an xyz comment may hold charge=-1.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz.")],
-    method: Annotated[str, typer.Option(help="hf, a density functional, gfn1 or gfn2.")] = "b3lyp",
-    basis: Annotated[str | None, typer.Option(help="Basis set; none for gfn1 and gfn2.")] = None,
-    optimise: Annotated[bool, typer.Option("--optimise", help="Go to the nearest minimum first.")] = False,
-    saddle: Annotated[bool, typer.Option("--saddle", help="Go to the nearest first-order saddle first.")] = False,
-    scan: Annotated[list[str] | None, typer.Option(help="Turn this dihedral, the rest relaxed; repeatable.")] = None,
-    points: Annotated[int | None, typer.Option(min=1, help="Points of the scan, of each dihedral.")] = None,
-    step: Annotated[int | None, typer.Option(min=1, help="Or degrees between them; default 15, or 30.")] = None,
-    range_: Annotated[list[str] | None, typer.Option("--range", help="From A:B degrees; default: a turn.")] = None,
-    as_json: Json = False,
-    verbose: Verbose = False,
-) -> int:
-    """Run quantum chemistry: energy, gradient, Hessian and frequencies of a structure.
-
-    With --scan, energies and gradients of a relaxed scan instead; an interrupted one is continued.
-
-    Example: forgefield reference water.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o water.json
-
-    Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
-    """
-    from forgefield.io.qcschema import write_qcschema
-    from forgefield.io.single import single
-    from forgefield.io.structures import read_structures
-
-    try:
-        from forgefield.engines.reference import engine_named, run
-        from forgefield.jobs.scan import grid_of, run_scan, scan_summary, scan_text
-    except ImportError as error:
-        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
-
-    del verbose
-    if optimise and saddle:
-        raise InputError("--optimise and --saddle exclude each other")
-    molecule = single(read_structures(file))
-    if scan:
-        if optimise or saddle:
-            raise InputError("--scan relaxes the molecule at each point: leave --optimise and --saddle out")
-        grid = grid_of(scan, points=points, step=step, ranges=range_ or ())
-        with progress_bar() as progress:
-            tell = partial(progress.update, progress.add_task("scan", total=None))
-            frames = run_scan(molecule, engine_named(method, basis), grid, output, tell=tell)
-        STDERR.print(scan_text(frames, output), markup=False)
-        if as_json:
-            print_json(scan_summary(frames, output))
-        return DONE
-    if points is not None or step is not None or range_:
-        raise InputError("--points, --step and --range belong to --scan")
-    task = "minimum" if optimise else "saddle" if saddle else "point"
-    with progress_bar() as progress:
-        progress.add_task(f"{method} {basis or ''} {task}", total=None)
-        molecule, found = run(molecule, engine_named(method, basis), task)
-    write_qcschema(output, molecule, found)
-    frequencies = [] if found.frequencies is None else found.frequencies.tolist()
-    if as_json:
-        print_json({"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)})
-    STDERR.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
-    STDERR.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
-    return DONE
+app.command()(reference)
 
 
 @app.command()
@@ -161,6 +112,7 @@ def evaluate(
     force_field: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
     files: Annotated[list[Path], typer.Argument(help="Structures with MacroModel types (.mae, .mol2).")],
     listing: Annotated[Path | None, typer.Option(help="Write every interaction to this JSON file.")] = None,
+    overwrite: Overwrite = False,
     compare: Annotated[Path | None, typer.Option(help="Compare with a MacroModel listing (.mmo).")] = None,
     reference: Annotated[list[Path] | None, typer.Option(help="QM results to compare frequencies with.")] = None,
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
@@ -174,6 +126,7 @@ def evaluate(
     Example: forgefield evaluate mm3.fld mae/*.mae --listing all.json
     """
     from forgefield.io.listing import write_listings
+    from forgefield.io.outputs import new_outputs
     from forgefield.jobs import evaluate as job
     from forgefield.report.evaluation import (
         comparison_tables,
@@ -186,10 +139,12 @@ def evaluate(
 
     del verbose
     found = job.evaluate(force_field, files, cutoff=cutoff)
+    if listing is not None:
+        compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
+        with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
+            write_listings(listing, found.listings)
     shown = [coverage_table(found.assigned.coverage), totals_table(found.listings)]
     summary: dict[str, Any] = {"structures": [{"name": x.name, **x.totals_kj_mol} for x in found.listings]}
-    if listing is not None:
-        write_listings(listing, found.listings)
     if compare is not None:
         comparison = job.compared(found, compare)
         shown += [comparison_tables(comparison), worst_table(comparison)]
@@ -250,6 +205,7 @@ def estimate(
     method: Annotated[str, typer.Option(help="qfuerza, fuerza, seminario, modified-seminario, linear, …")] = "qfuerza",
     form: Annotated[str | None, typer.Option(help="mm3 or harmonic; default: what the file is usual for.")] = None,
     transition_state: Annotated[str | None, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -262,7 +218,7 @@ def estimate(
 
     del verbose
     found = job.estimate(files, method=method, form=form or job.form_of(output), transition_state=transition_state)
-    job.write_estimated(output, found)
+    job.write_estimated(output, found, overwrite=overwrite)
     print_whole(STDERR, [grid(job.parameters_table(found))])
     for warning in found.warnings:
         STDERR.print(f"Warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -299,6 +255,7 @@ def convert(
     source: Annotated[Path, typer.Argument(help="Structures or QM results in any format that is read.")],
     target: Annotated[Path, typer.Argument(help="Extended xyz (.xyz, .extxyz) or QCSchema (.json) to write.")],
     drop: Annotated[list[str] | None, typer.Option(help="What may be lost: bonds, types, Hessian, …")] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -309,7 +266,7 @@ def convert(
     from forgefield.jobs import convert as job
 
     del verbose
-    structures = job.convert(source, target, drop=drop or ())
+    structures = job.convert(source, target, drop=drop or (), overwrite=overwrite)
     names = [molecule.name for molecule, _ in structures]
     STDERR.print(f"Written: {target} ({', '.join(names)})", markup=False, highlight=False, soft_wrap=True)
     if as_json:
@@ -334,6 +291,7 @@ def md(
     every: Annotated[int, typer.Option(help="Steps between frames.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of velocities and noise.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", "--restart", help="Continue an interrupted run exactly.")] = False,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -355,6 +313,7 @@ def md(
             trajectory,
             settings,
             resume=resume,
+            overwrite=overwrite,
             tell=lambda step: progress.update(task, completed=step, description=f"step {step}"),
         )
     print_whole(STDERR, [grid(job.dynamics_table(found))])
@@ -377,6 +336,7 @@ def relax(
     saddle: Annotated[bool, typer.Option("--saddle", help="Go to first-order saddles, along the lowest mode.")] = False,
     tolerance: Annotated[float, typer.Option(help="Largest gradient that may be left [kcal/mol/Å].")] = 1e-4,
     max_iterations: Annotated[int, typer.Option(help="Largest number of steps.")] = 200,
+    overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -388,8 +348,16 @@ def relax(
     from forgefield.report.tables import grid
 
     del verbose
-    found = job.run_relaxation(force_field, files, saddle=saddle, tolerance=tolerance, max_iterations=max_iterations)
-    paths = job.write_relaxed(output, found, level=force_field.name)
+    found = job.run_relaxation(
+        force_field,
+        files,
+        saddle=saddle,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        output=output,
+        overwrite=overwrite,
+    )
+    paths = job.written_to(output, found)
     print_whole(STDERR, [grid(job.relaxed_table(found))])
     STDERR.print(f"Written: {len(paths)} structure(s) in {output}", markup=False, highlight=False, soft_wrap=True)
     if as_json:

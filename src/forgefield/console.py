@@ -3,9 +3,12 @@
 import gc
 import json
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,34 +19,40 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from forgefield.errors import ForgeFieldError, InputWarning
+from forgefield.errors import ConvergenceError, ForgeFieldError, InputWarning
 from forgefield.jobs.threads import one_thread_a_matrix
 
 STDERR = Console(stderr=True)
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+"""The end of a job and of a terminal."""
 _WIDEST = 10_000
 """Columns of the widest table."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run has written.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
 
 
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
-    """Turn errors meant for the user into one message and exit code 2, and a returned number into the exit code."""
+    """Turn errors meant for the user into one message and an exit code, and a returned number into the exit code."""
 
     @wraps(function)
     def run(*args: Any, **options: Any) -> None:
-        _configure(verbose=bool(options.get("verbose")))
-        try:
-            with warnings.catch_warnings():
-                warnings.showwarning = _shown(warnings.showwarning)
+        with _ended_like_by_ctrl_c(), warnings.catch_warnings():
+            warnings.showwarning = _shown(warnings.showwarning)
+            try:
+                _configure(verbose=bool(options.get("verbose")))
                 code = function(*args, **options)
-        except ForgeFieldError as error:
-            STDERR.print(f"forgefield: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            STDERR.print("forgefield: interrupted", markup=False)
-            raise typer.Exit(FAILED) from None
+            except ForgeFieldError as error:
+                _complain(str(error))
+                code = FAILED if isinstance(error, ConvergenceError) else BAD_INPUT
+            except KeyboardInterrupt:
+                _complain(
+                    "interrupted; what is written stays: fit and md go on from there with --resume, a scan with the "
+                    "same command"
+                )
+                code = FAILED
         raise typer.Exit(code or DONE)
 
     return run
@@ -59,6 +68,61 @@ def _shown(others: Callable[..., None]) -> Callable[..., None]:
             others(message, category, *where, **options)
 
     return show_warning
+
+
+def run_app(app: Callable[[], Any]) -> None:
+    """Run the command line: what the system refuses is one message, and nobody is troubled with a closed pipe."""
+    _open_streams()
+    try:
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _abandon_stdout()
+        sys.exit(FAILED)
+    except OSError as error:
+        _abandon_stdout()
+        with suppress(OSError):
+            _complain(f"{error.filename or 'the output'}: {error.strerror or error}")
+        sys.exit(BAD_INPUT)
+
+
+def _complain(message: str) -> None:
+    STDERR.print(f"forgefield: {message}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _open_streams() -> None:
+    """Let streams that are closed lead nowhere, lest a file that is opened later takes their place."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (it stays open)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (it stays open)
+
+
+def _abandon_stdout() -> None:
+    """Let what could not be written go nowhere: Python tries again when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+@contextmanager
+def _ended_like_by_ctrl_c() -> Iterator[None]:
+    """Let the end of a job and of a terminal end a command as Ctrl-C does, unless they are ignored on purpose."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {n: signal.getsignal(n) for n in _ENDS if signal.getsignal(n) is signal.SIG_DFL}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def collect_seldom() -> None:

@@ -13,6 +13,14 @@ class InputWarning(UserWarning):
     """A file holds something that looks meant to be read, and is not."""
 
 
+class WriteError(InputError):
+    """A file cannot be written: no room, no permission, no such folder; what was there before stays."""
+
+
+class ConvergenceError(ForgeFieldError, RuntimeError):
+    """What was computed did not converge; the message says what to change."""
+
+
 class MissingParameters(ForgeFieldError, LookupError):
     """Stretches or bends have no parameters; the message lists all of them."""
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield import units
-from forgefield.engines.engine import ConvergenceError
-from forgefield.errors import InputError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.scan import Grid, Turned, full_turn
 

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from forgefield import units
-from forgefield.engines.engine import ConvergenceError
-from forgefield.errors import InputError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.molecules.molecule import Molecule
 
 xtb = pytest.importorskip("forgefield.engines.xtb", reason="tblite is not installed", exc_type=ImportError)

@@ -1,7 +1,10 @@
 """The command line in this process, and folders with a FIT.toml and the references of the examples."""
 
+import resource
 import shutil
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +51,20 @@ def project(tmp_path_factory):
         return folder / "FIT.toml"
 
     return written
+
+
+@pytest.fixture
+def file_size_limit():
+    """Lets no file grow beyond so many bytes, as a full disk does."""
+
+    @contextmanager
+    def limited(n_bytes):
+        before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, handler)
+
+    return limited

@@ -181,3 +181,151 @@ def test_neural_model_of_a_file_moves_molecules_too(forgefield, tmp_path):
     frames = ase.io.read(tmp_path / "md.xyz", ":")
     total = [frame.get_total_energy() for frame in frames]
     assert np.ptp(total) < 0.02 * frames[0].get_kinetic_energy()
+
+
+@pytest.fixture
+def short(forgefield, field):
+    """Runs dynamics of two replicas to a step and returns what came of it."""
+
+    def run(output, steps, *words):
+        settings = "--replicas", 2, "--every", 10, "--steps", steps
+        return forgefield("md", field, CH3F, *settings, "-o", output, *words)
+
+    return run
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_runs_of_the_same_stem_have_checkpoints_of_their_own(short, tmp_path):
+    for suffix in ("xyz", "extxyz", "h5"):
+        assert short(tmp_path / f"run.{suffix}", 40).exit_code == 0
+
+    resumed = [short(tmp_path / f"run.{suffix}", 80, "--resume") for suffix in ("xyz", "extxyz", "h5")]
+
+    assert [result.exit_code for result in resumed] == [0, 0, 0]
+    assert len(ase.io.read(tmp_path / "run-2.xyz", ":")) == 9
+    assert (tmp_path / "run-2.xyz").read_bytes() == (tmp_path / "run-2.extxyz").read_bytes()
+    with h5py.File(tmp_path / "run.h5") as file:
+        assert file["particles/replica-2/position/step"][:].tolist() == list(range(0, 90, 10))
+
+
+def test_the_checkpoint_of_another_output_is_refused(short, tmp_path):
+    short(tmp_path / "a.xyz", 40)
+    for path in tmp_path.iterdir():
+        path.rename(path.with_name(path.name.replace("a", "b", 1)))
+    before = contents(tmp_path)
+
+    result = short(tmp_path / "b.xyz", 80, "--resume")
+
+    assert result.exit_code == 2
+    assert "the checkpoint is of a run with another output" in result.stderr
+    assert contents(tmp_path) == before
+
+
+def shortened(path):
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def replaced(path):
+    path.write_bytes(path.read_bytes()[::-1] + b"more")
+
+
+def removed(path):
+    path.unlink()
+
+
+def other_frames(path):
+    with h5py.File(path, "r+") as file:
+        file["particles/replica-2/position/value"][-1] += 1e-6
+
+
+def fewer_frames(path):
+    with h5py.File(path, "r+") as file:
+        file["particles/replica-2/force/step"].resize(3, axis=0)
+
+
+def other_atoms(path):
+    with h5py.File(path, "r+") as file:
+        file["particles/replica-1/species"][0] = 17
+
+
+def without_a_replica(path):
+    with h5py.File(path, "r+") as file:
+        del file["particles/replica-2"]
+
+
+@pytest.mark.parametrize(
+    ("output", "changed", "change", "message"),
+    [
+        ("run.xyz", "run-2.xyz", shortened, "run-2.xyz is shorter than it was"),
+        ("run.xyz", "run-2.xyz", replaced, "run-2.xyz is another file than it was"),
+        ("run.xyz", "run-1.xyz", removed, "run-1.xyz is missing"),
+        ("run.h5", "run.h5", shortened, "run.h5 is shorter than it was, or another file"),
+        ("run.h5", "run.h5", replaced, "run.h5 is shorter than it was, or another file"),
+        ("run.h5", "run.h5", removed, "run.h5 is missing"),
+        ("run.h5", "run.h5", other_frames, "run.h5 holds another replica 2"),
+        ("run.h5", "run.h5", fewer_frames, "has 3 frames instead of 5"),
+        ("run.h5", "run.h5", other_atoms, "run.h5 holds another replica 1"),
+        ("run.h5", "run.h5", without_a_replica, "replica-2"),
+    ],
+)
+def test_a_trajectory_that_is_not_what_it_was_is_refused_untouched(short, tmp_path, output, changed, change, message):
+    short(tmp_path / output, 40)
+    change(tmp_path / changed)
+    before = contents(tmp_path)
+
+    result = short(tmp_path / output, 80, "--resume")
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("there", ["run-1.xyz", "run.xyz.checkpoint.safetensors"])
+def test_what_is_there_is_replaced_only_on_request(short, tmp_path, there):
+    (tmp_path / there).write_text("precious")
+
+    refused = short(tmp_path / "run.xyz", 10)
+    kept = contents(tmp_path)
+    done = short(tmp_path / "run.xyz", 10, "--overwrite")
+
+    assert (refused.exit_code, done.exit_code) == (2, 0)
+    assert f"{there}: there already" in refused.stderr
+    assert kept == {there: b"precious"}
+    assert len(ase.io.read(tmp_path / "run-1.xyz", ":")) == 2
+
+
+def test_a_trajectory_does_not_replace_the_structure_it_starts_from(forgefield, field, tmp_path):
+    (tmp_path / "ch3f.xyz").write_bytes((EXAMPLES / "ch3f/ch3f.xyz").read_bytes())
+    (tmp_path / "other.xyz").hardlink_to(tmp_path / "ch3f.xyz")
+    before = contents(tmp_path)
+
+    result = forgefield("md", field, tmp_path / "ch3f.xyz", "--steps", 1, "-o", tmp_path / "other.xyz", "--overwrite")
+
+    assert result.exit_code == 2
+    assert "would be written over, but is read too" in result.stderr
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("output", ["run.xyz", "run.h5"])
+def test_dynamics_on_a_full_disk_stay_valid_and_go_on_when_there_is_room(
+    short, tmp_path, output, file_size_limit, forgefield, field
+):
+    begun = short(tmp_path / output, 10, "--every", 1)
+    assert begun.exit_code == 0
+    limit = max(path.stat().st_size for path in tmp_path.iterdir()) + 20_000
+
+    with file_size_limit(limit):
+        full = short(tmp_path / output, 600, "--every", 1, "--resume")
+    name = tmp_path / output if output.endswith("h5") else tmp_path / "run-1.xyz"
+    if output.endswith("h5"):
+        with h5py.File(name) as file:
+            assert file["particles/replica-1/position/value"].shape[0] >= 11
+    else:
+        assert len(ase.io.read(name, ":")) >= 11
+    resumed = short(tmp_path / output, 600, "--every", 1, "--resume")
+
+    assert (full.exit_code, resumed.exit_code) == (2, 0)
+    assert "cannot be written (File too large)" in full.stderr

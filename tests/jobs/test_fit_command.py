@@ -10,6 +10,8 @@ import time
 import numpy as np
 import pytest
 
+from forgefield.io.outputs import owned
+
 CH3F = """
 [forcefield]
 form = "harmonic"
@@ -150,10 +152,9 @@ def kill_at_random(process, output, generator):
 
 def kill_in_writing(process, output, generator):
     """Kills a fit while it writes a checkpoint, as soon as the new one has begun to appear."""
-    waiting = output / "checkpoint.safetensors.new"
     skipped = int(generator.integers(1, 6))
     while process.poll() is None and skipped:
-        skipped -= waiting.exists()
+        skipped -= any(output.glob(".checkpoint.safetensors.*.new"))
     process.send_signal(signal.SIGKILL)
     process.wait()
 
@@ -231,15 +232,79 @@ def test_fit_validates_in_processes_as_in_this_one(in_a_process, project):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("listening")
-def test_sigint_writes_the_best_so_far_and_exits_with_one(in_a_process, project):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_writes_the_best_so_far_and_exits_with_one(in_a_process, project, number):
     path = project(text(starts=2000))
     output = path.parent / "out"
     process = in_a_process(path, "--output", output)
     wait_for(output / "checkpoint.safetensors", process)
 
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
 
     assert process.wait(300) == 1
     told = json.loads((output / "results.json").read_text())
     assert "interrupted" in told["fit"]["message"]
     assert (output / "report.html").is_file()
+
+
+def test_an_earlier_fit_is_replaced_only_on_request(forgefield, project):
+    path = project(text())
+    forgefield("fit", path)
+    first = (path.parent / "FIT/results.json").stat().st_mtime_ns
+
+    again = forgefield("fit", path)
+    both = forgefield("fit", path, "--resume", "--overwrite")
+    kept = (path.parent / "FIT/results.json").stat().st_mtime_ns
+    replaced = forgefield("fit", path, "--overwrite")
+
+    assert (again.exit_code, both.exit_code, replaced.exit_code) == (2, 2, 0)
+    assert "results.json" in again.stderr
+    assert "there already; name another output, or overwrite it (--overwrite)" in again.stderr
+    assert "exclude each other" in both.stderr
+    assert kept == first != (path.parent / "FIT/results.json").stat().st_mtime_ns
+
+
+def test_results_do_not_replace_the_file_they_are_made_from(forgefield, project):
+    path = project(text())
+
+    result = forgefield("fit", path, "--output", path.parent, "--overwrite")
+
+    assert result.exit_code == 2
+    assert "FIT.toml (read as" in result.stderr
+    assert path.read_text() == text()
+
+
+def test_results_without_a_checkpoint_cannot_be_resumed(forgefield, project):
+    path = project(text())
+    (path.parent / "FIT").mkdir()
+    (path.parent / "FIT/results.json").write_text("{}")
+
+    result = forgefield("fit", path, "--resume")
+
+    assert result.exit_code == 2
+    assert "there is no checkpoint to resume from, but results" in result.stderr
+    assert (path.parent / "FIT/results.json").read_text() == "{}"
+
+
+def test_two_fits_do_not_share_a_folder(forgefield, project):
+    path = project(text())
+    (path.parent / "FIT").mkdir()
+
+    with owned(path.parent / "FIT"):
+        result = forgefield("fit", path)
+
+    assert result.exit_code == 2
+    assert f"FIT: process {os.getpid()} on" in result.stderr
+    assert list((path.parent / "FIT").iterdir()) == []
+
+
+def test_a_full_disk_is_one_message_and_the_fit_goes_on_when_there_is_room(forgefield, project, file_size_limit):
+    path = project(text())
+
+    with file_size_limit(60_000):
+        result = forgefield("fit", path)
+
+    assert result.exit_code == 2
+    assert "cannot be written (File too large)" in result.stderr
+    assert (path.parent / "FIT/checkpoint.safetensors").is_file()
+    assert forgefield("fit", path, "--resume").exit_code == 0

@@ -3,7 +3,10 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +23,9 @@ def work(given, task):
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "sleep":
+            time.sleep(600.0)
+        case "tell":
+            (Path(os.environ["TOLD"]) / f"{os.getpid()}.pid").touch()
             time.sleep(600.0)
         case "settings":
             alone = {os.environ[name] for name in ("NPROC", "OMP_NUM_THREADS")} == {"1"}
@@ -96,5 +102,33 @@ def test_interrupted_processes_are_ended():
     assert time.monotonic() - began < 120.0
     limit = time.monotonic() + 30.0
     while multiprocessing.active_children():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+PARENT = """
+import sys
+from tests_of_processes import ignore, work
+from forgefield.jobs.processes import run_tasks
+run_tasks(work, None, ["tell", "tell"], workers=2, tell=ignore)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_processes_end_with_the_one_that_started_them(tmp_path, number):
+    (tmp_path / "tests_of_processes.py").write_text(Path(__file__).read_text())
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    environment = {**os.environ, "PYTHONPATH": path, "TOLD": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], env=environment)
+    limit = time.monotonic() + 240.0
+    while len(told := list(tmp_path.glob("*.pid"))) < 2:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+    parent.send_signal(number)
+    parent.wait()
+
+    while any(Path(f"/proc/{file.stem}").exists() for file in told):
         assert time.monotonic() < limit
         time.sleep(0.05)

@@ -4,6 +4,11 @@ import json
 
 import pytest
 
+from forgefield.jobs.fit_job import run_fit
+from forgefield.jobs.prepare import prepare
+from forgefield.jobs.trade_off import TradeOff
+from forgefield.jobs.validation import Validation
+
 FIT = """
 [forcefield]
 form = "harmonic"
@@ -72,3 +77,26 @@ def test_targets_that_cannot_be_varied_are_refused_before_the_fit(forgefield, pr
     assert result.exit_code == 2
     assert message in result.stderr.replace("\n", " ")
     assert not path.with_suffix("").exists()
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_all_that_would_follow_and_is_told(project):
+    path = project(FIT)
+    output = path.parent / "out"
+    begun = []
+
+    def interrupt(stage, progress):
+        if (output / "results.json").exists():
+            begun.append(progress.n_iterations)
+            if len(begun) == 3:
+                raise KeyboardInterrupt
+
+    wanted = TradeOff(("forces", "eigenmatrix"), 3)
+    outcome = run_fit(prepare(path), output, trade_off=wanted, validation=Validation(samples=2), tell=interrupt)
+
+    told = json.loads((output / "results.json").read_text())
+    assert outcome.interrupted
+    assert len(begun) == 3
+    assert len(told["trade_off"]) <= 1
+    assert any("The trade-off was interrupted" in said for said in told["warnings"])
+    assert "the fit was interrupted" in told["validation"]["message"]

@@ -13,10 +13,6 @@ _TOO_CLOSE = 0.3
 """Å; the shortest bond there is, in H₂, is 0.74 Å."""
 
 
-class ConvergenceError(InputError):
-    """A self-consistent field or an optimisation did not converge; the message says what to change."""
-
-
 class MissingExtraError(InputError, ImportError):
     """An optional program is not installed."""
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from forgefield import units
-from forgefield.engines.engine import AbstractEngine, ConvergenceError, label, missing_extra
-from forgefield.errors import InputError
+from forgefield.engines.engine import AbstractEngine, label, missing_extra
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.molecules.molecule import Molecule
 
 try:

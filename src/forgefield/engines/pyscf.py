@@ -11,14 +11,13 @@ from jaxtyping import Float
 from forgefield import units
 from forgefield.engines.engine import (
     AbstractEngine,
-    ConvergenceError,
     Evaluation,
     check_electrons,
     label,
     missing_extra,
 )
 from forgefield.engines.esp import fitted_charges, surface_points
-from forgefield.errors import InputError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.molecules.molecule import AtomicCharges, Molecule, symbol
 
 try:

@@ -8,9 +8,9 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from forgefield import units
-from forgefield.engines.engine import AbstractEngine, ConvergenceError, label
+from forgefield.engines.engine import AbstractEngine, label
 from forgefield.engines.optimise import descend_held
-from forgefield.errors import InputError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.io.held import apart, chain_name, held, wrong_chain
 from forgefield.molecules.bonds import perceive_bonds, pieces
 from forgefield.molecules.measure import dihedrals

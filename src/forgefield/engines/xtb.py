@@ -8,13 +8,12 @@ from jaxtyping import Float
 from forgefield import units
 from forgefield.engines.engine import (
     AbstractEngine,
-    ConvergenceError,
     Evaluation,
     check_electrons,
     label,
     missing_extra,
 )
-from forgefield.errors import InputError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.molecules.molecule import AtomicCharges, Molecule, symbol
 
 try:

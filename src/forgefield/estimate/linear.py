@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from scipy.optimize import lsq_linear
 
 from forgefield import units
-from forgefield.errors import ForgeFieldError, InputError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.estimate.transition_state import Treated
 from forgefield.models.compiled import compiled
 from forgefield.models.forcefield import ForceField, select
@@ -67,7 +67,7 @@ def bounded_least_squares(
 ) -> LinearFit:
     """Minimise Σ (weights · (design @ parameters − target))² within bounds (-inf and inf for none).
 
-    InputError if elements are not finite or bounds leave no room; ForgeFieldError if the solver gives up.
+    InputError if elements are not finite or bounds leave no room; ConvergenceError if the solver gives up.
     """
     n = system.design.shape[1]
     upper = np.full(n, np.inf) if upper is None else upper
@@ -95,7 +95,7 @@ def bounded_least_squares(
         max_iter=20 * n,
     )
     if not solution.success:
-        raise ForgeFieldError(f"the bounded linear least squares did not converge ({solution.message})")
+        raise ConvergenceError(f"the bounded linear least squares did not converge ({solution.message})")
     # Unscaling leaves values at a bound off it by a rounding error.
     values = np.clip(solution.x / scale, lower, upper)
     return _fit(system, values, solution.active_mask != 0, undetermined)

@@ -5,6 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What ends a run early: Ctrl-C, and where they are heard like it, the end of a job and of a terminal."""
+
 
 class Interrupts:
     """Whether Ctrl-C was pressed."""
@@ -21,17 +24,19 @@ class Interrupts:
 @contextmanager
 def heard() -> Iterator[Interrupts]:
     """Note each Ctrl-C as well as raising KeyboardInterrupt, which Python drops where it calls back from C."""
-    found, before = Interrupts(), signal.getsignal(signal.SIGINT)
-    if not callable(before) or threading.current_thread() is not threading.main_thread():
-        yield found
-        return
+    found = Interrupts()
+    before = {number: handler for number in SIGNALS if callable(handler := signal.getsignal(number))}
+    if threading.current_thread() is not threading.main_thread():
+        before = {}
 
     def note(number, frame) -> None:
         found.came = True
-        before(number, frame)
+        before[number](number, frame)
 
-    signal.signal(signal.SIGINT, note)
+    for number in before:
+        signal.signal(number, note)
     try:
         yield found
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

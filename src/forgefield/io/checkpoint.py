@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +10,20 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from forgefield.errors import InputError
+from forgefield.io.outputs import write_bytes
 
 
 def write_checkpoint(path: Path, arrays: PyTree, facts: dict[str, Any]) -> None:
-    """Write the array leaves of a pytree and facts that JSON can hold; a kill leaves the old file or the new one."""
+    """Write the array leaves of a pytree and facts that JSON can hold; a kill leaves the old file or the new one.
+
+    Raises WriteError where it cannot be written.
+    """
     leaves = {str(k): np.array(leaf, order="C") for k, leaf in enumerate(jax.tree.leaves(arrays))}
-    waiting = path.with_name(path.name + ".new")
     told = json.dumps(facts)
-    save_file(leaves, waiting, metadata={"facts": told, "sha256": _digest(told, [*leaves.values()])})
-    with waiting.open("rb") as file:
-        os.fsync(file.fileno())
-    waiting.replace(path)
+    write_bytes(path, save(leaves, metadata={"facts": told, "sha256": _digest(told, [*leaves.values()])}))
 
 
 def read_facts(path: Path) -> dict[str, Any]:

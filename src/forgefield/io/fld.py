@@ -17,6 +17,7 @@ from forgefield.io.fld_rows import (
     nonbonded_row,
     substructure_row,
 )
+from forgefield.io.outputs import write_bytes
 
 _HEADER, _ROWS, _SUBSTRUCTURE, _EQUIVALENCES, _NONBONDED = "-1", "-2", "-3", "-5", "-6"
 _END_OF_NONBONDED = "END OF NONBONDED"
@@ -120,10 +121,7 @@ def write_fld(path: str | Path, file: Mm3File, changes: Mapping[int, tuple[float
             lines[first - 1] = with_numbers(lines[first - 1], places, values)
         except InputError as error:
             raise InputError(located(file.path, first, str(error))) from None
-    try:
-        Path(path).write_bytes("\n".join(lines).encode("latin-1"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+    write_bytes(Path(path), "\n".join(lines).encode("latin-1"))
 
 
 def _read_line(reader: _Reader, line: str) -> None:

@@ -22,7 +22,8 @@ from forgefield.io.generated import (
     two_character_types,
 )
 from forgefield.io.mol2 import write_mol2
-from forgefield.io.text import read_text, real, write_text
+from forgefield.io.outputs import write_text
+from forgefield.io.text import read_text, real
 from forgefield.molecules.elements import MASSES
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND

@@ -13,7 +13,7 @@ from forgefield.errors import InputError
 from forgefield.io.bend_bend import coupling_factors
 from forgefield.io.fld_columns import COMMENT, CONSTANTS, NONBONDED_QUALIFIER, SELECTION, column_scales
 from forgefield.io.generated import RowInteractions, elements, flat_types, require_held, rows_of, two_character_types
-from forgefield.io.text import write_text
+from forgefield.io.outputs import write_text
 from forgefield.molecules.elements import MASSES
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import MM3_BEND

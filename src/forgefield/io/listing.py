@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from forgefield.errors import InputError
 from forgefield.io.offenders import listed
-from forgefield.io.text import write_text
+from forgefield.io.outputs import write_text
 
 KINDS: tuple[str, ...] = (
     "stretch",

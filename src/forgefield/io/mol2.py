@@ -10,7 +10,8 @@ from jaxtyping import Float, Int
 from forgefield.errors import InputError, located
 from forgefield.io.atom_types import standard_atom_types
 from forgefield.io.offenders import listed
-from forgefield.io.text import floats, integer, read_text, write_text
+from forgefield.io.outputs import write_text
+from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import AROMATIC, ZERO_ORDER, Molecule
 

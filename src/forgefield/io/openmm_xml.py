@@ -22,7 +22,7 @@ from forgefield.io.generated import (
     require_no_switched_torsions,
     rows_of,
 )
-from forgefield.io.text import write_text
+from forgefield.io.outputs import write_text
 from forgefield.models.compiled import compiled
 from forgefield.molecules.elements import MASSES, SYMBOLS
 from forgefield.molecules.molecule import Molecule

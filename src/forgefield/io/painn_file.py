@@ -1,7 +1,6 @@
 """Files of PaiNN models: weights and a JSON description in one safetensors file."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from forgefield.errors import InputError
+from forgefield.io.outputs import write_bytes
 from forgefield.models.painn import Design, Painn, Size, painn
 from forgefield.models.radial import (
     AbstractBasis,
@@ -83,12 +83,7 @@ def write_painn(path: Path, model: Painn, *, energy_unit: str = "eV", origin: di
     )
     tensors = {name: np.ascontiguousarray(array) for name, array in named_arrays(model)}
     tensors["references"] = np.asarray(model.references, np.float64) / unit
-    waiting = path.with_name(path.name + ".new")
-    with waiting.open("wb") as file:
-        file.write(save(tensors, metadata={"forgefield": description.model_dump_json()}))
-        file.flush()
-        os.fsync(file.fileno())
-    waiting.replace(path)
+    write_bytes(path, save(tensors, metadata={"forgefield": description.model_dump_json()}))
 
 
 def read_painn(path: Path) -> Painn:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.outputs import write_text
 from forgefield.io.parts import Part
 from forgefield.io.qcschema_records import (
     ModelRecord,
@@ -26,7 +27,6 @@ from forgefield.io.qcschema_records import (
     structure,
     validated,
 )
-from forgefield.io.text import write_text
 from forgefield.molecules.molecule import AtomicCharges, Molecule, Reference
 
 

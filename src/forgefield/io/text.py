@@ -1,7 +1,6 @@
 """Text of files and the numbers in it, with errors that name the file and the line."""
 
 import gzip
-import os
 import re
 import zlib
 from collections.abc import Sequence
@@ -69,21 +68,6 @@ def _sound(path: Path, text: str) -> str:
     if "\0" in text:
         raise InputError(f"{path}: is a binary file where text is expected")
     return text
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file under a temporary name beside it and rename it, so that no reader ever sees half a file.
-
-    Raises InputError where it cannot be written; what was there before then stays.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def floats(path: Path | str, line: int | None, rows: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:

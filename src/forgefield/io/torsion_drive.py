@@ -20,6 +20,7 @@ from jaxtyping import Float
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.held import held
+from forgefield.io.outputs import write_text
 from forgefield.io.parts import Part
 from forgefield.io.qcschema_records import (
     ModelRecord,
@@ -36,7 +37,7 @@ from forgefield.io.qcschema_records import (
     structure,
     validated,
 )
-from forgefield.io.text import floats, write_text
+from forgefield.io.text import floats
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.scan import Grid, wrapped
 
@@ -332,6 +333,7 @@ def _kind(molecule: Molecule, level: str, grid: Grid) -> dict[str, Any]:
             "symbols": list(molecule.symbols),
             "charge": molecule.charge,
             "multiplicity": molecule.multiplicity,
+            "start": np.round(molecule.positions, 6).tolist(),
             "grid": [[list(one.atoms), one.step, one.first, one.last] for one in grid.turned],
         }
     }

@@ -1,13 +1,13 @@
 """Trajectories in files that grow while a simulation runs: extended xyz, a file per replica, and H5MD."""
 
 import abc
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
@@ -19,11 +19,28 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.hdf5_updates import finish_update, journal_of, updated
+from forgefield.io.offenders import listed
+from forgefield.io.outputs import remove, write_bytes, write_text, writing
 
 _H5MD_VERSION = (1, 1)
 _VECTORS = {"position": "Angstrom", "velocity": "Angstrom fs-1", "force": "kcal mol-1 Angstrom-1"}
 _SCALARS = {"potential_energy": "kcal mol-1", "kinetic_energy": "kcal mol-1"}
 _CHUNK_FRAMES = 16
+_TAIL, _LAST_STEPS = 2**16, 64
+"""Bytes by which a file of text is known again, and numbers of steps."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How far the trajectory of one replica has come, and what it is known by."""
+
+    file: str
+    """Name of the file, without its folder."""
+    length: int
+    """Bytes, or frames in an HDF5 file."""
+    digest: str
+    """Of what stands before that place."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +86,30 @@ class AbstractTrajectories(abc.ABC):
         """Write further frames of each replica. Raises InputError."""
 
     @abc.abstractmethod
-    def marks(self) -> list[int]:
-        """Return how far each replica's trajectory has come."""
+    def marks(self) -> list[Mark]:
+        """Return how far each replica's trajectory has come, after seeing to it that it is on the disk."""
 
     @abc.abstractmethod
-    def cut(self, marks: Sequence[int]) -> None:
-        """Remove what was written after these marks. Raises InputError where less than that is there."""
+    def changes(self, marks: Sequence[Mark]) -> list[str]:
+        """Return a sentence for each trajectory that is not what it was at these marks; changes nothing."""
+
+    @abc.abstractmethod
+    def cut(self, marks: Sequence[Mark]) -> None:
+        """Remove what was written after these marks."""
+
+    def go_on(self, marks: Sequence[dict[str, Any]]) -> None:
+        """Go back to marks that JSON has held.
+
+        Raises InputError that lists what is missing, shorter than it was, or something else, before anything is
+        touched.
+        """
+        known = [Mark(**mark) for mark in marks]
+        wrong = self.changes(known)
+        if wrong:
+            raise InputError(
+                f"cannot be continued: {listed(wrong)}; put back what was there, or begin anew with --overwrite"
+            )
+        self.cut(known)
 
 
 class XyzTrajectories(AbstractTrajectories):
@@ -90,27 +125,34 @@ class XyzTrajectories(AbstractTrajectories):
     def begin(self) -> None:
         """Write empty files."""
         for path in self.files:
-            with _writing(path):
-                path.write_text("", encoding="utf-8")
+            write_text(path, "")
 
     def append(self, stretches: Sequence[Stretch]) -> None:
         """Write further frames of each replica."""
         for path, stretch in zip(self.files, stretches, strict=True):
             text = StringIO()
             write(text, [self._atoms(stretch, k) for k in range(len(stretch.step))], format="extxyz")
-            with _writing(path), path.open("a", encoding="utf-8") as file:
-                file.write(text.getvalue())
+            _append(path, text.getvalue().encode("utf-8"))
 
-    def marks(self) -> list[int]:
-        """Return the length of each file in bytes."""
-        return [path.stat().st_size for path in self.files]
+    def marks(self) -> list[Mark]:
+        """Return the length of each file in bytes, known by its last bytes."""
+        found = []
+        for path in self.files:
+            with writing(path), path.open("rb") as file:
+                os.fsync(file.fileno())
+                length = file.seek(0, os.SEEK_END)
+                found.append(Mark(path.name, length, _digest_before(file, length)))
+        return found
 
-    def cut(self, marks: Sequence[int]) -> None:
+    def changes(self, marks: Sequence[Mark]) -> list[str]:
+        """Return which files are missing, shorter than they were, or others."""
+        return [said for path, mark in zip(self.files, marks, strict=True) if (said := _change(path, mark))]
+
+    def cut(self, marks: Sequence[Mark]) -> None:
         """Shorten each file."""
         for path, mark in zip(self.files, marks, strict=True):
-            if not path.is_file() or path.stat().st_size < mark:
-                raise InputError(f"{path}: is shorter than when the checkpoint was written; begin anew")
-            os.truncate(path, mark)
+            with writing(path):
+                os.truncate(path, mark.length)
 
     def _atoms(self, stretch: Stretch, k: int) -> Atoms:
         info = {"step": int(stretch.step[k]), "time_fs": float(stretch.time[k] / units.FEMTOSECOND)}
@@ -138,17 +180,20 @@ class H5mdTrajectories(AbstractTrajectories):
 
     def begin(self) -> None:
         """Write the file with data sets of no frames."""
-        with _writing(self.path), h5py.File(self.path, "w") as file:
+        made = BytesIO()
+        with h5py.File(made, "w") as file:
             h5md = file.create_group("h5md")
             h5md.attrs["version"] = _H5MD_VERSION
             h5md.create_group("creator").attrs.update(name="ForgeField", version="0.1.0")
             h5md.create_group("author").attrs["name"] = "N/A"
             for k in range(self.n_replicas):
                 self._begin_replica(file, k)
+        remove([journal_of(self.path)])
+        write_bytes(self.path, made.getvalue())
 
     def append(self, stretches: Sequence[Stretch]) -> None:
         """Write further frames of each replica."""
-        with _writing(self.path), h5py.File(self.path, "r+") as file:
+        with updated(self.path) as file:
             for k, stretch in enumerate(stretches):
                 arrays = {
                     "position": stretch.positions,
@@ -164,22 +209,34 @@ class H5mdTrajectories(AbstractTrajectories):
                         element[column].resize(n + len(values), axis=0)
                         element[column][n:] = values
 
-    def marks(self) -> list[int]:
-        """Return the number of frames of each replica."""
+    def marks(self) -> list[Mark]:
+        """Return the number of frames of each replica, known by its atoms and its last frames."""
+        with writing(self.path), self.path.open("rb") as file:
+            os.fsync(file.fileno())
         with h5py.File(self.path, "r") as file:
-            return [min(e["step"].shape[0] for e in _elements(file, k)) for k in range(self.n_replicas)]
+            lengths = [min(e["step"].shape[0] for e in _elements(file, k)) for k in range(self.n_replicas)]
+            return [Mark(self.path.name, n, _digest_of(file, k, n)) for k, n in enumerate(lengths)]
 
-    def cut(self, marks: Sequence[int]) -> None:
-        """Shorten each data set."""
+    def changes(self, marks: Sequence[Mark]) -> list[str]:
+        """Return which replicas are missing, have fewer frames than they had, or others."""
         if not self.path.is_file():
-            raise InputError(f"{self.path}: there is no such file, but a checkpoint of it; begin anew")
-        with _writing(self.path), h5py.File(self.path, "r+") as file:
+            return [f"{self.path} is missing"]
+        finish_update(self.path)
+        try:
+            with h5py.File(self.path, "r") as file:
+                found = [_digest_of(file, k, mark.length) for k, mark in enumerate(marks)]
+        except (OSError, KeyError, ValueError) as error:
+            return [f"{self.path} is shorter than it was, or another file ({error})"]
+        wrong = [k + 1 for k, (mark, digest) in enumerate(zip(marks, found, strict=True)) if mark.digest != digest]
+        return [f"{self.path} holds another replica {k}" for k in wrong]
+
+    def cut(self, marks: Sequence[Mark]) -> None:
+        """Shorten each data set."""
+        with updated(self.path) as file:
             for k, mark in enumerate(marks):
                 for element in _elements(file, k):
-                    if element["value"].shape[0] < mark:
-                        raise InputError(f"{self.path}: holds fewer frames than when the checkpoint was written")
                     for dataset in element.values():
-                        dataset.resize(mark, axis=0)
+                        dataset.resize(mark.length, axis=0)
 
     def _begin_replica(self, file: h5py.File, k: int) -> None:
         particles = file.create_group(f"particles/replica-{k + 1}")
@@ -226,10 +283,48 @@ def _elements(file: h5py.File, k: int) -> Iterator[Any]:
         yield file[f"observables/replica-{k + 1}/{name}"]
 
 
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    """Turn what the system says of a file into InputError."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+def _append(path: Path, content: bytes) -> None:
+    """Write to the end of a file, or nothing where there is no room for all. Raises WriteError."""
+    with writing(path), path.open("r+b", buffering=0) as file:
+        length = file.seek(0, os.SEEK_END)
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[file.write(left) :]
+        except OSError:
+            file.truncate(length)
+            raise
+
+
+def _change(path: Path, mark: Mark) -> str:
+    """Say what is wrong with a file that a mark was taken of; nothing where nothing is."""
+    if not path.is_file():
+        return f"{path} is missing"
+    if path.name != mark.file:
+        return f"{path} was named {mark.file}"
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) < mark.length:
+            return f"{path} is shorter than it was"
+        return "" if _digest_before(file, mark.length) == mark.digest else f"{path} is another file than it was"
+
+
+def _digest_before(file: BinaryIO, length: int) -> str:
+    """Return the digest of the bytes before a place."""
+    begin = max(length - _TAIL, 0)
+    file.seek(begin)
+    return hashlib.sha256(file.read(length - begin)).hexdigest()
+
+
+def _digest_of(file: h5py.File, k: int, n: int) -> str:
+    """Return the digest of the atoms of a replica and of the last of its first n frames."""
+    digest = hashlib.sha256()
+    particles: Any = file[f"particles/replica-{k + 1}"]
+    for name in ("species", "mass"):
+        digest.update(np.ascontiguousarray(particles[name][:]).tobytes())
+    for element in _elements(file, k):
+        for dataset in element.values():
+            if dataset.shape[0] < n:
+                raise ValueError(f"{dataset.name} has {dataset.shape[0]} frames instead of {n}")
+        digest.update(np.ascontiguousarray(element["step"][max(n - _LAST_STEPS, 0) : n]).tobytes())
+        digest.update(np.ascontiguousarray(element["value"][max(n - 1, 0) : n]).tobytes())
+    return digest.hexdigest()

@@ -15,8 +15,9 @@ from jaxtyping import Int
 from forgefield import units
 from forgefield.errors import InputError, located
 from forgefield.io.held import held
+from forgefield.io.outputs import write_text
 from forgefield.io.parts import Part
-from forgefield.io.text import floats, integer, read_text, write_text
+from forgefield.io.text import floats, integer, read_text
 from forgefield.io.xyz_columns import check_columns, warn_of_keys
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS, atomic_number

@@ -88,28 +88,38 @@ def estimate(
     return estimate_job.estimate(paths, method=method, form=form, transition_state=transition_state)
 
 
-def fit(
+def fit(  # noqa: PLR0913 (these are the words of the command)
     file: File,
     output: File | None = None,
     *,
     starts: int | None = None,
     resume: bool = False,
+    overwrite: bool = False,
     validate: bool | Validation = False,
     trade_off: Sequence[str] | TradeOff = (),
     tell: Callable[[Stage, Progress], None] = fit_job.silent,
 ) -> Outcome:
     """Run the fit that a FIT.toml describes and write its results into a folder, by default named after the file.
 
-    `starts` replaces the file's number of starts, `validate` asks for what `forgefield fit --validate` does (or a
-    `Validation`, with its number of samples and of processes), `trade_off` names targets whose weights are varied (or
-    is a `TradeOff`, with the number of weights), `tell` is called after each iteration.
+    `starts` replaces the file's number of starts, `resume` continues an interrupted fit in the folder, `overwrite`
+    replaces an earlier one, without which InputError is raised, `validate` asks for what `forgefield fit --validate`
+    does (or a `Validation`, with its number of samples and of processes), `trade_off` names targets whose weights are
+    varied (or is a `TradeOff`, with the number of weights), `tell` is called after each iteration.
     """
     path = Path(file)
     folder = path.with_suffix("") if output is None else Path(output)
     validation = Validation() if validate is True else validate or None
     varied = trade_off if isinstance(trade_off, TradeOff) else TradeOff(tuple(trade_off)) if trade_off else None
     prepared = prepare(path, starts=starts)
-    return fit_job.run_fit(prepared, folder, resume=resume, validation=validation, trade_off=varied, tell=tell)
+    return fit_job.run_fit(
+        prepared,
+        folder,
+        resume=resume,
+        overwrite=overwrite,
+        validation=validation,
+        trade_off=varied,
+        tell=tell,
+    )
 
 
 def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
@@ -131,15 +141,17 @@ def md(
     settings: DynamicsSettings,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     tell: Callable[[int], None] = dynamics_job.silent,
 ) -> Dynamics:
     """Simulate replicas of a molecule and write their trajectories (.xyz, .extxyz, .h5) with a checkpoint beside them.
 
-    `resume` continues from the checkpoint; `tell` is called with the number of steps done.
+    `resume` continues from the checkpoint, `overwrite` replaces an earlier run; `tell` is called with the number of
+    steps done.
     """
     require_double_precision()
     paths = Path(force_field), Path(molecule), Path(output)
-    return dynamics_job.run_dynamics(*paths, settings, resume=resume, tell=tell)
+    return dynamics_job.run_dynamics(*paths, settings, resume=resume, overwrite=overwrite, tell=tell)
 
 
 def relax(
@@ -150,17 +162,23 @@ def relax(
     saddle: bool = False,
     tolerance: float = relaxation.TOLERANCE,
     max_iterations: int = relaxation.MAX_ITERATIONS,
+    overwrite: bool = False,
 ) -> list[RelaxedMolecule]:
     """Relax structures to minima or first-order saddles, and write them into the folder `output` where it is given.
 
-    `tolerance` is the largest component of the gradient that may be left [kcal/mol/Å].
+    `tolerance` is the largest component of the gradient that may be left [kcal/mol/Å]; `overwrite` replaces what an
+    earlier run has written there.
     """
     require_double_precision()
-    path, paths = Path(force_field), [Path(file) for file in files]
-    found = relaxation.run_relaxation(path, paths, saddle=saddle, tolerance=tolerance, max_iterations=max_iterations)
-    if output is not None:
-        relaxation.write_relaxed(Path(output), found, level=path.name)
-    return found
+    return relaxation.run_relaxation(
+        Path(force_field),
+        [Path(file) for file in files],
+        saddle=saddle,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        output=None if output is None else Path(output),
+        overwrite=overwrite,
+    )
 
 
 def diff(old: File, new: File) -> list[Difference]:
@@ -168,12 +186,19 @@ def diff(old: File, new: File) -> list[Difference]:
     return diff_job.diff(Path(old), Path(new))
 
 
-def write(path: File, content: EstimatedForceField | list[Structure], *, drop: Iterable[str] = ()) -> None:
+def write(
+    path: File,
+    content: EstimatedForceField | list[Structure],
+    *,
+    drop: Iterable[str] = (),
+    overwrite: bool = False,
+) -> None:
     """Write an estimated force field (.fld, .frcmod, .xml) or structures (.xyz, .extxyz, .json), by the suffix.
 
-    Raises InputError that names what the format cannot hold; of structures, `drop` names what may be lost.
+    Raises InputError that names what the format cannot hold; of structures, `drop` names what may be lost. A file that
+    is there already is refused but with `overwrite`, and one that the content was read from in any case.
     """
     if isinstance(content, EstimatedForceField):
-        estimate_job.write_estimated(Path(path), content)
+        estimate_job.write_estimated(Path(path), content, overwrite=overwrite)
     else:
-        convert.write_structures(Path(path), content, drop=drop)
+        convert.write_structures(Path(path), content, drop=drop, overwrite=overwrite)

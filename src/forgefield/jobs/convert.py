@@ -7,6 +7,7 @@ import numpy as np
 
 from forgefield.errors import InputError
 from forgefield.io.formats import Format, format_of
+from forgefield.io.outputs import new_outputs
 from forgefield.io.qcschema import write_qcschema
 from forgefield.io.references import read_reference
 from forgefield.io.structures import read_structures
@@ -24,13 +25,14 @@ _SUFFIXES = {".xyz": ".xyz", ".extxyz": ".xyz", ".json": ".json"}
 Structure = tuple[Molecule, Reference]
 
 
-def convert(source: Path, target: Path, *, drop: Iterable[str] = ()) -> list[Structure]:
+def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False) -> list[Structure]:
     """Convert a file and return its structures; the suffix of `target` says the format.
 
-    Raises InputError that names what the format cannot hold, such as bonds, unless `drop` names it too.
+    Raises InputError that names what the format cannot hold, such as bonds, unless `drop` names it too, and where
+    `target` is the source, or there already and not to `overwrite`.
     """
     structures = read_with_results(source)
-    write_structures(target, structures, drop=drop)
+    write_structures(target, structures, drop=drop, overwrite=overwrite, read=[source])
     return structures
 
 
@@ -42,10 +44,18 @@ def read_with_results(path: Path) -> list[Structure]:
     return list(zip(molecules, read_reference([path]), strict=True))
 
 
-def write_structures(path: Path, structures: list[Structure], *, drop: Iterable[str] = ()) -> None:
+def write_structures(
+    path: Path,
+    structures: list[Structure],
+    *,
+    drop: Iterable[str] = (),
+    overwrite: bool = False,
+    read: Iterable[Path] = (),
+) -> None:
     """Write structures as extended xyz (.xyz, .extxyz) or QCSchema (.json).
 
-    Raises InputError that names what the format cannot hold, unless `drop` names it too.
+    Raises InputError that names what the format cannot hold, unless `drop` names it too; where the file is there
+    already and not to `overwrite`; and where it is one that the structures were `read` from.
     """
     suffix = _SUFFIXES.get(path.suffix.lower())
     if suffix is None:
@@ -60,11 +70,13 @@ def write_structures(path: Path, structures: list[Structure], *, drop: Iterable[
         advice = "".join(f" --drop {what!r}" if " " in what else f" --drop {what}" for what in lost if what in known)
         leave = f"; leave out what can be with{advice}" if advice else ""
         raise InputError(f"{path}: a {suffix} file cannot hold {', '.join(lost)}{leave}")
-    if suffix == ".xyz":
-        write_xyz(path, [reference for _, reference in structures])
-        return
-    ((molecule, reference),) = structures
-    write_qcschema(path, molecule, reference)
+    sources = (Path(name) for m, r in structures for name in (m.source, *r.sources) if name)
+    with new_outputs([path], [*read, *sources], overwrite=overwrite):
+        if suffix == ".xyz":
+            write_xyz(path, [reference for _, reference in structures])
+            return
+        ((molecule, reference),) = structures
+        write_qcschema(path, molecule, reference)
 
 
 def _contents(structures: list[Structure]) -> list[str]:

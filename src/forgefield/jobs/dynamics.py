@@ -15,14 +15,16 @@ from jaxtyping import Float
 from forgefield import units
 from forgefield.engines.native.painn import fastest
 from forgefield.errors import InputError
+from forgefield.fit.interrupts import heard
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
+from forgefield.io.outputs import owned, remove, require_free
 from forgefield.io.single import single
 from forgefield.io.trajectories import AbstractTrajectories, Stretch, trajectories
 from forgefield.jobs.force_fields import Laid, laid_over
 from forgefield.molecules.molecule import standard_masses
 from forgefield.report.numerals import fixed, significant
 from forgefield.report.table import Column, Table, table
-from forgefield.simulate.dynamics import LONGEST_MOVE, Block, Frames, start, trajectory
+from forgefield.simulate.dynamics import LONGEST_MOVE, Frames, start, trajectory
 from forgefield.simulate.integrators import AbstractIntegrator, Langevin, VelocityVerlet
 from forgefield.simulate.motion import NEVER, Motion, temperature
 
@@ -139,13 +141,15 @@ def run_dynamics(
     settings: DynamicsSettings,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     tell: Callable[[int], None] = silent,
 ) -> Dynamics:
     """Simulate replicas of one molecule, write their trajectories, and return what the run amounts to.
 
     Beside the trajectory stands a checkpoint, at most seconds old, from which `resume` continues as if there had been
-    no interruption. `tell` is called with the number of steps done. Raises InputError where the molecule is a single
-    atom, or the checkpoint is of another run.
+    no interruption, where the trajectory is what it was; `overwrite` replaces an earlier run. `tell` is called with
+    the number of steps done. Raises InputError where the molecule is a single atom, the checkpoint is of another run,
+    or files would be lost.
     """
     laid = laid_over(force_field, [structure])
     molecule = single(laid.molecules)
@@ -154,7 +158,7 @@ def run_dynamics(
     masses = standard_masses(molecule.species)
     written = trajectories(output, molecule.species, masses, settings.replicas)
     checkpoint = checkpoint_of(output)
-    facts = _facts(laid, settings)
+    facts = _facts(laid, settings) | {"output": output.name}
     motion = start(
         laid.topology,
         np.repeat(molecule.positions[None], settings.replicas, axis=0),
@@ -162,24 +166,30 @@ def run_dynamics(
         temperature=settings.temperature,
         seed=settings.seed,
     )
-    if resume:
-        motion = _resumed(checkpoint, facts, motion, written, settings)
-    else:
-        checkpoint.unlink(missing_ok=True)
-        written.begin()
+    if resume and overwrite:
+        raise InputError("to resume a run and to overwrite it exclude each other")
 
-    def save(block: Block) -> None:
-        write_checkpoint(checkpoint, block.motion, facts | {"marks": written.marks()})
+    def save(motion: Motion) -> None:
+        write_checkpoint(checkpoint, motion, facts | {"marks": [asdict(mark) for mark in written.marks()]})
 
-    begun_at = max(int(motion.step), 0)
-    laid = replace(laid, model=fastest(laid.model))
-    found = _simulated(laid, masses, settings, motion, written, save, tell)
-    return replace(found, files=(*written.files, checkpoint), begun_at=begun_at)
+    with owned(output):
+        files = [*written.files, checkpoint]
+        require_free(files, [force_field, structure], overwrite=overwrite or resume)
+        if resume:
+            motion = _resumed(checkpoint, facts, motion, written, settings)
+        else:
+            remove([checkpoint])
+            written.begin()
+            save(motion)
+        begun_at = max(int(motion.step), 0)
+        laid = replace(laid, model=fastest(laid.model))
+        found = _simulated(laid, masses, settings, motion, written, save, tell)
+    return replace(found, files=tuple(files), begun_at=begun_at)
 
 
 def checkpoint_of(output: Path) -> Path:
     """Return where the checkpoint of a trajectory stands."""
-    return output.with_name(f"{output.stem}.checkpoint.safetensors")
+    return output.with_name(f"{output.name}.checkpoint.safetensors")
 
 
 def _simulated(
@@ -188,7 +198,7 @@ def _simulated(
     settings: DynamicsSettings,
     motion: Motion,
     written: AbstractTrajectories,
-    save: Callable[[Block], None],
+    save: Callable[[Motion], None],
     tell: Callable[[int], None],
 ) -> Dynamics:
     """Run the blocks of a trajectory: write each, and save what the next one starts from every few seconds."""
@@ -197,17 +207,19 @@ def _simulated(
         laid.model, laid.topology, masses, settings.integrator(), motion, n_steps=settings.n_steps, every=settings.every
     )
     block = None
-    for block in steps:
-        step = int(block.motion.step)
-        ends.append((perf_counter(), step))
-        written.append(_stretches(block.frames, settings))
-        measured.append(_measured(block.frames, laid, settings))
-        if perf_counter() - saved_at > _CHECKPOINT_S:
-            save(block)
-            saved_at = perf_counter()
-        tell(step)
+    with heard() as interrupts:
+        for block in steps:
+            step = int(block.motion.step)
+            ends.append((perf_counter(), step))
+            written.append(_stretches(block.frames, settings))
+            measured.append(_measured(block.frames, laid, settings))
+            if perf_counter() - saved_at > _CHECKPOINT_S:
+                save(block.motion)
+                saved_at = perf_counter()
+            tell(step)
+            interrupts.check()
     assert block is not None
-    save(block)
+    save(block.motion)
     time, warmth, energy = (np.concatenate(parts) for parts in zip(*measured, strict=True))
     # The first block compiles.
     (began, first), (ended, last) = ends[1], ends[-1]
@@ -225,15 +237,17 @@ def _resumed(
     changed = [name for name, value in facts.items() if found.get(name) != value]
     if changed:
         raise InputError(
-            f"{checkpoint}: the checkpoint is of a run with another {', '.join(changed)}; "
-            "run without --resume to begin anew"
+            f"{checkpoint}: the checkpoint is of a run with another {', '.join(changed)}; --overwrite begins anew"
         )
     motion = jax.tree.map(jnp.asarray, read_arrays(checkpoint, like))
     if settings.n_steps <= int(motion.step):
         raise InputError(f"{checkpoint}: the run has done {int(motion.step)} steps already; ask for more than that")
     if (np.asarray(motion.failed) != NEVER).all():
-        raise InputError(f"{checkpoint}: every replica has blown up; run without --resume, with a smaller time step")
-    written.cut(found["marks"])
+        raise InputError(f"{checkpoint}: every replica has blown up; take a smaller time step, and --overwrite")
+    try:
+        written.go_on(found["marks"])
+    except InputError as error:
+        raise InputError(f"{checkpoint}: {error}") from None
     return motion
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
 from forgefield.estimate.rows import RowStatistics, estimate_rows
 from forgefield.fit.training import Example
+from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_files
 from forgefield.jobs.choices import ESTIMATES, FORMATS, FORMS, policy_named
 from forgefield.jobs.load import examples_of
@@ -98,10 +100,11 @@ def form_of(path: Path) -> str:
     return next(form for form, formats in FORMATS.items() if name in formats)
 
 
-def write_estimated(path: Path, found: EstimatedForceField) -> None:
+def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> None:
     """Write a force field in the format of the suffix: .fld, .frcmod or .xml (OpenMM).
 
-    Raises InputError that names what the format cannot hold.
+    Raises InputError that names what the format cannot hold, and where a file is one of those that the force field was
+    made from, or there already and not to `overwrite`.
     """
     name = _format_of(path)
     if name not in FORMATS[found.form]:
@@ -110,7 +113,11 @@ def write_estimated(path: Path, found: EstimatedForceField) -> None:
             f"{path}: a {path.suffix} file cannot hold the form {found.form}, only {' and '.join(possible)}"
         )
     _, write = WRITERS[name]
-    write(path, found.assignment, found.molecules)
+    with TemporaryDirectory() as folder:
+        tried = write(Path(folder) / path.name, found.assignment, found.molecules)
+    sources = (Path(s) for e in found.examples for s in (e.molecule.source, *e.reference.sources) if s)
+    with new_outputs([path.with_name(one.name) for one in tried], sources, overwrite=overwrite):
+        write(path, found.assignment, found.molecules)
 
 
 def parameters_table(found: EstimatedForceField) -> Table:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from forgefield.assign.mm3 import changed_columns
-from forgefield.errors import InputError
+from forgefield.errors import InputError, WriteError
 from forgefield.fit.fit import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.fld import write_fld
-from forgefield.io.text import write_text
+from forgefield.io.outputs import make_folder, owned, remove, require_free, write_bytes, write_text
 from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes
 from forgefield.jobs.prepare import Prepared
 from forgefield.jobs.results import record
@@ -23,12 +22,16 @@ from forgefield.jobs.soundness import evaluable
 from forgefield.jobs.starting import with_values
 from forgefield.jobs.trade_off import TradeOff, require_targets, trade_offs
 from forgefield.jobs.validation import Validation, not_validated, validated, warnings_of
-from forgefield.jobs.writing import write_force_fields
+from forgefield.jobs.writing import WRITERS, write_force_fields
 from forgefield.report.fit_report import fit_report
 from forgefield.report.record import FitRecord
 
 CHECKPOINT = "checkpoint.safetensors"
 FLD = "forcefield.fld"
+_COPY = "FIT.toml"
+_FILES = ("results.json", "report.html", "fit.log", _COPY, "forcefield.typ", *(name for name, _ in WRITERS.values()))
+"""What a fit writes, besides its checkpoint and structures for AMBER."""
+_STRUCTURES = "forcefield*.mol2"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +41,8 @@ class Outcome:
     passes: list[Passed]
     record: FitRecord
     values: np.ndarray
+    interrupted: bool = False
+    """Whether Ctrl-C came before all that was asked for was done."""
 
 
 def silent(stage: Stage, progress: Progress) -> None:
@@ -48,11 +53,12 @@ def uncounted(n_done: int, n: int) -> None:
     """Tell nothing."""
 
 
-def run_fit(
+def run_fit(  # noqa: PLR0913 (these are the words of the command)
     prepared: Prepared,
     output: Path,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     validation: Validation | None = None,
     trade_off: TradeOff | None = None,
     tell: Callable[[Stage, Progress], None] = silent,
@@ -60,57 +66,102 @@ def run_fit(
 ) -> Outcome:
     """Fit and write everything into `output`. `tell` is called after each iteration.
 
-    A checkpoint is written after each iteration; `resume` continues from it. With `validation` the fit is then
-    repeated without each molecule and on samples of them, after its own results have been written; `count` is called
-    with the number of refits done and of all. With `trade_off` it is also repeated for other weights of targets. Raises
-    InputError where the folder holds another fit, where a molecule cannot be evaluated, and for unknown targets.
+    A checkpoint is written after each iteration; `resume` continues from it, `overwrite` replaces an earlier fit. With
+    `validation` the fit is then repeated without each molecule and on samples of them, after its own results have been
+    written; `count` is called with the number of refits done and of all. With `trade_off` it is also repeated for other
+    weights of targets. Raises InputError where the folder holds another fit or is being written to, where a molecule
+    cannot be evaluated, and for unknown targets.
     """
+    if resume and overwrite:
+        raise InputError("to resume a fit and to overwrite it exclude each other")
     prepared = evaluable(prepared)
     if trade_off is not None:
         require_targets(prepared, trade_off)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be the folder of results ({error.strerror}); name another") from error
-    stage, values, progress = _begin(prepared, output, resume)
+    make_folder(output)
+    with owned(output):
+        require_free(written_in(output), prepared.files, overwrite=overwrite or resume)
+        began = _begin(prepared, output) if resume else None
+        if overwrite:
+            remove(written_in(output))
+        outcome, log = _fitted(prepared, output, began, tell)
+        if trade_off is not None and not outcome.interrupted:
+            outcome = _written(prepared, _with_trade_offs(prepared, outcome, trade_off, tell), output, log)
+        if validation is not None:
+            outcome = _written(prepared, _with_validation(prepared, outcome, validation, count), output, log)
+        return outcome
+
+
+def written_in(output: Path) -> list[Path]:
+    """Return what fits have written into a folder, the checkpoint last."""
+    files = [output / name for name in dict.fromkeys(_FILES)]
+    every = [*files, *sorted(output.glob(_STRUCTURES)), output / CHECKPOINT]
+    return [path for path in every if path.is_symlink() or path.exists()]
+
+
+def _fitted(
+    prepared: Prepared,
+    output: Path,
+    began: tuple[Stage, np.ndarray, Progress] | None,
+    tell: Callable[[Stage, Progress], None],
+) -> tuple[Outcome, list[str]]:
+    """Run all passes, from the start or where they were, write what comes of them, and return the lines of a log."""
+    stage, values, progress = began or (Stage(), prepared.start, None)
     log: list[str] = []
 
     def save(stage: Stage, progress: Progress, began: np.ndarray) -> None:
         facts = {"input": prepared.input_sha256, "stage": [stage.number, stage.released, stage.held]}
         write_checkpoint(output / CHECKPOINT, (progress, began), facts)
+        if not progress.n_iterations:
+            return
         log.append(f"pass {stage.number} iteration {progress.n_iterations}: cost {progress.best_cost.min():.9g}")
         tell(stage, progress)
 
     passes = run_passes(prepared, stage, values, progress, save)
-    outcome = Outcome(passes, record(prepared, passes), passes[-1].values)
-    written = _written(prepared, outcome, output, log)
-    if trade_off is not None and not passes[-1].fit.interrupted:
-        found = {"trade_off": trade_offs(prepared, passes[-1], trade_off, tell)}
-        outcome = replace(outcome, record=replace(outcome.record, results=outcome.record.results | found))
-        written = _written(prepared, outcome, output, log)
-    if validation is None:
-        return written
-    if passes[-1].fit.interrupted:
+    last = passes[-1]
+    outcome = Outcome(passes, record(prepared, passes), last.values, last.fit.interrupted)
+    return _written(prepared, outcome, output, log), log
+
+
+def _with_trade_offs(
+    prepared: Prepared, outcome: Outcome, asked: TradeOff, tell: Callable[[Stage, Progress], None]
+) -> Outcome:
+    """Add what varying the weights of targets shows."""
+    found, interrupted = trade_offs(prepared, outcome.passes[-1], asked, tell)
+    said = ["The trade-off was interrupted: it lacks points; --resume repeats it."] if interrupted else []
+    return replace(_told(outcome, {"trade_off": found}, said), interrupted=interrupted)
+
+
+def _with_validation(
+    prepared: Prepared, outcome: Outcome, wanted: Validation, count: Callable[[int, int], None]
+) -> Outcome:
+    """Add what comes of refits, unless there was an interruption before."""
+    if outcome.interrupted:
         told = not_validated("the fit was interrupted; continue it with --resume")
     else:
-        told = validated(prepared, passes[-1], validation, count)
-    results = outcome.record.results | {
-        "validation": told,
-        "warnings": [*outcome.record.results["warnings"], *warnings_of(told)],
-    }
-    return _written(prepared, replace(outcome, record=replace(outcome.record, results=results)), output, log)
+        told = validated(prepared, outcome.passes[-1], wanted, count)
+    added = _told(outcome, {"validation": told}, warnings_of(told))
+    return replace(added, interrupted=outcome.interrupted or told["interrupted"])
 
 
-def _begin(prepared: Prepared, output: Path, resume: bool) -> tuple[Stage, np.ndarray, Progress | None]:
-    """Return where to begin: at the start, or where the checkpoint of an interrupted fit was."""
+def _told(outcome: Outcome, found: dict[str, Any], warnings: list[str]) -> Outcome:
+    """Add to the results, and to their warnings."""
+    results = outcome.record.results
+    results = results | found | {"warnings": [*results["warnings"], *warnings]}
+    return replace(outcome, record=replace(outcome.record, results=results))
+
+
+def _begin(prepared: Prepared, output: Path) -> tuple[Stage, np.ndarray, Progress] | None:
+    """Return where the checkpoint of an interrupted fit was; None where it had not come that far."""
     path = output / CHECKPOINT
-    if not resume or not path.is_file():
-        return Stage(), prepared.start, None
+    if not path.is_file():
+        if written_in(output):
+            raise InputError(f"{path}: there is no checkpoint to resume from, but results; --overwrite begins anew")
+        return None
     facts = read_facts(path)
     if facts.get("input") != prepared.input_sha256:
         raise InputError(
             f"{path}: the checkpoint belongs to other input (FIT.toml or a file it names has changed); "
-            "run without --resume to begin anew"
+            "--overwrite begins anew"
         )
     number, released, held = facts["stage"]
     stage = Stage(number, tuple(released), tuple((name, value) for name, value in held))
@@ -122,12 +173,13 @@ def _begin(prepared: Prepared, output: Path, resume: bool) -> tuple[Stage, np.nd
 def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str]) -> Outcome:
     """Write the force field, results.json, report.html and fit.log."""
     files, unwritten = _write_force_field(prepared, outcome.values, output)
-    results = {**outcome.record.results, "warnings": [*outcome.record.results["warnings"], *unwritten]}
+    known = outcome.record.results["warnings"]
+    results = {**outcome.record.results, "warnings": [*known, *(said for said in unwritten if said not in known)]}
     told = replace(outcome.record, results=results, files=(*files, "results.json", "fit.log"))
     write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
-    shutil.copyfile(prepared.path, output / "FIT.toml")
+    write_bytes(output / _COPY, prepared.path.read_bytes())
     return replace(outcome, record=told)
 
 
@@ -142,6 +194,8 @@ def _write_force_field(prepared: Prepared, values: np.ndarray, output: Path) -> 
             else:
                 fitted = with_values(prepared.assignment, values)
                 files += write_force_fields(fitted, prepared.molecules, (name,), output)
+        except WriteError:
+            raise
         except InputError as error:
             unwritten.append(f"Not written as {name}: {error}")
     return files, unwritten

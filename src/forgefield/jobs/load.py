@@ -42,6 +42,8 @@ class Loaded:
     examples: tuple[Example, ...]
     warnings: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    files: tuple[Path, ...]
+    """All that were looked at, and the force field."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,14 @@ class _Files:
             for k in range(len(self.references[0]))
         ]
 
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file."""
+        return (*(self.structures or ()), *(path for column in self.references for path in column))
+
     def left_out(self, error: ForgeFieldError) -> Skipped:
         """Return the files as a structure that cannot be used."""
-        names = ", ".join(str(path) for path in (*(self.structures or ()), *(p for c in self.references for p in c)))
+        names = ", ".join(map(str, self.all))
         first = (self.structures or self.references[0])[0]
         return Skipped(first.stem, names, str(error))
 
@@ -81,8 +88,11 @@ def load(file: FitFile, folder: Path) -> Loaded:
     warnings: list[str] = []
     skipped: list[Skipped] = []
     types = atom_types(file, folder)
+    start = force_field_file(file, folder)
+    read_from = [] if start is None else [start, *((beside,) if (beside := start.parent / FILE_NAME).is_file() else ())]
     for section in file.molecules:
         files = _files(section, folder)
+        read_from += files.all
 
         def read(files: _Files, section: MoleculesSection = section) -> tuple[list[Example], list[str]]:
             return _read(section, files, types, file.forcefield.hessian_scale)
@@ -96,7 +106,7 @@ def load(file: FitFile, folder: Path) -> Loaded:
         warnings += [*said, *_idle_bands(section, found)]
         examples += found
         skipped += unusable
-    return Loaded(tuple(_unambiguous(examples)), tuple(warnings), tuple(skipped))
+    return Loaded(tuple(_unambiguous(examples)), tuple(warnings), tuple(skipped), tuple(read_from))
 
 
 @contextmanager

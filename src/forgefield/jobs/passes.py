@@ -46,7 +46,7 @@ class Passed:
 
 
 Saver = Callable[[Stage, Progress, np.ndarray], None]
-"""Takes the stage, the progress within it, and the values the stage began with."""
+"""Takes the stage, the progress within it, and the values the stage began with: before and after each iteration."""
 
 
 def solver_of(prepared: Prepared) -> LevenbergMarquardt:
@@ -99,6 +99,9 @@ def run_passes(
         def after(progress: Progress, stage: Stage = stage, began: np.ndarray = began) -> None:
             save(stage, progress, began)
 
+        if progress is None:
+            # Whatever comes before the first iteration, it can be continued.
+            after(fresh)
         ended = _fitted(prepared, problem, progress or fresh, after)
         progress = None
         values = changes.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))

@@ -57,6 +57,11 @@ class Prepared:
     """What the files held, before the force field was laid over it."""
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that was read."""
+        return (self.path, *self.loaded.files)
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """The molecules that cannot be used and are left out."""
         return self.loaded.skipped
@@ -142,7 +147,7 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
         rows=rows,
         mm3=mm3,
         data=data,
-        input_sha256=_digest(path, examples),
+        input_sha256=_digest(path, loaded, examples),
         formats=formats,
         warnings=(*skipped, *loaded.warnings, *statements, *found.warnings, *charged, *unwritten),
         loaded=loaded,
@@ -275,11 +280,11 @@ def _comparable(examples: list[Example]) -> bool:
     return any(groups.count(group) > 1 for group in groups)
 
 
-def _digest(path: Path, examples: list[Example]) -> str:
+def _digest(path: Path, loaded: Loaded, examples: list[Example]) -> str:
     """Return one SHA-256 of FIT.toml and of all files it led to."""
     total = hashlib.sha256(path.read_bytes())
-    for example in examples:
-        for source in (example.molecule.source, *example.reference.sources):
-            if source and Path(source).is_file():
-                total.update(hashlib.sha256(Path(source).read_bytes()).digest())
+    sources = (Path(s) for e in examples for s in (e.molecule.source, *e.reference.sources) if s)
+    for source in dict.fromkeys((*loaded.files, *sources)):
+        if source.is_file():
+            total.update(hashlib.sha256(source.read_bytes()).digest())
     return total.hexdigest()

@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -174,9 +175,18 @@ def _starting_processes() -> Iterator[None]:
 
 def _begin(settings: dict[str, Any], function: Callable[[Any, Any], Any], given: bytes) -> None:
     """Prepare a process for its tasks."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for name, value in settings.items():
         jax.config.update(name, value)
     _GIVEN[:] = [function, pickle.loads(given)]
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has died, which can no longer do it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run(task: Any) -> Any:

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.errors import InputError
+from forgefield.io.force_fields import Lay
+from forgefield.io.outputs import make_folder, owned, remove, require_free
 from forgefield.io.xyz import write_xyz
 from forgefield.jobs.force_fields import opened
 from forgefield.models.model import AbstractModel
@@ -61,11 +63,15 @@ def run_relaxation(
     saddle: bool = False,
     tolerance: float = TOLERANCE,
     max_iterations: int = MAX_ITERATIONS,
+    output: Path | None = None,
+    overwrite: bool = False,
 ) -> list[RelaxedMolecule]:
     """Relax every structure to the minimum downhill from it, or to a first-order saddle.
 
     `tolerance` is the largest component of the gradient that may be left [kcal/mol/Å] before a last Newton step. In
-    float64, whatever the model's own precision. Raises InputError, or MissingParameters.
+    float64, whatever the model's own precision. Each is written into the folder `output`, where there is one, with
+    energy and forces as extended xyz, `NAME.xyz` or `NAME.unconverged.xyz`; `overwrite` replaces those that are there.
+    Raises InputError, or MissingParameters.
     """
     if not 0.0 < tolerance < np.inf:
         raise InputError(f"tolerance must be positive, not {tolerance} kcal/mol/Å")
@@ -73,8 +79,31 @@ def run_relaxation(
         raise InputError(f"max-iterations must be 1 or more, not {max_iterations}")
     limits = Limits(rmsd=np.inf, tolerance=tolerance, max_iterations=max_iterations)
     lay, molecules = opened(force_field, files)
+    molecules = _with_names_of_their_own(molecules)
+    if output is None:
+        return _relaxed(lay, molecules, saddle, limits)
+    make_folder(output)
+    with owned(output):
+        names = [path for molecule in molecules for path in _files_of(output, molecule)]
+        require_free(names, [force_field, *files], overwrite=overwrite)
+        found = _relaxed(lay, molecules, saddle, limits)
+        _write(output, found, level=force_field.name)
+        return found
+
+
+def written_to(folder: Path, found: list[RelaxedMolecule]) -> list[Path]:
+    """Return the file of each structure in the folder it was written into."""
+    return [_files_of(folder, one.molecule)[0 if one.converged else 1] for one in found]
+
+
+def _files_of(folder: Path, molecule: Molecule) -> tuple[Path, Path]:
+    """Return where a relaxed structure is written, and where one that did not get there."""
+    return folder / f"{molecule.name}.xyz", folder / f"{molecule.name}.unconverged.xyz"
+
+
+def _relaxed(lay: Lay, molecules: list[Molecule], saddle: bool, limits: Limits) -> list[RelaxedMolecule]:
     found: list[RelaxedMolecule] = []
-    for batch in _batches(_with_names_of_their_own(molecules)):
+    for batch in _batches(molecules):
         model, topology = lay(batch)
         positions = jnp.asarray(np.concatenate([m.positions for m in batch]))
         order = np.full(len(batch), int(saddle))
@@ -83,18 +112,10 @@ def run_relaxation(
     return found
 
 
-def write_relaxed(folder: Path, found: list[RelaxedMolecule], level: str) -> list[Path]:
-    """Write each structure with energy and forces as extended xyz, `NAME.xyz` or `NAME.unconverged.xyz`."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be the folder of results ({error.strerror}); name another") from error
-    paths = []
-    for one in found:
-        ended, stopped = (folder / f"{one.molecule.name}{ending}.xyz" for ending in ("", ".unconverged"))
-        paths.append(ended if one.converged else stopped)
-        # What an earlier run left of the same structure.
-        (stopped if one.converged else ended).unlink(missing_ok=True)
+def _write(folder: Path, found: list[RelaxedMolecule], level: str) -> None:
+    """Write each structure, in the place of what an earlier run left of it."""
+    for one, path in zip(found, written_to(folder, found), strict=True):
+        remove(other for other in _files_of(folder, one.molecule) if other != path)
         reference = Reference(
             species=one.molecule.species,
             positions=one.molecule.positions,
@@ -104,8 +125,7 @@ def write_relaxed(folder: Path, found: list[RelaxedMolecule], level: str) -> lis
             charge=one.molecule.charge,
             multiplicity=one.molecule.multiplicity,
         )
-        write_xyz(paths[-1], [reference])
-    return paths
+        write_xyz(path, [reference])
 
 
 def relaxed_table(found: list[RelaxedMolecule]) -> Table:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from forgefield import units
-from forgefield.engines.engine import AbstractEngine, ConvergenceError
+from forgefield.engines.engine import AbstractEngine
 from forgefield.engines.scan import check_turnable, relaxed_scan
-from forgefield.errors import InputError
+from forgefield.errors import ConvergenceError, InputError
+from forgefield.fit.interrupts import heard
 from forgefield.io.merge import merged
+from forgefield.io.outputs import new_outputs, remove, require_free
 from forgefield.io.torsion_drive import read_unfinished, write_torsion_drive
 from forgefield.io.xyz import write_xyz
 from forgefield.molecules.molecule import Molecule, Reference
@@ -50,38 +52,66 @@ def grid_of(
 
 
 def run_scan(
-    molecule: Molecule, engine: AbstractEngine, grid: Grid, output: Path, *, tell: Callable[..., None]
+    molecule: Molecule,
+    engine: AbstractEngine,
+    grid: Grid,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    tell: Callable[..., None],
 ) -> list[Reference]:
     """Run a relaxed scan and write it: a torsion drive as QCSchema JSON, or extended xyz where `output` ends so.
 
     `tell` gets the progress as its keyword `description`. All points reached are kept in `output`.partial until the
-    scan is complete; the same scan goes on from there. Raises InputError for what cannot be scanned or written,
-    ConvergenceError where an optimisation fails.
+    scan is complete; the same scan goes on from there. `overwrite` replaces a finished scan, or an unfinished one of
+    another kind. Raises InputError for what cannot be scanned or written, ConvergenceError where an optimisation fails.
     """
     if output.suffix.lower() not in (".json", *_FRAMES):
         raise InputError(f"{output}: a scan is written as .json (QCSchema torsion drive), .xyz or .extxyz")
     check_turnable(molecule, grid)
     partial = output.with_name(f"{output.name}.partial")
-    known = _known(partial, molecule, engine, grid)
+    sources = [Path(molecule.source)] if molecule.source else []
+    with new_outputs([output], sources, overwrite=overwrite):
+        require_free([partial], sources, overwrite=True)
+        try:
+            known = _known(partial, molecule, engine, grid)
+        except InputError:
+            if not overwrite:
+                raise
+            known = []
+        found = _scanned(molecule, engine, grid, known, (partial, tell))
+        if output.suffix.lower() in _FRAMES:
+            write_xyz(output, found)
+        else:
+            write_torsion_drive(output, molecule, grid, found)
+        remove([partial])
+        return found
+
+
+def _scanned(
+    molecule: Molecule,
+    engine: AbstractEngine,
+    grid: Grid,
+    known: list[Reference],
+    noted: tuple[Path, Callable[..., None]],
+) -> list[Reference]:
+    """Run what is left of a scan; the points reached are kept in a file and told."""
+    partial, tell = noted
     n_points = len(grid.points)
     tell(description=f"{len(known)} of {n_points} points")
 
     def keep(reached: Sequence[Reference]) -> None:
         write_torsion_drive(partial, molecule, grid, reached)
         tell(description=f"{len(reached)} of {n_points} points")
+        interrupts.check()
 
     try:
-        found = relaxed_scan(molecule, engine, grid, known=known, tell=keep)
+        with heard() as interrupts:
+            return relaxed_scan(molecule, engine, grid, known=known, tell=keep)
     except ConvergenceError as error:
         raise ConvergenceError(
             f"{error}\nThe points that were reached are in {partial}; the same command goes on from there"
         ) from error
-    if output.suffix.lower() in _FRAMES:
-        write_xyz(output, found)
-    else:
-        write_torsion_drive(output, molecule, grid, found)
-    partial.unlink(missing_ok=True)
-    return found
 
 
 def scan_summary(frames: Sequence[Reference], output: Path) -> dict[str, Any]:

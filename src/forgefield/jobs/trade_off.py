@@ -8,7 +8,7 @@ import numpy as np
 
 from forgefield.errors import InputError
 from forgefield.fit.fit import Progress
-from forgefield.fit.trade_off import Pieces, Point, cosines, inside, pieces, shares, trade_off
+from forgefield.fit.trade_off import Pieces, Point, cosines, factors, inside, pieces, shares, trade_off
 from forgefield.jobs.choices import targets
 from forgefield.jobs.passes import Passed, Stage, solver_of
 from forgefield.jobs.prepare import Prepared
@@ -65,15 +65,21 @@ def opposition(prepared: Prepared, passed: Passed) -> dict[str, Any] | None:
 
 def trade_offs(
     prepared: Prepared, passed: Passed, asked: TradeOff, tell: Callable[[Stage, Progress], None]
-) -> list[dict[str, Any]]:
-    """Return for each target asked for where fits end in which it weighs more or less; `tell` is called each step."""
+) -> tuple[list[dict[str, Any]], bool]:
+    """Return for each target asked for where fits end in which it weighs more or less; `tell` is called each step.
+
+    Ctrl-C ends it with the points that there are; the second value says whether it came.
+    """
     problem = passed.problem
     parts = pieces(problem, solver_of(prepared))
     names = [target.name for target in problem.targets]
     found = []
     for name in dict.fromkeys(asked.targets):
         k = names.index(name)
-        points = trade_off(parts, passed.fit, k, asked.points, lambda progress: tell(passed.stage, progress))
+        try:
+            points = trade_off(parts, passed.fit, k, asked.points, lambda progress: tell(passed.stage, progress))
+        except KeyboardInterrupt:
+            return found, True
         found.append(
             {
                 "target": name,
@@ -82,7 +88,9 @@ def trade_offs(
                 "points": [_point(parts, point, k) for point in points],
             }
         )
-    return found
+        if len(points) < len(factors(asked.points)):
+            return found, True
+    return found, False
 
 
 def _point(parts: Pieces, point: Point, k: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from forgefield.assign.assignment import Assignment
 from forgefield.config import FitFile
-from forgefield.errors import InputError
+from forgefield.errors import InputError, WriteError
 from forgefield.io.frcmod import write_frcmod
 from forgefield.io.generated_fld import write_generated_fld
 from forgefield.io.openmm_xml import write_openmm_xml
@@ -44,6 +44,8 @@ def formats_to_write(
         for name in chosen_formats(file):
             try:
                 write_force_fields(assignment, molecules, (name,), Path(folder))
+            except WriteError:
+                raise
             except InputError as error:
                 message = str(error).replace(f"{folder}/", "")
                 if file.forcefield.write is not None:

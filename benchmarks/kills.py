@@ -1,0 +1,363 @@
+"""Kills at random times: whether each command goes on from there, and ends as if nothing had happened.
+
+Run as `python benchmarks/kills.py [--trials N] [--kills N]`; one JSON object on stdout, progress on stderr. Every
+command runs undisturbed; then, in each trial, it is sent SIGKILL, SIGTERM or SIGINT at a random time of its run, is
+continued as the documentation says, is killed again, and at last left alone. What it then has written is compared.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SECONDS = 900.0
+"""Longest run."""
+CH3F = """
+[forcefield]
+form = "harmonic"
+[[molecules]]
+reference = "ch3f.json"
+[targets]
+frequencies = { tolerance = 20.0 }
+forces = { tolerance = 1.0 }
+"""
+STARTS = CH3F + "[fit]\nstarts = 64\n"
+RELAXED = """
+[forcefield]
+form = "harmonic"
+terms = ["stretch", "bend"]
+[[molecules]]
+reference = "ch3f.json"
+[targets]
+frequencies = { tolerance = 20.0 }
+bond_length = { tolerance = 0.01 }
+bond_angle = { tolerance = 0.5 }
+[fit]
+starts = 2
+"""
+THREE = """
+[forcefield]
+form = "harmonic"
+terms = ["stretch", "bend"]
+[[molecules]]
+reference = "ch3f.json"
+[[molecules]]
+reference = "staggered.json"
+[[molecules]]
+reference = "eclipsed.json"
+transition_state = "C"
+[targets]
+frequencies = { tolerance = 20.0 }
+"""
+PEROXIDE = "4\n\nO 0 0 0\nO 1.45 0 0\nH -0.2 0.95 0\nH 1.65 0 0.95\n"
+FIELD = "ch3f.frcmod"
+
+Result = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command, how it is continued, and what it has to come to."""
+
+    words: tuple[str, ...]
+    output: str
+    """In a folder of the trial, which replaces OUT among the words."""
+    again: Callable[[Path], tuple[str, ...]]
+    """More words, from what is there."""
+    result: Callable[[Path], Result]
+    tolerance: float = 0.0
+
+
+@dataclass
+class Found:
+    """What happened to one command."""
+
+    kills: Counter = field(default_factory=Counter)
+    unequal: int = 0
+    orphans: int = 0
+    tracebacks: int = 0
+    """Of a run that had begun to write."""
+    leftovers: int = 0
+    """Temporary files and locks after the end."""
+    worst: float = 0.0
+    """Largest deviation from the undisturbed run."""
+
+
+def main() -> None:
+    """Kill everything and print what came of it."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--trials", type=int, default=2, help="Runs of each command that are disturbed.")
+    options.add_argument("--kills", type=int, default=4, help="Kills of each of them.")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--only", nargs="*", help="Names of commands.")
+    chosen = options.parse_args()
+    # Processes that are started listen to what the one that starts them does not ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    generator = np.random.default_rng(chosen.seed)
+    found: dict[str, Found] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for name, case in cases(place).items():
+            if chosen.only and name not in chosen.only:
+                continue
+            found[name] = Found()
+            expected, seconds = undisturbed(case, place / f"{name}-whole")
+            for trial in range(chosen.trials):
+                disturbed(case, place / f"{name}-{trial}", (seconds, chosen.kills, expected), generator, found[name])
+            print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
+    kills = sum((one.kills for one in found.values()), Counter())
+    print(
+        json.dumps(
+            {
+                "kills": kills.total(),
+                "kills_by_signal": dict(kills),
+                "kills_by_command": {name: one.kills.total() for name, one in found.items()},
+                "unequal": sum(one.unequal for one in found.values()),
+                "orphans": sum(one.orphans for one in found.values()),
+                "tracebacks": sum(one.tracebacks for one in found.values()),
+                "leftovers": sum(one.leftovers for one in found.values()),
+                "worst_deviation": {name: one.worst for name, one in found.items()},
+                "seed": chosen.seed,
+                "load_average_end": os.getloadavg()[0],
+            },
+            indent=1,
+        )
+    )
+
+
+def cases(place: Path) -> dict[str, Case]:
+    """Write the input files and return the commands."""
+    for file in EXAMPLES.glob("*/*.json"):
+        shutil.copy(file, place)
+    for name, text in {"starts": STARTS, "relaxed": RELAXED, "three": THREE, "ch3f": CH3F}.items():
+        (place / f"{name}.toml").write_text(text, encoding="utf-8")
+    (place / "peroxide.xyz").write_text(PEROXIDE, encoding="utf-8")
+    run(("estimate", "ch3f.json", "-o", FIELD), place)
+    shaken = np.random.default_rng(1)
+    for k in range(4):
+        atoms = json.loads((place / "ch3f.json").read_text(encoding="utf-8"))
+        geometry = np.array(atoms["molecule"]["geometry"])
+        atoms["molecule"]["geometry"] = (geometry + 0.05 * shaken.normal(size=geometry.shape)).tolist()
+        for key in ("driver", "return_result", "properties", "extras"):
+            atoms.pop(key, None)
+        rows = zip(atoms["molecule"]["symbols"], np.reshape(atoms["molecule"]["geometry"], (-1, 3)), strict=True)
+        lines = [f"{symbol} {x * 0.529177:.6f} {y * 0.529177:.6f} {z * 0.529177:.6f}" for symbol, (x, y, z) in rows]
+        (place / f"shaken-{k}.xyz").write_text("\n".join([str(len(lines)), "", *lines, ""]), encoding="utf-8")
+    shaken_files = tuple(f"../shaken-{k}.xyz" for k in range(4))
+    fit = ("--output", "OUT")
+    md = ("md", f"../{FIELD}", "../ch3f.json", "--ensemble", "nvt", "--steps", "60000", "--every", "50", "-o", "OUT")
+    return {
+        "fit_many_starts": Case(("fit", "../starts.toml", *fit), "fit", resumed, parameters),
+        "fit_relaxed_targets": Case(("fit", "../relaxed.toml", *fit), "fit", resumed, parameters),
+        "fit_trade_off": Case(
+            ("fit", "../ch3f.toml", *fit, "--trade-off", "forces", "--points", "3"), "fit", resumed, trade_offs
+        ),
+        "fit_validate": Case(
+            ("fit", "../three.toml", *fit, "--validate", "--bootstrap", "4", "--workers", "2"),
+            "fit",
+            resumed,
+            validation,
+        ),
+        # A point is reached again where an optimisation from another neighbour would end, to its own threshold.
+        "reference_scan": Case(
+            ("reference", "../peroxide.xyz", "--method", "gfn2", "--scan", "3-1-2-4", "--points", "6", "-o", "OUT"),
+            "scan.json",
+            lambda _: (),
+            scanned,
+            tolerance=0.01,
+        ),
+        "relax": Case(("relax", f"../{FIELD}", *shaken_files, "-o", "OUT"), "relaxed", overwritten, every_file),
+        "md_xyz": Case((*md, "--replicas", "2"), "md.xyz", continued, every_frame),
+        "md_h5": Case((*md, "--replicas", "2"), "md.h5", continued, every_frame),
+    }
+
+
+def undisturbed(case: Case, folder: Path) -> tuple[Result, float]:
+    """Return what a command comes to when nothing happens to it, and in how many seconds once it has been compiled."""
+    began = 0.0
+    for _ in range(2):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        began = time.monotonic()
+        run(words_of(case), folder)
+    return case.result(folder / case.output), time.monotonic() - began
+
+
+def disturbed(
+    case: Case, folder: Path, told: tuple[float, int, Result], generator: np.random.Generator, found: Found
+) -> None:
+    """Kill a command again and again, let it end, and compare."""
+    seconds, kills, expected = told
+    folder.mkdir()
+    for _ in range(kills):
+        number = SIGNALS[generator.integers(len(SIGNALS))]
+        ended = killed(case, folder, number, generator.uniform(0.1, 0.9) * seconds, found)
+        if ended:
+            break
+    else:
+        run((*words_of(case), *case.again(folder / case.output)), folder)
+    got = case.result(folder / case.output)
+    deviation = difference(expected, got)
+    found.worst = max(found.worst, deviation)
+    found.unequal += not deviation <= case.tolerance
+    found.leftovers += sum(1 for path in folder.rglob(".*") if path.suffix in (".new", ".lock"))
+
+
+def killed(case: Case, folder: Path, number: signal.Signals, after: float, found: Found) -> bool:
+    """Start or continue a command, send it a signal after some time, and say whether it had ended by itself."""
+    process = subprocess.Popen(
+        command((*words_of(case), *case.again(folder / case.output))),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        process.wait(after)
+    except subprocess.TimeoutExpired:
+        family = descendants(process.pid)
+        process.send_signal(number)
+    else:
+        family = []
+    _, said = process.communicate(timeout=SECONDS)
+    if process.returncode == 0:
+        return True
+    found.kills[number.name] += 1
+    text = said.decode(errors="replace")
+    found.tracebacks += "Traceback" in text and any(folder.iterdir())
+    if number != signal.SIGKILL and process.returncode not in (1, -number):
+        print(f"{case.words[:2]}: {process.returncode} {text[-2000:]}", file=sys.stderr, flush=True)
+    limit = time.monotonic() + 60.0
+    while any(alive(pid) for pid in family) and time.monotonic() < limit:
+        time.sleep(0.05)
+    found.orphans += sum(alive(pid) for pid in family)
+    return False
+
+
+def words_of(case: Case) -> tuple[str, ...]:
+    """Return the words of a command with its output."""
+    return tuple(case.output if word == "OUT" else word for word in case.words)
+
+
+def command(words: tuple[str, ...]) -> list[str]:
+    """Return the command line."""
+    return [sys.executable, "-m", "forgefield", *words]
+
+
+def run(words: tuple[str, ...], folder: Path) -> None:
+    """Run a command to its end, which must be a good one."""
+    ended = subprocess.run(command(words), cwd=folder, capture_output=True, timeout=SECONDS, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {ended.returncode}\n{ended.stderr.decode(errors='replace')}")
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
+    try:
+        children = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return [one for child in children for one in (child, *descendants(child))]
+
+
+def alive(pid: int) -> bool:
+    """Say whether a process runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def resumed(_: Path) -> tuple[str, ...]:
+    """Continue a fit."""
+    return ("--resume",)
+
+
+def overwritten(_: Path) -> tuple[str, ...]:
+    """Begin again what is not continued."""
+    return ("--overwrite",)
+
+
+def continued(output: Path) -> tuple[str, ...]:
+    """Continue dynamics, or begin where there is no checkpoint yet."""
+    there = output.with_name(f"{output.name}.checkpoint.safetensors").is_file()
+    return ("--resume",) if there else ("--overwrite",)
+
+
+def results(folder: Path) -> dict[str, Any]:
+    """Return the results of a fit."""
+    return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+
+
+def parameters(folder: Path) -> Result:
+    """Return the values that a fit ends with."""
+    told = results(folder)
+    if not told["fit"]["success"]:
+        raise RuntimeError(told["fit"]["message"])
+    files = {path.name: np.frombuffer(path.read_bytes(), np.uint8) for path in folder.glob("forcefield.*")}
+    return {"values": np.array([one["value"] for one in told["parameters"]]), **files}
+
+
+def trade_offs(folder: Path) -> Result:
+    """Return where fits under other weights end."""
+    points = [point for one in results(folder)["trade_off"] for point in one["points"]]
+    rms = np.array([[point["factor"], *point["rms"].values()] for point in points])
+    return parameters(folder) | {"points": rms}
+
+
+def validation(folder: Path) -> Result:
+    """Return what a validation says of the improvement."""
+    told = results(folder)["validation"]
+    if told["interrupted"]:
+        raise RuntimeError(told["message"])
+    three = [found for kinds in told["improvement"].values() for found in kinds.values()]
+    values = [np.nan if found["value"] is None else found["value"] for found in three]
+    return parameters(folder) | {"improvement": np.array(values)}
+
+
+def scanned(path: Path) -> Result:
+    """Return the energies of a scan [kcal/mol]."""
+    told = json.loads(path.read_text(encoding="utf-8"))
+    return {"energies": np.array([told["final_energies"][key] for key in sorted(told["final_energies"])]) * 627.5095}
+
+
+def every_file(folder: Path) -> Result:
+    """Return the bytes of all files."""
+    return {path.name: np.frombuffer(path.read_bytes(), np.uint8) for path in sorted(folder.iterdir())}
+
+
+def every_frame(path: Path) -> Result:
+    """Return trajectories: the bytes of text, the arrays of HDF5."""
+    if path.suffix == ".xyz":
+        files = sorted(path.parent.glob(f"{path.stem}-*.xyz"))
+        return {file.name: np.frombuffer(file.read_bytes(), np.uint8) for file in files}
+    arrays: Result = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, one: arrays.update({name: one[()]}) if isinstance(one, h5py.Dataset) else None)
+    return arrays
+
+
+def difference(expected: Result, got: Result) -> float:
+    """Return the largest deviation, infinite where something is missing."""
+    if expected.keys() != got.keys() or any(expected[key].shape != got[key].shape for key in expected):
+        return float("inf")
+    deviations = [np.abs(np.asarray(expected[k], float) - np.asarray(got[k], float)) for k in expected]
+    return float(max((np.nanmax(one, initial=0.0) for one in deviations), default=0.0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""`forgefield reference`: quantum chemistry from the command line."""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forgefield.console import DONE, STDERR, Json, Overwrite, Verbose, command, print_json, progress_bar
+from forgefield.errors import InputError
+from forgefield.molecules.molecule import Reference
+
+
+@command
+def reference(
+    file: Annotated[Path, typer.Argument(help="Structure (xyz, mol2, fchk, …); an xyz comment may hold charge=-1.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz.")],
+    method: Annotated[str, typer.Option(help="hf, a density functional, gfn1 or gfn2.")] = "b3lyp",
+    basis: Annotated[str | None, typer.Option(help="Basis set; none for gfn1 and gfn2.")] = None,
+    optimise: Annotated[bool, typer.Option("--optimise", help="Go to the nearest minimum first.")] = False,
+    saddle: Annotated[bool, typer.Option("--saddle", help="Go to the nearest first-order saddle first.")] = False,
+    scan: Annotated[list[str] | None, typer.Option(help="Turn this dihedral, the rest relaxed; repeatable.")] = None,
+    points: Annotated[int | None, typer.Option(min=1, help="Points of the scan, of each dihedral.")] = None,
+    step: Annotated[int | None, typer.Option(min=1, help="Or degrees between them; default 15, or 30.")] = None,
+    range_: Annotated[list[str] | None, typer.Option("--range", help="From A:B degrees; default: a turn.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Run quantum chemistry: energy, gradient, Hessian and frequencies of a structure.
+
+    With --scan, energies and gradients of a relaxed scan instead; an interrupted one is continued.
+
+    Example: forgefield reference water.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o water.json
+
+    Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
+    """
+    from forgefield.io.outputs import new_outputs
+    from forgefield.io.qcschema import write_qcschema
+    from forgefield.io.single import single
+    from forgefield.io.structures import read_structures
+
+    try:
+        from forgefield.engines.reference import engine_named, run
+        from forgefield.jobs.scan import grid_of, run_scan, scan_summary, scan_text
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
+
+    del verbose
+    if optimise and saddle:
+        raise InputError("--optimise and --saddle exclude each other")
+    molecule = single(read_structures(file))
+    if scan:
+        if optimise or saddle:
+            raise InputError("--scan relaxes the molecule at each point: leave --optimise and --saddle out")
+        grid = grid_of(scan, points=points, step=step, ranges=range_ or ())
+        with progress_bar() as progress:
+            tell = partial(progress.update, progress.add_task("scan", total=None))
+            frames = run_scan(molecule, engine_named(method, basis), grid, output, overwrite=overwrite, tell=tell)
+        STDERR.print(scan_text(frames, output), markup=False)
+        if as_json:
+            print_json(scan_summary(frames, output))
+        return DONE
+    if points is not None or step is not None or range_:
+        raise InputError("--points, --step and --range belong to --scan")
+    task = "minimum" if optimise else "saddle" if saddle else "point"
+    with new_outputs([output], [file], overwrite=overwrite), progress_bar() as progress:
+        progress.add_task(f"{method} {basis or ''} {task}", total=None)
+        molecule, found = run(molecule, engine_named(method, basis), task)
+        write_qcschema(output, molecule, found)
+    _tell(found, output, as_json=as_json)
+    return DONE
+
+
+def _tell(found: Reference, output: Path, *, as_json: bool) -> None:
+    """Print what was found."""
+    frequencies = [] if found.frequencies is None else found.frequencies.tolist()
+    if as_json:
+        print_json({"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)})
+    STDERR.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
+    STDERR.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
