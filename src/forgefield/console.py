@@ -60,6 +60,18 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     return run
 
 
+def _shown(others: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows a warning meant for the user as one line on stderr, and leaves `others` as they are."""
+
+    def show_warning(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+        if issubclass(category, InputWarning):
+            STDERR.print(f"Warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        else:
+            others(message, category, *where, **options)
+
+    return show_warning
+
+
 def run_app(app: Callable[[], Any]) -> None:
     """Run the command line: what the system refuses is one message, and nobody is troubled with a closed pipe."""
     _open_streams()
@@ -113,18 +125,6 @@ def _ended_like_by_ctrl_c() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _shown(others: Callable[..., None]) -> Callable[..., None]:
-    """Return what shows a warning meant for the user as one line on stderr, and leaves `others` as they are."""
-
-    def show_warning(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
-        if issubclass(category, InputWarning):
-            STDERR.print(f"Warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-        else:
-            others(message, category, *where, **options)
-
-    return show_warning
 
 
 def collect_seldom() -> None:
