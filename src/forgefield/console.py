@@ -166,9 +166,8 @@ def _keep_programs(*, verbose: bool) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0 if kept.writable else math.inf)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     if verbose:
-        STDERR.print(
-            f"compiled programs are kept in {kept.path} (FORGEFIELD_CACHE moves them)", markup=False, soft_wrap=True
-        )
+        text = f"compiled programs are kept in {kept.path} (FORGEFIELD_CACHE moves them)"
+        STDERR.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:

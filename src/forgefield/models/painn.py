@@ -202,12 +202,14 @@ def _exchanged(block, scalars, vectors, channels, u, atom):
     second = Affine(block.context.second.weight[:, :width], block.context.second.bias[:width])
     sent = Perceptron(block.context.first, second)(scalars)
     message = (channels @ block.filters[:, :width]) * sent[atom]
-    scalars += jnp.sum(message[..., :n], axis=1)
-    along = [message[..., n : 2 * n] * u[..., c, None] for c in range(3)]
+    # Split at once: backwards, slices are zeros that are added up.
+    own, outward, *kept = jnp.split(message, width // n, axis=-1)
+    scalars += jnp.sum(own, axis=1)
+    along = [outward * u[..., c, None] for c in range(3)]
     if vectors is None:
         return scalars, jnp.stack([jnp.sum(a, axis=1) for a in along], axis=1)
     theirs = vectors[atom]
-    turned = [jnp.sum(along[c] + message[..., 2 * n :] * theirs[:, :, c], axis=1) for c in range(3)]
+    turned = [jnp.sum(along[c] + kept[0] * theirs[:, :, c], axis=1) for c in range(3)]
     return scalars, vectors + jnp.stack(turned, axis=1)
 
 
