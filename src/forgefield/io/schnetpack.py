@@ -116,7 +116,7 @@ def _check_cutoff(tensors: Tensors, cutoff: float, path: Path) -> None:
     if more:
         kind = "MollifierCutoff" if more == [f"{_CUTOFF}.eps"] else "another"
         raise InputError(
-            f"{path}: the cut-off function has {', '.join(more)}: it is {kind}, not CosineCutoff; train the model again "
+            f"{path}: the cut-off function has {', '.join(more)}: it is {kind}, not CosineCutoff; train the model "
             "with that one"
         )
     if not (np.isfinite(cutoff) and cutoff > 0.0 and tensors[f"{_CUTOFF}.cutoff"].size == 1):
