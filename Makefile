@@ -9,8 +9,8 @@ EXTRAS := qm,openmm,test,lint
 fit: $(VENV)/.run
 	$(BIN)/forgefield fit examples/ch3f/FIT.toml --output runs/ch3f --overwrite
 
-# One worker a core; the tests of a module stay together, since they share compiled functions.
-PYTEST_ARGS ?= -n 2 --dist loadscope
+# One worker a core; the tests of a module stay together, since they share compiled functions. The slowest are named.
+PYTEST_ARGS ?= -n 2 --dist loadscope --durations=10
 
 test: $(VENV)/.develop
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -1,6 +1,7 @@
 """Derivatives at relaxed structures against central differences of the whole relaxation."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -51,19 +52,24 @@ def observe(model, setting, positions, change):
         laid, moved = superposed_response(topology, positions, setting.reference, weights, change)
         values[name] = laid
         slopes[name] = moved.reshape(topology.n_molecules, -1, 3)[topology.molecule, topology.slot]
-    hessian = model.hessian(topology, laid)
+    hessian, own_hessian = jax.lax.map(lambda x: model.hessian(topology, x), jnp.stack([laid, positions]))
     values["eigenmatrix"] = jnp.einsum("mik,mij,mjk->mk", setting.modes, hessian, setting.modes, optimize="optimal")
-    slopes["eigenmatrix"] = (moved @ curvature_slopes(model, topology, laid, setting.modes))[:, 0]
     values["energy"] = model.energy(topology, positions)
     slopes["energy"] = jnp.zeros(topology.n_molecules)
     roots = jnp.zeros((topology.n_molecules, topology.n_max)).at[topology.molecule, topology.slot].set(setting.masses)
     weights = jnp.repeat(jnp.where(roots > 0.0, 1.0 / jnp.sqrt(jnp.where(roots > 0.0, roots, 1.0)), 0.0), 3, axis=1)
-    weighted = weights[:, :, None] * model.hessian(topology, positions) * weights[:, None, :]
+    weighted = weights[:, :, None] * own_hessian * weights[:, None, :]
     eigenvalues, vectors = jnp.linalg.eigh(weighted)
     # Degenerate modes are not smooth one by one, sums of powers of all eigenvalues are.
     values["traces"] = jnp.stack([eigenvalues.sum(axis=1), (eigenvalues**2).sum(axis=1)])
     own = weights[:, :, None] * vectors
-    along = (change @ curvature_slopes(model, topology, positions, own))[:, 0]
+    # One program for both, which compiles in half the time.
+    by_positions, by_own = jax.lax.map(
+        lambda given: curvature_slopes(model, topology, *given),
+        (jnp.stack([laid, positions]), jnp.stack([setting.modes, own])),
+    )
+    slopes["eigenmatrix"] = (moved @ by_positions)[:, 0]
+    along = (change @ by_own)[:, 0]
     slopes["traces"] = jnp.stack([along.sum(axis=1), (2.0 * eigenvalues * along).sum(axis=1)])
     return values, slopes, eigenvalues, own
 
@@ -86,7 +92,7 @@ def batch(asymmetric):
 
 @pytest.fixture(scope="module")
 def setting(batch):
-    modes = np.random.default_rng(5).normal(size=(4, 24, 7))
+    modes = np.random.default_rng(5).normal(size=(4, 24, 24))
     for m, molecule in enumerate(batch.molecules):
         modes[m, 3 * molecule.n_atoms :] = 0.0
     masses = jnp.asarray(standard_masses(np.asarray(batch.topology.species)))
