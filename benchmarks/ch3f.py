@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 from forgefield.assign.measured import mean_geometry
+from forgefield.engines.native.processor import machine
 from forgefield.fit.cost import Problem
 from forgefield.fit.fit import Fit, fit, start
 from forgefield.fit.metrics import Metrics, judge
@@ -106,7 +107,7 @@ def main() -> None:
     """Measure everything and print it."""
     jax.config.update("jax_enable_x64", True)
     tell(f"load average {os.getloadavg()}")
-    figures: Figures = {"load_average_start": os.getloadavg()[0]}
+    figures: Figures = machine() | {"load_average_start": os.getloadavg()[0]}
     figures |= command_line()
     figures |= many_starts()
     figures |= frequencies_alone()

@@ -30,7 +30,9 @@ from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generate import generate
 from forgefield.engines.calculator import ForgeFieldCalculator
-from forgefield.engines.native.choice import fastest
+from forgefield.engines.native.choice import fastest, way_of
+from forgefield.engines.native.library import loaded, vector_bits_of
+from forgefield.engines.native.processor import machine
 from forgefield.engines.reference import minimum
 from forgefield.engines.xtb import XTB
 from forgefield.io.qcschema import write_qcschema
@@ -69,7 +71,7 @@ def main() -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-CORES:])
     jax.config.update("jax_enable_x64", True)
     on_gpu = jax.default_backend() == "gpu"
-    figures: Figures = {
+    figures: Figures = machine() | {
         "load_average_start": os.getloadavg()[0],
         "device": jax.devices()[0].device_kind,
         "cores": CORES,
@@ -80,6 +82,7 @@ def main() -> None:
     figures["nve_first_s"], figures["nve_steps_per_s"] = loop(model, topology, molecule, 1)
     fast = fastest(model)
     figures["native_steps_per_s"] = loop(fast, topology, molecule, 1)[1] if fast is not model else None
+    figures["kernel_vector_bits"] = vector_bits_of(loaded()) if way_of(fast) == "native" else None
     figures["ase_steps_per_s"] = through_ase(ForgeFieldCalculator(model), molecule)
     figures["classical_nve_first_s"], figures["classical_nve_steps_per_s"] = loop(
         laid.model, laid.topology, molecule, 1

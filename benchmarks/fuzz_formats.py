@@ -4,7 +4,7 @@ import gzip
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from forgefield.io.qcschema import write_qcschema
 from forgefield.io.references import read_reference, read_references
 from forgefield.io.schnetpack import import_painn
 from forgefield.io.structures import read_structures
-from forgefield.io.trajectories import AbstractTrajectories, Stretch, trajectories
+from forgefield.io.trajectories import AbstractTrajectories, Mark, Stretch, trajectories
 from forgefield.io.xyz import write_xyz
 from forgefield.jobs.load import load
 from forgefield.molecules.bonds import perceive_bonds
@@ -251,9 +251,8 @@ def _trajectory(suffix: str, kind: str) -> Callable[[Path], Case]:
     return build
 
 
-def _continued(path: Path, written: AbstractTrajectories, marks: list[int], suffix: str) -> None:
-    written.marks()
-    written.cut(marks)
+def _continued(path: Path, written: AbstractTrajectories, marks: list[Mark], suffix: str) -> None:
+    written.go_on([asdict(mark) for mark in marks])
     if suffix == ".xyz":
         read_structures(path)
 

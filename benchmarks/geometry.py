@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from forgefield.console import collect_seldom
+from forgefield.engines.native.processor import machine
 from forgefield.fit.cost import Problem, quadratic
 from forgefield.fit.fit import Progress
 from forgefield.fit.metrics import Judgement
@@ -204,7 +205,7 @@ def main() -> None:
         "left_out": lambda folder: trained(folder, arguments.max_steps, Validation(samples=2)),
     }
     chosen = [arguments.part] if arguments.part else ["gradient", "published", "objective", "wider", "left_out"]
-    figures: Figures = {}
+    figures: Figures = {**machine()}
     for name in chosen:
         with tempfile.TemporaryDirectory() as folder:
             figures |= parts[name](Path(folder))

@@ -102,7 +102,9 @@ def main() -> None:
     """Kill everything and print what came of it."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--trials", type=int, default=2, help="Runs of each command that are disturbed.")
-    options.add_argument("--kills", type=int, default=4, help="Kills of each of them.")
+    options.add_argument(
+        "--kills", type=int, default=4, help="Kills of each of them; there are more runs where some ended before."
+    )
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only", nargs="*", help="Names of commands.")
     chosen = options.parse_args()
@@ -117,8 +119,11 @@ def main() -> None:
                 continue
             found[name] = Found()
             expected, seconds = undisturbed(case, place / f"{name}-whole")
-            for trial in range(chosen.trials):
-                disturbed(case, place / f"{name}-{trial}", (seconds, chosen.kills, expected), generator, found[name])
+            # A run that ends before it is killed makes room for another one.
+            for trial in range(3 * chosen.trials):
+                if found[name].kills.total() < chosen.trials * chosen.kills:
+                    told = seconds, chosen.kills, expected
+                    disturbed(case, place / f"{name}-{trial}", told, generator, found[name])
             print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
     kills = sum((one.kills for one in found.values()), Counter())
     print(
@@ -206,7 +211,7 @@ def disturbed(
     folder.mkdir()
     for _ in range(kills):
         number = SIGNALS[generator.integers(len(SIGNALS))]
-        ended = killed(case, folder, number, generator.uniform(0.1, 0.9) * seconds, found)
+        ended = killed(case, folder, number, generator.uniform(0.1, 0.8) * seconds, found)
         if ended:
             break
     else:

@@ -25,8 +25,10 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
-from forgefield.engines.native.library import NativeError
+from forgefield.engines.native.choice import fastest, way_of
+from forgefield.engines.native.library import NativeError, loaded, vector_bits_of
 from forgefield.engines.native.painn import native
+from forgefield.engines.native.processor import machine
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import SIZES, Design, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
@@ -92,7 +94,7 @@ def main() -> None:
     if options.first:
         print(json.dumps(first_result()))
         return
-    figures: Figures = {"device": jax.devices()[0].device_kind, "load_average_start": os.getloadavg()[0]}
+    figures: Figures = machine() | {"device": jax.devices()[0].device_kind, "load_average_start": os.getloadavg()[0]}
     if jax.default_backend() == "cpu":
         figures |= on_cpu(options.peer) | start_up()
     else:
@@ -186,9 +188,10 @@ def on_cpu(peer: str | None) -> Figures:
         figures = medians(tasks)
         if process is not None:
             process.communicate()
-    best = "native" if kernel is not None else "xla"
+    best = way_of(fastest(model))
     figures["aspirin_ms"], figures["batch16_ms"] = figures[f"aspirin_{best}_ms"], figures[f"batch16_{best}_ms"]
-    figures["native_kept"] = kernel is not None
+    figures["native_kept"] = best == "native"
+    figures["kernel_vector_bits"] = vector_bits_of(loaded()) if kernel is not None else None
     return figures
 
 

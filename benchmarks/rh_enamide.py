@@ -28,6 +28,7 @@ import numpy as np
 from forgefield.assign.generate import generate
 from forgefield.assign.mm3 import assign_mm3
 from forgefield.console import collect_seldom
+from forgefield.engines.native.processor import machine
 from forgefield.fit.cost import Problem, linearise, quadratic, total_count
 from forgefield.fit.fit import fit, spread_starts, start
 from forgefield.fit.gram import Gram, gram
@@ -295,9 +296,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if arguments.copies:
-            print(json.dumps(copied(folder, arguments.copies)))
+            print(json.dumps(machine() | copied(folder, arguments.copies)))
             return
-        figures: Figures = {"load_average_start": os.getloadavg()[0]}
+        figures: Figures = machine() | {"load_average_start": os.getloadavg()[0]}
         measures: dict[str, Callable[[Path], Figures]] = {
             "kernels": kernels,
             "start": first_value,

@@ -78,13 +78,16 @@ def test_a_user_without_a_home_has_a_folder_beside_temporary_files(tmp_path, mon
 
 
 def test_folders_are_made_for_their_owner_alone(root):
-    root.parent.joinpath("cache").mkdir(mode=0o755)
-    (root / "native").mkdir(mode=0o755)
+    made = folder("xla")
 
-    made, before = folder("xla"), folder("native")
-
-    assert [mode(made.path), mode(before.path)] == [0o700, 0o700]
+    assert [mode(made.path), mode(root)] == [0o700, 0o700]
     assert made.writable
+
+
+def test_folders_that_others_might_read_become_their_owners_alone(root):
+    (root / "xla").mkdir(parents=True, mode=0o755)
+
+    assert mode(folder("xla").path) == 0o700
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,18 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     return run
 
 
+def _shown(others: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows a warning meant for the user as one line on stderr, and leaves `others` as they are."""
+
+    def show_warning(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
+        if issubclass(category, InputWarning):
+            STDERR.print(f"Warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        else:
+            others(message, category, *where, **options)
+
+    return show_warning
+
+
 def run_app(app: Callable[[], Any]) -> None:
     """Run the command line: what the system refuses is one message, and nobody is troubled with a closed pipe."""
     _open_streams()
@@ -115,18 +127,6 @@ def _ended_like_by_ctrl_c() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _shown(others: Callable[..., None]) -> Callable[..., None]:
-    """Return what shows a warning meant for the user as one line on stderr, and leaves `others` as they are."""
-
-    def show_warning(message: Warning | str, category: type[Warning], *where: Any, **options: Any) -> None:
-        if issubclass(category, InputWarning):
-            STDERR.print(f"Warning: {message}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-        else:
-            others(message, category, *where, **options)
-
-    return show_warning
-
-
 def collect_seldom() -> None:
     """Look for unreachable objects less often: a fifth of the time in which JAX traces programs goes there."""
     gc.freeze()
@@ -166,9 +166,8 @@ def _keep_programs(*, verbose: bool) -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0 if kept.writable else math.inf)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     if verbose:
-        STDERR.print(
-            f"compiled programs are kept in {kept.path} (FORGEFIELD_CACHE moves them)", markup=False, soft_wrap=True
-        )
+        text = f"compiled programs are kept in {kept.path} (FORGEFIELD_CACHE moves them)"
+        STDERR.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show(tables: list[Any], summary: dict[str, Any], *, as_json: bool) -> None:

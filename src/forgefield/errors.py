@@ -25,6 +25,10 @@ class MissingParameters(ForgeFieldError, LookupError):
     """Stretches or bends have no parameters; the message lists all of them."""
 
 
+class IgnoredStateWarning(UserWarning):
+    """Charge or multiplicity were given to a force field that does not depend on them."""
+
+
 def located(path: object, line: int | None, message: str) -> str:
     """Return `message` headed by the file and the 1-based line it is about."""
     return f"{path}: {message}" if line is None else f"{path}, line {line}: {message}"

@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -15,8 +16,10 @@ from forgefield.io.numpy_hessian import read_energy_text, read_frequencies_text,
 from forgefield.io.qcschema import read_qcschema, write_qcschema
 from forgefield.io.references import read_reference, read_references
 from forgefield.io.structures import read_structures
+from forgefield.io.torsion_drive import read_torsion_drive
 from forgefield.io.xyz import read_xyz
 
+SCAN = Path(__file__).parents[2] / "examples" / "butane" / "scan.json"
 JAGUAR = "rh-enamide/jaguar/1ZDMPfromJCTCSI_loner1"
 EXTENDED = """2
 Properties=species:S:1:pos:R:3:forces:R:3 energy=-2.0 charge=1 pbc="F F F"
@@ -34,6 +37,7 @@ FILES = {
     "sn2/sn2-ts-frequencies.txt": read_frequencies_text,
     "sn2/sn2-ts-energy.txt": read_energy_text,
     "written.json": read_qcschema,
+    "scan.json": read_torsion_drive,
     "written.extxyz": read_xyz,
 }
 MUTATIONS = st.lists(
@@ -74,6 +78,8 @@ def damaged(request, data, tmp_path):
         (reference,) = read_references("ethane/TS.log", root=data)
         (molecule,) = read_structures(data / "ethane/TS.log")
         write_qcschema(original, molecule, reference)
+    elif name == "scan.json":
+        shutil.copy(SCAN, original)
     elif name == "written.extxyz":
         original.write_text(EXTENDED)
     else:

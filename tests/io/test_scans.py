@@ -201,6 +201,12 @@ def test_dihedrals_frozen_besides_the_scan_are_held_too(saved):
 NUMBERED = {"optimization_history": {"[60]": ["11", "12"]}, "final_energy_dict": {"[60]": -1.0}}
 WRONG_DRIVES = {
     "unfinished": (QCSCHEMA | {"success": False, "error": {"error_message": "no luck"}}, "did not end: no luck"),
+    "no word of success": (QCSCHEMA | {"success": None}, "did not end"),
+    "history": (QCSCHEMA | {"optimization_history": True}, "optimization_history is True, not an object"),
+    "trajectory": (
+        QCSCHEMA | {"optimization_history": {"60": [optimisation(FRAMES[0]) | {"trajectory": "x"}]}},
+        "grid point 60: its trajectory is 'x', not a list",
+    ),
     "numbers": (QCSCHEMA | NUMBERED, r"holds no geometry of \[60\], as records of the QCArchive"),
     "empty": (QCSCHEMA, "holds no geometry of any grid point"),
     "keys": (

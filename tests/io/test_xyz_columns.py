@@ -87,6 +87,9 @@ def test_nothing_is_said_of_what_is_read_or_nobody_misses(warned):
         ("forces:R:3", "pos:R:3", "must name `species` and `pos`, and each column once"),
         ("0.5 0.0", "1_0 0.0", r"column forces: '1_0' \(line 3\) cannot be read"),
         ("energy=-2.0", "energy=-2_0", "line 2: energy is '-2_0', expected plain numbers"),
+        ("energy=", "ene[gy=", r"line 2: \[ in the comment is never closed"),
+        ("level=HF", 'level="HF', 'line 2: " in the comment is never closed'),
+        ("level=HF", "ch'rge=1", "line 2: ' in the comment is never closed"),
         ("level=HF", "charge=١", "line 2: charge is '١', expected plain numbers"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield import units
+from forgefield.errors import InputError
 from forgefield.fit.charges import Charges
 from forgefield.fit.cost import linearise
 from forgefield.fit.uncertainty import independent_values
@@ -223,3 +224,27 @@ def test_references_without_charges_are_refused(forgefield, project):
 
     assert result.exit_code == 2
     assert "none of the files holds atomic charges" in result.stderr
+
+
+def test_a_checkpoint_of_another_start_file_is_refused(write):
+    path = write()
+    run_fit(prepare(path), path.parent / "started")
+    start = path.parent / "test.fld"
+    before = start.read_text()
+
+    start.write_text(before.replace("4.7000", "4.8000"))
+    changed = prepare(path)
+    start.write_text(before)
+
+    with pytest.raises(InputError, match=r"belongs to other input .*; --overwrite begins anew"):
+        run_fit(changed, path.parent / "started", resume=True)
+
+
+def test_a_fitted_file_does_not_replace_the_one_it_starts_from(write):
+    path = write()
+    folder = path.parent / "of_the_file"
+    folder.mkdir()
+    (folder / "forcefield.fld").hardlink_to(path.parent / "test.fld")
+
+    with pytest.raises(InputError, match=r"forcefield\.fld \(read as .*test\.fld\)"):
+        run_fit(prepare(path), folder, overwrite=True)

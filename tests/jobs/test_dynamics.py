@@ -38,7 +38,8 @@ def field(tmp_path_factory):
 def test_trajectory_holds_energy_forces_and_velocities_of_every_frame(forgefield, field, tmp_path):
     output = tmp_path / "md.xyz"
 
-    result = forgefield("md", field, CH3F, "--steps", 100, "--every", 20, "-o", output, "--json")
+    words = "md", field, CH3F, "--steps", 100, "--every", 20, "-o", output
+    result = forgefield(*words, "--equilibration", 0, "--json")
 
     told = json.loads(result.stdout)
     assert result.exit_code == 0

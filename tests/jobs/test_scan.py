@@ -137,6 +137,28 @@ def test_interrupted_scan_is_continued_by_the_same_command(forgefield, peroxide,
     assert not partial.exists()
 
 
+def test_a_finished_scan_and_one_of_another_start_are_replaced_only_on_request(forgefield, peroxide, monkeypatch):
+    pytest.importorskip("tblite", reason="the extra qm is not installed")
+    output = peroxide.with_name("scan.json")
+    grid = ["--scan", "3-1-2-4", "--range", "90:120", "--points", "2"]
+    words = ["reference", peroxide, "--method", "gfn2", *grid, "-o", output]
+    monkeypatch.setattr("forgefield.engines.scan.descend_held", interrupted_after(1))
+    forgefield(*words)
+    monkeypatch.undo()
+    kept = output.with_name("scan.json.partial").read_bytes()
+
+    peroxide.write_text(PEROXIDE.replace("-0.2 0.95", "-0.3 0.95"))
+    other_start = forgefield(*words)
+    after = output.with_name("scan.json.partial").read_bytes()
+    replaced = forgefield(*words, "--overwrite")
+    finished = forgefield(*words)
+
+    assert (other_start.exit_code, replaced.exit_code, finished.exit_code) == (2, 0, 2)
+    assert "unfinished scan of another molecule" in other_start.stderr
+    assert after == kept
+    assert "scan.json: there already" in finished.stderr
+
+
 def interrupted_after(n_points: int):
     """The optimiser, stopped by hand after some points."""
     descend_held = scan.descend_held

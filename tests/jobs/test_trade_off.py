@@ -5,8 +5,10 @@ import json
 import pytest
 
 from forgefield.errors import InputError
+from forgefield.jobs.fit_job import run_fit
 from forgefield.jobs.prepare import prepare
 from forgefield.jobs.trade_off import TradeOff, require_targets
+from forgefield.jobs.validation import Validation
 
 FIT = """
 [forcefield]
@@ -84,3 +86,26 @@ def test_a_curve_of_two_points_is_refused(project):
     require_targets(prepared, TradeOff(("forces",), 3))
     with pytest.raises(InputError, match="--trade-off needs three --points or more"):
         require_targets(prepared, TradeOff(("forces",), 2))
+
+
+@pytest.mark.slow
+def test_an_interruption_ends_all_that_would_follow_and_is_told(project):
+    path = project(FIT)
+    output = path.parent / "out"
+    begun = []
+
+    def interrupt(stage, progress):
+        if (output / "results.json").exists():
+            begun.append(progress.n_iterations)
+            if len(begun) == 3:
+                raise KeyboardInterrupt
+
+    wanted = TradeOff(("forces", "eigenmatrix"), 3)
+    outcome = run_fit(prepare(path), output, trade_off=wanted, validation=Validation(samples=2), tell=interrupt)
+
+    told = json.loads((output / "results.json").read_text())
+    assert outcome.interrupted
+    assert len(begun) == 3
+    assert len(told["trade_off"]) <= 1
+    assert any("The trade-off was interrupted" in said for said in told["warnings"])
+    assert "the fit was interrupted" in told["validation"]["message"]

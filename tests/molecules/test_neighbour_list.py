@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.molecules.neighbour_list import CapacityError, neighbour_list
+from forgefield.molecules.neighbour_list import CapacityError, neighbour_list, rung
 
 CELL = np.array([[4.0, 0.0, 0.0], [1.0, 4.5, 0.0], [0.3, -0.7, 5.0]])
 
@@ -60,6 +60,37 @@ def test_renewing_keeps_the_places_and_adds_some_where_they_run_out(generator):
     assert made.renewed(spread + 1.0).places == 3
     assert made.renewed(close).places >= 7
     assert made.renewed(close).neighbours.valid.sum() == 56
+
+
+@pytest.mark.parametrize("volume", [0.1, 0.999, 1.001, 10.0])
+def test_places_change_seldom_in_a_cell_that_shrinks_or_grows(generator, volume):
+    # Each other number of places has to be compiled.
+    inside = generator.uniform(size=(8, 3))
+    edge = 6.0
+    made = neighbour_list(edge * inside, 4.0, 0.5, edge * np.eye(3), (True, True, True))
+    places = [made.places]
+
+    for step in range(1, 31):
+        length = edge * volume ** (step / 90)
+        made = made.renewed(length * inside, length * np.eye(3))
+        places.append(made.places)
+
+    assert len(set(places)) <= 3
+
+
+def test_a_list_that_has_long_been_too_large_becomes_smaller(generator):
+    spread, close = 30.0 * np.arange(8.0)[:, None] * np.ones(3), generator.uniform(size=(8, 3))
+    made = neighbour_list(spread, 4.0, 0.5).renewed(close)
+    assert made.places == 16
+
+    for _ in range(101):
+        made = made.renewed(spread)
+
+    assert made.places == 4
+
+
+def test_places_stand_on_a_ladder():
+    assert [rung(n) for n in (0, 4, 5, 6, 11, 40, 44)] == [4, 6, 6, 8, 16, 48, 64]
 
 
 def test_a_periodic_system_without_volume_is_refused():

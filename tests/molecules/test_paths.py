@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import shortest_path
 
 from forgefield.molecules.paths import angle_pairs, angles, bond_separations, neighbours, planar_centres, torsions
 
@@ -69,3 +71,16 @@ def test_separations_take_the_short_way_round_a_ring():
 
 def test_unconnected_atoms_are_as_far_as_the_limit():
     np.testing.assert_array_equal(bond_separations(2, ATOM[1]), [[0, 4], [4, 0]])
+
+
+def test_separations_are_the_shortest_ways_along_bonds(generator):
+    n = 40
+    bonds = generator.integers(0, n, (50, 2))
+    bonds = bonds[bonds[:, 0] != bonds[:, 1]]
+    ways = shortest_path(
+        coo_array((np.ones(len(bonds)), tuple(bonds.T)), shape=(n, n)), directed=False, unweighted=True
+    )
+
+    found = bond_separations(n, bonds, limit=5)
+
+    np.testing.assert_array_equal(found, np.minimum(ways, 5))

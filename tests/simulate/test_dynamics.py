@@ -136,3 +136,14 @@ def test_a_move_of_half_an_angstrom_in_a_step_is_a_blow_up(springs, move, failed
 
     assert np.asarray(last.motion.failed).tolist() == [failed]
     np.testing.assert_allclose(last.motion.positions[0, 0, 1], -move if failed == NEVER else 0.0, rtol=1e-12)
+
+
+def test_replicas_that_do_not_fit_memory_together_are_computed_in_parts(water, monkeypatch):
+    monkeypatch.setattr("forgefield.simulate.dynamics._LARGEST_BATCH", 2 * 3)
+    motion = begun(water, 5)
+
+    together = ended(water, INTEGRATORS[0].values[0], motion, 200)
+
+    for k in (0, 4):
+        alone = ended(water, INTEGRATORS[0].values[0], replica(motion, k), 200)
+        np.testing.assert_allclose(together.positions[k], alone.positions[0], atol=1e-9)

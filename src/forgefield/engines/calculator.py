@@ -1,5 +1,6 @@
 """The ASE calculator: energies, forces and Hessians of any force field for whatever runs on ASE."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,65 +12,43 @@ import jax.numpy as jnp
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
-from ase.stress import full_3x3_to_voigt_6_stress
 from jaxtyping import Array, Float
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
+from forgefield.engines.laid import Laid, Surroundings, found
 from forgefield.engines.native.choice import fastest
-from forgefield.errors import InputError
+from forgefield.engines.stated import Stated, require_heeded, require_state, stated
+from forgefield.errors import ForgeFieldError, IgnoredStateWarning, InputError
 from forgefield.io.atom_types import find_atom_types
-from forgefield.io.force_fields import Lay, lay_assignment, lay_model, read_force_field
+from forgefield.io.force_fields import AbstractLay, LayAssignment, LayModel, lay_model, read_force_field
 from forgefield.io.single import single
 from forgefield.io.structures import read_structures
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
-from forgefield.molecules.bonds import perceive_bonds
-from forgefield.molecules.elements import covalent_radii
+from forgefield.molecules.elements import SYMBOLS
+from forgefield.molecules.lattice import completed
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.neighbour_list import NeighbourList, neighbour_list
 from forgefield.molecules.topology import Topology
 from forgefield.properties.derivatives import hessians
-from forgefield.properties.many import energies_and_gradient, many
-from forgefield.properties.stress import stress
+from forgefield.properties.many import many
 
-_BROKEN = 2.0
-"""A bond longer than this many times the sum of covalent radii belongs to another molecule."""
-_MOST_IN_PAIRS = 60
-"""Atoms of a molecule whose pairs are all looked at."""
-_SKIN = 0.5
-"""Å"""
 _MOST_KNOWN = 32
 """Systems that are remembered."""
 _LARGEST_BATCH = 64
 """Images that are computed at once."""
+_FARTHEST = 1e6
+"""Å from the origin; beyond it, positions are no longer known to the digits that forces need."""
+_MOST_LISTED = 10
+"""Images with an error that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Laid:
-    """A force field laid over one molecule or one periodic system."""
+class _Seen:
+    """Atoms of ASE that have been checked."""
 
     molecule: Molecule
-    model: AbstractModel
-    topology: Topology
-    fast: AbstractModel
-    """The same model with a native kernel where there is one."""
-    listed: NeighbourList | None = None
-    """Neighbours of a large or periodic system."""
-
-    def fits(self, molecule: Molecule) -> bool:
-        """Say whether it holds for this structure too: the same atoms, none of the bonds torn apart."""
-        mine = self.molecule
-        if not np.array_equal(mine.species, molecule.species):
-            return False
-        if (mine.charge, mine.multiplicity) != (molecule.charge, molecule.multiplicity):
-            return False
-        if not self.topology.interactions:
-            return True
-        i, j = mine.bonds.T
-        radii = covalent_radii(mine.species)
-        lengths = np.linalg.norm(molecule.positions[i] - molecule.positions[j], axis=1)
-        return bool((lengths < _BROKEN * (radii[i] + radii[j])).all())
+    around: Surroundings
+    stated: Stated
 
 
 class ForgeFieldCalculator(Calculator):
@@ -79,8 +58,11 @@ class ForgeFieldCalculator(Calculator):
     assignment of one molecule. Neural models take periodic systems too, and have a stress there. Where a force field
     goes by bonds or atom types, these are those of `structure` (a file or a molecule with the same atoms in the same
     order) or else perceived from the atoms when they are first seen. Charge and multiplicity of the atoms are
-    `info["charge"]` and `info["multiplicity"]`, else those of `structure`, else 0 and 1. Raises InputError where force
-    field and atoms do not go together.
+    `info["charge"]` and `info["multiplicity"]`, else those of `structure`, else 0 and 1; a force field that depends on
+    neither warns once (IgnoredStateWarning) where they are given. Raises InputError where force field and atoms do not
+    go together, and where atoms, cell or state cannot be.
+
+    It can be copied and pickled, with its force field and with the bonds that it has perceived.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "hessian"]
@@ -95,9 +77,34 @@ class ForgeFieldCalculator(Calculator):
         with jax.enable_x64(True):
             self._structure = _structure(force_field, structure)
             self._lay = _lay(force_field)
-        self._known: list[_Laid] = []
+        self._known: list[Laid] = []
         self._fast: tuple[AbstractModel, AbstractModel] | None = None
+        self._remembered: list[Molecule] = []
+        self._warned = False
         super().__init__(**options)
+
+    def set(self, **options: Any) -> dict[str, Any]:
+        """Take no options. Raises InputError for any, such as a charge."""
+        if options:
+            raise InputError(
+                f"the calculator has no option {', '.join(options)}; charge and multiplicity are those of the atoms: "
+                'atoms.info["charge"] and atoms.info["multiplicity"]'
+            )
+        return super().set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs: nothing that is compiled, and molecules whose bonds are known."""
+        remembered = [*self._remembered, *(known.molecule for known in self._known if len(known.bonds))]
+        return {**self.__dict__, "_known": [], "_fast": None, "_remembered": remembered}
+
+    def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
+        """Return what has changed since the last calculation; charge and multiplicity count too."""
+        changes = list(super().check_state(atoms, tol=tol))
+        # Before anything that was computed is given: what the atoms say must be readable.
+        now = stated(atoms)
+        if self.atoms is not None and now != stated(self.atoms):
+            changes.append("info")
+        return changes
 
     def calculate(
         self,
@@ -105,142 +112,176 @@ class ForgeFieldCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = all_changes,
     ) -> None:
-        """Compute what is asked for; energy and forces come together."""
+        """Compute what is asked for; energy and forces come together, with the stress where there is one."""
         super().calculate(atoms, list(properties), list(system_changes))
         if self.atoms is None:
             raise InputError("there are no atoms to compute; give them to the calculator, or the calculator to them")
         with jax.enable_x64(True):
-            molecule = self._molecule(self.atoms)
-            laid = self._laid(molecule, self.atoms)
-            x = jnp.asarray(molecule.positions)
-            if "stress" in properties:
-                self.results["stress"] = _stress(laid, x)
+            seen = self._seen(self.atoms)
+            laid = self._laid(seen)
+            if "stress" in properties and not laid.stressed:
+                raise PropertyNotImplementedError("there is a stress only of what is periodic along all three axes")
             if "hessian" in properties:
-                hessian = hessians(laid.model, laid.topology, x)
+                hessian = hessians(laid.model, laid.topology, jnp.asarray(seen.molecule.positions))
                 self.results["hessian"] = np.asarray(hessian[0]) / units.ELECTRONVOLT
-            if {"energy", "free_energy", "forces"} & set(properties):
-                self.results |= _results(*energies_and_gradient(laid.fast, laid.topology, x))
+            if set(properties) - {"hessian"}:
+                self.results |= laid.results(seen.molecule.positions)
 
     def get_hessian(self, atoms: Atoms | None = None) -> Float[np.ndarray, "coordinates coordinates"]:
         """Return the second derivatives of the energy [eV/Å²], exact."""
         return np.asarray(self.get_property("hessian", atoms))
 
-    def calculate_many(self, images: Sequence[Atoms]) -> list[dict[str, Any]]:
+    def calculate_many(self, images: Sequence[Atoms], *, on_error: str = "stop") -> list[dict[str, Any]]:
         """Return energy [eV] and forces [eV/Å] of each of many structures, in their order.
 
         Under a neural model any molecules are computed at once, under others the images of one molecule. The results
-        of the calculator's own atoms stay what they are.
+        of the calculator's own atoms stay what they are. Where images cannot be computed, an InputError lists them by
+        their index; with `on_error="skip"` each of them has `{"error": message}` for a result instead.
         """
-        molecules = [self._molecule(image) for image in images]
-        found: list[dict[str, Any]] = [{} for _ in molecules]
+        if on_error not in ("stop", "skip"):
+            raise InputError(f'on_error is "stop" or "skip", not {on_error!r}')
+        results: list[dict[str, Any] | ForgeFieldError] = [{} for _ in images]
         with jax.enable_x64(True):
-            groups: dict[int, tuple[_Laid, list[int]]] = {}
-            for k, (molecule, image) in enumerate(zip(molecules, images, strict=True)):
-                laid = self._laid(molecule, image)
-                # A neural model without a list of neighbours takes all molecules together.
-                together = isinstance(laid.model, Painn) and laid.listed is None
-                groups.setdefault(0 if together else id(laid), (laid, []))[1].append(k)
-            for laid, members in groups.values():
-                for k, result in zip(members, _of_images(laid, [molecules[k] for k in members]), strict=True):
-                    found[k] = result
-        return found
+            groups: dict[int, tuple[Laid, list[int], list[Molecule]]] = {}
+            for k, image in enumerate(images):
+                try:
+                    seen = self._seen(image)
+                    laid = self._laid(seen)
+                except ForgeFieldError as error:
+                    results[k] = error
+                    continue
+                _, members, molecules = groups.setdefault(0 if laid.together else id(laid), (laid, [], []))
+                members.append(k)
+                molecules.append(seen.molecule)
+            for laid, members, molecules in groups.values():
+                for k, result in zip(members, _of_images(laid, molecules), strict=True):
+                    results[k] = result
+        if on_error == "stop":
+            _require_all(results)
+        return [{"error": str(result)} if isinstance(result, ForgeFieldError) else result for result in results]
 
-    def _molecule(self, atoms: Atoms) -> Molecule:
-        """Return ASE's atoms as a molecule. Raises InputError where there are none, or others than the structure's."""
-        if not len(atoms):
-            raise InputError("there are no atoms to compute")
+    def _seen(self, atoms: Atoms) -> _Seen:
+        """Return ASE's atoms as a molecule in its cell. Raises InputError where they cannot be, or are others."""
+        _require_sane(atoms)
         given = self._structure or _BARE
         if self._structure is not None and not np.array_equal(given.species, atoms.numbers):
             raise InputError(
                 f"{given.source or given.name} has the atoms {' '.join(given.symbols)}, not {' '.join(atoms.symbols)}; "
                 "the atoms must be those of the structure in the same order"
             )
-        return replace(
+        says = stated(atoms)
+        molecule = replace(
             given,
             name=given.name or atoms.get_chemical_formula(),
             species=np.asarray(atoms.numbers, dtype=np.int64),
             positions=np.array(atoms.positions, dtype=np.float64),
-            charge=int(atoms.info.get("charge", given.charge)),
-            multiplicity=int(atoms.info.get("multiplicity", given.multiplicity)),
+            charge=given.charge if says.charge is None else says.charge,
+            multiplicity=given.multiplicity if says.multiplicity is None else says.multiplicity,
         )
+        if says.charge is not None or says.multiplicity is not None:
+            require_state(molecule.species, molecule.charge, molecule.multiplicity)
+        self._heed(says, molecule)
+        return _Seen(molecule, _surroundings(atoms), says)
 
-    def _laid(self, molecule: Molecule, atoms: Atoms) -> _Laid:
+    def _heed(self, says: Stated, molecule: Molecule) -> None:
+        """Raise InputError or warn, once, where the energy will not be that of the state which the atoms state."""
+        heeded = self._lay.heeded
+        require_heeded({k: n for k, n in says.hinted.items() if k in heeded}, molecule.charge, molecule.multiplicity)
+        asked = {"charge": molecule.charge, "multiplicity": molecule.multiplicity - 1}
+        said = {"charge": says.charge, "multiplicity": says.multiplicity} | says.hinted
+        # The types of a structure say its charge too.
+        typed = not isinstance(self._lay, LayModel)
+        ignored = [
+            name
+            for name in asked
+            if name not in heeded and (says.hinted.get(name) or (asked[name] and not (typed and said[name] is None)))
+        ]
+        if ignored and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{molecule.name}: the force field does not depend on {' and '.join(ignored)}, which the atoms have "
+                f"(charge {molecule.charge:+d}, multiplicity {molecule.multiplicity}); said once",
+                IgnoredStateWarning,
+                stacklevel=2,
+            )
+
+    def _laid(self, seen: _Seen) -> Laid:
         """Return the force field laid over a molecule or a periodic system, as before where it is the same one."""
+        while self._remembered:
+            self._known.append(self._newly_laid(self._remembered.pop(0)))
+        molecule, around = seen.molecule, seen.around
         for k, known in enumerate(self._known):
-            if known.fits(molecule) and (known.listed is None) == (not _wants_list(known.model, atoms)):
-                self._known[k] = _renewed(known, atoms)
+            if known.fits(molecule, around):
+                self._known[k] = known.renewed(molecule, around)
                 return self._known[k]
-        model, topology = self._lay([molecule])
-        if topology.interactions and not len(molecule.bonds):
-            bonds, orders = perceive_bonds(molecule.species, molecule.positions)
-            molecule = replace(molecule, bonds=bonds, orders=orders)
+        laid = self._newly_laid(molecule).with_neighbours(molecule, around)
         del self._known[: -_MOST_KNOWN + 1]
+        self._known.append(laid)
+        return laid
+
+    def _newly_laid(self, molecule: Molecule) -> Laid:
+        model, topology = self._lay([molecule])
         if self._fast is None or self._fast[0] is not model:
             self._fast = model, fastest(model)
-        self._known.append(_listed(_Laid(molecule, model, topology, self._fast[1]), atoms))
-        return self._known[-1]
+        return Laid.over(molecule, model, topology, self._fast[1])
 
 
-def _wants_list(model: AbstractModel, atoms: Atoms) -> bool:
-    """Say whether a system needs a list of neighbours. Raises InputError for a periodic one where none is known."""
-    if not isinstance(model, Painn):
-        if atoms.pbc.any():
-            axes = "/".join(np.array(["a", "b", "c"])[atoms.pbc])
-            raise InputError(
-                f"the atoms are periodic along {axes}, which this force field does not support; "
-                "set atoms.pbc = False if they are a molecule"
-            )
-        return False
-    return bool(atoms.pbc.any()) or len(atoms) > _MOST_IN_PAIRS
+def _require_sane(atoms: Atoms) -> None:
+    """Raise InputError that lists the atoms which no force field can compute."""
+    if not len(atoms):
+        raise InputError("there are no atoms to compute")
+    odd = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers >= len(SYMBOLS)))
+    far = np.flatnonzero(~(np.abs(atoms.positions) <= _FARTHEST).all(axis=1))
+    wrong = [f"atom {i + 1} has the atomic number {atoms.numbers[i]}, which is no element" for i in odd]
+    wrong += [
+        f"atom {i + 1} is at {atoms.positions[i].tolist()}, not within {_FARTHEST:g} Å of the origin" for i in far
+    ]
+    if wrong:
+        more = [f"and {len(wrong) - _MOST_LISTED} more"] if len(wrong) > _MOST_LISTED else []
+        raise InputError("\n  ".join([*wrong[:_MOST_LISTED], *more]))
 
 
-def _listed(laid: _Laid, atoms: Atoms) -> _Laid:
-    """Return a system with its neighbours, where it wants a list of them."""
-    if not _wants_list(laid.model, atoms):
-        return laid
-    assert isinstance(laid.model, Painn)
-    periodic = tuple(map(bool, atoms.pbc))
-    listed = neighbour_list(
-        atoms.positions, laid.model.design.basis.cutoff, _SKIN, _cell(atoms), (periodic[0], periodic[1], periodic[2])
-    )
-    return replace(laid, topology=replace(laid.topology, neighbours=listed.neighbours), listed=listed)
+def _surroundings(atoms: Atoms) -> Surroundings:
+    """Return the cell of periodic atoms. Raises InputError where it cannot be one."""
+    a, b, c = map(bool, atoms.pbc)
+    if not (a or b or c):
+        return Surroundings()
+    return Surroundings((a, b, c), completed(np.asarray(atoms.cell), (a, b, c), len(atoms)))
 
 
-def _renewed(laid: _Laid, atoms: Atoms) -> _Laid:
-    """Return a system with a list of neighbours that is good for these positions."""
-    if laid.listed is None or laid.listed.holds(atoms.positions, _cell(atoms)):
-        return laid
-    if laid.listed.periodic != tuple(map(bool, atoms.pbc)):
-        return _listed(laid, atoms)
-    listed = laid.listed.renewed(atoms.positions, _cell(atoms))
-    return replace(laid, topology=replace(laid.topology, neighbours=listed.neighbours), listed=listed)
-
-
-def _cell(atoms: Atoms) -> Float[np.ndarray, "3 3"] | None:
-    return np.asarray(atoms.cell.complete()) if atoms.pbc.any() else None
-
-
-def _stress(laid: _Laid, positions: Float[Array, "atoms 3"]) -> Float[np.ndarray, " 6"]:
-    """Return the stress as ASE orders it [eV/Å³]: xx, yy, zz, yz, xz, xy; tension is positive."""
-    if laid.listed is None or laid.listed.cell is None or not all(laid.listed.periodic):
-        raise PropertyNotImplementedError("there is a stress only of what is periodic along all three axes")
-    found = stress(laid.model, laid.topology, positions, jnp.asarray(laid.listed.cell))
-    return full_3x3_to_voigt_6_stress(np.asarray(found) / units.ELECTRONVOLT)
-
-
-def _of_images(laid: _Laid, molecules: list[Molecule]) -> list[dict[str, Any]]:
+def _of_images(laid: Laid, molecules: list[Molecule]) -> list[dict[str, Any] | ForgeFieldError]:
     """Return energy and forces of any molecules under a neural model, of images of one system under others."""
-    if isinstance(laid.model, Painn) and laid.listed is None:
-        return [_results(one.energy, one.gradient) for one in many(laid.fast, molecules)]
-    found = []
+    if laid.together:
+        return [_found(one.energy, one.gradient) for one in many(laid.fast, molecules)]
+    results = []
     for first in range(0, len(molecules), _LARGEST_BATCH):
         positions = [m.positions for m in molecules[first : first + _LARGEST_BATCH]]
         # Batches of few sizes, so that few programs are compiled.
         n = 1 << (len(positions) - 1).bit_length()
         padded = np.stack([*positions, *positions[-1:] * (n - len(positions))])
-        batch = zip(*_of_many(laid.model, laid.topology, jnp.asarray(padded)), strict=True)
-        found += [_results(energy, gradient) for _, (energy, gradient) in zip(positions, batch, strict=False)]
-    return found
+        energies, gradients = map(np.asarray, _of_many(laid.model, laid.topology, jnp.asarray(padded)))
+        results += [_found(energies[k], gradients[k]) for k in range(len(positions))]
+    return results
+
+
+def _found(energy: Any, gradient: Any) -> dict[str, Any] | ForgeFieldError:
+    """Return what ASE calls energy and forces, or what is wrong with them."""
+    try:
+        return found(energy, gradient)
+    except InputError as error:
+        return error
+
+
+def _require_all(results: Sequence[dict[str, Any] | ForgeFieldError]) -> None:
+    """Raise an error that lists the images with one, of their type where all have the same."""
+    errors = {k: result for k, result in enumerate(results) if isinstance(result, ForgeFieldError)}
+    if not errors:
+        return
+    lines = [f"images[{k}]: {error}" for k, error in list(errors.items())[:_MOST_LISTED]]
+    if len(errors) > _MOST_LISTED:
+        lines.append(f"and {len(errors) - _MOST_LISTED} more images")
+    kinds = {type(error) for error in errors.values()}
+    raise (kinds.pop() if len(kinds) == 1 else InputError)("\n".join(lines))
 
 
 _BARE = Molecule("", np.zeros(0, dtype=np.int64), np.zeros((0, 3)))
@@ -258,19 +299,13 @@ def _structure(
     return single(read_structures(path, atom_types=find_atom_types([path, *beside])))
 
 
-def _lay(force_field: str | Path | AbstractModel | Assignment) -> Lay:
+def _lay(force_field: str | Path | AbstractModel | Assignment) -> AbstractLay:
     """Return what lays a force field, however it is given, over molecules. Raises InputError."""
     if isinstance(force_field, Assignment):
-        return lay_assignment(force_field)
+        return LayAssignment(force_field)
     if isinstance(force_field, AbstractModel):
         return lay_model(force_field)
     return read_force_field(Path(force_field))
-
-
-def _results(energy: Any, gradient: Any) -> dict[str, Any]:
-    """Return what ASE calls energy and forces."""
-    in_ev = float(np.asarray(energy).reshape(())) / units.ELECTRONVOLT
-    return {"energy": in_ev, "free_energy": in_ev, "forces": -np.asarray(gradient) / units.ELECTRONVOLT}
 
 
 @eqx.filter_jit

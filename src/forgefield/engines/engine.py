@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.errors import InputError
+from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.molecule import AtomicCharges, Molecule
 
 _TOO_CLOSE = 0.3
@@ -89,8 +90,7 @@ def check_electrons(molecule: Molecule) -> None:
 
 def _electron_problems(molecule: Molecule) -> list[str]:
     n_electrons = int(np.sum(molecule.species)) - molecule.charge
-    unpaired = molecule.multiplicity - 1
-    if n_electrons >= max(unpaired, 1) and unpaired >= 0 and (n_electrons - unpaired) % 2 == 0:
+    if n_electrons > 0 and not electron_problem(molecule.species, molecule.charge, molecule.multiplicity):
         return []
     return [
         f"{n_electrons} electrons (charge {molecule.charge}) cannot have multiplicity {molecule.multiplicity}; "

@@ -12,6 +12,8 @@ FILE_NAME = "atom.typ"
 _NUMBER, _ATOMIC_NUMBER, _NAME, _CHARGE = 0, 1, 3, 15
 """Columns of an atom.typ file that are read."""
 _ABSENT = "!"
+_ELEMENTS, _CHARGES = (-2, 118), (-10, 10)
+"""What the columns may hold; lone pairs are -1, dummies -2."""
 _FIRST_FREE, _LAST_FREE = 201, 300
 """Numbers that MacroModel leaves to the user."""
 
@@ -115,6 +117,13 @@ def _atom_type(path: Path, line: int, words: list[str]) -> AtomType:
     return AtomType(
         number=integer(path, line, words[_NUMBER], "the number of the type"),
         name=name,
-        atomic_number=integer(path, line, absent_is_zero[_ATOMIC_NUMBER], "the atomic number (column 2)"),
-        formal_charge=integer(path, line, absent_is_zero[_CHARGE], "the formal charge (column 16)"),
+        atomic_number=_between(path, line, absent_is_zero[_ATOMIC_NUMBER], "the atomic number (column 2)", _ELEMENTS),
+        formal_charge=_between(path, line, absent_is_zero[_CHARGE], "the formal charge (column 16)", _CHARGES),
     )
+
+
+def _between(path: Path, line: int, word: str, what: str, limits: tuple[int, int]) -> int:
+    value = integer(path, line, word, what)
+    if not limits[0] <= value <= limits[1]:
+        raise InputError(located(path, line, f"{what} is {value}, expected {limits[0]} to {limits[1]}"))
+    return value

@@ -1,8 +1,9 @@
 """Force fields in files of any format, ready to be laid over molecules."""
 
+import abc
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,20 +11,37 @@ import numpy as np
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.environments import environments
 from forgefield.assign.mm3 import assign_mm3
+from forgefield.assign.mm3_file import Mm3File
 from forgefield.errors import InputError
 from forgefield.io.fld import read_fld
-from forgefield.io.frcmod import read_frcmod
+from forgefield.io.frcmod import FrcmodRows, frcmod_rows
 from forgefield.io.painn_file import read_painn
 from forgefield.io.text import read_text
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import Painn, require_known
+from forgefield.models.portable import packed, unpacked
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
+from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.molecule import Molecule, symbol
 from forgefield.molecules.topology import Topology, union
 
-Lay = Callable[[list[Molecule]], tuple[AbstractModel, Topology]]
-"""From molecules to a model and the topology it acts on."""
+
+class AbstractLay(abc.ABC):
+    """Lays a force field over molecules: to a model and the topology it acts on.
+
+    It holds all of its force field, so that it can be pickled and does not see a file change.
+    """
+
+    @abc.abstractmethod
+    def __call__(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError, or MissingParameters."""
+
+    @property
+    @abc.abstractmethod
+    def heeded(self) -> frozenset[str]:
+        """Which of a molecule's "charge" and "multiplicity" the energy depends on."""
+
 
 _NAMES_IN_FOLDER = ("forcefield.fld", "forcefield.frcmod")
 """What a fit writes, in the order of preference."""
@@ -35,7 +53,7 @@ _LEGENDS = {
 """How generated files say what a type name stands for."""
 
 
-def read_force_field(path: Path) -> Lay:
+def read_force_field(path: Path) -> AbstractLay:
     """Return what lays the force field of a file, or of the folder of a fit, over molecules.
 
     An MM3* file (.fld) wants MacroModel atom types, an AMBER parameter file (.frcmod) its own; a file that ForgeField
@@ -47,22 +65,11 @@ def read_force_field(path: Path) -> Lay:
         path = _in_folder(path)
     match path.suffix.lower():
         case ".fld":
-            parsed = read_fld(path)
-            typed = _typing(path)
-
-            def lay_mm3(molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
-                laid = assign_mm3([typed(m) for m in molecules], parsed).assignment
-                return laid.model, laid.topology
-
-            return lay_mm3
+            return LayMm3(read_fld(path), _typing(path))
         case ".frcmod":
-            typed = _typing(path)
-
-            def lay_amber(molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
-                laid = read_frcmod(path, [typed(m) for m in molecules])
-                return laid.model, laid.topology
-
-            return lay_amber
+            # The legend first: it says what is wrong with a file that is no text.
+            typing = _typing(path)
+            return LayAmber(frcmod_rows(path), typing)
         case ".safetensors":
             return lay_model(read_painn(path))
         case ".xml":
@@ -75,39 +82,129 @@ def read_force_field(path: Path) -> Lay:
             )
 
 
-def lay_assignment(assignment: Assignment) -> Lay:
-    """Return what lays an assignment over the one molecule that it is of; raises InputError for others."""
+@dataclass(frozen=True, eq=False)
+class LayMm3(AbstractLay):
+    """Lays an MM3* file over molecules."""
 
-    def lay(molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+    file: Mm3File
+    typing: "Typing"
+
+    def __call__(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError, or MissingParameters."""
+        laid = assign_mm3([self.typing(m) for m in molecules], self.file).assignment
+        return laid.model, laid.topology
+
+    @property
+    def heeded(self) -> frozenset[str]:
+        """Nothing: charges of atoms are those of their types."""
+        return frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class LayAmber(AbstractLay):
+    """Lays an AMBER parameter file over molecules."""
+
+    rows: FrcmodRows
+    typing: "Typing"
+
+    def __call__(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError, or MissingParameters."""
+        laid = self.rows.laid([self.typing(m) for m in molecules])
+        return laid.model, laid.topology
+
+    @property
+    def heeded(self) -> frozenset[str]:
+        """The charge, where those of the atoms add up to it."""
+        return frozenset({"charge"}) if self.rows.charged else frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class LayAssignment(AbstractLay):
+    """Lays an assignment over the molecules that it is of."""
+
+    assignment: Assignment
+
+    def __call__(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return its model and topology. Raises InputError for other molecules."""
         species = np.concatenate([m.species for m in molecules])
-        own = np.asarray(assignment.topology.species)
-        if assignment.topology.n_molecules != len(molecules) or not np.array_equal(own, species):
+        topology = self.assignment.topology
+        own = np.asarray(topology.species)
+        if topology.n_molecules != len(molecules) or not np.array_equal(own, species):
             raise InputError(
-                f"the force field is laid over {assignment.topology.n_molecules} molecule(s) with the atoms "
+                f"the force field is laid over {topology.n_molecules} molecule(s) with the atoms "
                 f"{' '.join(map(symbol, own))}, not {len(molecules)} with {' '.join(map(symbol, species))}"
             )
-        return assignment.model, assignment.topology
+        return self.assignment.model, topology
 
-    return lay
+    @property
+    def heeded(self) -> frozenset[str]:
+        """Nothing: charges of atoms are those of the assignment."""
+        return frozenset()
+
+    def __reduce__(self) -> tuple[Callable[..., "LayAssignment"], tuple[Assignment]]:
+        """Travel with arrays of NumPy."""
+        mine = self.assignment
+        return _unpacked_assignment, (replace(mine, model=packed(mine.model), topology=packed(mine.topology)),)
 
 
-def lay_model(model: AbstractModel) -> Lay:
-    """Return what lays a model that needs no bonds over molecules. Raises InputError for one that does."""
-    if isinstance(model, ForceField):
-        raise InputError("a ForceField knows no bonds; give the assignment that it belongs to, or its file")
+@dataclass(frozen=True, eq=False)
+class LayModel(AbstractLay):
+    """Lays a model that needs no bonds over molecules."""
 
-    def lay(molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
-        if isinstance(model, Painn):
+    model: AbstractModel
+
+    def __call__(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology.
+
+        Raises InputError for elements that a neural model does not know and, where it depends on them, for charge and
+        multiplicity that contradict each other.
+        """
+        if isinstance(self.model, Painn):
             for molecule in molecules:
-                require_known(model, molecule.species, molecule.source or molecule.name)
+                _require_accepted(self.model, molecule)
         states = replace(
             union([m.species for m in molecules]),
             charge=np.array([m.charge for m in molecules]),
             unpaired=np.array([m.multiplicity - 1 for m in molecules]),
         )
-        return model, states
+        return self.model, states
 
-    return lay
+    @property
+    def heeded(self) -> frozenset[str]:
+        """What a neural model embeds; of other models nothing is known, so that they are taken to heed both."""
+        if not isinstance(self.model, Painn):
+            return frozenset({"charge", "multiplicity"})
+        layers = {"charge": self.model.charge, "multiplicity": self.model.unpaired}
+        return frozenset(name for name, layer in layers.items() if layer is not None)
+
+    def __reduce__(self) -> tuple[Callable[..., "LayModel"], tuple[AbstractModel]]:
+        """Travel with arrays of NumPy."""
+        return _unpacked_model, (packed(self.model),)
+
+
+def lay_model(model: AbstractModel) -> LayModel:
+    """Return what lays a model that needs no bonds over molecules. Raises InputError for one that does."""
+    if isinstance(model, ForceField):
+        raise InputError("a ForceField knows no bonds; give the assignment that it belongs to, or its file")
+    return LayModel(model)
+
+
+def _unpacked_assignment(one: Assignment) -> LayAssignment:
+    return LayAssignment(replace(one, model=unpacked(one.model), topology=unpacked(one.topology)))
+
+
+def _unpacked_model(model: AbstractModel) -> LayModel:
+    return LayModel(unpacked(model))
+
+
+def _require_accepted(model: Painn, molecule: Molecule) -> None:
+    """Raise InputError where a neural model has no answer for a molecule."""
+    name = molecule.source or molecule.name
+    require_known(model, molecule.species, name)
+    if model.charge is None and model.unpaired is None:
+        return
+    if problem := electron_problem(molecule.species, molecule.charge, molecule.multiplicity):
+        raise InputError(f"{name}: {problem}")
 
 
 def _in_folder(folder: Path) -> Path:
@@ -118,23 +215,30 @@ def _in_folder(folder: Path) -> Path:
     return found[0]
 
 
-def _typing(path: Path) -> Callable[[Molecule], Molecule]:
-    """Return what gives molecules the types of a file: those they have, or those that its legend explains."""
-    legend = _LEGENDS[path.suffix.lower()]
-    meanings = {found["meaning"]: found["name"] for found in legend.finditer(read_text(path))}
-    names = set(meanings.values())
+@dataclass(frozen=True)
+class Typing:
+    """Gives molecules the types of a file: those they have, or those that its legend explains."""
 
-    def typed(molecule: Molecule) -> Molecule:
-        if molecule.types is not None and (not meanings or names.issuperset(molecule.types)):
+    path: Path
+    meanings: dict[str, str]
+    """The name of what each type stands for."""
+
+    def __call__(self, molecule: Molecule) -> Molecule:
+        """Return the molecule with types. Raises InputError where it has none and the file explains none."""
+        names = set(self.meanings.values())
+        if molecule.types is not None and (not names or names.issuperset(molecule.types)):
             return molecule
-        if not meanings:
+        if not names:
             raise InputError(
-                f"{molecule.source or molecule.name}: {path} goes by atom types, which the molecule does not have; "
-                "give a structure that has them (.mae, .mol2)"
+                f"{molecule.source or molecule.name}: {self.path} goes by atom types, which the molecule does not "
+                "have; give a structure that has them (.mae, .mol2)"
             )
-        return _by_environment(molecule, meanings, path)
+        return _by_environment(molecule, self.meanings, self.path)
 
-    return typed
+
+def _typing(path: Path) -> Typing:
+    legend = _LEGENDS[path.suffix.lower()]
+    return Typing(path, {found["meaning"]: found["name"] for found in legend.finditer(read_text(path))})
 
 
 def _by_environment(molecule: Molecule, meanings: dict[str, str], path: Path) -> Molecule:

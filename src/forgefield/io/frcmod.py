@@ -170,11 +170,38 @@ class _Tables:
 def read_frcmod(path: Path, molecules: list[Molecule]) -> Assignment:
     """Return the force field of an AMBER parameter file for molecules whose types are its names.
 
+    Raises InputError and MissingParameters as `frcmod_rows` and `FrcmodRows.laid` do.
+    """
+    return frcmod_rows(path).laid(molecules)
+
+
+@dataclass(frozen=True, eq=False)
+class FrcmodRows:
+    """What a file holds, ready to be laid over molecules."""
+
+    path: Path
+    tables: _Tables
+
+    @property
+    def charged(self) -> bool:
+        """Whether it gives atoms charges, which add up to those of the molecules."""
+        return bool(self.tables.increments)
+
+    def laid(self, molecules: list[Molecule]) -> Assignment:
+        """Return the force field over molecules whose types are the names of the file.
+
+        Raises MissingParameters that lists stretches, bends and van der Waals types without a row.
+        """
+        return assign_typed_rows(molecules, _by_term(self.tables), self.tables.increments, f"add them to {self.path}")
+
+
+def frcmod_rows(path: Path) -> FrcmodRows:
+    """Return the rows of an AMBER parameter file.
+
     Dihedrals must be ½V(1 ± cos nφ) as `TORSION6` has them, with SCNB=1.0 where there are van der Waals
     interactions and SCEE=1.0 where there are charges, impropers two-fold with phase 180°, types without the wildcard X.
     Charges are those that `dq=` behind BOND rows makes, as `write_frcmod` has it. Masses are not used. Raises
-    InputError that lists the lines that cannot be read and MissingParameters that lists stretches, bends and van
-    der Waals types without a row.
+    InputError that lists the lines that cannot be read.
     """
     tables = _Tables()
     complaints: list[str] = []
@@ -194,7 +221,7 @@ def read_frcmod(path: Path, molecules: list[Molecule]) -> Assignment:
     complaints += [f"{path}: {complaint}" for complaint in (*_contradictions(tables), *_cut(text, sections))]
     if complaints:
         raise InputError("\n".join(complaints))
-    return assign_typed_rows(molecules, _by_term(tables), tables.increments, f"add them to {path}")
+    return FrcmodRows(path, tables)
 
 
 def _cut(text: str, sections: Sequence[str]) -> Iterator[str]:

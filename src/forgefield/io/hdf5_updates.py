@@ -4,6 +4,7 @@ HDF5 itself changes a file in many places, and between two of them the file cann
 may end the process.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -63,7 +64,10 @@ def _make_room(file: BinaryIO, before: int, length: int, journal: Path) -> None:
     """Make a file longer before anything in it is changed; where that cannot be, nothing is."""
     try:
         os.posix_fallocate(file.fileno(), before, length - before)
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+            # The file system cannot say beforehand.
+            return
         file.truncate(before)
         journal.unlink()
         raise

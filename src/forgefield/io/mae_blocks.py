@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from forgefield.errors import InputError, located
@@ -49,7 +49,7 @@ class Block:
     tables: dict[str, Table]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Word:
     text: str
     line: int
@@ -80,14 +80,26 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Words:
-    """The words of a file by place; a place behind the last one raises InputError that says what is cut off."""
+    """The words of a file by place; a place behind the last one raises InputError that says what is cut off.
+
+    They are split as they are asked for, so that a file which is none of Maestro costs neither time nor memory.
+    """
 
     path: Path
-    words: tuple[_Word, ...]
+    rest: Iterator[_Word]
+    known: list[_Word] = field(default_factory=list)
+
+    def has(self, place: int) -> bool:
+        while len(self.known) <= place:
+            word = next(self.rest, None)
+            if word is None:
+                return False
+            self.known.append(word)
+        return True
 
     def at(self, place: int, header: _Header | None) -> _Word:
-        if place < len(self.words):
-            return self.words[place]
+        if self.has(place):
+            return self.known[place]
         inside = "" if header is None else f" inside block {header.title} of line {header.line}"
         raise InputError(f"{self.path}: the file ends{inside}; it is truncated")
 
@@ -101,12 +113,12 @@ def read_blocks(path: Path, text: str) -> list[Block]:
     Strings are quoted and escape quotes by a backslash, `#` encloses comments, `<>` is an empty field.
     Raises InputError that names the line.
     """
-    words = _Words(path, tuple(_split(path, text)))
+    words = _Words(path, _split(path, text))
     found, place = [], 0
-    while place < len(words.words):
+    while words.has(place):
         header = _header(words, place, None)
         if header.n_rows is not None:
-            raise words.error(words.words[place], f"table {header.title} stands outside any block")
+            raise words.error(words.at(place, None), f"table {header.title} stands outside any block")
         block, place = _block(words, header, 1)
         found.append(block)
     return found
@@ -158,7 +170,7 @@ def _block(words: _Words, header: _Header, depth: int) -> tuple[Block, int]:
             _, place = _block(words, inner, depth + 1)
             continue
         if inner.name in tables:
-            raise words.error(words.words[place], f"block {header.title} has a second table {inner.name}")
+            raise words.error(words.at(place, header), f"block {header.title} has a second table {inner.name}")
         tables[inner.name], place = _table(words, inner)
     return Block(header.name, header.line, dict(zip(names, values, strict=True)), tables), place + 1
 

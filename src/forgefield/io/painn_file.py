@@ -117,7 +117,7 @@ def read_description(path: Path) -> Description:
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
         raise InputError(
             f"{path}: not a neural model of ForgeField ({type(error).__name__}: {error}); "
-            "weights of SchNetPack are imported with `forgefield.io.schnetpack.import_painn`"
+            "weights of SchNetPack are imported with `forgefield.io.schnetpack.import_painn` and its `Settings`"
         ) from error
 
 

@@ -86,12 +86,12 @@ def read_qcschema(path: Path) -> Part:
         return Part(source=str(path), **structure(path, validated(path, MoleculeRecord, content)))
     if name != "qcschema_output":
         raise InputError(f"{path}: schema_name is {name!r}; expected `qcschema_output` or `qcschema_molecule`")
-    if content.get("success") is False:
+    if content.get("success", True) is not True:
         error = content.get("error")
         message = error.get("error_message") if isinstance(error, dict) else error
         raise InputError(f"{path}: the computation failed: {message}")
     result = validated(path, _Result, content)
-    extras = validated(path, _Extras, (result.extras or {}).get("forgefield") or {})
+    extras = validated(path, _Extras, _kept(result.extras))
     energy, gradient, hessian = _observables(path, result, len(result.molecule.symbols))
     return Part(
         source=str(path),
@@ -105,6 +105,12 @@ def read_qcschema(path: Path) -> Part:
         charges=_charges(path, extras, result.extras or {}),
         **structure(path, result.molecule),
     )
+
+
+def _kept(extras: dict[str, Any] | None) -> Any:
+    """Return what this program keeps beside the standard fields; nothing where there is no such entry."""
+    kept = (extras or {}).get("forgefield")
+    return {} if kept is None else kept
 
 
 def _charges(path: Path, extras: _Extras, others: dict[str, Any]) -> tuple[AtomicCharges, ...]:

@@ -6,12 +6,15 @@ Export them where PyTorch is, for a model that was saved whole:
     model = torch.load("best_model", map_location="cpu", weights_only=False)
     numpy.savez("painn.npz", **{k: v.numpy() for k, v in model.state_dict().items()})
 
-A safetensors file of the same names is read as well.
+A safetensors file of the same names is read as well. What the tensors do not hold stands in the training's
+configuration, or in `print(model)`, and is stated as `Settings`.
 """
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -20,50 +23,107 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from forgefield.errors import InputError
-from forgefield.io.painn_file import ENVELOPES, UNITS, shape_problems
+from forgefield.io.painn_file import UNITS, shape_problems
 from forgefield.models.layers import Affine, Perceptron
-from forgefield.models.painn import Block, Design, Painn
-from forgefield.models.radial import AbstractBasis, GaussianBasis, SineBasis
+from forgefield.models.painn import NORM_FLOOR, Block, Design, Painn
+from forgefield.models.radial import CosineEnvelope, GaussianBasis, SineBasis
 from forgefield.molecules.elements import atomic_number
+from forgefield.units import BOHR
 
 Tensors = Mapping[str, np.ndarray]
 
 _BASIS = "representation.radial_basis"
 _MOST_PACKED, _ALWAYS_UNPACKED = 20, 2**24
 """How many times its own size, and how many bytes at least, an archive may unpack to."""
+_CUTOFF = "representation.cutoff_fn"
+_LENGTHS = {"Å": 1.0, "Angstrom": 1.0, "Ang": 1.0, "Bohr": BOHR}
+"""Å"""
 
 
-def import_painn(
-    path: Path, *, energy_unit: str = "eV", elements: Sequence[str] | None = None, envelope: str = "cosine"
-) -> Painn:
-    """Return the model of an exported state dict.
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a state dict does not say of its model, by SchNetPack's names; nothing is taken for granted."""
 
-    `energy_unit` is that of the network's output, `elements` are those it was trained on (all rows of its embedding
-    otherwise), `envelope` is its cut-off function; none of these is in the tensors. Raises InputError that lists the
-    tensors which are missing, unknown or of the wrong shape.
+    energy_unit: str
+    """Of the network's output: eV, Hartree, kcal/mol or kJ/mol."""
+    length_unit: str
+    """Of the positions that it was trained on: Å or Bohr."""
+    cutoff_fn: str
+    """Must be CosineCutoff."""
+    activation: str
+    """Of PaiNN and of Atomwise; must be silu."""
+    aggregation_mode: str
+    """Of Atomwise; must be sum."""
+    epsilon: float
+    """Of PaiNN; must be 1e-8."""
+    offsets: str
+    """What AddOffsets does with its mean and atomref: "per atom" adds them for each atom, "none" leaves them out."""
+
+
+def import_painn(path: Path, settings: Settings, *, elements: Sequence[str]) -> Painn:
+    """Return the model of an exported state dict, whose output is an energy.
+
+    `elements` are those it was trained on: rows of others in its embedding are random. Raises InputError where the
+    settings are of another model than can be kept, and lists tensors which are missing, unknown or of the wrong shape.
     """
-    if energy_unit not in UNITS or envelope not in ENVELOPES:
-        raise InputError(f"{path}: units are {', '.join(UNITS)}; envelopes are {', '.join(ENVELOPES)}")
+    _check_settings(settings, path)
     tensors = _read(path)
     try:
         features = int(tensors["representation.embedding.weight"].shape[1])
-        cutoff = float(np.ravel(tensors["representation.cutoff_fn.cutoff"])[0])
+        cutoff = float(np.ravel(tensors[f"{_CUTOFF}.cutoff"])[0])
     except (KeyError, IndexError) as error:
         raise InputError(f"{path}: not a PaiNN of SchNetPack: {error} is missing") from error
+    _check_cutoff(tensors, cutoff, path)
     basis = _basis(tensors, cutoff, path)
     n_blocks = sum(name.endswith(".mu_channel_mix.weight") for name in tensors)
     _check(tensors, features, n_blocks, basis.n, path)
     numbers = _elements(elements, tensors["representation.embedding.weight"].shape[0], path)
-    unit = UNITS[energy_unit]
+    unit, length = UNITS[settings.energy_unit], _LENGTHS[settings.length_unit]
+    # Functions of the sine basis are lengths to the power of -1.
+    scale = length if isinstance(basis, SineBasis) else 1.0
     return Painn(
-        design=Design(numbers, basis, ENVELOPES[envelope](), unit),
+        design=Design(numbers, replace(basis, cutoff=cutoff * length), CosineEnvelope(), unit),
         embedding=jnp.asarray(tensors["representation.embedding.weight"][list(numbers)]),
         charge=None,
         unpaired=None,
-        blocks=tuple(_block(tensors, k, n_blocks) for k in range(n_blocks)),
+        blocks=tuple(_block(tensors, k, n_blocks, scale) for k in range(n_blocks)),
         readout=_perceptron(tensors, "output_modules.0.outnet"),
-        references=_offsets(tensors, numbers, path) * unit,
+        references=_offsets(tensors, numbers, settings.offsets, path) * unit,
     )
+
+
+def _check_settings(settings: Settings, path: Path) -> None:
+    """Raise InputError that lists the settings with which a model would have another energy than ours."""
+    choices = {
+        "energy_unit": tuple(UNITS),
+        "length_unit": tuple(_LENGTHS),
+        "cutoff_fn": ("CosineCutoff",),
+        "activation": ("silu",),
+        "aggregation_mode": ("sum",),
+        "offsets": ("per atom", "none"),
+    }
+    wrong = [
+        f"{name} = {getattr(settings, name)!r}: can be {', '.join(known)}"
+        for name, known in choices.items()
+        if getattr(settings, name) not in known
+    ]
+    if not math.isclose(settings.epsilon, NORM_FLOOR, rel_tol=1e-6):
+        wrong.append(f"epsilon = {settings.epsilon!r}: can be {NORM_FLOOR:g}")
+    if wrong:
+        raise InputError(f"{path}: a model with these settings cannot be imported:\n  " + "\n  ".join(wrong))
+
+
+def _check_cutoff(tensors: Tensors, cutoff: float, path: Path) -> None:
+    """Raise InputError where the cut-off function is seen to be another than CosineCutoff."""
+    more = sorted(name for name in tensors if name.startswith(f"{_CUTOFF}.") and name != f"{_CUTOFF}.cutoff")
+    if more:
+        kind = "MollifierCutoff" if more == [f"{_CUTOFF}.eps"] else "another"
+        raise InputError(
+            f"{path}: the cut-off function has {', '.join(more)}: it is {kind}, not CosineCutoff; train the model "
+            "again with that one"
+        )
+    if not (np.isfinite(cutoff) and cutoff > 0.0 and tensors[f"{_CUTOFF}.cutoff"].size == 1):
+        raise InputError(f"{path}: the cut-off is {tensors[f'{_CUTOFF}.cutoff']}; it must be one positive number")
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -85,8 +145,10 @@ def _check_size(path: Path) -> None:
         raise InputError(f"{path}: unpacks to {size / 2**20:.0f} MiB, as no file of weights does")
 
 
-def _basis(tensors: Tensors, cutoff: float, path: Path) -> AbstractBasis:
+def _basis(tensors: Tensors, cutoff: float, path: Path) -> SineBasis | GaussianBasis:
     """Return the radial basis. Raises InputError where its centres, widths or frequencies are not the usual ones."""
+    if {f"{_BASIS}.freqs", f"{_BASIS}.offsets"} <= tensors.keys():
+        raise InputError(f"{path}: there are two radial bases among the tensors")
     if f"{_BASIS}.freqs" in tensors:
         found = tensors[f"{_BASIS}.freqs"]
         basis, usual = SineBasis(len(found), cutoff), np.arange(1, len(found) + 1) * np.pi / cutoff
@@ -120,8 +182,10 @@ def _check(tensors: Tensors, features: int, n_blocks: int, n_radial: int, path: 
         expected |= _shapes(f"representation.interactions.{k}.interatomic_context_net", n, n, 3 * n)
         expected |= _shapes(f"representation.mixing.{k}.intraatomic_context_net", 2 * n, n, 3 * n)
         expected[f"representation.mixing.{k}.mu_channel_mix.weight"] = (2 * n, n)
-    known = ("representation.embedding.", "representation.cutoff_fn.", f"{_BASIS}.", "postprocessors.")
-    wrong = shape_problems(expected, {name: a for name, a in tensors.items() if not name.startswith(known)})
+    own = {f"{_CUTOFF}.cutoff", *(f"{_BASIS}.{name}" for name in ("freqs", "offsets", "widths"))}
+    expected["representation.embedding.weight"] = tensors["representation.embedding.weight"].shape
+    others = {name: a for name, a in tensors.items() if name not in own and not name.startswith("postprocessors.")}
+    wrong = shape_problems(expected, others)
     if wrong or n_blocks == 0:
         raise InputError(f"{path}: the tensors are not those of a PaiNN of SchNetPack:\n  " + "\n  ".join(wrong))
 
@@ -135,22 +199,22 @@ def _shapes(name: str, inputs: int, hidden: int, outputs: int) -> dict[str, tupl
     }
 
 
-def _elements(symbols: Sequence[str] | None, rows: int, path: Path) -> tuple[int, ...]:
-    # Row 0 is padding.
-    if symbols is None:
-        return tuple(range(1, rows))
+def _elements(symbols: Sequence[str], rows: int, path: Path) -> tuple[int, ...]:
     numbers = tuple(sorted({atomic_number(s) for s in symbols}))
+    # Row 0 is padding.
     if not numbers or numbers[-1] >= rows:
         raise InputError(f"{path}: the embedding has rows for the atomic numbers 1 to {rows - 1}")
     return numbers
 
 
-def _block(tensors: Tensors, k: int, n_blocks: int) -> Block:
+def _block(tensors: Tensors, k: int, n_blocks: int, scale: float) -> Block:
     weight, bias = tensors["representation.filter_net.weight"], tensors["representation.filter_net.bias"]
     width = 3 * tensors["representation.embedding.weight"].shape[1]
     # Filters that all blocks share are stored once.
     start = k * width if len(bias) == width * n_blocks else 0
-    filters = np.concatenate([weight[start : start + width].T, bias[None, start : start + width]])
+    filters = np.concatenate(
+        [weight[start : start + width].T * weight.dtype.type(scale), bias[None, start : start + width]]
+    )
     return Block(
         context=_perceptron(tensors, f"representation.interactions.{k}.interatomic_context_net"),
         filters=jnp.asarray(filters),
@@ -166,16 +230,24 @@ def _perceptron(tensors: Tensors, name: str) -> Perceptron:
     return Perceptron(first, second)
 
 
-def _offsets(tensors: Tensors, numbers: tuple[int, ...], path: Path) -> np.ndarray:
+def _offsets(tensors: Tensors, numbers: tuple[int, ...], said: str, path: Path) -> np.ndarray:
     """Return the energy that AddOffsets adds for each atom, in the unit of the network."""
     total = np.zeros(len(numbers))
+    acting = set()
     for name, value in tensors.items():
         if not name.startswith("postprocessors."):
             continue
         if name.endswith(".mean") and value.size == 1:
-            total += float(value.ravel()[0])
+            added = np.full(len(numbers), float(value.ravel()[0]))
         elif name.endswith(".atomref") and value.ndim == 1 and len(value) > max(numbers):
-            total += value.astype(np.float64)[list(numbers)]
+            added = value.astype(np.float64)[list(numbers)]
         else:
             raise InputError(f"{path}: the postprocessor {name} {value.shape} is not one of AddOffsets")
-    return total
+        if not np.isfinite(added).all():
+            raise InputError(f"{path}: {name} holds numbers that are not finite")
+        if added.any():
+            acting.add(name.rsplit(".", 1)[0])
+        total += added
+    if len(acting) > 1:
+        raise InputError(f"{path}: {', '.join(sorted(acting))} all have offsets; which are those of the energy?")
+    return total if said == "per atom" else np.zeros(len(numbers))

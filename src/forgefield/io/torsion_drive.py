@@ -127,7 +127,7 @@ def read_torsion_drive(path: Path) -> list[Part]:
     not succeed, where the file holds no geometries, and where a frame is not at the angles of its grid point.
     """
     content = load_json(path)
-    if content.get("success") is False:
+    if content.get("success", True) is not True:
         error = content.get("error")
         message = error.get("error_message") if isinstance(error, dict) else error
         raise InputError(f"{path}: the scan did not end: {message}")
@@ -239,7 +239,9 @@ def _optimisations(path: Path, content: dict[str, Any]) -> dict[str, _Optimisati
     found = {}
     for name in ("optimization_history", "scan_results", "optimization_records"):
         listed = content.get(name)
-        for key, every in listed.items() if isinstance(listed, dict) else ():
+        if not isinstance(listed, dict | None):
+            raise InputError(f"{path}: {name} is {listed!r:.40}, not an object; is the file damaged?")
+        for key, every in (listed or {}).items():
             told = [
                 validated(path, _Optimisation, one)
                 for one in (every if isinstance(every, list) else [every])
@@ -254,7 +256,9 @@ def _optimisations(path: Path, content: dict[str, Any]) -> dict[str, _Optimisati
 def _last_gradient(path: Path, key: str, found: _Optimisation | None, molecule: MoleculeRecord) -> list[float] | None:
     """Return the gradient of the last step of an optimisation, if it is that of the final geometry."""
     steps = None if found is None else found.trajectory or found.trajectory_results
-    if not isinstance(steps, list) or not steps or not isinstance(steps[-1], dict):
+    if not isinstance(steps, list | None):
+        raise InputError(f"{path}: grid point {key}: its trajectory is {steps!r:.40}, not a list; is the file damaged?")
+    if not steps or not isinstance(steps[-1], dict):
         return None
     step = steps[-1]
     if step.get("driver", "gradient") != "gradient" or not isinstance(step.get("return_result"), list):

@@ -54,8 +54,8 @@ def read_xyz(path: Path) -> list[Part]:
     starts = _frame_starts(path, lines)
     comments = [lines[start + 1] for start in starts]
     if any(_EXTENDED.search(comment) for comment in comments):
-        warn_of_keys(path, comments, _READ)
         check_columns(path, lines, starts, _NUMERIC)
+        warn_of_keys(path, comments, _READ)
         return _read_extended(path, len(starts))
     warn_of_keys(path, [_STATED.sub("", comment) for comment in comments], ("charge", "multiplicity", "Properties"))
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]

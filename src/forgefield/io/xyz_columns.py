@@ -11,7 +11,8 @@ from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.offenders import listed
 from forgefield.io.text import floats, whole
 
-_PAIR = re.compile(r"""([^\s="'{}\[\]]+)\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|\S*)""")
+_PAIR = re.compile(r"""([^\s=]+)\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\[[^\]]*\]|\S*)""")
+_CLOSING = {'"': '"', "'": "'", "{": "}", "[": "]"}
 _DEFAULT = "species:S:1:pos:R:3"
 _COLUMNS = {
     "species": ("S", 1),
@@ -62,6 +63,9 @@ def check_columns(path: Path, lines: Sequence[str], starts: Sequence[int], numer
     unknown: dict[str, None] = {}
     for start in starts:
         keys = stated(lines[start + 1])
+        opened = _never_closed(lines[start + 1])
+        if opened:
+            raise InputError(located(path, start + 2, f"{opened} in the comment is never closed"))
         for key in numeric:
             if key in keys and not (keys[key].isascii() and "_" not in keys[key]):
                 raise InputError(located(path, start + 2, f"{key} is {keys[key]!r}, expected plain numbers"))
@@ -70,6 +74,19 @@ def check_columns(path: Path, lines: Sequence[str], starts: Sequence[int], numer
         unknown |= dict.fromkeys(c.name for c in columns if c.kind in "RI" and not c.is_read)
     known = [*_COLUMNS, "charges"]
     _warn(path, "column", [name for name in unknown if name not in _OTHER_COLUMNS], {n.lower(): n for n in known})
+
+
+def _never_closed(comment: str) -> str:
+    """Return the quote or bracket behind which the library would take all that follows for one value."""
+    opened, escaped = "", False
+    for character in comment:
+        if escaped or character == "\\":
+            escaped = not escaped
+        elif opened:
+            opened = "" if character == _CLOSING[opened] else opened
+        elif character in _CLOSING:
+            opened = character
+    return opened
 
 
 def warn_of_keys(path: Path, comments: Sequence[str], read: Sequence[str]) -> None:

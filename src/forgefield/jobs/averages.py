@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 
 class Moments(NamedTuple):
@@ -42,7 +42,7 @@ def no_frames(n_replicas: int, n_quantities: int) -> Moments:
 
 def moments(values: Float[np.ndarray, "frames replicas quantities"]) -> Moments:
     """Return the moments of frames; one with a NaN counts for nothing in its replica."""
-    counts: Bool[np.ndarray, "frames replicas"] = np.isfinite(values).all(axis=2)
+    counts = np.asarray(np.isfinite(values).all(axis=2))
     n = counts.sum(axis=0).astype(float)
     kept = np.where(counts[:, :, None], values, 0.0)
     mean = np.divide(kept.sum(axis=0), n[:, None], out=np.zeros(values.shape[1:]), where=n[:, None] > 0)

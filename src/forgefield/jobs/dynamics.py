@@ -72,15 +72,7 @@ def run_dynamics(
     settings = replace(settings, masses=settings.masses or "weights")
     written = trajectories(output, molecule.species, masses, settings.replicas, separate=settings.separate)
     facts = _facts(laid, masses, settings) | {"output": output.name}
-    begun = read_facts(checkpoint).get("way") if resume and checkpoint.is_file() else None
-    laid = replace(laid, model=fastest(laid.model, begun=begun))
-    # The ways in which a model is computed differ in the last bits: a run keeps to one.
-    way = way_of(laid.model)
-    if begun not in (None, way) and molecule.n_atoms > _MOST_IN_PAIRS:
-        raise InputError(
-            f"{checkpoint}: the run began with its neural model computed by {begun!r}, which cannot be had here, and "
-            f"with more than {_MOST_IN_PAIRS} atoms it goes on in no other way; run without --resume to begin anew"
-        )
+    laid = _quickened(laid, checkpoint if resume else None)
     motion = start(
         laid.topology,
         np.repeat(molecule.positions[None], settings.replicas, axis=0),
@@ -93,7 +85,7 @@ def run_dynamics(
 
     def save(motion: Motion, averages: Averages) -> None:
         marks = [asdict(mark) for mark in written.marks()]
-        write_checkpoint(checkpoint, (motion, averages), facts | {"marks": marks, "way": way})
+        write_checkpoint(checkpoint, (motion, averages), facts | {"marks": marks, "way": way_of(laid.model)})
 
     with owned(output):
         files = [*written.files, checkpoint]
@@ -107,6 +99,22 @@ def run_dynamics(
         begun_at = max(int(motion.step), 0)
         found = _simulated(Run(laid, masses, settings, written), motion, averages, save, tell)
     return replace(found, files=tuple(files), begun_at=begun_at)
+
+
+def _quickened(laid: Laid, checkpoint: Path | None) -> Laid:
+    """Return a force field computed in the way that the run of a checkpoint began with, else in the fastest one.
+
+    The ways differ in the last bits, and in whether neighbours are listed. Raises InputError where a large molecule
+    could not go on in the way that it began with.
+    """
+    begun = read_facts(checkpoint).get("way") if checkpoint is not None and checkpoint.is_file() else None
+    model = fastest(laid.model, begun=begun)
+    if begun not in (None, way_of(model)) and laid.topology.n_atoms > _MOST_IN_PAIRS:
+        raise InputError(
+            f"{checkpoint}: the run began with its neural model computed by {begun!r}, which cannot be had here, and "
+            f"with more than {_MOST_IN_PAIRS} atoms it goes on in no other way; run without --resume to begin anew"
+        )
+    return replace(laid, model=model)
 
 
 def _resolved(settings: DynamicsSettings, checkpoint: Path | None) -> DynamicsSettings:

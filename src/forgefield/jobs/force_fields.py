@@ -5,7 +5,7 @@ from pathlib import Path
 
 from forgefield.errors import InputError
 from forgefield.io.atom_types import find_atom_types
-from forgefield.io.force_fields import Lay, read_force_field
+from forgefield.io.force_fields import AbstractLay, read_force_field
 from forgefield.io.structures import read_structures
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
@@ -27,7 +27,7 @@ def laid_over(force_field: Path, files: list[Path]) -> Laid:
     return Laid(molecules, *lay(molecules))
 
 
-def opened(force_field: Path, files: list[Path]) -> tuple[Lay, list[Molecule]]:
+def opened(force_field: Path, files: list[Path]) -> tuple[AbstractLay, list[Molecule]]:
     """Return what lays a force field over molecules, and the structures of files.
 
     Atom types are those of an atom.typ beside the structures or the force field, else the standard ones. Raises

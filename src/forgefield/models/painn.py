@@ -19,7 +19,7 @@ from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.neighbours import Neighbours, all_pairs
 from forgefield.molecules.topology import Topology
 
-_NORM_FLOOR = 1e-8
+NORM_FLOOR = 1e-8
 """Added to squared lengths of vectors, whose norm has no derivative at zero."""
 
 
@@ -202,19 +202,21 @@ def _exchanged(block, scalars, vectors, channels, u, atom):
     second = Affine(block.context.second.weight[:, :width], block.context.second.bias[:width])
     sent = Perceptron(block.context.first, second)(scalars)
     message = (channels @ block.filters[:, :width]) * sent[atom]
-    scalars += jnp.sum(message[..., :n], axis=1)
-    along = [message[..., n : 2 * n] * u[..., c, None] for c in range(3)]
+    # Split at once: backwards, slices are zeros that are added up.
+    own, outward, *kept = jnp.split(message, width // n, axis=-1)
+    scalars += jnp.sum(own, axis=1)
+    along = [outward * u[..., c, None] for c in range(3)]
     if vectors is None:
         return scalars, jnp.stack([jnp.sum(a, axis=1) for a in along], axis=1)
     theirs = vectors[atom]
-    turned = [jnp.sum(along[c] + message[..., 2 * n :] * theirs[:, :, c], axis=1) for c in range(3)]
+    turned = [jnp.sum(along[c] + kept[0] * theirs[:, :, c], axis=1) for c in range(3)]
     return scalars, vectors + jnp.stack(turned, axis=1)
 
 
 def _updated(block, scalars, vectors):
     """Let the scalars and vectors of each atom act on each other."""
     kept, scaled = jnp.split(vectors @ block.mixing, 2, axis=-1)
-    norm = jnp.sqrt(jnp.sum(kept**2, axis=1) + _NORM_FLOOR)
+    norm = jnp.sqrt(jnp.sum(kept**2, axis=1) + NORM_FLOOR)
     own, stretch, coupling = jnp.split(block.update(jnp.concatenate([scalars, norm], axis=-1)), 3, axis=-1)
     scalars += own + coupling * jnp.sum(kept * scaled, axis=1)
     return scalars, vectors + stretch[:, None] * scaled

@@ -18,4 +18,8 @@ def electron_problem(species: Int[np.ndarray, " atoms"], charge: int, multiplici
     unpaired = multiplicity - 1
     if 0 <= unpaired <= n_electrons and (n_electrons - unpaired) % 2 == 0:
         return ""
-    return f"{n_electrons} electrons (charge {charge}) cannot have multiplicity {multiplicity}"
+    fitting = "an even" if n_electrons % 2 else "an odd"
+    return (
+        f"{n_electrons} electrons (charge {charge}) cannot have multiplicity {multiplicity}; "
+        f"they have {fitting} one from {1 + n_electrons % 2} to {n_electrons + 1}"
+    )

@@ -11,16 +11,17 @@ from forgefield.molecules.topology import Topology
 
 
 @eqx.filter_jit
-def stress(
+def energy_gradient_and_stress(
     model: AbstractModel,
     topology: Topology,
     positions: Float[Array, "atoms 3"],
     cell: Float[Array, "3 3"],
-) -> Float[Array, "3 3"]:
-    """Return (1/V) ∂E/∂ε [kcal/mol/Å³] of one periodic system, symmetric; tension is positive.
+) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"], Float[Array, "3 3"]]:
+    """Return energy [kcal/mol], gradient [kcal/mol/Å] and stress [kcal/mol/Å³] of one periodic system.
 
-    Positions, and the lattice vectors by which neighbours are shifted, change by the factor 1 + ε. Raises InputError
-    where the topology is not one periodic system with listed neighbours: other models know no cell.
+    The stress is (1/V) ∂E/∂ε, symmetric; tension is positive. Positions, and the lattice vectors by which neighbours
+    are shifted, change by the factor 1 + ε. Raises InputError where the topology is not one periodic system with
+    listed neighbours: other models know no cell.
     """
     neighbours = topology.neighbours
     if neighbours is None or neighbours.shift is None or topology.n_molecules != 1 or topology.interactions:
@@ -30,10 +31,21 @@ def stress(
         )
     shift = jnp.asarray(neighbours.shift, positions.dtype)
 
-    def energy(strain):
+    def energy(positions, strain):
         factor = jnp.eye(3, dtype=positions.dtype) + 0.5 * (strain + strain.T)
         strained = eqx.tree_at(lambda t: t.neighbours.shift, topology, shift @ factor)
         return model.energy(strained, positions @ factor)[0]
 
-    slope = jax.grad(energy)(jnp.zeros((3, 3), positions.dtype))
-    return slope / jnp.abs(jnp.linalg.det(cell.astype(positions.dtype)))
+    unstrained = jnp.zeros((3, 3), positions.dtype)
+    value, (gradient, slope) = jax.value_and_grad(energy, argnums=(0, 1))(positions, unstrained)
+    return value[None], gradient, slope / jnp.abs(jnp.linalg.det(cell.astype(positions.dtype)))
+
+
+def stress(
+    model: AbstractModel,
+    topology: Topology,
+    positions: Float[Array, "atoms 3"],
+    cell: Float[Array, "3 3"],
+) -> Float[Array, "3 3"]:
+    """Return the stress alone, as `energy_gradient_and_stress` has it. Raises InputError as it does."""
+    return energy_gradient_and_stress(model, topology, positions, cell)[2]

@@ -27,8 +27,12 @@ _FIRST_STEPS = 50_000
 _BLOCK_S = 1.0
 """Seconds that one compiled call should take at most."""
 _MOST_SEGMENTS = 64
+_LARGEST_BATCH = 2**20
+"""Interactions of all replicas, or pairs of atoms, that are computed at once; one takes a kilobyte or so."""
 _LARGEST_REPORT = 2**22
 """Numbers that the frames of one compiled call hold."""
+
+PerReplica = Float[Array, " replicas"]
 
 
 class Frames(eqx.Module):
@@ -120,7 +124,8 @@ def trajectory(
     """
     masses = jnp.asarray(masses, motion.positions.dtype)
     n_segments = min(max(_LARGEST_REPORT // (3 * motion.positions.size), 1), _MOST_SEGMENTS)
-    most = min(max(_FIRST_STEPS * 3 // motion.positions.size, 1), _MOST_STEPS)
+    # A step with listed neighbours may take seconds.
+    most = 1 if motion.listing is not None else min(max(_FIRST_STEPS * 3 // motion.positions.size, 1), _MOST_STEPS)
     lists = None
     while int(motion.step) < n_steps and bool((np.asarray(motion.failed) == NEVER).any()):
         if motion.listing is not None and lists is None:
@@ -174,7 +179,7 @@ def _block(
     """
     n_replicas = motion.positions.shape[0]
     gradient = _gradient_of(context, n_replicas)
-    energy = _energy_of(context)
+    energy = _energy_of(context, n_replicas)
 
     def look(motion: Motion) -> Frames:
         return Frames(
@@ -250,14 +255,25 @@ def _gradient_of(context: Context, n_replicas: int) -> Gradient:
     if isinstance(model, Painn) and jax.default_backend() == "cpu":
         # The features of one molecule fill the cache of a core.
         return lambda replicas: jax.lax.map(lambda x: model.gradient(topology, x), replicas)
-    return jax.vmap(lambda x: model.gradient(topology, x))
+    return _mapped(lambda x: model.gradient(topology, x), topology, n_replicas)
 
 
-def _energy_of(context: Context) -> Callable[[Float[Array, "replicas atoms 3"]], Float[Array, " replicas"]]:
+def _energy_of(context: Context, n_replicas: int) -> Callable[[Float[Array, "replicas atoms 3"]], PerReplica]:
     """Return the energy of replicas, of all their molecules."""
     model, topology, lists = context.model, context.topology, context.lists
     if lists is not None:
         return lambda replicas: jax.lax.map(
             lambda one: model.energy(one[1].in_topology(topology), one[0]).sum(), (replicas, lists)
         )
-    return jax.vmap(lambda x: model.energy(topology, x).sum())
+    return _mapped(lambda x: model.energy(topology, x).sum(), topology, n_replicas)
+
+
+def _mapped(
+    function: Callable[[Float[Array, "atoms 3"]], Array], topology: Topology, n_replicas: int
+) -> Callable[[Float[Array, "replicas atoms 3"]], Array]:
+    """Return a function of one replica as one of all, as many at once as there is memory for."""
+    n = sum(group.atoms.shape[0] for group in topology.interactions) or topology.n_atoms * topology.n_max
+    at_once = max(_LARGEST_BATCH // max(n, 1), 1)
+    if n_replicas <= at_once:
+        return jax.vmap(function)
+    return lambda replicas: jax.lax.map(function, replicas, batch_size=at_once)

@@ -1,5 +1,6 @@
 """What processor this is: its name, the width of its vectors, and what tells its kind apart."""
 
+import os
 import platform
 from functools import cache
 from hashlib import sha256
@@ -26,7 +27,9 @@ def instructions() -> str:
 
 def processor_name() -> str:
     """Return the name of the processor, for people."""
-    return _described().get("model name") or platform.processor() or platform.machine()
+    found = _described()
+    parts = [found[key] for key in ("CPU implementer", "CPU part") if key in found]
+    return found.get("model name") or platform.processor() or " ".join([platform.machine(), *parts])
 
 
 def vector_bits() -> int:
@@ -36,8 +39,15 @@ def vector_bits() -> int:
 
 
 def machine() -> dict[str, str | int]:
-    """Return what must stand beside a figure of speed: the processor and the width of its vectors."""
-    return {"processor": processor_name(), "vector_bits": vector_bits()}
+    """Return what stands beside every figure of speed: the processor, the width of its vectors, and what XLA is told.
+
+    XLA's flags may keep it from the widest vectors.
+    """
+    return {
+        "processor": processor_name(),
+        "vector_bits": vector_bits(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
 
 
 @cache
