@@ -104,7 +104,7 @@ def _resident() -> int:
 
 
 def pytest_sessionfinish(session):
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     # Only a worker of xdist has this dictionary.
     getattr(session.config, "workeroutput", {})["peak"] = peak
     if not session.config.stash[PEAKS]:
