@@ -233,7 +233,7 @@ def test_an_isomer_has_bonds_of_its_own(assignment):
     )
     ylide = methanol.copy()
     # The first hydrogen goes from oxygen to carbon's side.
-    ylide[2] = [-0.2, 0.0, 1.1]
+    ylide[2] = [0.2, 0.6, -0.9]
     laid_over = laid.Laid.over(Molecule("", species, methanol), assignment.model, assignment.topology, assignment.model)
 
     assert laid_over.fits(Molecule("", species, methanol * 1.1), laid.Surroundings())
