@@ -40,8 +40,8 @@ DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "share
 IN_CI = bool(os.environ.get("CI"))
 NOT_PYTHONS = "no Chromium"
 """What begins the reason of a test that is skipped for want of a program which pip does not install."""
-LONG_TO_COMPILE = {"assign", "estimate", "fit", "io", "jobs", "models", "properties"}
-"""Folders of tests whose programs take longer to compile than to run."""
+LONG_TO_RUN = {"distil", "engines", "simulate", "terms"}
+"""Folders of tests whose programs are compiled as users' are: they run for long, or are told by their last digits."""
 MUCH = 800e6
 """Bytes: a process larger than this is made small before the next module, which may need a gigabyte of its own."""
 PEAKS = pytest.StashKey[dict[str, float]]()
@@ -76,8 +76,8 @@ def _counted(report, *, allowed):
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_compilation(request) -> Iterator[None]:
-    """Compile in two thirds of the time; the programs are small enough to run slowly."""
-    quick = request.path.parent.name in LONG_TO_COMPILE
+    """Compile in two thirds of the time what is small enough to run slowly."""
+    quick = request.path.relative_to(Path(__file__).parent).parts[0] not in LONG_TO_RUN
     jax.config.update("jax_disable_most_optimizations", quick)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
@@ -104,7 +104,7 @@ def _resident() -> int:
 
 
 def pytest_sessionfinish(session):
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     # Only a worker of xdist has this dictionary.
     getattr(session.config, "workeroutput", {})["peak"] = peak
     if not session.config.stash[PEAKS]:
