@@ -3,25 +3,33 @@
 Run as `python benchmarks/kills.py [--trials N] [--kills N]`; one JSON object on stdout, progress on stderr. Every
 command runs undisturbed; then, in each trial, it is sent SIGKILL, SIGTERM or SIGINT at a random time of its run, is
 continued as the documentation says, is killed again, and at last left alone. What it then has written is compared.
+Commands are forked from one process that has imported the package, which takes longer than most of what they do.
 """
 
 import argparse
 import json
 import os
+import pickle
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+
+from forgefield import cli
+from forgefield.engines import reference as _engines  # noqa: F401 (imported once for all commands)
+from forgefield.jobs import dynamics, estimate, fit_job, relaxation, scan  # noqa: F401
+from forgefield.report import tables  # noqa: F401
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -91,7 +99,6 @@ class Found:
     unequal: int = 0
     orphans: int = 0
     tracebacks: int = 0
-    """Of a run that had begun to write."""
     leftovers: int = 0
     """Temporary files and locks after the end."""
     worst: float = 0.0
@@ -107,24 +114,29 @@ def main() -> None:
     )
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only", nargs="*", help="Names of commands.")
+    options.add_argument("--at-once", type=int, default=1, help="Commands that are tried side by side.")
     chosen = options.parse_args()
     # Processes that are started listen to what the one that starts them does not ignore.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    generator = np.random.default_rng(chosen.seed)
-    found: dict[str, Found] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        for name, case in cases(place).items():
-            if chosen.only and name not in chosen.only:
+        every = {name: case for name, case in cases(place).items() if not chosen.only or name in chosen.only}
+
+        def try_all(number: int, outcome: Path) -> int:
+            name, case = list(every.items())[number]
+            outcome.write_bytes(pickle.dumps(tried(name, case, place, chosen)))
+            return 0
+
+        waiting, running = list(range(len(every))), []
+        while waiting or running:
+            if waiting and len(running) < chosen.at_once:
+                running.append(Forked(partial(try_all, waiting[0], place / f"{waiting.pop(0)}.pickle"), place))
                 continue
-            found[name] = Found()
-            expected, seconds = undisturbed(case, place / f"{name}-whole")
-            # A run that ends before it is killed makes room for another one.
-            for trial in range(3 * chosen.trials):
-                if found[name].kills.total() < chosen.trials * chosen.kills:
-                    told = seconds, chosen.kills, expected
-                    disturbed(case, place / f"{name}-{trial}", told, generator, found[name])
-            print(f"{name}: {found[name]}", file=sys.stderr, flush=True)
+            running = [one for one in running if one.code() is None]
+            time.sleep(0.1)
+        outcomes = {name: place / f"{k}.pickle" for k, name in enumerate(every)}
+        found = {name: pickle.loads(path.read_bytes()) for name, path in outcomes.items() if path.is_file()}
+        failed = [name for name in every if name not in found]
     kills = sum((one.kills for one in found.values()), Counter())
     print(
         json.dumps(
@@ -132,6 +144,7 @@ def main() -> None:
                 "kills": kills.total(),
                 "kills_by_signal": dict(kills),
                 "kills_by_command": {name: one.kills.total() for name, one in found.items()},
+                "failed": failed,
                 "unequal": sum(one.unequal for one in found.values()),
                 "orphans": sum(one.orphans for one in found.values()),
                 "tracebacks": sum(one.tracebacks for one in found.values()),
@@ -143,6 +156,71 @@ def main() -> None:
             indent=1,
         )
     )
+
+
+def tried(name: str, case: Case, place: Path, chosen: argparse.Namespace) -> Found:
+    """Kill one command as often as asked for; a run that ends before it is killed makes room for another one."""
+    found, generator = Found(), np.random.default_rng([chosen.seed, *name.encode()])
+    expected, seconds = undisturbed(case, place / f"{name}-whole")
+    for trial in range(3 * chosen.trials):
+        if found.kills.total() < chosen.trials * chosen.kills:
+            told = seconds, chosen.kills, expected
+            disturbed(case, place / f"{name}-{trial}", told, generator, found)
+            print(f"{name}: {found}", file=sys.stderr, flush=True)
+    return found
+
+
+class Forked:
+    """A process that has all that this one has, and ends with what a function returns."""
+
+    def __init__(self, function: Callable[[], int], folder: Path, said: Path | None = None) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.ended: int | None = None
+        self.pid = os.fork()
+        if self.pid:
+            return
+        code = 1
+        try:
+            os.chdir(folder)
+            if said is not None:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            code = function()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def code(self) -> int | None:
+        """Return the exit code, negative that of a signal, or None while it runs."""
+        if self.ended is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.ended = os.waitstatus_to_exitcode(status) if pid else None
+        return self.ended
+
+    def wait(self, seconds: float) -> int | None:
+        """Return the exit code once it has ended, or None after so many seconds."""
+        limit = time.monotonic() + seconds
+        while self.code() is None and time.monotonic() < limit:
+            time.sleep(0.01)
+        return self.code()
+
+
+def started(words: tuple[str, ...], folder: Path) -> tuple[Forked, Path]:
+    """Start a command, and return it with the file of what it says."""
+
+    def command() -> int:
+        sys.argv = ["forgefield", *words]
+        cli.main()
+        return 0
+
+    said = folder.with_name(f"{folder.name}.said")
+    return Forked(command, folder, said), said
 
 
 def cases(place: Path) -> dict[str, Case]:
@@ -225,27 +303,19 @@ def disturbed(
 
 def killed(case: Case, folder: Path, number: signal.Signals, after: float, found: Found) -> bool:
     """Start or continue a command, send it a signal after some time, and say whether it had ended by itself."""
-    process = subprocess.Popen(
-        command((*words_of(case), *case.again(folder / case.output))),
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
+    process, said = started((*words_of(case), *case.again(folder / case.output)), folder)
+    family: list[int] = []
+    if process.wait(after) is None:
         family = descendants(process.pid)
-        process.send_signal(number)
-    else:
-        family = []
-    _, said = process.communicate(timeout=SECONDS)
-    if process.returncode == 0:
+        os.kill(process.pid, number)
+    code = process.wait(SECONDS)
+    if code == 0:
         return True
     found.kills[number.name] += 1
-    text = said.decode(errors="replace")
-    found.tracebacks += "Traceback" in text and any(folder.iterdir())
-    if number != signal.SIGKILL and process.returncode not in (1, -number):
-        print(f"{case.words[:2]}: {process.returncode} {text[-2000:]}", file=sys.stderr, flush=True)
+    text = said.read_text(encoding="utf-8", errors="replace")
+    found.tracebacks += "Traceback" in text
+    if "Traceback" in text or code not in (1, -number):
+        print(f"{case.words[:2]}: {code} {text[-2000:]}", file=sys.stderr, flush=True)
     limit = time.monotonic() + 60.0
     while any(alive(pid) for pid in family) and time.monotonic() < limit:
         time.sleep(0.05)
@@ -258,16 +328,11 @@ def words_of(case: Case) -> tuple[str, ...]:
     return tuple(case.output if word == "OUT" else word for word in case.words)
 
 
-def command(words: tuple[str, ...]) -> list[str]:
-    """Return the command line."""
-    return [sys.executable, "-m", "forgefield", *words]
-
-
 def run(words: tuple[str, ...], folder: Path) -> None:
     """Run a command to its end, which must be a good one."""
-    ended = subprocess.run(command(words), cwd=folder, capture_output=True, timeout=SECONDS, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {ended.returncode}\n{ended.stderr.decode(errors='replace')}")
+    process, said = started(words, folder)
+    if process.wait(SECONDS) != 0:
+        raise RuntimeError(f"{' '.join(words)}: {process.code()}\n{said.read_text(encoding='utf-8', errors='replace')}")
 
 
 def descendants(pid: int) -> list[int]:

@@ -117,3 +117,14 @@ def test_a_process_that_is_spawned_gives_the_same_numbers():
         found = pool.map(methodcaller("get_potential_energy"), images)
 
     assert found == [image.get_potential_energy() for image in images]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_process_that_is_forked_says_that_jax_cannot_run_there():
+    atoms = Atoms("OH2", MOVED, calculator=ff.ForgeFieldCalculator(network()))
+
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        waiting = pool.map_async(methodcaller("get_potential_energy"), [atoms])
+        with pytest.raises(ff.InputError, match="was forked from one that computes with JAX"):
+            waiting.get(120)

@@ -196,6 +196,11 @@ def test_atoms_that_cannot_be_are_refused(neural, atoms, message):
         atoms.get_potential_energy()
 
 
+def test_a_structure_of_no_elements_is_refused(neural):
+    with pytest.raises(ff.InputError, match="odd: atom 1 has the atomic number 119"):
+        ff.ForgeFieldCalculator(neural, Molecule("odd", np.array([119]), np.zeros((1, 3))))
+
+
 def test_results_that_are_no_numbers_are_refused(neural):
     spoilt = eqx.tree_at(lambda m: m.readout.second.bias, neural, neural.readout.second.bias + np.float32(np.inf))
 
@@ -228,7 +233,7 @@ def test_an_isomer_has_bonds_of_its_own(assignment):
     )
     ylide = methanol.copy()
     # The first hydrogen goes from oxygen to carbon's side.
-    ylide[2] = [-0.2, 0.0, 1.1]
+    ylide[2] = [0.2, 0.6, -0.9]
     laid_over = laid.Laid.over(Molecule("", species, methanol), assignment.model, assignment.topology, assignment.model)
 
     assert laid_over.fits(Molecule("", species, methanol * 1.1), laid.Surroundings())

@@ -146,3 +146,17 @@ def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
 
     with pytest.raises(InputError, match="cannot be read"):
         import_painn(path, SETTINGS, elements=ELEMENTS)
+
+
+def test_archive_that_unpacks_to_far_more_than_weights_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "bomb.npz", zeros=np.zeros(2**22))
+
+    with pytest.raises(InputError, match=r"bomb\.npz: unpacks to 32 MiB, as no file of weights does"):
+        import_painn(tmp_path / "bomb.npz", SETTINGS, elements=ELEMENTS)
+
+
+def test_numbers_of_no_sane_size_are_refused(tmp_path):
+    np.savez(tmp_path / "huge.npz", weight=np.array([1.0, 1e300]))
+
+    with pytest.raises(InputError, match=r"huge\.npz: weight: numbers that are not finite, or of no sane size"):
+        import_painn(tmp_path / "huge.npz", SETTINGS, elements=ELEMENTS)

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, PropertyNotImplementedError, all_changes
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.engines.laid import Laid, Surroundings, found
 from forgefield.engines.native.choice import fastest
+from forgefield.engines.processes import require_own_jax
 from forgefield.engines.stated import Stated, require_heeded, require_state, stated
 from forgefield.errors import ForgeFieldError, IgnoredStateWarning, InputError
 from forgefield.io.atom_types import find_atom_types
@@ -74,6 +75,7 @@ class ForgeFieldCalculator(Calculator):
         structure: str | Path | Molecule | None = None,
         **options: Any,
     ) -> None:
+        require_own_jax()
         with jax.enable_x64(True):
             self._structure = _structure(force_field, structure)
             self._lay = _lay(force_field)
@@ -81,6 +83,7 @@ class ForgeFieldCalculator(Calculator):
         self._fast: tuple[AbstractModel, AbstractModel] | None = None
         self._remembered: list[Molecule] = []
         self._warned = False
+        self._travelled = False
         super().__init__(**options)
 
     def set(self, **options: Any) -> dict[str, Any]:
@@ -95,7 +98,7 @@ class ForgeFieldCalculator(Calculator):
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs: nothing that is compiled, and molecules whose bonds are known."""
         remembered = [*self._remembered, *(known.molecule for known in self._known if len(known.bonds))]
-        return {**self.__dict__, "_known": [], "_fast": None, "_remembered": remembered}
+        return {**self.__dict__, "_known": [], "_fast": None, "_remembered": remembered, "_travelled": True}
 
     def check_state(self, atoms: Atoms, tol: float = 1e-15) -> list[str]:
         """Return what has changed since the last calculation; charge and multiplicity count too."""
@@ -116,6 +119,7 @@ class ForgeFieldCalculator(Calculator):
         super().calculate(atoms, list(properties), list(system_changes))
         if self.atoms is None:
             raise InputError("there are no atoms to compute; give them to the calculator, or the calculator to them")
+        self._arrive()
         with jax.enable_x64(True):
             seen = self._seen(self.atoms)
             laid = self._laid(seen)
@@ -140,6 +144,7 @@ class ForgeFieldCalculator(Calculator):
         """
         if on_error not in ("stop", "skip"):
             raise InputError(f'on_error is "stop" or "skip", not {on_error!r}')
+        self._arrive()
         results: list[dict[str, Any] | ForgeFieldError] = [{} for _ in images]
         with jax.enable_x64(True):
             groups: dict[int, tuple[Laid, list[int], list[Molecule]]] = {}
@@ -159,6 +164,12 @@ class ForgeFieldCalculator(Calculator):
         if on_error == "stop":
             _require_all(results)
         return [{"error": str(result)} if isinstance(result, ForgeFieldError) else result for result in results]
+
+    def _arrive(self) -> None:
+        """Make the force field ready in the process that it was sent to. Raises InputError where JAX cannot run."""
+        require_own_jax()
+        if self._travelled:
+            self._lay, self._travelled = self._lay.restored(), False
 
     def _seen(self, atoms: Atoms) -> _Seen:
         """Return ASE's atoms as a molecule in its cell. Raises InputError where they cannot be, or are others."""
@@ -230,15 +241,19 @@ def _require_sane(atoms: Atoms) -> None:
     """Raise InputError that lists the atoms which no force field can compute."""
     if not len(atoms):
         raise InputError("there are no atoms to compute")
-    odd = np.flatnonzero((atoms.numbers < 1) | (atoms.numbers >= len(SYMBOLS)))
     far = np.flatnonzero(~(np.abs(atoms.positions) <= _FARTHEST).all(axis=1))
-    wrong = [f"atom {i + 1} has the atomic number {atoms.numbers[i]}, which is no element" for i in odd]
+    wrong = _no_elements(atoms.numbers)
     wrong += [
         f"atom {i + 1} is at {atoms.positions[i].tolist()}, not within {_FARTHEST:g} Å of the origin" for i in far
     ]
     if wrong:
         more = [f"and {len(wrong) - _MOST_LISTED} more"] if len(wrong) > _MOST_LISTED else []
         raise InputError("\n  ".join([*wrong[:_MOST_LISTED], *more]))
+
+
+def _no_elements(numbers: Int[np.ndarray, " atoms"]) -> list[str]:
+    odd = np.flatnonzero((numbers < 1) | (numbers >= len(SYMBOLS)))
+    return [f"atom {i + 1} has the atomic number {numbers[i]}, which is no element" for i in odd]
 
 
 def _surroundings(atoms: Atoms) -> Surroundings:
@@ -292,7 +307,11 @@ def _structure(
     force_field: str | Path | AbstractModel | Assignment, structure: str | Path | Molecule | None
 ) -> Molecule | None:
     """Return the structure that says what is bonded, with the atom types that belong to the force field."""
-    if structure is None or isinstance(structure, Molecule):
+    if structure is None:
+        return None
+    if isinstance(structure, Molecule):
+        if wrong := _no_elements(structure.species):
+            raise InputError(f"{structure.source or structure.name}: " + "\n  ".join(wrong))
         return structure
     path = Path(structure)
     beside = [Path(force_field)] if isinstance(force_field, str | Path) else []

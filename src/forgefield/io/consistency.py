@@ -111,8 +111,12 @@ def _force_of_turning(
     hessian: Float[np.ndarray, "coordinates coordinates"], turns: Float[np.ndarray, "axes coordinates"]
 ) -> float:
     """Return the force of a rigid rotation per radian by which the frame is off, its mean square over the axes."""
-    identity = np.eye(len(hessian) // 3)
-    generators = [np.kron(identity, np.cross(axis, np.eye(3)).T) for axis in np.eye(3)]
-    # A Hessian turned by a small angle changes by its commutator with the generator.
-    forces = [turns @ (generator @ hessian - hessian @ generator) for generator in generators]
+    forces = []
+    for axis in np.eye(3):
+        generator = np.cross(axis, np.eye(3)).T
+        turned, crossed = (
+            (rows.reshape(len(turns), -1, 3) @ generator).reshape(turns.shape) for rows in (turns, turns @ hessian)
+        )
+        # A Hessian turned by a small angle changes by its commutator with the generator.
+        forces.append(turned @ hessian - crossed)
     return float(np.linalg.norm(forces) / np.sqrt(len(forces)))

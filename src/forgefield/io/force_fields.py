@@ -2,7 +2,7 @@
 
 import abc
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,8 @@ from forgefield.molecules.topology import Topology, union
 class AbstractLay(abc.ABC):
     """Lays a force field over molecules: to a model and the topology it acts on.
 
-    It holds all of its force field, so that it can be pickled and does not see a file change.
+    It holds all of its force field, so that it can be pickled and does not see a file change. What has been pickled is
+    `restored` before it is called: unpickling alone uses no JAX.
     """
 
     @abc.abstractmethod
@@ -41,6 +42,10 @@ class AbstractLay(abc.ABC):
     @abc.abstractmethod
     def heeded(self) -> frozenset[str]:
         """Which of a molecule's "charge" and "multiplicity" the energy depends on."""
+
+    @abc.abstractmethod
+    def restored(self) -> "AbstractLay":
+        """Return it with arrays as JAX has them, after it was unpickled."""
 
 
 _NAMES_IN_FOLDER = ("forcefield.fld", "forcefield.frcmod")
@@ -99,6 +104,10 @@ class LayMm3(AbstractLay):
         """Nothing: charges of atoms are those of their types."""
         return frozenset()
 
+    def restored(self) -> "LayMm3":
+        """Return it as it is."""
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class LayAmber(AbstractLay):
@@ -116,6 +125,10 @@ class LayAmber(AbstractLay):
     def heeded(self) -> frozenset[str]:
         """The charge, where those of the atoms add up to it."""
         return frozenset({"charge"}) if self.rows.charged else frozenset()
+
+    def restored(self) -> "LayAmber":
+        """Return it as it is."""
+        return self
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,10 +154,15 @@ class LayAssignment(AbstractLay):
         """Nothing: charges of atoms are those of the assignment."""
         return frozenset()
 
-    def __reduce__(self) -> tuple[Callable[..., "LayAssignment"], tuple[Assignment]]:
+    def restored(self) -> "LayAssignment":
+        """Return it with arrays of JAX."""
+        mine = self.assignment
+        return LayAssignment(replace(mine, model=unpacked(mine.model), topology=unpacked(mine.topology)))
+
+    def __reduce__(self) -> tuple[type["LayAssignment"], tuple[Assignment]]:
         """Travel with arrays of NumPy."""
         mine = self.assignment
-        return _unpacked_assignment, (replace(mine, model=packed(mine.model), topology=packed(mine.topology)),)
+        return LayAssignment, (replace(mine, model=packed(mine.model), topology=packed(mine.topology)),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,9 +195,13 @@ class LayModel(AbstractLay):
         layers = {"charge": self.model.charge, "multiplicity": self.model.unpaired}
         return frozenset(name for name, layer in layers.items() if layer is not None)
 
-    def __reduce__(self) -> tuple[Callable[..., "LayModel"], tuple[AbstractModel]]:
+    def restored(self) -> "LayModel":
+        """Return it with arrays of JAX."""
+        return LayModel(unpacked(self.model))
+
+    def __reduce__(self) -> tuple[type["LayModel"], tuple[AbstractModel]]:
         """Travel with arrays of NumPy."""
-        return _unpacked_model, (packed(self.model),)
+        return LayModel, (packed(self.model),)
 
 
 def lay_model(model: AbstractModel) -> LayModel:
@@ -187,14 +209,6 @@ def lay_model(model: AbstractModel) -> LayModel:
     if isinstance(model, ForceField):
         raise InputError("a ForceField knows no bonds; give the assignment that it belongs to, or its file")
     return LayModel(model)
-
-
-def _unpacked_assignment(one: Assignment) -> LayAssignment:
-    return LayAssignment(replace(one, model=unpacked(one.model), topology=unpacked(one.topology)))
-
-
-def _unpacked_model(model: AbstractModel) -> LayModel:
-    return LayModel(unpacked(model))
 
 
 def _require_accepted(model: Painn, molecule: Molecule) -> None:

@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from forgefield.errors import InputError
 from forgefield.io.outputs import write_bytes
+from forgefield.io.text import LARGEST
 from forgefield.models.painn import Design, Painn, Size, painn
 from forgefield.models.radial import (
     AbstractBasis,
@@ -144,7 +145,12 @@ def shape_problems(expected: dict[str, tuple[int, ...]], found: dict[str, np.nda
         for name in both
         if tuple(found[name].shape) != tuple(expected[name])
     ]
-    return lines + [f"{name}: holds numbers that are not finite" for name in both if not np.isfinite(found[name]).all()]
+    sane = [bool((np.abs(found[name]) < LARGEST).all()) for name in both]
+    return lines + [
+        f"{name}: holds numbers that are not finite, or of no sane size"
+        for name, good in zip(both, sane, strict=True)
+        if not good
+    ]
 
 
 def _skeleton(description: Description, path: Path) -> Painn:

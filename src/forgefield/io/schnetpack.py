@@ -23,7 +23,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from forgefield.errors import InputError
+from forgefield.io.offenders import listed
 from forgefield.io.painn_file import UNITS, shape_problems
+from forgefield.io.text import LARGEST
 from forgefield.models.layers import Affine, Perceptron
 from forgefield.models.painn import NORM_FLOOR, Block, Design, Painn
 from forgefield.models.radial import CosineEnvelope, GaussianBasis, SineBasis
@@ -128,13 +130,19 @@ def _check_cutoff(tensors: Tensors, cutoff: float, path: Path) -> None:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        if path.suffix == ".npz":
-            _check_size(path)
-            with np.load(path, allow_pickle=False) as file:
-                return dict(file)
-        return load_file(path)
-    except (OSError, EOFError, ValueError, SafetensorError, zipfile.BadZipFile, zlib.error) as error:
+        tensors = load_file(path) if path.suffix != ".npz" else _unpacked(path)
+        wrong = [name for name, values in tensors.items() if not (np.abs(values) < LARGEST).all()]
+    except (OSError, EOFError, TypeError, ValueError, SafetensorError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: the tensors cannot be read ({error}); give a .npz or .safetensors file") from error
+    if wrong:
+        raise InputError(f"{path}: {listed(wrong)}: numbers that are not finite, or of no sane size")
+    return tensors
+
+
+def _unpacked(path: Path) -> dict[str, np.ndarray]:
+    _check_size(path)
+    with np.load(path, allow_pickle=False) as file:
+        return dict(file)
 
 
 def _check_size(path: Path) -> None:
