@@ -120,9 +120,13 @@ def _ended_like_by_ctrl_c() -> Iterator[None]:
         before = {n: signal.getsignal(n) for n in _ENDS if signal.getsignal(n) is signal.SIG_DFL}
     for number in before:
         signal.signal(number, signal.default_int_handler)
+    tell = sys.unraisablehook
+    # Python shows an interruption that it drops; who listens for it says so in a word.
+    sys.unraisablehook = lambda told: None if told.exc_type is KeyboardInterrupt else tell(told)
     try:
         yield
     finally:
+        sys.unraisablehook = tell
         for number, handler in before.items():
             signal.signal(number, handler)
 
