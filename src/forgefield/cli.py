@@ -57,11 +57,11 @@ def fit(
 
     Example: forgefield fit examples/ch3f/FIT.toml
     """
-    from forgefield.jobs.check import check_table
-    from forgefield.jobs.fit_job import plain, run_fit
-    from forgefield.jobs.prepare import prepare
-    from forgefield.jobs.trade_off import TradeOff
-    from forgefield.jobs.validation import Validation
+    from forgefield.jobs.fit.fit_job import plain, run_fit
+    from forgefield.jobs.fit.plan.check import check_table
+    from forgefield.jobs.fit.plan.prepare import prepare
+    from forgefield.jobs.fit.run.trade_off import TradeOff
+    from forgefield.jobs.fit.run.validation import Validation
     from forgefield.report.tables import fit_summary
 
     del verbose
@@ -115,12 +115,12 @@ def reference(
 
     Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
     """
-    from forgefield.io.qcschema import write_qcschema
-    from forgefield.io.single import single
-    from forgefield.io.structures import read_structures
+    from forgefield.io.assemble.single import single
+    from forgefield.io.molecules import read_structures
+    from forgefield.io.qm.qcschema import write_qcschema
 
     try:
-        from forgefield.engines.reference import engine_named, run
+        from forgefield.engines.qm.reference import engine_named, run
         from forgefield.jobs.scan import grid_of, run_scan, scan_summary, scan_text
     except ImportError as error:
         raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
@@ -173,7 +173,7 @@ def evaluate(
 
     Example: forgefield evaluate mm3.fld mae/*.mae --listing all.json
     """
-    from forgefield.io.listing import write_listings
+    from forgefield.io.listings.listing import write_listings
     from forgefield.jobs import evaluate as job
     from forgefield.report.evaluation import (
         comparison_tables,
@@ -341,7 +341,7 @@ def md(
 
     Example: forgefield md ethanol.frcmod ethanol.xyz --ensemble nvt --temperature 300 --steps 20000
     """
-    from forgefield.jobs import dynamics as job
+    from forgefield.jobs import md as job
     from forgefield.report.tables import grid
 
     del verbose
@@ -384,7 +384,7 @@ def relax(
 
     Example: forgefield relax ethanol.frcmod conformers/*.xyz -o relaxed
     """
-    from forgefield.jobs import relaxation as job
+    from forgefield.jobs import relax as job
     from forgefield.report.tables import grid
 
     del verbose

@@ -1,0 +1,97 @@
+"""What the command line can do, ten lines of Python can do."""
+
+import json
+import subprocess
+import sys
+from importlib import import_module
+
+import jax
+import numpy as np
+import pytest
+
+import forgefield as ff
+from forgefield import api
+
+FIT = """
+[forcefield]
+form = "harmonic"
+terms = ["stretch", "bend"]
+[[molecules]]
+reference = "ch3f.json"
+[targets]
+frequencies = { tolerance = 20.0 }
+forces = { tolerance = 1.0 }
+[fit]
+prior = { strength = 0.01 }
+"""
+
+
+def test_ten_lines_of_python_estimate_write_fit_and_convert(project):
+    path = project(FIT)
+    folder = path.parent
+
+    ((molecule, reference),) = ff.read(folder / "ch3f.json")
+    estimated = ff.estimate([folder / "ch3f.json"], form="harmonic")
+    ff.write(folder / "estimated.frcmod", estimated)
+    outcome = ff.fit(path, folder / "run", starts=2)
+    ff.write(folder / "ch3f.xyz", [(molecule, reference)], drop=["Hessian", "frequencies", "bonds"])
+
+    results = json.loads((folder / "run/results.json").read_text())
+    assert outcome.record.results["fit"]["success"]
+    assert results["metrics"]["final"]["frequency_rmsd_cm1"] < results["metrics"]["start"]["frequency_rmsd_cm1"]
+    assert "C4-F1" in (folder / "estimated.frcmod").read_text()
+    ((read_back, _),) = ff.read(folder / "ch3f.xyz")
+    np.testing.assert_allclose(read_back.positions, reference.positions, atol=1e-8)
+
+
+def test_functions_are_not_hidden_by_folders_of_their_names():
+    import_module("forgefield.estimating.row_statistics")
+    import_module("forgefield.fitting.cost.cost")
+
+    assert ff.fit is api.fit
+    assert ff.estimate is api.estimate
+
+
+def test_every_name_is_there():
+    assert dir(ff) == sorted(api.__all__)
+    assert all(getattr(ff, name) is getattr(api, name) for name in dir(ff))
+    with pytest.raises(AttributeError, match="module 'forgefield' has no attribute 'nothing'"):
+        ff.nothing  # noqa: B018 - access is what is tested
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = "import forgefield, sys; print(sorted({'jax', 'numpy', 'pydantic', 'rdkit'} & set(sys.modules)))"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert result.stdout.strip() == "[]"
+
+
+def test_single_precision_is_refused(tmp_path):
+    with jax.enable_x64(False), pytest.raises(ff.ForgeFieldError, match=r'jax_enable_x64", True'):
+        ff.evaluate(tmp_path / "mm3.fld", [tmp_path / "one.mae"])
+
+
+UNGUARDED = """
+import jax
+
+jax.config.update("jax_enable_x64", True)
+import forgefield as ff
+
+print("once")
+outcome = ff.fit("FIT.toml", "out", validate=ff.Validation(samples=2, workers=2))
+print(outcome.record.results["validation"]["message"])
+"""
+
+
+@pytest.mark.slow
+def test_script_that_validates_is_not_run_again_by_its_processes(project):
+    others = '[[molecules]]\nreference = "staggered.json"\n[[molecules]]\nreference = "ch3f.json"\n'
+    folder = project(FIT.replace("[targets]", f"{others}[targets]")).parent
+    (folder / "script.py").write_text(UNGUARDED)
+
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=folder, check=False, capture_output=True, text=True, timeout=300
+    )
+
+    assert done.stdout.splitlines() == ["once", "5 of 5 refits came to an end."], done.stderr
