@@ -47,12 +47,12 @@ def test_all_problems_are_told_at_once(water):
     ],
 )
 def test_missing_program_says_how_to_install_it(monkeypatch, module, package, name):
-    monkeypatch.delitem(sys.modules, f"forgefield.engines.{module}", raising=False)
+    monkeypatch.delitem(sys.modules, f"forgefield.engines.qm.{module}", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
 
     expected = rf"{name} cannot be imported \(.*\); run: pip install 'forgefield\[qm\]'"
     with pytest.raises(InputError, match=expected) as caught:
-        importlib.import_module(f"forgefield.engines.{module}")
+        importlib.import_module(f"forgefield.engines.qm.{module}")
 
     assert isinstance(caught.value, ImportError)
     assert caught.value.name == name
