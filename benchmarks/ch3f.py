@@ -21,16 +21,16 @@ import numpy as np
 
 from forgefield.assign.measured import mean_geometry
 from forgefield.engines.native.processor import machine
-from forgefield.fit.cost import Problem
-from forgefield.fit.fit import Fit, fit, start
-from forgefield.fit.metrics import Metrics, judge
-from forgefield.fit.observation import Observation
-from forgefield.fit.sanity import not_stationary, unphysical
-from forgefield.fit.targets import AbstractHeldTarget, Frequencies
-from forgefield.jobs.passes import Passed, Stage, begin_stage, run_passes, solver_of
-from forgefield.jobs.prepare import Prepared, prepare
-from forgefield.jobs.results import record
-from forgefield.jobs.starting import with_values
+from forgefield.fitting.cost.cost import Problem
+from forgefield.fitting.data.observation import Observation
+from forgefield.fitting.judge.metrics import Metrics, judge
+from forgefield.fitting.judge.sanity import not_stationary, unphysical
+from forgefield.fitting.solve.fit import Fit, fit, start
+from forgefield.fitting.targets.fixed import AbstractHeldTarget, Frequencies
+from forgefield.jobs.fit.outcome.results import record
+from forgefield.jobs.fit.plan.prepare import Prepared, prepare
+from forgefield.jobs.fit.plan.starting import with_values
+from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes, solver_of
 from forgefield.models.trainable import Trainable
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "ch3f"

@@ -28,19 +28,19 @@ from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.generate import generate
-from forgefield.engines.calculator import ForgeFieldCalculator
+from forgefield.assign.generated import generate
+from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.engines.native.choice import fastest, way_of
 from forgefield.engines.native.library import loaded, vector_bits_of
 from forgefield.engines.native.processor import machine
-from forgefield.engines.reference import minimum
-from forgefield.engines.xtb import XTB
-from forgefield.io.qcschema import write_qcschema
-from forgefield.jobs.choices import FORMS
-from forgefield.jobs.dynamics import run_dynamics
-from forgefield.jobs.dynamics_results import summary
-from forgefield.jobs.dynamics_settings import DynamicsSettings
+from forgefield.engines.qm.reference import minimum
+from forgefield.engines.qm.xtb import XTB
+from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.jobs.estimate import estimate, write_estimated
+from forgefield.jobs.fit.plan.choices import FORMS
+from forgefield.jobs.md.dynamics import run_dynamics
+from forgefield.jobs.md.dynamics_results import summary
+from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import SIZES, Design, Painn, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis

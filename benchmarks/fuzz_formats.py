@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from forgefield.assign.generate import generate
+from forgefield.assign.generated import generate
 from forgefield.config import read_fit_file
 from forgefield.engines import openmm
-from forgefield.io.atom_types import read_atom_types
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
-from forgefield.io.fld import read_fld
-from forgefield.io.force_fields import read_force_field
-from forgefield.io.frcmod import write_frcmod
-from forgefield.io.generated_fld import write_generated_fld
-from forgefield.io.mmo import read_mmo
-from forgefield.io.openmm_xml import write_openmm_xml
-from forgefield.io.qcschema import write_qcschema
+from forgefield.io.forcefields.amber.frcmod import write_frcmod
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
+from forgefield.io.forcefields.neural.schnetpack import import_painn
+from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
+from forgefield.io.listings.mmo import read_mmo
+from forgefield.io.molecules import read_structures
+from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.io.references import read_reference, read_references
-from forgefield.io.schnetpack import import_painn
-from forgefield.io.structures import read_structures
+from forgefield.io.rules import read_force_field
+from forgefield.io.structures.atom_types import read_atom_types
+from forgefield.io.structures.xyz import write_xyz
 from forgefield.io.trajectories import AbstractTrajectories, Mark, Stretch, trajectories
-from forgefield.io.xyz import write_xyz
-from forgefield.jobs.load import load
+from forgefield.jobs.fit.plan.load import load
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND

@@ -22,20 +22,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from forgefield.compiled import compiled
 from forgefield.console import collect_seldom
 from forgefield.engines.native.processor import machine
-from forgefield.fit.cost import Problem, quadratic
-from forgefield.fit.fit import Progress
-from forgefield.fit.metrics import Judgement
-from forgefield.fit.relaxed_cost import add_relaxed
-from forgefield.fit.relaxed_metrics import RelaxedJudge
-from forgefield.jobs.fit_job import run_fit
-from forgefield.jobs.passes import Stage
-from forgefield.jobs.prepare import Prepared, prepare
-from forgefield.jobs.relaxed_results import lost
+from forgefield.fitting.cost.cost import Problem, quadratic
+from forgefield.fitting.cost.relaxed_cost import add_relaxed
+from forgefield.fitting.judge.metrics import Judgement
+from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
+from forgefield.fitting.solve.fit import Progress
+from forgefield.jobs.fit.fit_job import run_fit
+from forgefield.jobs.fit.plan.prepare import Prepared, prepare
+from forgefield.jobs.fit.run.passes import Stage
+from forgefield.jobs.fit.run.relaxed_results import lost
+from forgefield.jobs.fit.run.validation import Validation
 from forgefield.jobs.threads import one_thread_a_matrix
-from forgefield.jobs.validation import Validation
-from forgefield.models.compiled import compiled
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "rh-enamide"
 CH3F = Path(__file__).parents[1] / "examples" / "ch3f" / "ch3f.json"

@@ -28,7 +28,7 @@ import numpy as np
 
 from forgefield import cli
 from forgefield.engines import reference as _engines  # noqa: F401 (imported once for all commands)
-from forgefield.jobs import dynamics, estimate, fit_job, relaxation, scan  # noqa: F401
+from forgefield.jobs import estimate, scan  # noqa: F401
 from forgefield.report import tables  # noqa: F401
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

@@ -25,23 +25,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from forgefield.assign.generate import generate
-from forgefield.assign.mm3 import assign_mm3
+from forgefield.assign.generated import generate
+from forgefield.assign.mm3.laid import assign_mm3
+from forgefield.compiled import compiled
 from forgefield.console import collect_seldom
 from forgefield.engines.native.processor import machine
-from forgefield.fit.cost import Problem, linearise, quadratic, total_count
-from forgefield.fit.fit import fit, spread_starts, start
-from forgefield.fit.gram import Gram, gram
-from forgefield.fit.levenberg_marquardt import LevenbergMarquardt
-from forgefield.fit.observation import observe
-from forgefield.fit.targets import Diagonal, Frequencies, OffDiagonal
-from forgefield.fit.training import training_set
-from forgefield.io.fld import read_fld
-from forgefield.jobs.choices import bonded_terms, van_der_waals
-from forgefield.jobs.prepare import Prepared, prepare
-from forgefield.jobs.starting import with_values
+from forgefield.fitting.cost.cost import Problem, linearise, quadratic, total_count
+from forgefield.fitting.cost.gram import Gram, gram
+from forgefield.fitting.data.observation import observe
+from forgefield.fitting.data.training_set import training_set
+from forgefield.fitting.solve.fit import fit, spread_starts, start
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.targets.fixed import Diagonal, Frequencies, OffDiagonal
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.jobs.fit.plan.choices import bonded_terms, van_der_waals
+from forgefield.jobs.fit.plan.prepare import Prepared, prepare
+from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.threads import one_thread_a_matrix
-from forgefield.models.compiled import compiled
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data")) / "rh-enamide"
 REPEATS = 7
@@ -140,7 +140,8 @@ def first_value(folder: Path) -> Figures:
     path = fit_file(folder, FULL, depth=0)
     script = (
         "import sys, pathlib, forgefield.console as c; c._configure(verbose=False)\n"
-        "from forgefield.jobs.prepare import prepare; from forgefield.fit.observation import observed\n"
+        "from forgefield.jobs.fit.plan.prepare import prepare\n"
+        "from forgefield.fitting.data.observation import observed\n"
         "p = prepare(pathlib.Path(sys.argv[1])); observed(p.assignment.model, p.data).eigenvalues.block_until_ready()"
     )
     figures: Figures = {}

@@ -1,6 +1,8 @@
 """The layers of the package and the limits that keep it readable."""
 
 import ast
+from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -8,67 +10,133 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "forgefield"
 FILES = sorted(ROOT.rglob("*.py"))
 
-BOTTOM = {"errors", "units"}
+BOTTOM = {"errors", "units", "compiled"}
 MOLECULES = BOTTOM | {"molecules", "terms"}
 MODELS = MOLECULES | {"models"}
 PROPERTIES = MODELS | {"properties"}
-ESTIMATE = PROPERTIES | {"estimate"}
-FIT = ESTIMATE | {"fit"}
+ASSIGN = MODELS | {"assign", "assign/mm3"}
+ESTIMATING = PROPERTIES | {"estimating"}
+DATA = ESTIMATING | {"fitting/data"}
+TARGETS = DATA | {"fitting/targets"}
+COST = TARGETS | {"fitting/cost"}
+SOLVE = COST | {"fitting/solve"}
+JUDGE = SOLVE | {"fitting/judge"}
 SIMULATE = PROPERTIES | {"simulate"}
-DISTIL = FIT | SIMULATE | {"distil"}
-IO = MODELS | {"assign", "properties", "io"}
+TEXT = BOTTOM | {"io/text", "io/offenders", "io/outputs"}
+ASSEMBLE = TEXT | {"molecules", "properties", "io/assemble"}
+STRUCTURES = ASSEMBLE | {"io/structures"}
+RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
+MM3 = RULES | {"io/forcefields/mm3"}
+FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "amber", "openmm", "neural")} | {"io/qm", "io/listings"}
+IO = RULES | FORMATS | {"io"}
+ENGINES = IO | {"engines", "engines/native", "engines/qm"}
+REPORT = IO | JUDGE | {"report"}
+PLAN = ENGINES | REPORT | {"config", "jobs/threads", "jobs/fit/plan"}
+RUN = PLAN | {"jobs/fit/run"}
+OUTCOME = RUN | {"jobs/fit/outcome"}
+JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "cache": set(),
     "units": set(),
+    "compiled": set(),
+    "cache": set(),
     "terms": BOTTOM | {"terms"},
     "molecules": BOTTOM | {"molecules"},
     "models": MODELS,
     "assign": MODELS | {"assign"},
+    "assign/mm3": ASSIGN,
     "properties": PROPERTIES,
-    "estimate": ESTIMATE,
-    "fit": FIT,
+    "estimating": ESTIMATING,
+    "fitting": set(),
+    "fitting/data": DATA,
+    "fitting/targets": TARGETS,
+    "fitting/cost": COST,
+    "fitting/solve": SOLVE,
+    "fitting/judge": JUDGE,
     "simulate": SIMULATE,
-    "distil": DISTIL,
+    "distil": JUDGE | SIMULATE | {"distil"},
+    "io/offenders": set(),
+    "io/outputs": TEXT,
+    "io/text": TEXT,
+    "io/assemble": ASSEMBLE,
+    "io/structures": STRUCTURES,
+    "io/qm": ASSEMBLE | {"io/qm"},
+    "io/forcefields": RULES,
+    "io/forcefields/mm3": MM3,
+    "io/forcefields/amber": RULES | {"io/forcefields/amber"},
+    "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
+    "io/forcefields/neural": RULES | {"io/forcefields/neural"},
+    "io/listings": MM3 | {"io/listings"},
     "io": IO,
-    "engines": IO | {"engines", "cache"},
-    "report": IO | {"fit", "report"},
+    "engines/native": PROPERTIES | {"cache", "engines/native"},
+    "engines/qm": IO | {"engines/qm"},
+    "engines": ENGINES,
+    "report": REPORT,
     "config": BOTTOM,
-    "jobs": DISTIL | IO | {"engines", "report", "config", "jobs"},
-    "console": BOTTOM | {"cache", "jobs"},
-    "cli_reference": IO | {"engines", "console", "jobs"},
-    "cli_md": {"console", "jobs", "report"},
-    "cli": DISTIL | IO | {"engines", "report", "config", "console", "cli_md", "cli_reference", "jobs"},
+    "jobs/threads": set(),
+    "jobs/fit/plan": PLAN,
+    "jobs/fit/run": RUN,
+    "jobs/fit/outcome": OUTCOME,
+    "jobs/fit": OUTCOME | {"jobs/fit"},
+    "jobs/laid": ENGINES | {"jobs/laid"},
+    "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
+    "jobs": JOBS | {"jobs/laid"},
+    "api": JOBS | {"jobs/laid"},
+    "console": BOTTOM | {"cache", "jobs/threads"},
+    "cli_md": {"console", "jobs/md", "report"},
+    "cli_reference": IO | {"engines/qm", "console", "jobs"},
+    "cli": JOBS | {"console", "cli_md", "cli_reference"},
     "__main__": {"cli"},
-    "__init__": {"jobs"},
+    "__init__": {"api"},
 }
-"""What each folder or module may import of the package."""
-CORE = {"terms", "molecules", "models", "assign", "properties", "estimate", "fit", "simulate", "distil"}
+"""What each folder, or module that is a layer of its own, may import of the package."""
+CORE = {"terms", "molecules", "models", "assign", "properties", "estimating", "fitting", "simulate", "distil"}
 DEPENDENCIES = {
     "ase", "defusedxml", "equinox", "h5py", "jax", "jaxtyping", "jinja2", "markupsafe", "numpy", "optax", "pydantic",
     "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
-OPTIONAL = {"engines/pyscf.py": {"pyscf"}, "engines/xtb.py": {"tblite"}, "engines/optimise.py": {"geometric"},
+OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}}  # fmt: skip
 
-MAX_FILE, MAX_FUNCTION, MAX_NAMES = 400, 60, 30
+MAX_FILE, MAX_FUNCTION, MAX_NAMES, MAX_FILES = 400, 60, 30, 16
 
 
-def layer(path: Path) -> str:
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+def layer(place: str) -> str:
+    """Return the row of the table that a file (as its path in the package, without suffix) belongs to."""
+    parts = place.split("/")
+    return next(name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in ALLOWED)
+
+
+def place(path: Path) -> str:
+    return path.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__init__")
+
+
+PLACES = {place(path): path for path in FILES}
 
 
 def imports(tree: ast.AST) -> list[tuple[str, int]]:
+    """Return the modules that are imported, ours as places, with their lines."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [(name.name, node.lineno) for name in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
+            assert node.module
             # `from forgefield import units` imports a module of the package.
-            names = [f"{node.module}.{n.name}" for n in node.names] if node.module == "forgefield" else [node.module]
-            found += [(name or "", node.lineno) for name in names]
+            ours = node.module.split(".")[0] == "forgefield"
+            modules = {f"{node.module}.{n.name}" for n in node.names}
+            modules = {m if place_of(m) in PLACES else node.module for m in modules} if ours else {node.module}
+            found += [(module, node.lineno) for module in sorted(modules)]
     return found
+
+
+def place_of(module: str) -> str:
+    return module.removeprefix("forgefield").removeprefix(".").replace(".", "/")
+
+
+def ours(tree: ast.AST) -> list[tuple[str, int]]:
+    return [(place_of(name), line) for name, line in imports(tree) if name.split(".")[0] == "forgefield"]
 
 
 @pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -77,15 +145,17 @@ def path(request) -> Path:
 
 
 def test_imports_only_what_its_layer_allows(path):
-    allowed = ALLOWED[layer(path)]
+    allowed = ALLOWED[layer(place(path))]
 
-    used = [
-        (name.split(".")[1], line)
-        for name, line in imports(ast.parse(path.read_text()))
-        if name.startswith("forgefield.")
-    ]
+    used = [(layer(name), line) for name, line in ours(ast.parse(path.read_text()))]
 
     assert [(name, line) for name, line in used if name not in allowed] == []
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    arrows = {name: {used for used, _ in ours(ast.parse(path.read_text()))} for name, path in PLACES.items()}
+
+    assert list(TopologicalSorter(arrows).static_order())
 
 
 def test_uses_only_declared_dependencies(path):
@@ -98,7 +168,7 @@ def test_uses_only_declared_dependencies(path):
 
 
 def test_the_core_touches_no_file(path):
-    if layer(path) not in CORE:
+    if layer(place(path)).split("/")[0] not in CORE:
         return
     tree = ast.parse(path.read_text())
 
@@ -110,12 +180,12 @@ def test_the_core_touches_no_file(path):
 
 
 def test_imports_of_the_package_stand_at_the_top(path):
-    if layer(path) in ("cli", "cli_md", "cli_reference"):
+    if place(path) in {"cli", "cli_md", "cli_reference", "__init__"}:
         return
     tree = ast.parse(path.read_text())
     top = {node.lineno for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}
 
-    inside = [(name, line) for name, line in imports(tree) if line not in top and name.startswith("forgefield")]
+    inside = [(name, line) for name, line in ours(tree) if line not in top]
 
     assert inside == []
 
@@ -135,7 +205,13 @@ def test_every_module_says_what_it_is_for(path):
 
 
 def test_every_layer_is_in_the_table():
-    assert {layer(path) for path in FILES} == set(ALLOWED)
+    assert {layer(name) for name in PLACES} == set(ALLOWED)
+
+
+def test_folders_are_small():
+    counts = Counter(path.parent for path in FILES)
+
+    assert {str(folder): n for folder, n in counts.items() if n > MAX_FILES} == {}
 
 
 def test_the_package_exports_few_names():

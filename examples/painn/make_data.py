@@ -12,7 +12,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import thermalize_momenta
 
-from forgefield.engines.xtb import XTB
+from forgefield.engines.qm.xtb import XTB
 from forgefield.molecules.molecule import Molecule
 from forgefield.units import ELECTRONVOLT
 

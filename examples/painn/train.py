@@ -6,7 +6,7 @@ import jax
 import jax.random as jr
 
 from forgefield.distil.training import Errors, Recipe, errors, train
-from forgefield.io.painn_file import write_painn
+from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.references import read_files
 from forgefield.models.painn import SIZES, Design, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis

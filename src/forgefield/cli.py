@@ -61,11 +61,11 @@ def fit(
 
     Example: forgefield fit examples/ch3f/FIT.toml
     """
-    from forgefield.jobs.check import check_table
-    from forgefield.jobs.fit_job import plain, run_fit
-    from forgefield.jobs.prepare import prepare
-    from forgefield.jobs.trade_off import TradeOff
-    from forgefield.jobs.validation import Validation
+    from forgefield.jobs.fit.fit_job import plain, run_fit
+    from forgefield.jobs.fit.plan.check import check_table
+    from forgefield.jobs.fit.plan.prepare import prepare
+    from forgefield.jobs.fit.run.trade_off import TradeOff
+    from forgefield.jobs.fit.run.validation import Validation
     from forgefield.report.tables import fit_summary
 
     del verbose
@@ -126,7 +126,7 @@ def evaluate(
 
     Example: forgefield evaluate mm3.fld mae/*.mae --listing all.json
     """
-    from forgefield.io.listing import write_listings
+    from forgefield.io.listings.listing import write_listings
     from forgefield.io.outputs import new_outputs
     from forgefield.jobs import evaluate as job
     from forgefield.report.evaluation import (
@@ -297,7 +297,7 @@ def relax(
 
     Example: forgefield relax ethanol.frcmod conformers/*.xyz -o relaxed
     """
-    from forgefield.jobs import relaxation as job
+    from forgefield.jobs import relax as job
     from forgefield.report.tables import grid
 
     del verbose

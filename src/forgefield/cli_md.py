@@ -49,9 +49,9 @@ def md(
 
     Example: forgefield md ethanol.frcmod ethanol.xyz --ensemble nvt --temperature 300 --steps 20000
     """
-    from forgefield.jobs.dynamics import run_dynamics
-    from forgefield.jobs.dynamics_settings import DynamicsSettings
-    from forgefield.jobs.pace import Pace
+    from forgefield.jobs.md.dynamics import run_dynamics
+    from forgefield.jobs.md.dynamics_settings import DynamicsSettings
+    from forgefield.jobs.md.pace import Pace
 
     del verbose
     settings = DynamicsSettings(
@@ -76,7 +76,7 @@ def md(
 
 def _show(found, *, as_json: bool) -> None:
     """Print what a run amounts to."""
-    from forgefield.jobs.dynamics_results import dynamics_table, summary
+    from forgefield.jobs.md.dynamics_results import dynamics_table, summary
     from forgefield.report.tables import grid
 
     print_whole(STDERR, [grid(dynamics_table(found))])

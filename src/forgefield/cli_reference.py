@@ -35,13 +35,13 @@ def reference(
 
     Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
     """
+    from forgefield.io.assemble.single import single
+    from forgefield.io.molecules import read_structures
     from forgefield.io.outputs import new_outputs
-    from forgefield.io.qcschema import write_qcschema
-    from forgefield.io.single import single
-    from forgefield.io.structures import read_structures
+    from forgefield.io.qm.qcschema import write_qcschema
 
     try:
-        from forgefield.engines.reference import engine_named, run
+        from forgefield.engines.qm.reference import engine_named, run
         from forgefield.jobs.scan import grid_of, run_scan, scan_summary, scan_text
     except ImportError as error:
         raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from forgefield.assign.assignment import require_connected, uses
-from forgefield.assign.generate import generate
+from forgefield.assign.generated import generate
 from forgefield.errors import InputError
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND

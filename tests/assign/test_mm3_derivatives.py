@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.assign.mm3 import assign_mm3
-from forgefield.io.atom_types import read_atom_types
-from forgefield.io.fld import read_fld
-from forgefield.io.mae import read_mae
+from forgefield.assign.mm3.laid import assign_mm3
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.structures.atom_types import read_atom_types
+from forgefield.io.structures.mae import read_mae
 from forgefield.models.forcefield import ForceField, select
 
 STEP = 1e-5

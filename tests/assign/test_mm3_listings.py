@@ -2,13 +2,13 @@
 
 import pytest
 
-from forgefield.assign.mm3 import assign_mm3
-from forgefield.io.atom_types import read_atom_types
-from forgefield.io.fld import read_fld
-from forgefield.io.listing import COMPARED_BELOW, compare
-from forgefield.io.mae import read_mae
-from forgefield.io.mm3_listing import mm3_listings
-from forgefield.io.mmo import read_mmo
+from forgefield.assign.mm3.laid import assign_mm3
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.listings.listing import COMPARED_BELOW, compare
+from forgefield.io.listings.mm3_listing import mm3_listings
+from forgefield.io.listings.mmo import read_mmo
+from forgefield.io.structures.atom_types import read_atom_types
+from forgefield.io.structures.mae import read_mae
 
 LISTED = [1, 2, 3, 4, 5]
 # The listings scale van der Waals energies down from 5.8 Å on, and cut charges off at 12 Å.

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.assign.mm3 import assign_mm3, changed_columns
-from forgefield.assign.mm3_selection import selected_lines
+from forgefield.assign.mm3.laid import assign_mm3, changed_columns
+from forgefield.assign.mm3.selection import selected_lines
 from forgefield.errors import InputError, MissingParameters
-from forgefield.io.fld import read_fld, write_fld
+from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
 from forgefield.molecules.molecule import Molecule
 
 HEADER = """ A force field

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.io.painn_file import read_description, read_painn
-from forgefield.io.structures import read_structures
+from forgefield.io.forcefields.neural.painn_file import read_description, read_painn
+from forgefield.io.molecules import read_structures
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import union
 from forgefield.properties.many import energies_and_gradient
@@ -13,7 +13,7 @@ from forgefield.units import ELECTRONVOLT
 
 FOLDER = Path(__file__).parents[2] / "examples" / "painn"
 
-xtb = pytest.importorskip("forgefield.engines.xtb", reason="tblite is not installed", exc_type=ImportError)
+xtb = pytest.importorskip("forgefield.engines.qm.xtb", reason="tblite is not installed", exc_type=ImportError)
 
 
 def test_the_shipped_model_has_the_forces_of_the_level_it_was_trained_on(generator):

@@ -15,9 +15,9 @@ from ase import Atoms
 
 import forgefield as ff
 from forgefield import units
-from forgefield.assign.generate import generate
-from forgefield.io.frcmod import write_frcmod
-from forgefield.io.painn_file import write_painn
+from forgefield.assign.generated import generate
+from forgefield.io.forcefields.amber.frcmod import write_frcmod
+from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.models.painn import Design, Size, painn, with_precision
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule

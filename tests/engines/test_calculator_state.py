@@ -12,7 +12,7 @@ from ase.optimize import FIRE
 
 import forgefield as ff
 from forgefield import units
-from forgefield.assign.generate import generate
+from forgefield.assign.generated import generate
 from forgefield.engines import laid
 from forgefield.errors import IgnoredStateWarning
 from forgefield.models.painn import Design, Size, painn

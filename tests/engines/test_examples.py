@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from forgefield import units
-from forgefield.io.qcschema import read_qcschema
-from forgefield.io.xyz import read_xyz
+from forgefield.io.qm.qcschema import read_qcschema
+from forgefield.io.structures.xyz import read_xyz
 from forgefield.properties.modes import vibrations
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

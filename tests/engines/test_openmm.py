@@ -10,7 +10,7 @@ pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
 
 from forgefield.engines.openmm import energy, forces
 from forgefield.errors import InputError
-from forgefield.io.structures import read_structures
+from forgefield.io.molecules import read_structures
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 

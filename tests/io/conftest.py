@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.generate import generate
+from forgefield.assign.generated import generate
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
 from forgefield.molecules.elements import atomic_number
 from forgefield.molecules.molecule import Molecule

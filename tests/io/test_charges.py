@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.io.gaussian_charges import printed_charges
-from forgefield.io.jaguar import read_jaguar_output
-from forgefield.io.merge import merged
-from forgefield.io.parts import Part
-from forgefield.io.qcschema import read_qcschema, write_qcschema
+from forgefield.io.assemble.merge import merged
+from forgefield.io.assemble.parts import Part
+from forgefield.io.qm.gaussian_charges import printed_charges
+from forgefield.io.qm.jaguar import read_jaguar_output
+from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.references import read_reference
-from forgefield.io.xyz import read_xyz, write_xyz
+from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.molecules.molecule import AtomicCharges, Molecule, Reference
 
 WATER = Reference(

@@ -9,15 +9,15 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from forgefield.errors import ForgeFieldError, InputWarning
-from forgefield.io.fchk import read_fchk
-from forgefield.io.gaussian_log import read_gaussian_log
-from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
-from forgefield.io.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
-from forgefield.io.qcschema import read_qcschema, write_qcschema
+from forgefield.io.molecules import read_structures
+from forgefield.io.qm.fchk import read_fchk
+from forgefield.io.qm.gaussian_log import read_gaussian_log
+from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
+from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
+from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
+from forgefield.io.qm.torsion_drive import read_torsion_drive
 from forgefield.io.references import read_reference, read_references
-from forgefield.io.structures import read_structures
-from forgefield.io.torsion_drive import read_torsion_drive
-from forgefield.io.xyz import read_xyz
+from forgefield.io.structures.xyz import read_xyz
 
 SCAN = Path(__file__).parents[2] / "examples" / "butane" / "scan.json"
 JAGUAR = "rh-enamide/jaguar/1ZDMPfromJCTCSI_loner1"

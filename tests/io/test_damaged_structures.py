@@ -5,10 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forgefield.errors import ForgeFieldError
-from forgefield.io.atom_types import read_atom_types
-from forgefield.io.mae import read_mae
-from forgefield.io.mmo import read_mmo
-from forgefield.io.mol2 import read_mol2
+from forgefield.io.listings.mmo import read_mmo
+from forgefield.io.structures.atom_types import read_atom_types
+from forgefield.io.structures.mae import read_mae
+from forgefield.io.structures.mol2 import read_mol2
 
 TYPES = "forcefield/atom.typ"
 READERS = {"mae/*.mae": read_mae, "mol2/*.mol2": read_mol2, "mmo/*.mmo": read_mmo, TYPES: read_atom_types}

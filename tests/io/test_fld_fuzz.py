@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from forgefield.assign.mm3 import assign_mm3
+from forgefield.assign.mm3.laid import assign_mm3
 from forgefield.errors import ForgeFieldError
-from forgefield.io.atom_types import read_atom_types
-from forgefield.io.fld import read_fld, write_fld
-from forgefield.io.mae import read_mae
+from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
+from forgefield.io.structures.atom_types import read_atom_types
+from forgefield.io.structures.mae import read_mae
 
 FILES = ["mm3", "rh_hyd_enamide_start", "rh_hyd_enamide_final", "rh_hyd_enamide_seminario"]
 CHARACTERS = st.sampled_from(" -=%*.()0123456789ACHNOPRSXZabl\n\t\x00\xe9")

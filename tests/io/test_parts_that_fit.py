@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.io.merge import merged
-from forgefield.io.parts import Part
+from forgefield.io.assemble.merge import merged
+from forgefield.io.assemble.parts import Part
+from forgefield.io.molecules import read_structures
 from forgefield.io.references import read_reference
-from forgefield.io.structures import read_structures
 
 BENT = np.array([[0.0, 0.0, 0.1], [0.0, 0.76, -0.5], [0.0, -0.76, -0.5]])
 STRAIGHT = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.1], [0.0, 0.0, 2.3]])

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.io.atom_types import read_atom_types
-from forgefield.io.consistency import check_frequencies
+from forgefield.io.assemble.consistency import check_frequencies
+from forgefield.io.molecules import read_structures
 from forgefield.io.references import pair, read_files, read_references
-from forgefield.io.structures import read_structures
+from forgefield.io.structures.atom_types import read_atom_types
 
 WATER = "3\ncharge=1\nO 0 0 0.1\nH 0 0.7 -0.4\nH 0 -0.7 -0.4\n"
 

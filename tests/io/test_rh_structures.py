@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from forgefield.io.atom_types import read_atom_types
-from forgefield.io.jaguar import read_jaguar_input
-from forgefield.io.mae import read_mae
-from forgefield.io.mmo import read_mmo
-from forgefield.io.mol2 import read_mol2
-from forgefield.io.single import single
+from forgefield.io.assemble.single import single
+from forgefield.io.listings.mmo import read_mmo
+from forgefield.io.qm.jaguar import read_jaguar_input
+from forgefield.io.structures.atom_types import read_atom_types
+from forgefield.io.structures.mae import read_mae
+from forgefield.io.structures.mol2 import read_mol2
 from forgefield.molecules.molecule import AROMATIC
 
 NUMBERS = range(1, 10)

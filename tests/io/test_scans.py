@@ -9,13 +9,13 @@ import pytest
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.formats import Format, format_of
+from forgefield.io.molecules import read_structures
+from forgefield.io.qm.torsion_drive import write_torsion_drive
 from forgefield.io.references import read_reference, read_references
-from forgefield.io.structures import read_structures
-from forgefield.io.torsion_drive import write_torsion_drive
-from forgefield.io.xyz import write_xyz
+from forgefield.io.structures.xyz import write_xyz
 from forgefield.molecules.measure import dihedrals
 from forgefield.molecules.molecule import Dihedral, Molecule, Reference, symbol
-from forgefield.molecules.scan import Grid, Turned, full_turn
+from forgefield.molecules.scan_grid import Grid, Turned, full_turn
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "butane" / "scan.json"
 SPECIES = np.array([8, 6, 6, 8, 8])

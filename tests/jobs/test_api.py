@@ -3,14 +3,14 @@
 import json
 import subprocess
 import sys
-from importlib import import_module
+from importlib.metadata import version
 
 import jax
 import numpy as np
 import pytest
 
 import forgefield as ff
-from forgefield.jobs import api
+from forgefield import api
 
 FIT = """
 [forcefield]
@@ -44,17 +44,10 @@ def test_ten_lines_of_python_estimate_write_fit_and_convert(project):
     np.testing.assert_allclose(read_back.positions, reference.positions, atol=1e-8)
 
 
-def test_functions_are_not_hidden_by_folders_of_their_names():
-    import_module("forgefield.estimate.rows")
-    import_module("forgefield.fit.cost")
-
-    assert ff.fit is api.fit
-    assert ff.estimate is api.estimate
-
-
 def test_every_name_is_there():
-    assert dir(ff) == sorted(api.__all__)
-    assert all(getattr(ff, name) is getattr(api, name) for name in dir(ff))
+    assert dir(ff) == sorted([*api.__all__, "__version__"])
+    assert all(getattr(ff, name) is getattr(api, name) for name in api.__all__)
+    assert ff.__version__ == version("forgefield")
     with pytest.raises(AttributeError, match="module 'forgefield' has no attribute 'nothing'"):
         ff.nothing  # noqa: B018 - access is what is tested
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from forgefield.assign.mm3_file import RowKind
-from forgefield.io.fld import read_fld
+from forgefield.assign.mm3.file import RowKind
+from forgefield.io.forcefields.mm3.fld import read_fld
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from forgefield.fit.metrics import judge
-from forgefield.jobs.prepare import prepare
+from forgefield.fitting.judge.metrics import judge
+from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.units import ELECTRONVOLT
 
 WATER = np.array([[0.0, 0.0, 0.0], [0.757, 0.586, 0.0], [-0.757, 0.586, 0.0]])

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forgefield.estimate.seminario import Fuerza, estimate
-from forgefield.io.fld import read_fld
+from forgefield.estimating.seminario import Fuerza, estimate
+from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.references import read_files
 from forgefield.jobs.estimate import METHODS
-from forgefield.jobs.load import examples_of
+from forgefield.jobs.fit.plan.load import examples_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CH3F = EXAMPLES / "ch3f/ch3f.json"

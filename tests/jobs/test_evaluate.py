@@ -10,13 +10,13 @@ import pytest
 from scipy import constants
 
 from forgefield import units
-from forgefield.assign.mm3 import assign_mm3
-from forgefield.io.fld import read_fld
-from forgefield.io.listing import KINDS, Interaction, Listing, compare
-from forgefield.io.mae import read_mae
-from forgefield.io.mm3_listing import mm3_listings
-from forgefield.io.mmo import read_mmo
-from forgefield.io.structures import read_structures
+from forgefield.assign.mm3.laid import assign_mm3
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.listings.listing import KINDS, Interaction, Listing, compare
+from forgefield.io.listings.mm3_listing import mm3_listings
+from forgefield.io.listings.mmo import read_mmo
+from forgefield.io.molecules import read_structures
+from forgefield.io.structures.mae import read_mae
 from forgefield.jobs.evaluate import evaluate
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import standard_masses

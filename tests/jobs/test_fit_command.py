@@ -243,7 +243,7 @@ SLOWLY = """
 import time
 
 from forgefield.cli import main
-from forgefield.fit import fit
+from forgefield.fitting.solve import fit
 
 step = fit._iterate
 fit._iterate = lambda *given: (time.sleep(given[2].n_iterations and 60.0), step(*given))[1]

@@ -7,15 +7,15 @@ import shutil
 import numpy as np
 import pytest
 
-from forgefield.assign.mm3_file import RowKind
-from forgefield.io.fld import read_fld
-from forgefield.io.listing import KINDS
-from forgefield.io.mae import read_mae
-from forgefield.io.mm3_listing import mm3_listings
+from forgefield.assign.mm3.file import RowKind
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.listings.listing import KINDS
+from forgefield.io.listings.mm3_listing import mm3_listings
+from forgefield.io.structures.mae import read_mae
 from forgefield.jobs.evaluate import evaluate
-from forgefield.jobs.fit_job import run_fit
-from forgefield.jobs.prepare import prepare
-from forgefield.jobs.starting import with_values
+from forgefield.jobs.fit.fit_job import run_fit
+from forgefield.jobs.fit.plan.prepare import prepare
+from forgefield.jobs.fit.plan.starting import with_values
 
 # Most of the time goes into compiling whole force fields.
 pytestmark = pytest.mark.slow

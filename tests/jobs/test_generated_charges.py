@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.fit.cost import linearise
-from forgefield.jobs.prepare import prepare
+from forgefield.fitting.cost.cost import linearise
+from forgefield.jobs.fit.plan.prepare import prepare
 
 FLUOROMETHANE = """5
 Properties=species:S:1:pos:R:3{columns} pbc="F F F"{about}

@@ -9,9 +9,9 @@ from ase import Atoms
 
 import forgefield as ff
 from forgefield import units
-from forgefield.io.painn_file import write_painn
-from forgefield.jobs.dynamics import run_dynamics
-from forgefield.jobs.dynamics_settings import DynamicsSettings
+from forgefield.io.forcefields.neural.painn_file import write_painn
+from forgefield.jobs.md.dynamics import run_dynamics
+from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 

@@ -11,9 +11,11 @@ from forgefield.config import read_fit_file
 from forgefield.errors import InputError
 from forgefield.io.formats import Format, format_of
 from forgefield.io.references import read_reference
-from forgefield.jobs.load import load
+from forgefield.jobs.fit.plan.load import load
 
-scan = pytest.importorskip("forgefield.engines.scan", reason="the extra qm is not installed", exc_type=ImportError)
+scan = pytest.importorskip(
+    "forgefield.engines.qm.relaxed_scan", reason="the extra qm is not installed", exc_type=ImportError
+)
 job = pytest.importorskip("forgefield.jobs.scan", reason="the extra qm is not installed", exc_type=ImportError)
 
 PEROXIDE = "4\n\nO 0 0 0\nO 1.45 0 0\nH -0.2 0.95 0\nH 1.65 0 0.95\n"
@@ -120,7 +122,7 @@ def test_interrupted_scan_is_continued_by_the_same_command(forgefield, peroxide,
         "-o",
         output,
     ]
-    monkeypatch.setattr("forgefield.engines.scan.descend_held", interrupted_after(2))
+    monkeypatch.setattr("forgefield.engines.qm.relaxed_scan.descend_held", interrupted_after(2))
     first = forgefield(*words)
     partial = output.with_name("scan.json.partial")
     kept = json.loads(partial.read_text())
@@ -142,7 +144,7 @@ def test_a_finished_scan_and_one_of_another_start_are_replaced_only_on_request(f
     output = peroxide.with_name("scan.json")
     grid = ["--scan", "3-1-2-4", "--range", "90:120", "--points", "2"]
     words = ["reference", peroxide, "--method", "gfn2", *grid, "-o", output]
-    monkeypatch.setattr("forgefield.engines.scan.descend_held", interrupted_after(1))
+    monkeypatch.setattr("forgefield.engines.qm.relaxed_scan.descend_held", interrupted_after(1))
     forgefield(*words)
     monkeypatch.undo()
     kept = output.with_name("scan.json.partial").read_bytes()

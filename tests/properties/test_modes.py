@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield import units
-from forgefield.io.fchk import read_fchk
+from forgefield.io.qm.fchk import read_fchk
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.modes import rigid_motions, signed_frequencies, unprojected_frequencies, vibrations

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.assign.mm3 import assign_mm3
-from forgefield.io.fld import read_fld
+from forgefield.assign.mm3.laid import assign_mm3
+from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.references import read_references
 from forgefield.jobs.evaluate import typed_structures
 from forgefield.molecules.measure import lengths

@@ -5,8 +5,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from forgefield.fit.metrics import Metrics
-from forgefield.fit.validation import improvement
+from forgefield.fitting.judge.metrics import Metrics
+from forgefield.fitting.judge.resampling import improvement
 from forgefield.report import statistics
 from forgefield.report.fit_report import fit_report
 

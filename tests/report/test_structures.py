@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from forgefield.io.qcschema import read_qcschema
+from forgefield.io.qm.qcschema import read_qcschema
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.fit_report import fit_report

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.assign.generate import generate
+from forgefield.assign.generated import generate
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import union

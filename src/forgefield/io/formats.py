@@ -4,9 +4,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from forgefield.errors import InputError
-from forgefield.io.gaussian_scan import is_gaussian_scan
+from forgefield.io.qm.gaussian_scan import is_gaussian_scan
+from forgefield.io.qm.torsion_drive import MARK
 from forgefield.io.text import read_text
-from forgefield.io.torsion_drive import MARK
 
 
 class Format(StrEnum):

@@ -5,19 +5,19 @@ from glob import glob
 from pathlib import Path
 
 from forgefield.errors import InputError
-from forgefield.io.consistency import check_frame, check_frequencies
-from forgefield.io.fchk import read_fchk
+from forgefield.io.assemble.consistency import check_frame, check_frequencies
+from forgefield.io.assemble.merge import merged
+from forgefield.io.assemble.parts import Part
+from forgefield.io.assemble.superposition import same_structure
 from forgefield.io.formats import Format, format_of
-from forgefield.io.gaussian_log import read_gaussian_log
-from forgefield.io.gaussian_scan import read_gaussian_scan
-from forgefield.io.jaguar import read_jaguar_input, read_jaguar_output
-from forgefield.io.merge import merged
-from forgefield.io.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
-from forgefield.io.parts import Part
-from forgefield.io.qcschema import read_qcschema
-from forgefield.io.superposition import same_structure
-from forgefield.io.torsion_drive import read_torsion_drive
-from forgefield.io.xyz import read_xyz
+from forgefield.io.qm.fchk import read_fchk
+from forgefield.io.qm.gaussian_log import read_gaussian_log
+from forgefield.io.qm.gaussian_scan import read_gaussian_scan
+from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
+from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
+from forgefield.io.qm.qcschema import read_qcschema
+from forgefield.io.qm.torsion_drive import read_torsion_drive
+from forgefield.io.structures.xyz import read_xyz
 from forgefield.molecules.molecule import Molecule, Reference
 
 _ONE_STRUCTURE: dict[Format, Callable[[Path], Part]] = {

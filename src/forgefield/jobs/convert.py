@@ -7,11 +7,11 @@ import numpy as np
 
 from forgefield.errors import InputError
 from forgefield.io.formats import Format, format_of
+from forgefield.io.molecules import read_structures
 from forgefield.io.outputs import new_outputs
-from forgefield.io.qcschema import write_qcschema
+from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.io.references import read_reference
-from forgefield.io.structures import read_structures
-from forgefield.io.xyz import write_xyz
+from forgefield.io.structures.xyz import write_xyz
 from forgefield.molecules.molecule import Molecule, Reference
 
 _STRUCTURES_ONLY = (Format.MAESTRO, Format.MOL2)

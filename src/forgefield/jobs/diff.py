@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from forgefield.errors import InputError
-from forgefield.io.fld import read_fld
-from forgefield.io.fld_differences import Difference, fld_differences
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.forcefields.mm3.fld_differences import Difference, fld_differences
 from forgefield.report.table import Column, Table, table
 
 

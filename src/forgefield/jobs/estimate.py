@@ -9,18 +9,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.assign.assignment import Assignment, uses
-from forgefield.assign.generate import generate
+from forgefield.assign.generated import generate
 from forgefield.assign.measured import measured
 from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
-from forgefield.estimate.rows import RowStatistics, estimate_rows
-from forgefield.fit.training import Example
+from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
+from forgefield.fitting.data.training_set import Example
 from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_files
-from forgefield.jobs.choices import ESTIMATES, FORMATS, FORMS, policy_named
-from forgefield.jobs.load import examples_of
-from forgefield.jobs.starting import estimated, trained_rows, with_values
-from forgefield.jobs.writing import WRITERS
+from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMATS, FORMS, policy_named
+from forgefield.jobs.fit.plan.load import examples_of
+from forgefield.jobs.fit.plan.starting import estimated, trained_rows, with_values
+from forgefield.jobs.fit.plan.writing import WRITERS
 from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.table import Column, Table, table

@@ -10,21 +10,21 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.mm3 import Mm3Assignment, assign_mm3
+from forgefield.assign.mm3.laid import Mm3Assignment, assign_mm3
 from forgefield.errors import InputError
-from forgefield.estimate.transition_state import treat
-from forgefield.fit.metrics import Judgement, judge
-from forgefield.fit.training import Example, training_set
-from forgefield.io.atom_types import AtomTypes, find_atom_types
-from forgefield.io.fld import read_fld
-from forgefield.io.listing import Comparison, Listing, compare
-from forgefield.io.mm3_listing import mm3_listings
-from forgefield.io.mmo import read_mmo
+from forgefield.estimating.transition_state import treat
+from forgefield.fitting.data.training_set import Example, training_set
+from forgefield.fitting.judge.metrics import Judgement, judge
+from forgefield.io.assemble.single import single
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.listings.listing import Comparison, Listing, compare
+from forgefield.io.listings.mm3_listing import mm3_listings
+from forgefield.io.listings.mmo import read_mmo
+from forgefield.io.molecules import read_structures
 from forgefield.io.references import pair, read_files
-from forgefield.io.single import single
-from forgefield.io.structures import read_structures
-from forgefield.jobs.choices import policy_named
-from forgefield.jobs.load import group_of
+from forgefield.io.structures.atom_types import AtomTypes, find_atom_types
+from forgefield.jobs.fit.plan.choices import policy_named
+from forgefield.jobs.fit.plan.load import group_of
 from forgefield.molecules.molecule import Molecule, standard_masses
 from forgefield.properties.derivatives import forces, hessians
 from forgefield.properties.modes import Vibrations, vibrations

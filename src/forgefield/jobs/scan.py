@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from forgefield import units
-from forgefield.engines.engine import AbstractEngine
-from forgefield.engines.scan import check_turnable, relaxed_scan
+from forgefield.engines.qm.engine import AbstractEngine
+from forgefield.engines.qm.relaxed_scan import check_turnable, relaxed_scan
 from forgefield.errors import ConvergenceError, InputError
-from forgefield.fit.interrupts import heard
-from forgefield.io.merge import merged
+from forgefield.fitting.solve.interrupts import heard
+from forgefield.io.assemble.merge import merged
 from forgefield.io.outputs import new_outputs, remove, require_free
-from forgefield.io.torsion_drive import read_unfinished, write_torsion_drive
-from forgefield.io.xyz import write_xyz
+from forgefield.io.qm.torsion_drive import read_unfinished, write_torsion_drive
+from forgefield.io.structures.xyz import write_xyz
 from forgefield.molecules.molecule import Molecule, Reference
-from forgefield.molecules.scan import FULL_TURN, Grid, Turned, full_turn
+from forgefield.molecules.scan_grid import FULL_TURN, Grid, Turned, full_turn
 
 _STEP, _STEP_OF_SEVERAL = 15, 30
 """Degrees, where none is asked for: one dihedral, and several."""

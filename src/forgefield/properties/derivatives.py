@@ -2,7 +2,7 @@
 
 from jaxtyping import Array, Float
 
-from forgefield.models.compiled import compiled
+from forgefield.compiled import compiled
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.topology import Topology
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from forgefield.models.compiled import compiled
+from forgefield.compiled import compiled
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.topology import Topology
 from forgefield.properties.constraints import FixedDihedrals, corrected, held

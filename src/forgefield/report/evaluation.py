@@ -4,10 +4,10 @@ import numpy as np
 from jaxtyping import Float
 from rich.table import Table
 
-from forgefield.assign.mm3 import Coverage
-from forgefield.fit.metrics import Judgement
-from forgefield.fit.training import Example
-from forgefield.io.listing import Comparison, Listing
+from forgefield.assign.mm3.laid import Coverage
+from forgefield.fitting.data.training_set import Example
+from forgefield.fitting.judge.metrics import Judgement
+from forgefield.io.listings.listing import Comparison, Listing
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.modes import Vibrations
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from markupsafe import Markup
 
 from forgefield import units
-from forgefield.io.superposition import superpose
+from forgefield.io.assemble.superposition import superpose
 from forgefield.molecules import measure, paths
 from forgefield.molecules.molecule import Molecule, symbol
 from forgefield.report.numerals import fixed

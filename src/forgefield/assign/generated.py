@@ -1,0 +1,130 @@
+"""A force field generated for given molecules: rows made from their own atom types."""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield import units
+from forgefield.assign.assignment import Assignment, require_connected
+from forgefield.assign.charge_rule import lay_charges
+from forgefield.assign.environments import environment_types
+from forgefield.assign.gathered import Rows
+from forgefield.assign.instances import KINDS, Kind, Types
+from forgefield.assign.nonbonded import all_distant_pairs, type_parameters
+from forgefield.models.forcefield import ForceField
+from forgefield.molecules.measure import angles, lengths
+from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.topology import Interactions, union
+from forgefield.terms.nonbonded import COULOMB
+from forgefield.terms.term import Term
+
+STRETCH_CONSTANT = 5.0 * units.MILLIDYNE_PER_ANGSTROM
+"""Where nothing better is known [kcal/mol/Å²]."""
+BEND_CONSTANT = 0.5 * units.MILLIDYNE_PER_ANGSTROM
+"""Where nothing better is known [kcal/mol/rad²]."""
+STRAIGHT = 0.02
+"""A mean angle this close to 180° [rad] is taken as 180°."""
+
+
+def generate(
+    molecules: list[Molecule],
+    terms: tuple[Term, ...],
+    *,
+    depth: int = 1,
+    van_der_waals: Term | None = None,
+    charging: Term | None = None,
+) -> Assignment:
+    """Return a force field made of these terms with one row for each combination of environment types.
+
+    Stretches and bends must come first in `terms`, since others borrow their reference values. Reference
+    lengths and angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad²
+    until something better is estimated; cross terms and torsions are zero. `van_der_waals` takes its
+    parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from
+    `charging`, a bond moment or a bond charge increment, and are those of an even spread until something
+    better is known. Raises InputError for a molecule in more than one piece.
+    """
+    require_connected(molecules)
+    types, descriptions = environment_types(molecules, depth)
+    offsets = np.cumsum([0, *(m.n_atoms for m in molecules)])
+    positions = np.concatenate([m.positions for m in molecules])
+    flat_types = tuple(t for of_molecule in types for t in of_molecule)
+    gathered = Rows()
+    interactions = []
+    for term in terms:
+        kind = KINDS[term.kind]
+        atoms = np.concatenate([kind.find(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
+        interactions.append(_interactions(term, kind, atoms, flat_types, positions, gathered))
+    if van_der_waals is not None:
+        terms = (*terms, van_der_waals)
+        for name, values in sorted(type_parameters(molecules, types).items()):
+            gathered.add(van_der_waals, (name,), values)
+        interactions.append(_pairs(van_der_waals, all_distant_pairs(molecules), flat_types, gathered))
+    rule = None
+    if charging is not None:
+        terms = (*terms, COULOMB)
+        rule, acting = lay_charges(molecules, flat_types, charging, gathered, {})
+        interactions.append(acting)
+    present = [t for t, group in enumerate(interactions) if len(group.atoms)]
+    return Assignment(
+        model=ForceField(tuple(terms[t] for t in present), jnp.asarray(gathered.values)),
+        topology=union([m.species for m in molecules], tuple(interactions[t] for t in present), rule),
+        rows=tuple(gathered.rows),
+        types=tuple(types),
+        descriptions=descriptions,
+    )
+
+
+def _interactions(
+    term: Term,
+    kind: Kind,
+    atoms: Int[np.ndarray, "interactions order"],
+    types: Types,
+    positions: Float[np.ndarray, "atoms 3"],
+    gathered: Rows,
+) -> Interactions:
+    """Make the rows of one term and return the interactions that refer to them."""
+    keys = [kind.canonical(tuple(types[a] for a in chain)) for chain in atoms]
+    acting = atoms if kind.acts_on is None else atoms[:, kind.acts_on]
+    members: dict[Types, list[int]] = {}
+    for place, key in enumerate(keys):
+        members.setdefault(key, []).append(place)
+    for key in sorted(members):
+        gathered.add(term, key, _start(term, positions[acting[members[key]]]))
+    parameters = [
+        gathered.known[term.kind, key].indices + _borrowed(kind, tuple(types[a] for a in chain), gathered)
+        for key, chain in zip(keys, atoms, strict=True)
+    ]
+    return Interactions(
+        atoms=acting.reshape(-1, term.order),
+        parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)),
+    )
+
+
+def _pairs(term: Term, pairs: Int[np.ndarray, "pairs 2"], types: Types, gathered: Rows) -> Interactions:
+    """Return the interactions of a term that takes one row from each of its two atoms and a scale of 1."""
+    scale = gathered.constant(1.0)
+    own = {name: gathered.known[term.kind, (name,)].indices for name in set(types)}
+    parameters = [(*own[types[i]], *own[types[j]], scale) for i, j in pairs]
+    return Interactions(atoms=pairs, parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)))
+
+
+def _borrowed(kind: Kind, types: Types, gathered: Rows) -> tuple[int, ...]:
+    """Return where the parameters stand that an interaction of these types takes from other rows."""
+    return tuple(
+        gathered.known[other.kind, KINDS[other.kind].canonical(tuple(types[p] for p in other.places))].indices[
+            other.parameter
+        ]
+        for other in kind.borrows
+    )
+
+
+def _start(term: Term, x: Float[np.ndarray, "members order 3"]) -> tuple[float, ...]:
+    """Return the values a row starts with: the mean geometry and customary force constants."""
+    if term.kind == "stretch":
+        return STRETCH_CONSTANT, float(lengths(x).mean())
+    if term.kind == "bend":
+        mean = float(angles(x).mean())
+        return BEND_CONSTANT, np.pi if np.pi - mean < STRAIGHT else mean
+    if term.kind == "urey_bradley":
+        return 0.0, float(lengths(x).mean())
+    return (0.0,) * term.n_own

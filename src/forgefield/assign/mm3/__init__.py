@@ -1,0 +1,1 @@
+"""MM3* files laid over molecules as MacroModel does it."""

@@ -1,0 +1,120 @@
+"""A force field whose rows are given by types, laid over molecules that have these types."""
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.charge_rule import lay_charges
+from forgefield.assign.gathered import Rows
+from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.nonbonded import all_distant_pairs
+from forgefield.errors import InputError, MissingParameters
+from forgefield.models.forcefield import ForceField
+from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.topology import Interactions, union
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, COULOMB
+from forgefield.terms.term import Term
+
+_REQUIRED = ("stretch", "bend")
+"""Kinds that must be covered; the others do not exist where no row names their types."""
+
+Table = Mapping[Types, tuple[float, ...]]
+"""Values of the own parameters, in internal units, by types in any of their equivalent orders."""
+
+
+def assign_typed_rows(
+    molecules: list[Molecule], tables: Mapping[Term, Table], increments: Table, advice: str
+) -> Assignment:
+    """Return the force field of these tables for typed molecules.
+
+    Terms borrow nothing; a van der Waals table has a row for each type and acts between atoms at least three
+    bonds apart. So do charges where there are `increments` [e], of which the type named first gains what the other
+    loses. Raises InputError for molecules without types and MissingParameters that lists every stretch, bend and
+    van der Waals type without a row, ending with `advice`.
+    """
+    untyped = [m.source or m.name for m in molecules if m.types is None]
+    if untyped or not molecules:
+        raise InputError(f"no atom types in {', '.join(untyped) or 'an empty list of molecules'}")
+    types = [m.types or () for m in molecules]
+    starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1].tolist()
+    flat = tuple(t for of_molecule in types for t in of_molecule)
+    gathered = Rows()
+    found: list[tuple[Term, Interactions]] = []
+    missing: dict[str, None] = {}
+    for term, table in tables.items():
+        if term.kind == "vdw":
+            interactions = _pairs(term, table, all_distant_pairs(molecules), flat, gathered, missing)
+        else:
+            atoms = [KINDS[term.kind].find(m) + start for m, start in zip(molecules, starts, strict=True)]
+            interactions = _bonded(term, table, np.concatenate(atoms), flat, gathered, missing)
+        if len(interactions.atoms):
+            found.append((term, interactions))
+    if missing:
+        raise MissingParameters(f"no parameters for {', '.join(missing)}; {advice}")
+    rule = None
+    if increments:
+        rule, interactions = lay_charges(molecules, flat, CHARGE_INCREMENT, gathered, _in_order(increments))
+        found.append((COULOMB, interactions))
+    return Assignment(
+        model=ForceField(tuple(term for term, _ in found), jnp.asarray(gathered.values)),
+        topology=union([m.species for m in molecules], tuple(interactions for _, interactions in found), rule),
+        rows=tuple(gathered.rows),
+        types=tuple(types),
+    )
+
+
+def _in_order(table: Table) -> dict[Types, float]:
+    """Return increments by types in the order of rows: whoever is named second gains what the first loses."""
+    canonical = KINDS["stretch"].canonical
+    return {canonical(types): value if canonical(types) == types else -value for types, (value,) in table.items()}
+
+
+def _bonded(
+    term: Term,
+    table: Table,
+    atoms: Int[np.ndarray, "interactions order"],
+    types: Types,
+    gathered: Rows,
+    missing: dict[str, None],
+) -> Interactions:
+    """Enter the rows in use of a term and return its interactions; note in `missing` what must have a row."""
+    kind = KINDS[term.kind]
+    by_types = {kind.canonical(given): values for given, values in table.items()}
+    kept, parameters = [], []
+    for chain in atoms.tolist():
+        key = kind.canonical(tuple(types[a] for a in chain))
+        if key in by_types:
+            row = gathered.known.get((term.kind, key)) or gathered.add(term, key, by_types[key])
+            kept.append(chain)
+            parameters.append(row.indices)
+        elif term.kind in _REQUIRED:
+            missing[f"{term.kind} {'-'.join(key)}"] = None
+    return Interactions(
+        atoms=np.array(kept, dtype=np.int64).reshape(-1, term.order),
+        parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)),
+    )
+
+
+def _pairs(
+    term: Term,
+    table: Table,
+    pairs: Int[np.ndarray, "pairs 2"],
+    types: Types,
+    gathered: Rows,
+    missing: dict[str, None],
+) -> Interactions:
+    """Enter a row for each type that acts and return the interactions, whose scale is 1."""
+    acting = dict.fromkeys(types[a] for a in pairs.ravel().tolist())
+    missing |= {f"vdw {name}": None for name in acting if (name,) not in table}
+    rows = {name: gathered.add(term, (name,), table[name,]).indices for name in acting if (name,) in table}
+    scale = gathered.constant(1.0)
+    parameters = [
+        (*rows[types[i]], *rows[types[j]], scale) for i, j in pairs.tolist() if types[i] in rows and types[j] in rows
+    ]
+    return Interactions(
+        atoms=pairs if not missing else pairs[:0],
+        parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)),
+    )

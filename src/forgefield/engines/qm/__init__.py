@@ -1,0 +1,1 @@
+"""Quantum-chemistry programs, and the calculations made with them."""

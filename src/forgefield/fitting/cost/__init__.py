@@ -1,0 +1,1 @@
+"""The cost made of the targets, and its quadratic model."""

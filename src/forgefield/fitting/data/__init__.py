@@ -1,0 +1,1 @@
+"""What a fit is trained on, and what a model says of it."""

@@ -1,0 +1,238 @@
+"""A training set cut into chunks of one shape, so that one program serves any number of molecules in little memory."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from forgefield.fitting.data.training_set import OF_MOLECULES, TrainingSet, buckets
+from forgefield.models.forcefield import select
+from forgefield.models.model import Selection
+from forgefield.molecules.topology import ChargeRule, Interactions, Topology
+
+ATOMS = 600
+"""A chunk holds about as many atoms: its arrays then fit the caches of a processor."""
+_SPARE = np.array(
+    [
+        [0.0, 0.0, 0.0],
+        [1.5, 0.1, 0.0],
+        [2.1, 1.4, 0.2],
+        [3.4, 1.6, 1.1],
+        [4.0, 3.0, 1.0],
+        [5.3, 3.1, 2.2],
+        [6.0, 4.3, 2.0],
+    ]
+)
+"""Å; atoms in no special position, on which the padding of interactions acts."""
+
+_NOWHERE = np.iinfo(np.int32).max
+"""A column that nothing has."""
+
+
+class Chunks(eqx.Module):
+    """Chunks of a training set and what is selected of each; the leading axis of every array counts chunks.
+
+    In a chunk, all molecules of the set that it lacks, and the padding of interactions, belong to spare molecules
+    without data.
+    """
+
+    data: TrainingSet
+    selection: Selection
+    molecule: Int[Array, "chunks slots"]
+    """Which molecule of the set each molecule of a chunk is; their number where it is a spare one."""
+    place: Int[np.ndarray, " molecules"]
+    """Where each molecule of the set stands among the molecules of all chunks."""
+
+    def gathered(self, found):
+        """Return what was found for the molecules of all chunks, [chunks, slots, ...], in the order of the set."""
+        return found.reshape(-1, *found.shape[2:])[self.place]
+
+    def dealt(self, given: Array) -> Array:
+        """Return what is given for each molecule of the set for the molecules of all chunks, [chunks, slots, ...]."""
+        return given.at[self.molecule].get(mode="clip")
+
+
+def chunks(data: TrainingSet, n_values: int, wanted: Int[np.ndarray, " columns"]) -> Chunks:
+    """Return a training set cut into chunks, with derivatives selected by these places in the model's values."""
+    topology = data.topology
+    n_atoms = np.bincount(topology.molecule, minlength=topology.n_molecules)
+    n_chunks = max(1, round(topology.n_atoms / ATOMS))
+    # Dealt out by size, every chunk has molecules of about the same sizes in the same places.
+    by_size = np.argsort(-n_atoms, kind="stable")
+    dealt = [by_size[c::n_chunks] for c in range(n_chunks)]
+    if n_chunks == 1:
+        dealt = [np.arange(topology.n_molecules)]
+    cutter = _Cutter(data, n_values, dealt)
+    parts = [cutter.cut(members) for members in dealt]
+    whole = select(topology, n_values, wanted)
+    selections = [cutter.cut_selection(members, whole) for members in dealt]
+    slots = parts[0].topology.n_molecules
+    molecule = np.full((n_chunks, slots), topology.n_molecules)
+    for c, members in enumerate(dealt):
+        molecule[c, : len(members)] = members
+    places = np.full(topology.n_molecules + 1, -1)
+    places[molecule.ravel()] = np.arange(molecule.size)
+    return Chunks(_stacked(parts), _stacked(selections), jnp.asarray(molecule), places[:-1])
+
+
+def _stacked(parts: Sequence):
+    """Return pytrees of one shape as one whose arrays have an axis more, in the memory of the device."""
+    return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *parts)
+
+
+class _ByMolecule:
+    """Which things belong to which molecule."""
+
+    def __init__(self, molecule: Array | np.ndarray, n_molecules: int) -> None:
+        self._order = np.argsort(molecule, kind="stable")
+        self.counts = np.bincount(np.asarray(molecule), minlength=n_molecules)
+        self._first = np.cumsum(self.counts) - self.counts
+
+    def of(self, members: Int[np.ndarray, " _"]) -> Int[np.ndarray, " _"]:
+        """Return the things of these molecules, one molecule after another."""
+        return np.concatenate([self._order[self._first[m] : self._first[m] + self.counts[m]] for m in members])
+
+
+class _Cutter:
+    """Cuts a training set into chunks of one shape."""
+
+    def __init__(self, data: TrainingSet, n_values: int, dealt: list[Int[np.ndarray, " _"]]) -> None:
+        topology, n = data.topology, data.topology.n_molecules
+        self.data, self.n_values = data, n_values
+        rule = topology.charges
+        self.atoms = _ByMolecule(topology.molecule, n)
+        self.groups = [_ByMolecule(topology.molecule[group.atoms[:, 0]], n) for group in topology.interactions]
+        self.ends = _ByMolecule(topology.molecule[np.zeros(0, dtype=int) if rule is None else rule.atom], n)
+        sizes = np.array(
+            [
+                (
+                    len(m),
+                    self.atoms.counts[m].sum(),
+                    self.ends.counts[m].sum(),
+                    *(g.counts[m].sum() for g in self.groups),
+                )
+                for m in dealt
+            ]
+        )
+        largest = sizes.max(axis=0)
+        # A single chunk, and chunks that are all alike, need no spare molecule.
+        self.padded = bool((sizes != largest).any())
+        self.n_slots, self.n_ends, self.counts = int(largest[0]), int(largest[2]), largest[3:]
+        self.n_atoms = int(largest[1]) + (len(_SPARE) if self.padded else 0)
+        n_modes = np.zeros(self.n_slots + self.padded, dtype=int)
+        for members in dealt:
+            own = np.asarray(data.has_mode)[members].sum(axis=1)
+            n_modes[: len(own)] = np.maximum(n_modes[: len(own)], own)
+        self.buckets = buckets(n_modes)
+
+    def cut(self, members: Int[np.ndarray, " _"]) -> TrainingSet:
+        """Return the molecules `members` as a training set of the common shape."""
+        data, atoms = self.data, self.atoms.of(members)
+        n_molecules, spare = self.n_slots + self.padded, self.n_atoms - len(atoms)
+
+        def of_molecules(values):
+            return _extended(np.asarray(values)[members], n_molecules - len(members))
+
+        positions = _extended(np.asarray(data.positions)[atoms], spare)
+        # Far from each other, should there be more than one set of spare positions.
+        positions[len(atoms) :] = _SPARE[np.arange(spare) % len(_SPARE)] + 8.0 * (
+            np.arange(spare)[:, None] // len(_SPARE)
+        )
+        return replace(
+            data,
+            topology=self._topology(members, atoms),
+            positions=positions,
+            masses=np.concatenate([np.asarray(data.masses)[atoms], np.ones(spare)]),
+            gradient=_extended(np.asarray(data.gradient)[atoms], spare),
+            charges=_extended(np.asarray(data.charges)[atoms], spare),
+            relaxation=jax.tree.map(of_molecules, data.relaxation),
+            buckets=self.buckets,
+            **{name: of_molecules(getattr(data, name)) for name in OF_MOLECULES},
+        )
+
+    def cut_selection(self, members: Int[np.ndarray, " _"], whole: Selection) -> Selection:
+        """Return what is selected of the molecules `members`."""
+        spare = self.n_slots + self.padded - len(members)
+        places, lists = [], []
+        for by_molecule, count, active, place, listed in zip(
+            self.groups, self.counts, whole.groups, whole.places, whole.members, strict=True
+        ):
+            own = by_molecule.of(members) if active else np.zeros(0, dtype=int)
+            padding = count - len(own) if active else 0
+            places.append(np.concatenate([place[own], np.full((padding, place.shape[1]), _NOWHERE)]))
+            counts = np.concatenate([by_molecule.counts[members], np.zeros(spare, dtype=int)])
+            rank = np.arange(listed.shape[1])
+            first = (np.cumsum(counts) - counts)[:, None]
+            lists.append(np.where(rank < counts[:, None], first + rank, count))
+        ends = None
+        if whole.charges is not None:
+            own = self.ends.of(members)
+            padding = np.full(self.n_ends - len(own), _NOWHERE)
+            moment, length = (np.concatenate([of_end[own], padding]) for of_end in whole.charges)
+            ends = moment, length
+        return Selection(
+            n=whole.n,
+            groups=whole.groups,
+            columns=np.concatenate([whole.columns[members], np.full((spare, whole.columns.shape[1]), whole.n)]),
+            places=tuple(places),
+            members=tuple(lists),
+            charges=ends,
+        )
+
+    def _topology(self, members: Int[np.ndarray, " _"], atoms: Int[np.ndarray, " _"]) -> Topology:
+        topology, n = self.data.topology, len(atoms)
+        spare = self.n_atoms - n
+        index, rank = np.full(topology.n_atoms, n), np.zeros(topology.n_molecules, dtype=int)
+        index[atoms], rank[members] = np.arange(n), np.arange(len(members))
+        groups = []
+        for group, by_molecule, count in zip(topology.interactions, self.groups, self.counts, strict=True):
+            own = by_molecule.of(members)
+            padding, order = count - len(own), group.atoms.shape[1]
+            # The padding has the parameters of a real interaction, so that its energy is finite.
+            parameters = np.concatenate([group.parameters[own], np.repeat(group.parameters[:1], padding, axis=0)])
+            groups.append(
+                Interactions(
+                    atoms=np.concatenate([index[group.atoms[own]], np.tile(n + np.arange(order), (padding, 1))]),
+                    parameters=self._renumbered(parameters, index),
+                )
+            )
+        return Topology(
+            species=_extended(topology.species[atoms], spare),
+            molecule=np.concatenate([rank[topology.molecule[atoms]], np.full(spare, self.n_slots)]),
+            slot=np.concatenate([topology.slot[atoms], np.arange(spare) % topology.n_max]),
+            interactions=tuple(groups),
+            charges=self._charges(members, atoms, index),
+            n_molecules=self.n_slots + self.padded,
+            n_max=topology.n_max,
+        )
+
+    def _renumbered(self, parameters: Int[np.ndarray, "_ _"], index: Int[np.ndarray, " atoms"]) -> np.ndarray:
+        """Return parameters of which those that are charges are of the chunk's own atoms."""
+        charge = self.n_values + index[np.maximum(parameters - self.n_values, 0)]
+        return np.where(parameters < self.n_values, parameters, charge)
+
+    def _charges(
+        self, members: Int[np.ndarray, " _"], atoms: Int[np.ndarray, " _"], index: Int[np.ndarray, " atoms"]
+    ) -> ChargeRule | None:
+        rule = self.data.topology.charges
+        if rule is None:
+            return None
+        own = self.ends.of(members)
+        padding = np.zeros(self.n_ends - len(own), dtype=int)
+        return ChargeRule(
+            formal=_extended(rule.formal[atoms], self.n_atoms - len(atoms)),
+            atom=np.concatenate([index[rule.atom[own]], padding + len(atoms)]),
+            moment=np.concatenate([rule.moment[own], rule.moment[padding]]),
+            length=np.concatenate([rule.length[own], rule.length[padding]]),
+            sign=_extended(rule.sign[own], len(padding)),
+        )
+
+
+def _extended(values: Array | np.ndarray, n: int) -> np.ndarray:
+    """Return an array with n zeros, or rows of zeros, after its end."""
+    known = np.asarray(values)
+    return np.concatenate([known, np.zeros((n, *known.shape[1:]), known.dtype)])

@@ -1,0 +1,1 @@
+"""How good a fitted force field is, and how far it can be trusted."""

@@ -1,0 +1,161 @@
+"""What the targets of a fit want from each other: their gradients at the optimum, and optima for other weights."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from forgefield.compiled import compiled
+from forgefield.fitting.cost.cost import Problem, Quadratic
+from forgefield.fitting.cost.gram import Gram, gram, grams
+from forgefield.fitting.solve.fit import Fit, Progress, evaluated, fit, start
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+
+DECADES = 3.0
+"""A weight is varied by so many decades up and down."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """A problem taken apart by its targets."""
+
+    problem: Problem
+    forms: tuple[Gram | None, ...] | None
+    """The quadratic form of each target, None for one at relaxed structures; None where the problem has none."""
+    solver: LevenbergMarquardt
+    n_starts: int = 1
+    """Of the fit whose compiled program is used."""
+
+    @property
+    def n_targets(self) -> int:
+        """Number of targets."""
+        return len(self.problem.targets)
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """What one target has of the cost at a point."""
+
+    rms: float
+    """Root of the weighted mean square of its deviations, in its unit."""
+    cost: float
+    gradient: Float[np.ndarray, " free"]
+    """Of its share of the cost, by scaled variables."""
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Where a fit ends whose target has another weight."""
+
+    factor: float
+    """On the weight."""
+    at: Float[np.ndarray, " free"]
+    shares: tuple[Share, ...]
+    """Of each target under its own weight."""
+    converged: bool
+
+    def others(self, problem: Problem, k: int) -> float:
+        """Return the weighted root mean square deviation of all targets but number `k`, in their tolerances."""
+        rest = [j for j in range(len(self.shares)) if j != k]
+        weight = sum(problem.targets[j].weight for j in rest)
+        return float(np.sqrt(2.0 * sum(self.shares[j].cost for j in rest) / weight))
+
+
+def pieces(problem: Problem, solver: LevenbergMarquardt, *, n_starts: int = 1) -> Pieces:
+    """Take a problem apart; `n_starts` is that of the fit that was made of it."""
+    return Pieces(problem, grams(problem), solver, n_starts)
+
+
+def _with(problem: Problem, targets: tuple, counts: tuple) -> Problem:
+    return Problem(problem.model, problem.chunks, targets, counts, problem.prior, problem.variables)
+
+
+def weighted(parts: Pieces, factors: tuple[float, ...]) -> tuple[Problem, Gram | None]:
+    """Return the problem with each target's weight multiplied by a factor, zero included, and its quadratic form.
+
+    Weights are constants of the compiled program, the counts that means are taken over are not.
+    """
+    problem = parts.problem
+    counts = tuple(
+        jnp.asarray(count) / factor if factor > 0.0 else jnp.full_like(count, jnp.inf)
+        for count, factor in zip(problem.counts, factors, strict=True)
+    )
+    changed = _with(problem, problem.targets, counts)
+    if parts.forms is None:
+        return changed, None
+    known = [(form, f) for form, f in zip(parts.forms, factors, strict=True) if form is not None]
+    if not known:
+        return changed, gram(changed)
+    first = known[0][0]
+    cost, slope, matrix = (
+        jnp.asarray(sum(f * getattr(form, what) for form, f in known)) for what in ("cost", "slope", "matrix")
+    )
+    return changed, Gram(first.monomials, first.origin, cost, slope, matrix, first.column)
+
+
+def shares(
+    parts: Pieces, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"]
+) -> tuple[Share, ...]:
+    """Return what each target has of the cost at scaled variables, under its own weight."""
+    found = []
+    prior = parts.problem.prior.strength / len(at)
+    for k, target in enumerate(parts.problem.targets):
+        alone, form = weighted(parts, tuple(float(j == k) for j in range(parts.n_targets)))
+        if form is not None and not parts.problem.relaxes:
+            end = _of_form(form, alone, jnp.asarray(at))
+        else:
+            end = evaluated(alone, form, at, matching, parts.solver, n_starts=parts.n_starts)
+        # What is left of the prior is a rounding error, which may be negative.
+        cost = max(float(end.cost) - 0.5 * prior * float(at @ at), 0.0)
+        gradient = np.asarray(end.gradient) - prior * at
+        found.append(Share(target.tolerance * float(np.sqrt(2.0 * cost / target.weight)), cost, gradient))
+    return tuple(found)
+
+
+@compiled
+def _of_form(form: Gram, problem: Problem, at: Float[Array, " free"]) -> Quadratic:
+    return form.quadratic(problem, at)
+
+
+def inside(problem: Problem, at: Float[np.ndarray, " free"]) -> Bool[np.ndarray, " free"]:
+    """Say which variables are not at a bound."""
+    lower, upper = problem.bounds
+    return (at > lower) & (at < upper)
+
+
+def cosines(gradients: Float[np.ndarray, "pieces free"]) -> Float[np.ndarray, "pieces pieces"]:
+    """Return the cosine between each two gradients, NaN where one of them vanishes: -1 where they oppose each other."""
+    length = np.linalg.norm(gradients, axis=1)
+    negligible = length <= 1e-12 * length.max(initial=0.0)
+    unit = gradients / np.where(negligible, 1.0, length)[:, None]
+    unit[negligible] = np.nan
+    return np.clip(unit @ unit.T, -1.0, 1.0)
+
+
+def factors(n: int) -> Float[np.ndarray, " factors"]:
+    """Return n factors over the decades, with one among them (one factor more where n is even)."""
+    return np.logspace(-DECADES, DECADES, n + (n + 1) % 2)
+
+
+def trade_off(parts: Pieces, end: Fit, k: int, n: int, after: Callable[[Progress], None]) -> list[Point]:
+    """Refit with the weight of target `k` multiplied by each of `n` factors, each from the end of its neighbour.
+
+    `end` is the fit for the weights as they are. Points are in the order of the factors; fewer where interrupted.
+    """
+    wanted = factors(n)
+    found = [Point(1.0, end.at, shares(parts, end.at, end.matching), bool(end.starts_converged.any()))]
+    for side in (wanted[wanted > 1.0 + 1e-9], wanted[wanted < 1.0 - 1e-9][::-1]):
+        at, matching = end.at, end.matching
+        for factor in side.tolist():
+            problem, form = weighted(parts, tuple(factor if j == k else 1.0 for j in range(parts.n_targets)))
+            fresh = start(problem, at[None], parts.solver)
+            fresh = replace(fresh, matching=matching[None], best_matching=matching[None])
+            refit = fit(problem, fresh, parts.solver, form=form, after=after)
+            if refit.interrupted:
+                return sorted(found, key=lambda point: point.factor)
+            at, matching = refit.at, refit.matching
+            one = replace(parts, n_starts=1)
+            found.append(Point(factor, at, shares(one, at, matching), bool(refit.starts_converged[0])))
+    return sorted(found, key=lambda point: point.factor)

@@ -1,0 +1,84 @@
+"""How well the structures that a model relaxes to agree with the reference's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from forgefield.compiled import compiled
+from forgefield.fitting.data.training_set import Example, TrainingSet
+from forgefield.fitting.judge.metrics import Judgement, Metrics, energy_deviations, judge
+from forgefield.fitting.targets.relaxed import BondAngles, BondLengths, RelaxedStructures, Torsions, relaxed_observed
+from forgefield.fitting.targets.relaxed_curvatures import superposed
+from forgefield.models.model import AbstractModel
+
+Judge = Callable[[AbstractModel, TrainingSet, list[Example]], Judgement]
+_COORDINATES = {"bond_rmsd_a": BondLengths(1.0), "angle_rmsd_deg": BondAngles(1.0), "torsion_rmsd_deg": Torsions(1.0)}
+"""The targets that measure the deviations behind each metric."""
+
+
+@dataclass(frozen=True)
+class RelaxedJudge:
+    """Judges a model by the structures it relaxes to."""
+
+    energies: bool = True
+    """Of the relaxed structures; otherwise of the reference geometries."""
+    curvatures: bool = False
+    """Of the relaxed structures, where a molecule has one; otherwise of the reference geometries."""
+
+    def __call__(self, model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
+        """Return the metrics of a model."""
+        found, deviations = _compared(model, data, self.curvatures)
+        at = None if found.superposed is None else found.superposed.seen
+        judgement = judge(model, data, examples, vibrating=at)
+        geometry = _geometry(found, data, deviations)
+        each = tuple(
+            replace(one, **{name: _rms(own[m]) for name, own in geometry.items()})
+            for m, one in enumerate(judgement.each)
+        )
+        pooled = {name: _rms(np.concatenate([np.zeros(0), *own])) for name, own in geometry.items()}
+        total = replace(judgement.total, **pooled)
+        if self.energies:
+            total, each = _with_energies(found, data, total, each)
+        return replace(judgement, total=total, each=each, relaxed=found)
+
+
+def _with_energies(
+    found: RelaxedStructures, data: TrainingSet, total: Metrics, each: tuple[Metrics, ...]
+) -> tuple[Metrics, tuple[Metrics, ...]]:
+    """Return metrics with the energies of the relaxed structures."""
+    there = np.asarray(data.has_energy) & np.asarray(found.converged)
+    energies = energy_deviations(np.asarray(found.energy), data, there)
+
+    def told(one: Metrics, deviations: Float[np.ndarray, " _"]) -> Metrics:
+        return replace(one, energy_rmsd_kcal_mol=_rms(deviations[np.isfinite(deviations)]))
+
+    return told(total, energies), tuple(told(one, energies[m : m + 1]) for m, one in enumerate(each))
+
+
+@compiled
+def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tuple[RelaxedStructures, dict[str, Array]]:
+    """Return the structures that a model relaxes to and their deviations, by the name of the metric."""
+    found = relaxed_observed(model, data)
+    if curvatures:
+        nothing = jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max))
+        found, _ = superposed(model, data, found, nothing)
+    return found, {name: target.deviations(found, data) for name, target in _COORDINATES.items()}
+
+
+def _geometry(
+    found: RelaxedStructures, data: TrainingSet, deviations: dict[str, Array]
+) -> dict[str, list[Float[np.ndarray, " values"]]]:
+    """Return the deviations of each molecule by the name of their metric; none where it did not relax."""
+    converged = np.asarray(found.converged)
+    told = {}
+    for name, target in _COORDINATES.items():
+        known = np.asarray(target.internals(data).present) & converged[:, None]
+        told[name] = [one[there] for one, there in zip(np.asarray(deviations[name]), known, strict=True)]
+    return told
+
+
+def _rms(values: Float[np.ndarray, " _"]) -> float | None:
+    return float(np.sqrt(np.mean(values**2))) if len(values) else None

@@ -1,0 +1,191 @@
+"""How well the data determine the parameters: covariance, and directions that they leave open."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+from scipy.linalg import qr
+
+from forgefield.compiled import compiled
+from forgefield.fitting.cost.cost import Problem, Quadratic
+from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.targets.charges import Charges
+from forgefield.fitting.targets.fixed import AbstractTarget, Energies, OffDiagonal
+from forgefield.fitting.targets.relaxed import AtomPositions, RelaxedEnergies
+from forgefield.fitting.targets.relaxed_curvatures import AtRelaxed
+from forgefield.properties.modes import rigid_motions
+
+_UNDETERMINED = 1e-7
+"""A direction whose singular value is below this fraction of the largest changes nothing that is measured."""
+_SHARE = 0.1
+"""A parameter counts as undetermined when more than this share of it lies in such directions."""
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """A combination of scaled variables and how much the data change along it."""
+
+    vector: Float[np.ndarray, " free"]
+    """Of length one; its largest component is positive."""
+    singular_value: float
+    undetermined: bool
+    """The data do not change at all, but for rounding; otherwise they change less than the prior does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """Standard deviations in scaled variables, and what the data say nothing about."""
+
+    sigma: Float[np.ndarray, " free"]
+    """NaN where undetermined."""
+    undetermined: Bool[np.ndarray, " free"]
+    directions: tuple[Float[np.ndarray, " free"], ...]
+    """Unit vectors along which the data do not change."""
+    singular_values: Float[np.ndarray, " inside"]
+    """Of the Jacobian by the variables that are not at a bound, the largest first."""
+    n_values: int
+    """Independent values: off-diagonal elements count none."""
+    n_effective: float
+    """Parameters that the data, rather than the prior, determine."""
+    weak: tuple[Direction, ...]
+    """Directions along which the prior says more than the data, the weakest first."""
+    correlation: Float[np.ndarray, "free free"]
+    """Of the variables that data and prior together determine; NaN for others."""
+
+    @property
+    def condition(self) -> float:
+        """The largest singular value over the smallest; infinite where the data leave a direction open."""
+        if not len(self.singular_values):
+            return 1.0
+        return float("inf") if self.directions else float(self.singular_values[0] / self.singular_values[-1])
+
+    def correlated(self, threshold: float) -> list[tuple[int, int, float]]:
+        """Return pairs of variables whose correlation is at least this large, the strongest first."""
+        first, second = np.triu_indices(len(self.correlation), 1)
+        r = self.correlation[first, second]
+        strong = np.flatnonzero(np.nan_to_num(np.abs(r)) >= threshold)
+        ordered = strong[np.argsort(-np.abs(r[strong]), kind="stable")]
+        return [(int(first[k]), int(second[k]), float(r[k])) for k in ordered]
+
+
+def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " free"], n_values: int) -> Uncertainty:
+    """Return s² (JᵀWJ + prior)⁻¹ with s² the weighted residual sum over the degrees of freedom.
+
+    `end` is the quadratic model at the end of a fit, `n_values` the number of independent values. Variables at a
+    bound are not free and have no standard deviation.
+    """
+    n_free = len(at_bound)
+    inside = np.flatnonzero(~at_bound)
+    total = np.asarray(end.normal)[np.ix_(inside, inside)]
+    measured = total - problem.prior.strength / n_free * np.eye(len(inside))
+    values, vectors = np.linalg.eigh(measured)
+    singular = np.sqrt(np.clip(values, 0.0, None))
+    open_ = singular <= _UNDETERMINED * max(singular.max(initial=0.0), np.finfo(float).tiny)
+    undetermined = np.zeros(n_free, dtype=bool)
+    undetermined[inside] = (vectors[:, open_] ** 2).sum(axis=1) > _SHARE
+    inverse = np.linalg.pinv(total, rcond=_UNDETERMINED**2, hermitian=True)
+    n_effective = float(np.trace(inverse @ measured))
+    freedom = n_values - n_effective
+    # A cost of zero may come out below it.
+    residual = max(2.0 * float(end.cost), 0.0)
+    sigma = np.full(n_free, np.nan)
+    if freedom > 0.5:
+        sigma[inside] = np.sqrt(residual / freedom * np.clip(np.diag(inverse), 0.0, None))
+    sigma[undetermined] = np.nan
+    ruled = ~open_ & (values < problem.prior.strength / n_free)
+    weak = [
+        *(
+            Direction(vector, 0.0, undetermined=True)
+            for vector in _separated(_whole(vectors[:, open_], inside, n_free)).T
+        ),
+        *(
+            Direction(vector, float(s), undetermined=False)
+            for vector, s in zip(_whole(vectors[:, ruled], inside, n_free).T, singular[ruled], strict=True)
+        ),
+    ]
+    return Uncertainty(
+        sigma=sigma,
+        undetermined=undetermined,
+        directions=tuple(one.vector for one in weak if one.undetermined),
+        singular_values=singular[::-1],
+        n_values=n_values,
+        n_effective=n_effective,
+        weak=tuple(weak),
+        correlation=_correlation(inverse, inside, undetermined),
+    )
+
+
+def _whole(
+    vectors: Float[np.ndarray, "inside directions"], inside: Int[np.ndarray, " inside"], n_free: int
+) -> Float[np.ndarray, "free directions"]:
+    """Return directions among all variables, with the largest component of each positive."""
+    whole = np.zeros((n_free, vectors.shape[1]))
+    whole[inside] = vectors
+    return whole * _signs(whole)
+
+
+def _signs(vectors: Float[np.ndarray, "free directions"]) -> Float[np.ndarray, " directions"]:
+    largest = np.abs(vectors).argmax(axis=0) if vectors.size else np.zeros(vectors.shape[1], dtype=int)
+    return np.where(vectors[largest, np.arange(vectors.shape[1])] < 0.0, -1.0, 1.0)
+
+
+def _separated(vectors: Float[np.ndarray, "free directions"]) -> Float[np.ndarray, "free directions"]:
+    """Return unit vectors that span the same space, each with one variable that none of the others has.
+
+    Eigenvectors of one eigenvalue are any mixture of each other; these name as few variables as pivoting finds.
+    """
+    if vectors.shape[1] < 2:
+        return vectors
+    pivots = np.asarray(qr(vectors.T, mode="r", pivoting=True)[-1])[: vectors.shape[1]]
+    separated = vectors @ np.linalg.inv(vectors[pivots])
+    separated /= np.linalg.norm(separated, axis=0)
+    return separated * _signs(separated)
+
+
+def _correlation(
+    covariance: Float[np.ndarray, "inside inside"],
+    inside: Int[np.ndarray, " inside"],
+    undetermined: Bool[np.ndarray, " free"],
+) -> Float[np.ndarray, "free free"]:
+    root = np.sqrt(np.clip(np.diag(covariance), np.finfo(float).tiny, None))
+    whole = np.full((len(undetermined), len(undetermined)), np.nan)
+    whole[np.ix_(inside, inside)] = covariance / np.outer(root, root)
+    whole[undetermined], whole[:, undetermined] = np.nan, np.nan
+    return whole
+
+
+def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> int:
+    """Return how many independent values the targets hold.
+
+    Off-diagonal elements count none, relative energies one less than the molecules of a group, charges one less
+    than the atoms of a molecule, whose sum is given, and positions as many less than the coordinates of a molecule as
+    superposition takes: six, five of a linear one.
+    """
+    total = sum(int(np.sum(counts)) for counts in _counts(tuple(t for t in targets if not _is_off_diagonal(t)), data))
+    compared = np.asarray(data.relaxation.wanted) & (np.asarray(data.weight) > 0.0)
+    at_positions = [m for t in targets if isinstance(t, AtomPositions) for m in np.flatnonzero(compared).tolist()]
+    total -= sum(_n_rigid(data, m) for m in at_positions)
+    charged = np.asarray(data.has_charges) & (np.asarray(data.weight) > 0.0)
+    total -= sum(int(charged.sum()) for t in targets if isinstance(t, Charges))
+    return total - sum(_groups(t, data) for t in targets if isinstance(t, Energies | RelaxedEnergies))
+
+
+def _n_rigid(data: TrainingSet, m: int) -> int:
+    """Return how many translations and rotations a molecule has."""
+    positions = np.asarray(data.positions)[np.asarray(data.topology.molecule) == m]
+    return rigid_motions(positions, np.ones(len(positions))).shape[1]
+
+
+def _is_off_diagonal(target: AbstractTarget) -> bool:
+    return isinstance(target.target if isinstance(target, AtRelaxed) else target, OffDiagonal)
+
+
+@compiled
+def _counts(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Bool[Array, "molecules *values"], ...]:
+    """Return which values each target counts."""
+    return tuple(target.counted(data) > 0.0 for target in targets)
+
+
+def _groups(target: Energies | RelaxedEnergies, data: TrainingSet) -> int:
+    """Return in how many groups energies are compared."""
+    return len(np.unique(np.asarray(data.group)[np.asarray(target.counted(data)) > 0.0]))

@@ -1,0 +1,1 @@
+"""Solvers that minimise the cost, and the fit that repeats their steps."""

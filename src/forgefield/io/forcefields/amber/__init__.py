@@ -1,0 +1,1 @@
+"""AMBER's force fields."""

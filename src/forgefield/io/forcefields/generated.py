@@ -1,0 +1,159 @@
+"""What the writers of generated force fields share: short type names, values by row, and what no format holds."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase, digits
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from forgefield.assign.assignment import Assignment
+from forgefield.errors import InputError
+from forgefield.io.structures.atom_types import standard_atom_types
+from forgefield.models.rows import Row
+from forgefield.molecules.molecule import Molecule
+from forgefield.terms.term import Term
+
+_SECOND = digits[1:] + ascii_uppercase + ascii_lowercase
+"""A name that ends in 0 stands for every type of its element in MM3* files."""
+_STRAIGHT_SINE = np.sin(np.radians(10.0))
+"""Sine of the angle to a straight one below which torsions are switched off."""
+_NEGLIGIBLE = 1e-6
+"""kcal/mol; a torsion constant below it counts as zero."""
+_SHOWN = 5
+
+
+@dataclass(frozen=True, eq=False)
+class RowInteractions:
+    """A row, the values of its own parameters, and where it acts."""
+
+    row: Row
+    values: tuple[float, ...]
+    """In internal units, in the order of the term's parameters."""
+    atoms: Int[np.ndarray, "interactions order"]
+    """Atoms of the batch."""
+
+
+def rows_of(assignment: Assignment, term: Term) -> Iterator[RowInteractions]:
+    """Yield the rows of a term with their values and interactions, in the order of the assignment.
+
+    For a term of pairs that takes a row from each atom the interactions are empty.
+    """
+    values = np.asarray(assignment.model.values)
+    atoms, own = _interactions(assignment, term)
+    for row in assignment.rows:
+        if row.term is term:
+            mine = (own == np.array(row.indices)).all(axis=1) if term.kind != "vdw" else np.zeros(len(own), dtype=bool)
+            yield RowInteractions(row, tuple(float(values[i]) for i in row.indices), atoms[mine])
+
+
+def _interactions(
+    assignment: Assignment, term: Term
+) -> tuple[Int[np.ndarray, "interactions order"], Int[np.ndarray, "interactions own"]]:
+    """Return the atoms of a term's interactions and where their own parameters stand."""
+    for present, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if present is term:
+            return np.asarray(group.atoms), np.asarray(group.parameters)[:, : term.n_own]
+    return np.zeros((0, term.order), dtype=np.int64), np.zeros((0, term.n_own), dtype=np.int64)
+
+
+def charges_of(assignment: Assignment) -> Float[np.ndarray, " atoms"]:
+    """Return the charge of each atom of the batch [e]; 0 where the force field has none."""
+    found = np.asarray(assignment.model.charges(assignment.topology))
+    return found if found.size else np.zeros(assignment.topology.n_atoms)
+
+
+def flat_types(assignment: Assignment) -> tuple[str, ...]:
+    """Return the type of each atom of the batch."""
+    return tuple(t for of_molecule in assignment.types for t in of_molecule)
+
+
+def elements(assignment: Assignment) -> dict[str, int]:
+    """Return the atomic number of each type, in order of appearance."""
+    return dict(zip(flat_types(assignment), np.asarray(assignment.topology.species).tolist(), strict=True))
+
+
+def two_character_types(assignment: Assignment) -> dict[str, str]:
+    """Return a name of two characters for each type of a force field, none of them one that MacroModel has.
+
+    Names begin with the first letter of the element while there are any left. Raises InputError where there are
+    more types than names.
+    """
+    taken = {t.name for t in standard_atom_types().types.values()}
+    names: dict[str, str] = {}
+    for of_atom in dict.fromkeys(flat_types(assignment)):
+        free = (a + b for a in (of_atom[0], *ascii_uppercase) for b in _SECOND if a + b not in taken)
+        name = next(free, None)
+        if name is None:
+            count = len(set(flat_types(assignment)))
+            raise InputError(
+                f"the force field has {count} atom types, more than there are names of two characters "
+                f"({len(names)}); use a smaller depth, or write it as openmm-xml"
+            )
+        taken.add(name)
+        names[of_atom] = name
+    return names
+
+
+def require_held(assignment: Assignment, terms: Collection[Term], what: str, advice: str) -> None:
+    """Raise InputError that names the terms of a force field that a file cannot hold, and a scale of its pairs."""
+    missing: dict[Term, list[Row]] = {}
+    for row in assignment.rows:
+        if row.term not in terms:
+            missing.setdefault(row.term, []).append(row)
+    complaints = [f"{term.name} ({len(rows)} row(s), such as {rows[0].name})" for term, rows in missing.items()]
+    scaled = [place for place in _scales(assignment) if float(assignment.model.values[place]) != 1.0]
+    complaints += [f"a van der Waals scale of {float(assignment.model.values[place])}" for place in scaled]
+    if complaints:
+        raise InputError(f"{what} cannot hold {', '.join(complaints)}; {advice}")
+
+
+def _scales(assignment: Assignment) -> list[int]:
+    """Return where the scales of pairs stand in the values."""
+    return [
+        int(place)
+        for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True)
+        if term.kind == "vdw"
+        for place in np.unique(np.asarray(group.parameters)[:, -1])
+    ]
+
+
+def require_no_switched_torsions(
+    assignment: Assignment, molecules: list[Molecule], terms: Collection[Term], what: str
+) -> None:
+    """Raise InputError that lists rows of torsions with an effect that is switched off next to a straight angle.
+
+    Other programs have no such switch: their torsions are not defined at 180°.
+    """
+    positions = np.concatenate([m.positions for m in molecules])
+    switched = [
+        f"{found.row.name} (first at atoms {_within_molecule(assignment, found.atoms[near][0])})"
+        for term in terms
+        for found in rows_of(assignment, term)
+        for near in (_next_to_straight(positions[found.atoms]),)
+        if near.any() and not negligible(found.values)
+    ]
+    if switched:
+        more = f", … and {len(switched) - _SHOWN} more" if len(switched) > _SHOWN else ""
+        raise InputError(
+            f"{what} cannot hold torsions within 10° of a straight angle, where they are switched off smoothly: "
+            f"{', '.join(switched[:_SHOWN])}{more}; freeze their constants at zero"
+        )
+
+
+def negligible(values: tuple[float, ...]) -> bool:
+    """Return whether torsion constants [kcal/mol] have no effect worth writing."""
+    return all(abs(v) < _NEGLIGIBLE for v in values)
+
+
+def _next_to_straight(x: Float[np.ndarray, "interactions 4 3"]) -> Bool[np.ndarray, " interactions"]:
+    bonds = np.diff(x, axis=1)
+    normals = np.cross(bonds[:, :-1], bonds[:, 1:])
+    lengths = np.linalg.norm(bonds, axis=2)
+    sines = np.linalg.norm(normals, axis=2) / (lengths[:, :-1] * lengths[:, 1:])
+    return (sines < _STRAIGHT_SINE).any(axis=1)
+
+
+def _within_molecule(assignment: Assignment, atoms: Int[np.ndarray, " order"]) -> str:
+    """Return the atoms as numbers that start at 1 in their molecule."""
+    return "-".join(str(int(slot) + 1) for slot in np.asarray(assignment.topology.slot)[atoms])

@@ -1,0 +1,1 @@
+"""MM3* files, read, compared and written."""

@@ -1,0 +1,1 @@
+"""OpenMM's force fields."""

@@ -1,0 +1,1 @@
+"""Results of quantum-chemistry programs."""

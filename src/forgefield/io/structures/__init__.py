@@ -1,0 +1,1 @@
+"""Structures in the formats of chemistry programs."""

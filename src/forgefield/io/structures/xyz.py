@@ -1,0 +1,251 @@
+"""Reads and writes xyz and extended xyz files of one or more frames."""
+
+import re
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import iread, write
+from jaxtyping import Int
+
+from forgefield import units
+from forgefield.errors import InputError, located
+from forgefield.io.assemble.held import held
+from forgefield.io.assemble.parts import Part
+from forgefield.io.outputs import write_text
+from forgefield.io.structures.xyz_columns import check_columns, warn_of_keys
+from forgefield.io.text import floats, integer, read_text
+from forgefield.molecules.electrons import electron_problem
+from forgefield.molecules.elements import SYMBOLS, atomic_number
+from forgefield.molecules.molecule import AtomicCharges, Dihedral, Reference
+
+_DIHEDRALS, _ANGLES = "dihedrals", "dihedrals_deg"
+"""Keys of the chains that were held (atoms counted from 1) and of their angles [degrees]; the singular will do."""
+_EXTENDED = re.compile(r"\bProperties=|\bdihedrals?\s*=")
+_ENERGIES = {
+    "energy_ev": units.ELECTRONVOLT,
+    "energy_hartree": units.HARTREE,
+    "energy_kcal_mol": 1.0,
+    "energy_kj_mol": units.KILOJOULE,
+}
+"""Keys of an energy that is not in the eV of `energy`, and their units."""
+_NUMERIC = ("charge", "multiplicity", "energy", *_ENERGIES, _DIHEDRALS, _ANGLES, "dihedral", "dihedral_deg")
+_READ = (*_NUMERIC, "Properties", "pbc", "level", "charges_kind")
+"""Keys of an extended comment."""
+_STATED = re.compile(r"\b(charge|multiplicity)\s*=\s*\"?([^\s\",;]+)", re.IGNORECASE)
+
+
+def read_xyz(path: Path) -> list[Part]:
+    """Return the frames of an xyz file (Å), or of an extended one with its energy [eV] and forces [eV/Å].
+
+    The comment of a frame may state `charge=-1 multiplicity=1`; that of an extended one `energy_hartree=…` (or _ev,
+    _kcal_mol, _kj_mol), and as a frame of a relaxed scan `dihedrals="1-2-3-4 2-3-4-5" dihedrals_deg="60 -120"`: the
+    chains that were held, atoms counted from 1, and their angles, which may be left out.
+    Columns of atomic charges [e] are `charges`, of the kind that the comment states as `charges_kind=esp`, or
+    `esp_charges:R:1` and the like. Columns of numbers that are not read, and keys that look like results and are not
+    read, give an InputWarning. Raises InputError that names the line, or the frame and what is wrong with it.
+    """
+    lines = read_text(path).splitlines()
+    # Before the library sees it too: that would count through a damaged number of atoms, line by line.
+    starts = _frame_starts(path, lines)
+    comments = [lines[start + 1] for start in starts]
+    if any(_EXTENDED.search(comment) for comment in comments):
+        check_columns(path, lines, starts, _NUMERIC)
+        warn_of_keys(path, comments, _READ)
+        return _read_extended(path, len(starts))
+    warn_of_keys(path, [_STATED.sub("", comment) for comment in comments], ("charge", "multiplicity", "Properties"))
+    return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
+
+
+def write_xyz(path: Path, references: Sequence[Reference]) -> None:
+    """Write an extended xyz file: a frame for each reference, with its energy [eV] and forces [eV/Å] where it has them.
+
+    Charge, multiplicity, level of theory and the dihedrals that were held are in the comment; of Hessians the format
+    knows nothing.
+    """
+    text = StringIO()
+    write(text, [_atoms(reference) for reference in references], format="extxyz")
+    write_text(path, text.getvalue())
+
+
+def _atoms(reference: Reference) -> Atoms:
+    possible = not electron_problem(reference.species, reference.charge, reference.multiplicity)
+    stated = {
+        "charge": reference.charge,
+        # Where no file states it, it is one by default, which an odd number of electrons cannot have.
+        "multiplicity": reference.multiplicity if possible else "",
+        "level": reference.level,
+    }
+    info = {k: v for k, v in stated.items() if v != ""}
+    if reference.constraints:
+        info[_DIHEDRALS] = " ".join("-".join(str(a + 1) for a in d.atoms) for d in reference.constraints)
+        info[_ANGLES] = " ".join(f"{d.angle / units.DEGREE:.6f}" for d in reference.constraints)
+    atoms = Atoms(reference.species, reference.positions, masses=reference.masses, info=info)
+    for one in reference.charges:
+        atoms.set_array(f"{one.kind}_charges".replace(" ", "_"), one.values)
+    results = {}
+    if reference.energy is not None:
+        results["energy"] = reference.energy / units.ELECTRONVOLT
+    if reference.gradient is not None:
+        results["forces"] = -reference.gradient / units.ELECTRONVOLT
+    if results:
+        atoms.calc = SinglePointCalculator(atoms, **results)
+    return atoms
+
+
+def _frame_name(path: Path, index: int, n_frames: int) -> str:
+    return path.stem if n_frames == 1 else f"{path.stem}-{index + 1}"
+
+
+def _frame_starts(path: Path, lines: list[str]) -> list[int]:
+    starts, line = [], 0
+    while line < len(lines):
+        if not lines[line].strip():
+            line += 1
+            continue
+        n_atoms = _atom_count(path, line, lines[line])
+        if line + 2 + n_atoms > len(lines):
+            message = f"the frame has {n_atoms} atoms, but the file ends after {max(len(lines) - line - 2, 0)} of them"
+            raise InputError(located(path, line + 1, message))
+        starts.append(line)
+        line += 2 + n_atoms
+    return starts
+
+
+def _atom_count(path: Path, line: int, text: str) -> int:
+    words = text.split()
+    if len(words) > 1 and words[0].isdigit():
+        raise InputError(
+            located(path, line + 1, f"expected only the number of atoms, found {text.strip()!r}; is it a Tinker file?")
+        )
+    n_atoms = integer(path, line + 1, text.strip(), "the number of atoms")
+    if n_atoms < 1:
+        raise InputError(located(path, line + 1, f"the number of atoms is {n_atoms}"))
+    return n_atoms
+
+
+def _frame(path: Path, lines: list[str], start: int, name: str) -> Part:
+    comment = lines[start + 1]
+    n_atoms = int(lines[start])
+    rows = [line.split() for line in lines[start + 2 : start + 2 + n_atoms]]
+    short = [start + 3 + i for i, row in enumerate(rows) if len(row) < 4]
+    if short:
+        numbers = ", ".join(map(str, short))
+        raise InputError(f"{path}, line(s) {numbers}: expected an element and three coordinates")
+    positions = floats(path, start + 3, [" ".join(row[1:4]) for row in rows], "coordinates").reshape(-1, 3)
+    stated = {key.lower(): integer(path, start + 2, value, key.lower()) for key, value in _STATED.findall(comment)}
+    return Part(
+        source=str(path),
+        species=_species(path, start, [row[0] for row in rows]),
+        positions=positions,
+        charge=stated.get("charge"),
+        multiplicity=stated.get("multiplicity"),
+        name=name,
+    )
+
+
+def _species(path: Path, start: int, words: list[str]) -> Int[np.ndarray, " atoms"]:
+    species, wrong = [], []
+    for i, word in enumerate(words):
+        try:
+            numbered = word.isascii() and word.isdecimal() and len(word) < 4 and int(word) < len(SYMBOLS)
+            species.append(int(word) if numbered else atomic_number(word))
+        except InputError:
+            wrong.append(f"{word!r} (line {start + 3 + i})")
+    if wrong:
+        raise InputError(f"{path}: " + ", ".join(wrong) + " are no element symbols")
+    return np.array(species)
+
+
+def _read_extended(path: Path, n_frames: int) -> list[Part]:
+    try:
+        frames = list(iread(path, index=":", format="extxyz"))
+    except Exception as error:  # The library raises whatever its parser stumbles on.
+        raise InputError(f"{path}: is not a readable extended xyz file ({type(error).__name__}: {error})") from error
+    if len(frames) != n_frames:
+        raise InputError(f"{path}: holds {n_frames} frames, {len(frames)} of them can be read; remove blank lines")
+    return [_extended_frame(path, atoms, _frame_name(path, i, n_frames)) for i, atoms in enumerate(frames)]
+
+
+def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
+    if atoms.pbc.any():
+        raise InputError(f'{path}: frame {name} is periodic; write pbc="F F F" if it is a molecule')
+    results = atoms.calc.results if atoms.calc is not None else {}
+    energy, forces = results.get("energy"), results.get("forces")
+    stated = {
+        key: integer(path, None, str(atoms.info[key]), f"{key} of frame {name}")
+        for key in ("charge", "multiplicity")
+        if key in atoms.info
+    }
+    species = np.asarray(atoms.numbers, dtype=np.int64)
+    positions = np.asarray(atoms.positions, dtype=np.float64)
+    if forces is not None:
+        # What overflows becomes infinite, which a Part refuses.
+        with np.errstate(over="ignore"):
+            forces = np.asarray(forces, dtype=np.float64) * units.ELECTRONVOLT
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        energy=_energy(path, atoms.info if energy is None else {**atoms.info, "energy": energy}, name),
+        gradient=None if forces is None else -forces,
+        masses=np.asarray(atoms.get_masses(), dtype=np.float64) if atoms.has("masses") else None,
+        charge=stated.get("charge"),
+        multiplicity=stated.get("multiplicity"),
+        level=str(atoms.info.get("level", "")),
+        name=name,
+        constraints=_constraints(path, atoms, name),
+        charges=_charges(path, atoms, name),
+    )
+
+
+def _charges(path: Path, atoms: Atoms, name: str) -> tuple[AtomicCharges, ...]:
+    """Return the columns of charges: `charges`, of the kind that the comment states, or `esp_charges` and the like."""
+    results = atoms.calc.results if atoms.calc is not None else {}
+    columns = {key: values for key, values in {**results, **atoms.arrays}.items() if key.endswith("charges")}
+    stated = str(atoms.info.get("charges_kind", "charges"))
+    found = []
+    for key, values in columns.items():
+        if np.shape(values) != (len(atoms),) or np.asarray(values).dtype.kind not in "fi":
+            raise InputError(f"{path}: frame {name}: the column {key} is not one number for each atom")
+        kind = stated if key in ("charges", "initial_charges") else key.removesuffix("charges").rstrip("_")
+        found.append(AtomicCharges(kind.lower(), np.asarray(values, dtype=np.float64)))
+    return tuple(found)
+
+
+def _energy(path: Path, info: dict[str, Any], name: str) -> float | None:
+    """Return the energy [kcal/mol] of the only key that has one."""
+    known = {"energy": units.ELECTRONVOLT, **_ENERGIES}
+    found = [(key, unit) for key, unit in known.items() if key in info]
+    if len(found) > 1:
+        keys = ", ".join(key for key, _ in found)
+        raise InputError(f"{path}: frame {name} states its energy more than once ({keys}); leave one")
+    return next(
+        (float(floats(path, None, [str(info[key])], f"{key} of frame {name}")[0]) * unit for key, unit in found), None
+    )
+
+
+def _constraints(path: Path, atoms: Atoms, name: str) -> tuple[Dihedral, ...]:
+    """Return the dihedrals that a frame states to have been held, after checking that it has their angles."""
+    info = {key.replace("dihedral_", f"{_DIHEDRALS}_"): value for key, value in atoms.info.items()}
+    chosen = info.get(_DIHEDRALS, info.get("dihedral"))
+    if chosen is None:
+        return ()
+    words = _words(chosen)
+    # A library reads "1 2 3 4", the atoms of one chain without hyphens, as an array.
+    chains = [word.split("-") for word in words] if any("-" in word for word in words) else [words]
+    quads = [[integer(path, None, atom, f"an atom of {_DIHEDRALS} of frame {name}") - 1 for atom in c] for c in chains]
+    stated = info.get(_ANGLES)
+    degrees = None if stated is None else floats(path, None, _words(stated), f"{_ANGLES} of frame {name}").tolist()
+    return held(f"{path}: frame {name}", atoms.numbers.astype(np.int64), atoms.positions, quads, degrees)
+
+
+def _words(value: Any) -> list[str]:
+    """Return what stands between blanks and commas, however the library has split it."""
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    return [str(element) for element in np.ravel(value)]

@@ -1,0 +1,1 @@
+"""The main job, from FIT.toml to its results."""

@@ -1,0 +1,212 @@
+"""The main job: from FIT.toml to a folder with the force field, results.json, report.html and fit.log."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forgefield.assign.mm3.laid import changed_columns
+from forgefield.errors import InputError, WriteError
+from forgefield.fitting.solve.fit import Progress
+from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
+from forgefield.io.forcefields.mm3.fld import write_fld
+from forgefield.io.outputs import make_folder, owned, remove, require_free, write_bytes, write_text
+from forgefield.jobs.fit.outcome.results import record
+from forgefield.jobs.fit.plan.prepare import Prepared
+from forgefield.jobs.fit.plan.soundness import evaluable
+from forgefield.jobs.fit.plan.starting import with_values
+from forgefield.jobs.fit.plan.writing import WRITERS, write_force_fields
+from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes
+from forgefield.jobs.fit.run.trade_off import TradeOff, require_targets, trade_offs
+from forgefield.jobs.fit.run.validation import Validation, not_validated, validated, warnings_of
+from forgefield.report.fit_report import fit_report
+from forgefield.report.record import FitRecord
+
+CHECKPOINT = "checkpoint.safetensors"
+FLD = "forcefield.fld"
+_COPY = "FIT.toml"
+_FILES = ("results.json", "report.html", "fit.log", _COPY, "forcefield.typ", *(name for name, _ in WRITERS.values()))
+"""What a fit writes, besides its checkpoint and structures for AMBER."""
+_STRUCTURES = "forcefield*.mol2"
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A finished fit: every pass, and what was written about the last."""
+
+    passes: list[Passed]
+    record: FitRecord
+    values: np.ndarray
+    interrupted: bool = False
+    """Whether Ctrl-C came before all that was asked for was done."""
+
+
+def silent(stage: Stage, progress: Progress) -> None:
+    """Tell nothing."""
+
+
+def uncounted(n_done: int, n: int) -> None:
+    """Tell nothing."""
+
+
+def run_fit(  # noqa: PLR0913 (these are the words of the command)
+    prepared: Prepared,
+    output: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    validation: Validation | None = None,
+    trade_off: TradeOff | None = None,
+    tell: Callable[[Stage, Progress], None] = silent,
+    count: Callable[[int, int], None] = uncounted,
+) -> Outcome:
+    """Fit and write everything into `output`. `tell` is called after each iteration.
+
+    A checkpoint is written after each iteration; `resume` continues from it, `overwrite` replaces an earlier fit. With
+    `validation` the fit is then repeated without each molecule and on samples of them, after its own results have been
+    written; `count` is called with the number of refits done and of all. With `trade_off` it is also repeated for other
+    weights of targets. Raises InputError where the folder holds another fit or is being written to, where a molecule
+    cannot be evaluated, and for unknown targets.
+    """
+    if resume and overwrite:
+        raise InputError("to resume a fit and to overwrite it exclude each other")
+    prepared = evaluable(prepared)
+    if trade_off is not None:
+        require_targets(prepared, trade_off)
+    make_folder(output)
+    with owned(output):
+        require_free(written_in(output), prepared.files, overwrite=overwrite or resume)
+        began = _begin(prepared, output) if resume else None
+        if overwrite:
+            remove(written_in(output))
+        outcome, log = _fitted(prepared, output, began, tell)
+        if trade_off is not None and not outcome.interrupted:
+            outcome = _written(prepared, _with_trade_offs(prepared, outcome, trade_off, tell), output, log)
+        if validation is not None:
+            outcome = _written(prepared, _with_validation(prepared, outcome, validation, count), output, log)
+        return outcome
+
+
+def written_in(output: Path) -> list[Path]:
+    """Return what fits have written into a folder, the checkpoint last."""
+    files = [output / name for name in dict.fromkeys(_FILES)]
+    every = [*files, *sorted(output.glob(_STRUCTURES)), output / CHECKPOINT]
+    return [path for path in every if path.is_symlink() or path.exists()]
+
+
+def _fitted(
+    prepared: Prepared,
+    output: Path,
+    began: tuple[Stage, np.ndarray, Progress] | None,
+    tell: Callable[[Stage, Progress], None],
+) -> tuple[Outcome, list[str]]:
+    """Run all passes, from the start or where they were, write what comes of them, and return the lines of a log."""
+    stage, values, progress = began or (Stage(), prepared.start, None)
+    log: list[str] = []
+
+    def save(stage: Stage, progress: Progress, began: np.ndarray) -> None:
+        facts = {"input": prepared.input_sha256, "stage": [stage.number, stage.released, stage.held]}
+        write_checkpoint(output / CHECKPOINT, (progress, began), facts)
+        if not progress.n_iterations:
+            return
+        log.append(f"pass {stage.number} iteration {progress.n_iterations}: cost {progress.best_cost.min():.9g}")
+        tell(stage, progress)
+
+    passes = run_passes(prepared, stage, values, progress, save)
+    last = passes[-1]
+    outcome = Outcome(passes, record(prepared, passes), last.values, last.fit.interrupted)
+    return _written(prepared, outcome, output, log), log
+
+
+def _with_trade_offs(
+    prepared: Prepared, outcome: Outcome, asked: TradeOff, tell: Callable[[Stage, Progress], None]
+) -> Outcome:
+    """Add what varying the weights of targets shows."""
+    found, interrupted = trade_offs(prepared, outcome.passes[-1], asked, tell)
+    said = ["The trade-off was interrupted: it lacks points; --resume repeats it."] if interrupted else []
+    return replace(_told(outcome, {"trade_off": found}, said), interrupted=interrupted)
+
+
+def _with_validation(
+    prepared: Prepared, outcome: Outcome, wanted: Validation, count: Callable[[int, int], None]
+) -> Outcome:
+    """Add what comes of refits, unless there was an interruption before."""
+    if outcome.interrupted:
+        told = not_validated("the fit was interrupted; continue it with --resume")
+    else:
+        told = validated(prepared, outcome.passes[-1], wanted, count)
+    added = _told(outcome, {"validation": told}, warnings_of(told))
+    return replace(added, interrupted=outcome.interrupted or told["interrupted"])
+
+
+def _told(outcome: Outcome, found: dict[str, Any], warnings: list[str]) -> Outcome:
+    """Add to the results, and to their warnings."""
+    results = outcome.record.results
+    results = results | found | {"warnings": [*results["warnings"], *warnings]}
+    return replace(outcome, record=replace(outcome.record, results=results))
+
+
+def _begin(prepared: Prepared, output: Path) -> tuple[Stage, np.ndarray, Progress] | None:
+    """Return where the checkpoint of an interrupted fit was; None where it had not come that far."""
+    path = output / CHECKPOINT
+    if not path.is_file():
+        if written_in(output):
+            raise InputError(f"{path}: there is no checkpoint to resume from, but results; --overwrite begins anew")
+        return None
+    facts = read_facts(path)
+    if facts.get("input") != prepared.input_sha256:
+        raise InputError(
+            f"{path}: the checkpoint belongs to other input (FIT.toml or a file it names has changed); "
+            "--overwrite begins anew"
+        )
+    number, released, held = facts["stage"]
+    stage = Stage(number, tuple(released), tuple((name, value) for name, value in held))
+    _, _, like = begin_stage(prepared, stage, prepared.start)
+    progress, began = read_arrays(path, (like, prepared.start))
+    return stage, began, progress
+
+
+def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str]) -> Outcome:
+    """Write the force field, results.json, report.html and fit.log."""
+    files, unwritten = _write_force_field(prepared, outcome.values, output)
+    known = outcome.record.results["warnings"]
+    results = {**outcome.record.results, "warnings": [*known, *(said for said in unwritten if said not in known)]}
+    told = replace(outcome.record, results=results, files=(*files, "results.json", "fit.log"))
+    write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
+    write_text(output / "report.html", fit_report(told))
+    write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
+    write_bytes(output / _COPY, prepared.path.read_bytes())
+    return replace(outcome, record=told)
+
+
+def _write_force_field(prepared: Prepared, values: np.ndarray, output: Path) -> tuple[list[str], list[str]]:
+    """Return the files written, and a sentence for each format that cannot hold the fitted values."""
+    files, unwritten = [], []
+    for name in prepared.formats:
+        try:
+            if prepared.mm3 is not None:
+                write_fld(output / FLD, prepared.mm3.file, changed_columns(prepared.mm3, values))
+                files.append(FLD)
+            else:
+                fitted = with_values(prepared.assignment, values)
+                files += write_force_fields(fitted, prepared.molecules, (name,), output)
+        except WriteError:
+            raise
+        except InputError as error:
+            unwritten.append(f"Not written as {name}: {error}")
+    return files, unwritten
+
+
+def plain(value: Any) -> Any:
+    """Return JSON's own types; what is not a finite number becomes null."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value

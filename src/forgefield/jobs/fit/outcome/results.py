@@ -1,0 +1,303 @@
+"""The outcome of a fit as results.json and as the record that the report shows."""
+
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from forgefield.assign.measured import mean_geometry
+from forgefield.fitting.cost.cost import contributions
+from forgefield.fitting.data.training_set import TrainingSet, Weights
+from forgefield.fitting.judge.metrics import Judgement
+from forgefield.fitting.judge.sanity import not_stationary, unphysical
+from forgefield.fitting.judge.uncertainty import Uncertainty, independent_values, uncertainty
+from forgefield.jobs.fit.outcome.identifiability import identifiability
+from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations, told
+from forgefield.jobs.fit.plan.check import weight_of
+from forgefield.jobs.fit.plan.prepare import Prepared
+from forgefield.jobs.fit.plan.starting import with_values
+from forgefield.jobs.fit.run.passes import Passed
+from forgefield.jobs.fit.run.relaxed_results import compared_energies, judge_told, lost, structures
+from forgefield.jobs.fit.run.trade_off import opposition
+from forgefield.report.record import Covered, FitRecord, Optimum, Parity
+
+_SAME_OPTIMUM = 1e-4
+"""Starts whose costs agree to this fraction ended in the same place."""
+
+
+def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
+    """Judge the end of a fit against its start and gather everything worth telling."""
+    last = passes[-1]
+    examples, data = prepared.examples, prepared.data
+    judge = judge_told(prepared.file.targets)
+    start = judge(prepared.assignment.model, data, examples)
+    final = judge(with_values(prepared.assignment, last.values).model, data, examples)
+    at_bound = _at_bound(last)
+    n_values = independent_values(last.problem.targets, data)
+    statistics = uncertainty(last.problem, last.fit.quadratic, at_bound, n_values)
+    rows = row_deviations(prepared, final)
+    warnings = [
+        *prepared.warnings,
+        *_warnings(prepared, passes, final, statistics),
+        *lost(prepared, final),
+        *held_back(prepared, rows),
+    ]
+    results = {
+        "fit": _fit(passes),
+        "metrics": {"start": asdict(start.total), "final": asdict(final.total)},
+        "parameters": _parameters(prepared, last, statistics),
+        "molecules": _molecules(prepared, start, final),
+        "row_deviations": told(rows),
+        "identifiability": identifiability(last, statistics),
+        "opposition": opposition(prepared, last),
+        "trade_off": None,
+        "validation": None,
+        "skipped": [asdict(one) for one in prepared.skipped],
+        "warnings": warnings,
+        "provenance": provenance(prepared.input_sha256),
+    }
+    return FitRecord(
+        title=_title(prepared.path),
+        results=results,
+        costs=np.concatenate([passed.fit.costs for passed in passes]),
+        contributions=_shares(last, data, start, final),
+        parities=_parities(prepared, start, final),
+        optima=_optima(passes[0]),
+        types=prepared.assignment.descriptions,
+        statements=_statements(prepared, last),
+        structures=structures(prepared, final),
+        files=(),
+        coverage=_coverage(prepared),
+    )
+
+
+def _coverage(prepared: Prepared) -> tuple[Covered, ...]:
+    found = () if prepared.mm3 is None else prepared.mm3.coverage
+    return tuple(Covered(c.kind, c.substructure, c.table, c.uncovered) for c in found)
+
+
+def _title(path: Path) -> str:
+    """Return the name of the file, or of its folder where the file is just FIT.toml."""
+    return path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
+
+
+def _shares(last: Passed, data: TrainingSet, start: Judgement, final: Judgement) -> dict[str, tuple[float, float]]:
+    """Return the share of each target and of the prior in the cost, before and after."""
+    targets = last.problem.targets
+    before, after = (
+        contributions(targets, data, judged.observation, jnp.asarray(judged.matching), judged.relaxed)
+        for judged in (start, final)
+    )
+    shares = {target.name: (float(b), float(a)) for target, b, a in zip(targets, before, after, strict=True)}
+    return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
+
+
+def _fit(passes: list[Passed]) -> dict[str, Any]:
+    last = passes[-1].fit
+    return {
+        "success": last.success,
+        "message": last.message,
+        "iterations": sum(p.fit.n_iterations for p in passes),
+        "starts": len(passes[0].fit.starts_cost),
+        "wall_s": sum(p.fit.wall_s for p in passes),
+        "compile_s": sum(p.fit.compile_s for p in passes),
+        "cost": float(np.min(last.starts_cost)),
+    }
+
+
+def _at_bound(passed: Passed) -> np.ndarray:
+    variables = passed.problem.variables
+    lower, upper = np.asarray(variables.lower), np.asarray(variables.upper)
+    return (passed.free <= lower) | (passed.free >= upper)
+
+
+def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> list[dict[str, Any]]:
+    """Return a row for each parameter of the force field, in internal units."""
+    changes = last.changes
+    width, strength = np.asarray(last.problem.prior.width), last.problem.prior.strength
+    # Standard deviations of tied values follow from those of the variables they depend on.
+    sigma = np.sqrt((changes.matrix**2) @ np.nan_to_num(statistics.sigma * width) ** 2)
+    unknown = (np.abs(changes.matrix) @ np.isnan(statistics.sigma).astype(float)) > 0.0
+    bound = (np.abs(changes.matrix) @ _at_bound(last).astype(float)) > 0.0
+    place_of = {name: k for k, name in enumerate(changes.names)}
+    variable = {changes.names[leader]: k for k, leader in enumerate(changes.leaders)}
+    table = []
+    for row in prepared.assignment.rows:
+        for position, parameter in enumerate(row.term.own):
+            name = row.parameter_name(position)
+            k = place_of.get(name)
+            free = variable.get(name)
+            table.append(
+                {
+                    "name": name,
+                    "term": row.term.name,
+                    "unit": parameter.unit,
+                    "start": float(prepared.start[row.indices[position]]),
+                    "value": float(last.values[row.indices[position]]),
+                    "sigma": None if k is None or unknown[k] else float(sigma[k]),
+                    "prior": float(width[free]) if free is not None and strength > 0.0 else None,
+                    "at_bound": bool(k is not None and bound[k]),
+                    "trained": k is not None,
+                }
+            )
+    return table
+
+
+def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[dict[str, Any]]:
+    table = []
+    for m, example in enumerate(prepared.examples):
+        modes = final.modes[m]
+        frequencies = (
+            []
+            if modes is None
+            else [
+                {"qm": float(q), "mm": float(v), "overlap": float(o)}
+                for q, v, o in zip(modes.reference, modes.model, modes.overlap, strict=True)
+            ]
+        )
+        entry = {"name": example.molecule.name, "atoms": example.molecule.n_atoms, **asdict(final.each[m])}
+        entry["weight"] = example.weights.molecule
+        entry["start"] = asdict(start.each[m])
+        reaction = None if modes is None else np.flatnonzero(~modes.counted)
+        entry["reaction_mode"] = None if reaction is None or not reaction.size else int(reaction[0])
+        table.append({**entry, "frequencies": frequencies})
+    return table
+
+
+def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statistics: Uncertainty) -> list[str]:
+    last = passes[-1]
+    said = []
+    if not last.fit.success:
+        said.append(f"The fit did not succeed: {last.fit.message}.")
+    names = [last.changes.names[leader] for leader in last.changes.leaders]
+    bounded = [name for name, at in zip(names, _at_bound(last), strict=True) if at]
+    if bounded:
+        said.append(f"At a bound of what makes sense: {', '.join(bounded)}.")
+    if statistics.undetermined.any():
+        loose = [name for name, u in zip(names, statistics.undetermined, strict=True) if u]
+        said.append(
+            f"The data leave {len(statistics.directions)} combination(s) of parameters undetermined; their values come "
+            f"from the start and the prior alone: {', '.join(loose)}."
+        )
+    if statistics.n_values <= statistics.n_effective + 0.5:
+        said.append("There are no more data than parameters: standard deviations cannot be given.")
+    geometry = mean_geometry(prepared.assignment, np.asarray(prepared.data.positions))
+    wrong = unphysical(prepared.assignment.rows, last.values, geometry)
+    wrong += not_stationary(final.total)
+    if wrong:
+        said.append(
+            "This solution is unphysical, however well it reproduces the targets: "
+            + "; ".join(wrong)
+            + ". Add a forces target, a stronger prior, or the terms that are missing."
+        )
+    released = [s for p in passes for s in p.stage.released]
+    negative = [n for n in dict.fromkeys(released) if _value(last, n) < 0.0]
+    if negative:
+        said.append(f"Negative force constants, allowed by the policy for transition states: {', '.join(negative)}.")
+    held = [f"{n} = {v:.4g}" for p in passes for n, v in p.stage.held]
+    if held:
+        said.append(f"Held at their values under policy C (policy E): {', '.join(held)}.")
+    return said
+
+
+def _value(passed: Passed, name: str) -> float:
+    places = dict(zip(passed.changes.names, passed.changes.places, strict=True))
+    return float(passed.values[places[name]]) if name in places else 0.0
+
+
+def _parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Parity, ...]:
+    """Return the values behind the parity plots: frequencies, diagonals, forces, relative energies and charges."""
+    known = [m for m, mode in enumerate(final.modes) if mode is not None]
+    found = []
+    if known:
+
+        def pooled(judgement: Judgement, what: str) -> np.ndarray:
+            return np.concatenate([getattr(judgement.modes[m], what) for m in known])
+
+        reference = pooled(final, "reference")
+        found.append(Parity("frequencies", "cm⁻¹", reference, pooled(start, "model"), pooled(final, "model")))
+        before, after = (reference + pooled(j, "diagonal") for j in (start, final))
+        found.append(Parity("eigenmatrix", "cm⁻¹", reference, before, after))
+    data = prepared.data
+    atoms = np.asarray(data.has_gradient)[np.asarray(data.topology.molecule)]
+    if atoms.any():
+        gradients = (
+            -np.asarray(g)[atoms].ravel()
+            for g in (data.gradient, start.observation.gradient, final.observation.gradient)
+        )
+        found.append(Parity("forces", "kcal/mol/Å", *gradients))
+    if final.total.energy_rmsd_kcal_mol is not None:
+        found.append(Parity("energy", "kcal/mol", *_relative_energies(prepared, start, final)))
+    if final.total.charge_rmsd_e is not None:
+        charged = np.asarray(data.has_charges)[np.asarray(data.topology.molecule)]
+        charges = data.charges, start.observation.charges, final.observation.charges
+        found.append(Parity("charges", "e", *(np.asarray(q)[charged] for q in charges)))
+    return tuple(found)
+
+
+def _relative_energies(prepared: Prepared, start: Judgement, final: Judgement) -> list[np.ndarray]:
+    data = prepared.data
+    group = np.asarray(data.group)
+    (before, there), (after, still) = (compared_energies(prepared, judged) for judged in (start, final))
+    has, energies = there & still, (np.asarray(data.energy), before, after)
+    relative = []
+    for energy in energies:
+        means = np.array([energy[has & (group == g)].mean() if (has & (group == g)).any() else 0.0 for g in group])
+        relative.append((energy - means)[has])
+    return relative
+
+
+def _optima(first: Passed) -> tuple[Optimum, ...]:
+    """Group the ends of the starts by cost."""
+    order = np.argsort(first.fit.starts_cost)
+    groups: list[list[int]] = []
+    for s in order:
+        cost = first.fit.starts_cost[s]
+        if groups and cost - first.fit.starts_cost[groups[-1][0]] <= _SAME_OPTIMUM * (abs(cost) + _SAME_OPTIMUM):
+            groups[-1].append(s)
+        elif np.isfinite(cost):
+            groups.append([s])
+    converged = first.fit.starts_converged
+    return tuple(Optimum(float(first.fit.starts_cost[g[0]]), len(g), int(np.sum(converged[g]))) for g in groups)
+
+
+_RELAXED_MODES = (
+    "Frequencies, modes and eigenmatrix below are those of the structures that the force field relaxes to; of the "
+    "reference geometry where a molecule has none."
+)
+
+
+def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
+    section = prepared.file.forcefield
+    targets = ", ".join(
+        f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
+    )
+    prior = last.problem.prior
+    relaxed = [_RELAXED_MODES] if any(t.at == "relaxed" for t in prepared.file.targets.curvatures) else []
+    return (
+        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {section.form}.",
+        f"{last.changes.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
+        f"started from the estimate “{section.estimate}”.",
+        f"Targets: {targets}. A deviation of its tolerance counts as one.",
+        *relaxed,
+        "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",
+        *(f"{e.molecule.name}: {e.treated.statement}" for e in prepared.examples if e.treated is not None),
+        *(f"{e.molecule.name}: weight {weight_of(e)}." for e in prepared.examples if e.weights != Weights()),
+    )
+
+
+def provenance(input_sha256: str) -> dict[str, Any]:
+    """Return what ran: versions, device and precision."""
+    packages = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy", "equinox")}
+    return {
+        "version": metadata.version("forgefield"),
+        "input_sha256": input_sha256,
+        "packages": {"python": platform.python_version(), **packages},
+        "device": str(jax.devices()[0]),
+        "precision": "float64",
+    }

@@ -1,0 +1,1 @@
+"""From the words of FIT.toml to everything that a fit needs."""

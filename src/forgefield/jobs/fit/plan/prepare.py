@@ -1,0 +1,290 @@
+"""Everything a fit needs, from the files that FIT.toml names."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.generated import generate
+from forgefield.assign.mm3.laid import Mm3Assignment, assign_mm3
+from forgefield.assign.mm3.selection import selected_lines
+from forgefield.config import FitFile, read_fit_file
+from forgefield.errors import ForgeFieldError, InputError
+from forgefield.fitting.cost.cost import Problem, total_count, variables
+from forgefield.fitting.data.chunks import chunks
+from forgefield.fitting.data.searches import is_stationary
+from forgefield.fitting.data.training_set import Example, TrainingSet, Weights, training_set
+from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.jobs.fit.plan.choices import bonded_terms, charging, chosen_formats, targets, van_der_waals
+from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
+from forgefield.jobs.fit.plan.load import Loaded, Skipped, force_field_file, load
+from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
+from forgefield.jobs.fit.plan.writing import formats_to_write
+from forgefield.jobs.threads import one_thread_a_matrix
+from forgefield.models.rows import Row
+from forgefield.models.trainable import Trainable
+from forgefield.molecules.molecule import Molecule
+from forgefield.terms.mm3 import BOND_MOMENT
+
+_MOMENTS = BOND_MOMENT.kind
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The input of a fit: what is trained on what, and where it starts."""
+
+    path: Path
+    file: FitFile
+    examples: list[Example]
+    assignment: Assignment
+    """Its model holds the starting values."""
+    laid: Assignment
+    """The same before force constants were estimated."""
+    rows: tuple[Row, ...]
+    """The rows whose parameters change, but for what is frozen."""
+    mm3: Mm3Assignment | None
+    """Where the force field comes from an MM3* file: the file and its original values."""
+    data: TrainingSet
+    input_sha256: str
+    formats: tuple[str, ...]
+    """Formats in which the force field will be written."""
+    warnings: tuple[str, ...]
+    loaded: Loaded
+    """What the files held, before the force field was laid over it."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that was read."""
+        return (self.path, *self.loaded.files)
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The molecules that cannot be used and are left out."""
+        return self.loaded.skipped
+
+    @property
+    def molecules(self) -> list[Molecule]:
+        """The molecules in the geometry of their references."""
+        return [e.molecule for e in self.examples]
+
+    @property
+    def start(self) -> Float[np.ndarray, " parameters"]:
+        """The starting values."""
+        return np.asarray(self.assignment.model.values)
+
+    def changes(self, *, released: frozenset[str] = frozenset(), held: frozenset[str] = frozenset()) -> Trainable:
+        """Return what a fit changes; `released` parameters lose their bounds, `held` ones stay."""
+        return what_changes(self.assignment, self.rows, self.file.forcefield, released=released, held=held)
+
+    def problem(self, changes: Trainable, centre: Float[np.ndarray, " parameters"]) -> Problem:
+        """Return the problem of fitting what changes, with priors about these values."""
+        model = with_values(self.assignment, centre).model
+        about = prior(changes, self.assignment.rows, self.start, self.file.fit.prior)
+        chosen = targets(self.file.targets)
+        return Problem(
+            model=model,
+            chunks=chunks(self.data, len(centre), changes.places),
+            targets=chosen,
+            counts=tuple(total_count(target, self.data) for target in chosen),
+            prior=about,
+            variables=variables(changes),
+        )
+
+
+def prepare(path: Path, *, starts: int | None = None) -> Prepared:
+    """Read FIT.toml and all that it names, lay the force field over the molecules and estimate its constants.
+
+    `starts` replaces the number that the file asks for.
+    Raises InputError (or MissingParameters) for anything that cannot be used.
+    """
+    require_double_precision()
+    file = read_fit_file(path)
+    if starts is not None:
+        file = file.model_copy(update={"fit": file.fit.model_copy(update={"starts": starts})})
+    chosen_formats(file)
+    return _prepared(path, file, load(file, path.parent))
+
+
+def without(prepared: Prepared, skipped: tuple[Skipped, ...]) -> Prepared:
+    """Return the same fit without molecules that turned out not to be usable."""
+    names = {one.name for one in skipped}
+    left = tuple(example for example in prepared.examples if example.molecule.name not in names)
+    return _prepared(
+        prepared.path, prepared.file, replace(prepared.loaded, examples=left, skipped=prepared.skipped + skipped)
+    )
+
+
+def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
+    """Lay the force field over what was loaded, and find where it starts."""
+    laid, mm3, loaded = _laid(file, path.parent, loaded)
+    examples = with_charges(file, list(loaded.examples))
+    _require_data(file, examples)
+    rows = _trained_rows(file, laid, mm3)
+    found = estimated(laid, examples, file.forcefield.estimate, rows)
+    changes = what_changes(laid, rows, file.forcefield)
+    charged = charge_warnings(file, laid, examples, changes)
+    values = changes.within(found.values)
+    assignment = with_values(laid, values)
+    data = training_set(assignment.topology, examples)
+    _require_weight(file, examples, data)
+    formats, unwritten = (("fld",), []) if mm3 else formats_to_write(assignment, [e.molecule for e in examples], file)
+    statements = tuple(
+        f"{e.molecule.name}: {e.treated.statement}"
+        for e in examples
+        if e.treated is not None and e.treated.reaction_mode is not None
+    )
+    skipped = tuple(one.warning for one in loaded.skipped)
+    return Prepared(
+        path=path,
+        file=file,
+        examples=examples,
+        assignment=assignment,
+        laid=laid,
+        rows=rows,
+        mm3=mm3,
+        data=data,
+        input_sha256=_digest(path, loaded, examples),
+        formats=formats,
+        warnings=(*skipped, *loaded.warnings, *statements, *found.warnings, *charged, *unwritten),
+        loaded=loaded,
+    )
+
+
+def _laid(file: FitFile, folder: Path, loaded: Loaded) -> tuple[Assignment, Mm3Assignment | None, Loaded]:
+    """Lay the force field over the molecules; those it cannot be laid over are left out where the file says so."""
+    if not loaded.examples:
+        listed = "\n".join(f"  {one.warning}" for one in loaded.skipped)
+        raise InputError(f"no molecule can be used:\n{listed}")
+    molecules = [example.molecule for example in loaded.examples]
+    try:
+        return *_assigned(file, folder, molecules), loaded
+    except ForgeFieldError as error:
+        if file.fit.on_error == "stop":
+            raise
+        together = error
+    left, skipped = [], []
+    for example in loaded.examples:
+        try:
+            _assigned(file, folder, [example.molecule])
+        except ForgeFieldError as error:
+            skipped.append(Skipped(example.molecule.name, files_of(example), str(error)))
+        else:
+            left.append(example)
+    if not skipped:
+        raise together
+    return _laid(file, folder, replace(loaded, examples=tuple(left), skipped=(*loaded.skipped, *skipped)))
+
+
+def files_of(example: Example) -> str:
+    """Return the files that an example comes from."""
+    return ", ".join(dict.fromkeys(filter(None, (example.molecule.source, *example.reference.sources))))
+
+
+def _trained_rows(file: FitFile, laid: Assignment, mm3: Mm3Assignment | None) -> tuple[Row, ...]:
+    """Return the rows that the file asks to train; none of a force-field file's unless a pattern names them."""
+    patterns = file.forcefield.train
+    if mm3 is None:
+        return trained_rows(laid, patterns, charges=file.targets.charges is not None)
+    if not patterns:
+        raise InputError(
+            '[forcefield] train names no rows: say which rows of the file change, such as ["substructure:*"]'
+        )
+    moments = tuple(pattern for pattern in patterns if pattern.startswith(_MOMENTS))
+    lines = selected_lines(mm3.file, _without_moments(patterns))
+    # Hessians say next to nothing of moments: they change only where a pattern names them.
+    chosen = tuple(
+        row
+        for row in laid.rows
+        if (row.line in lines and row.term.kind != _MOMENTS) or any(row.matches(m) for m in moments)
+    )
+    if not chosen:
+        raise InputError(f"[forcefield] train = {list(patterns)}: no interaction of these molecules uses those rows")
+    return chosen
+
+
+def _without_moments(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(pattern for pattern in patterns if not pattern.startswith(_MOMENTS))
+
+
+def require_double_precision() -> None:
+    """Raise ForgeFieldError unless JAX computes in float64; share the cores among its threads."""
+    one_thread_a_matrix()
+    if not jax.config.read("jax_enable_x64"):
+        raise ForgeFieldError(
+            'this needs double precision: call jax.config.update("jax_enable_x64", True) before anything else'
+        )
+
+
+def _assigned(file: FitFile, folder: Path, molecules: list[Molecule]) -> tuple[Assignment, Mm3Assignment | None]:
+    """Lay the force field over the molecules: one made from them, or that of a file."""
+    path = force_field_file(file, folder)
+    if path is None:
+        terms = bonded_terms(file)
+        kinds = {"van_der_waals": van_der_waals(file), "charging": charging(file)}
+        return generate(molecules, terms, depth=file.forcefield.depth, **kinds), None
+    if file.forcefield.charges != "none":
+        raise InputError("[forcefield] charges: a .fld file has its own, from bond moments; leave the key out")
+    if path.suffix != ".fld":
+        raise InputError(f'[forcefield] start = "{file.forcefield.start}": "environments" or a .fld file is expected')
+    if file.forcefield.form != "mm3":
+        raise InputError(f'[forcefield] form = "{file.forcefield.form}": a .fld file holds form = "mm3"')
+    parsed = read_fld(path)
+    found = assign_mm3(molecules, parsed, trained=selected_lines(parsed, _without_moments(file.forcefield.train or ())))
+    return found.assignment, found
+
+
+def _require_data(file: FitFile, examples: list[Example]) -> None:
+    """Raise InputError that lists the targets that no reference has data for."""
+    relaxed, energy = [e for e in examples if is_stationary(e.reference)], file.targets.energy
+    curvatures = {
+        name: any(e.treated is not None for e in (relaxed if target.at == "relaxed" else examples))
+        for name in ("eigenmatrix", "frequencies", "hessian")
+        if (target := getattr(file.targets, name)) is not None
+    }
+    wanted = curvatures | {
+        "forces": any(e.reference.gradient is not None for e in examples),
+        "energy": _comparable(relaxed if energy is not None and energy.at == "relaxed" else examples),
+        "bond_length": any(len(e.molecule.bonds) for e in relaxed),
+        "bond_angle": any(e.molecule.n_atoms > 2 and len(e.molecule.bonds) > 1 for e in relaxed),
+        "torsion": any(e.molecule.n_atoms > 3 and len(e.molecule.bonds) > 2 for e in relaxed),
+        "positions": bool(relaxed),
+    }
+    asked = file.targets.model_dump(exclude_none=True)
+    lacking = [name for name, there in wanted.items() if name in asked and not there]
+    if lacking:
+        raise InputError(
+            f"no reference has data for the target(s) {', '.join(lacking)}: energies need at least two structures "
+            "of one group, forces a gradient or a Hessian, targets at relaxed structures a reference that is a "
+            "stationary point (its gradient below 5 kcal/mol/Å), the others a Hessian"
+        )
+
+
+def _require_weight(file: FitFile, examples: list[Example], data: TrainingSet) -> None:
+    """Raise InputError that lists the targets whose values all have the weight zero."""
+    if all(example.weights == Weights() for example in examples):
+        return
+    idle = [t.name for t in targets(file.targets) if not float(np.sum(t.counted(data))) > 0.0]
+    if idle:
+        raise InputError(
+            f"nothing counts in the target(s) {', '.join(idle)}: [[molecules]] weight, reaction_mode_weight and "
+            "mode_weights leave every value that there is data for a weight of zero; give one more than that"
+        )
+
+
+def _comparable(examples: list[Example]) -> bool:
+    groups = [e.group for e in examples if e.reference.energy is not None]
+    return any(groups.count(group) > 1 for group in groups)
+
+
+def _digest(path: Path, loaded: Loaded, examples: list[Example]) -> str:
+    """Return one SHA-256 of FIT.toml and of all files it led to."""
+    total = hashlib.sha256(path.read_bytes())
+    sources = (Path(s) for e in examples for s in (e.molecule.source, *e.reference.sources) if s)
+    for source in dict.fromkeys((*loaded.files, *sources)):
+        if source.is_file():
+            total.update(hashlib.sha256(source.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,288 @@
+"""Where a fit starts: force constants estimated from the reference Hessians, priors about them, what is trained."""
+
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield import units
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.charge_rule import CHARGING
+from forgefield.config import ForceFieldSection, PriorSection
+from forgefield.errors import InputError
+from forgefield.estimating.bond_charges import nearest_moments
+from forgefield.estimating.linear import (
+    LinearSystem,
+    bounded_least_squares,
+    eigenmatrix_system,
+    refit_with_negatives_held,
+)
+from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
+from forgefield.estimating.seminario import Approximation, Method, estimate, replace_negative
+from forgefield.estimating.transition_state import E
+from forgefield.fitting.cost.cost import Prior
+from forgefield.fitting.data.training_set import Example
+from forgefield.jobs.fit.plan.choices import ESTIMATES
+from forgefield.models.rows import Row
+from forgefield.models.trainable import Tie, Trainable, trainable
+
+_SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
+"""Smallest width of a prior on a force constant: 0.1 in the units of files."""
+_SMALLEST_MOMENT = 0.1 * units.DEBYE
+_SMALLEST_INCREMENT = 0.02
+"""e, of a bond of 1 Å with that moment."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimated:
+    """Starting values and what is worth saying of them."""
+
+    values: Float[np.ndarray, " parameters"]
+    warnings: tuple[str, ...]
+    spread: dict[str, RowStatistics] = field(default_factory=dict)
+    """For each kind that was read off Hessians, how its constants vary among the interactions of a row, by place."""
+
+
+def estimated(
+    assignment: Assignment,
+    examples: list[Example],
+    name: str,
+    rows: tuple[Row, ...],
+    *,
+    left_out: frozenset[int] = frozenset(),
+) -> Estimated:
+    """Return the values of a force field with the stretch and bend constants of these rows replaced by estimates.
+
+    A row's constant is the mean over all its interactions in all molecules but those that are `left_out`, by their
+    number; rows of these alone keep their values. A negative mean is reported. What gives the atoms of a generated
+    force field charges is fitted to those of the references in any case.
+    """
+    values = _charged(assignment, examples, left_out)
+    if name == "none":
+        return Estimated(values, ())
+    if name == "linear":
+        return _linear(assignment, examples, values, rows, left_out)
+    method = ESTIMATES[name]
+    found: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
+    places: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
+    starts = np.flatnonzero(np.diff(np.asarray(assignment.topology.molecule), prepend=-1))
+    for m, (example, start) in enumerate(zip(examples, starts, strict=True)):
+        if m in left_out:
+            continue
+        groups = {kind: _of_molecule(assignment, kind, m) for kind in found}
+        result = _of_example(method, example, groups["stretch"][0] - start, groups["bend"][0] - start)
+        for kind, constants in zip(found, result, strict=True):
+            found[kind].append(constants)
+            places[kind].append(groups[kind][1])
+    wanted = np.array([row.indices[0] for row in rows if row.term.kind in found], dtype=np.int64)
+    warnings, spread = [], {}
+    for kind, constants in found.items():
+        row = np.concatenate(places[kind])
+        statistics = spread[kind] = estimate_rows(np.concatenate(constants), row, len(values))
+        used = np.intersect1d(row, wanted)
+        values[used] = statistics.mean[used]
+        negative = [int(place) for place in used if statistics.mean[place] < 0.0]
+        # At zero a force constant sits on its bound, and the frequency of its mode has no derivative.
+        values[negative] = np.maximum(np.abs(values[negative]), _SMALLEST_WIDTH)
+        if negative:
+            names = ", ".join(f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f})" for p in negative)
+            warnings.append(f"the estimate gives negative {kind} constants, started from their magnitude: {names}")
+    return Estimated(values, tuple(warnings), spread)
+
+
+def _charged(
+    assignment: Assignment, examples: list[Example], left_out: frozenset[int]
+) -> Float[np.ndarray, " parameters"]:
+    """Return the values with the bond moments or increments that were made, not read, nearest to reference charges."""
+    values, rule = np.array(assignment.model.values), assignment.topology.charges
+    if rule is None or any(row.line is not None for row in assignment.rows if row.term.kind in CHARGING):
+        return values
+    counts = [m not in left_out and one.charges is not None for m, one in enumerate(examples)]
+    known = np.array(counts)[np.asarray(assignment.topology.molecule)]
+    charges = [np.zeros(one.molecule.n_atoms) if one.charges is None else one.charges for one in examples]
+    places, moments = nearest_moments(rule, values, np.concatenate(charges), known)
+    values[places] = moments
+    return values
+
+
+def _of_molecule(assignment: Assignment, kind: str, m: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the atoms of a molecule's stretches or bends and the places of their force constants."""
+    molecule = np.asarray(assignment.topology.molecule)
+    order = {"stretch": 2, "bend": 3}[kind]
+    atoms, places = [np.zeros((0, order), dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if term.kind == kind:
+            inside = molecule[np.asarray(group.atoms)[:, 0]] == m
+            # Behind a term's own atoms may stand the parents of shifted centres.
+            atoms.append(np.asarray(group.atoms)[inside, :order])
+            places.append(np.asarray(group.parameters)[inside, 0])
+    return np.concatenate(atoms), np.concatenate(places)
+
+
+def _of_example(method: Method, example: Example, pairs: np.ndarray, triples: np.ndarray) -> tuple:
+    """Estimate the constants of one molecule; without a Hessian, the customary ones.
+
+    Under policy E those that come out negative are estimated under its C instead.
+    """
+    treated, reference = example.treated, example.reference
+    where = reference.positions, reference.species, pairs, triples
+    if treated is None:
+        result = estimate(Approximation(), None, *where)
+        return result.bond_k, result.angle_k
+    result = estimate(method, treated.hessian, *where)
+    if isinstance(example.policy, E) and example.is_saddle:
+        under_c = example.under(example.policy.c).treated
+        assert under_c is not None
+        result = replace_negative(result, estimate(method, under_c.hessian, *where))
+    return result.bond_k, result.angle_k
+
+
+def _linear(
+    assignment: Assignment,
+    examples: list[Example],
+    values: Float[np.ndarray, " parameters"],
+    rows: tuple[Row, ...],
+    left_out: frozenset[int],
+) -> Estimated:
+    """Solve for all constants that the Hessian is linear in, at the present reference values."""
+    lacking = ", ".join(e.molecule.name for e in examples if e.treated is None)
+    if lacking:
+        raise InputError(f'estimate = "linear" needs a Hessian for every molecule; there is none for {lacking}')
+    linear = [
+        (place, parameter.minimum)
+        for row in rows
+        if row.term.kind not in ("vdw", *CHARGING)
+        for place, parameter in zip(row.indices, row.term.own, strict=True)
+        if parameter.name not in ("r0", "theta0", "phi0")
+    ]
+    places = np.array([place for place, _ in linear], dtype=np.int64)
+    lower = np.array([minimum for _, minimum in linear])
+    system = _system(assignment, examples, places, left_out)
+    if any(isinstance(e.policy, E) and e.is_saddle for e in examples):
+        treated = [e.under(e.policy.c) if isinstance(e.policy, E) else e for e in examples]
+        under_c = _system(assignment, treated, places, left_out)
+        held = bounded_least_squares(under_c, lower).values
+        values[places] = refit_with_negatives_held(system, lower, held).values
+    else:
+        values[places] = bounded_least_squares(system, lower).values
+    return Estimated(values, ())
+
+
+def _system(
+    assignment: Assignment,
+    examples: list[Example],
+    places: Int[np.ndarray, " constants"],
+    left_out: frozenset[int],
+) -> LinearSystem:
+    treated = [e.treated for e in examples if e.treated is not None]
+    positions = np.concatenate([e.reference.positions for e in examples])
+    system = eigenmatrix_system(assignment.model, assignment.topology, jnp.asarray(positions), places, treated)
+    n_modes = np.array([len(one.eigenvalues) for one in treated])
+    used = np.repeat([m not in left_out for m in range(len(treated))], n_modes * (n_modes + 1) // 2)
+    return LinearSystem(system.design[used], system.target[used], system.weights[used])
+
+
+def _name(rows: tuple[Row, ...], place: int) -> str:
+    for row in rows:
+        if place in row.indices:
+            return row.parameter_name(row.indices.index(place))
+    return f"value {place}"
+
+
+def what_changes(
+    assignment: Assignment,
+    rows: tuple[Row, ...],
+    section: ForceFieldSection,
+    *,
+    released: frozenset[str] = frozenset(),
+    held: frozenset[str] = frozenset(),
+) -> Trainable:
+    """Return what a fit changes: the trained rows less what is frozen, held or straight, with the file's ties.
+
+    `released` parameters lose their bounds, `held` ones do not change. Raises InputError for a pattern that
+    matches nothing.
+    """
+    names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
+    frozen = {n for n in names if _any_match(n, section.freeze)} | held | _straight(assignment, rows)
+    _require_matches("freeze", section.freeze, tuple(names))
+    _require_matches("allow_negative", section.allow_negative, tuple(names))
+    free = released | {n for n in names if _any_match(n, section.allow_negative)}
+    ties = tuple(Tie(t.follower, t.leader, t.factor, t.offset) for t in section.ties)
+    found = trainable(
+        rows, len(assignment.model.values), frozen=frozenset(frozen), ties=ties, unbounded=frozenset(free)
+    )
+    if not found.names:
+        raise InputError("nothing is trained: every parameter is frozen, or no row matches [forcefield] train")
+    return found
+
+
+def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None, *, charges: bool = False) -> tuple[Row, ...]:
+    """Return the rows that a fit may change; van der Waals rows only where a pattern names them.
+
+    What gives atoms charges is among them where there are `charges` to fit to, or a pattern names it.
+    """
+    if patterns is None:
+        kept = ("vdw",) if charges else ("vdw", *CHARGING)
+        return tuple(row for row in assignment.rows if row.term.kind not in kept)
+    chosen = tuple(row for row in assignment.rows if any(row.matches(pattern) for pattern in patterns))
+    if not chosen:
+        raise InputError(f"[forcefield] train = {list(patterns)} matches no row of the force field")
+    return chosen
+
+
+def _straight(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
+    """Return the reference angles of 180°: by symmetry the energy is even about them."""
+    values = np.asarray(assignment.model.values)
+    return {
+        row.parameter_name(1)
+        for row in rows
+        if row.term.kind == "bend" and row.term.n_own > 1 and values[row.indices[1]] == np.pi
+    }
+
+
+def _any_match(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _require_matches(key: str, patterns: tuple[str, ...], names: tuple[str, ...]) -> None:
+    idle = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
+    if idle:
+        raise InputError(
+            f"[forcefield] {key}: no trained parameter matches {', '.join(map(repr, idle))}; "
+            "`forgefield fit --check` lists their names"
+        )
+
+
+def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, section: PriorSection) -> Prior:
+    """Return Gaussians about the starting values, with widths in internal units."""
+    kind = {row.parameter_name(p): row.term.own[p].name for row in rows for p in range(row.term.n_own)}
+    centre = changes.free(values)
+    width = [
+        _width(kind[changes.names[leader]], start, section)
+        for leader, start in zip(changes.leaders, centre, strict=True)
+    ]
+    return Prior(centre, np.array(width), section.strength)
+
+
+def _width(parameter: str, start: float, section: PriorSection) -> float:
+    match parameter:
+        case "r0":
+            return section.r0
+        case "theta0" | "phi0":
+            return section.theta0 * units.DEGREE
+        case name if name.startswith("v"):
+            return section.v
+        case "moment":
+            return max(section.k * abs(start), _SMALLEST_MOMENT)
+        case "dq":
+            return max(section.k * abs(start), _SMALLEST_INCREMENT)
+        case _:
+            return max(section.k * abs(start), _SMALLEST_WIDTH)
+
+
+def with_values(assignment: Assignment, values: Float[np.ndarray, " parameters"]) -> Assignment:
+    """Return the assignment with other values in its model."""
+    return replace(assignment, model=eqx.tree_at(lambda m: m.values, assignment.model, jnp.asarray(values)))

@@ -1,0 +1,1 @@
+"""The fits themselves: passes over policies, refits, other weights, validation."""

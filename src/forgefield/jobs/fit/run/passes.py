@@ -1,0 +1,174 @@
+"""The fits that a policy for transition states asks for, one after another, resumable at every iteration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from forgefield.estimating.transition_state import C, E
+from forgefield.fitting.cost.cost import Problem
+from forgefield.fitting.cost.gram import gram
+from forgefield.fitting.solve.fit import Fit, Progress, fit, spread_starts, start
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective, fit_by_scipy
+from forgefield.fitting.targets.relaxed_curvatures import RELAXED
+from forgefield.jobs.fit.plan.choices import targets
+from forgefield.jobs.fit.plan.prepare import Prepared
+from forgefield.jobs.fit.plan.starting import estimated
+from forgefield.models.trainable import Trainable
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Which pass a fit is in: parameters that lost their bounds, and those held at a value."""
+
+    number: int = 0
+    released: tuple[str, ...] = ()
+    held: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Passed:
+    """A finished pass."""
+
+    stage: Stage
+    problem: Problem
+    changes: Trainable
+    fit: Fit
+    values: Float[np.ndarray, " parameters"]
+    """All values of the model at the end."""
+
+    @property
+    def free(self) -> Float[np.ndarray, " free"]:
+        """The free variables at the end."""
+        return _unscaled(self.problem, self.fit.at)
+
+
+Saver = Callable[[Stage, Progress, np.ndarray], None]
+"""Takes the stage, the progress within it, and the values the stage began with: before and after each iteration."""
+
+
+def solver_of(prepared: Prepared) -> LevenbergMarquardt:
+    """Return our own solver with the limits of FIT.toml."""
+    relaxes = any(isinstance(target, RELAXED) for target in targets(prepared.file.targets))
+    # Undamped first steps leave the basins that the relaxed structures are in.
+    damping = 1.0 if relaxes else LevenbergMarquardt.damping
+    section = prepared.file.fit
+    return LevenbergMarquardt(tolerance=section.tolerance, max_steps=section.max_steps, damping=damping)
+
+
+def begin_stage(
+    prepared: Prepared, stage: Stage, values: Float[np.ndarray, " parameters"]
+) -> tuple[Problem, Trainable, Progress]:
+    """Return the problem of a stage and its progress before the first iteration, starting from `values`."""
+    held = dict(stage.held)
+    changes = prepared.changes(released=frozenset(stage.released), held=frozenset(held))
+    values = values.copy()
+    places = {r.parameter_name(p): r.indices[p] for r in prepared.assignment.rows for p in range(r.term.n_own)}
+    for name, value in held.items():
+        values[places[name]] = value
+    problem = prepared.problem(changes, values)
+    here = (changes.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
+    section = prepared.file.fit
+    further = section.starts if stage.number == 0 else 1
+    points = spread_starts(problem, further, seed=section.seed, spread=section.spread)
+    points[0] = here
+    return problem, changes, start(problem, points, solver_of(prepared))
+
+
+def run_passes(
+    prepared: Prepared,
+    stage: Stage,
+    values: Float[np.ndarray, " parameters"],
+    progress: Progress | None,
+    save: Saver,
+) -> list[Passed]:
+    """Run the pass of `stage` and those that must follow it; `progress` continues an interrupted one.
+
+    Under D, constants that press against zero are then released; under E, those that thereby come out
+    negative are held at what C estimates for them, and the rest is fitted again.
+    """
+    done: list[Passed] = []
+    following: Stage | None = stage
+    while following is not None:
+        stage = following
+        problem, changes, fresh = begin_stage(prepared, stage, values)
+        began = values
+
+        def after(progress: Progress, stage: Stage = stage, began: np.ndarray = began) -> None:
+            save(stage, progress, began)
+
+        if progress is None:
+            # Whatever comes before the first iteration, it can be continued.
+            after(fresh)
+        ended = _fitted(prepared, problem, progress or fresh, after)
+        progress = None
+        values = changes.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
+        done.append(Passed(stage, problem, changes, ended, values))
+        following = None if ended.interrupted else _next(prepared, done[-1])
+    return done
+
+
+def _fitted(prepared: Prepared, problem: Problem, progress: Progress, after: Callable[[Progress], None]) -> Fit:
+    """Run one pass with the solver that FIT.toml asks for."""
+    section = prepared.file.fit
+    match section.solver:
+        case "lm":
+            return fit(problem, progress, solver_of(prepared), form=gram(problem), after=after)
+        case "trf":
+            scipy = TrustRegionReflective(section.tolerance, section.max_steps)
+            return fit_by_scipy(problem, progress, scipy, after=after)
+
+
+def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndarray, " free"]:
+    """Return the free variables, those at a bound exactly there."""
+    lower, upper = problem.bounds
+    free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * at
+    variables = problem.variables
+    return np.where(at <= lower, variables.lower, np.where(at >= upper, variables.upper, free))
+
+
+def _next(prepared: Prepared, passed: Passed) -> Stage | None:
+    """Return the pass that must follow, if any."""
+    policies = {section.transition_state for section in prepared.file.molecules}
+    saddle = any(e.is_saddle for e in prepared.examples)
+    if not saddle or not policies & {"D", "E"}:
+        return None
+    if passed.stage.number == 0:
+        pressed = _pressed(passed)
+        return Stage(1, released=pressed) if pressed else None
+    if passed.stage.number == 1 and "E" in policies:
+        negative = _negative(passed)
+        under_c = _estimates_under_c(prepared)
+        held = tuple((name, max(under_c[name], 0.0)) for name in negative)
+        return Stage(2, held=held) if held else None
+    return None
+
+
+def _pressed(passed: Passed) -> tuple[str, ...]:
+    """Return the force constants that a fit would make negative if it might."""
+    low = passed.free <= np.asarray(passed.problem.variables.lower)
+    constants = np.asarray(passed.problem.variables.lower) == 0.0
+    return tuple(passed.changes.names[passed.changes.leaders[k]] for k in np.flatnonzero(low & constants))
+
+
+def _negative(passed: Passed) -> tuple[str, ...]:
+    """Return the released force constants that are negative."""
+    changes = passed.changes
+    found = dict(zip(changes.names, passed.values[changes.places], strict=True))
+    return tuple(name for name in passed.stage.released if found[name] < 0.0)
+
+
+def _estimates_under_c(prepared: Prepared) -> dict[str, float]:
+    """Return the values that each parameter is given by the estimate on Hessians treated by policy C."""
+    examples = [
+        example.under(example.policy.c if isinstance(example.policy, E) else C()) if example.is_saddle else example
+        for example in prepared.examples
+    ]
+    values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate, prepared.rows).values
+    return {
+        row.parameter_name(p): float(values[row.indices[p]])
+        for row in prepared.assignment.rows
+        for p in range(row.term.n_own)
+    }

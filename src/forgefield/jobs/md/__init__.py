@@ -1,0 +1,1 @@
+"""Molecular dynamics: settings, the run, and what it amounts to."""

@@ -1,0 +1,203 @@
+"""Force fields generated from molecules: their types, rows, values and interactions."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem.rdForceFieldHelpers import GetUFFVdWParams
+
+from forgefield import units
+from forgefield.assign.environments import environment_types, environments
+from forgefield.assign.generated import generate
+from forgefield.assign.instances import KINDS
+from forgefield.assign.nonbonded import distant_pairs
+from forgefield.assign.uff import uff_van_der_waals
+from forgefield.errors import InputError
+from forgefield.molecules.bonds import perceive_bonds
+from forgefield.molecules.molecule import Molecule
+from forgefield.properties.derivatives import energies
+from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.cross import STRETCH_BEND, UREY_BRADLEY
+from forgefield.terms.nonbonded import LENNARD_JONES
+from forgefield.terms.out_of_plane import HARMONIC_OUT_OF_PLANE
+from forgefield.terms.stretch import HARMONIC_STRETCH
+from forgefield.terms.torsion import TORSION3
+
+BONDED = HARMONIC_STRETCH, HARMONIC_BEND
+NUMBERS = {"H": 1, "C": 6, "N": 7, "O": 8, "F": 9}
+
+
+def molecule(symbols, positions):
+    species, positions = np.array([NUMBERS[s] for s in symbols]), np.array(positions, dtype=float)
+    bonds, orders = perceive_bonds(species, positions)
+    return Molecule(symbols, species, positions, bonds, orders)
+
+
+@pytest.fixture
+def water():
+    """Bonds of 0.95 and 1.05 Å at a right angle."""
+    return molecule("OHH", [[0, 0, 0], [0.95, 0, 0], [0, 1.05, 0]])
+
+
+@pytest.fixture
+def peroxide():
+    return molecule("HOOH", [[0.9, 0.2, 0.3], [0.7, 0, -0.6], [-0.7, 0, -0.6], [-0.9, -0.2, 0.3]])
+
+
+@pytest.fixture
+def ethyl_fluoride():
+    cis = [[1.1, 1.1, 0.3], [-1.9, 0.5, 0.3], [0.4, -0.6, 0.9], [0.4, -0.6, -0.9], [-0.9, -1.2, 0.0], [-0.9, 1.2, 0.5]]
+    return Molecule(
+        "C2H5F",
+        np.array([6, 6, 9, 1, 1, 1, 1, 1]),
+        np.array([[0, 0, 0], [-1.3, 0.1, 0], *cis]),
+        bonds=np.array([[0, 1], [0, 2], [1, 3], [0, 4], [0, 5], [1, 6], [1, 7]]),
+        orders=np.ones(7),
+    )
+
+
+@pytest.fixture
+def carbon_dioxide():
+    """Bent by half a degree, which counts as straight."""
+    bent = np.radians(0.5)
+    return molecule("COO", [[0, 0, 0], [1.16, 0, 0], [-1.16 * np.cos(bent), 1.16 * np.sin(bent), 0]])
+
+
+def values(made, name):
+    row = next(row for row in made.rows if row.name == name)
+    return np.asarray(made.model.values)[list(row.indices)]
+
+
+def test_depth_says_how_far_an_environment_reaches(ethyl_fluoride):
+    assert environments(ethyl_fluoride, 0)[:3] == ["C", "C", "F"]
+    assert environments(ethyl_fluoride, 1)[:3] == ["C(C,F,H,H)", "C(C,H,H,H)", "F(C)"]
+    assert environments(ethyl_fluoride, 2)[3] == "H(C(C,H,H,H))"
+
+
+def test_equivalent_atoms_share_a_type_in_all_molecules(ethyl_fluoride, water):
+    types, meaning = environment_types([ethyl_fluoride, water], 2)
+
+    assert types == [("C1", "C2", "F1", "H1", "H2", "H2", "H1", "H1"), ("O1", "H3", "H3")]
+    assert meaning["H1"] == "H(C(C,H,H,H))"
+    assert meaning["H3"] == "H(O(H,H))"
+
+
+def test_partial_bond_makes_another_environment(ethyl_fluoride):
+    orders = np.where(np.arange(7) == 1, 0.5, 1.0)
+    loose = Molecule(
+        "loose", ethyl_fluoride.species, ethyl_fluoride.positions, bonds=ethyl_fluoride.bonds, orders=orders
+    )
+
+    assert environments(loose, 1)[:3] == ["C(C,H,H,~F)", "C(C,H,H,H)", "F(~C)"]
+
+
+def test_each_combination_of_types_has_one_row_with_the_mean_geometry(water):
+    made = generate([water], BONDED)
+
+    assert [row.name for row in made.rows] == ["stretch H1-O1", "bend H1-O1-H1"]
+    np.testing.assert_allclose(values(made, "stretch H1-O1"), [5.0 * units.MILLIDYNE_PER_ANGSTROM, 1.0])
+    np.testing.assert_allclose(values(made, "bend H1-O1-H1"), [0.5 * units.MILLIDYNE_PER_ANGSTROM, np.pi / 2])
+
+
+def test_interactions_of_one_row_share_its_values(water, peroxide):
+    made = generate([water, peroxide], BONDED)
+
+    stretches = made.topology.interactions[0]
+    np.testing.assert_array_equal(np.sort(stretches.atoms, axis=1), [[0, 1], [0, 2], [3, 4], [4, 5], [5, 6]])
+    assert [row.name for row in made.rows][:3] == ["stretch H1-O1", "stretch H1-O2", "stretch O2-O2"]
+    assert [tuple(p) for p in stretches.parameters] == [(0, 1), (0, 1), (2, 3), (4, 5), (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "types", "canonical"),
+    [
+        ("stretch", ("H1", "C1"), ("C1", "H1")),
+        ("bend", ("H1", "C1", "F1"), ("F1", "C1", "H1")),
+        ("torsion", ("H1", "C1", "C2", "F1"), ("F1", "C2", "C1", "H1")),
+        ("torsion", ("H1", "C2", "C1", "H1"), ("H1", "C1", "C2", "H1")),
+        ("out_of_plane", ("O1", "C1", "H1", "F1"), ("F1", "C1", "H1", "O1")),
+        ("bend_bend", ("C1", "H1", "F1", "F1", "F1"), ("C1", "F1", "F1", "F1", "H1")),
+    ],
+)
+def test_types_in_any_equivalent_order_are_one_row(kind, types, canonical):
+    assert KINDS[kind].canonical(types) == canonical
+
+
+def test_nearly_straight_angle_is_exactly_straight(carbon_dioxide):
+    made = generate([carbon_dioxide], BONDED)
+
+    assert values(made, "bend O1-C1-O1")[1] == np.pi
+
+
+def test_cross_terms_start_from_zero_and_borrow_the_reference_values(water):
+    made = generate([water], (*BONDED, STRETCH_BEND))
+
+    row = next(row for row in made.rows if row.term is STRETCH_BEND)
+    (borrowed,) = made.topology.interactions[2].parameters[:, row.term.n_own :]
+    assert set(np.asarray(made.model.values)[list(row.indices)]) == {0.0}
+    np.testing.assert_array_equal(borrowed, [1, 1, 3])
+
+
+def test_urey_bradley_acts_between_the_ends_of_an_angle(water):
+    made = generate([water], (*BONDED, UREY_BRADLEY))
+
+    np.testing.assert_array_equal(np.sort(made.topology.interactions[2].atoms), [[1, 2]])
+    np.testing.assert_allclose(values(made, "urey_bradley H1-O1-H1"), [0.0, np.hypot(0.95, 1.05)])
+
+
+def test_terms_without_an_interaction_are_left_out(water):
+    made = generate([water], (*BONDED, TORSION3, HARMONIC_OUT_OF_PLANE))
+
+    assert made.model.terms == BONDED
+    assert len(made.topology.interactions) == 2
+
+
+def test_molecule_alone_has_no_energy_in_its_own_geometry(peroxide):
+    made = generate([peroxide], BONDED)
+
+    np.testing.assert_allclose(energies(made.model, made.topology, jnp.asarray(peroxide.positions)), 0.0, atol=1e-12)
+
+
+def test_nonbonded_pairs_are_three_bonds_apart_or_more(ethyl_fluoride):
+    pairs = {tuple(pair) for pair in distant_pairs(ethyl_fluoride).tolist()}
+
+    vicinal = {(2, h) for h in (3, 6, 7)} | {tuple(sorted((a, b))) for a in (4, 5) for b in (3, 6, 7)}
+    assert pairs == vicinal
+
+
+def test_nonbonded_parameters_are_those_of_both_types_and_a_scale_of_one(ethyl_fluoride):
+    made = generate([ethyl_fluoride], BONDED, van_der_waals=LENNARD_JONES)
+
+    group = made.topology.interactions[-1]
+    known = np.asarray(made.model.values)[group.parameters]
+    fluorine = np.flatnonzero((group.atoms == 2).any(axis=1))[0]
+    own, other = (known[fluorine, :2], known[fluorine, 2:4])
+    np.testing.assert_allclose(sorted([tuple(own), tuple(other)]), [(1.443, 0.044), (1.682, 0.050)])
+    np.testing.assert_array_equal(known[:, -1], 1.0)
+
+
+@pytest.mark.parametrize(
+    ("number", "smiles", "atom"),
+    [
+        *[(1, "C", 1), (6, "C", 0), (7, "N", 0), (8, "O", 0), (9, "F", 0), (14, "[SiH4]", 0), (15, "P", 0)],
+        *[(16, "S", 0), (17, "Cl", 0), (35, "Br", 0), (53, "I", 0)],
+    ],
+)
+def test_uff_parameters_are_those_of_rdkit(number, smiles, atom):
+    hydride = Chem.AddHs(Chem.MolFromSmiles(smiles))
+
+    distance, depth = GetUFFVdWParams(hydride, atom, atom)
+
+    np.testing.assert_allclose(uff_van_der_waals(number), [distance / 2.0, depth], rtol=1e-6)
+
+
+def test_element_without_uff_parameters_is_named():
+    with pytest.raises(InputError, match='no generic van der Waals parameters for La: use nonbonded = "none"'):
+        uff_van_der_waals(57)
+
+
+def test_molecule_in_two_pieces_is_refused_with_its_pieces(water):
+    apart = molecule("OHHOHH", np.concatenate([water.positions, water.positions + 9.0]))
+
+    with pytest.raises(InputError, match="the molecule is in 2 pieces: O1, H2, H3; O4, H5, H6"):
+        generate([apart], BONDED)

@@ -1,0 +1,71 @@
+"""The cost as a quadratic form in monomials, against the cost itself."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from forgefield.fitting.cost.cost import quadratic
+from forgefield.fitting.cost.gram import gram
+from forgefield.fitting.data import chunks as cutting
+from forgefield.fitting.solve.fit import fit, spread_starts, start
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+
+SOLVER = LevenbergMarquardt()
+LINEAR = """
+eigenmatrix = { tolerance = 50.0, off_diagonal = 40.0 }
+forces = { tolerance = 1.0 }
+hessian = { tolerance = 4.0 }
+"""
+
+
+@pytest.fixture(scope="module")
+def all_linear(both, problem_of):
+    """Three molecules with every target but frequencies, a tie and molecules that count differently."""
+    linear = replace(both, file=both.file.model_copy(update={"targets": _without_frequencies(both.file.targets)}))
+    weight = np.array([1.0, 2.0, 0.5])
+    return linear, lambda: problem_of(replace(linear, data=replace(linear.data, weight=weight)))
+
+
+def _without_frequencies(targets):
+    return targets.model_copy(update={"frequencies": None})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("atoms", [600, 11], ids=["one chunk", "chunks with spare molecules"])
+def test_form_is_the_cost_with_its_derivatives(all_linear, atoms, monkeypatch):
+    monkeypatch.setattr(cutting, "ATOMS", atoms)
+    problem = all_linear[1]()
+    at = jnp.asarray(0.5 * np.random.default_rng(4).standard_normal(problem.n_free))
+    matching = jnp.tile(jnp.arange(18), (3, 1))
+
+    form = gram(problem)
+
+    assert form is not None
+    found = jax.jit(lambda at: form.quadratic(problem, at))(at)
+    expected, _ = jax.jit(lambda at: quadratic(problem, at, matching))(at)
+    np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-10)
+    np.testing.assert_allclose(found.gradient, expected.gradient, atol=1e-9 * np.abs(expected.gradient).max())
+    np.testing.assert_allclose(found.normal, expected.normal, atol=1e-10 * np.abs(expected.normal).max())
+
+
+@pytest.mark.slow
+def test_fits_with_and_without_the_form_end_at_the_same_place(ch3f, problem_of):
+    problem = problem_of(ch3f(LINEAR, strength=0.01))
+    form = gram(problem)
+    first = fit(problem, start(problem, spread_starts(problem, 1), SOLVER), SOLVER, form=form)
+    # Near its end: from afar the two may go to different optima.
+    points = first.at + 0.2 * spread_starts(problem, 4, seed=1)[1:]
+
+    alone = fit(problem, start(problem, points, SOLVER), SOLVER)
+    formed = fit(problem, start(problem, points, SOLVER), SOLVER, form=form)
+
+    assert formed.success
+    np.testing.assert_allclose(formed.starts_cost, alone.starts_cost, rtol=1e-8)
+    np.testing.assert_allclose(formed.at, alone.at, atol=1e-4)
+
+
+def test_frequencies_have_no_form(ch3f, problem_of):
+    assert gram(problem_of(ch3f("frequencies = { tolerance = 20.0 }"))) is None

@@ -1,0 +1,63 @@
+"""Parameters that no molecule has are named in words."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from forgefield.fitting.judge.metrics import Metrics
+from forgefield.fitting.judge.sanity import not_stationary, unphysical
+from forgefield.models.rows import Row
+from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.stretch import HARMONIC_STRETCH
+from forgefield.terms.torsion import TORSION3
+
+ROWS = (
+    Row(HARMONIC_STRETCH, ("C1", "H1"), (0, 1)),
+    Row(HARMONIC_BEND, ("H1", "C1", "H1"), (2, 3)),
+    Row(TORSION3, ("H1", "C1", "C1", "H1"), (4, 5, 6)),
+)
+SANE = np.array([700.0, 1.09, 70.0, np.radians(109.0), -5.0, 900.0, 0.0])
+GEOMETRY = np.array([np.nan, 1.10, np.nan, np.radians(110.0), np.nan, np.nan, np.nan])
+
+
+def metrics(**known):
+    return Metrics(**(dict.fromkeys(field.name for field in fields(Metrics)) | known))
+
+
+def test_sane_parameters_are_not_mentioned():
+    assert unphysical(ROWS, SANE, GEOMETRY) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (0, -1.0, "stretch C1-H1 k is negative (-1.0 kcal/mol/Å²)"),
+        (0, 5000.0, "stretch C1-H1 k is larger than of any known one (5000 kcal/mol/Å²)"),
+        (1, 1.50, "stretch C1-H1 r0 = 1.500 Å, but the bonds are 1.100 Å long"),
+        (2, 900.0, "bend H1-C1-H1 k is larger than of any known one (900 kcal/mol/rad²)"),
+        (3, np.radians(60.0), "bend H1-C1-H1 theta0 = 60.0°, but the angles are 110.0°"),
+    ],
+)
+def test_parameter_that_no_molecule_has_is_named(place, value, said):
+    values = SANE.copy()
+    values[place] = value
+
+    assert unphysical(ROWS, values, GEOMETRY) == [said]
+
+
+def test_force_that_remains_at_the_reference_geometry_is_told():
+    assert not_stationary(metrics(force_max_kcal_mol_a=230.0)) == [
+        "the force on an atom at the reference geometry is off by up to 230.0 kcal/mol/Å"
+    ]
+    assert not_stationary(metrics(force_max_kcal_mol_a=4.9)) == []
+    assert not_stationary(metrics()) == []
+
+
+@pytest.mark.parametrize(("place", "apart", "n_said"), [(1, 0.14, 0), (1, -0.16, 1), (3, 0.33, 0), (3, -0.36, 1)])
+def test_a_reference_value_may_differ_by_so_much_from_the_molecules(place, apart, n_said):
+    # 0.15 Å, and 20° or 0.349 rad.
+    values = SANE.copy()
+    values[place] = GEOMETRY[place] + apart
+
+    assert len(unphysical(ROWS, values, GEOMETRY)) == n_said

@@ -1,0 +1,161 @@
+"""Standard deviations by their formula, and what the data leave open."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from forgefield.fitting.cost.cost import Quadratic, linearise
+from forgefield.fitting.judge.uncertainty import independent_values, uncertainty
+from forgefield.fitting.targets.fixed import Energies
+from forgefield.fitting.targets.relaxed import AtomPositions
+
+TARGETS = "eigenmatrix = { tolerance = 40.0, off_diagonal = 100.0 }\nforces = { tolerance = 2.0 }"
+N_VALUES = 9 + 15
+NOWHERE = np.zeros(8, dtype=bool)
+LINEARISE = eqx.filter_jit(linearise)
+
+
+@pytest.fixture(scope="module")
+def prepared(ch3f):
+    return ch3f(TARGETS, strength=0.02)
+
+
+@pytest.fixture(scope="module")
+def problem(prepared, problem_of):
+    return problem_of(prepared)
+
+
+@pytest.fixture(scope="module")
+def residuals_and_jacobian(problem):
+    linear = LINEARISE(problem, jnp.full(8, 0.1), jnp.arange(9)[None])
+    return np.concatenate(linear.residuals), np.concatenate(linear.jacobians)
+
+
+@pytest.fixture(scope="module")
+def end(residuals_and_jacobian):
+    r, j = residuals_and_jacobian
+    return Quadratic(jnp.asarray(0.5 * r @ r), jnp.asarray(j.T @ r), jnp.asarray(j.T @ j))
+
+
+def test_sigma_is_the_documented_formula(problem, residuals_and_jacobian, end):
+    r, j = residuals_and_jacobian
+    prior = 0.02 / 8 * np.eye(8)
+
+    found = uncertainty(problem, end, NOWHERE, N_VALUES)
+
+    covariance = np.linalg.inv(j.T @ j)
+    n_effective = np.trace(covariance @ (j.T @ j - prior))
+    s2 = r @ r / (N_VALUES - n_effective)
+    np.testing.assert_allclose(found.sigma, np.sqrt(s2 * np.diag(covariance)), rtol=1e-6)
+    np.testing.assert_allclose(found.n_effective, n_effective, rtol=1e-9)
+    assert not found.undetermined.any()
+
+
+def test_off_diagonal_elements_are_no_independent_values(prepared, problem):
+    counts = {target.name: independent_values((target,), prepared.data) for target in problem.targets}
+
+    assert counts == {"eigenmatrix": 9, "eigenmatrix off-diagonal": 0, "forces": 15}
+
+
+def test_relative_energies_of_two_molecules_are_one_value(both):
+    assert independent_values((Energies(1.0),), both.data) == 1
+
+
+def test_variable_at_a_bound_has_no_sigma_and_the_others_are_those_without_it(problem, residuals_and_jacobian, end):
+    _, j = residuals_and_jacobian
+    at_bound = NOWHERE.copy()
+    at_bound[2] = True
+
+    found = uncertainty(problem, end, at_bound, N_VALUES)
+
+    rest = np.delete(j, 2, axis=1)
+    ratio = np.delete(found.sigma, 2) ** 2 / np.diag(np.linalg.inv(rest.T @ rest))
+    assert np.isnan(found.sigma[2])
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-6)
+
+
+def test_combination_that_changes_nothing_is_undetermined(problem):
+    design = np.random.default_rng(0).standard_normal((30, 8))
+    design[:, 1] = 2.0 * design[:, 0]
+    no_prior = eqx.tree_at(lambda p: p.prior.strength, problem, 0.0)
+    end = Quadratic(jnp.asarray(1.0), jnp.zeros(8), jnp.asarray(design.T @ design))
+
+    found = uncertainty(no_prior, end, NOWHERE, N_VALUES)
+
+    assert len(found.directions) == 1
+    np.testing.assert_allclose(np.abs(found.directions[0][:2]), np.array([2.0, 1.0]) / np.sqrt(5.0), rtol=1e-6)
+    np.testing.assert_array_equal(np.flatnonzero(found.undetermined), [0, 1])
+    assert np.isnan(found.sigma[:2]).all()
+    assert np.isfinite(found.sigma[2:]).all()
+
+
+def test_more_parameters_than_values_have_no_sigma(problem, end):
+    found = uncertainty(problem, end, NOWHERE, 8)
+
+    assert found.n_values == 8
+    assert np.isnan(found.sigma).all()
+
+
+def quadratic_of(design):
+    return Quadratic(jnp.asarray(1.0), jnp.zeros(8), jnp.asarray(design.T @ design))
+
+
+def test_open_directions_name_few_parameters_each(problem):
+    design = np.random.default_rng(0).standard_normal((30, 8))
+    design[:, 1], design[:, 4] = 2.0 * design[:, 0], -design[:, 5]
+    no_prior = eqx.tree_at(lambda p: p.prior.strength, problem, 0.0)
+
+    found = uncertainty(no_prior, quadratic_of(design), NOWHERE, N_VALUES)
+
+    named = sorted(tuple(np.flatnonzero(np.abs(vector) > 1e-6)) for vector in found.directions)
+    assert named == [(0, 1), (4, 5)]
+    assert found.condition == np.inf
+    np.testing.assert_allclose([np.linalg.norm(vector) for vector in found.directions], 1.0)
+
+
+def test_direction_that_the_prior_rules_is_told_from_one_that_nothing_does(problem):
+    design = np.diag([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 0.01])
+    prior = 0.02 / 8 * np.eye(8)
+    end = Quadratic(jnp.asarray(1.0), jnp.zeros(8), jnp.asarray(design.T @ design + prior))
+
+    found = uncertainty(problem, end, NOWHERE, N_VALUES)
+
+    (weak,) = found.weak
+    assert not weak.undetermined
+    np.testing.assert_allclose(weak.vector, np.eye(8)[7], atol=1e-12)
+    np.testing.assert_allclose(weak.singular_value, 0.01, rtol=1e-6)
+    np.testing.assert_allclose(found.condition, 700.0, rtol=1e-6)
+
+
+def test_correlation_is_that_of_the_covariance_and_strong_pairs_come_first(problem, residuals_and_jacobian, end):
+    _, j = residuals_and_jacobian
+    covariance = np.linalg.inv(j.T @ j)
+    root = np.sqrt(np.diag(covariance))
+
+    found = uncertainty(problem, end, NOWHERE, N_VALUES)
+
+    np.testing.assert_allclose(found.correlation, covariance / np.outer(root, root), rtol=1e-6, atol=1e-9)
+    pairs = found.correlated(0.0)
+    assert len(pairs) == 28
+    assert [abs(r) for _, _, r in pairs] == sorted((abs(r) for _, _, r in pairs), reverse=True)
+    assert found.correlated(1.1) == []
+
+
+def test_positions_are_six_values_less_than_three_times_the_atoms(both):
+    # Fluoromethane and ethane twice, 5, 8 and 8 atoms, laid on their references: 3N - 6 of each.
+    assert independent_values((AtomPositions(0.01),), both.data) == 9 + 18 + 18
+
+
+def test_positions_of_a_linear_molecule_are_five_values_less(both):
+    data = both.data
+    straight = np.asarray(data.positions).copy()
+    straight[:5] = np.outer(np.arange(5.0), [0.3, -0.5, 0.8])
+
+    assert independent_values((AtomPositions(0.01),), eqx.tree_at(lambda d: d.positions, data, straight)) == 10 + 36
+
+
+def test_positions_of_a_molecule_without_weight_are_no_values(both):
+    data = eqx.tree_at(lambda d: d.weight, both.data, np.array([1.0, 0.0, 1.0]))
+
+    assert independent_values((AtomPositions(0.01),), data) == 9 + 18

@@ -1,0 +1,173 @@
+"""Reading MM3* force-field files and writing them back."""
+
+import numpy as np
+import pytest
+
+from forgefield import units
+from forgefield.assign.mm3.file import Neighbour, RowKind
+from forgefield.errors import InputError
+from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
+
+FILES = ["mm3", "rh_hyd_enamide_start", "rh_hyd_enamide_final", "rh_hyd_enamide_seminario"]
+
+HEADER = """ A force field
+-1
+ 0    STR     3      601.99392
+ 0    BND     3      601.99392
+ 0    TOR     1        2.09200
+ 0    IMP     1       60.19939
+ 0    S-B     1      601.99392
+ 0    B-B     1        4.18400
+ 0    T-S     1        4.18400
+ 0    VDW     3        4.18400
+ 0    ELE     1     1389.50000
+ 0    HBD     1      418.40000
+-5
+ 1  CU  C1 C2
+"""
+STRETCH = " 1  C3 - H1                1.1120     4.7400     0.0000  0000 0000              O 1             H-C(sp3)\n"
+NONBONDED = "  C3     2.0400     0.0270     0.0000                                   0000    O 1\n"
+RING = " 1   1   2                 1.5030     5.0000\n"
+
+
+def text(main=STRETCH, *, pattern="C3-C3-00-1", inside=RING, header=HEADER):
+    return f"{header}-2\n{main}-6\n{NONBONDED}-3\n C  A ring\n 9  {pattern}\n-2\n{inside}-3\n\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(content):
+        path = tmp_path / "test.fld"
+        path.write_bytes(content.encode("latin-1"))
+        return read_fld(path)
+
+    return read
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_without_changes_is_written_back_byte_for_byte(data, tmp_path, name):
+    path = data / f"rh-enamide/forcefield/{name}.fld"
+    file = read_fld(path)
+    same = {row.line: row.columns for row in (*file.rows, *(r for s in file.substructures for r in s.rows))}
+
+    write_fld(tmp_path / "none.fld", file, {})
+    write_fld(tmp_path / "same.fld", file, same)
+
+    assert (tmp_path / "none.fld").read_bytes() == path.read_bytes()
+    assert (tmp_path / "same.fld").read_bytes() == path.read_bytes()
+
+
+def test_new_numbers_land_in_their_columns_and_read_back(data, tmp_path):
+    file = read_fld(data / "rh-enamide/forcefield/rh_hyd_enamide_start.fld")
+    millidyne = 601.99392 * units.KILOJOULE
+
+    write_fld(tmp_path / "new.fld", file, {1861: (1.6, 2.5 * millidyne, None), 1134: (None, None, -0.5)})
+
+    old, new = file.lines, (tmp_path / "new.fld").read_text().split("\n")
+    assert [i for i, (a, b) in enumerate(zip(old, new, strict=True), 1) if a != b] == [1135 - 1, 1861]
+    assert new[1860] == " 1   1   2                 1.6000     2.5000   -0.4611"
+    np.testing.assert_allclose(read_fld(tmp_path / "new.fld").row_on(1861).columns[1], 2.5 * millidyne, rtol=1e-12)
+
+
+def test_line_ends_and_unknown_bytes_survive(read, tmp_path):
+    content = text().replace("A force field", "caf\xe9").replace("\n", "\r\n")
+    file = read(content)
+
+    write_fld(tmp_path / "out.fld", file, {})
+
+    assert (tmp_path / "out.fld").read_bytes() == content.encode("latin-1")
+
+
+def test_continued_row_says_what_the_neighbour_bears_and_ends_on_its_last_line(data):
+    row = read_fld(data / "rh-enamide/forcefield/mm3.fld").row_on(114)
+
+    assert (row.first_line, row.line, row.names) == (114, 115, ("N2", "H3"))
+    assert row.neighbours == ((Neighbour("C2", ("O2",)),), ())
+    assert (row.origin, row.quality, row.comment) == ("O", "1", "N(-C=O)-H")
+
+
+def test_substructure_knows_its_alternates(data):
+    rhodium = read_fld(data / "rh-enamide/forcefield/mm3.fld").substructures[16]
+
+    condition = rhodium.conditions["a"]
+
+    assert (len(rhodium.pattern), rhodium.title[:7], condition.positions) == (9, "Rhodium", (3, 2, 9))
+    np.testing.assert_allclose([condition.angle, condition.tolerance], [np.pi, np.pi / 4])
+    assert [row.line for row in rhodium.rows if row.alternate == "a"] == [1862, 1869, 1874, 1876, 1878]
+
+
+def test_whole_file_has_every_row(data):
+    file = read_fld(data / "rh-enamide/forcefield/mm3.fld")
+
+    counts = [sum(row.kind == kind for row in file.rows) for kind in RowKind]
+
+    # Counted in the file with grep: rows of each kind before the first substructure, continuations joined.
+    assert counts == [105, 258, 3, 559, 4, 1, 37, 6]
+    assert (len(file.nonbonded), len(file.substructures), len(file.equivalences)) == (36, 18, 6)
+
+
+def test_rows_whose_label_the_header_does_not_select_are_left_out(read):
+    select = " 0    SEL     1                 M Modified parameters\n"
+    header = HEADER.replace("-5\n", select + "-5\n")
+
+    assert len(read(text()).rows) == 1
+    assert read(text(header=header)).rows == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        pytest.param(text(STRETCH[:40] + "\n"), "line 16: the line ends inside columns 34-44", id="cut in a number"),
+        pytest.param(text(STRETCH[:33] + "\n"), "line 16: .* 1 of the 2 numbers", id="cut between numbers"),
+        pytest.param(text(STRETCH[:8] + "\n"), "line 16: the row names 1 atom", id="cut in the names"),
+        pytest.param(text(STRETCH[:60] + "\n"), "line 16: .* does not hold two type names", id="cut in a qualifier"),
+        pytest.param(text(STRETCH[:61] + "\n"), "line 16: the line ends before the qualifiers", id="cut before one"),
+        pytest.param(text(STRETCH.replace("1.1120", "1.1x20")), "line 16: '1.1x20' .* not a number", id="no number"),
+        pytest.param(text(STRETCH.replace("-", "?")), r"line 16: '\?' .* no bond symbol", id="bond symbol"),
+        pytest.param(text(STRETCH.replace("1.1120", "0.0000")), "line 16: a bond length", id="zero length"),
+        pytest.param(text(STRETCH.replace(" 0000 0000", "1O200 0000")), "line 16: .* continuation", id="not continued"),
+        pytest.param(text("77" + STRETCH[2:]), "line 16: .*'7' in column 1", id="label in a table"),
+        pytest.param(text(" X" + STRETCH[2:]), "line 16: .* no kind of row", id="unknown kind"),
+        pytest.param(text(inside=RING.replace("  2 ", "  7 ")), "line 23: position 7 does not exist", id="position"),
+        pytest.param(text(inside="b" + RING[1:]), r"no condition \(such as bA\)", id="alternate"),
+        pytest.param(text(pattern="C3-C3-00-9"), "line 21: .* names position 9", id="ring closure"),
+        pytest.param(text(pattern="C3-C3(-00"), "line 21: .* ends too early", id="open branch"),
+        pytest.param(text(pattern="C3C3"), "line 21: .* no bond symbol", id="no bond"),
+        pytest.param(text(header=HEADER.replace("STR     3", "STR     2")), "line 3: STR .* equation 2", id="MM2"),
+        pytest.param(text(header=HEADER.replace(" 0    ELE", " C    ELE")), "does not give ELE", id="no factor"),
+        pytest.param("nothing", "no force-field sections", id="no fld"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_named_with_its_line(read, content, complaint):
+    with pytest.raises(InputError, match=complaint):
+        read(content)
+
+
+def test_substructure_after_one_without_a_pattern_is_still_read(read):
+    content = text().replace(" 9  C3-C3-00-1\n", "") + " 9  C3C3\n-2\n-3\n"
+
+    with pytest.raises(InputError, match=r"(?s)line 21: section -2 .*line 23: .* has no pattern.*line 25: .* no bond"):
+        read(content)
+
+
+def test_all_offending_lines_are_listed(read):
+    with pytest.raises(InputError, match=r"(?s)line 16.*line 17"):
+        read(text(STRETCH[:33] + "\n" + STRETCH[:8] + "\n"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param({15: (1.0,)}, "line 15: no row stands here", id="no row"),
+        pytest.param({16: (1e9,)}, "line 16: .* does not fit", id="too large"),
+        pytest.param({16: (1.0,) * 4}, "line 16: 4 numbers for 3", id="too many"),
+    ],
+)
+def test_changes_that_cannot_be_written_are_named(read, tmp_path, changes, complaint):
+    with pytest.raises(InputError, match=complaint):
+        write_fld(tmp_path / "out.fld", read(text()), changes)
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.fld: No such file"):
+        read_fld(tmp_path / "none.fld")

@@ -1,0 +1,135 @@
+"""Tasks in processes of their own: failures, deaths and interruptions."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from forgefield.jobs.fit.run.processes import run_tasks
+
+
+def work(given, task):
+    """Does what the task says."""
+    match task:
+        case "raise":
+            raise ValueError("no luck")
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "sleep":
+            time.sleep(600.0)
+        case "tell":
+            (Path(os.environ["TOLD"]) / f"{os.getpid()}.pid").touch()
+            time.sleep(600.0)
+        case "settings":
+            alone = {os.environ[name] for name in ("NPROC", "OMP_NUM_THREADS")} == {"1"}
+            return alone, bool(jax.config.jax_enable_x64), multiprocessing.current_process().name != "MainProcess"
+        case "precision":
+            return str(given.dtype), str(jnp.asarray(given).dtype)
+    return given, task
+
+
+def ignore(n):
+    pass
+
+
+def test_in_this_process_a_failure_has_its_reason_and_the_others_their_results():
+    told = []
+
+    done = run_tasks(work, "given", [1, "raise", 2], workers=1, tell=told.append)
+
+    assert done.results == {0: ("given", 1), 2: ("given", 2)}
+    assert done.failures == {1: "no luck"}
+    assert told == [1, 2, 3]
+    assert not done.interrupted
+
+
+def test_interruption_keeps_what_there_is():
+    def interrupt(n):
+        if n == 2:
+            raise KeyboardInterrupt
+
+    done = run_tasks(work, None, [1, 2, 3], workers=1, tell=interrupt)
+
+    assert done.interrupted
+    assert set(done.results) == {0, 1}
+
+
+@pytest.mark.slow
+def test_processes_compute_as_this_one_does_with_one_thread_each_and_leave_no_trace():
+    before = dict(os.environ)
+
+    done = run_tasks(work, "given", [1, "settings", "raise", 2], workers=2, tell=ignore)
+
+    assert done.results == {0: ("given", 1), 1: (True, True, True), 3: ("given", 2)}
+    assert done.failures == {2: "no luck"}
+    assert dict(os.environ) == before
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_arrays_keep_double_precision_on_their_way_to_a_process():
+    done = run_tasks(work, jnp.ones(3), ["precision", "precision"], workers=2, tell=ignore)
+
+    assert done.results == dict.fromkeys((0, 1), ("float64", "float64"))
+
+
+@pytest.mark.slow
+def test_process_that_is_killed_fails_its_own_task_alone():
+    done = run_tasks(work, "given", [1, "die", 2, 3], workers=2, tell=ignore)
+
+    assert done.results == {k: ("given", task) for k, task in ((0, 1), (2, 2), (3, 3))}
+    assert list(done.failures) == [1]
+    assert "ended without a result" in done.failures[1]
+
+
+@pytest.mark.slow
+def test_interrupted_processes_are_ended():
+    def interrupt(n):
+        raise KeyboardInterrupt
+
+    began = time.monotonic()
+    done = run_tasks(work, "given", [1, "sleep", "sleep"], workers=2, tell=interrupt)
+
+    assert done.interrupted
+    assert done.results == {0: ("given", 1)}
+    # The tasks would sleep for 600 s.
+    assert time.monotonic() - began < 500.0
+    limit = time.monotonic() + 240.0
+    while multiprocessing.active_children():
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+PARENT = """
+import sys
+from tests_of_processes import ignore, work
+from forgefield.jobs.fit.run.processes import run_tasks
+run_tasks(work, None, ["tell", "tell"], workers=2, tell=ignore)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_processes_end_with_the_one_that_started_them(tmp_path, number):
+    (tmp_path / "tests_of_processes.py").write_text(Path(__file__).read_text())
+    path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
+    environment = {**os.environ, "PYTHONPATH": path, "TOLD": str(tmp_path)}
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], env=environment)
+    limit = time.monotonic() + 240.0
+    while len(told := list(tmp_path.glob("*.pid"))) < 2:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+    parent.send_signal(number)
+    parent.wait()
+
+    while any(Path(f"/proc/{file.stem}").exists() for file in told):
+        assert time.monotonic() < limit
+        time.sleep(0.05)

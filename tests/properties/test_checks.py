@@ -1,0 +1,118 @@
+import jax.numpy as jnp
+import jax.random as jr
+import numpy as np
+import pytest
+
+from forgefield.models.model import AbstractModel
+from forgefield.models.painn import Design, Painn, Size, painn, with_precision
+from forgefield.models.radial import CosineEnvelope, QuinticEnvelope, SineBasis
+from forgefield.molecules.topology import union
+from forgefield.properties.checks import (
+    approach,
+    finite_differences,
+    jumps,
+    net_forces,
+    net_torques,
+    pair_forces,
+)
+from forgefield.properties.derivatives import forces
+
+TOPOLOGY = union([np.array([6, 1, 8, 1]), np.array([8, 1])])
+CUTOFF = 3.0
+
+
+def network(envelope) -> Painn:
+    design = Design((1, 6, 8), SineBasis(5, CUTOFF), envelope, 23.06)
+    return with_precision(painn(jr.key(2), design, Size(8, 2, 5)), jnp.float64)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return network(QuinticEnvelope())
+
+
+@pytest.fixture
+def positions(generator):
+    rows = [[0, 0, 0], [1.1, 0, 0], [-0.4, 1.2, 0], [-0.5, -0.4, 0.9], [0, 0, 0], [0, 0.8, 0.6]]
+    return np.array(rows, float) + 0.05 * generator.normal(size=(6, 3))
+
+
+class Leaning(AbstractModel):
+    """A model with a wrong gradient: a constant push is missing in its energy."""
+
+    model: Painn
+    push: float
+
+    def energy(self, topology, positions):
+        return self.model.energy(topology, positions)
+
+    def gradient(self, topology, positions):
+        return self.model.gradient(topology, positions).at[0, 1].add(self.push)
+
+    def hessian(self, topology, positions):
+        return self.model.hessian(topology, positions)
+
+    def charges(self, topology):
+        return self.model.charges(topology)
+
+    def sensitivities(self, topology, positions, selection):
+        return self.model.sensitivities(topology, positions, selection)
+
+
+def test_the_deviation_of_forces_falls_with_the_square_of_the_step(model, positions):
+    study = finite_differences(model, TOPOLOGY, positions)
+
+    assert study.best < 1e-6 * study.scale
+    assert 1.8 < study.order < 2.2
+
+
+def test_wrong_forces_are_found_by_differences_sum_and_torque(model, positions):
+    wrong = Leaning(model, 0.1)
+
+    assert finite_differences(wrong, TOPOLOGY, positions, steps=(1e-3, 1e-4)).best > 1e-3
+    np.testing.assert_allclose(net_forces(wrong, TOPOLOGY, positions)[0], [0.0, -0.1, 0.0], atol=1e-9)
+    assert np.abs(net_torques(wrong, TOPOLOGY, positions)[0]).max() > 1e-3
+
+
+def test_forces_and_torques_of_each_molecule_balance(model, positions):
+    np.testing.assert_allclose(net_forces(model, TOPOLOGY, positions), 0.0, atol=1e-10)
+    np.testing.assert_allclose(net_torques(model, TOPOLOGY, positions), 0.0, atol=1e-10)
+
+
+@pytest.mark.slow
+def test_pairs_pull_each_other_with_opposite_forces_that_add_up(model, positions):
+    pairs = pair_forces(model, TOPOLOGY, jnp.asarray(positions))
+
+    np.testing.assert_allclose(pairs, -np.swapaxes(pairs, 0, 1), atol=1e-12)
+    np.testing.assert_allclose(pairs.sum(axis=1), forces(model, TOPOLOGY, jnp.asarray(positions)), atol=1e-10)
+    assert not np.any(pairs[:4, 4:])
+
+
+def test_energy_slope_and_curvature_stay_finite_from_contact_to_beyond_the_cutoff(model, positions):
+    far = np.array([0.0, 1e-9, 1e-4, 0.3, 2.9, CUTOFF, CUTOFF + 1e-9, 4.0, 9.0])
+
+    found = approach(model, union([np.array([6, 1])]), positions[:2], (0, 1), far)
+
+    assert all(np.isfinite(part).all() for part in found)
+    np.testing.assert_allclose(found.slopes[5:], 0.0, atol=1e-30)
+    np.testing.assert_allclose(found.energies[5:], found.energies[-1], rtol=1e-15)
+
+
+def test_slopes_of_an_approach_are_those_of_its_energies(model, positions):
+    r = np.array([1.5, 1.5001, 1.5002])
+
+    found = approach(model, TOPOLOGY, positions, (1, 2), r)
+
+    np.testing.assert_allclose(found.slopes[1], (found.energies[2] - found.energies[0]) / 2e-4, rtol=1e-5)
+    np.testing.assert_allclose(found.curvatures[1], (found.slopes[2] - found.slopes[0]) / 2e-4, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_curvature_that_jumps_at_the_cutoff_is_seen(model, positions):
+    smooth = jumps(model, TOPOLOGY, positions, (0, 2), CUTOFF)
+    bent = jumps(network(CosineEnvelope()), TOPOLOGY, positions, (0, 2), CUTOFF)
+
+    np.testing.assert_allclose(smooth[:2], 0.0, atol=1e-7)
+    assert abs(smooth.curvature) < 0.05 * abs(bent.curvature)
+    assert abs(bent.curvature) > 1e-3
+    np.testing.assert_allclose(bent.energy, 0.0, atol=1e-7)

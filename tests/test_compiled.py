@@ -1,0 +1,44 @@
+"""Compiling functions at their first call, or before it in the background."""
+
+import jax.numpy as jnp
+import pytest
+
+from forgefield.compiled import compiled
+
+
+@pytest.fixture
+def traced():
+    """The shapes for which a function was followed, and the function."""
+    shapes = []
+
+    def doubled(values, factor=2.0):
+        shapes.append(values.shape)
+        return factor * values
+
+    return shapes, compiled(doubled)
+
+
+def test_a_call_finds_what_was_begun_before(traced):
+    shapes, doubled = traced
+
+    doubled.soon(jnp.zeros(3))
+    result = doubled(jnp.arange(3.0))
+
+    assert result.tolist() == [0.0, 2.0, 4.0]
+    assert shapes == [(3,)]
+
+
+def test_other_shapes_are_compiled_when_they_come(traced):
+    shapes, doubled = traced
+
+    doubled.soon(jnp.zeros(3))
+
+    assert doubled(jnp.ones(2)).tolist() == [2.0, 2.0]
+    assert shapes == [(3,), (2,)]
+
+
+def test_what_cannot_be_compiled_says_so_where_it_is_begun(traced):
+    _, doubled = traced
+
+    with pytest.raises(TypeError):
+        doubled.soon(jnp.zeros(3), "two")
