@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from forgefield.fitting.judge.metrics import Metrics
+from forgefield.report.validation_results import ValidationResult
 
 
 @dataclass(frozen=True)
@@ -11,15 +12,17 @@ class Ending:
     """How the fit ended."""
 
     success: bool
+    """Whether it converged."""
     message: str
     """Why it ended, in words."""
     iterations: int
     """Of all passes together."""
     starts: int
+    """Of the first pass."""
     wall_s: float
-    """Time of the iterations [s]."""
+    """Time of all passes [s]."""
     compile_s: float
-    """Of it, until the first program was compiled [s]."""
+    """Of it, that of the first iterations, in which programs are compiled [s]."""
     cost: float
     """The lowest that was found, with the prior."""
 
@@ -31,6 +34,7 @@ class Change:
     start: Metrics
     """At the estimate that the fit started from."""
     final: Metrics
+    """After the fit."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,20 @@ class ParameterResult:
     name: str
     """As `forgefield fit --check` lists it."""
     term: str
+    """What kind of interaction it belongs to."""
     unit: str
     start: float
+    """At the estimate."""
     value: float
+    """After the fit."""
     sigma: float | None
     """Standard deviation; null where it was not trained or the data leave it open."""
     prior: float | None
     """Width of its Gaussian; null where it has none of its own."""
     at_bound: bool
+    """Whether it ended at the bound of what makes physical sense."""
     trained: bool
+    """Whether it changes in the fit."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,9 @@ class MoleculeResult:
     atoms: int
     """How many it has."""
     final: Metrics
+    """After the fit; there is no key of this name."""
     weight: float
+    """How often it counts."""
     start: Metrics
     reaction_mode: int | None
     """Place in `frequencies` of the reaction mode of a transition state, which metrics leave out."""
@@ -83,14 +94,19 @@ class RowDeviation:
     """How the bonds, or angles, of a row deviate from the reference where the molecules relax to."""
 
     row: str
+    """Its name."""
     kind: str
     """`stretch` or `bend`."""
     unit: str
     """Å or °."""
     interactions: int
+    """How many of the molecules' interactions it covers."""
     mean: float
+    """Of the deviations, model minus reference."""
     rmsd: float
+    """Root mean square of the deviations."""
     trained: bool
+    """Whether a parameter of the row changes in the fit."""
     pattern: str
     """What trains the row: an entry of `[forcefield] train`."""
 
@@ -149,12 +165,12 @@ class Identifiability:
     undetermined: list[str]
     """Variables that take part in undetermined combinations."""
     directions: list[Direction]
-    """The first of them."""
+    """Combinations that the data do not determine; the first of them where they are many."""
     correlation_threshold: float
     n_correlated: int
     """Pairs of variables whose correlation exceeds the threshold."""
     correlated: list[Correlation]
-    """The first of them."""
+    """These pairs; the first of them where they are many."""
 
 
 @dataclass(frozen=True)
@@ -188,142 +204,6 @@ class TradeOffResult:
     units: dict[str, str]
     """Of all targets."""
     points: list[TradeOffPoint]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A refit that failed."""
-
-    task: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Gain:
-    """A relative improvement over the estimate, 1 - after/before, with its interval."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    """Samples behind the interval."""
-    verdict: str
-    """In words."""
-    significance: str
-    """`significant`, `not significant` or `not tested`."""
-
-
-@dataclass(frozen=True)
-class Gains:
-    """The improvement of the cost, or of a metric."""
-
-    fitted: Gain
-    """On the molecules of the fit; the interval is that of the samples."""
-    left_out: Gain
-    """On each molecule in the fit of all others; the interval is that of drawing the molecules again."""
-    out_of_bag: Gain
-    """Of the samples, on the molecules that they lack."""
-
-
-@dataclass(frozen=True)
-class LeftOutCost:
-    """What one molecule adds to the cost, without the prior."""
-
-    start: float
-    left_out: float
-    fitted: float
-
-
-@dataclass(frozen=True)
-class LeftOutMolecule:
-    """A molecule left out of the fit."""
-
-    name: str
-    converged: bool
-    """Whether the fit of the others converged."""
-    message: str
-    unseen: list[str]
-    """Rows of the force field that no other molecule has."""
-    cost: LeftOutCost
-    start: Metrics
-    """At the estimate of the others."""
-    left_out: Metrics
-    """In the fit of the others."""
-    fitted: Metrics
-    """In the fit of all."""
-
-
-@dataclass(frozen=True)
-class LeaveOneOut:
-    """Every molecule left out in turn; the metrics are those of all of them taken together."""
-
-    start: Metrics | None
-    left_out: Metrics | None
-    fitted: Metrics | None
-    molecules: list[LeftOutMolecule]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A metric among the samples."""
-
-    mean: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """Fits to samples drawn from the molecules."""
-
-    samples: int
-    finished: int
-    converged: int
-    fitted: dict[str, Interval | None]
-    """By the names of the metrics, on the molecules of the sample; null where there is no such data."""
-    out_of_bag: dict[str, Interval | None]
-    """On the molecules that the sample lacks."""
-
-
-@dataclass(frozen=True)
-class JackknifeParameter:
-    """A parameter in the fits with one molecule left out."""
-
-    name: str
-    unit: str
-    sigma: float | None
-    """Standard deviation; null for a row that only one molecule has."""
-
-
-@dataclass(frozen=True)
-class Jackknife:
-    """The delete-one-molecule jackknife."""
-
-    message: str
-    molecules: int
-    parameters: list[JackknifeParameter]
-
-
-@dataclass(frozen=True)
-class ValidationResult:
-    """How the fit does on molecules that it has not seen."""
-
-    possible: bool
-    """False where there are too few molecules; then all that follows `failures` is null."""
-    message: str
-    verdict: str
-    interrupted: bool
-    failures: list[Failure]
-    level: float | None = None
-    """Of the intervals."""
-    seed: int | None = None
-    workers: int | None = None
-    wall_s: float | None = None
-    improvement: dict[str, Gains] | None = None
-    """Of the cost, and of each metric of which less is better."""
-    leave_one_out: LeaveOneOut | None = None
-    bootstrap: Bootstrap | None = None
-    jackknife: Jackknife | None = None
 
 
 @dataclass(frozen=True)

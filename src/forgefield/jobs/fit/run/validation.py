@@ -35,7 +35,7 @@ from forgefield.jobs.fit.run.refits import (
     together,
     unseen_rows,
 )
-from forgefield.report.results import (
+from forgefield.report.validation_results import (
     Bootstrap,
     Failure,
     Gain,
