@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from forgefield.config import FitFile
 
 _UNIT = re.compile(r" \[(?P<unit>[^\]]+)\]")
+"""How a meaning says the unit of its key."""
 _BEGIN = """# FIT.toml
 
 What `forgefield fit` runs. A key that is not listed here is an error, and everything wrong with a file is said at once.
@@ -50,19 +51,23 @@ def _is_infinite(value: Any) -> bool:
     return isinstance(value, float) and not math.isfinite(value)
 
 
-def _sections(model: type[BaseModel], path: str) -> list[str]:
-    """Return what is said of the keys of a table of the file, then the sections of the tables in it."""
+def _sections(model: type[BaseModel], path: str, unit: str = "") -> list[str]:
+    """Return what is said of the keys of a table of the file, then the sections of the tables in it.
+
+    `unit` is that of the target which the table is about.
+    """
     inner = {key: found for key, field in model.model_fields.items() if (found := _table(field.annotation)) is not None}
     keys = {key: field for key, field in model.model_fields.items() if key not in inner}
     lines = []
     if keys:
-        lines += ["| key | values | default | unit | meaning |", "|---|---|---|---|---|"]
-        lines += [_row(key, field) for key, field in keys.items()] + [""]
+        lines += ["| key | values | default | meaning |", "|---|---|---|---|"]
+        lines += [_row(key, field, unit) for key, field in keys.items()] + [""]
     for key, found in inner.items():
         field, place = model.model_fields[key], f"{path}.{key}" if path else key
         heading = f"[[{place}]]" if get_origin(field.annotation) is tuple else f"[{place}]"
         said = [_prose(field.description), _prose(found.__doc__), "Required." if field.is_required() else ""]
-        lines += [f"## `{heading}`", "", " ".join(part for part in said if part), "", *_sections(found, place)]
+        own = "".join(found["unit"] for found in _UNIT.finditer(said[0]))
+        lines += [f"## `{heading}`", "", " ".join(part for part in said if part), "", *_sections(found, place, own)]
     return lines
 
 
@@ -74,12 +79,10 @@ def _table(annotation: Any) -> type[BaseModel] | None:
     return found[0] if found else None
 
 
-def _row(key: str, field: FieldInfo) -> str:
-    meaning = _prose(field.description)
-    units = [found["unit"] for found in _UNIT.finditer(meaning)]
+def _row(key: str, field: FieldInfo, unit: str) -> str:
+    meaning = _prose(field.description).replace("the unit of the target", unit or "the unit of the target")
     values = " ".join([_values(field.annotation), *_bounds(field)])
-    cells = (f"`{key}`", values, _default(field), ", ".join(units), _UNIT.sub("", meaning))
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{key}`", values, _default(field), meaning)) + " |"
 
 
 def _values(annotation: Any) -> str:

@@ -9,9 +9,14 @@ _BEGIN = """# Python
 what to do.
 """
 
+_MEMBER = """::: forgefield.api.{name}
+    options:
+      heading: "{name}"
+"""
+
 
 def page() -> str:
     """Return the page in Markdown: functions first, then the nouns."""
     names = [name for name in forgefield.__all__ if not name.startswith("_")]
     ordered = sorted(names, key=lambda name: (name[0].isupper(), name))
-    return "\n".join([_BEGIN, *(f"::: forgefield.api.{name}\n" for name in ordered)])
+    return "\n".join([_BEGIN, *(_MEMBER.format(name=name) for name in ordered)])

@@ -11,9 +11,9 @@ from forgefield.report.results import Results
 
 _BEGIN = """# results.json
 
-What a fit tells programs; `forgefield fit --json` prints the same. Everything is in Å, kcal/mol, rad, amu and e, and every
-harmonic constant is k of E = ½ k x²; a unit in the name of a key is that of its values. What is unknown is `null`:
-there are no NaN and no infinities. Keys may be added to later versions; those below keep their names and meanings.
+What a fit tells programs; `forgefield fit --json` prints the same. Everything is in Å, kcal/mol, rad, amu and e, and
+every harmonic constant is k of E = ½ k x²; a unit in the name of a key is that of its values. What is unknown is
+`null`: there are no NaN and no infinities. Later versions may add keys; those below keep their names and meanings.
 """
 
 
@@ -32,10 +32,10 @@ def page() -> str:
 def _section(kind: type) -> list[str]:
     meanings, types = _meanings(kind), get_type_hints(kind)
     rows = [f"| `{key.name}` | {_said(types[key.name])} | {meanings.get(key.name, '')} |" for key in fields(kind)]
-    title = "The whole file" if kind is Results else _words(kind)
+    title = "The whole file" if kind is Results else _words(kind).capitalize()
     about = " ".join((inspect.getdoc(kind) or "").split())
     return [
-        f"## {title} {{ #{_anchor(kind)} }}",
+        f"## {title} {{ #{anchor(kind)} }}",
         "",
         about,
         "",
@@ -58,7 +58,7 @@ def _said(annotation: Any) -> str:
     """Return in words what a value is."""
     origin, parts = get_origin(annotation), get_args(annotation)
     if is_dataclass(annotation):
-        return f"[{_words(annotation)}](#{_anchor(annotation)})"
+        return f"[{_words(annotation)}](#{anchor(annotation)})"
     if origin in (Union, UnionType):
         return " or ".join("null" if part is NoneType else _said(part) for part in parts)
     if origin in (list, tuple):
@@ -85,5 +85,6 @@ def _words(kind: Any) -> str:
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind.__name__).strip()
 
 
-def _anchor(kind: Any) -> str:
+def anchor(kind: Any) -> str:
+    """Return where the page tells of a dataclass."""
     return _words(kind).replace(" ", "-")

@@ -167,7 +167,7 @@ class ChargesTarget(Target):
 
 
 class TargetsSection(Section):
-    """What the force field should reproduce."""
+    """What the force field should reproduce; at least one of them."""
 
     eigenmatrix: EigenmatrixTarget | None = None
     """Diagonal of the Hessian in the modes of the reference, as deviations of frequencies [cm⁻¹]."""
@@ -242,13 +242,10 @@ class FitFile(Section):
     """A whole FIT.toml."""
 
     forcefield: ForceFieldSection = ForceFieldSection()
-    """Where the force field comes from."""
     molecules: tuple[MoleculesSection, ...] = Field(min_length=1)
     """The data: a table for each set of files that is treated alike."""
     targets: TargetsSection
-    """What is to be reproduced; at least one."""
     fit: FitSection = FitSection()
-    """How it is fitted."""
 
     @field_validator("targets")
     @classmethod
