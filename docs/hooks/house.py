@@ -4,6 +4,7 @@ import ast
 import re
 import runpy
 from collections import defaultdict
+from functools import cache
 from graphlib import TopologicalSorter
 from html import escape
 from itertools import pairwise
@@ -21,16 +22,24 @@ _WIDE, _HIGH, _GAP, _RISE, _LETTER = 26, 34, 22, 46, 7.2
 
 def arrows(part: str = "") -> Graph:
     """Return what each folder, or module that is a layer of its own, of a part of the package imports there."""
+    graph: Graph = defaultdict(set)
+    for layer, used in _layers().items():
+        own = _node(layer, part)
+        if own is not None:
+            graph[own] |= {name for name in (_node(other, part) for other in used) if name is not None} - {own}
+    linked = {name for own, used in graph.items() for name in ({own} | used if used else ())}
+    return {name: graph[name] for name in graph if name in linked}
+
+
+@cache
+def _layers() -> Graph:
+    """Return what each row of the table of layers imports."""
     tests = runpy.run_path(str(ROOT / "tests" / "test_architecture.py"))
     layer_of, ours = tests["layer"], tests["ours"]
     graph: Graph = defaultdict(set)
     for place, path in tests["PLACES"].items():
-        own = _node(layer_of(place), part)
-        used = {_node(layer_of(name), part) for name, _ in ours(ast.parse(path.read_text(encoding="utf-8")))}
-        if own is not None:
-            graph[own] |= {name for name in used if name is not None} - {own}
-    linked = {name for own, used in graph.items() for name in ({own} | used if used else ())}
-    return {name: graph[name] for name in graph if name in linked}
+        graph[layer_of(place)] |= {layer_of(name) for name, _ in ours(ast.parse(path.read_text(encoding="utf-8")))}
+    return graph
 
 
 def _node(layer: str, part: str) -> str | None:
