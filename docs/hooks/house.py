@@ -137,8 +137,9 @@ def _box(name: str, used: set[str], at: tuple[float, float], wide: float) -> str
 
 
 def style() -> str:
-    """Return how drawings look, in the colours of the page."""
-    return """.house { width: 100%; height: auto; font: 13px monospace; }
+    """Return how drawings look, in the colours of the page, and that names of keys are not broken."""
+    return """.md-typeset td:first-child code { white-space: nowrap; }
+.house { width: 100%; height: auto; font: 13px monospace; }
 .house path { fill: none; stroke: var(--md-default-fg-color--light); stroke-width: 1.2; }
 .house rect { fill: var(--md-code-bg-color); stroke: var(--md-primary-fg-color); }
 .house text { fill: var(--md-default-fg-color); text-anchor: middle; }

@@ -14,7 +14,7 @@ _MADE = {
     "reference/results-json.md": results_json.page,
     "reference/command-line.md": command_line.page,
     "reference/python.md": python_names.page,
-    "house.css": house.style,
+    "pages.css": house.style,
 }
 
 

@@ -31,9 +31,12 @@ def page() -> str:
 
 def _section(kind: type) -> list[str]:
     meanings, types = _meanings(kind), get_type_hints(kind)
-    rows = [f"| `{key.name}` | {_said(types[key.name])} | {meanings.get(key.name, '')} |" for key in fields(kind)]
-    title = "The whole file" if kind is Results else _words(kind).capitalize()
-    about = " ".join((inspect.getdoc(kind) or "").split())
+    rows = []
+    for key in fields(kind):
+        table = next(iter(_tables([types[key.name]])), None)
+        meaning = meanings.get(key.name) or ("" if table is None else _about(table))
+        rows.append(f"| `{key.name}` | {_said(types[key.name])} | {meaning} |")
+    title, about = ("The whole file", "") if kind is Results else (_words(kind).capitalize(), _about(kind))
     return [
         f"## {title} {{ #{anchor(kind)} }}",
         "",
@@ -44,6 +47,10 @@ def _section(kind: type) -> list[str]:
         *rows,
         "",
     ]
+
+
+def _about(kind: type) -> str:
+    return " ".join((inspect.getdoc(kind) or "").split())
 
 
 def _tables(annotations: Any) -> list[type]:
