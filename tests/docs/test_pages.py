@@ -8,6 +8,7 @@ from pathlib import Path
 import command_line
 import fit_toml
 import house
+import jax.numpy as jnp
 import pytest
 import python_names
 import results_json
@@ -17,6 +18,7 @@ from forgefield.config import FitFile, read_fit_file
 from forgefield.errors import InputError
 from forgefield.io.formats import format_of
 from forgefield.report import results, validation_results
+from forgefield.terms import stretch
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = sorted((ROOT / "docs").rglob("*.md"))
@@ -39,6 +41,26 @@ def test_every_page_that_is_written_is_reached():
     site = (ROOT / "mkdocs.yml").read_text()
 
     assert [page for page in WRITTEN if f": {page.relative_to(ROOT / 'docs').as_posix()}\n" not in site] == []
+
+
+def test_the_fit_on_the_first_page_is_valid(tmp_path):
+    (block,) = blocks("index.md", "toml")
+    (tmp_path / "FIT.toml").write_text(block)
+
+    assert read_fit_file(tmp_path / "FIT.toml").targets.frequencies
+
+
+def test_the_term_that_a_page_adds_is_one():
+    (block,) = blocks("extend/term.md", "python")
+    known = vars(stretch).copy()
+    exec(block, known)
+
+    energy = known["QUARTIC_STRETCH"].energy(jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 3.0]]), 10.0, 1.0)
+    assert float(energy) == pytest.approx(80.0)
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}$(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_the_page_on_fit_toml_gives_each_key_a_meaning():
