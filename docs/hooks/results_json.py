@@ -53,9 +53,9 @@ def _about(kind: type) -> str:
     return " ".join((inspect.getdoc(kind) or "").split())
 
 
-def _tables(annotations: Any) -> list[type]:
+def _tables(annotations: Any) -> list[Any]:
     """Return the kinds of table that values of these types hold, in order."""
-    found: list[type] = []
+    found: list[Any] = []
     for annotation in annotations:
         found += [annotation] if is_dataclass(annotation) else _tables(get_args(annotation))
     return found

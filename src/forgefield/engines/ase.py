@@ -83,8 +83,18 @@ class ForgeFieldCalculator(Calculator):
     field and atoms do not go together.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "hessian"]
-    ignored_changes: ClassVar[set[str]] = {"initial_charges", "initial_magmoms"}
+    # ASE declares these two as variables of instances, and gives them to classes as we do.
+    implemented_properties: ClassVar[list[str]] = [  # pyright: ignore[reportIncompatibleVariableOverride]
+        "energy",
+        "free_energy",
+        "forces",
+        "stress",
+        "hessian",
+    ]
+    ignored_changes: ClassVar[set[str]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+        "initial_charges",
+        "initial_magmoms",
+    }
 
     def __init__(
         self,
