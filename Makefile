@@ -1,9 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := qm,openmm,test,lint
+EXTRAS := qm,openmm,test,lint,docs,release
 
-.PHONY: fit test lint clean
+.PHONY: fit test test-lowest lint docs dist clean
 
 # Fit the shipped example; the results are in runs/ch3f.
 fit: $(VENV)/.run
@@ -20,6 +20,26 @@ lint: $(VENV)/.develop
 	$(BIN)/ruff check
 	$(BIN)/pyright
 
+# The pages, in site/; nothing is fetched, and a link or an anchor that leads nowhere is an error.
+docs: $(VENV)/.develop
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# The tests with the lowest versions that pyproject.toml allows, in an environment of their own.
+LOWEST := $(VENV)-lowest
+test-lowest: $(VENV)/.develop
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,test]'
+	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+# Wheel and sdist, in dist/; the sdist holds every file of the repository and no other.
+dist: $(VENV)/.develop
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	tar -tzf dist/forgefield-*.tar.gz | sed -n 's|^[^/]*/||; /[^/]$$/p' | \
+	    grep -Ev '^(PKG-INFO|setup.cfg|src/forgefield.egg-info/.*)$$' | sort > dist/held
+	git ls-files | sort | diff - dist/held
+	rm dist/held
+
 # What running needs; an installation for development serves as well.
 $(VENV)/.run: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,4 +52,4 @@ $(VENV)/.develop: pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.run
 
 clean:
-	rm -rf $(VENV) runs build dist
+	rm -rf $(VENV) $(LOWEST) runs build dist site

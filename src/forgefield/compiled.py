@@ -21,7 +21,9 @@ class Compiled(Generic[Arguments, Result]):
     """A function that is compiled at its first call for arguments of new shapes, or in the background before."""
 
     def __init__(self, function: Callable[Arguments, Result]) -> None:
-        self._alone, self._within = eqx.filter_jit(function, **_OPTIONS), eqx.filter_jit(function)
+        # Any: Equinox does not say in types that its compiled functions can be lowered.
+        self._alone: Any = eqx.filter_jit(function, **_OPTIONS)
+        self._within = eqx.filter_jit(function)
         self._begun: list[Future] = []
         update_wrapper(self, function)
 

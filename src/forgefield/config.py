@@ -40,44 +40,53 @@ Whole = Annotated[int, Field(strict=True), AfterValidator(_sane)]
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class TieSection(Section):
     """follower = factor · leader + offset, in internal units; names as `fit --check` lists them."""
 
     follower: str
+    """The parameter that does not vary of its own."""
     leader: str
+    """The one that it follows."""
     factor: Real = 1.0
+    """What the leader is multiplied by."""
     offset: Real = 0.0
+    """What is added, in the unit of the follower."""
 
 
 class ForceFieldSection(Section):
     """Where the force field comes from, what is trained and in which formats it is written."""
 
     start: str = "environments"
+    """`environments`: types made from the molecules, by the surroundings of their atoms; or the path of a .fld."""
     form: Literal["mm3", "harmonic"] = "mm3"
+    """Of the energy of stretches and bends in a generated force field."""
     nonbonded: Literal["none", "uff"] = "none"
+    """Van der Waals terms of a generated force field: none, or with the radii and depths of UFF."""
     charges: Literal["none", "bonds"] = "none"
     """Whether atoms of a generated force field have charges, which follow from what each kind of bond moves."""
     estimate: Literal["qfuerza", "fuerza", "seminario", "modified-seminario", "linear", "approximation", "none"] = (
         "qfuerza"
     )
+    """How force constants are read off the Hessians before the fit."""
     terms: tuple[TermName, ...] = ("stretch", "bend", "torsion", "out_of_plane")
     """Kinds of interaction of a generated force field; torsions have V1 to V3, as torsion6 V1 to V6."""
     depth: Whole = Field(default=1, ge=0, le=4)
     """How far an atom's environment reaches, in bonds, when types are made from the molecules."""
     train: tuple[str, ...] | None = None
-    """Patterns of the rows that change; None: all of a generated force field."""
+    """Patterns of the rows that change; by default all of a generated force field, none of a .fld."""
     freeze: tuple[str, ...] = ()
     """Patterns (with * and ?) of the parameters that do not change, by the names that `fit --check` lists."""
     ties: tuple[TieSection, ...] = ()
+    """Parameters that follow others."""
     allow_negative: tuple[str, ...] = ()
     """Patterns of the parameters that keep no bounds."""
     hessian_scale: Real = Field(default=1.0, gt=0.0)
     """Factor on the reference Hessians."""
     write: tuple[Literal["fld", "frcmod", "openmm-xml"], ...] | None = None
-    """Formats; None: all that can hold the form."""
+    """Formats of the result; by default all that can hold the form."""
 
     @field_validator("terms")
     @classmethod
@@ -91,8 +100,11 @@ class BandSection(Section):
     """Modes whose reference frequency lies in [lowest, highest) cm⁻¹ count `weight` times."""
 
     lowest: Edge = float("-inf")
+    """Lower end of the band [cm⁻¹]; imaginary frequencies are negative."""
     highest: Edge = float("inf")
+    """Upper end [cm⁻¹], which is outside of the band."""
     weight: Real = Field(ge=0.0)
+    """How often a mode of the band counts."""
 
     @model_validator(mode="after")
     def _some_room(self) -> "BandSection":
@@ -105,11 +117,13 @@ class MoleculesSection(Section):
     """Structures and their references, paired in sorted order."""
 
     structures: str | tuple[str, ...] | None = None
-    """Files with the bonds and types; None: the reference's own geometry, bonds perceived."""
+    """Files with the bonds and types; by default the reference's own geometry, bonds perceived."""
     reference: str | tuple[str, ...]
+    """QM results: a file or a pattern, or several that are merged, such as a Gaussian log and its fchk."""
     transition_state: Policy | None = None
+    """What is done to the negative eigenvalue of a transition state; `none`: the Hessian is used as it is."""
     eigenvalue: Real | None = None
-    """Replaces the negative eigenvalue under C and D+ [Hartree/Bohr²/amu]."""
+    """What replaces the negative eigenvalue under C and D+ [Hartree/Bohr²/amu]."""
     group: str = "all"
     """Relative energies are compared within a group; where none is stated, each relaxed scan is one of its own."""
     pieces: Whole = Field(default=1, ge=1)
@@ -126,57 +140,69 @@ class Target(Section):
     """A deviation of `tolerance` counts as one."""
 
     tolerance: Real = Field(gt=0.0)
+    """The deviation that counts as one, in the unit of the target."""
     weight: Real = Field(default=1.0, gt=0.0)
+    """What the mean of the squared deviations is multiplied by in the cost."""
 
 
 class CurvatureTarget(Target):
     """Of the Hessian at the reference geometries, or at the structures that the force field relaxes to."""
 
     at: Literal["reference", "relaxed"] = "reference"
+    """Of which structures."""
 
 
 class EigenmatrixTarget(CurvatureTarget):
     """Diagonal with its tolerance [cm⁻¹]; `off_diagonal` is a second target."""
 
     off_diagonal: Real | None = Field(default=None, gt=0.0)
+    """Tolerance of the elements off the diagonal [cm⁻¹]; by default these are not fitted to."""
 
 
 class RelaxedTarget(Target):
     """Its tolerance is in Å or degrees."""
 
     at: Literal["relaxed"] = "relaxed"
+    """Of which structures: there is no other choice."""
 
 
 class EnergyTarget(Target):
     """Relative energies, of the reference geometries or of the structures that the force field relaxes to."""
 
     at: Literal["reference", "relaxed"] = "reference"
+    """Of which structures."""
 
 
 class ChargesTarget(Target):
     """Atomic charges; the tolerance is in e."""
 
     kind: str | None = None
-    """Which of the charges in the files; None: the first of esp, cm5, hirshfeld, npa, mulliken that all have."""
+    """Which of the charges in the files; by default the first of esp, cm5, hirshfeld, npa, mulliken that all have."""
 
 
 class TargetsSection(Section):
-    """What the force field should reproduce."""
+    """What the force field should reproduce; at least one of them."""
 
     eigenmatrix: EigenmatrixTarget | None = None
+    """Diagonal of the Hessian in the modes of the reference, as deviations of frequencies [cm⁻¹]."""
     frequencies: CurvatureTarget | None = None
+    """Signed frequencies, modes matched by overlap [cm⁻¹]."""
     hessian: CurvatureTarget | None = None
+    """Elements of the Cartesian Hessian [kcal/mol/Å²]."""
     charges: ChargesTarget | None = None
+    """Atomic charges [e]."""
     forces: Target | None = None
+    """Components of the forces on the atoms at the reference geometries [kcal/mol/Å]."""
     energy: EnergyTarget | None = None
+    """Energies relative to the mean of their group [kcal/mol]."""
     bond_length: RelaxedTarget | None = None
-    """Å"""
+    """Lengths of bonds [Å]."""
     bond_angle: RelaxedTarget | None = None
-    """degrees"""
+    """Angles between bonds [degrees]."""
     torsion: RelaxedTarget | None = None
-    """degrees, the shorter way round"""
+    """Dihedral angles, the shorter way round [degrees]."""
     positions: RelaxedTarget | None = None
-    """Å, after superposition on the reference"""
+    """Positions of the atoms after superposition on the reference [Å]."""
 
     @property
     def curvatures(self) -> tuple[CurvatureTarget, ...]:
@@ -194,25 +220,36 @@ class PriorSection(Section):
     """Widths of the Gaussians about the start; k is relative, theta0 in degrees, v in kcal/mol."""
 
     strength: Real = Field(default=0.01, ge=0.0)
+    """What the mean of the squares is multiplied by in the cost; 0: no prior."""
     k: Real = Field(default=0.5, gt=0.0)
+    """Width of a force constant, as a share of its value at the start; at least 0.1 mdyn/Å."""
     r0: Real = Field(default=0.03, gt=0.0)
+    """Width of a reference length [Å]."""
     theta0: Real = Field(default=5.0, gt=0.0)
+    """Width of a reference angle [degrees]."""
     v: Real = Field(default=1.0, gt=0.0)
+    """Width of a torsion's constant [kcal/mol]."""
 
 
 class FitSection(Section):
     """How the minimum is looked for."""
 
     solver: Literal["lm", "trf"] = "lm"
+    """`lm`: our own bounded Levenberg-Marquardt, all starts at once; `trf`: SciPy's trust region, one after another."""
     starts: Whole = Field(default=1, ge=1, le=100_000)
+    """Number of starts: the estimate, and points about it."""
     max_steps: Whole = Field(default=200, ge=1)
+    """Steps after which a start ends without having converged."""
     tolerance: Real = Field(default=1e-9, gt=0.0)
+    """A start has converged when a full step promises to lower the cost by less than this share of it."""
     seed: Whole = 0
+    """Of the further starts, and of the samples of `--validate`."""
     spread: Real = Field(default=1.0, gt=0.0)
     """Standard deviation of the further starts about the estimate, in prior widths."""
     on_error: Literal["stop", "skip"] = "stop"
     """What is done about a molecule that cannot be read, assigned or evaluated: skip leaves it out and lists it."""
     prior: PriorSection = PriorSection()
+    """What keeps parameters near the start."""
 
 
 class FitFile(Section):
@@ -220,6 +257,7 @@ class FitFile(Section):
 
     forcefield: ForceFieldSection = ForceFieldSection()
     molecules: tuple[MoleculesSection, ...] = Field(min_length=1)
+    """The data: a table for each set of files that is treated alike."""
     targets: TargetsSection
     fit: FitSection = FitSection()
 

@@ -77,7 +77,7 @@ def test_replica_that_blows_up_stays_and_names_the_step_while_others_go_on(sprin
     timestep, x, v = 2.5, 0.01, 0.0
     at_rest = start(topology, np.array([[[x, 0.0, 0.0]], [[0.0, 0.0, 0.0]]]), np.ones(1), temperature=0.0, seed=0)
     # Twice the square of the inverse frequency is the longest stable step; velocity Verlet by hand beyond it.
-    expected, moved = 0, 0.0
+    expected, moved, kept = 0, 0.0, x
     while moved < LONGEST_MOVE:
         expected += 1
         new = x + timestep * (v - 0.5 * timestep * x)

@@ -66,8 +66,18 @@ class ForgeFieldCalculator(Calculator):
     It can be copied and pickled, with its force field and with the bonds that it has perceived.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress", "hessian"]
-    ignored_changes: ClassVar[set[str]] = {"initial_charges", "initial_magmoms"}
+    # ASE declares these two as variables of instances, and gives them to classes as we do.
+    implemented_properties: ClassVar[list[str]] = [  # pyright: ignore[reportIncompatibleVariableOverride]
+        "energy",
+        "free_energy",
+        "forces",
+        "stress",
+        "hessian",
+    ]
+    ignored_changes: ClassVar[set[str]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+        "initial_charges",
+        "initial_magmoms",
+    }
 
     def __init__(
         self,

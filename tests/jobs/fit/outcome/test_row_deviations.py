@@ -1,13 +1,14 @@
 """Rows that make relaxed structures deviate: fluoromethane with a C-F length that is wrong and not trained."""
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
-from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations, told
+from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.report.structures import rows_table
@@ -72,7 +73,7 @@ def test_nothing_is_said_where_little_deviates(prepared):
 
 
 def test_the_report_lists_them(found):
-    shown = rows_table({"row_deviations": told(found)})
+    shown = rows_table({"row_deviations": [asdict(one) for one in found]})
 
     assert [group.title for group in shown.groups] == ["Bonds, Å", "Angles, °"]
     assert shown.groups[0].rows[0] == ("stretch C1-F1", "1", "0.0300", "0.0300", "kept")

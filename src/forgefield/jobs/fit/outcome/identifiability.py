@@ -1,12 +1,11 @@
 """What the data of a fit determine, in the names of its parameters."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float
 
 from forgefield.fitting.judge.uncertainty import Uncertainty
 from forgefield.jobs.fit.run.passes import Passed
+from forgefield.report.results import Component, Correlation, Direction, Identifiability
 
 _STRONG = 0.95
 """Pairs of parameters are listed from this correlation on."""
@@ -16,40 +15,40 @@ _NAMED = 0.1
 """Components of a direction below this share of its largest are not named."""
 
 
-def identifiability(last: Passed, statistics: Uncertainty) -> dict[str, Any]:
-    """Return what results.json says of it, for variables in units of their prior widths.
+def identifiability(last: Passed, statistics: Uncertainty) -> Identifiability:
+    """Return it for variables in units of their prior widths.
 
     Singular values are of the Jacobian of the data, without the prior, by the variables that are not at a bound.
     """
     names = [last.changes.names[leader] for leader in last.changes.leaders]
     pairs = statistics.correlated(_STRONG)
     finite = np.isfinite(statistics.condition)
-    return {
-        "n_free": len(names),
-        "n_at_bound": len(names) - len(statistics.singular_values),
-        "n_values": statistics.n_values,
-        "n_effective": statistics.n_effective,
-        "singular_values": [float(value) for value in statistics.singular_values],
-        "condition": statistics.condition if finite else None,
-        "n_undetermined": len(statistics.directions),
-        "n_ruled_by_prior": len(statistics.weak) - len(statistics.directions),
-        "undetermined": [name for name, loose in zip(names, statistics.undetermined, strict=True) if loose],
-        "directions": [
-            {
-                "singular_value": one.singular_value,
-                "determined_by": "nothing" if one.undetermined else "prior",
-                "combination": _combination(one.vector, names),
-            }
+    return Identifiability(
+        n_free=len(names),
+        n_at_bound=len(names) - len(statistics.singular_values),
+        n_values=statistics.n_values,
+        n_effective=statistics.n_effective,
+        singular_values=[float(value) for value in statistics.singular_values],
+        condition=statistics.condition if finite else None,
+        n_undetermined=len(statistics.directions),
+        n_ruled_by_prior=len(statistics.weak) - len(statistics.directions),
+        undetermined=[name for name, loose in zip(names, statistics.undetermined, strict=True) if loose],
+        directions=[
+            Direction(
+                singular_value=one.singular_value,
+                determined_by="nothing" if one.undetermined else "prior",
+                combination=_combination(one.vector, names),
+            )
             for one in statistics.weak[:_LISTED]
         ],
-        "correlation_threshold": _STRONG,
-        "n_correlated": len(pairs),
-        "correlated": [{"first": names[i], "second": names[j], "correlation": r} for i, j, r in pairs[:_LISTED]],
-    }
+        correlation_threshold=_STRONG,
+        n_correlated=len(pairs),
+        correlated=[Correlation(names[i], names[j], r) for i, j, r in pairs[:_LISTED]],
+    )
 
 
-def _combination(vector: Float[np.ndarray, " free"], names: list[str]) -> list[dict[str, Any]]:
+def _combination(vector: Float[np.ndarray, " free"], names: list[str]) -> list[Component]:
     """Return the components of a direction by name, the largest first."""
     ordered = np.argsort(-np.abs(vector), kind="stable")
     named = [k for k in ordered if abs(vector[k]) >= _NAMED * abs(vector[ordered[0]])]
-    return [{"name": names[k], "coefficient": float(vector[k])} for k in named]
+    return [Component(names[k], float(vector[k])) for k in named]

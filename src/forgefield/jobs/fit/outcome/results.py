@@ -1,10 +1,8 @@
 """The outcome of a fit as results.json and as the record that the report shows."""
 
 import platform
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +15,7 @@ from forgefield.fitting.judge.metrics import Judgement
 from forgefield.fitting.judge.sanity import not_stationary, unphysical
 from forgefield.fitting.judge.uncertainty import Uncertainty, independent_values, uncertainty
 from forgefield.jobs.fit.outcome.identifiability import identifiability
-from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations, told
+from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
@@ -25,6 +23,16 @@ from forgefield.jobs.fit.run.passes import Passed
 from forgefield.jobs.fit.run.relaxed_results import compared_energies, judge_told, lost, structures
 from forgefield.jobs.fit.run.trade_off import opposition
 from forgefield.report.record import Covered, FitRecord, Optimum, Parity
+from forgefield.report.results import (
+    Change,
+    Ending,
+    Frequency,
+    MoleculeResult,
+    ParameterResult,
+    Provenance,
+    Results,
+    told,
+)
 
 _SAME_OPTIMUM = 1e-4
 """Starts whose costs agree to this fraction ended in the same place."""
@@ -47,23 +55,23 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         *lost(prepared, final),
         *held_back(prepared, rows),
     ]
-    results = {
-        "fit": _fit(passes),
-        "metrics": {"start": asdict(start.total), "final": asdict(final.total)},
-        "parameters": _parameters(prepared, last, statistics),
-        "molecules": _molecules(prepared, start, final),
-        "row_deviations": told(rows),
-        "identifiability": identifiability(last, statistics),
-        "opposition": opposition(prepared, last),
-        "trade_off": None,
-        "validation": None,
-        "skipped": [asdict(one) for one in prepared.skipped],
-        "warnings": warnings,
-        "provenance": provenance(prepared.input_sha256),
-    }
+    results = Results(
+        fit=_fit(passes),
+        metrics=Change(start.total, final.total),
+        parameters=_parameters(prepared, last, statistics),
+        molecules=_molecules(prepared, start, final),
+        row_deviations=list(rows),
+        identifiability=identifiability(last, statistics),
+        opposition=opposition(prepared, last),
+        trade_off=None,
+        validation=None,
+        skipped=list(prepared.skipped),
+        warnings=warnings,
+        provenance=provenance(prepared.input_sha256),
+    )
     return FitRecord(
         title=_title(prepared.path),
-        results=results,
+        results=told(results),
         costs=np.concatenate([passed.fit.costs for passed in passes]),
         contributions=_shares(last, data, start, final),
         parities=_parities(prepared, start, final),
@@ -97,17 +105,17 @@ def _shares(last: Passed, data: TrainingSet, start: Judgement, final: Judgement)
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
 
 
-def _fit(passes: list[Passed]) -> dict[str, Any]:
+def _fit(passes: list[Passed]) -> Ending:
     last = passes[-1].fit
-    return {
-        "success": last.success,
-        "message": last.message,
-        "iterations": sum(p.fit.n_iterations for p in passes),
-        "starts": len(passes[0].fit.starts_cost),
-        "wall_s": sum(p.fit.wall_s for p in passes),
-        "compile_s": sum(p.fit.compile_s for p in passes),
-        "cost": float(np.min(last.starts_cost)),
-    }
+    return Ending(
+        success=last.success,
+        message=last.message,
+        iterations=sum(p.fit.n_iterations for p in passes),
+        starts=len(passes[0].fit.starts_cost),
+        wall_s=sum(p.fit.wall_s for p in passes),
+        compile_s=sum(p.fit.compile_s for p in passes),
+        cost=float(np.min(last.starts_cost)),
+    )
 
 
 def _at_bound(passed: Passed) -> np.ndarray:
@@ -116,7 +124,7 @@ def _at_bound(passed: Passed) -> np.ndarray:
     return (passed.free <= lower) | (passed.free >= upper)
 
 
-def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> list[dict[str, Any]]:
+def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> list[ParameterResult]:
     """Return a row for each parameter of the force field, in internal units."""
     changes = last.changes
     width, strength = np.asarray(last.problem.prior.width), last.problem.prior.strength
@@ -133,22 +141,22 @@ def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> li
             k = place_of.get(name)
             free = variable.get(name)
             table.append(
-                {
-                    "name": name,
-                    "term": row.term.name,
-                    "unit": parameter.unit,
-                    "start": float(prepared.start[row.indices[position]]),
-                    "value": float(last.values[row.indices[position]]),
-                    "sigma": None if k is None or unknown[k] else float(sigma[k]),
-                    "prior": float(width[free]) if free is not None and strength > 0.0 else None,
-                    "at_bound": bool(k is not None and bound[k]),
-                    "trained": k is not None,
-                }
+                ParameterResult(
+                    name=name,
+                    term=row.term.name,
+                    unit=parameter.unit,
+                    start=float(prepared.start[row.indices[position]]),
+                    value=float(last.values[row.indices[position]]),
+                    sigma=None if k is None or unknown[k] else float(sigma[k]),
+                    prior=float(width[free]) if free is not None and strength > 0.0 else None,
+                    at_bound=bool(k is not None and bound[k]),
+                    trained=k is not None,
+                )
             )
     return table
 
 
-def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[dict[str, Any]]:
+def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[MoleculeResult]:
     table = []
     for m, example in enumerate(prepared.examples):
         modes = final.modes[m]
@@ -156,16 +164,22 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[d
             []
             if modes is None
             else [
-                {"qm": float(q), "mm": float(v), "overlap": float(o)}
+                Frequency(float(q), float(v), float(o))
                 for q, v, o in zip(modes.reference, modes.model, modes.overlap, strict=True)
             ]
         )
-        entry = {"name": example.molecule.name, "atoms": example.molecule.n_atoms, **asdict(final.each[m])}
-        entry["weight"] = example.weights.molecule
-        entry["start"] = asdict(start.each[m])
         reaction = None if modes is None else np.flatnonzero(~modes.counted)
-        entry["reaction_mode"] = None if reaction is None or not reaction.size else int(reaction[0])
-        table.append({**entry, "frequencies": frequencies})
+        table.append(
+            MoleculeResult(
+                name=example.molecule.name,
+                atoms=example.molecule.n_atoms,
+                final=final.each[m],
+                weight=example.weights.molecule,
+                start=start.each[m],
+                reaction_mode=None if reaction is None or not reaction.size else int(reaction[0]),
+                frequencies=frequencies,
+            )
+        )
     return table
 
 
@@ -291,13 +305,13 @@ def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
     )
 
 
-def provenance(input_sha256: str) -> dict[str, Any]:
+def provenance(input_sha256: str) -> Provenance:
     """Return what ran: versions, device and precision."""
     packages = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy", "equinox")}
-    return {
-        "version": metadata.version("forgefield"),
-        "input_sha256": input_sha256,
-        "packages": {"python": platform.python_version(), **packages},
-        "device": str(jax.devices()[0]),
-        "precision": "float64",
-    }
+    return Provenance(
+        version=metadata.version("forgefield"),
+        input_sha256=input_sha256,
+        packages={"python": platform.python_version(), **packages},
+        device=str(jax.devices()[0]),
+        precision="float64",
+    )

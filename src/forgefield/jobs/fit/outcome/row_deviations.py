@@ -1,8 +1,6 @@
 """Which rows of a force field make bonds and angles of relaxed structures deviate, and whether they are trained."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +9,7 @@ from forgefield.assign.measured import measured
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.models.rows import Row
+from forgefield.report.results import RowDeviation
 
 _KINDS = {"stretch": ("bonds", "Å", 1.0), "bend": ("angles", "°", units.DEGREE)}
 """What they are called, and the unit that they are told in."""
@@ -22,27 +21,7 @@ _SMALL = {"Å": 0.01, "°": 1.0}
 """Root mean square deviations that nobody needs to be told of."""
 
 
-@dataclass(frozen=True)
-class RowDeviations:
-    """How the bonds, or angles, of a row deviate from the reference where the molecules relax to."""
-
-    row: str
-    kind: str
-    unit: str
-    interactions: int
-    mean: float
-    rmsd: float
-    trained: bool
-    pattern: str
-    """What trains the row: an entry of [forcefield] train."""
-
-    @property
-    def square(self) -> float:
-        """Sum of the squared deviations."""
-        return self.interactions * self.rmsd**2
-
-
-def row_deviations(prepared: Prepared, judgement: Judgement) -> tuple[RowDeviations, ...]:
+def row_deviations(prepared: Prepared, judgement: Judgement) -> tuple[RowDeviation, ...]:
     """Return the deviations of all rows of stretches and bends that act, largest sums of squares first by kind."""
     if judgement.relaxed is None:
         return ()
@@ -65,8 +44,8 @@ def row_deviations(prepared: Prepared, judgement: Judgement) -> tuple[RowDeviati
     return tuple(sorted(found, key=lambda one: (list(_KINDS).index(one.kind), -one.square)))
 
 
-def _of_row(row: Row, deviations: np.ndarray, trained: bool) -> RowDeviations:
-    return RowDeviations(
+def _of_row(row: Row, deviations: np.ndarray, trained: bool) -> RowDeviation:
+    return RowDeviation(
         row=row.name,
         kind=row.term.kind,
         unit=_KINDS[row.term.kind][1],
@@ -78,12 +57,7 @@ def _of_row(row: Row, deviations: np.ndarray, trained: bool) -> RowDeviations:
     )
 
 
-def told(found: Sequence[RowDeviations]) -> list[dict[str, Any]]:
-    """Return the rows as results.json has them."""
-    return [asdict(one) for one in found]
-
-
-def held_back(prepared: Prepared, found: Sequence[RowDeviations]) -> list[str]:
+def held_back(prepared: Prepared, found: Sequence[RowDeviation]) -> list[str]:
     """Say where most of what is left of the deviations of relaxed structures is in rows that are not trained."""
     if not prepared.file.targets.geometry:
         return []

@@ -19,20 +19,7 @@ from forgefield.jobs.fit.plan.choices import policy, weights
 from forgefield.jobs.fit.plan.scan_frames import laid_over, perceived, scan_of
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
 from forgefield.molecules.molecule import Molecule, Reference, standard_masses, symbol
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A molecule that cannot be used and is left out, as `on_error = "skip"` asks for."""
-
-    name: str
-    file: str
-    reason: str
-
-    @property
-    def warning(self) -> str:
-        """Say which molecule is left out, and why."""
-        return f"{self.name} is left out ({self.file}): {self.reason}"
+from forgefield.report.results import Skipped
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,13 +21,14 @@ from forgefield.fitting.data.training_set import Example, TrainingSet, Weights, 
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.jobs.fit.plan.choices import bonded_terms, charging, chosen_formats, targets, van_der_waals
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
-from forgefield.jobs.fit.plan.load import Loaded, Skipped, force_field_file, load
+from forgefield.jobs.fit.plan.load import Loaded, force_field_file, load
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
 from forgefield.jobs.fit.plan.writing import formats_to_write
 from forgefield.jobs.threads import one_thread_a_matrix
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.molecule import Molecule
+from forgefield.report.results import Skipped
 from forgefield.terms.mm3 import BOND_MOMENT
 
 _MOMENTS = BOND_MOMENT.kind

@@ -4,8 +4,8 @@ import numpy as np
 
 from forgefield.errors import InputError
 from forgefield.fitting.data.observation import observed
-from forgefield.jobs.fit.plan.load import Skipped
 from forgefield.jobs.fit.plan.prepare import Prepared, files_of, without
+from forgefield.report.results import Skipped
 
 
 def evaluable(prepared: Prepared) -> Prepared:

@@ -1,7 +1,7 @@
 """What pulls against what in a fit, for results.json: gradients of the targets, and refits under other weights."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from forgefield.fitting.solve.fit import Progress
 from forgefield.jobs.fit.plan.choices import targets
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.run.passes import Passed, Stage, solver_of
+from forgefield.report.results import Opposition, TradeOffPoint, TradeOffResult
 
 PRIOR = "prior"
 
@@ -41,7 +42,7 @@ def require_targets(prepared: Prepared, asked: TradeOff) -> None:
         raise InputError("--trade-off needs three --points or more")
 
 
-def opposition(prepared: Prepared, passed: Passed) -> dict[str, Any] | None:
+def opposition(prepared: Prepared, passed: Passed) -> Opposition | None:
     """Return how the gradients of the targets and of the prior lie to each other at the end; None for one target.
 
     By the free variables in units of their prior widths, without those at a bound.
@@ -56,11 +57,7 @@ def opposition(prepared: Prepared, passed: Passed) -> dict[str, Any] | None:
         gradients.append(problem.prior.strength / len(at) * at)
         names.append(PRIOR)
     free = np.array(gradients) * inside(problem, at)
-    return {
-        "targets": names,
-        "gradient_norms": np.linalg.norm(free, axis=1).tolist(),
-        "cosines": cosines(free).tolist(),
-    }
+    return Opposition(names, np.linalg.norm(free, axis=1).tolist(), cosines(free).tolist())
 
 
 def trade_offs(
@@ -81,23 +78,25 @@ def trade_offs(
         except KeyboardInterrupt:
             return found, True
         found.append(
-            {
-                "target": name,
-                "unit": problem.targets[k].unit,
-                "units": {target.name: target.unit for target in problem.targets},
-                "points": [_point(parts, point, k) for point in points],
-            }
+            asdict(
+                TradeOffResult(
+                    target=name,
+                    unit=problem.targets[k].unit,
+                    units={target.name: target.unit for target in problem.targets},
+                    points=[_point(parts, point, k) for point in points],
+                )
+            )
         )
         if len(points) < len(factors(asked.points)):
             return found, True
     return found, False
 
 
-def _point(parts: Pieces, point: Point, k: int) -> dict[str, Any]:
+def _point(parts: Pieces, point: Point, k: int) -> TradeOffPoint:
     names: Sequence[str] = [target.name for target in parts.problem.targets]
-    return {
-        "factor": point.factor,
-        "rms": {name: share.rms for name, share in zip(names, point.shares, strict=True)},
-        "others": point.others(parts.problem, k),
-        "converged": point.converged,
-    }
+    return TradeOffPoint(
+        factor=point.factor,
+        rms={name: share.rms for name, share in zip(names, point.shares, strict=True)},
+        others=point.others(parts.problem, k),
+        converged=point.converged,
+    )

@@ -35,6 +35,19 @@ from forgefield.jobs.fit.run.refits import (
     together,
     unseen_rows,
 )
+from forgefield.report.validation_results import (
+    Bootstrap,
+    Failure,
+    Gain,
+    Gains,
+    Interval,
+    Jackknife,
+    JackknifeParameter,
+    LeaveOneOut,
+    LeftOutCost,
+    LeftOutMolecule,
+    ValidationResult,
+)
 
 SAMPLES = 200
 _IMPROVING = (
@@ -93,29 +106,28 @@ def validated(prepared: Prepared, last: Passed, wanted: Validation, tell: Callab
     refits = {k - len(out): result for k, result in done.results.items() if k >= len(out)}
     summary = _Summary(prepared, last, before, after, counts, drawn, left_out, refits)
     gains = summary.improvements()
-    return {
-        "possible": True,
-        "message": _message(done, len(tasks)),
-        "verdict": _verdict(gains),
-        "level": LEVEL,
-        "seed": seed,
-        "workers": workers,
-        "wall_s": perf_counter() - began,
-        "interrupted": done.interrupted,
-        "failures": [{"task": _named(prepared, tasks[k]), "reason": said} for k, said in sorted(done.failures.items())],
-        "improvement": gains,
-        "leave_one_out": summary.leave_one_out(),
-        "bootstrap": summary.bootstrap(),
-        "jackknife": summary.jackknife(),
-    }
+    found = ValidationResult(
+        possible=True,
+        message=_message(done, len(tasks)),
+        verdict=_verdict(gains),
+        level=LEVEL,
+        seed=seed,
+        workers=workers,
+        wall_s=perf_counter() - began,
+        interrupted=done.interrupted,
+        failures=[Failure(_named(prepared, tasks[k]), said) for k, said in sorted(done.failures.items())],
+        improvement=gains,
+        leave_one_out=summary.leave_one_out(),
+        bootstrap=summary.bootstrap(),
+        jackknife=summary.jackknife(),
+    )
+    return asdict(found)
 
 
 def not_validated(reason: str) -> dict[str, Any]:
     """Return what results.json holds where a validation was asked for that cannot be had."""
     said = f"Not validated: {reason}."
-    nothing = ("level", "seed", "workers", "wall_s", "improvement", "leave_one_out", "bootstrap", "jackknife")
-    told = {"possible": False, "message": said, "verdict": said, "interrupted": False, "failures": []}
-    return told | dict.fromkeys(nothing)
+    return asdict(ValidationResult(possible=False, message=said, verdict=said, interrupted=False, failures=[]))
 
 
 def warnings_of(validation: dict[str, Any]) -> list[str]:
@@ -155,12 +167,12 @@ def _named(prepared: Prepared, task: LeaveOut | Resample) -> str:
             return f"sample {number + 1}"
 
 
-def _verdict(gains: dict[str, dict[str, Any]]) -> str:
+def _verdict(gains: dict[str, Gains]) -> str:
     """Say in two sentences how much better than its start the fit is, where it was fitted and where not."""
     cost = gains["cost"]
     return (
-        f"On molecules left out of the fit, the cost against the estimate's is {cost['left_out']['verdict']}. "
-        f"On the molecules fitted to, {cost['fitted']['verdict']}."
+        f"On molecules left out of the fit, the cost against the estimate's is {cost.left_out.verdict}. "
+        f"On the molecules fitted to, {cost.fitted.verdict}."
     )
 
 
@@ -178,18 +190,10 @@ class _Summary:
     left_out: dict[int, LeftOut]
     refits: dict[int, Resampled]
 
-    def improvements(self) -> dict[str, dict[str, Any]]:
-        """Return relative improvements of cost and metrics over the start, each with its interval.
-
-        `fitted`: on the molecules of the fit, the interval from the samples; never negative for the cost.
-        `left_out`: each molecule in the fit of all others, the interval from drawing the molecules again.
-        `out_of_bag`: the samples, on the molecules that they lack.
-        """
+    def improvements(self) -> dict[str, Gains]:
+        """Return relative improvements of cost and metrics over the start, each with its interval."""
         pairs = {"cost": self._costs()} | {name: self._metrics(name) for name in _IMPROVING}
-        return {
-            name: {kind: _told(found) for kind, found in zip(_KINDS, three, strict=True)}
-            for name, three in pairs.items()
-        }
+        return {name: Gains(*map(_told, three)) for name, three in pairs.items()}
 
     def _costs(self) -> tuple[Improvement, Improvement, Improvement]:
         start, end = (shares_of(self.prepared, self.last, j) for j in (self.before, self.after))
@@ -237,7 +241,7 @@ class _Summary:
         start, end = (pooled([v.modes for v in side], [v.metrics for v in side]) for side in views)
         return start, end
 
-    def leave_one_out(self) -> dict[str, Any]:
+    def leave_one_out(self) -> LeaveOneOut:
         """Return how each molecule does at the estimate of the others, in their fit, and in the fit of all."""
         of_fit = shares_of(self.prepared, self.last, self.after)
         members = np.isin(np.arange(len(self.counting)), list(self.left_out))
@@ -247,63 +251,51 @@ class _Summary:
         for m, found in sorted(self.left_out.items()):
             one = (np.arange(len(members)) == m).astype(float)
             rows.append(
-                {
-                    "name": self.prepared.examples[m].molecule.name,
-                    "converged": found.converged,
-                    "message": found.message,
-                    "unseen": list(found.unseen),
-                    "cost": {
-                        "start": found.before.shares.cost(one),
-                        "left_out": found.after.shares.cost(one),
-                        "fitted": of_fit.cost(one),
-                    },
-                    "start": asdict(found.before.metrics),
-                    "left_out": asdict(found.after.metrics),
-                    "fitted": asdict(self.after.each[m]),
-                }
+                LeftOutMolecule(
+                    name=self.prepared.examples[m].molecule.name,
+                    converged=found.converged,
+                    message=found.message,
+                    unseen=list(found.unseen),
+                    cost=LeftOutCost(
+                        start=found.before.shares.cost(one),
+                        left_out=found.after.shares.cost(one),
+                        fitted=of_fit.cost(one),
+                    ),
+                    start=found.before.metrics,
+                    left_out=found.after.metrics,
+                    fitted=self.after.each[m],
+                )
             )
-        return {
-            "start": None if start is None else asdict(start),
-            "left_out": None if end is None else asdict(end),
-            "fitted": None if fitted is None else asdict(fitted),
-            "molecules": rows,
-        }
+        return LeaveOneOut(start, end, fitted, rows)
 
-    def bootstrap(self) -> dict[str, Any]:
+    def bootstrap(self) -> Bootstrap:
         """Return how many samples came to an end, and the intervals of the metrics among them."""
         refits = [refit for _, refit in sorted(self.refits.items())]
-        return {
-            "samples": len(self.drawn),
-            "finished": len(refits),
-            "converged": sum(refit.converged for refit in refits),
-            "fitted": _intervals([refit.inside for refit in refits]),
-            "out_of_bag": _intervals([refit.outside for refit in refits if refit.outside is not None]),
-        }
+        return Bootstrap(
+            samples=len(self.drawn),
+            finished=len(refits),
+            converged=sum(refit.converged for refit in refits),
+            fitted=_intervals([refit.inside for refit in refits]),
+            out_of_bag=_intervals([refit.outside for refit in refits if refit.outside is not None]),
+        )
 
-    def jackknife(self) -> dict[str, Any]:
+    def jackknife(self) -> Jackknife:
         """Return standard deviations of parameters from the fits with one molecule left out."""
         n = len(self.left_out)
         if n < FEWEST_OF_JACKKNIFE:
             said = f"needs {FEWEST_OF_JACKKNIFE} molecules left out in turn; there are {n}"
-            return {"message": said, "molecules": n, "parameters": []}
+            return Jackknife(said, n, [])
         sigma = jackknife(np.stack([found.values for _, found in sorted(self.left_out.items())]))
         alone = {row.name for m in self.left_out for row in unseen_rows(self.prepared, m)}
         changing = {place: name for name, place in zip(self.last.changes.names, self.last.changes.places, strict=True)}
         rows = [
-            {
-                "name": changing[place],
-                "unit": parameter.unit,
-                # What only one molecule has says nothing of how it varies among molecules.
-                "sigma": None if row.name in alone else float(sigma[place]),
-            }
+            # What only one molecule has says nothing of how it varies among molecules.
+            JackknifeParameter(changing[place], parameter.unit, None if row.name in alone else float(sigma[place]))
             for row in self.prepared.rows
             for place, parameter in zip(row.indices, row.term.own, strict=True)
             if place in changing
         ]
-        return {"message": "delete-one-molecule jackknife", "molecules": n, "parameters": rows}
-
-
-_KINDS = ("fitted", "left_out", "out_of_bag")
+        return Jackknife("delete-one-molecule jackknife", n, rows)
 
 
 def _mean(values: list[float]) -> float:
@@ -312,13 +304,13 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
-def _told(found: Improvement) -> dict[str, Any]:
-    return {**asdict(found), "verdict": found.verdict, "significance": found.significance}
+def _told(found: Improvement) -> Gain:
+    return Gain(found.value, found.low, found.high, found.n, found.verdict, found.significance)
 
 
-def _intervals(found: list[Metrics]) -> dict[str, Any]:
+def _intervals(found: list[Metrics]) -> dict[str, Interval | None]:
     """Return the mean of each metric among samples with its percentile interval; null where there is no such data."""
-    told: dict[str, Any] = {}
+    told: dict[str, Interval | None] = {}
     for name in Metrics.__dataclass_fields__:
         values: Float[np.ndarray, " samples"] = np.array(
             [value for one in found if (value := getattr(one, name)) is not None], dtype=np.float64
@@ -327,5 +319,5 @@ def _intervals(found: list[Metrics]) -> dict[str, Any]:
             told[name] = None
             continue
         low, high = np.quantile(values, [0.5 - LEVEL / 2.0, 0.5 + LEVEL / 2.0])
-        told[name] = {"mean": float(values.mean()), "low": float(low), "high": float(high)}
+        told[name] = Interval(float(values.mean()), float(low), float(high))
     return told

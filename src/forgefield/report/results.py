@@ -1,0 +1,273 @@
+"""The schema of results.json: what a fit tells programs, in internal units."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from forgefield.fitting.judge.metrics import Metrics
+from forgefield.report.validation_results import ValidationResult
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How the fit ended."""
+
+    success: bool
+    """Whether it converged."""
+    message: str
+    """Why it ended, in words."""
+    iterations: int
+    """Of all passes together."""
+    starts: int
+    """Of the first pass."""
+    wall_s: float
+    """Time of all passes [s]."""
+    compile_s: float
+    """Of it, that of the first iterations, in which programs are compiled [s]."""
+    cost: float
+    """The lowest that was found, with the prior."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Metrics before and after the fit."""
+
+    start: Metrics
+    """At the estimate that the fit started from."""
+    final: Metrics
+    """After the fit."""
+
+
+@dataclass(frozen=True)
+class ParameterResult:
+    """A parameter of the force field."""
+
+    name: str
+    """As `forgefield fit --check` lists it."""
+    term: str
+    """What kind of interaction it belongs to."""
+    unit: str
+    start: float
+    """At the estimate."""
+    value: float
+    """After the fit."""
+    sigma: float | None
+    """Standard deviation; null where it was not trained or the data leave it open."""
+    prior: float | None
+    """Width of its Gaussian; null where it has none of its own."""
+    at_bound: bool
+    """Whether it ended at the bound of what makes physical sense."""
+    trained: bool
+    """Whether it changes in the fit."""
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """A mode of the reference and the mode of the model that matches it."""
+
+    qm: float
+    """Signed frequency of the reference, after the policy for transition states [cm⁻¹]."""
+    mm: float
+    """Signed frequency of the model [cm⁻¹]."""
+    overlap: float
+    """Square of the scalar product of the two modes."""
+
+
+@dataclass(frozen=True)
+class MoleculeResult:
+    """A molecule; the metrics after the fit stand among its own keys."""
+
+    name: str
+    atoms: int
+    """How many it has."""
+    final: Metrics
+    """After the fit; there is no key of this name."""
+    weight: float
+    """How often it counts."""
+    start: Metrics
+    reaction_mode: int | None
+    """Place in `frequencies` of the reaction mode of a transition state, which metrics leave out."""
+    frequencies: list[Frequency]
+
+
+@dataclass(frozen=True)
+class RowDeviation:
+    """How the bonds, or angles, of a row deviate from the reference where the molecules relax to."""
+
+    row: str
+    """Its name."""
+    kind: str
+    """`stretch` or `bend`."""
+    unit: str
+    """Å or °."""
+    interactions: int
+    """How many of the molecules' interactions it covers."""
+    mean: float
+    """Of the deviations, model minus reference."""
+    rmsd: float
+    """Root mean square of the deviations."""
+    trained: bool
+    """Whether a parameter of the row changes in the fit."""
+    pattern: str
+    """What trains the row: an entry of `[forcefield] train`."""
+
+    @property
+    def square(self) -> float:
+        """Sum of the squared deviations."""
+        return self.interactions * self.rmsd**2
+
+
+@dataclass(frozen=True)
+class Component:
+    """What a parameter adds to a direction."""
+
+    name: str
+    coefficient: float
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A combination of parameters that the data do not determine, in units of prior widths."""
+
+    singular_value: float
+    determined_by: str
+    """`prior` or `nothing`."""
+    combination: list[Component]
+    """Largest first."""
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Two parameters that the data determine together rather than each."""
+
+    first: str
+    second: str
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Identifiability:
+    """What the data determine, by the free variables in units of their prior widths."""
+
+    n_free: int
+    n_at_bound: int
+    n_values: int
+    """Independent values of the data."""
+    n_effective: float
+    """Variables that the data determine rather than the prior."""
+    singular_values: list[float]
+    """Of the Jacobian of the data, without the prior, by the variables that are not at a bound."""
+    condition: float | None
+    """Largest over smallest singular value; null where that is infinite."""
+    n_undetermined: int
+    """Combinations that neither data nor prior determine."""
+    n_ruled_by_prior: int
+    """Combinations that the prior determines."""
+    undetermined: list[str]
+    """Variables that take part in undetermined combinations."""
+    directions: list[Direction]
+    """Combinations that the data do not determine; the first of them where they are many."""
+    correlation_threshold: float
+    n_correlated: int
+    """Pairs of variables whose correlation exceeds the threshold."""
+    correlated: list[Correlation]
+    """These pairs; the first of them where they are many."""
+
+
+@dataclass(frozen=True)
+class Opposition:
+    """How the gradients of the targets, and of the prior, lie to each other at the end."""
+
+    targets: list[str]
+    gradient_norms: list[float]
+    cosines: list[list[float]]
+    """-1: what lowers one target raises the other."""
+
+
+@dataclass(frozen=True)
+class TradeOffPoint:
+    """Where a fit ends in which one target weighs `factor` times as much."""
+
+    factor: float
+    rms: dict[str, float]
+    """Root mean square deviation of each target, in its unit."""
+    others: float
+    """Cost of the other targets."""
+    converged: bool
+
+
+@dataclass(frozen=True)
+class TradeOffResult:
+    """What the other targets pay for one."""
+
+    target: str
+    unit: str
+    units: dict[str, str]
+    """Of all targets."""
+    points: list[TradeOffPoint]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A molecule that cannot be used and is left out, as `on_error = "skip"` asks for."""
+
+    name: str
+    file: str
+    reason: str
+
+    @property
+    def warning(self) -> str:
+        """Say which molecule is left out, and why."""
+        return f"{self.name} is left out ({self.file}): {self.reason}"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What ran."""
+
+    version: str
+    """Of ForgeField."""
+    input_sha256: str
+    """Of FIT.toml and the files that it names."""
+    packages: dict[str, str]
+    """Versions."""
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class Results:
+    """The whole file."""
+
+    fit: Ending
+    metrics: Change
+    """Of all molecules together."""
+    parameters: list[ParameterResult]
+    molecules: list[MoleculeResult]
+    row_deviations: list[RowDeviation]
+    """Largest first by kind; empty where nothing was relaxed."""
+    identifiability: Identifiability
+    opposition: Opposition | None
+    """Null for a single target."""
+    trade_off: list[TradeOffResult] | None
+    """Null unless `--trade-off` asks for it."""
+    validation: ValidationResult | None
+    """Null unless `--validate` asks for it."""
+    skipped: list[Skipped]
+    warnings: list[str]
+    """In plain words."""
+    provenance: Provenance
+
+
+def told(results: Results) -> dict[str, Any]:
+    """Return results as the tables and lists of JSON; the metrics of a molecule join its own keys."""
+    content = asdict(results)
+    content["molecules"] = [_flat(molecule) for molecule in content["molecules"]]
+    return content
+
+
+def _flat(molecule: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of a molecule with the metrics after the fit in place of the key that holds them."""
+    flat: dict[str, Any] = {}
+    for key, value in molecule.items():
+        flat |= value if key == "final" else {key: value}
+    return flat
