@@ -27,6 +27,7 @@ import jax
 import jax.random as jr
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from forgefield.console import collect_seldom
 
@@ -34,6 +35,9 @@ collect_seldom()
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+# No example of Hypothesis fails for being slow on a busy machine.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel
@@ -88,6 +88,8 @@ def _row(key: str, field: FieldInfo, unit: str) -> str:
 def _values(annotation: Any) -> str:
     """Return in words what a key may hold."""
     origin, parts = get_origin(annotation), [part for part in get_args(annotation) if part is not type(None)]
+    if origin is Annotated:
+        return _values(parts[0])
     if origin is Literal:
         return ", ".join(f'`"{part}"`' for part in parts)
     if origin in (Union, UnionType):
