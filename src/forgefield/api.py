@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.rules import AbstractRules
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.solve.fit import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
 from forgefield.io.listings.listing import Listing
+from forgefield.io.rules import load
 from forgefield.jobs import convert
 from forgefield.jobs import diff as diff_job
 from forgefield.jobs import estimate as estimate_job
@@ -35,6 +37,7 @@ from forgefield.molecules.topology import Topology
 from forgefield.properties.modes import Vibrations
 
 __all__ = [
+    "AbstractRules",
     "Assignment",
     "Difference",
     "DynamicsSettings",
@@ -57,6 +60,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "fit",
+    "load",
     "md",
     "modes",
     "read",
