@@ -130,13 +130,17 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
 
 
 def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
-    """Lay an MM3* file over structures and list every interaction; pairs beyond `cutoff` [Å] are left out."""
+    """Lay a force field over structures and list every interaction, where it has such.
+
+    `force_field` is a file that `load` reads, or the folder of a fit. Of an MM3* file, pairs beyond `cutoff` [Å] are
+    left out.
+    """
     require_double_precision()
     return evaluate_job.evaluate(Path(force_field), [Path(file) for file in files], cutoff=cutoff)
 
 
 def modes(force_field: File, file: File) -> Vibrations:
-    """Return frequencies and modes of one structure under an MM3* file, from the exact Hessian."""
+    """Return frequencies and modes of one structure under a force field, from the exact Hessian."""
     require_double_precision()
     return evaluate_job.modes(Path(force_field), Path(file))
 
