@@ -70,7 +70,9 @@ def test_folder_of_a_fit_stands_for_the_file_in_it(molecules, random_field, tmp_
 
     assert topology.n_atoms == made.topology.n_atoms
     (tmp_path / "forcefield.frcmod").unlink()
-    with pytest.raises(InputError, match=r"holds none of forcefield\.fld, forcefield\.frcmod; has the fit ended\?"):
+    with pytest.raises(
+        InputError, match=r"holds none of forcefield\.json, forcefield\.fld, forcefield\.frcmod; has the fit ended\?"
+    ):
         load(tmp_path)
 
 

@@ -19,6 +19,8 @@ class Typing:
     """What the force field is called in messages, such as its file."""
     meanings: Mapping[str, str]
     """The name of the type that each environment has, such as `C(F,H,H,H)`; none where types are given by hand."""
+    own: bool = True
+    """Whether types that a structure has may be those of the force field; not where only meanings say what they are."""
     neutral: bool = False
     """Whether formal charges that a structure states are no part of the force field."""
 
@@ -28,7 +30,7 @@ class Typing:
         Raises InputError where it has none and there are no meanings, or none for some of its atoms.
         """
         names = set(self.meanings.values())
-        if molecule.types is not None and (not names or names.issuperset(molecule.types)):
+        if self.own and molecule.types is not None and (not names or names.issuperset(molecule.types)):
             return molecule
         if not names:
             raise InputError(

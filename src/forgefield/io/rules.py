@@ -9,10 +9,11 @@ from forgefield.assign.typing import Typing
 from forgefield.errors import InputError
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules
 from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.forcefields.native import read_native
 from forgefield.io.forcefields.neural.painn_file import read_painn
 from forgefield.io.text import read_text
 
-_NAMES_IN_FOLDER = ("forcefield.fld", "forcefield.frcmod")
+_NAMES_IN_FOLDER = ("forcefield.json", "forcefield.fld", "forcefield.frcmod")
 """What a fit writes, in the order of preference."""
 _LEGENDS = {
     ".fld": re.compile(r"^ C  (?P<name>\S{2}) is \S+  (?P<meaning>\S+)$", re.MULTILINE),
@@ -26,8 +27,9 @@ def load(path: str | Path) -> AbstractRules:
 
     An MM3* file (.fld) wants MacroModel atom types, an AMBER parameter file (.frcmod) its own; a file that ForgeField
     generated says what its types stand for, so that it fits any molecule with the same surroundings of atoms, whose
-    bonds are perceived where it has none. A neural model (.safetensors) needs elements only. Raises InputError, as does
-    what is returned, which also raises MissingParameters.
+    bonds are perceived where it has none; so does the native file that a fit writes (.json). A neural model
+    (.safetensors) needs elements only. Raises InputError, as does what is returned, which also raises
+    MissingParameters.
     """
     path = Path(path)
     if path.is_dir():
@@ -39,6 +41,8 @@ def load(path: str | Path) -> AbstractRules:
             # The legend first: it says what is wrong with a file that is no text.
             typing = _typing(path)
             return frcmod_rules(path, typing)
+        case ".json":
+            return read_native(path)
         case ".safetensors":
             return rules_of(read_painn(path))
         case ".xml":

@@ -175,7 +175,7 @@ def read_frcmod(path: Path, molecules: list[Molecule]) -> Assignment:
     Raises InputError and MissingParameters as `frcmod_rules` and `assign_typed_rows` do.
     """
     rules = frcmod_rules(path, Typing(str(path), {}))
-    return assign_typed_rows(molecules, rules.tables, rules.increments, f"add them to {path}")
+    return assign_typed_rows(molecules, rules.tables, f"add them to {path}")
 
 
 def frcmod_rules(path: Path, typing: Typing) -> TypedRules:
@@ -204,7 +204,7 @@ def frcmod_rules(path: Path, typing: Typing) -> TypedRules:
     complaints += [f"{path}: {complaint}" for complaint in (*_contradictions(tables), *_cut(text, sections))]
     if complaints:
         raise InputError("\n".join(complaints))
-    return TypedRules(_by_term(tables), tables.increments, typing)
+    return TypedRules(_by_term(tables), typing)
 
 
 def _cut(text: str, sections: Sequence[str]) -> Iterator[str]:
@@ -248,7 +248,9 @@ def _by_term(tables: _Tables) -> dict[Term, dict[Types, tuple[float, ...]]]:
         },
         COSINE_OUT_OF_PLANE: tables.impropers,
     }
-    return given | {LENNARD_JONES: tables.nonbonded} if _attracts(tables) else given
+    if _attracts(tables):
+        given[LENNARD_JONES] = tables.nonbonded
+    return given | ({CHARGE_INCREMENT: tables.increments} if tables.increments else {})
 
 
 def _read_row(tables: _Tables, section: str, line: str) -> None:
