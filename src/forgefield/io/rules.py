@@ -31,9 +31,7 @@ def load(path: str | Path) -> AbstractRules:
     (.safetensors) needs elements only. Raises InputError, as does what is returned, which also raises
     MissingParameters.
     """
-    path = Path(path)
-    if path.is_dir():
-        path = _in_folder(path)
+    path = file_of(Path(path))
     match path.suffix.lower():
         case ".fld":
             return Mm3Rules(read_fld(path), _typing(path))
@@ -55,11 +53,16 @@ def load(path: str | Path) -> AbstractRules:
             )
 
 
-def _in_folder(folder: Path) -> Path:
-    """Return the force field that a fit has written. Raises InputError."""
-    found = [folder / name for name in _NAMES_IN_FOLDER if (folder / name).is_file()]
+def file_of(path: Path) -> Path:
+    """Return the force field that a fit has written into a folder; the path itself where it is none.
+
+    Raises InputError for a folder without one.
+    """
+    if not path.is_dir():
+        return path
+    found = [path / name for name in _NAMES_IN_FOLDER if (path / name).is_file()]
     if not found:
-        raise InputError(f"{folder}: holds none of {', '.join(_NAMES_IN_FOLDER)}; has the fit ended?")
+        raise InputError(f"{path}: holds none of {', '.join(_NAMES_IN_FOLDER)}; has the fit ended?")
     return found[0]
 
 

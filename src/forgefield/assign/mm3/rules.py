@@ -1,6 +1,7 @@
 """An MM3* file as a force field that is not yet laid over molecules."""
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from forgefield.assign.assignment import Assignment
@@ -22,13 +23,15 @@ class Mm3Rules(AbstractRowRules):
         """Return model, topology and rows. Raises InputError, or MissingParameters."""
         return assign_mm3([self.typing(m) for m in molecules], self.file).assignment
 
-    def assign_lines(self, molecules: list[Molecule], *, cutoff: float = math.inf) -> Mm3Assignment:
-        """Return the same with the line of the file behind each interaction, without pairs beyond `cutoff` [Å].
+    def assign_lines(
+        self, molecules: list[Molecule], *, trained: Collection[int] = (), cutoff: float = math.inf
+    ) -> Mm3Assignment:
+        """Return the same with the line of the file behind each interaction, as `assign_mm3` does.
 
         Raises InputError that names all molecules without types where the file does not say what its types stand for.
         """
         typed = [self.typing(m) for m in molecules] if self.typing.meanings else molecules
-        return assign_mm3(typed, self.file, cutoff=cutoff)
+        return assign_mm3(typed, self.file, trained=trained, cutoff=cutoff)
 
     @property
     def heeded(self) -> frozenset[str]:
