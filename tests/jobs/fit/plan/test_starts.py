@@ -7,6 +7,7 @@ from forgefield.assign.generated import generate
 from forgefield.errors import InputError
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.native import write_native
+from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.terms.bend import HARMONIC_BEND
@@ -70,3 +71,13 @@ def test_start_that_cannot_be_says_why(written, start, more, form, message):
 
     with pytest.raises(InputError, match=message):
         prepare(path)
+
+
+def test_generated_mm3_file_is_a_start_for_structures_without_atom_types(written):
+    path, _ = written("made.fld", 'train = ["line:1-99"]', "mm3")
+    write_estimated(path.parent / "made.fld", estimate([path.parent / "ch3f.json"]))
+
+    prepared = prepare(path)
+
+    assert prepared.mm3 is not None
+    assert {row.term.kind for row in prepared.rows} >= {"stretch", "bend"}
