@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from forgefield.assign.generated import generate
 from forgefield.config import read_fit_file
 from forgefield.engines import openmm
+from forgefield.io import rules
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.mm3.fld import read_fld
@@ -23,7 +24,6 @@ from forgefield.io.listings.mmo import read_mmo
 from forgefield.io.molecules import read_structures
 from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.io.references import read_reference, read_references
-from forgefield.io.rules import read_force_field
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.io.trajectories import AbstractTrajectories, Mark, Stretch, trajectories
@@ -151,7 +151,7 @@ def _mm3_fld(folder: Path) -> Case:
     _copied(folder, [RH / "forcefield" / "atom.typ"])
     (structure,) = _copied(folder, sorted(RH.glob("mae/*.mae"))[:1])
     molecules = read_structures(structure)
-    return Case(_copied(folder, [RH / "forcefield" / "mm3.fld"]), lambda path: read_force_field(path)(molecules))
+    return Case(_copied(folder, [RH / "forcefield" / "mm3.fld"]), lambda path: rules.load(path).lay(molecules))
 
 
 def _substructures_fld(folder: Path) -> Case:
@@ -161,20 +161,20 @@ def _substructures_fld(folder: Path) -> Case:
 def _generated_fld(folder: Path) -> Case:
     made = generate([_ch3f()], (MM3_STRETCH, MM3_BEND))
     write_generated_fld(folder / "made.fld", made, [_ch3f()])
-    return Case([folder / "made.fld"], lambda path: read_force_field(path)([_ch3f()]))
+    return Case([folder / "made.fld"], lambda path: rules.load(path).lay([_ch3f()]))
 
 
 def _frcmod(folder: Path) -> Case:
     made = generate([_butane()], HARMONIC[:3], van_der_waals=LENNARD_JONES)
     write_frcmod(folder / "made.frcmod", made, [_butane()])
-    return Case([folder / "made.frcmod"], lambda path: read_force_field(path)([_butane()]))
+    return Case([folder / "made.frcmod"], lambda path: rules.load(path).lay([_butane()]))
 
 
 def _results(folder: Path) -> Case:
     """The folder of a fit, whose force field is damaged."""
     made = generate([_butane()], HARMONIC[:3], van_der_waals=LENNARD_JONES)
     write_frcmod(folder / "forcefield.frcmod", made, [_butane()])
-    return Case([folder / "forcefield.frcmod"], lambda path: read_force_field(path.parent)([_butane()]))
+    return Case([folder / "forcefield.frcmod"], lambda path: rules.load(path.parent).lay([_butane()]))
 
 
 def _openmm(folder: Path) -> Case:
@@ -192,7 +192,7 @@ def _checkpoint(folder: Path) -> Case:
 def _painn(folder: Path) -> Case:
     (ethanol,) = read_structures(EXAMPLES / "painn" / "ethanol.xyz")
     (file,) = _copied(folder, [EXAMPLES / "painn" / "ethanol.safetensors"])
-    return Case([file], lambda path: read_force_field(path)([ethanol]), "binary")
+    return Case([file], lambda path: rules.load(path).lay([ethanol]), "binary")
 
 
 def _schnetpack(folder: Path) -> Case:

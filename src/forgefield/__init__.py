@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 if _TYPE_CHECKING:
     from forgefield.api import (
+        AbstractRules,
         Assignment,
         Difference,
         DynamicsSettings,
@@ -27,6 +28,7 @@ if _TYPE_CHECKING:
         estimate,
         evaluate,
         fit,
+        load,
         md,
         modes,
         read,
@@ -37,6 +39,7 @@ if _TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "AbstractRules",
     "Assignment",
     "Difference",
     "DynamicsSettings",
@@ -60,6 +63,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "fit",
+    "load",
     "md",
     "modes",
     "read",

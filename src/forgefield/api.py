@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.rules import AbstractRules
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.solve.fit import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
 from forgefield.io.listings.listing import Listing
+from forgefield.io.rules import load
 from forgefield.jobs import convert
 from forgefield.jobs import diff as diff_job
 from forgefield.jobs import estimate as estimate_job
@@ -35,6 +37,7 @@ from forgefield.molecules.topology import Topology
 from forgefield.properties.modes import Vibrations
 
 __all__ = [
+    "AbstractRules",
     "Assignment",
     "Difference",
     "DynamicsSettings",
@@ -57,6 +60,7 @@ __all__ = [
     "estimate",
     "evaluate",
     "fit",
+    "load",
     "md",
     "modes",
     "read",
@@ -126,13 +130,17 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
 
 
 def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
-    """Lay an MM3* file over structures and list every interaction; pairs beyond `cutoff` [Å] are left out."""
+    """Lay a force field over structures and list every interaction, where it has such.
+
+    `force_field` is a file that `load` reads, or the folder of a fit. Of an MM3* file, pairs beyond `cutoff` [Å] are
+    left out.
+    """
     require_double_precision()
     return evaluate_job.evaluate(Path(force_field), [Path(file) for file in files], cutoff=cutoff)
 
 
 def modes(force_field: File, file: File) -> Vibrations:
-    """Return frequencies and modes of one structure under an MM3* file, from the exact Hessian."""
+    """Return frequencies and modes of one structure under a force field, from the exact Hessian."""
     require_double_precision()
     return evaluate_job.modes(Path(force_field), Path(file))
 

@@ -110,8 +110,8 @@ app.command()(reference)
 @app.command()
 @command
 def evaluate(
-    force_field: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
-    files: Annotated[list[Path], typer.Argument(help="Structures with MacroModel types (.mae, .mol2).")],
+    force_field: Annotated[Path, typer.Argument(help="Force field, or the folder of a fit.")],
+    files: Annotated[list[Path], typer.Argument(help="Structures; an MM3* file may want types (.mae, .mol2).")],
     listing: Annotated[Path | None, typer.Option(help="Write every interaction to this JSON file.")] = None,
     overwrite: Overwrite = False,
     compare: Annotated[Path | None, typer.Option(help="Compare with a MacroModel listing (.mmo).")] = None,
@@ -122,7 +122,7 @@ def evaluate(
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
-    """Evaluate an MM3* force field: energies by term, every interaction, frequencies against QM.
+    """Evaluate a force field: energies by term, every interaction, frequencies against QM.
 
     Example: forgefield evaluate mm3.fld mae/*.mae --listing all.json
     """
@@ -143,9 +143,10 @@ def evaluate(
     if listing is not None:
         compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
         with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
-            write_listings(listing, found.listings)
-    shown = [coverage_table(found.assigned.coverage), totals_table(found.listings)]
-    summary: dict[str, Any] = {"structures": [{"name": x.name, **x.totals_kj_mol} for x in found.listings]}
+            write_listings(listing, job.listed(found, force_field))
+    names, totals = [molecule.name for molecule in found.molecules], found.totals_kj_mol
+    shown = [*([coverage_table(found.coverage)] if found.coverage else []), totals_table(names, totals)]
+    summary: dict[str, Any] = {"structures": [{"name": n, **t} for n, t in zip(names, totals, strict=True)]}
     if compare is not None:
         comparison = job.compared(found, compare)
         shown += [comparison_tables(comparison), worst_table(comparison)]
@@ -166,8 +167,8 @@ def evaluate(
 @app.command()
 @command
 def modes(
-    force_field: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
-    file: Annotated[Path, typer.Argument(help="One structure with MacroModel types.")],
+    force_field: Annotated[Path, typer.Argument(help="Force field, or the folder of a fit.")],
+    file: Annotated[Path, typer.Argument(help="One structure; an MM3* file may want types (.mae, .mol2).")],
     relax: Annotated[bool, typer.Option("--relax", help="Go to the nearest minimum of the force field first.")] = False,
     saddle: Annotated[bool, typer.Option("--saddle", help="Go to its nearest first-order saddle first.")] = False,
     as_json: Json = False,

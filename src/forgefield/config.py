@@ -60,7 +60,8 @@ class ForceFieldSection(Section):
     """Where the force field comes from, what is trained and in which formats it is written."""
 
     start: str = "environments"
-    """`environments`: types made from the molecules, by the surroundings of their atoms; or the path of a .fld."""
+    """`environments`: types made from the molecules, by the surroundings of their atoms; or the path of a .fld, of a
+    .json or .frcmod that a fit wrote, or of its folder. `estimate = "none"` keeps the force constants of a file."""
     form: Literal["mm3", "harmonic"] = "mm3"
     """Of the energy of stretches and bends in a generated force field."""
     nonbonded: Literal["none", "uff"] = "none"

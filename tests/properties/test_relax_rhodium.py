@@ -7,7 +7,7 @@ import pytest
 from forgefield.assign.mm3.laid import assign_mm3
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.references import read_references
-from forgefield.jobs.evaluate import typed_structures
+from forgefield.jobs.laid import opened
 from forgefield.molecules.measure import lengths
 from forgefield.properties.relax import Failure, Limits, relax
 
@@ -20,7 +20,7 @@ def nine(data):
     """Their force field, topology, bonds, and positions in QM."""
     folder = data / "rh-enamide"
     fld = folder / "forcefield/mm3.fld"
-    molecules = typed_structures(fld, sorted((folder / "mae").glob("*.mae")))
+    _, molecules = opened(fld, sorted((folder / "mae").glob("*.mae")))
     references = read_references(["jaguar/*.in", "jaguar/*.out"], root=folder)
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1]
     bonds = np.concatenate([m.bonds + start for m, start in zip(molecules, starts, strict=True)])

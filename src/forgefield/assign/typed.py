@@ -7,15 +7,16 @@ import numpy as np
 from jaxtyping import Int
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.charge_rule import lay_charges
+from forgefield.assign.charge_rule import CHARGING, lay_charges
 from forgefield.assign.gathered import Rows
-from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs
 from forgefield.errors import InputError, MissingParameters
 from forgefield.models.forcefield import ForceField
+from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Interactions, union
-from forgefield.terms.nonbonded import CHARGE_INCREMENT, COULOMB
+from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
 
 _REQUIRED = ("stretch", "bend")
@@ -25,15 +26,14 @@ Table = Mapping[Types, tuple[float, ...]]
 """Values of the own parameters, in internal units, by types in any of their equivalent orders."""
 
 
-def assign_typed_rows(
-    molecules: list[Molecule], tables: Mapping[Term, Table], increments: Table, advice: str
-) -> Assignment:
+def assign_typed_rows(molecules: list[Molecule], tables: Mapping[Term, Table], advice: str) -> Assignment:
     """Return the force field of these tables for typed molecules.
 
-    Terms borrow nothing; a van der Waals table has a row for each type and acts between atoms at least three
-    bonds apart. So do charges where there are `increments` [e], of which the type named first gains what the other
-    loses. Raises InputError for molecules without types and MissingParameters that lists every stretch, bend and
-    van der Waals type without a row, ending with `advice`.
+    Tables of stretches and bends come first, since others borrow their reference values. A van der Waals table has a
+    row for each type and acts between atoms at least three bonds apart. So do charges where there is a table of bond
+    moments or of bond charge increments, of which the type named first gains what the other loses. Raises InputError
+    for molecules without types and MissingParameters that lists every stretch, bend and van der Waals type without a
+    row, ending with `advice`.
     """
     untyped = [m.source or m.name for m in molecules if m.types is None]
     if untyped or not molecules:
@@ -44,7 +44,8 @@ def assign_typed_rows(
     gathered = Rows()
     found: list[tuple[Term, Interactions]] = []
     missing: dict[str, None] = {}
-    for term, table in tables.items():
+    acting = {term: table for term, table in tables.items() if term.kind not in CHARGING}
+    for term, table in acting.items():
         if term.kind == "vdw":
             interactions = _pairs(term, table, all_distant_pairs(molecules), flat, gathered, missing)
         else:
@@ -55,8 +56,8 @@ def assign_typed_rows(
     if missing:
         raise MissingParameters(f"no parameters for {', '.join(missing)}; {advice}")
     rule = None
-    if increments:
-        rule, interactions = lay_charges(molecules, flat, CHARGE_INCREMENT, gathered, _in_order(increments))
+    for charging in tables.keys() - acting.keys():
+        rule, interactions = lay_charges(molecules, flat, charging, gathered, _in_order(tables[charging]))
         found.append((COULOMB, interactions))
     return Assignment(
         model=ForceField(tuple(term for term, _ in found), jnp.asarray(gathered.values)),
@@ -83,19 +84,33 @@ def _bonded(
     """Enter the rows in use of a term and return its interactions; note in `missing` what must have a row."""
     kind = KINDS[term.kind]
     by_types = {kind.canonical(given): values for given, values in table.items()}
+    entered: dict[Types, Row] = {}
     kept, parameters = [], []
     for chain in atoms.tolist():
-        key = kind.canonical(tuple(types[a] for a in chain))
-        if key in by_types:
-            row = gathered.known.get((term.kind, key)) or gathered.add(term, key, by_types[key])
-            kept.append(chain)
-            parameters.append(row.indices)
+        named = tuple(types[a] for a in chain)
+        key, borrowed = kind.canonical(named), _borrowed(kind, named, gathered)
+        if key in by_types and borrowed is not None:
+            if key not in entered:
+                entered[key] = gathered.add(term, key, by_types[key])
+            kept.append(chain if kind.acts_on is None else [chain[place] for place in kind.acts_on])
+            parameters.append(entered[key].indices + borrowed)
         elif term.kind in _REQUIRED:
             missing[f"{term.kind} {'-'.join(key)}"] = None
     return Interactions(
         atoms=np.array(kept, dtype=np.int64).reshape(-1, term.order),
         parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)),
     )
+
+
+def _borrowed(kind: Kind, types: Types, gathered: Rows) -> tuple[int, ...] | None:
+    """Return where the parameters stand that an interaction takes from other rows; None where one is missing."""
+    found = []
+    for other in kind.borrows:
+        row = gathered.known.get((other.kind, KINDS[other.kind].canonical(tuple(types[p] for p in other.places))))
+        if row is None:
+            return None
+        found.append(row.indices[other.parameter])
+    return tuple(found)
 
 
 def _pairs(

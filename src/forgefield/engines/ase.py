@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.rules import AbstractRules, ModelRules, rules_of
 from forgefield.engines.laid import Laid, Surroundings, found
 from forgefield.engines.native.choice import fastest
 from forgefield.engines.processes import require_own_jax
@@ -23,7 +24,7 @@ from forgefield.engines.stated import Stated, require_heeded, require_state, sta
 from forgefield.errors import ForgeFieldError, IgnoredStateWarning, InputError
 from forgefield.io.assemble.single import single
 from forgefield.io.molecules import read_structures
-from forgefield.io.rules import AbstractLay, LayAssignment, LayModel, lay_model, read_force_field
+from forgefield.io.rules import load
 from forgefield.io.structures.atom_types import find_atom_types
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.elements import SYMBOLS
@@ -81,14 +82,14 @@ class ForgeFieldCalculator(Calculator):
 
     def __init__(
         self,
-        force_field: str | Path | AbstractModel | Assignment,
+        force_field: str | Path | AbstractRules | Assignment | AbstractModel,
         structure: str | Path | Molecule | None = None,
         **options: Any,
     ) -> None:
         require_own_jax()
         with jax.enable_x64(True):
             self._structure = _structure(force_field, structure)
-            self._lay = _lay(force_field)
+            self._rules = _rules(force_field)
         self._known: list[Laid] = []
         self._fast: tuple[AbstractModel, AbstractModel] | None = None
         self._remembered: list[Molecule] = []
@@ -179,7 +180,7 @@ class ForgeFieldCalculator(Calculator):
         """Make the force field ready in the process that it was sent to. Raises InputError where JAX cannot run."""
         require_own_jax()
         if self._travelled:
-            self._lay, self._travelled = self._lay.restored(), False
+            self._rules, self._travelled = self._rules.restored(), False
 
     def _seen(self, atoms: Atoms) -> _Seen:
         """Return ASE's atoms as a molecule in its cell. Raises InputError where they cannot be, or are others."""
@@ -206,12 +207,12 @@ class ForgeFieldCalculator(Calculator):
 
     def _heed(self, says: Stated, molecule: Molecule) -> None:
         """Raise InputError or warn, once, where the energy will not be that of the state which the atoms state."""
-        heeded = self._lay.heeded
+        heeded = self._rules.heeded
         require_heeded({k: n for k, n in says.hinted.items() if k in heeded}, molecule.charge, molecule.multiplicity)
         asked = {"charge": molecule.charge, "multiplicity": molecule.multiplicity - 1}
         said = {"charge": says.charge, "multiplicity": says.multiplicity} | says.hinted
         # The types of a structure say its charge too.
-        typed = not isinstance(self._lay, LayModel)
+        typed = not isinstance(self._rules, ModelRules)
         ignored = [
             name
             for name in asked
@@ -241,7 +242,7 @@ class ForgeFieldCalculator(Calculator):
         return laid
 
     def _newly_laid(self, molecule: Molecule) -> Laid:
-        model, topology = self._lay([molecule])
+        model, topology = self._rules.lay([molecule])
         if self._fast is None or self._fast[0] is not model:
             self._fast = model, fastest(model)
         return Laid.over(molecule, model, topology, self._fast[1])
@@ -314,7 +315,7 @@ _BARE = Molecule("", np.zeros(0, dtype=np.int64), np.zeros((0, 3)))
 
 
 def _structure(
-    force_field: str | Path | AbstractModel | Assignment, structure: str | Path | Molecule | None
+    force_field: str | Path | AbstractRules | Assignment | AbstractModel, structure: str | Path | Molecule | None
 ) -> Molecule | None:
     """Return the structure that says what is bonded, with the atom types that belong to the force field."""
     if structure is None:
@@ -328,13 +329,9 @@ def _structure(
     return single(read_structures(path, atom_types=find_atom_types([path, *beside])))
 
 
-def _lay(force_field: str | Path | AbstractModel | Assignment) -> AbstractLay:
-    """Return what lays a force field, however it is given, over molecules. Raises InputError."""
-    if isinstance(force_field, Assignment):
-        return LayAssignment(force_field)
-    if isinstance(force_field, AbstractModel):
-        return lay_model(force_field)
-    return read_force_field(Path(force_field))
+def _rules(force_field: str | Path | AbstractRules | Assignment | AbstractModel) -> AbstractRules:
+    """Return a force field, however it is given, as one not yet laid over molecules. Raises InputError."""
+    return load(force_field) if isinstance(force_field, str | Path) else rules_of(force_field)
 
 
 @eqx.filter_jit

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generated import generate
 from forgefield.assign.measured import measured
+from forgefield.assign.typed_rules import TypedRules, generated_rules
 from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
@@ -61,6 +62,11 @@ class EstimatedForceField:
     def molecules(self) -> list[Molecule]:
         """The molecules in the geometry of their references."""
         return [example.molecule for example in self.examples]
+
+    @property
+    def force_field(self) -> TypedRules:
+        """The force field, to be laid over any molecules with the same surroundings of atoms."""
+        return generated_rules(self.assignment)
 
 
 def estimate(

@@ -1,4 +1,4 @@
-"""Evaluates an MM3* force field: energies by term, every interaction, comparisons, frequencies."""
+"""Evaluates a force field: energies by term, every interaction, comparisons, frequencies."""
 
 import math
 from dataclasses import dataclass
@@ -9,24 +9,27 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from forgefield.assign.assignment import Assignment
-from forgefield.assign.mm3.laid import Mm3Assignment, assign_mm3
+from forgefield import units
+from forgefield.assign.mm3.laid import Coverage, Mm3Assignment
+from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import treat
 from forgefield.fitting.data.training_set import Example, training_set
 from forgefield.fitting.judge.metrics import Judgement, judge
 from forgefield.io.assemble.single import single
-from forgefield.io.forcefields.mm3.fld import read_fld
-from forgefield.io.listings.listing import Comparison, Listing, compare
+from forgefield.io.listings.listing import TOTAL, Comparison, Listing, compare
 from forgefield.io.listings.mm3_listing import mm3_listings
 from forgefield.io.listings.mmo import read_mmo
-from forgefield.io.molecules import read_structures
+from forgefield.io.listings.row_listing import row_listings
 from forgefield.io.references import pair, read_files
-from forgefield.io.structures.atom_types import AtomTypes, find_atom_types
 from forgefield.jobs.fit.plan.choices import policy_named
 from forgefield.jobs.fit.plan.load import group_of
+from forgefield.jobs.laid import Laid, in_double_precision, opened
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule, standard_masses
-from forgefield.properties.derivatives import forces, hessians
+from forgefield.molecules.topology import Topology
+from forgefield.properties.derivatives import energies, forces, hessians
 from forgefield.properties.modes import Vibrations, vibrations
 from forgefield.properties.relax import Failure, Limits, Relaxed, relax
 
@@ -36,39 +39,81 @@ class Evaluated:
     """A force field laid over structures, and what it says of them."""
 
     molecules: list[Molecule]
-    assigned: Mm3Assignment
+    model: AbstractModel
+    topology: Topology
+    energies: Float[np.ndarray, " molecules"]
+    """kcal/mol"""
     listings: list[Listing]
+    """Every interaction of each structure; none where the force field has no interactions, as a neural one."""
+    assigned: Mm3Assignment | None
+    """Where the force field is an MM3* file: the line behind each interaction."""
 
+    @property
+    def coverage(self) -> tuple[Coverage, ...]:
+        """Where in an MM3* file the rows stand that interactions take; none of other force fields."""
+        return () if self.assigned is None else self.assigned.coverage
 
-def atom_types_of(force_field: Path, files: list[Path]) -> AtomTypes:
-    """Return the atom types of an atom.typ beside the structures or the force field, else the standard ones."""
-    return find_atom_types([*files, force_field])
-
-
-def typed_structures(force_field: Path, files: list[Path]) -> list[Molecule]:
-    """Return the structures of all files, with the atom types that belong to a force field."""
-    known = atom_types_of(force_field, files)
-    return [molecule for path in files for molecule in read_structures(path, atom_types=known)]
+    @property
+    def totals_kj_mol(self) -> list[dict[str, float]]:
+        """Energy of each structure by kind of interaction, as far as there are such, and in total."""
+        if self.listings:
+            return [dict(listing.totals_kj_mol) for listing in self.listings]
+        return [{TOTAL: float(energy) / units.KILOJOULE} for energy in self.energies]
 
 
 def evaluate(force_field: Path, files: list[Path], *, cutoff: float = math.inf) -> Evaluated:
-    """Lay an MM3* file over structures in their own geometry and list every interaction."""
-    molecules = typed_structures(force_field, files)
-    assigned = assign_mm3(molecules, read_fld(force_field), cutoff=cutoff)
-    return Evaluated(molecules, assigned, mm3_listings(molecules, assigned))
+    """Lay a force field over structures in their own geometry and list every interaction, where it has such.
+
+    Pairs beyond `cutoff` [Å] are left out of an MM3* force field; others have none: InputError is raised.
+    """
+    rules, molecules = opened(force_field, files)
+    if isinstance(rules, Mm3Rules):
+        assigned = rules.assign_lines(molecules, cutoff=cutoff)
+        laid = assigned.assignment
+        return _evaluated(molecules, laid.model, laid.topology, mm3_listings(molecules, assigned), assigned)
+    if cutoff < math.inf:
+        raise InputError(f"{force_field}: only an MM3* force field is evaluated with a cutoff; leave it out")
+    if isinstance(rules, AbstractRowRules):
+        laid = rules.assign(molecules)
+        return _evaluated(molecules, laid.model, laid.topology, row_listings(molecules, laid), None)
+    return _evaluated(molecules, *rules.lay(molecules), [], None)
+
+
+def _evaluated(
+    molecules: list[Molecule],
+    model: AbstractModel,
+    topology: Topology,
+    listings: list[Listing],
+    assigned: Mm3Assignment | None,
+) -> Evaluated:
+    if listings:
+        found = np.array([one.totals_kj_mol[TOTAL] * units.KILOJOULE for one in listings])
+    else:
+        model = in_double_precision(model)
+        positions = jnp.asarray(np.concatenate([m.positions for m in molecules]))
+        found = np.asarray(energies(model, topology, positions))
+    return Evaluated(molecules, model, topology, found, listings, assigned)
+
+
+def listed(evaluated: Evaluated, force_field: Path) -> list[Listing]:
+    """Return every interaction of each structure. Raises InputError where the force field has none to list."""
+    if not evaluated.listings:
+        raise InputError(f"{force_field}: a neural model has no interactions to list; leave the listing out")
+    return evaluated.listings
 
 
 def compared(evaluated: Evaluated, path: Path) -> Comparison:
-    """Compare with a MacroModel listing of the one structure evaluated."""
+    """Compare with a MacroModel listing of the one structure evaluated. Raises InputError but for MM3* force fields."""
     single(evaluated.molecules)
+    if evaluated.assigned is None:
+        raise InputError(f"{path}: a MacroModel listing is compared with an MM3* force field (.fld), not with others")
     return compare(evaluated.listings[0], read_mmo(path))
 
 
 def forces_of(evaluated: Evaluated) -> list[Float[np.ndarray, "atoms 3"]]:
     """Return the forces on the atoms of each structure [kcal/mol/Å]."""
-    assignment = evaluated.assigned.assignment
     positions = jnp.asarray(np.concatenate([m.positions for m in evaluated.molecules]))
-    found = np.asarray(forces(assignment.model, assignment.topology, positions))
+    found = np.asarray(forces(evaluated.model, evaluated.topology, positions))
     return np.split(found, np.cumsum([m.n_atoms for m in evaluated.molecules])[:-1])
 
 
@@ -80,7 +125,7 @@ def judged(
     Structures and references are paired in sorted order.
     """
     policy = policy_named(transition_state)
-    molecules = typed_structures(force_field, sorted(files))
+    rules, molecules = opened(force_field, sorted(files))
     found = read_files(references)
     if len(found) != len(molecules):
         raise InputError(
@@ -94,31 +139,36 @@ def judged(
             masses = standard_masses(paired.species) if paired.masses is None else paired.masses
             treated = treat(paired.hessian, paired.positions, masses, policy, name=molecule.name)
         examples.append(Example(molecule, paired, treated, group_of(paired)))
-    assignment = assign_mm3(molecules, read_fld(force_field)).assignment
-    data = training_set(assignment.topology, examples)
-    return examples, judge(assignment.model, data, examples)
+    model, topology = rules.lay(molecules)
+    return examples, judge(in_double_precision(model), training_set(topology, examples), examples)
 
 
 def modes(force_field: Path, file: Path) -> Vibrations:
     """Return the frequencies and modes of one structure in its own geometry, from the exact Hessian."""
-    molecule = single(typed_structures(force_field, [file]))
-    assignment = assign_mm3([molecule], read_fld(force_field)).assignment
-    return _modes_at(assignment, molecule, jnp.asarray(molecule.positions))
+    laid = _one_laid(force_field, file)
+    return _modes_at(laid, jnp.asarray(single(laid.molecules).positions))
 
 
 def relaxed_modes(force_field: Path, file: Path, *, saddle: bool = False) -> tuple[Vibrations, Relaxed]:
     """Return the same at the nearest minimum of the force field, or saddle, and how the relaxation went."""
-    molecule = single(typed_structures(force_field, [file]))
-    assignment = assign_mm3([molecule], read_fld(force_field)).assignment
+    laid = _one_laid(force_field, file)
+    molecule = single(laid.molecules)
     start = jnp.asarray(molecule.positions)
     limits = Limits(bonds=molecule.bonds)
-    found = relax(assignment.model, assignment.topology, start, order=np.array([int(saddle)]), limits=limits)
-    return _modes_at(assignment, molecule, found.positions), found
+    found = relax(laid.model, laid.topology, start, order=np.array([int(saddle)]), limits=limits)
+    return _modes_at(laid, found.positions), found
 
 
-def _modes_at(assignment: Assignment, molecule: Molecule, positions: Float[Array, "atoms 3"]) -> Vibrations:
-    hessian = np.asarray(hessians(assignment.model, assignment.topology, positions))[0]
-    return vibrations(hessian, np.asarray(positions), standard_masses(molecule.species))
+def _one_laid(force_field: Path, file: Path) -> Laid:
+    """Return a force field laid over one structure, in double precision. Raises InputError for several."""
+    rules, molecules = opened(force_field, [file])
+    model, topology = rules.lay([single(molecules)])
+    return Laid(molecules, in_double_precision(model), topology)
+
+
+def _modes_at(laid: Laid, positions: Float[Array, "atoms 3"]) -> Vibrations:
+    hessian = np.asarray(hessians(laid.model, laid.topology, positions))[0]
+    return vibrations(hessian, np.asarray(positions), standard_masses(single(laid.molecules).species))
 
 
 def relaxation_summary(found: Relaxed) -> dict[str, Any]:

@@ -3,9 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.molecules import read_structures
-from forgefield.io.rules import AbstractLay, read_force_field
+from forgefield.io.rules import load
 from forgefield.io.structures.atom_types import find_atom_types
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
@@ -23,18 +28,23 @@ class Laid:
 
 def laid_over(force_field: Path, files: list[Path]) -> Laid:
     """Return a force field laid over all structures of all files. Raises InputError, or MissingParameters."""
-    lay, molecules = opened(force_field, files)
-    return Laid(molecules, *lay(molecules))
+    rules, molecules = opened(force_field, files)
+    return Laid(molecules, *rules.lay(molecules))
 
 
-def opened(force_field: Path, files: list[Path]) -> tuple[AbstractLay, list[Molecule]]:
-    """Return what lays a force field over molecules, and the structures of files.
+def opened(force_field: Path, files: list[Path]) -> tuple[AbstractRules, list[Molecule]]:
+    """Return a force field, and the structures of files that it may be laid over.
 
     Atom types are those of an atom.typ beside the structures or the force field, else the standard ones. Raises
     InputError.
     """
     if not force_field.exists():
         raise InputError(f"{force_field}: there is no such file")
-    lay = read_force_field(force_field)
+    rules = load(force_field)
     known = find_atom_types([*files, force_field])
-    return lay, [molecule for path in files for molecule in read_structures(path, atom_types=known)]
+    return rules, [molecule for path in files for molecule in read_structures(path, atom_types=known)]
+
+
+def in_double_precision(model: AbstractModel) -> AbstractModel:
+    """Return a model whose numbers are float64: rounding of float32 hides small gradients and soft modes."""
+    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float64) if eqx.is_inexact_array(a) else a, model)

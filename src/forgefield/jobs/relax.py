@@ -7,18 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.outputs import make_folder, owned, remove, require_free
-from forgefield.io.rules import AbstractLay
 from forgefield.io.structures.xyz import write_xyz
-from forgefield.jobs.laid import opened
-from forgefield.models.model import AbstractModel
+from forgefield.jobs.laid import in_double_precision, opened
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.properties.relax import Failure, Limits, Relaxed, relax
 from forgefield.report.numerals import fixed, significant
@@ -78,15 +75,15 @@ def run_relaxation(
     if max_iterations < 1:
         raise InputError(f"max-iterations must be 1 or more, not {max_iterations}")
     limits = Limits(rmsd=np.inf, tolerance=tolerance, max_iterations=max_iterations)
-    lay, molecules = opened(force_field, files)
+    rules, molecules = opened(force_field, files)
     molecules = _with_names_of_their_own(molecules)
     if output is None:
-        return _relaxed(lay, molecules, saddle, limits)
+        return _relaxed(rules, molecules, saddle, limits)
     make_folder(output)
     with owned(output):
         names = [path for molecule in molecules for path in _files_of(output, molecule)]
         require_free(names, [force_field, *files], overwrite=overwrite)
-        found = _relaxed(lay, molecules, saddle, limits)
+        found = _relaxed(rules, molecules, saddle, limits)
         _write(output, found, level=force_field.name)
         return found
 
@@ -101,13 +98,13 @@ def _files_of(folder: Path, molecule: Molecule) -> tuple[Path, Path]:
     return folder / f"{molecule.name}.xyz", folder / f"{molecule.name}.unconverged.xyz"
 
 
-def _relaxed(lay: AbstractLay, molecules: list[Molecule], saddle: bool, limits: Limits) -> list[RelaxedMolecule]:
+def _relaxed(rules: AbstractRules, molecules: list[Molecule], saddle: bool, limits: Limits) -> list[RelaxedMolecule]:
     found: list[RelaxedMolecule] = []
     for batch in _batches(molecules):
-        model, topology = lay(batch)
+        model, topology = rules.lay(batch)
         positions = jnp.asarray(np.concatenate([m.positions for m in batch]))
         order = np.full(len(batch), int(saddle))
-        ended = relax(_in_double_precision(model), topology, positions, order=order, limits=limits)
+        ended = relax(in_double_precision(model), topology, positions, order=order, limits=limits)
         found += _each(batch, ended)
     return found
 
@@ -208,11 +205,6 @@ def _batches(molecules: list[Molecule]) -> Iterator[list[Molecule]]:
         batch = [*batch, molecule]
     if batch:
         yield batch
-
-
-def _in_double_precision(model: AbstractModel) -> AbstractModel:
-    """Return a model whose numbers are float64: rounding of float32 is larger than the gradients sought."""
-    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float64) if eqx.is_inexact_array(a) else a, model)
 
 
 def _with_names_of_their_own(molecules: list[Molecule]) -> list[Molecule]:

@@ -7,7 +7,7 @@ from rich.table import Table
 from forgefield.assign.mm3.laid import Coverage
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.metrics import Judgement
-from forgefield.io.listings.listing import Comparison, Listing
+from forgefield.io.listings.listing import TOTAL, Comparison
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.modes import Vibrations
 
@@ -21,11 +21,12 @@ def _table(title: str, *heads: str) -> Table:
     return table
 
 
-def totals_table(listings: list[Listing]) -> Table:
+def totals_table(names: list[str], totals_kj_mol: list[dict[str, float]]) -> Table:
     """Return the energies by term [kJ/mol] of each structure."""
-    table = _table("Energies / kJ/mol", "term", *(listing.name for listing in listings))
-    for kind in listings[0].totals_kj_mol:
-        table.add_row(kind, *(f"{listing.totals_kj_mol[kind]:.4f}" for listing in listings))
+    table = _table("Energies / kJ/mol", "term", *names)
+    for kind in dict.fromkeys(kind for of_structure in totals_kj_mol for kind in of_structure if kind != TOTAL):
+        table.add_row(kind, *(f"{found.get(kind, 0.0):.4f}" for found in totals_kj_mol))
+    table.add_row(TOTAL, *(f"{found[TOTAL]:.4f}" for found in totals_kj_mol))
     return table
 
 

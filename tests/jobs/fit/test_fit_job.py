@@ -2,12 +2,15 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from forgefield.errors import InputError
+from forgefield.io.rules import load
 from forgefield.jobs.fit.fit_job import plain, run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
+from forgefield.properties.derivatives import energies
 
 CH3F = """
 [forcefield]
@@ -72,8 +75,18 @@ def test_all_files_are_written(ch3f, finished):
         "fit.log",
         "checkpoint.safetensors",
         "forcefield.frcmod",
+        "forcefield.json",
     }
     assert set(finished.record.files) <= found
+
+
+def test_outcome_holds_the_force_field_that_its_folder_holds(ch3f, finished):
+    (molecule,) = [example.molecule for example in prepare(ch3f).examples]
+    x = jnp.asarray(molecule.positions)
+
+    kept = [energies(*rules.lay([molecule]), x) for rules in (finished.force_field, load(ch3f.parent / "finished"))]
+
+    np.testing.assert_allclose(kept[0], kept[1], rtol=1e-12)
 
 
 def test_results_have_the_documented_keys(results):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ KINDS: tuple[str, ...] = (
     "hydrogen_bond",
 )
 """Terms in the order in which they are listed."""
+OTHER_KINDS: tuple[str, ...] = ("stretch_stretch", "urey_bradley")
+"""Those that MM3* files have not, listed only where they are present."""
 TOTAL = "total"
 NONBONDED = ("vdw", "electrostatic", "hydrogen_bond")
 COMPARED_BELOW = 5.6
@@ -52,11 +54,11 @@ class Interaction:
     """One interaction of a listing."""
 
     kind: str
-    """One of KINDS."""
+    """One of KINDS or OTHER_KINDS."""
     atoms: tuple[int, ...]
     """1-based; of a bend_bend the centre, then the two ends of each angle."""
     parameters: Mapping[str, float]
-    """In the units of the force-field file."""
+    """In the units of the force-field file, or in those that the listing states."""
     value: float | None
     """Å or degrees; None where no single coordinate belongs to it (bend_bend)."""
     energy_kj_mol: float
@@ -86,6 +88,8 @@ class Listing:
     interactions: tuple[Interaction, ...]
     positions: Float[np.ndarray, "atoms 3"] | None = None
     """Å, in the frame of the structure file."""
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Units of parameters by kind and name; none where they are those of an MM3* file."""
 
     def of_kind(self, kind: str) -> tuple[Interaction, ...]:
         """Return the interactions of one kind in their order."""
@@ -190,8 +194,8 @@ def interactions(
 
     Values are in Å or degrees, parameters in the units of the force-field file.
     """
-    if kind not in KINDS:
-        raise InputError(f"{kind!r} is no kind of interaction; the kinds are {', '.join(KINDS)}")
+    if kind not in (*KINDS, *OTHER_KINDS):
+        raise InputError(f"{kind!r} is no kind of interaction; the kinds are {', '.join((*KINDS, *OTHER_KINDS))}")
     return tuple(
         Interaction(
             kind=kind,
@@ -209,7 +213,7 @@ def totals(parts: Iterable[Interaction]) -> dict[str, float]:
     """Return the energy [kJ/mol] of each kind and of all together."""
     sums = dict.fromkeys(KINDS, 0.0)
     for interaction in parts:
-        sums[interaction.kind] += interaction.energy_kj_mol
+        sums[interaction.kind] = sums.get(interaction.kind, 0.0) + interaction.energy_kj_mol
     return {**sums, TOTAL: sum(sums.values())}
 
 
@@ -221,11 +225,13 @@ def write_listings(path: Path, listings: Sequence[Listing]) -> None:
 
 def _structure(listing: Listing) -> dict[str, Any]:
     atoms = zip(listing.types, listing.charges, strict=True)
+    stated = {"parameter_units": listing.units} if listing.units else {}
     return {
         "name": listing.name,
         "file": listing.file,
         "atoms": [{"index": i, "type": t, "charge_e": float(q)} for i, (t, q) in enumerate(atoms, start=1)],
-        "totals_kj_mol": {kind: listing.totals_kj_mol[kind] for kind in (*KINDS, TOTAL)},
+        **stated,
+        "totals_kj_mol": dict(listing.totals_kj_mol),
         "interactions": [
             {
                 "kind": i.kind,

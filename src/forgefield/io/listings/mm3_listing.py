@@ -52,7 +52,7 @@ def mm3_listings(molecules: list[Molecule], assigned: Mm3Assignment, model: Forc
     model = assigned.assignment.model if model is None else model
     topology = assigned.assignment.topology
     positions = np.concatenate([m.positions for m in molecules])
-    energies = _energies(model, topology, jnp.asarray(positions))
+    energies = interaction_energies(model, topology, jnp.asarray(positions))
     listed: list[list[Interaction]] = [[] for _ in molecules]
     for place, energy in enumerate(energies):
         for molecule, found in _of_term(assigned, model, positions, place, np.asarray(energy) / units.KILOJOULE):
@@ -62,20 +62,23 @@ def mm3_listings(molecules: list[Molecule], assigned: Mm3Assignment, model: Forc
         Listing(
             name=molecule.name,
             file=molecule.source or molecule.name,
-            types=molecule.types or (),
+            types=types,
             charges=own_charges,
             totals_kj_mol=totals(found),
             interactions=tuple(found),
             positions=molecule.positions,
         )
-        for molecule, own_charges, found in zip(molecules, charges, listed, strict=True)
+        for molecule, types, own_charges, found in zip(
+            molecules, assigned.assignment.types, charges, listed, strict=True
+        )
     ]
 
 
 @compiled
-def _energies(
+def interaction_energies(
     model: ForceField, topology: Topology, positions: Float[Array, "atoms 3"]
 ) -> tuple[Float[Array, " _"], ...]:
+    """Return the energy of every interaction [kcal/mol], term by term."""
     return model.interaction_energies(topology, positions)
 
 

@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 
 from forgefield.assign.mm3.laid import changed_columns
+from forgefield.assign.rules import AbstractRules, ExplicitRules
+from forgefield.assign.typed_rules import generated_rules
 from forgefield.errors import InputError, WriteError
 from forgefield.fitting.solve.fit import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.forcefields.mm3.fld import write_fld
+from forgefield.io.forcefields.native import write_native
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_bytes, write_text
+from forgefield.io.rules import load
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.soundness import evaluable
@@ -28,8 +32,10 @@ from forgefield.report.record import FitRecord
 
 CHECKPOINT = "checkpoint.safetensors"
 FLD = "forcefield.fld"
+NATIVE = "forcefield.json"
 _COPY = "FIT.toml"
-_FILES = ("results.json", "report.html", "fit.log", _COPY, "forcefield.typ", *(name for name, _ in WRITERS.values()))
+_WRITTEN = tuple(name for name, _ in WRITERS.values())
+_FILES = ("results.json", "report.html", "fit.log", _COPY, NATIVE, "forcefield.typ", *_WRITTEN)
 """What a fit writes, besides its checkpoint and structures for AMBER."""
 _STRUCTURES = "forcefield*.mol2"
 
@@ -41,6 +47,8 @@ class Outcome:
     passes: list[Passed]
     record: FitRecord
     values: np.ndarray
+    force_field: AbstractRules
+    """What was fitted, to be laid over any molecules; over those of the fit alone where no .fld could hold it."""
     interrupted: bool = False
     """Whether Ctrl-C came before all that was asked for was done."""
 
@@ -118,7 +126,9 @@ def _fitted(
 
     passes = run_passes(prepared, stage, values, progress, save)
     last = passes[-1]
-    outcome = Outcome(passes, record(prepared, passes), last.values, last.fit.interrupted)
+    outcome = Outcome(
+        passes, record(prepared, passes), last.values, _rules(prepared, last.values), last.fit.interrupted
+    )
     return _written(prepared, outcome, output, log), log
 
 
@@ -180,24 +190,34 @@ def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str])
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
     write_bytes(output / _COPY, prepared.path.read_bytes())
-    return replace(outcome, record=told)
+    force_field = load(output / FLD) if prepared.mm3 is not None and FLD in files else outcome.force_field
+    return replace(outcome, record=told, force_field=force_field)
+
+
+def _rules(prepared: Prepared, values: np.ndarray) -> AbstractRules:
+    """Return the force field with these values."""
+    fitted = with_values(prepared.assignment, values)
+    return generated_rules(fitted) if prepared.mm3 is None else ExplicitRules(fitted)
 
 
 def _write_force_field(prepared: Prepared, values: np.ndarray, output: Path) -> tuple[list[str], list[str]]:
     """Return the files written, and a sentence for each format that cannot hold the fitted values."""
     files, unwritten = [], []
+    fitted = with_values(prepared.assignment, values)
     for name in prepared.formats:
         try:
             if prepared.mm3 is not None:
                 write_fld(output / FLD, prepared.mm3.file, changed_columns(prepared.mm3, values))
                 files.append(FLD)
             else:
-                fitted = with_values(prepared.assignment, values)
                 files += write_force_fields(fitted, prepared.molecules, (name,), output)
         except WriteError:
             raise
         except InputError as error:
             unwritten.append(f"Not written as {name}: {error}")
+    if prepared.mm3 is None:
+        write_native(output / NATIVE, fitted)
+        files.append(NATIVE)
     return files, unwritten
 
 

@@ -11,6 +11,8 @@ from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.typed import assign_typed_rows
+from forgefield.assign.typed_rules import TypedRules
+from forgefield.assign.typing import Typing
 from forgefield.errors import InputError, located
 from forgefield.io.forcefields.generated import (
     charges_of,
@@ -170,33 +172,14 @@ class _Tables:
 def read_frcmod(path: Path, molecules: list[Molecule]) -> Assignment:
     """Return the force field of an AMBER parameter file for molecules whose types are its names.
 
-    Raises InputError and MissingParameters as `frcmod_rows` and `FrcmodRows.laid` do.
+    Raises InputError and MissingParameters as `frcmod_rules` and `assign_typed_rows` do.
     """
-    return frcmod_rows(path).laid(molecules)
+    rules = frcmod_rules(path, Typing(str(path), {}))
+    return assign_typed_rows(molecules, rules.tables, f"add them to {path}")
 
 
-@dataclass(frozen=True, eq=False)
-class FrcmodRows:
-    """What a file holds, ready to be laid over molecules."""
-
-    path: Path
-    tables: _Tables
-
-    @property
-    def charged(self) -> bool:
-        """Whether it gives atoms charges, which add up to those of the molecules."""
-        return bool(self.tables.increments)
-
-    def laid(self, molecules: list[Molecule]) -> Assignment:
-        """Return the force field over molecules whose types are the names of the file.
-
-        Raises MissingParameters that lists stretches, bends and van der Waals types without a row.
-        """
-        return assign_typed_rows(molecules, _by_term(self.tables), self.tables.increments, f"add them to {self.path}")
-
-
-def frcmod_rows(path: Path) -> FrcmodRows:
-    """Return the rows of an AMBER parameter file.
+def frcmod_rules(path: Path, typing: Typing) -> TypedRules:
+    """Return the rows of an AMBER parameter file, for molecules that have its types or are given them by `typing`.
 
     Dihedrals must be ½V(1 ± cos nφ) as `TORSION6` has them, with SCNB=1.0 where there are van der Waals
     interactions and SCEE=1.0 where there are charges, impropers two-fold with phase 180°, types without the wildcard X.
@@ -221,7 +204,7 @@ def frcmod_rows(path: Path) -> FrcmodRows:
     complaints += [f"{path}: {complaint}" for complaint in (*_contradictions(tables), *_cut(text, sections))]
     if complaints:
         raise InputError("\n".join(complaints))
-    return FrcmodRows(path, tables)
+    return TypedRules(_by_term(tables), typing)
 
 
 def _cut(text: str, sections: Sequence[str]) -> Iterator[str]:
@@ -265,7 +248,9 @@ def _by_term(tables: _Tables) -> dict[Term, dict[Types, tuple[float, ...]]]:
         },
         COSINE_OUT_OF_PLANE: tables.impropers,
     }
-    return given | {LENNARD_JONES: tables.nonbonded} if _attracts(tables) else given
+    if _attracts(tables):
+        given[LENNARD_JONES] = tables.nonbonded
+    return given | ({CHARGE_INCREMENT: tables.increments} if tables.increments else {})
 
 
 def _read_row(tables: _Tables, section: str, line: str) -> None:

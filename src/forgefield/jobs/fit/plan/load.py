@@ -14,6 +14,7 @@ from forgefield.estimating.transition_state import NOISE, Policy, treat
 from forgefield.fitting.data.training_set import Example
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import matching_files, pair, read_columns
+from forgefield.io.rules import file_of
 from forgefield.io.structures.atom_types import FILE_NAME, AtomTypes, read_atom_types
 from forgefield.jobs.fit.plan.choices import policy, weights
 from forgefield.jobs.fit.plan.scan_frames import laid_over, perceived, scan_of
@@ -176,8 +177,11 @@ def examples_of(references: list[Reference], policy: Policy | None) -> list[Exam
 
 
 def force_field_file(file: FitFile, folder: Path) -> Path | None:
-    """Return the force-field file that a fit starts from; None where types are made from the molecules."""
-    return None if file.forcefield.start == "environments" else folder / file.forcefield.start
+    """Return the force-field file that a fit starts from; None where types are made from the molecules.
+
+    Raises InputError for the folder of a fit that holds none.
+    """
+    return None if file.forcefield.start == "environments" else file_of(folder / file.forcefield.start)
 
 
 def atom_types(file: FitFile, folder: Path) -> AtomTypes | None:

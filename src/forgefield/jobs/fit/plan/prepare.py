@@ -10,16 +10,18 @@ from jaxtyping import Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generated import generate
-from forgefield.assign.mm3.laid import Mm3Assignment, assign_mm3
+from forgefield.assign.mm3.laid import Mm3Assignment
+from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.selection import selected_lines
+from forgefield.assign.typed_rules import TypedRules
 from forgefield.config import FitFile, read_fit_file
 from forgefield.errors import ForgeFieldError, InputError
 from forgefield.fitting.cost.cost import Problem, total_count, variables
 from forgefield.fitting.data.chunks import chunks
 from forgefield.fitting.data.searches import is_stationary
 from forgefield.fitting.data.training_set import Example, TrainingSet, Weights, training_set
-from forgefield.io.forcefields.mm3.fld import read_fld
-from forgefield.jobs.fit.plan.choices import bonded_terms, charging, chosen_formats, targets, van_der_waals
+from forgefield.io.rules import load as load_rules
+from forgefield.jobs.fit.plan.choices import FORMS, bonded_terms, charging, chosen_formats, targets, van_der_waals
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.load import Loaded, force_field_file, load
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
@@ -32,6 +34,8 @@ from forgefield.report.results import Skipped
 from forgefield.terms.mm3 import BOND_MOMENT
 
 _MOMENTS = BOND_MOMENT.kind
+_TYPED = (".json", ".frcmod")
+"""Files of rows that a fit wrote, and starts from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +131,7 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
     rows = _trained_rows(file, laid, mm3)
     found = estimated(laid, examples, file.forcefield.estimate, rows)
     changes = what_changes(laid, rows, file.forcefield)
+    unused = _unused(file, path.parent, laid)
     charged = charge_warnings(file, laid, examples, changes)
     values = changes.within(found.values)
     assignment = with_values(laid, values)
@@ -150,7 +155,7 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
         data=data,
         input_sha256=_digest(path, loaded, examples),
         formats=formats,
-        warnings=(*skipped, *loaded.warnings, *statements, *found.warnings, *charged, *unwritten),
+        warnings=(*skipped, *loaded.warnings, *unused, *statements, *found.warnings, *charged, *unwritten),
         loaded=loaded,
     )
 
@@ -227,15 +232,50 @@ def _assigned(file: FitFile, folder: Path, molecules: list[Molecule]) -> tuple[A
         terms = bonded_terms(file)
         kinds = {"van_der_waals": van_der_waals(file), "charging": charging(file)}
         return generate(molecules, terms, depth=file.forcefield.depth, **kinds), None
+    if path.suffix.lower() in _TYPED:
+        return _rules_of_a_fit(file, path).assign(molecules), None
     if file.forcefield.charges != "none":
         raise InputError("[forcefield] charges: a .fld file has its own, from bond moments; leave the key out")
     if path.suffix != ".fld":
-        raise InputError(f'[forcefield] start = "{file.forcefield.start}": "environments" or a .fld file is expected')
+        raise InputError(
+            f'[forcefield] start = "{file.forcefield.start}": "environments", a .fld file, or a .json or .frcmod file '
+            "that a fit wrote, or its folder, is expected"
+        )
     if file.forcefield.form != "mm3":
         raise InputError(f'[forcefield] form = "{file.forcefield.form}": a .fld file holds form = "mm3"')
-    parsed = read_fld(path)
-    found = assign_mm3(molecules, parsed, trained=selected_lines(parsed, _without_moments(file.forcefield.train or ())))
+    rules = load_rules(path)
+    assert isinstance(rules, Mm3Rules)
+    trained = selected_lines(rules.file, _without_moments(file.forcefield.train or ()))
+    found = rules.assign_lines(molecules, trained=trained)
     return found.assignment, found
+
+
+def _rules_of_a_fit(file: FitFile, path: Path) -> TypedRules:
+    """Return the rows that a fit wrote. Raises InputError for those of others, and for keys that contradict them."""
+    rules, chosen = load_rules(path), file.forcefield
+    if not isinstance(rules, TypedRules) or not rules.typing.meanings:
+        raise InputError(
+            f'[forcefield] start = "{chosen.start}": the file does not say what its types stand for; a fit starts from '
+            "one that ForgeField wrote"
+        )
+    if double := sorted({"terms", "depth", "nonbonded", "charges"} & chosen.model_fields_set):
+        raise InputError(f"[forcefield] {', '.join(double)}: {path} has its own; leave the key(s) out")
+    other = [term for term in rules.tables if term not in FORMS[chosen.form].values()]
+    if other:
+        form = next(name for name, terms in FORMS.items() if other[0] in terms.values())
+        raise InputError(f'[forcefield] form = "{chosen.form}": {path} holds form = "{form}"')
+    return rules
+
+
+def _unused(file: FitFile, folder: Path, laid: Assignment) -> list[str]:
+    """Return a warning where a fit starts from rows of which its molecules use some alone."""
+    path = force_field_file(file, folder)
+    if path is None or path.suffix.lower() not in _TYPED:
+        return []
+    n = sum(map(len, _rules_of_a_fit(file, path).tables.values())) - len(laid.rows)
+    return (
+        [f"{n} row(s) of {path} are used by no molecule of the fit and will not be in what it writes"] if n > 0 else []
+    )
 
 
 def _require_data(file: FitFile, examples: list[Example]) -> None:

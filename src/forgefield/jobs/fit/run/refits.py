@@ -163,7 +163,7 @@ def start_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " para
 def _geometry_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " parameters"]:
     """Return values whose reference lengths and angles, where made from the molecules, are means over the others."""
     values = np.array(prepared.laid.model.values)
-    if prepared.mm3 is not None:
+    if prepared.file.forcefield.start != "environments":
         return values
     others = np.asarray(prepared.data.topology.molecule) != molecule
     mean = mean_geometry(prepared.laid, np.asarray(prepared.data.positions), others)

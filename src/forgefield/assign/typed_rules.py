@@ -1,0 +1,59 @@
+"""A force field whose rows go by types, not yet laid over molecules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.instances import Types
+from forgefield.assign.rules import AbstractRowRules
+from forgefield.assign.typed import Table, assign_typed_rows
+from forgefield.assign.typing import Typing
+from forgefield.molecules.molecule import Molecule
+from forgefield.terms.nonbonded import CHARGE_INCREMENT
+from forgefield.terms.term import Term
+
+
+@dataclass(frozen=True, eq=False)
+class TypedRules(AbstractRowRules):
+    """Rows by atom types, as AMBER has them, or by types that stand for surroundings, as generated ones do."""
+
+    tables: Mapping[Term, Table]
+    """Values [internal units], stretches and bends first; one of bond moments or increments where there are charges."""
+    typing: Typing
+
+    def assign(self, molecules: list[Molecule]) -> Assignment:
+        """Return model, topology and rows.
+
+        Raises InputError, and MissingParameters that lists stretches, bends and van der Waals types without a row.
+        """
+        typed = [self.typing(m) for m in molecules]
+        laid = assign_typed_rows(typed, self.tables, f"add them to {self.typing.source}")
+        return replace(laid, descriptions={name: meaning for meaning, name in self.typing.meanings.items()})
+
+    @property
+    def heeded(self) -> frozenset[str]:
+        """The charge, where those of the atoms add up to it."""
+        return frozenset({"charge"}) if any(term.kind in CHARGING for term in self.tables) else frozenset()
+
+    def restored(self) -> "TypedRules":
+        """Return it as it is."""
+        return self
+
+
+def generated_rules(assignment: Assignment, source: str = "the force field") -> TypedRules:
+    """Return the rows of a generated force field as rules for any molecules with the same surroundings of atoms.
+
+    `source` is what messages call it.
+    """
+    values = np.asarray(assignment.model.values)
+    tables: dict[Term, dict[Types, tuple[float, ...]]] = {}
+    for row in assignment.rows:
+        tables.setdefault(row.term, {})[row.types] = tuple(float(values[place]) for place in row.indices)
+    if assignment.topology.charges is not None and not any(term.kind in CHARGING for term in tables):
+        # Charges of ions of one type, which no bond moves.
+        tables[CHARGE_INCREMENT] = {}
+    meanings = {meaning: name for name, meaning in assignment.descriptions.items()}
+    return TypedRules(tables, Typing(source, meanings, own=False))

@@ -1,0 +1,67 @@
+"""Gives molecules the atom types of a force field: those they have, or those of their surroundings."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from forgefield.assign.environments import environments
+from forgefield.errors import InputError
+from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
+from forgefield.molecules.molecule import Molecule
+
+_DEEPEST = 4
+
+
+@dataclass(frozen=True)
+class Typing:
+    """Gives molecules the types of a force field: those they have, or those whose meaning is known."""
+
+    source: str
+    """What the force field is called in messages, such as its file."""
+    meanings: Mapping[str, str]
+    """The name of the type that each environment has, such as `C(F,H,H,H)`; none where types are given by hand."""
+    own: bool = True
+    """Whether types that a structure has may be those of the force field; not where only meanings say what they are."""
+    neutral: bool = False
+    """Whether formal charges that a structure states are no part of the force field."""
+
+    def __call__(self, molecule: Molecule) -> Molecule:
+        """Return the molecule with types, and with the bonds that they were found by.
+
+        Raises InputError where it has none and there are no meanings, or none for some of its atoms.
+        """
+        names = set(self.meanings.values())
+        if self.own and molecule.types is not None and (not names or names.issuperset(molecule.types)):
+            return molecule
+        if not names:
+            raise InputError(
+                f"{molecule.source or molecule.name}: {self.source} goes by atom types, which the molecule does not "
+                "have; give a structure that has them (.mae, .mol2)"
+            )
+        return self._by_environment(molecule)
+
+    def _by_environment(self, molecule: Molecule) -> Molecule:
+        unknown: list[str] = []
+        for bonded in _connected(molecule):
+            for depth in range(_DEEPEST, -1, -1):
+                described = environments(bonded, depth)
+                missing = sorted({d for d in described if d not in self.meanings})
+                if not missing:
+                    formal = None if self.neutral else bonded.formal_charges
+                    types = tuple(self.meanings[d] for d in described)
+                    return replace(bonded, types=types, formal_charges=formal)
+                if not unknown or len(missing) < len(unknown):
+                    unknown = missing
+        raise InputError(
+            f"{molecule.source or molecule.name}: {self.source} has no types for atoms such as {', '.join(unknown)}; "
+            f"it has those of {', '.join(sorted(self.meanings))}"
+        )
+
+
+def _connected(molecule: Molecule) -> Iterator[Molecule]:
+    """Yield a molecule with its bonds or, where it has none, with those perceived, without and with partial ones."""
+    if len(molecule.bonds):
+        yield molecule
+        return
+    for perceive in (perceive_bonds, perceive_transition_state_bonds):
+        bonds, orders = perceive(molecule.species, molecule.positions)
+        yield replace(molecule, bonds=bonds, orders=orders)

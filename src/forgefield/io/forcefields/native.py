@@ -1,0 +1,164 @@
+"""The native file of a force field (.json): types with their surroundings, rows with their values in stated units."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel, FiniteFloat, ValidationError
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.typed_rules import TypedRules, generated_rules
+from forgefield.assign.typing import Typing
+from forgefield.errors import InputError
+from forgefield.io.forcefields.generated import require_held
+from forgefield.io.outputs import write_text
+from forgefield.io.text import read_text
+from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
+from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
+from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
+from forgefield.terms.term import Term
+from forgefield.terms.torsion import TORSION3, TORSION6
+
+_KEY, VERSION = "forgefield_force_field", 1
+_TERMS = {
+    term.name: term
+    for term in (
+        HARMONIC_STRETCH,
+        MM3_STRETCH,
+        HARMONIC_BEND,
+        MM3_BEND,
+        TORSION3,
+        TORSION6,
+        COSINE_OUT_OF_PLANE,
+        STRETCH_BEND,
+        STRETCH_STRETCH,
+        BEND_BEND,
+        UREY_BRADLEY,
+        LENNARD_JONES,
+        EXP6,
+        CHARGE_INCREMENT,
+        BOND_MOMENT,
+    )
+}
+"""Every term that a generated force field has; those that others borrow from come first."""
+
+
+class _Type(BaseModel, extra="forbid", frozen=True):
+    """One type: its name in rows, and the surroundings of the atoms that have it."""
+
+    name: str
+    environment: str
+
+
+class _Row(BaseModel, extra="forbid", frozen=True):
+    """One row: its term, the types it is for, and its values in the units of the term."""
+
+    term: str
+    types: tuple[str, ...]
+    values: dict[str, FiniteFloat]
+
+
+class _File(BaseModel, extra="forbid", frozen=True):
+    """The whole of a file of version 1."""
+
+    forgefield_force_field: int
+    types: tuple[_Type, ...]
+    units: dict[str, dict[str, str]]
+    """Of the parameters of each term that the force field has."""
+    rows: tuple[_Row, ...]
+
+
+def _units(term: Term) -> dict[str, str]:
+    return {own.name: own.unit for own in term.own}
+
+
+def write_native(path: Path, assignment: Assignment) -> None:
+    """Write a generated force field, every value to the last digit.
+
+    Raises InputError for a van der Waals scale other than 1, which belongs to no row.
+    """
+    require_held(assignment, tuple(_TERMS.values()), f"{path}: a native file", "leave them out")
+    rules = generated_rules(assignment)
+    types = tuple(_Type(name=name, environment=meaning) for meaning, name in rules.typing.meanings.items())
+    rows = tuple(
+        _Row(term=term.name, types=types, values=dict(zip(_units(term), values, strict=True)))
+        for term, table in rules.tables.items()
+        for types, values in table.items()
+    )
+    units = {term.name: _units(term) for term in rules.tables}
+    file = _File(forgefield_force_field=VERSION, types=types, units=units, rows=rows)
+    write_text(path, file.model_dump_json(indent=1) + "\n")
+
+
+def read_native(path: Path) -> TypedRules:
+    """Return the force field of a native file, for any molecules with the same surroundings of atoms.
+
+    Raises InputError where it is none, was written by a later version, or has rows that cannot be.
+    """
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise InputError(f"{path}: is no JSON: {error}; it may be truncated") from None
+    if not isinstance(content, dict) or _KEY not in content:
+        raise InputError(f"{path}: is no force field of ForgeField, which has the key {_KEY!r}; give one, or a .fld")
+    if content[_KEY] != VERSION:
+        raise InputError(
+            f"{path}: is of version {content[_KEY]!r} of the format, not {VERSION}; read it with a later ForgeField"
+        )
+    try:
+        file = _File.model_validate(content)
+    except ValidationError as error:
+        lines = [f"{path}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise InputError("\n".join(lines)) from None
+    if complaints := [*_wrong_heads(file), *_wrong_rows(file)]:
+        raise InputError("\n".join(f"{path}: {complaint}" for complaint in complaints))
+    tables: dict[Term, dict[Types, tuple[float, ...]]] = {
+        term: {} for name, term in _TERMS.items() if name in file.units
+    }
+    for row in file.rows:
+        term = _TERMS[row.term]
+        tables[term][row.types] = tuple(row.values[own.name] for own in term.own)
+    return TypedRules(tables, Typing(str(path), {one.environment: one.name for one in file.types}, own=False))
+
+
+def _wrong_heads(file: _File) -> Iterator[str]:
+    """Yield what is wrong with types and units."""
+    for key in ("name", "environment"):
+        repeated = [name for name, n in Counter(getattr(one, key) for one in file.types).items() if n > 1]
+        if repeated:
+            yield f"types: several have the {key} {', '.join(repeated)}; leave one of each"
+    for name, units in file.units.items():
+        if name not in _TERMS:
+            yield f"units: there is no term {name!r}; known are {', '.join(_TERMS)}"
+        elif units != _units(_TERMS[name]):
+            yield f"units: those of {name} must be {_units(_TERMS[name])}, not {units}"
+
+
+def _wrong_rows(file: _File) -> Iterator[str]:
+    """Yield what is wrong with rows."""
+    names, seen = {one.name for one in file.types}, set()
+    for row in file.rows:
+        term, named = _TERMS.get(row.term), f"row {row.term} {'-'.join(row.types)}"
+        if term is None or row.term not in file.units:
+            yield f"{named}: units has no term {row.term!r}"
+            continue
+        kind = KINDS["stretch" if term.kind in CHARGING else term.kind] if term.kind != "vdw" else None
+        wanted = 1 if kind is None else len(kind.orders[0])
+        if len(row.types) != wanted:
+            yield f"{named}: it names {len(row.types)} types, not {wanted}"
+            continue
+        key = row.term, row.types if kind is None else kind.canonical(row.types)
+        unknown = sorted(set(row.types) - names)
+        if unknown:
+            yield f"{named}: types has no {', '.join(unknown)}"
+        if set(row.values) != set(_units(term)):
+            yield f"{named}: its values must be {', '.join(_units(term))}, not {', '.join(row.values)}"
+        if key in seen:
+            yield f"{named}: a second row for these types; remove one of the two"
+        seen.add(key)

@@ -1,0 +1,111 @@
+"""The native file of a force field: the same force field when it is read back, over these molecules and over others."""
+
+import json
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from forgefield.errors import InputError
+from forgefield.io.forcefields.native import write_native
+from forgefield.io.rules import load
+from forgefield.molecules.molecule import Molecule
+from forgefield.properties.derivatives import energies
+from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
+from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
+from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
+from forgefield.terms.torsion import TORSION3, TORSION6
+
+HARMONIC = (HARMONIC_STRETCH, HARMONIC_BEND)
+MM3 = (MM3_STRETCH, MM3_BEND, TORSION3, COSINE_OUT_OF_PLANE, STRETCH_BEND, BEND_BEND)
+CROSS = (*HARMONIC, TORSION6, STRETCH_STRETCH, UREY_BRADLEY)
+
+
+def bare(molecule):
+    """The molecule as an xyz file has it."""
+    return Molecule(molecule.name, molecule.species, molecule.positions, charge=molecule.charge)
+
+
+@pytest.mark.parametrize(
+    ("terms", "others"),
+    [
+        pytest.param(HARMONIC, {"van_der_waals": LENNARD_JONES, "charging": CHARGE_INCREMENT}, id="harmonic"),
+        pytest.param(MM3, {"van_der_waals": EXP6, "charging": BOND_MOMENT, "depth": 2}, id="mm3"),
+        pytest.param(CROSS, {}, id="cross terms"),
+    ],
+)
+def test_force_field_is_the_same_when_it_is_read_back(molecules, random_field, displaced, tmp_path, terms, others):
+    made = random_field(*terms, **others)
+
+    write_native(tmp_path / "forcefield.json", made)
+
+    rules, x = load(tmp_path / "forcefield.json"), jnp.asarray(displaced[1])
+    expected = energies(made.model, made.topology, x)
+    np.testing.assert_allclose(energies(*rules.lay([bare(m) for m in molecules]), x), expected, rtol=1e-10, atol=1e-9)
+
+
+def test_order_of_atoms_does_not_matter(molecules, random_field, tmp_path, generator):
+    write_native(tmp_path / "forcefield.json", random_field(*HARMONIC))
+    rules, molecule = load(tmp_path / "forcefield.json"), bare(molecules[1])
+    order = generator.permutation(molecule.n_atoms)
+    shuffled = replace(molecule, species=molecule.species[order], positions=molecule.positions[order])
+
+    found = [energies(*rules.lay([m]), jnp.asarray(m.positions)) for m in (molecule, shuffled)]
+
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-10)
+
+
+def test_types_of_a_structure_are_not_mistaken_for_those_of_the_file(molecules, random_field, tmp_path):
+    ethane = molecules[1]
+    made = random_field(*HARMONIC, of=[ethane])
+    write_native(tmp_path / "forcefield.json", made)
+    mistaken = replace(ethane, types=tuple(made.types[0][::-1]))
+
+    found = load(tmp_path / "forcefield.json").assign([mistaken])
+
+    assert found.types == made.types
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"forgefield_force_field": 2}, "is of version 2 of the format, not 1; read it with a later ForgeField"),
+        ({"units": {"harmonic_stretch": {"k": "mdyn/Å", "r0": "Å"}}}, "units: those of harmonic_stretch must be"),
+        ({"units": {"springs": {}}}, "units: there is no term 'springs'"),
+        ({"rows": [{"term": "harmonic_stretch", "types": ["C1", "X9"], "values": {"k": 1, "r0": 1}}]}, "has no X9"),
+        (
+            {"rows": [{"term": "harmonic_stretch", "types": ["C1"], "values": {"k": 1, "r0": 1}}]},
+            "names 1 types, not 2",
+        ),
+        ({"rows": [{"term": "harmonic_stretch", "types": ["C1", "C1"], "values": {"k": 1}}]}, "must be k, r0, not k"),
+        (
+            {"rows": [{"term": "harmonic_stretch", "types": ["C1", "C1"], "values": {"k": "x", "r0": 1}}]},
+            "rows.0.values",
+        ),
+        (
+            {"rows": 2 * [{"term": "harmonic_stretch", "types": ["C1", "C1"], "values": {"k": 1, "r0": 1}}]},
+            "a second row",
+        ),
+        ({"types": 2 * [{"name": "C1", "environment": "C(C,H,H,H)"}]}, "several have the name C1"),
+        ({"types": None}, "types: "),
+    ],
+)
+def test_what_cannot_be_is_refused(molecules, random_field, tmp_path, change, message):
+    path = tmp_path / "forcefield.json"
+    write_native(path, random_field(*HARMONIC, of=[molecules[1]]))
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+
+    with pytest.raises(InputError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize(("text", "message"), [("{", "is no JSON"), ("[]", "is no force field"), ("{}", "has the key")])
+def test_other_files_are_refused(tmp_path, text, message):
+    (tmp_path / "out.json").write_text(text)
+
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / "out.json")
