@@ -17,9 +17,7 @@ from forgefield.io.forcefields.amber.frcmod import FrcmodRows, frcmod_rows
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn
 from forgefield.io.text import read_text
-from forgefield.models.forcefield import ForceField
-from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn, require_known
+from forgefield.models.model import AbstractModel, require_known
 from forgefield.models.portable import packed, unpacked
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
 from forgefield.molecules.electrons import electron_problem
@@ -174,12 +172,11 @@ class LayModel(AbstractLay):
     def __call__(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
         """Return model and topology.
 
-        Raises InputError for elements that a neural model does not know and, where it depends on them, for charge and
+        Raises InputError for elements that the model does not know and, where it depends on them, for charge and
         multiplicity that contradict each other.
         """
-        if isinstance(self.model, Painn):
-            for molecule in molecules:
-                _require_accepted(self.model, molecule)
+        for molecule in molecules:
+            _require_accepted(self.model, molecule)
         states = replace(
             union([m.species for m in molecules]),
             charge=np.array([m.charge for m in molecules]),
@@ -189,11 +186,8 @@ class LayModel(AbstractLay):
 
     @property
     def heeded(self) -> frozenset[str]:
-        """What a neural model embeds; of other models nothing is known, so that they are taken to heed both."""
-        if not isinstance(self.model, Painn):
-            return frozenset({"charge", "multiplicity"})
-        layers = {"charge": self.model.charge, "multiplicity": self.model.unpaired}
-        return frozenset(name for name, layer in layers.items() if layer is not None)
+        """What the model says."""
+        return self.model.traits.heeded
 
     def restored(self) -> "LayModel":
         """Return it with arrays of JAX."""
@@ -206,16 +200,18 @@ class LayModel(AbstractLay):
 
 def lay_model(model: AbstractModel) -> LayModel:
     """Return what lays a model that needs no bonds over molecules. Raises InputError for one that does."""
-    if isinstance(model, ForceField):
-        raise InputError("a ForceField knows no bonds; give the assignment that it belongs to, or its file")
+    if model.traits.laid:
+        raise InputError(
+            f"a {type(model).__name__} knows no bonds; give the assignment that it belongs to, or its file"
+        )
     return LayModel(model)
 
 
-def _require_accepted(model: Painn, molecule: Molecule) -> None:
-    """Raise InputError where a neural model has no answer for a molecule."""
+def _require_accepted(model: AbstractModel, molecule: Molecule) -> None:
+    """Raise InputError where a model has no answer for a molecule."""
     name = molecule.source or molecule.name
     require_known(model, molecule.species, name)
-    if model.charge is None and model.unpaired is None:
+    if not model.traits.heeded:
         return
     if problem := electron_problem(molecule.species, molecule.charge, molecule.multiplicity):
         raise InputError(f"{name}: {problem}")

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -18,7 +16,6 @@ from forgefield.io.outputs import make_folder, owned, remove, require_free
 from forgefield.io.rules import Lay
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.laid import opened
-from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.properties.relax import Failure, Limits, Relaxed, relax
 from forgefield.report.numerals import fixed, significant
@@ -107,7 +104,7 @@ def _relaxed(lay: Lay, molecules: list[Molecule], saddle: bool, limits: Limits) 
         model, topology = lay(batch)
         positions = jnp.asarray(np.concatenate([m.positions for m in batch]))
         order = np.full(len(batch), int(saddle))
-        ended = relax(_in_double_precision(model), topology, positions, order=order, limits=limits)
+        ended = relax(model.with_precision(jnp.float64), topology, positions, order=order, limits=limits)
         found += _each(batch, ended)
     return found
 
@@ -208,11 +205,6 @@ def _batches(molecules: list[Molecule]) -> Iterator[list[Molecule]]:
         batch = [*batch, molecule]
     if batch:
         yield batch
-
-
-def _in_double_precision(model: AbstractModel) -> AbstractModel:
-    """Return a model whose numbers are float64: rounding of float32 is larger than the gradients sought."""
-    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float64) if eqx.is_inexact_array(a) else a, model)
 
 
 def _with_names_of_their_own(molecules: list[Molecule]) -> list[Molecule]:
