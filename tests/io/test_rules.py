@@ -89,7 +89,7 @@ def test_neural_model_takes_charge_and_multiplicity_of_molecules(molecules, tmp_
         ("out.pt", "weights", r"no force field is read from '\.pt' files; give a \.fld"),
         (
             "out.frcmod",
-            "no legend\nBOND\n",
+            "no legend\nMASS\n\nBOND\n\nANGL\n\nDIHE\n\nIMPR\n\nNONB\n\n",
             "ethane: .*out.frcmod goes by atom types, which the molecule does not have",
         ),
     ],
