@@ -22,6 +22,7 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.neighbour_list import neighbour_list
 from forgefield.molecules.paths import angles
 from forgefield.molecules.topology import Interactions, union
+from forgefield.properties.many import Ladder, Rung, many
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
@@ -290,3 +291,13 @@ def test_neighbours_within_the_cutoff_are_all_that_is_seen(lay):
     expected = ENERGY(model, topology, flat([METHANOL]))
     close(found, expected, EXACTNESS[model.traits.precision].rounding)
     assert listed.valid.sum() < METHANOL.n_atoms * (METHANOL.n_atoms - 1)
+
+
+@pytest.mark.parametrize("lay", [neural, kernel], ids=lambda row: row.__name__, indirect=True)
+def test_what_fills_a_union_up_changes_nothing(lay, known, exactness):
+    model, _ = lay(MOLECULES)
+
+    found = many(model, MOLECULES, ladder=Ladder((Rung(12, 6),), budget=12))
+
+    close([one.energy for one in found], known.energy, exactness.rounding)
+    close(np.concatenate([one.gradient for one in found]), known.gradient, 10 * exactness.rounding)
