@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -98,6 +99,9 @@ DEPENDENCIES = {
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}}  # fmt: skip
 
+KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
+"""Where a model may be told by its class; all others ask its traits."""
+
 MAX_FILE, MAX_FUNCTION, MAX_NAMES, MAX_FILES = 400, 60, 30, 16
 
 
@@ -188,6 +192,48 @@ def test_imports_of_the_package_stand_at_the_top(path):
     inside = [(name, line) for name, line in ours(tree) if line not in top]
 
     assert inside == []
+
+
+@cache
+def classes_of_models() -> set[str]:
+    """Return the classes that map molecules to energies, whether abstract or not, but for the one all of them are."""
+    found = {"AbstractModel"}
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+    }
+    while more := {name for name, its in bases.items() if its & found} - found:
+        found |= more
+    return found - {"AbstractModel"}
+
+
+def names_asked_for(node: ast.AST) -> list[ast.expr]:
+    """Return where a node tells values by their class: isinstance, issubclass, comparisons and `case X()`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):
+        return node.args[1:]
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    return [node.cls] if isinstance(node, ast.MatchClass) else []
+
+
+def test_models_are_told_by_their_class_only_where_they_are_known(path):
+    models, tree = classes_of_models(), ast.parse(path.read_text())
+    assert {"Painn", "ForceField", "NativePainn"} <= models
+    if layer(place(path)) in KNOW_MODELS:
+        return
+
+    asked = [name for node in ast.walk(tree) for name in names_asked_for(node)]
+
+    parts = [part for name in asked for part in ast.walk(name)]
+    named = [
+        (n.id if isinstance(n, ast.Name) else n.attr, n.lineno)
+        for n in parts
+        if isinstance(n, ast.Name | ast.Attribute)
+    ]
+    told = [(name, line) for name, line in named if name in models]
+    assert told == []
 
 
 def test_files_and_functions_are_short(path):
