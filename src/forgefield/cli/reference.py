@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from forgefield.console import DONE, STDERR, Json, Overwrite, Verbose, command, print_json, progress_bar
+from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
+from forgefield.cli.console import print_json, progress_bar, say
 from forgefield.errors import InputError
-from forgefield.molecules.molecule import Reference
 
 
 @command
@@ -57,7 +57,7 @@ def reference(
         with progress_bar() as progress:
             tell = partial(progress.update, progress.add_task("scan", total=None))
             frames = run_scan(molecule, engine_named(method, basis), grid, output, overwrite=overwrite, tell=tell)
-        STDERR.print(scan_text(frames, output), markup=False)
+        say(scan_text(frames, output))
         if as_json:
             print_json(scan_summary(frames, output))
         return DONE
@@ -72,10 +72,10 @@ def reference(
     return DONE
 
 
-def _tell(found: Reference, output: Path, *, as_json: bool) -> None:
+def _tell(found, output: Path, *, as_json: bool) -> None:
     """Print what was found."""
     frequencies = [] if found.frequencies is None else found.frequencies.tolist()
     if as_json:
         print_json({"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)})
-    STDERR.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
-    STDERR.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
+    say(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}")
+    say("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies))
