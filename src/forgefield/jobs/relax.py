@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from forgefield.errors import InputError
 from forgefield.io.outputs import make_folder, owned, remove, require_free
-from forgefield.io.rules import Lay
+from forgefield.io.rules import AbstractLay
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.laid import opened
 from forgefield.models.model import AbstractModel
@@ -101,7 +101,7 @@ def _files_of(folder: Path, molecule: Molecule) -> tuple[Path, Path]:
     return folder / f"{molecule.name}.xyz", folder / f"{molecule.name}.unconverged.xyz"
 
 
-def _relaxed(lay: Lay, molecules: list[Molecule], saddle: bool, limits: Limits) -> list[RelaxedMolecule]:
+def _relaxed(lay: AbstractLay, molecules: list[Molecule], saddle: bool, limits: Limits) -> list[RelaxedMolecule]:
     found: list[RelaxedMolecule] = []
     for batch in _batches(molecules):
         model, topology = lay(batch)
