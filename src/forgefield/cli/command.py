@@ -1,23 +1,20 @@
 """What all commands share: options, exit codes, and what becomes of errors, signals and streams."""
 
 import os
-import signal
 import sys
-import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Annotated, Any
 
 import typer
 
 from forgefield.cli.console import complain, warn
+from forgefield.cli.interrupts import ended_like_by_ctrl_c
 from forgefield.errors import ConvergenceError, ForgeFieldError, InputWarning
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
-"""The end of a job and of a terminal."""
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run has written.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
@@ -28,7 +25,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(*args: Any, **options: Any) -> None:
-        with _ended_like_by_ctrl_c(), warnings.catch_warnings():
+        with ended_like_by_ctrl_c(), warnings.catch_warnings():
             warnings.showwarning = _shown(warnings.showwarning)
             try:
                 from forgefield.cli.process import configure
@@ -95,22 +92,3 @@ def _abandon_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-
-
-@contextmanager
-def _ended_like_by_ctrl_c() -> Iterator[None]:
-    """Let the end of a job and of a terminal end a command as Ctrl-C does, unless they are ignored on purpose."""
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        before = {n: signal.getsignal(n) for n in _ENDS if signal.getsignal(n) is signal.SIG_DFL}
-    for number in before:
-        signal.signal(number, signal.default_int_handler)
-    tell = sys.unraisablehook
-    # Python shows an interruption that it drops; who listens for it says so in a word.
-    sys.unraisablehook = lambda told: None if told.exc_type is KeyboardInterrupt else tell(told)
-    try:
-        yield
-    finally:
-        sys.unraisablehook = tell
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,13 +2,16 @@
 
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
 from forgefield.cli.console import progress_bar, say, stderr, stdout
+from forgefield.cli.interrupts import heard
 
 
 @command
@@ -44,31 +47,36 @@ def fit(
         stdout().print(check_table(prepared))
         return DONE
     folder = output or file.with_suffix("")
-    with progress_bar() as progress:
-        task = progress.add_task("compiling", total=prepared.file.fit.max_steps)
-
-        def tell(stage, state) -> None:
-            text = f"pass {stage.number + 1}: cost {state.best_cost.min():.6g}"
-            progress.update(task, completed=state.n_iterations, description=text)
-
-        def count(n_done: int, n: int) -> None:
-            progress.update(task, completed=n_done, total=n, description="validating")
-
-        wanted = Validation(bootstrap, workers) if validate else None
-        varied = TradeOff(tuple(trade_off), points) if trade_off else None
-        outcome = run_fit(
-            prepared,
-            folder,
-            resume=resume,
-            overwrite=overwrite,
-            validation=wanted,
-            trade_off=varied,
-            tell=tell,
-            count=count,
-        )
+    asked = partial(
+        run_fit,
+        prepared,
+        folder,
+        resume=resume,
+        overwrite=overwrite,
+        validation=Validation(bootstrap, workers) if validate else None,
+        trade_off=TradeOff(tuple(trade_off), points) if trade_off else None,
+    )
+    outcome = _followed(asked, prepared.file.fit.max_steps)
     stderr().print(fit_summary(outcome.record))
     say(f"Results in {folder}/ (open {folder / 'report.html'})")
     if as_json:
         json.dump(plain(outcome.record.results), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")
     return DONE if outcome.record.results["fit"]["success"] and not outcome.interrupted else FAILED
+
+
+def _followed(run: Callable[..., Any], max_steps: int) -> Any:
+    """Run a fit while showing how far it is, and end it after the step in which it was interrupted."""
+    with progress_bar() as progress, heard() as interrupts:
+        task = progress.add_task("compiling", total=max_steps)
+
+        def tell(stage, state) -> None:
+            text = f"pass {stage.number + 1}: cost {state.best_cost.min():.6g}"
+            progress.update(task, completed=state.n_iterations, description=text)
+            interrupts.check()
+
+        def count(n_done: int, n: int) -> None:
+            progress.update(task, completed=n_done, total=n, description="validating")
+            interrupts.check()
+
+        return run(tell=tell, count=count)

@@ -1,13 +1,15 @@
 """`forgefield reference`: quantum chemistry from the command line."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
 from forgefield.cli.console import print_json, progress_bar, say
+from forgefield.cli.interrupts import heard
 from forgefield.errors import InputError
 
 
@@ -54,9 +56,7 @@ def reference(
         if optimise or saddle:
             raise InputError("--scan relaxes the molecule at each point: leave --optimise and --saddle out")
         grid = grid_of(scan, points=points, step=step, ranges=range_ or ())
-        with progress_bar() as progress:
-            tell = partial(progress.update, progress.add_task("scan", total=None))
-            frames = run_scan(molecule, engine_named(method, basis), grid, output, overwrite=overwrite, tell=tell)
+        frames = _followed(partial(run_scan, molecule, engine_named(method, basis), grid, output, overwrite=overwrite))
         say(scan_text(frames, output))
         if as_json:
             print_json(scan_summary(frames, output))
@@ -70,6 +70,18 @@ def reference(
         write_qcschema(output, molecule, found)
     _tell(found, output, as_json=as_json)
     return DONE
+
+
+def _followed(run: Callable[..., Any]) -> Any:
+    """Run a scan while showing how far it is, and end it after the point at which it was interrupted."""
+    with progress_bar() as progress, heard() as interrupts:
+        task = progress.add_task("scan", total=None)
+
+        def tell(description: str) -> None:
+            progress.update(task, description=description)
+            interrupts.check()
+
+        return run(tell=tell)
 
 
 def _tell(found, output: Path, *, as_json: bool) -> None:

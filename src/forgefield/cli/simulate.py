@@ -7,6 +7,7 @@ import typer
 
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
 from forgefield.cli.console import complain, print_json, print_whole, progress_bar, say, stderr
+from forgefield.cli.interrupts import heard
 
 _EQUILIBRATION = "Leave this time out of averages [ps]; default: a fifth of the run as first asked for."
 _MASSES = "weights (atomic weights, the default), isotopes (the most abundant), or file (as the structure states)."
@@ -48,9 +49,14 @@ def md(
         steps, ensemble, temperature, timestep, friction, replicas, every, seed, equilibration, masses, separate
     )
     trajectory = output or Path(f"{molecule.stem}-md.xyz")
-    with progress_bar() as progress:
+    with progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("steps", total=steps)
         pace = Pace(steps, lambda text: None if stderr().is_terminal else say(text))
+
+        def follow(step: int) -> None:
+            progress.update(task, completed=step, description=pace.words(step))
+            interrupts.check()
+
         found = run_dynamics(
             force_field,
             molecule,
@@ -58,7 +64,7 @@ def md(
             settings,
             resume=resume,
             overwrite=overwrite,
-            tell=lambda step: progress.update(task, completed=step, description=pace.words(step)),
+            tell=follow,
         )
     _show(found, as_json=as_json)
     return FAILED if found.blown_up else DONE
