@@ -1,6 +1,5 @@
 """PaiNN, a neural force field whose atoms carry scalars and vectors (Schütt, Unke and Gastegger, ICML 2021)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -292,8 +291,3 @@ def with_precision(model: Painn, dtype: type) -> Painn:
     """Return the model with the weights of its network in float32 or float64; reference energies stay as they are."""
     changed = jax.tree.map(lambda a: jnp.asarray(a, dtype), model)
     return eqx.tree_at(lambda m: m.references, changed, model.references)
-
-
-def elements_of(molecules: Sequence[Int[np.ndarray, " _"]]) -> tuple[int, ...]:
-    """Return the atomic numbers that occur, ascending."""
-    return tuple(int(z) for z in np.unique(np.concatenate(list(molecules))))

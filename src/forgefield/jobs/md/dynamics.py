@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float
 from forgefield import units
 from forgefield.engines.native.choice import fastest, way_of
 from forgefield.errors import InputError
-from forgefield.fitting.solve.interrupts import heard
 from forgefield.io.assemble.single import single
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.outputs import owned, remove, require_free
@@ -181,18 +180,16 @@ def _simulated(
         every=settings.every,
     )
     block = None
-    with heard() as interrupts:
-        for block in steps:
-            step = int(block.motion.step)
-            ends.append((perf_counter(), step))
-            run.written.append(_stretches(block.frames, laid, settings))
-            measured.append(_measured(block.frames, laid, settings))
-            averages = averages.with_frames(*measured[-1], settled=_settled(block.frames, settings))
-            if perf_counter() - saved_at > _CHECKPOINT_S:
-                save(block.motion, averages)
-                saved_at = perf_counter()
-            tell(step)
-            interrupts.check()
+    for block in steps:
+        step = int(block.motion.step)
+        ends.append((perf_counter(), step))
+        run.written.append(_stretches(block.frames, laid, settings))
+        measured.append(_measured(block.frames, laid, settings))
+        averages = averages.with_frames(*measured[-1], settled=_settled(block.frames, settings))
+        if perf_counter() - saved_at > _CHECKPOINT_S:
+            save(block.motion, averages)
+            saved_at = perf_counter()
+        tell(step)
     assert block is not None
     save(block.motion, averages)
     time, warmth, energy = (np.concatenate(parts) for parts in zip(*measured, strict=True))
