@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from forgefield.cli.process import collect_seldom
 from forgefield.compiled import compiled
-from forgefield.console import collect_seldom
 from forgefield.engines.native.processor import machine
 from forgefield.fitting.cost.cost import Problem, quadratic
 from forgefield.fitting.cost.relaxed_cost import add_relaxed

@@ -27,7 +27,7 @@ import h5py
 import numpy as np
 
 from forgefield import cli
-from forgefield.engines import reference as _engines  # noqa: F401 (imported once for all commands)
+from forgefield.engines.qm import reference as _engines  # noqa: F401 (imported once for all commands)
 from forgefield.jobs import estimate, scan  # noqa: F401
 from forgefield.report import tables  # noqa: F401
 

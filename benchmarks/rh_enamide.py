@@ -27,8 +27,8 @@ import numpy as np
 
 from forgefield.assign.generated import generate
 from forgefield.assign.mm3.laid import assign_mm3
+from forgefield.cli.process import collect_seldom
 from forgefield.compiled import compiled
-from forgefield.console import collect_seldom
 from forgefield.engines.native.processor import machine
 from forgefield.fitting.cost.cost import Problem, linearise, quadratic, total_count
 from forgefield.fitting.cost.gram import Gram, gram
@@ -139,7 +139,7 @@ def first_value(folder: Path) -> Figures:
     """Time a new process until it knows the first value of the objective, without and with compiled programs."""
     path = fit_file(folder, FULL, depth=0)
     script = (
-        "import sys, pathlib, forgefield.console as c; c._configure(verbose=False)\n"
+        "import sys, pathlib, forgefield.cli.process as c; c.configure(verbose=False)\n"
         "from forgefield.jobs.fit.plan.prepare import prepare\n"
         "from forgefield.fitting.data.observation import observed\n"
         "p = prepare(pathlib.Path(sys.argv[1])); observed(p.assignment.model, p.data).eigenvalues.block_until_ready()"

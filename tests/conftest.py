@@ -29,7 +29,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from forgefield.console import collect_seldom
+from forgefield.cli.process import collect_seldom
 
 collect_seldom()
 jax.config.update("jax_enable_x64", True)

@@ -11,8 +11,8 @@ from forgefield.cache import CacheError, Folder, folder, mended, place
 
 PROGRAM = """
 import jax
-from forgefield import console
-console._configure(verbose=False)
+from forgefield.cli.process import configure
+configure(verbose=False)
 print(jax.jit(lambda x: 2.0 * x)(21.0))
 """
 """Compiles something as a command does."""

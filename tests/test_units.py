@@ -14,7 +14,6 @@ PUBLISHED = [
     pytest.param(units.ELECTRONVOLT, 23.0605478, id="eV in kcal/mol"),
     pytest.param(units.KILOJOULE, 1.0 / 4.184, id="kJ/mol in kcal/mol"),
     pytest.param(units.BOHR, 0.529177211, id="Bohr in Å"),
-    pytest.param(units.ELECTRON_MASS, 5.48579909e-4, id="electron mass in amu"),
     pytest.param(units.MILLIDYNE_PER_ANGSTROM, 143.9326185, id="mdyn/Å in kcal/mol/Å²"),
     pytest.param(units.BOLTZMANN, 1.98720426e-3, id="k in kcal/mol/K"),
     pytest.param(1.0 / units.FEMTOSECOND, 48.8882129, id="fs in √(amu·Å²/(kcal/mol))"),

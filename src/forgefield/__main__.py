@@ -1,5 +1,5 @@
 """`python -m forgefield` is the command line."""
 
-from forgefield.cli import main
+from forgefield.cli.program import main
 
 main()

@@ -1,7 +1,8 @@
 """What `import forgefield` offers: the jobs of the command line as functions, and the nouns they take and return."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
@@ -31,6 +32,7 @@ from forgefield.jobs.md import dynamics as dynamics_job
 from forgefield.jobs.md.dynamics_results import Dynamics
 from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 from forgefield.jobs.relax import RelaxedMolecule
+from forgefield.jobs.threads import one_thread_a_matrix
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.topology import Topology
@@ -71,6 +73,14 @@ __all__ = [
 File = str | Path
 
 
+@contextmanager
+def _in_double_precision() -> Iterator[None]:
+    """Raise ForgeFieldError unless JAX computes in float64; share the cores among its threads meanwhile."""
+    require_double_precision()
+    with one_thread_a_matrix():
+        yield
+
+
 def read(path: File) -> list[Structure]:
     """Return the structures of a file, each with what QM said of it, as far as the file holds results.
 
@@ -79,6 +89,7 @@ def read(path: File) -> list[Structure]:
     return convert.read_with_results(Path(path))
 
 
+@_in_double_precision()
 def estimate(
     files: Sequence[File],
     *,
@@ -90,11 +101,11 @@ def estimate(
 
     `method`, `form` and `transition_state` are the words of `forgefield estimate`.
     """
-    require_double_precision()
     paths = [Path(file) for file in files]
     return estimate_job.estimate(paths, method=method, form=form, transition_state=transition_state)
 
 
+@_in_double_precision()
 def fit(  # noqa: PLR0913 (these are the words of the command)
     file: File,
     output: File | None = None,
@@ -129,22 +140,23 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
     )
 
 
+@_in_double_precision()
 def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
     """Lay a force field over structures and list every interaction, where it has such.
 
     `force_field` is a file that `load` reads, or the folder of a fit. Of an MM3* file, pairs beyond `cutoff` [Å] are
     left out.
     """
-    require_double_precision()
     return evaluate_job.evaluate(Path(force_field), [Path(file) for file in files], cutoff=cutoff)
 
 
+@_in_double_precision()
 def modes(force_field: File, file: File) -> Vibrations:
     """Return frequencies and modes of one structure under a force field, from the exact Hessian."""
-    require_double_precision()
     return evaluate_job.modes(Path(force_field), Path(file))
 
 
+@_in_double_precision()
 def md(
     force_field: File,
     molecule: File,
@@ -160,11 +172,11 @@ def md(
     `resume` continues from the checkpoint, `overwrite` replaces an earlier run; `tell` is called with the number of
     steps done.
     """
-    require_double_precision()
     paths = Path(force_field), Path(molecule), Path(output)
     return dynamics_job.run_dynamics(*paths, settings, resume=resume, overwrite=overwrite, tell=tell)
 
 
+@_in_double_precision()
 def relax(
     force_field: File,
     files: Sequence[File],
@@ -180,7 +192,6 @@ def relax(
     `tolerance` is the largest component of the gradient that may be left [kcal/mol/Å]; `overwrite` replaces what an
     earlier run has written there.
     """
-    require_double_precision()
     return relaxation.run_relaxation(
         Path(force_field),
         [Path(file) for file in files],

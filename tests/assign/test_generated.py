@@ -19,7 +19,7 @@ from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.cross import STRETCH_BEND, UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES
-from forgefield.terms.out_of_plane import HARMONIC_OUT_OF_PLANE
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.torsion import TORSION3
 
@@ -146,7 +146,7 @@ def test_urey_bradley_acts_between_the_ends_of_an_angle(water):
 
 
 def test_terms_without_an_interaction_are_left_out(water):
-    made = generate([water], (*BONDED, TORSION3, HARMONIC_OUT_OF_PLANE))
+    made = generate([water], (*BONDED, TORSION3, COSINE_OUT_OF_PLANE))
 
     assert made.model.terms == BONDED
     assert len(made.topology.interactions) == 2

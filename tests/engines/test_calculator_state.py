@@ -144,7 +144,7 @@ def test_a_neutral_singlet_is_no_reason_to_say_anything(assignment):
 def test_a_cation_of_water_is_no_singlet(knows, request):
     calculator = ff.ForgeFieldCalculator(request.getfixturevalue(knows))
 
-    with pytest.raises(ff.InputError, match=r"9 electrons \(charge \+1\) cannot have multiplicity 1"):
+    with pytest.raises(ff.InputError, match=r"9 electrons \(charge 1\) cannot have multiplicity 1"):
         calculator.calculate_many([water(info={"charge": 1})])
 
 

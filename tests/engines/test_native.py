@@ -6,12 +6,15 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from ase import Atoms
 
+from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.engines.native import painn as native_painn
 from forgefield.engines.native.choice import fastest
 from forgefield.engines.native.library import NativeError, compiled, load, vector_bits_of
 from forgefield.engines.native.painn import native
 from forgefield.engines.native.processor import vector_bits
+from forgefield.errors import InputError
 from forgefield.models.painn import Design, Size, painn, with_precision
 from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
 from forgefield.molecules.neighbour_list import neighbour_list
@@ -137,6 +140,23 @@ def test_models_that_the_kernel_does_not_take_stay_with_xla(model, message):
     with pytest.raises(NativeError, match=message):
         native(model)
     assert fastest(model) is model
+
+
+def test_the_calculator_takes_the_kernel_for_the_model_that_it_is():
+    model = network()
+    atoms = Atoms("OCH3", [[0, 0, 0], [1.4, 0, 0.2], [1.8, 1.0, 0], [1.8, -0.9, 0.4], [-0.6, 0.7, 0.3]])
+    crystal = Atoms(atoms, cell=[6.0, 6.5, 7.0], pbc=True)
+
+    by_model, by_kernel = ForgeFieldCalculator(model), ForgeFieldCalculator(native(model))
+
+    for calculator in (by_model, by_kernel):
+        with pytest.raises(InputError, match=r"does not know N .*; it was trained on H, C, O"):
+            calculator.get_potential_energy(Atoms("N"))
+    for kind, system in (("forces", atoms), ("forces", crystal), ("stress", crystal)):
+        expected = by_model.get_property(kind, system)
+        np.testing.assert_allclose(by_kernel.get_property(kind, system), expected, atol=1e-4)
+    many = by_kernel.calculate_many([atoms, atoms[:2]])
+    np.testing.assert_allclose(many[1]["energy"], by_model.get_potential_energy(atoms[:2]), atol=1e-4)
 
 
 INSTRUCTIONS = {

@@ -18,7 +18,7 @@ def begun(tmp_path):
         written = trajectories(tmp_path / name, np.array([1, 9]), np.ones(2), 1)
         written.begin()
         vectors, steps = np.ones((3, 2, 3)), np.arange(3)
-        written.append([Stretch(steps, 0.1 * steps, vectors, vectors, vectors, 1.0 * steps, 1.0 * steps)])
+        written.append([Stretch(steps, 0.1 * steps, vectors, vectors, vectors, *3 * [1.0 * steps])])
         return written, [asdict(mark) for mark in written.marks()]
 
     return write

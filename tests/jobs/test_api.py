@@ -8,6 +8,7 @@ from importlib.metadata import version
 import jax
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 import forgefield as ff
 from forgefield import api
@@ -63,6 +64,15 @@ def test_importing_the_package_imports_nothing_heavy():
 def test_single_precision_is_refused(tmp_path):
     with jax.enable_x64(False), pytest.raises(ff.ForgeFieldError, match=r'jax_enable_x64", True'):
         ff.evaluate(tmp_path / "mm3.fld", [tmp_path / "one.mae"])
+
+
+def test_calls_leave_the_threads_of_the_process_as_they_were(tmp_path):
+    with ThreadpoolController().limit(limits=2):
+        before = ThreadpoolController().info()
+        with pytest.raises(ff.InputError, match="no such file"):
+            ff.evaluate(tmp_path / "nowhere.fld", [tmp_path / "one.mae"])
+
+        assert ThreadpoolController().info() == before
 
 
 UNGUARDED = """

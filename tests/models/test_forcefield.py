@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 TERMS = (
     *(stretch.MM3_STRETCH, bend.MM3_BEND, cross.STRETCH_BEND, cross.STRETCH_STRETCH, cross.BEND_BEND),
-    *(cross.UREY_BRADLEY, torsion.TORSION3, out_of_plane.HARMONIC_OUT_OF_PLANE),
+    *(cross.UREY_BRADLEY, torsion.TORSION3, out_of_plane.COSINE_OUT_OF_PLANE),
 )
 CH3F = "CFHHH", [[0.02, -0.75, 0.0], [0, 0.65, 0.03], [-1.04, -1.1, 0], [0.52, -1.12, 0.9], [0.5, -1.1, -0.87]]
 WATER = "OHH", [[0, 0.03, 0.12], [0, 0.76, -0.47], [0.05, -0.76, -0.45]]

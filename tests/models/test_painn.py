@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from forgefield.errors import InputError
-from forgefield.models.painn import require_known, with_precision
+from forgefield.models.model import require_known
+from forgefield.models.painn import with_precision
 from forgefield.models.radial import CosineEnvelope
 from forgefield.molecules.topology import union
 

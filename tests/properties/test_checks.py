@@ -43,20 +43,27 @@ class Leaning(AbstractModel):
     model: Painn
     push: float
 
+    @property
+    def traits(self):
+        return self.model.traits
+
+    def with_precision(self, dtype):
+        return Leaning(self.model.with_precision(dtype), self.push)
+
     def energy(self, topology, positions):
         return self.model.energy(topology, positions)
 
     def gradient(self, topology, positions):
         return self.model.gradient(topology, positions).at[0, 1].add(self.push)
 
+    def energy_and_gradient(self, topology, positions):
+        return self.energy(topology, positions), self.gradient(topology, positions)
+
     def hessian(self, topology, positions):
         return self.model.hessian(topology, positions)
 
     def charges(self, topology):
         return self.model.charges(topology)
-
-    def sensitivities(self, topology, positions, selection):
-        return self.model.sensitivities(topology, positions, selection)
 
 
 def test_the_deviation_of_forces_falls_with_the_square_of_the_step(model, positions):

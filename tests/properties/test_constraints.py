@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield.models.forcefield import select
-from forgefield.properties.constraints import fixed_dihedrals
+from forgefield.properties.constraints import FixedDihedrals
 from forgefield.properties.implicit import answers, bond_lengths, response, torsions
 from forgefield.properties.relax import Failure, relax
 
@@ -37,7 +37,7 @@ def butanes(batch_of):
 def held_at(butanes):
     def run(degrees, values=butanes.model.values):
         model = eqx.tree_at(lambda model: model.values, butanes.model, values)
-        fixed = fixed_dihedrals(butanes.topology, QUADS, jnp.radians(jnp.asarray(degrees)))
+        fixed = FixedDihedrals(QUADS, jnp.radians(jnp.asarray(degrees)), np.array([0, 1, 0]), n_most=2)
         return relax(model, butanes.topology, butanes.positions, order=np.zeros(2, int), fixed=fixed)
 
     return run
@@ -116,8 +116,3 @@ def test_answers_to_parameters_are_those_of_the_whole_relaxation(relaxed, held_a
 
     expected = (4.0 * central(STEP / 2) - central(STEP)) / 3.0
     np.testing.assert_allclose(slopes, expected, rtol=1e-6, atol=1e-6 * float(jnp.abs(expected).max()))
-
-
-def test_atoms_of_different_molecules_cannot_be_held(butanes):
-    with pytest.raises(ValueError, match=r"\[\[0, 1, 2, 15\]\].*different molecules"):
-        fixed_dihedrals(butanes.topology, np.array([[0, 1, 2, 15]]), np.zeros(1))

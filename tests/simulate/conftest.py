@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield.assign.generated import generate
-from forgefield.models.model import AbstractModel
+from forgefield.models.model import AbstractModel, Traits
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import union
 from forgefield.terms.bend import HARMONIC_BEND
@@ -18,12 +18,22 @@ class Springs(AbstractModel):
 
     k: float
 
+    @property
+    def traits(self):
+        return Traits(False, None, frozenset(), None, None, in_turn=False, precision=np.dtype(np.float64))
+
+    def with_precision(self, dtype):
+        return self
+
     def energy(self, topology, positions):
         nothing = jnp.zeros(topology.n_molecules, positions.dtype)
         return 0.5 * self.k * nothing.at[topology.molecule].add((positions**2).sum(1))
 
     def gradient(self, topology, positions):
         return self.k * positions
+
+    def energy_and_gradient(self, topology, positions):
+        return self.energy(topology, positions), self.gradient(topology, positions)
 
     def hessian(self, topology, positions):
         curvature = self.k * jnp.eye(3 * topology.n_max, dtype=positions.dtype)

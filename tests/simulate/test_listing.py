@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from forgefield import units
-from forgefield.models.model import AbstractModel
+from forgefield.models.model import AbstractModel, Traits
 from forgefield.models.painn import displacements
 from forgefield.molecules.neighbours import all_pairs
 from forgefield.molecules.topology import union
@@ -27,6 +27,13 @@ THERMOSTAT = Langevin(
 class Soft(AbstractModel):
     """Soft spheres: 5 (1 - r²/c²)³ for each pair within the cut-off."""
 
+    @property
+    def traits(self):
+        return Traits(False, None, frozenset(), CUTOFF, None, in_turn=False, precision=np.dtype(np.float64))
+
+    def with_precision(self, dtype):
+        return self
+
     def energy(self, topology, positions):
         neighbours = topology.neighbours
         if neighbours is None:
@@ -37,6 +44,9 @@ class Soft(AbstractModel):
 
     def gradient(self, topology, positions):
         return jax.grad(lambda x: self.energy(topology, x)[0])(positions)
+
+    def energy_and_gradient(self, topology, positions):
+        return self.energy(topology, positions), self.gradient(topology, positions)
 
     def hessian(self, topology, positions):
         raise NotImplementedError

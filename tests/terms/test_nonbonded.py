@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.terms.nonbonded import EXP6, EXP6_PAIR, HYDROGEN_BOND, LENNARD_JONES
+from forgefield.terms.nonbonded import EXP6, EXP6_PAIR, LENNARD_JONES
 
 RV, E = 3.3, 0.04
 
@@ -53,7 +53,7 @@ def test_derivatives_of_exp6_are_finite_where_atoms_coincide(precision):
 
 @pytest.mark.parametrize(
     ("term", "parameters", "r"),
-    [(LENNARD_JONES, (1.5, 0.1, 2.0, 0.4, 1.0), 3.5), (HYDROGEN_BOND, (2.0, 0.2), 2.0)],
+    [(LENNARD_JONES, (1.5, 0.1, 2.0, 0.4, 1.0), 3.5)],
 )
 def test_minimum_lies_where_the_parameters_say_and_as_deep(term, parameters, r):
     energy, slope = jax.jit(jax.value_and_grad(lambda r: term.energy(pair(r), *parameters)))(r)

@@ -52,7 +52,6 @@ def chain(r, degrees):
 
 
 CROSS = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.1, 0.0], [0.0, 0.0, 1.2], [1.3, 0.0, 0.0]]
-PYRAMID = [[0.4, 0.0, 0.0], [0.0, 0.0, 0.3], [-0.2, 0.12**0.5, 0.0], [-0.2, -(0.12**0.5), 0.0]]
 TURNED = (2, 1, 0)
 BACKWARDS = (3, 2, 1, 0)
 
@@ -78,10 +77,6 @@ ROWS = [
     Row(bend.MM3_BEND, (100.0, 80 * DEGREE), bent(1.5, 1.1, 90), 50 * TEN_SQUARED * 0.86512, TURNED, (0, 1)),
     Row(bend.MM3_BEND, (100.0, math.pi), bent(1.5, 1.1, 170), 50 * TEN_SQUARED * 1.14652, TURNED, (0, 1)),
     Row(cross.STRETCH_BEND, (10.0, 1.4, 1.3, 80 * DEGREE), bent(1.5, 1.5, 90), math.pi / 6, TURNED, (0, 2, 1, 3)),
-    Row(
-        *(cross.STRETCH_BEND_ARMS, (10.0, 5.0, 1.4, 1.3, 80 * DEGREE), bent(1.5, 1.5, 90), math.pi / 9),
-        *(TURNED, (1, 0, 3, 2, 4)),
-    ),
     Row(cross.STRETCH_STRETCH, (10.0, 1.4, 1.3), bent(1.5, 1.5, 77), 0.2, TURNED, (0, 2, 1)),
     Row(
         *(cross.BEND_BEND, (100.0, 80 * DEGREE, 70 * DEGREE), CROSS, 200 * TEN_SQUARED),
@@ -96,12 +91,10 @@ ROWS = [
     Row(torsion.TORSION3, (1.0, 2.0, 3.0), chain(1.5, 60), 2.25, BACKWARDS, (0, 1, 2)),
     Row(torsion.TORSION6, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), chain(1.5, 60), 9.0, BACKWARDS, tuple(range(6))),
     Row(out_of_plane.COSINE_OUT_OF_PLANE, (10.0,), chain(1.5, 30), 2.5, BACKWARDS, (0,)),
-    Row(out_of_plane.HARMONIC_OUT_OF_PLANE, (10.0,), PYRAMID, 1.8, (2, 1, 3, 0), (0,)),
     Row(nonbonded.LENNARD_JONES, (1.5, 0.1, 2.0, 0.4, 0.5), pair(1.75), 396.8, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.EXP6, (1.5, 0.1, 2.0, 0.4, 0.5), pair(3.5), -0.11194649269876, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.EXP6_PAIR, (2.0, 10.0), pair(4.0), -0.3514930375243853, (1, 0), (0, 1)),
     Row(nonbonded.COULOMB, (0.5, -0.4, 0.5), pair(2.0), -0.05 * 332.0637133, (1, 0), (1, 0, 2)),
-    Row(nonbonded.HYDROGEN_BOND, (2.0, 5.0), pair(1.0), 71680.0, (1, 0), (0, 1)),
     Row(mm3.HYDROGEN_BOND_10_12, (8192.0, 1024.0), pair(2.0), 1.0, (1, 0), (0, 1)),
     Row(nonbonded.CHARGE_INCREMENT, (0.3,), pair(1.1), 0.0, (1, 0), (0,)),
     Row(mm3.BOND_MOMENT, (0.3,), pair(1.1), 0.0, (1, 0), (0,)),

@@ -7,9 +7,7 @@ import numpy as np
 
 from forgefield.assign.assignment import Assignment
 from forgefield.errors import InputError
-from forgefield.models.forcefield import ForceField
-from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn, require_known
+from forgefield.models.model import AbstractModel, require_known
 from forgefield.models.portable import packed, unpacked
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.molecule import Molecule, symbol
@@ -93,12 +91,11 @@ class ModelRules(AbstractRules):
     def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
         """Return model and topology.
 
-        Raises InputError for elements that a neural model does not know and, where it depends on them, for charge and
+        Raises InputError for elements that the model does not know and, where it depends on them, for charge and
         multiplicity that contradict each other.
         """
-        if isinstance(self.model, Painn):
-            for molecule in molecules:
-                _require_accepted(self.model, molecule)
+        for molecule in molecules:
+            _require_accepted(self.model, molecule)
         states = replace(
             union([m.species for m in molecules]),
             charge=np.array([m.charge for m in molecules]),
@@ -108,11 +105,8 @@ class ModelRules(AbstractRules):
 
     @property
     def heeded(self) -> frozenset[str]:
-        """What a neural model embeds; of other models nothing is known, so that they are taken to heed both."""
-        if not isinstance(self.model, Painn):
-            return frozenset({"charge", "multiplicity"})
-        layers = {"charge": self.model.charge, "multiplicity": self.model.unpaired}
-        return frozenset(name for name, layer in layers.items() if layer is not None)
+        """What the model says."""
+        return self.model.traits.heeded
 
     def restored(self) -> "ModelRules":
         """Return it with arrays of JAX."""
@@ -126,22 +120,24 @@ class ModelRules(AbstractRules):
 def rules_of(force_field: AbstractRules | Assignment | AbstractModel) -> AbstractRules:
     """Return the rules that a force field at hand is, or stands for.
 
-    Raises InputError for a ForceField, which does not say what is bonded.
+    Raises InputError for a model that must be told what is bonded.
     """
     if isinstance(force_field, AbstractRules):
         return force_field
     if isinstance(force_field, Assignment):
         return ExplicitRules(force_field)
-    if isinstance(force_field, ForceField):
-        raise InputError("a ForceField knows no bonds; give the assignment that it belongs to, or its file")
+    if force_field.traits.laid:
+        raise InputError(
+            f"a {type(force_field).__name__} knows no bonds; give the assignment that it belongs to, or its file"
+        )
     return ModelRules(force_field)
 
 
-def _require_accepted(model: Painn, molecule: Molecule) -> None:
-    """Raise InputError where a neural model has no answer for a molecule."""
+def _require_accepted(model: AbstractModel, molecule: Molecule) -> None:
+    """Raise InputError where a model has no answer for a molecule."""
     name = molecule.source or molecule.name
     require_known(model, molecule.species, name)
-    if model.charge is None and model.unpaired is None:
+    if not model.traits.heeded:
         return
     if problem := electron_problem(molecule.species, molecule.charge, molecule.multiplicity):
         raise InputError(f"{name}: {problem}")

@@ -12,7 +12,8 @@ import optax
 from jaxtyping import Array, Bool, Float, PyTree
 
 from forgefield.errors import InputError
-from forgefield.models.painn import Painn, require_known
+from forgefield.models.model import require_known
+from forgefield.models.painn import Painn
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.padding import padded_union
 from forgefield.molecules.topology import Topology

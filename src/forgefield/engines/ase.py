@@ -338,4 +338,4 @@ def _rules(force_field: str | Path | AbstractRules | Assignment | AbstractModel)
 def _of_many(
     model: AbstractModel, topology: Topology, positions: Float[Array, "images atoms 3"]
 ) -> tuple[Float[Array, "images molecules"], Float[Array, "images atoms 3"]]:
-    return jax.vmap(lambda x: (model.energy(topology, x), model.gradient(topology, x)))(positions)
+    return jax.vmap(lambda x: model.energy_and_gradient(topology, x))(positions)

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
 from forgefield.molecules.elements import covalent_radii
 from forgefield.molecules.molecule import Molecule
@@ -23,8 +22,8 @@ _BROKEN = 2.0
 """A bond longer than this many times the sum of covalent radii belongs to another molecule."""
 _LOOSE = 1.3
 """So does one longer than this many times the sum where another bond has formed."""
-_MOST_IN_PAIRS = 60
-"""Atoms of a molecule whose pairs are all looked at."""
+_MOST_TOGETHER = 60
+"""Atoms of a molecule that is put together with others; a larger one is work enough by itself."""
 _SKIN = 0.5
 """Å"""
 
@@ -64,7 +63,8 @@ class Laid:
     @property
     def together(self) -> bool:
         """Whether it is computed together with any other molecules."""
-        return isinstance(self.model, Painn) and self.listed is None
+        small = self.molecule.n_atoms <= _MOST_TOGETHER
+        return small and not self.model.traits.laid and self.listed is None
 
     @property
     def stressed(self) -> bool:
@@ -94,8 +94,8 @@ class Laid:
         """Return it with the neighbours of these positions, if it wants a list of them."""
         if not wants_list(self.model, molecule.n_atoms, around):
             return self
-        assert isinstance(self.model, Painn)
-        cutoff = self.model.design.basis.cutoff
+        cutoff = self.model.traits.cutoff
+        assert cutoff is not None
         return self._with_list(neighbour_list(molecule.positions, cutoff, _SKIN, around.cell, around.periodic))
 
     def results(self, positions: Float[np.ndarray, "atoms 3"]) -> dict[str, Any]:
@@ -133,15 +133,13 @@ class Laid:
 
 def wants_list(model: AbstractModel, n_atoms: int, around: Surroundings) -> bool:
     """Say whether a system needs a list of neighbours. Raises InputError for a periodic one where none is known."""
-    if isinstance(model, Painn):
-        return any(around.periodic) or n_atoms > _MOST_IN_PAIRS
-    if any(around.periodic):
+    if any(around.periodic) and model.traits.cutoff is None:
         axes = "/".join(axis for axis, along in zip("abc", around.periodic, strict=True) if along)
         raise InputError(
             f"the atoms are periodic along {axes}, which this force field does not support; "
             "set atoms.pbc = False if they are a molecule"
         )
-    return False
+    return any(around.periodic) or model.traits.wants_list(n_atoms)
 
 
 def found(energy: Any, gradient: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ Method = Fuerza | ModifiedSeminario | GammaFuerza | Qfuerza | Approximation
 class Estimates:
     """Constants and reference values of the bonds and angles of one molecule.
 
-    Nothing is clipped: a negative constant stays, and `negative_bonds` and `negative_angles` list it.
+    Nothing is clipped: a negative constant stays.
     """
 
     bond_k: Float[np.ndarray, " bonds"]
@@ -79,16 +79,6 @@ class Estimates:
     """rad"""
     angle_doubtful: Bool[np.ndarray, " angles"]
     """Where one bond's share is negative, so that two springs in series mean nothing, whatever the sign of k."""
-
-    @property
-    def negative_bonds(self) -> Int[np.ndarray, " _"]:
-        """Which bonds have a negative constant."""
-        return np.flatnonzero(self.bond_k < 0.0)
-
-    @property
-    def negative_angles(self) -> Int[np.ndarray, " _"]:
-        """Which angles have a negative constant."""
-        return np.flatnonzero(self.angle_k < 0.0)
 
 
 def estimate(

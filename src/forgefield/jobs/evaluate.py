@@ -25,7 +25,7 @@ from forgefield.io.listings.row_listing import row_listings
 from forgefield.io.references import pair, read_files
 from forgefield.jobs.fit.plan.choices import policy_named
 from forgefield.jobs.fit.plan.load import group_of
-from forgefield.jobs.laid import Laid, in_double_precision, opened
+from forgefield.jobs.laid import Laid, opened
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule, standard_masses
 from forgefield.molecules.topology import Topology
@@ -89,7 +89,7 @@ def _evaluated(
     if listings:
         found = np.array([one.totals_kj_mol[TOTAL] * units.KILOJOULE for one in listings])
     else:
-        model = in_double_precision(model)
+        model = model.with_precision(jnp.float64)
         positions = jnp.asarray(np.concatenate([m.positions for m in molecules]))
         found = np.asarray(energies(model, topology, positions))
     return Evaluated(molecules, model, topology, found, listings, assigned)
@@ -140,7 +140,7 @@ def judged(
             treated = treat(paired.hessian, paired.positions, masses, policy, name=molecule.name)
         examples.append(Example(molecule, paired, treated, group_of(paired)))
     model, topology = rules.lay(molecules)
-    return examples, judge(in_double_precision(model), training_set(topology, examples), examples)
+    return examples, judge(model.with_precision(jnp.float64), training_set(topology, examples), examples)
 
 
 def modes(force_field: Path, file: Path) -> Vibrations:
@@ -163,7 +163,7 @@ def _one_laid(force_field: Path, file: Path) -> Laid:
     """Return a force field laid over one structure, in double precision. Raises InputError for several."""
     rules, molecules = opened(force_field, [file])
     model, topology = rules.lay([single(molecules)])
-    return Laid(molecules, in_double_precision(model), topology)
+    return Laid(molecules, model.with_precision(jnp.float64), topology)
 
 
 def _modes_at(laid: Laid, positions: Float[Array, "atoms 3"]) -> Vibrations:

@@ -3,10 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
-
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.molecules import read_structures
@@ -43,8 +39,3 @@ def opened(force_field: Path, files: list[Path]) -> tuple[AbstractRules, list[Mo
     rules = load(force_field)
     known = find_atom_types([*files, force_field])
     return rules, [molecule for path in files for molecule in read_structures(path, atom_types=known)]
-
-
-def in_double_precision(model: AbstractModel) -> AbstractModel:
-    """Return a model whose numbers are float64: rounding of float32 hides small gradients and soft modes."""
-    return jax.tree.map(lambda a: jnp.asarray(a, jnp.float64) if eqx.is_inexact_array(a) else a, model)

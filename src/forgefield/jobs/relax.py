@@ -15,7 +15,7 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.outputs import make_folder, owned, remove, require_free
 from forgefield.io.structures.xyz import write_xyz
-from forgefield.jobs.laid import in_double_precision, opened
+from forgefield.jobs.laid import opened
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.properties.relax import Failure, Limits, Relaxed, relax
 from forgefield.report.numerals import fixed, significant
@@ -104,7 +104,7 @@ def _relaxed(rules: AbstractRules, molecules: list[Molecule], saddle: bool, limi
         model, topology = rules.lay(batch)
         positions = jnp.asarray(np.concatenate([m.positions for m in batch]))
         order = np.full(len(batch), int(saddle))
-        ended = relax(in_double_precision(model), topology, positions, order=order, limits=limits)
+        ended = relax(model.with_precision(jnp.float64), topology, positions, order=order, limits=limits)
         found += _each(batch, ended)
     return found
 

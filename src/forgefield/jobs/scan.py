@@ -10,7 +10,6 @@ from forgefield import units
 from forgefield.engines.qm.engine import AbstractEngine
 from forgefield.engines.qm.relaxed_scan import check_turnable, relaxed_scan
 from forgefield.errors import ConvergenceError, InputError
-from forgefield.fitting.solve.interrupts import heard
 from forgefield.io.assemble.merge import merged
 from forgefield.io.outputs import new_outputs, remove, require_free
 from forgefield.io.qm.torsion_drive import read_unfinished, write_torsion_drive
@@ -103,11 +102,9 @@ def _scanned(
     def keep(reached: Sequence[Reference]) -> None:
         write_torsion_drive(partial, molecule, grid, reached)
         tell(description=f"{len(reached)} of {n_points} points")
-        interrupts.check()
 
     try:
-        with heard() as interrupts:
-            return relaxed_scan(molecule, engine, grid, known=known, tell=keep)
+        return relaxed_scan(molecule, engine, grid, known=known, tell=keep)
     except ConvergenceError as error:
         raise ConvergenceError(
             f"{error}\nThe points that were reached are in {partial}; the same command goes on from there"

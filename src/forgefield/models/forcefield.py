@@ -18,7 +18,7 @@ from forgefield.models.blocks import (
     molecule_of,
     with_blocks,
 )
-from forgefield.models.model import AbstractParametrisedModel, Selection
+from forgefield.models.model import AbstractParametrisedModel, Selection, Traits
 from forgefield.models.sensitivities import LocalSensitivities
 from forgefield.molecules.topology import Interactions, Topology
 from forgefield.terms.term import Term
@@ -33,6 +33,23 @@ class ForceField(AbstractParametrisedModel):
 
     terms: tuple[Term, ...] = eqx.field(static=True)
     values: Float[Array, " parameters"]
+
+    @property
+    def traits(self) -> Traits:
+        """All that it knows of molecules is laid over them."""
+        return Traits(
+            laid=True,
+            elements=None,
+            heeded=frozenset(),
+            cutoff=None,
+            most_in_pairs=None,
+            in_turn=False,
+            precision=self.values.dtype,
+        )
+
+    def with_precision(self, dtype: type) -> "ForceField":
+        """Return it with values in float32 or float64."""
+        return ForceField(self.terms, jnp.asarray(self.values, dtype))
 
     def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
         """Potential energy of each molecule [kcal/mol] at positions [Å]."""
@@ -65,6 +82,12 @@ class ForceField(AbstractParametrisedModel):
             slope, _ = derivatives_of_profile(term, x, p)
             total = total.at[group.atoms].add(jnp.einsum("iq,iqc->ic", slope, first).reshape(x.shape))
         return total
+
+    def energy_and_gradient(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"]]:
+        """Both, each by its own way: a gradient takes no energies."""
+        return self.energy(topology, positions), self.gradient(topology, positions)
 
     def hessian(
         self, topology: Topology, positions: Float[Array, "atoms 3"]

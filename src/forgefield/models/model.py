@@ -2,12 +2,17 @@
 
 import abc
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
+from forgefield.errors import InputError
+from forgefield.molecules.elements import SYMBOLS
+from forgefield.molecules.neighbours import Neighbours
 from forgefield.molecules.topology import IntArray, Topology
 
 Found = TypeVar("Found", bound=PyTree)
@@ -69,8 +74,42 @@ class AbstractSensitivities(eqx.Module):
         """
 
 
+@dataclass(frozen=True)
+class Traits:
+    """What a model can be asked, and how it is asked best."""
+
+    laid: bool
+    """Whether it acts on interactions, which are laid over molecules by their bonds; else elements alone will do."""
+    elements: tuple[int, ...] | None
+    """Atomic numbers that it knows; None where it knows all, or where its interactions are laid for those it knows."""
+    heeded: frozenset[str]
+    """Which of a molecule's "charge" and "multiplicity" in the topology its energy depends on."""
+    cutoff: float | None
+    """Å, beyond which atoms do not see each other. Listed up to it, neighbours are all that it needs to know of a large
+    molecule or a periodic system. None where it takes no listed neighbours, and thus no periodic system."""
+    most_in_pairs: int | None
+    """Atoms of the largest molecule that it computes as fast without listed neighbours; None where any."""
+    in_turn: bool
+    """Whether a CPU computes replicas faster one after another than together: the numbers of one fill its cache."""
+    precision: np.dtype
+    """Of its own numbers, float32 or float64, whatever that of the positions."""
+
+    def wants_list(self, n_atoms: int) -> bool:
+        """Say whether it is faster with listed neighbours for a molecule in vacuum."""
+        return self.cutoff is not None and self.most_in_pairs is not None and n_atoms > self.most_in_pairs
+
+
 class AbstractModel(eqx.Module):
     """Maps molecules in a geometry to their energies. Its array leaves are trainable."""
+
+    @property
+    @abc.abstractmethod
+    def traits(self) -> Traits:
+        """What it can be asked, and how it is asked best."""
+
+    @abc.abstractmethod
+    def with_precision(self, dtype: type) -> "AbstractModel":
+        """Return the model with numbers of its own in float32 or float64."""
 
     @abc.abstractmethod
     def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
@@ -79,6 +118,12 @@ class AbstractModel(eqx.Module):
     @abc.abstractmethod
     def gradient(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
         """Derivative of each molecule's energy by its positions [kcal/mol/Å]."""
+
+    @abc.abstractmethod
+    def energy_and_gradient(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"]]:
+        """Both, with what they share computed once."""
 
     @abc.abstractmethod
     def hessian(
@@ -99,3 +144,23 @@ class AbstractParametrisedModel(AbstractModel):
         self, topology: Topology, positions: Float[Array, "atoms 3"], selection: Selection
     ) -> AbstractSensitivities:
         """Return the derivatives of energy, gradient and Hessian by the selected parameters."""
+
+
+class AbstractNeighbourModel(AbstractModel):
+    """A model whose atoms see vectors to their neighbours and nothing else."""
+
+    @abc.abstractmethod
+    def energy_of_displacements(
+        self, topology: Topology, neighbours: Neighbours, d: Float[Array, "atoms places 3"]
+    ) -> Float[Array, " molecules"]:
+        """Potential energy of each molecule [kcal/mol] at vectors from each atom to its neighbours [Å]."""
+
+
+def require_known(model: AbstractModel, species: Int[np.ndarray, " atoms"], name: str) -> None:
+    """Raise InputError that lists the elements of a molecule which the model was not made for."""
+    known = model.traits.elements
+    unknown = set() if known is None else {int(z) for z in species} - set(known)
+    if known is not None and unknown:
+        found = ", ".join(f"{SYMBOLS[z]} (first at atom {int(np.argmax(species == z)) + 1})" for z in sorted(unknown))
+        trained = ", ".join(SYMBOLS[z] for z in known)
+        raise InputError(f"{name}: the model does not know {found}; it was trained on {trained}")

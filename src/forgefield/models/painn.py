@@ -1,6 +1,5 @@
 """PaiNN, a neural force field whose atoms carry scalars and vectors (Schütt, Unke and Gastegger, ICML 2021)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -13,7 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from forgefield.errors import InputError
 from forgefield.models.core_repulsion import core_repulsion
 from forgefield.models.layers import Affine, Perceptron, affine, glorot, perceptron
-from forgefield.models.model import AbstractModel
+from forgefield.models.model import AbstractNeighbourModel, Traits
 from forgefield.models.radial import AbstractBasis, AbstractEnvelope, direction, radial_channels
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.neighbours import Neighbours, all_pairs
@@ -85,7 +84,7 @@ class StateEmbedding(eqx.Module):
         return amount[:, None] * self.values[sign]
 
 
-class Painn(AbstractModel):
+class Painn(AbstractNeighbourModel):
     """An invariant energy from equivariant messages. float32 weights compute in float32, float64 weights in float64.
 
     Positions, their differences and the sum over atoms have the precision of the positions. Atoms of elements that
@@ -100,6 +99,24 @@ class Painn(AbstractModel):
     readout: Perceptron
     references: Float[Array | np.ndarray, " elements"]
     """Energy of each element [kcal/mol], added for each atom."""
+
+    @property
+    def traits(self) -> Traits:
+        """Elements alone will do; large and periodic systems have neighbours listed."""
+        layers = {"charge": self.charge, "multiplicity": self.unpaired}
+        return Traits(
+            laid=False,
+            elements=self.design.elements,
+            heeded=frozenset(name for name, layer in layers.items() if layer is not None),
+            cutoff=self.design.basis.cutoff,
+            most_in_pairs=_MOST_IN_PAIRS,
+            in_turn=True,
+            precision=self.embedding.dtype,
+        )
+
+    def with_precision(self, dtype: type) -> "Painn":
+        """Return it with the weights of its network in float32 or float64; reference energies stay as they are."""
+        return with_precision(self, dtype)
 
     def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
         """Potential energy of each molecule [kcal/mol] at positions [Å]."""
@@ -127,6 +144,13 @@ class Painn(AbstractModel):
     def gradient(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
         """Derivative of each molecule's energy by its positions [kcal/mol/Å]."""
         return jax.grad(lambda x: jnp.sum(self.energy(topology, x)))(positions)
+
+    def energy_and_gradient(
+        self, topology: Topology, positions: Float[Array, "atoms 3"]
+    ) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"]]:
+        """Both, in one pass forwards and backwards."""
+        energy, backward = jax.vjp(lambda x: self.energy(topology, x), positions)
+        return energy, backward(jnp.ones_like(energy))[0]
 
     def hessian(
         self, topology: Topology, positions: Float[Array, "atoms 3"]
@@ -184,6 +208,8 @@ class Painn(AbstractModel):
         return self.readout(scalars)[:, 0]
 
 
+_MOST_IN_PAIRS = 60
+"""Atoms of a molecule whose pairs are all looked at."""
 _HESSIAN_COLUMNS = 24
 """Columns of a Hessian that are computed at once; more need memory and gain nothing."""
 
@@ -261,21 +287,7 @@ def _block(key, n, n_radial):
     )
 
 
-def require_known(model: Painn, species: Int[np.ndarray, " atoms"], name: str) -> None:
-    """Raise InputError that lists the elements of a molecule which the model was not made for."""
-    unknown = sorted({int(z) for z in species} - set(model.design.elements))
-    if unknown:
-        known = ", ".join(SYMBOLS[z] for z in model.design.elements)
-        found = ", ".join(f"{SYMBOLS[z]} (first at atom {int(np.argmax(species == z)) + 1})" for z in unknown)
-        raise InputError(f"{name}: the model does not know {found}; it was trained on {known}")
-
-
 def with_precision(model: Painn, dtype: type) -> Painn:
     """Return the model with the weights of its network in float32 or float64; reference energies stay as they are."""
     changed = jax.tree.map(lambda a: jnp.asarray(a, dtype), model)
     return eqx.tree_at(lambda m: m.references, changed, model.references)
-
-
-def elements_of(molecules: Sequence[Int[np.ndarray, " _"]]) -> tuple[int, ...]:
-    """Return the atomic numbers that occur, ascending."""
-    return tuple(int(z) for z in np.unique(np.concatenate(list(molecules))))

@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
+from forgefield.models.model import AbstractModel, AbstractNeighbourModel
 from forgefield.molecules.neighbours import all_pairs
 from forgefield.molecules.topology import Topology
 from forgefield.properties.derivatives import energies, gradient
@@ -123,7 +122,9 @@ def net_torques(
 
 
 @eqx.filter_jit
-def pair_forces(model: Painn, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms atoms 3"]:
+def pair_forces(
+    model: AbstractNeighbourModel, topology: Topology, positions: Float[Array, "atoms 3"]
+) -> Float[Array, "atoms atoms 3"]:
     """Return the force on atom i that goes back to its vector to atom j [kcal/mol/Å], in vacuum.
 
     F_ij = ∂E/∂d_ij - ∂E/∂d_ji with d_ij = x_j - x_i: the first is what i feels by its own message, the second what it

@@ -42,21 +42,6 @@ class FixedDihedrals(eqx.Module):
         return jnp.where(real, positions[jnp.asarray(self.quads)], jnp.asarray(_APART, positions.dtype)[None])
 
 
-def fixed_dihedrals(
-    topology: Topology, quads: Int[np.ndarray, "fixed 4"], values: Float[Array | np.ndarray, " fixed"]
-) -> FixedDihedrals:
-    """Return constraints that hold dihedral angles of these atoms of the batch at these values [rad].
-
-    ValueError where the atoms of one are in different molecules.
-    """
-    molecule = np.asarray(topology.molecule)[quads]
-    mixed = np.flatnonzero((molecule != molecule[:, :1]).any(axis=1))
-    if mixed.size:
-        raise ValueError(f"the atoms {quads[mixed].tolist()} of fixed dihedral angles are in different molecules")
-    place = np.array([int((molecule[:i, 0] == m).sum()) for i, m in enumerate(molecule[:, 0])], dtype=np.int64)
-    return FixedDihedrals(quads, values, place, n_most=int(place.max(initial=-1)) + 1)
-
-
 class Held(eqx.Module):
     """What constraints say of a geometry."""
 

@@ -14,7 +14,6 @@ from jaxtyping import Array, Float
 
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.padding import padded_union
 from forgefield.molecules.topology import Topology
@@ -81,7 +80,7 @@ def default_ladder() -> Ladder:
 
 
 def many(model: AbstractModel, molecules: Sequence[Molecule], *, ladder: Ladder | None = None) -> list[Result]:
-    """Return energy and gradient of each molecule under a neural model, in the order given.
+    """Return energy and gradient of each molecule under a model that needs no bonds, in the order given.
 
     Molecules are sorted by size, put together, and filled up to a rung of the ladder. Raises InputError where a
     molecule is larger than the last rung.
@@ -152,7 +151,4 @@ def energies_and_gradient(
     model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]
 ) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"]]:
     """Return the energy of each molecule [kcal/mol] and its derivative [kcal/mol/Å]; what both need is done once."""
-    if isinstance(model, Painn):
-        energy, backward = jax.vjp(lambda x: model.energy(topology, x), positions)
-        return energy, backward(jnp.ones_like(energy))[0]
-    return model.energy(topology, positions), model.gradient(topology, positions)
+    return model.energy_and_gradient(topology, positions)

@@ -12,7 +12,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
 from forgefield.molecules.topology import Topology
 from forgefield.simulate.integrators import AbstractIntegrator, Gradient
 from forgefield.simulate.listing import Listing, Lists
@@ -252,8 +251,7 @@ def _gradient_of(context: Context, n_replicas: int) -> Gradient:
     if n_replicas == 1:
         # A batch of one is slower than none.
         return lambda x: model.gradient(topology, x[0])[None]
-    if isinstance(model, Painn) and jax.default_backend() == "cpu":
-        # The features of one molecule fill the cache of a core.
+    if model.traits.in_turn and jax.default_backend() == "cpu":
         return lambda replicas: jax.lax.map(lambda x: model.gradient(topology, x), replicas)
     return _mapped(lambda x: model.gradient(topology, x), topology, n_replicas)
 

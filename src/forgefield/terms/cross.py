@@ -18,14 +18,6 @@ def stretch_bend(q: Values, k: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -
     return k * (q[0] - r1 + q[1] - r2) * (math.pi - theta0 - q[2])
 
 
-def stretch_bend_arms(q: Values, k1: Scalar, k2: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
-    """Stretch-bend coupling with a constant for each arm, (k1 Δr₁ + k2 Δr₂) Δθ, for r₁, r₂ [Å] and ψ = π - θ [rad].
-
-    r1 and r2 in Å, theta0 in rad, k1 and k2 in kcal/mol/Å/rad; returns kcal/mol.
-    """
-    return (k1 * (q[0] - r1) + k2 * (q[1] - r2)) * (math.pi - theta0 - q[2])
-
-
 def stretch_stretch(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     """Coupling of two stretches that share an atom, k Δr₁ Δr₂, for the coordinates r₁ and r₂ [Å].
 
@@ -82,22 +74,6 @@ STRETCH_BEND = Term(
     ),
     n_own=1,
     polynomial=Polynomial(1, (1, 1, 1)),
-)
-STRETCH_BEND_ARMS = Term(
-    "stretch_bend_arms",
-    ARMS_AND_BEND,
-    stretch_bend_arms,
-    "stretch_bend",
-    3,
-    (
-        Parameter("k1", "kcal/mol/Å/rad"),
-        Parameter("k2", "kcal/mol/Å/rad"),
-        Parameter("r1", **_LENGTH),
-        Parameter("r2", **_LENGTH),
-        Parameter("theta0", **_ANGLE),
-    ),
-    n_own=2,
-    polynomial=Polynomial(2, (1, 1, 1)),
 )
 STRETCH_STRETCH = Term(
     "stretch_stretch",

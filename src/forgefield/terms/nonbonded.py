@@ -81,15 +81,6 @@ def charge_increment(q: Values, dq: Scalar) -> Scalar:
     return 0.0 * q[0] * dq
 
 
-def hydrogen_bond(q: Values, rv: Scalar, e: Scalar) -> Scalar:
-    """10-12 hydrogen bond, e (5 (rv/r)¹² - 6 (rv/r)¹⁰), for the coordinate r² [Å²].
-
-    rv the distance of the minimum in Å, e its depth in kcal/mol; returns kcal/mol.
-    """
-    relative = rv**2 / q[0]
-    return e * relative**5 * (5.0 * relative - 6.0)
-
-
 def _geometric_mean(e_i: Scalar, e_j: Scalar) -> Scalar:
     """Return √(e_i e_j), with derivatives of 0 where one of them is 0: such an atom has no interaction."""
     product = e_i * e_j
@@ -111,4 +102,3 @@ COULOMB = Term(
 CHARGE_INCREMENT = Term(
     "charge_increment", LENGTH, charge_increment, "charge_increment", 2, (Parameter("dq", "e"),), n_own=1
 )
-HYDROGEN_BOND = Term("hydrogen_bond", SQUARE, hydrogen_bond, "hydrogen_bond", 2, _PAIR, n_own=2)

@@ -23,7 +23,7 @@ from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 CH3F = EXAMPLES / "ch3f/ch3f.json"
 
 

@@ -15,7 +15,7 @@ from forgefield.jobs.md.dynamics import run_dynamics
 from forgefield.jobs.md.dynamics_results import summary
 from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 
-CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
+CH3F = Path(__file__).parents[3] / "examples/ch3f/ch3f.json"
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from forgefield.jobs.md.pace import Pace
 
 def told(seconds, steps, n_steps=10_000):
     """The lines of a run that does so many steps at a time, each in so many seconds."""
-    lines, now = [], 0.0
+    lines, words, now = [], None, 0.0
 
     def clock():
         return now

@@ -1,5 +1,7 @@
 """PaiNN with the energy and gradient of small molecules from a fused C++ kernel; the same model otherwise."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,17 +10,17 @@ from jaxtyping import Array, Float
 from forgefield.engines.native.library import NativeError, register
 from forgefield.models.core_repulsion import core_repulsion
 from forgefield.models.layers import Affine
-from forgefield.models.model import AbstractModel
+from forgefield.models.model import AbstractNeighbourModel, Traits
 from forgefield.models.painn import Painn, displacements
 from forgefield.models.radial import CosineEnvelope, GaussianBasis
-from forgefield.molecules.neighbours import all_pairs
+from forgefield.molecules.neighbours import Neighbours, all_pairs
 from forgefield.molecules.topology import Topology
 
 _STRIP = 16
 """Columns of a matrix that the kernel wants side by side; features come in multiples of twice as many."""
 
 
-class NativePainn(AbstractModel):
+class NativePainn(AbstractNeighbourModel):
     """Energy and gradient by the kernel where a topology has no listed neighbours, all else by XLA.
 
     Results are those of the model itself to rounding in float32. Its weights are not trainable: they are held twice.
@@ -27,13 +29,22 @@ class NativePainn(AbstractModel):
     model: Painn
     packed: Float[Array, " weights"]
 
+    @property
+    def traits(self) -> Traits:
+        """Those of the model, but that the kernel finds pairs itself, and takes replicas together."""
+        return replace(self.model.traits, most_in_pairs=None, in_turn=False)
+
+    def with_precision(self, dtype: type) -> AbstractNeighbourModel:
+        """Return it in float32, which is its own, or the model without the kernel in float64."""
+        return self if dtype == jnp.float32 else self.model.with_precision(dtype)
+
     def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
         """Potential energy of each molecule [kcal/mol] at positions [Å]."""
-        return self._evaluated(topology, positions)[0]
+        return self.energy_and_gradient(topology, positions)[0]
 
     def gradient(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
         """Derivative of each molecule's energy by its positions [kcal/mol/Å]."""
-        return self._evaluated(topology, positions)[1]
+        return self.energy_and_gradient(topology, positions)[1]
 
     def hessian(
         self, topology: Topology, positions: Float[Array, "atoms 3"]
@@ -45,11 +56,18 @@ class NativePainn(AbstractModel):
         """None, as of the model."""
         return self.model.charges(topology)
 
-    def _evaluated(
+    def energy_of_displacements(
+        self, topology: Topology, neighbours: Neighbours, d: Float[Array, "atoms places 3"]
+    ) -> Float[Array, " molecules"]:
+        """Potential energy of each molecule [kcal/mol] at vectors from each atom to its neighbours [Å]."""
+        return self.model.energy_of_displacements(topology, neighbours, d)
+
+    def energy_and_gradient(
         self, topology: Topology, positions: Float[Array, "atoms 3"]
     ) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"]]:
+        """Both, in one call of the kernel."""
         if topology.neighbours is not None:
-            return self.model.energy(topology, positions), self.model.gradient(topology, positions)
+            return self.model.energy_and_gradient(topology, positions)
         design = self.model.design
         element = self.model.element_rows(topology)
         molecule = jnp.asarray(topology.molecule)

@@ -14,7 +14,6 @@ from scipy.special import ndtri
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Modes, Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.fitting.solve.interrupts import heard
 from forgefield.fitting.solve.levenberg_marquardt import LEVEL, LevenbergMarquardt, State, begin, reconsider
 from forgefield.fitting.solve.steps import Seen, begin_programs, step_all
 from forgefield.properties.matching import match_modes_of_models
@@ -127,15 +126,13 @@ def fit(
     compile_s = 0.0
     stopped = ""
     try:
-        with heard() as interrupts:
-            while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
-                iteration_began = perf_counter()
-                if not compile_s:
-                    begin_programs(problem, form, progress.state, jnp.asarray(progress.matching))
-                progress = _iterate(problem, form, progress, solver)
-                compile_s = compile_s or perf_counter() - iteration_began
-                after(progress)
-                interrupts.check()
+        while progress.n_iterations < solver.max_steps and not bool(np.all(progress.state.done)):
+            iteration_began = perf_counter()
+            if not compile_s:
+                begin_programs(problem, form, progress.state, jnp.asarray(progress.matching))
+            progress = _iterate(problem, form, progress, solver)
+            compile_s = compile_s or perf_counter() - iteration_began
+            after(progress)
     except KeyboardInterrupt:
         stopped = "interrupted: the best parameters so far are kept"
     return _ended(problem, form, progress, solver, stopped, (compile_s, perf_counter() - began))

@@ -15,7 +15,6 @@ from jaxtyping import Bool, Float
 from forgefield import units
 from forgefield.engines.native.choice import fastest, way_of
 from forgefield.errors import InputError
-from forgefield.fitting.solve.interrupts import heard
 from forgefield.io.assemble.single import single
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.outputs import owned, remove, require_free
@@ -26,15 +25,12 @@ from forgefield.jobs.md.dynamics_results import Dynamics
 from forgefield.jobs.md.dynamics_settings import PICOSECOND, DynamicsSettings
 from forgefield.jobs.md.masses import chosen_masses
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
 from forgefield.simulate.dynamics import LONGEST_MOVE, Frames, start, trajectory
 from forgefield.simulate.listing import Listing
 from forgefield.simulate.motion import NEVER, Motion, temperature
 
 _CHECKPOINT_S = 5.0
 """Seconds between checkpoints."""
-_MOST_IN_PAIRS = 60
-"""Atoms of a molecule whose pairs a neural model looks at one by one."""
 _EQUILIBRATION = 0.2
 """Share of a run, as it is first asked for, that is left out of averages where nothing else is said."""
 
@@ -109,10 +105,12 @@ def _quickened(laid: Laid, checkpoint: Path | None) -> Laid:
     """
     begun = read_facts(checkpoint).get("way") if checkpoint is not None and checkpoint.is_file() else None
     model = fastest(laid.model, begun=begun)
-    if begun not in (None, way_of(model)) and laid.topology.n_atoms > _MOST_IN_PAIRS:
+    traits = laid.model.traits
+    if begun not in (None, way_of(model)) and traits.wants_list(laid.topology.n_atoms):
         raise InputError(
             f"{checkpoint}: the run began with its neural model computed by {begun!r}, which cannot be had here, and "
-            f"with more than {_MOST_IN_PAIRS} atoms it goes on in no other way; run without --resume to begin anew"
+            f"with more than {traits.most_in_pairs} atoms it goes on in no other way; "
+            "run without --resume to begin anew"
         )
     return replace(laid, model=model)
 
@@ -142,9 +140,8 @@ def _left_out(settings: DynamicsSettings) -> float:
 
 def _listing(model: AbstractModel, n_atoms: int) -> Listing | None:
     """Return how neighbours are listed: not for small molecules, nor for kernels and terms with pairs of their own."""
-    if not isinstance(model, Painn) or n_atoms <= _MOST_IN_PAIRS:
-        return None
-    return Listing(model.design.basis.cutoff, 2.0 * LONGEST_MOVE)
+    cutoff = model.traits.cutoff
+    return Listing(cutoff, 2.0 * LONGEST_MOVE) if cutoff is not None and model.traits.wants_list(n_atoms) else None
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -183,18 +180,16 @@ def _simulated(
         every=settings.every,
     )
     block = None
-    with heard() as interrupts:
-        for block in steps:
-            step = int(block.motion.step)
-            ends.append((perf_counter(), step))
-            run.written.append(_stretches(block.frames, laid, settings))
-            measured.append(_measured(block.frames, laid, settings))
-            averages = averages.with_frames(*measured[-1], settled=_settled(block.frames, settings))
-            if perf_counter() - saved_at > _CHECKPOINT_S:
-                save(block.motion, averages)
-                saved_at = perf_counter()
-            tell(step)
-            interrupts.check()
+    for block in steps:
+        step = int(block.motion.step)
+        ends.append((perf_counter(), step))
+        run.written.append(_stretches(block.frames, laid, settings))
+        measured.append(_measured(block.frames, laid, settings))
+        averages = averages.with_frames(*measured[-1], settled=_settled(block.frames, settings))
+        if perf_counter() - saved_at > _CHECKPOINT_S:
+            save(block.motion, averages)
+            saved_at = perf_counter()
+        tell(step)
     assert block is not None
     save(block.motion, averages)
     time, warmth, energy = (np.concatenate(parts) for parts in zip(*measured, strict=True))

@@ -13,7 +13,7 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import STRETCH_BEND, UREY_BRADLEY
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, LENNARD_JONES
-from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, HARMONIC_OUT_OF_PLANE
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.torsion import TORSION3, TORSION6
 
@@ -154,7 +154,6 @@ def test_chains_without_a_torsion_row_keep_their_one_four_interactions_unscaled(
         pytest.param((MM3_STRETCH, MM3_BEND), "mm3_stretch .*mm3_bend", id="mm3"),
         pytest.param((*BONDED, UREY_BRADLEY), "cannot hold urey_bradley", id="Urey-Bradley"),
         pytest.param((*BONDED, STRETCH_BEND), "cannot hold stretch_bend", id="stretch-bend"),
-        pytest.param((*BONDED, HARMONIC_OUT_OF_PLANE), "cannot hold harmonic_out_of_plane", id="out of plane"),
     ],
 )
 def test_terms_that_the_file_cannot_hold_are_named(molecules, random_field, tmp_path, terms, complaint):

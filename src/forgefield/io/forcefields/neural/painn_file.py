@@ -29,7 +29,6 @@ from forgefield.models.radial import (
 from forgefield.molecules.elements import SYMBOLS, atomic_number
 from forgefield.units import ELECTRONVOLT, HARTREE, KILOJOULE
 
-SUFFIX = ".safetensors"
 FORMAT = "forgefield-painn-1"
 
 BASES: dict[str, type[SineBasis] | type[GaussianBasis]] = {"sine": SineBasis, "gaussian": GaussianBasis}

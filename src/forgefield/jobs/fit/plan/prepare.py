@@ -26,7 +26,6 @@ from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_char
 from forgefield.jobs.fit.plan.load import Loaded, force_field_file, load
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
 from forgefield.jobs.fit.plan.writing import formats_to_write
-from forgefield.jobs.threads import one_thread_a_matrix
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.molecule import Molecule
@@ -217,8 +216,7 @@ def _without_moments(patterns: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def require_double_precision() -> None:
-    """Raise ForgeFieldError unless JAX computes in float64; share the cores among its threads."""
-    one_thread_a_matrix()
+    """Raise ForgeFieldError unless JAX computes in float64."""
     if not jax.config.read("jax_enable_x64"):
         raise ForgeFieldError(
             'this needs double precision: call jax.config.update("jax_enable_x64", True) before anything else'

@@ -94,11 +94,7 @@ def run_passes(
     while following is not None:
         stage = following
         problem, changes, fresh = begin_stage(prepared, stage, values)
-        began = values
-
-        def after(progress: Progress, stage: Stage = stage, began: np.ndarray = began) -> None:
-            save(stage, progress, began)
-
+        after = _saving(save, stage, values)
         if progress is None:
             # Whatever comes before the first iteration, it can be continued.
             after(fresh)
@@ -108,6 +104,11 @@ def run_passes(
         done.append(Passed(stage, problem, changes, ended, values))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done
+
+
+def _saving(save: Saver, stage: Stage, began: np.ndarray) -> Callable[[Progress], None]:
+    """Return what saves the progress of a pass that began at these values."""
+    return lambda progress: save(stage, progress, began)
 
 
 def _fitted(prepared: Prepared, problem: Problem, progress: Progress, after: Callable[[Progress], None]) -> Fit:

@@ -1,14 +1,16 @@
 """`forgefield reference`: quantum chemistry from the command line."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from forgefield.console import DONE, STDERR, Json, Overwrite, Verbose, command, print_json, progress_bar
+from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
+from forgefield.cli.console import print_json, progress_bar, say
+from forgefield.cli.interrupts import heard
 from forgefield.errors import InputError
-from forgefield.molecules.molecule import Reference
 
 
 @command
@@ -54,10 +56,8 @@ def reference(
         if optimise or saddle:
             raise InputError("--scan relaxes the molecule at each point: leave --optimise and --saddle out")
         grid = grid_of(scan, points=points, step=step, ranges=range_ or ())
-        with progress_bar() as progress:
-            tell = partial(progress.update, progress.add_task("scan", total=None))
-            frames = run_scan(molecule, engine_named(method, basis), grid, output, overwrite=overwrite, tell=tell)
-        STDERR.print(scan_text(frames, output), markup=False)
+        frames = _followed(partial(run_scan, molecule, engine_named(method, basis), grid, output, overwrite=overwrite))
+        say(scan_text(frames, output))
         if as_json:
             print_json(scan_summary(frames, output))
         return DONE
@@ -72,10 +72,22 @@ def reference(
     return DONE
 
 
-def _tell(found: Reference, output: Path, *, as_json: bool) -> None:
+def _followed(run: Callable[..., Any]) -> Any:
+    """Run a scan while showing how far it is, and end it after the point at which it was interrupted."""
+    with progress_bar() as progress, heard() as interrupts:
+        task = progress.add_task("scan", total=None)
+
+        def tell(description: str) -> None:
+            progress.update(task, description=description)
+            interrupts.check()
+
+        return run(tell=tell)
+
+
+def _tell(found, output: Path, *, as_json: bool) -> None:
     """Print what was found."""
     frequencies = [] if found.frequencies is None else found.frequencies.tolist()
     if as_json:
         print_json({"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)})
-    STDERR.print(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}", markup=False)
-    STDERR.print("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies), markup=False)
+    say(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}")
+    say("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies))

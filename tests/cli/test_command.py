@@ -10,10 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from forgefield.console import command
+from forgefield.cli.command import command
 from forgefield.errors import ConvergenceError, InputError, MissingParameters, WriteError
 
-PRINTS = "from forgefield.console import run_app; run_app(lambda: print({what}))"
+PRINTS = "from forgefield.cli.command import run_app; run_app(lambda: print({what}))"
 
 
 def run(function):
@@ -90,7 +90,9 @@ def test_a_reader_that_goes_away_is_no_trouble():
 
 
 def test_without_stdout_files_do_not_take_its_place():
-    script = "from forgefield.console import run_app; import os; run_app(lambda: os._exit(os.open('/', os.O_RDONLY)))"
+    script = (
+        "from forgefield.cli.command import run_app; import os; run_app(lambda: os._exit(os.open('/', os.O_RDONLY)))"
+    )
     ended = subprocess.run(["sh", "-c", f'"{sys.executable}" -c "{script}" >&- 2>&-'], check=False)
 
     assert ended.returncode > 2

@@ -1,22 +1,13 @@
-"""`forgefield md`: molecular dynamics from the command line."""
+"""`forgefield md` and `forgefield relax`: molecules that move under a force field."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from forgefield.console import (
-    DONE,
-    FAILED,
-    STDERR,
-    Json,
-    Overwrite,
-    Verbose,
-    command,
-    print_json,
-    print_whole,
-    progress_bar,
-)
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
+from forgefield.cli.console import complain, print_json, print_whole, progress_bar, say, stderr
+from forgefield.cli.interrupts import heard
 
 _EQUILIBRATION = "Leave this time out of averages [ps]; default: a fifth of the run as first asked for."
 _MASSES = "weights (atomic weights, the default), isotopes (the most abundant), or file (as the structure states)."
@@ -58,9 +49,14 @@ def md(
         steps, ensemble, temperature, timestep, friction, replicas, every, seed, equilibration, masses, separate
     )
     trajectory = output or Path(f"{molecule.stem}-md.xyz")
-    with progress_bar() as progress:
+    with progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("steps", total=steps)
-        pace = Pace(steps, lambda text: None if STDERR.is_terminal else STDERR.print(text, markup=False))
+        pace = Pace(steps, lambda text: None if stderr().is_terminal else say(text))
+
+        def follow(step: int) -> None:
+            progress.update(task, completed=step, description=pace.words(step))
+            interrupts.check()
+
         found = run_dynamics(
             force_field,
             molecule,
@@ -68,7 +64,7 @@ def md(
             settings,
             resume=resume,
             overwrite=overwrite,
-            tell=lambda step: progress.update(task, completed=step, description=pace.words(step)),
+            tell=follow,
         )
     _show(found, as_json=as_json)
     return FAILED if found.blown_up else DONE
@@ -79,9 +75,48 @@ def _show(found, *, as_json: bool) -> None:
     from forgefield.jobs.md.dynamics_results import dynamics_table, summary
     from forgefield.report.tables import grid
 
-    print_whole(STDERR, [grid(dynamics_table(found))])
+    print_whole([grid(dynamics_table(found))], stderr())
     for complaint in found.complaints:
-        STDERR.print(f"forgefield: {complaint}", style="red", markup=False, highlight=False, soft_wrap=True)
-    STDERR.print("Written: " + ", ".join(map(str, found.files)), markup=False, highlight=False, soft_wrap=True)
+        complain(complaint)
+    say("Written: " + ", ".join(map(str, found.files)))
     if as_json:
         print_json(summary(found))
+
+
+@command
+def relax(
+    force_field: Annotated[Path, typer.Argument(help="Force field: .fld, .frcmod, .safetensors or a fit's folder.")],
+    files: Annotated[list[Path], typer.Argument(help="Structures; with atom types where the force field wants them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the relaxed structures.")] = Path(
+        "relaxed"
+    ),
+    saddle: Annotated[bool, typer.Option("--saddle", help="Go to first-order saddles, along the lowest mode.")] = False,
+    tolerance: Annotated[float, typer.Option(help="Largest gradient that may be left [kcal/mol/Å].")] = 1e-4,
+    max_iterations: Annotated[int, typer.Option(help="Largest number of steps.")] = 200,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Relax structures under a force field, all at once, and write them with their energies and forces.
+
+    Example: forgefield relax ethanol.frcmod conformers/*.xyz -o relaxed
+    """
+    from forgefield.jobs import relax as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    found = job.run_relaxation(
+        force_field,
+        files,
+        saddle=saddle,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+        output=output,
+        overwrite=overwrite,
+    )
+    paths = job.written_to(output, found)
+    print_whole([grid(job.relaxed_table(found))], stderr())
+    say(f"Written: {len(paths)} structure(s) in {output}")
+    if as_json:
+        print_json(job.summary(found, paths))
+    return DONE if all(one.converged for one in found) else FAILED

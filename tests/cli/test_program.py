@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import forgefield as ff
 from forgefield.cli import app
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 COMMANDS = sorted(command.callback.__name__.replace("_", "-") for command in app.registered_commands)
 
 
@@ -28,8 +29,47 @@ def test_help_of_every_command_has_an_example(command):
     assert f"Example: forgefield {command}" in " ".join(result.stdout.split())
 
 
+IMPORTED = """
+import sys
+from forgefield.cli import main
+
+try:
+    main()
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+HEAVY = {"ase", "equinox", "h5py", "jax", "jaxlib", "jinja2", "numpy", "optax", "rdkit", "safetensors", "scipy"}
+WRONG = ["fit", "FIT.toml", "--outptu", "x"]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["md", "--help"], WRONG], ids=" ".join)
+def test_what_runs_no_command_imports_nothing_that_commands_need(words):
+    ended = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True, check=False)
+
+    modules = ended.stderr.splitlines()[-1].split()
+    ours = [name for name in modules if name.startswith("forgefield.") and not name.startswith("forgefield.cli")]
+    assert HEAVY & set(modules) == set()
+    assert ours == ["forgefield.errors"]
+    assert len(modules) < 600
+
+
+@pytest.mark.parametrize("name", ["forgefield", "forgefield.cli"])
+def test_module_says_its_version(name):
+    words = [sys.executable, "-m", name, "--version"]
+
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == f"forgefield {ff.__version__}\n"
+
+
+def test_shells_complete_commands_and_options():
+    asked = {"_FORGEFIELD_COMPLETE": "complete_bash", "COMP_WORDS": "forgefield relax --sad", "COMP_CWORD": "2"}
+
+    result = CliRunner().invoke(app, [], prog_name="forgefield", env=asked)
+
+    assert result.stdout.split() == ["--saddle"]
+
+
 def test_unknown_option_is_bad_input():
-    result = CliRunner().invoke(app, ["fit", "FIT.toml", "--outptu", "x"])
+    result = CliRunner().invoke(app, WRONG)
 
     assert result.exit_code == 2
     assert "--outptu" in result.output

@@ -1,0 +1,59 @@
+"""`forgefield estimate` and `forgefield diff`: force fields without any fit."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
+from forgefield.cli.console import print_json, print_whole, say, show, stderr, warn
+
+
+@command
+def estimate(
+    files: Annotated[list[Path], typer.Argument(help="QM results with Hessians; files of one structure are merged.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Force field to write: .fld, .frcmod or .xml.")],
+    method: Annotated[str, typer.Option(help="qfuerza, fuerza, seminario, modified-seminario, linear, …")] = "qfuerza",
+    form: Annotated[str | None, typer.Option(help="mm3 or harmonic; default: what the file is usual for.")] = None,
+    transition_state: Annotated[str | None, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = None,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Read force constants off QM Hessians and write a force field, without any fit.
+
+    Example: forgefield estimate examples/ch3f/ch3f.json -o ch3f.frcmod
+    """
+    from forgefield.jobs import estimate as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    found = job.estimate(files, method=method, form=form or job.form_of(output), transition_state=transition_state)
+    job.write_estimated(output, found, overwrite=overwrite)
+    print_whole([grid(job.parameters_table(found))], stderr())
+    for warning in found.warnings:
+        warn(warning)
+    say(f"Written: {output}")
+    if as_json:
+        print_json(job.summary(found, output))
+    return DONE
+
+
+@command
+def diff(
+    old: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
+    new: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show the rows of two MM3* files that differ, old beside new, in file units.
+
+    Example: forgefield diff mm3.fld runs/rh/forcefield.fld
+    """
+    from forgefield.jobs import diff as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    found = job.diff(old, new)
+    show([grid(job.differences_table(found))], job.summary(found), as_json=as_json)
+    return DONE

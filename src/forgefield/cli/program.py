@@ -1,0 +1,43 @@
+"""The program and its commands."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from forgefield.cli.command import run_app
+from forgefield.cli.convert import convert
+from forgefield.cli.estimate import diff, estimate
+from forgefield.cli.evaluate import evaluate, modes
+from forgefield.cli.fit import fit
+from forgefield.cli.reference import reference
+from forgefield.cli.simulate import md, relax
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Learns molecular force fields from quantum chemistry and runs them.",
+)
+for _function in (fit, reference, evaluate, modes, estimate, diff, convert, md, relax):
+    app.command()(_function)
+
+
+def _print_version(asked: bool) -> bool:
+    if asked:
+        typer.echo(f"forgefield {version('forgefield')}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def _every_command(
+    _: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)
