@@ -23,7 +23,7 @@ from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.listings.mmo import read_mmo
 from forgefield.io.molecules import read_structures
 from forgefield.io.qm.qcschema import write_qcschema
-from forgefield.io.references import read_reference, read_references
+from forgefield.io.references import read_reference
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.io.trajectories import AbstractTrajectories, Mark, Stretch, trajectories
@@ -117,7 +117,7 @@ def _extxyz(folder: Path) -> Case:
 def _qcschema(folder: Path) -> Case:
     (molecule,), (reference,) = (
         read_structures(DATA / "ethane" / "TS.log"),
-        read_references("ethane/TS.log", root=DATA),
+        read_reference([DATA / "ethane/TS.log"]),
     )
     write_qcschema(folder / "written.json", molecule, reference)
     shutil.copyfile(EXAMPLES / "ch3f" / "ch3f.json", folder / "ch3f.json")

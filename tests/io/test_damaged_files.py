@@ -16,7 +16,7 @@ from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import read_torsion_drive
-from forgefield.io.references import read_reference, read_references
+from forgefield.io.references import read_reference
 from forgefield.io.structures.xyz import read_xyz
 
 SCAN = Path(__file__).parents[2] / "examples" / "butane" / "scan.json"
@@ -75,7 +75,7 @@ def damaged(request, data, tmp_path):
     name = request.param
     original = tmp_path / "original"
     if name == "written.json":
-        (reference,) = read_references("ethane/TS.log", root=data)
+        (reference,) = read_reference([data / "ethane/TS.log"])
         (molecule,) = read_structures(data / "ethane/TS.log")
         write_qcschema(original, molecule, reference)
     elif name == "scan.json":

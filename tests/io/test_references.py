@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,10 +8,15 @@ import pytest
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import check_frequencies
 from forgefield.io.molecules import read_structures
-from forgefield.io.references import pair, read_files, read_references
+from forgefield.io.references import matching_files, pair, read_columns, read_files
 from forgefield.io.structures.atom_types import read_atom_types
 
 WATER = "3\ncharge=1\nO 0 0 0.1\nH 0 0.7 -0.4\nH 0 -0.7 -0.4\n"
+
+
+def read_references(patterns, root):
+    """Read the files of several patterns, which are merged."""
+    return read_columns([matching_files(root, pattern) for pattern in patterns])
 
 
 @pytest.fixture
@@ -31,14 +37,14 @@ def test_files_of_several_patterns_are_merged_in_sorted_order(folder):
 
 
 def test_one_pattern_gives_one_reference_for_each_file(folder):
-    assert [reference.charge for reference in read_references("*.xyz", root=folder)] == [1, 1]
+    assert [reference.charge for reference in read_references(["*.xyz"], root=folder)] == [1, 1]
 
 
 def test_absolute_patterns_and_names_with_brackets_are_found(folder):
     (folder / "c[1].xyz").write_text(WATER)
 
-    assert len(read_references(str(folder / "*.xyz"))) == 3
-    assert len(read_references("c[1].xyz", root=folder)) == 1
+    assert len(read_references([str(folder / "*.xyz")], root=Path())) == 3
+    assert len(read_references(["c[1].xyz"], root=folder)) == 1
 
 
 def test_listed_files_are_merged_by_format(folder):
@@ -50,7 +56,7 @@ def test_listed_files_are_merged_by_format(folder):
 def test_frames_of_one_file_are_references_of_their_own(folder):
     (folder / "a.xyz").write_text(WATER + WATER)
 
-    assert len(read_references("a.xyz", root=folder)) == 2
+    assert len(read_references(["a.xyz"], root=folder)) == 2
     with pytest.raises(InputError, match=r"cannot be merged: 2 in .*a\.xyz, 1 in .*a\.txt"):
         read_references(["a.xyz", "a.txt"], root=folder)
 
@@ -58,17 +64,16 @@ def test_frames_of_one_file_are_references_of_their_own(folder):
 @pytest.mark.parametrize(
     ("patterns", "message"),
     [
-        ([], "no pattern"),
-        ("*.fchk", r"'\*\.fchk' matches no file in"),
+        (["*.fchk"], r"'\*\.fchk' matches no file in"),
         (["*.xyz", "a.txt"], r"as many of each kind; found\n  2: .*a\.xyz, .*b\.xyz\n  1: .*a\.txt"),
-        ("", "'' matches no file in"),
-        (".", r"'\.' matches no file in"),
-        ("**.fchk", r"'\*\*\.fchk' matches no file in"),
-        ("///nowhere/*.log", "'///nowhere/\\*.log' matches no file in"),
-        ("a.cub", r"a\.cub: the suffix '\.cub' is not known; known are \.xyz, "),
-        ("a.mol2", "a file in mol2 format holds no QM results"),
-        ("a.out", "is neither Gaussian nor Jaguar output"),
-        ("n.txt", "neither its comment .* nor its name says `frequencies` or `energy`"),
+        ([""], "'' matches no file in"),
+        (["."], r"'\.' matches no file in"),
+        (["**.fchk"], r"'\*\*\.fchk' matches no file in"),
+        (["///nowhere/*.log"], "'///nowhere/\\*.log' matches no file in"),
+        (["a.cub"], r"a\.cub: the suffix '\.cub' is not known; known are \.xyz, "),
+        (["a.mol2"], "a file in mol2 format holds no QM results"),
+        (["a.out"], "is neither Gaussian nor Jaguar output"),
+        (["n.txt"], "neither its comment .* nor its name says `frequencies` or `energy`"),
     ],
 )
 def test_files_that_cannot_be_used_are_named(folder, patterns, message):
@@ -141,7 +146,7 @@ def test_hessian_of_another_job_is_refused(data, tmp_path):
 
 def test_molecule_is_paired_in_whatever_frame_it_is(data):
     (molecule,) = read_structures(data / "ethane/GS.log")
-    (reference,) = read_references("ethane/GS.fchk", root=data)
+    (reference,) = read_references(["ethane/GS.fchk"], root=data)
 
     assert pair(molecule, reference) is reference
 
@@ -159,7 +164,7 @@ def test_nine_structure_files_pair_with_their_jobs(data, rhodium, suffix):
 
 def test_molecule_of_another_order_is_not_paired(data):
     (molecule,) = read_structures(data / "ethane/GS.fchk")
-    (reference,) = read_references("ethane/GS.fchk", root=data)
+    (reference,) = read_references(["ethane/GS.fchk"], root=data)
     order = [1, 0, 2, 3, 4, 5, 6, 7]
     swapped = replace(molecule, species=molecule.species[order], positions=molecule.positions[order])
 

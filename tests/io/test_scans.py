@@ -11,7 +11,7 @@ from forgefield.errors import InputError
 from forgefield.io.formats import Format, format_of
 from forgefield.io.molecules import read_structures
 from forgefield.io.qm.torsion_drive import write_torsion_drive
-from forgefield.io.references import read_reference, read_references
+from forgefield.io.references import read_reference
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.molecules.measure import dihedrals
 from forgefield.molecules.molecule import Dihedral, Molecule, Reference, symbol
@@ -405,7 +405,7 @@ def extended(comment: str) -> str:
 def test_extended_xyz_states_its_dihedrals_and_energy_in_words(tmp_path, comment):
     (tmp_path / "scan.xyz").write_text(2 * extended(comment))
 
-    found = read_references("scan.xyz", root=tmp_path)
+    found = read_reference([tmp_path / "scan.xyz"])
 
     assert [one.constraints[0].atoms for one in found] == 2 * [QUADS[0]]
     np.testing.assert_allclose(held_angles(found), [[60.0], [60.0]], atol=1e-4)
@@ -427,7 +427,7 @@ def test_extended_xyz_with_wrong_dihedrals_is_refused(tmp_path, comment, message
     (tmp_path / "scan.xyz").write_text(extended(comment))
 
     with pytest.raises(InputError, match=message):
-        read_references("scan.xyz", root=tmp_path)
+        read_reference([tmp_path / "scan.xyz"])
 
 
 def test_straight_angle_leaves_a_dihedral_undefined(tmp_path):
@@ -435,7 +435,7 @@ def test_straight_angle_leaves_a_dihedral_undefined(tmp_path):
     (tmp_path / "scan.xyz").write_text(f"4\ndihedrals=1-2-3-4\n{positions}")
 
     with pytest.raises(InputError, match=r"O1-C2-C3-O4 has an angle of 180\.0°, so its dihedral is undefined"):
-        read_references("scan.xyz", root=tmp_path)
+        read_reference([tmp_path / "scan.xyz"])
 
 
 def test_shipped_scan_of_butane_has_the_barriers_that_butane_has():

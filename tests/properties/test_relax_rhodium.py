@@ -6,7 +6,7 @@ import pytest
 
 from forgefield.assign.mm3.laid import assign_mm3
 from forgefield.io.forcefields.mm3.fld import read_fld
-from forgefield.io.references import read_references
+from forgefield.io.references import matching_files, read_columns
 from forgefield.jobs.laid import opened
 from forgefield.molecules.measure import lengths
 from forgefield.properties.relax import Failure, Limits, relax
@@ -21,7 +21,7 @@ def nine(data):
     folder = data / "rh-enamide"
     fld = folder / "forcefield/mm3.fld"
     _, molecules = opened(fld, sorted((folder / "mae").glob("*.mae")))
-    references = read_references(["jaguar/*.in", "jaguar/*.out"], root=folder)
+    references = read_columns([matching_files(folder, f"jaguar/*.{suffix}") for suffix in ("in", "out")])
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1]
     bonds = np.concatenate([m.bonds + start for m, start in zip(molecules, starts, strict=True)])
     assignment = assign_mm3(molecules, read_fld(fld)).assignment

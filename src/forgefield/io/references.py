@@ -37,19 +37,6 @@ _FRAMES: dict[Format, Callable[[Path], list[Part]]] = {
 }
 
 
-def read_references(patterns: str | Sequence[str], *, root: Path = Path()) -> list[Reference]:
-    """Return the references of the files that match one pattern, or several patterns whose files are merged.
-
-    Patterns are relative to `root`. With several patterns, the sorted files of each are paired one by one, and each
-    group is one structure. Raises InputError where a pattern matches nothing, where patterns match different numbers
-    of files (the message lists both), and whatever `read_reference` raises.
-    """
-    patterns = [patterns] if isinstance(patterns, str) else patterns
-    if not patterns:
-        raise InputError("no pattern of reference files is given")
-    return read_columns([matching_files(root, pattern) for pattern in patterns])
-
-
 def read_files(paths: Sequence[Path]) -> list[Reference]:
     """Return the references of listed files: those of one format in sorted order, those of different formats merged.
 
