@@ -30,7 +30,7 @@ def model(tmp_path_factory):
     """A network with charge and spin, for which there is no kernel with pairs of its own."""
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     design = Design((1,), SineBasis(4, 2.5), QuinticEnvelope(), 0.01 * units.ELECTRONVOLT)
-    write_painn(path, painn(jr.key(0), design, Size(8, 1, 4), states=True))
+    write_painn(path, painn(jr.key(0), design, Size(8, 1, 4)))
     return path
 
 
