@@ -48,6 +48,8 @@ LONG_TO_RUN = {"distil", "engines", "simulate", "terms"}
 """Folders of tests whose programs are compiled as users' are: they run for long, or are told by their last digits."""
 MUCH = 800e6
 """Bytes: a process larger than this is made small before the next module, which may need a gigabyte of its own."""
+TOO_MUCH = 1.5e9
+"""Bytes: one larger than this is made small before the next test."""
 PEAKS = pytest.StashKey[dict[str, float]]()
 """The largest size of each process that ran tests [GB]."""
 
@@ -89,9 +91,21 @@ def _quick_compilation(request) -> Iterator[None]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_again() -> Iterator[None]:
-    """Forget what a module compiled and traced, and give the memory back, which glibc does not do by itself."""
+    """Make the process small before the next module."""
     yield
-    if not sys.platform.startswith("linux") or _resident() < MUCH:
+    _shrink(MUCH)
+
+
+@pytest.fixture(autouse=True)
+def _never_large() -> Iterator[None]:
+    """Make the process small in the middle of a module that compiles more than there should be room for."""
+    yield
+    _shrink(TOO_MUCH)
+
+
+def _shrink(limit: float) -> None:
+    """Forget what was compiled and traced, and give the memory back, which glibc does not do by itself."""
+    if not sys.platform.startswith("linux") or _resident() < limit:
         return
     eqx.clear_caches()
     jax.clear_caches()

@@ -1,5 +1,6 @@
 import os
 import stat
+from functools import cache
 
 import pytest
 
@@ -16,9 +17,9 @@ def root(tmp_path, monkeypatch):
     monkeypatch.delenv("FORGEFIELD_CXXFLAGS", raising=False)
     monkeypatch.setattr(library, "SOURCE", tmp_path / "painn.cc")
     (tmp_path / "painn.cc").write_text('extern "C" void ForgeFieldPainn() {}\n')
-    library._loaded.cache_clear()
-    yield tmp_path / "cache"
-    library._loaded.cache_clear()
+    # JAX takes a library once in a process: the one that others have registered stays remembered.
+    monkeypatch.setattr(library, "_loaded", cache(library._loaded.__wrapped__))
+    return tmp_path / "cache"
 
 
 @pytest.fixture

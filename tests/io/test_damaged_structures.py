@@ -102,9 +102,9 @@ def test_damaged_file_ends_in_a_result_or_a_clear_error(originals, mutations, ch
 
 
 @pytest.mark.slow
-@settings(max_examples=150, **FIXTURE_IS_FIXED)
-@given(MUTATIONS)
-def test_every_damaged_file_ends_well_many_times(originals, mutations):
+@settings(max_examples=250, **FIXTURE_IS_FIXED)
+@given(MUTATIONS, st.integers(0, 8))
+def test_damaged_files_end_well_many_times(originals, mutations, choice):
     read, texts, folder = originals
-    for name, text in texts.items():
-        ends_well(read, folder / name, text, mutations)
+    name = sorted(texts)[choice % len(texts)]
+    ends_well(read, folder / name, texts[name], mutations)
