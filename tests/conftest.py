@@ -17,7 +17,7 @@ from pathlib import Path
 
 # Each worker has a core of its own: threads of tight-binding and SCF programs would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What the program asks of XLA for its force fields, here for all that tests compile (see `models.compiled`).
+# What the program asks of XLA for its force fields, here for all that tests compile (see `compiled`).
 os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {os.environ.get('XLA_FLAGS', '')}"
 # What is tested does not depend on which way of computing happens to be faster.
 os.environ.setdefault("FORGEFIELD_KERNEL", "native")
