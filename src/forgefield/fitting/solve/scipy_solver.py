@@ -13,7 +13,6 @@ from scipy.optimize import least_squares
 
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Linearised, Problem, Quadratic, gauss_newton, linearise
-from forgefield.fitting.cost.relaxed_cost import linearise_relaxed
 from forgefield.fitting.solve.fit import Fit, Progress, matchings
 from forgefield.fitting.solve.levenberg_marquardt import has_converged
 
@@ -169,11 +168,8 @@ class _Search:
 
 @compiled
 def _linearised(problem: Problem, at, matching) -> Linearised:
-    found = linearise(problem, at, matching)
-    if not problem.relaxes:
-        return found
-    # Always from the references, so that the residuals do not depend on where SciPy has been before.
-    return linearise_relaxed(problem, at, found, jnp.asarray(problem.chunks.data.positions), matching)
+    # Relaxed always from the references, so that the residuals do not depend on where SciPy has been before.
+    return linearise(problem, at, matching)
 
 
 def _with(array, s: int, value) -> np.ndarray:

@@ -7,10 +7,10 @@ import jax
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
-from forgefield.fitting.cost.cost import Modes, Problem, Quadratic, quadratic
+from forgefield.fitting.cost.cost import Modes, Problem, Quadratic, add_relaxed, quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.fitting.cost.relaxed_cost import add_relaxed
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt, State, step, trial
+from forgefield.fitting.targets.target import View
 
 _NUMBERS = 100_000_000
 """Numbers that the evaluation of all starts at once may take."""
@@ -29,7 +29,7 @@ def begin_programs(problem: Problem, form: Gram | None, state: State, matching) 
     """Begin to compile the programs of a step where there are several: two take half the time of one of both."""
     if problem.relaxes:
         # Of the shapes of what will be found at the reference geometries.
-        seen = Seen(state.seen.modes if problem.matches_reference else None, None)
+        seen = Seen(state.seen.modes if problem.matches(View.REFERENCE) else None, None)
         _at_reference.soon(problem, form, state.at, matching)
         _at_relaxed.soon(problem, state.at, state.quadratic, seen, state.seen.positions, matching)
 

@@ -49,7 +49,7 @@ def keep_nothing(stage, progress, began):
 
 
 def constants(passed):
-    found = dict(zip(passed.changes.names, passed.values[passed.changes.places], strict=True))
+    found = dict(zip(passed.changes.names, passed.values[passed.changes.variables.places], strict=True))
     return {name: value for name, value in found.items() if name.endswith(" k")}
 
 

@@ -1,31 +1,11 @@
 """What the words of FIT.toml and of the command line stand for."""
 
 from forgefield import units
-from forgefield.config import (
-    CurvatureTarget,
-    EigenmatrixTarget,
-    EnergyTarget,
-    FitFile,
-    MoleculesSection,
-    TargetsSection,
-)
+from forgefield.config import FitFile, MoleculesSection
 from forgefield.errors import InputError
 from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fitting.data.training_set import Band, Weights
-from forgefield.fitting.targets.charges import Charges
-from forgefield.fitting.targets.fixed import (
-    AbstractLocalTarget,
-    AbstractTarget,
-    Diagonal,
-    Energies,
-    Forces,
-    Frequencies,
-    HessianElements,
-    OffDiagonal,
-)
-from forgefield.fitting.targets.relaxed import AtomPositions, BondAngles, BondLengths, RelaxedEnergies, Torsions
-from forgefield.fitting.targets.relaxed_curvatures import AtRelaxed
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
@@ -107,42 +87,6 @@ def weights(section: MoleculesSection) -> Weights:
     """Return how much molecules and their modes count."""
     bands = tuple(Band(band.lowest, band.highest, band.weight) for band in section.mode_weights)
     return Weights(section.weight, section.reaction_mode_weight, bands)
-
-
-def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
-    """Return the targets of a file in the order of the cost."""
-    chosen: list[AbstractTarget] = []
-    if section.eigenmatrix is not None:
-        chosen.extend(_where(section.eigenmatrix, target) for target in _eigenmatrix(section.eigenmatrix))
-    for entry, kind in ((section.frequencies, Frequencies), (section.hessian, HessianElements)):
-        if entry is not None:
-            chosen.append(_where(entry, kind(entry.tolerance, entry.weight)))
-    kinds = (
-        (section.forces, Forces),
-        (section.charges, Charges),
-        (section.energy, RelaxedEnergies if _relaxes(section.energy) else Energies),
-        (section.bond_length, BondLengths),
-        (section.bond_angle, BondAngles),
-        (section.torsion, Torsions),
-        (section.positions, AtomPositions),
-    )
-    chosen.extend(kind(entry.tolerance, entry.weight) for entry, kind in kinds if entry is not None)
-    return tuple(chosen)
-
-
-def _where(section: CurvatureTarget, target: AbstractLocalTarget) -> AbstractTarget:
-    return AtRelaxed(target.tolerance, target.weight, target) if section.at == "relaxed" else target
-
-
-def _relaxes(section: EnergyTarget | None) -> bool:
-    return section is not None and section.at == "relaxed"
-
-
-def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractLocalTarget]:
-    diagonal: list[AbstractLocalTarget] = [Diagonal(section.tolerance, section.weight)]
-    if section.off_diagonal is None:
-        return diagonal
-    return [*diagonal, OffDiagonal(section.off_diagonal, section.weight)]
 
 
 def bonded_terms(file: FitFile) -> tuple[Term, ...]:

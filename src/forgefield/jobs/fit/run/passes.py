@@ -12,8 +12,7 @@ from forgefield.fitting.cost.gram import gram
 from forgefield.fitting.solve.fit import Fit, Progress, fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective, fit_by_scipy
-from forgefield.fitting.targets.relaxed_curvatures import RELAXED
-from forgefield.jobs.fit.plan.choices import targets
+from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import estimated
 from forgefield.models.trainable import Trainable
@@ -51,7 +50,7 @@ Saver = Callable[[Stage, Progress, np.ndarray], None]
 
 def solver_of(prepared: Prepared) -> LevenbergMarquardt:
     """Return our own solver with the limits of FIT.toml."""
-    relaxes = any(isinstance(target, RELAXED) for target in targets(prepared.file.targets))
+    relaxes = any(target.traits.view is View.RELAXED for target in prepared.targets)
     # Undamped first steps leave the basins that the relaxed structures are in.
     damping = 1.0 if relaxes else LevenbergMarquardt.damping
     section = prepared.file.fit
@@ -69,7 +68,7 @@ def begin_stage(
     for name, value in held.items():
         values[places[name]] = value
     problem = prepared.problem(changes, values)
-    here = (changes.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
+    here = (changes.variables.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
     section = prepared.file.fit
     further = section.starts if stage.number == 0 else 1
     points = spread_starts(problem, further, seed=section.seed, spread=section.spread)
@@ -100,7 +99,7 @@ def run_passes(
             after(fresh)
         ended = _fitted(prepared, problem, progress or fresh, after)
         progress = None
-        values = changes.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
+        values = changes.variables.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
         done.append(Passed(stage, problem, changes, ended, values))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done
@@ -151,13 +150,13 @@ def _pressed(passed: Passed) -> tuple[str, ...]:
     """Return the force constants that a fit would make negative if it might."""
     low = passed.free <= np.asarray(passed.problem.variables.lower)
     constants = np.asarray(passed.problem.variables.lower) == 0.0
-    return tuple(passed.changes.names[passed.changes.leaders[k]] for k in np.flatnonzero(low & constants))
+    return tuple(passed.changes.leaders[k] for k in np.flatnonzero(low & constants))
 
 
 def _negative(passed: Passed) -> tuple[str, ...]:
     """Return the released force constants that are negative."""
     changes = passed.changes
-    found = dict(zip(changes.names, passed.values[changes.places], strict=True))
+    found = dict(zip(changes.names, passed.values[changes.variables.places], strict=True))
     return tuple(name for name in passed.stage.released if found[name] < 0.0)
 
 
