@@ -1,11 +1,14 @@
 """What the words of FIT.toml and of the command line stand for."""
 
+from collections.abc import Callable
+
 from forgefield import units
 from forgefield.config import (
     CurvatureTarget,
     EigenmatrixTarget,
     EnergyTarget,
     FitFile,
+    FitSection,
     MoleculesSection,
     TargetsSection,
 )
@@ -13,6 +16,9 @@ from forgefield.errors import InputError
 from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fitting.data.training_set import Band, Weights
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.fitting.solve.solver import AbstractSolver
 from forgefield.fitting.targets.charges import Charges
 from forgefield.fitting.targets.fixed import (
     AbstractLocalTarget,
@@ -25,7 +31,7 @@ from forgefield.fitting.targets.fixed import (
     OffDiagonal,
 )
 from forgefield.fitting.targets.relaxed import AtomPositions, BondAngles, BondLengths, RelaxedEnergies, Torsions
-from forgefield.fitting.targets.relaxed_curvatures import AtRelaxed
+from forgefield.fitting.targets.relaxed_curvatures import RELAXED, AtRelaxed
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
@@ -74,6 +80,14 @@ ESTIMATES: dict[str, Method] = {
     "modified-seminario": ModifiedSeminario(),
     "approximation": Approximation(),
 }
+# Undamped first steps leave the basins that relaxed structures are in.
+SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
+    "lm": lambda section, relaxes: LevenbergMarquardt(
+        section.tolerance, section.max_steps, damping=1.0 if relaxes else LevenbergMarquardt.damping
+    ),
+    "trf": lambda section, _: TrustRegionReflective(section.tolerance, section.max_steps),
+}
+"""What makes a solver of the settings of a file, and of whether targets look at relaxed structures."""
 FORMATS: dict[str, tuple[str, ...]] = {"mm3": ("fld", "openmm-xml"), "harmonic": ("frcmod", "openmm-xml")}
 """The formats that can hold a form."""
 
@@ -143,6 +157,11 @@ def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractLocalTarget]:
     if section.off_diagonal is None:
         return diagonal
     return [*diagonal, OffDiagonal(section.off_diagonal, section.weight)]
+
+
+def solver(file: FitFile) -> AbstractSolver:
+    """Return the solver of a file."""
+    return SOLVERS[file.fit.solver](file.fit, any(isinstance(target, RELAXED) for target in targets(file.targets)))
 
 
 def bonded_terms(file: FitFile) -> tuple[Term, ...]:

@@ -1,4 +1,4 @@
-"""The programs of a fit: one step of all its starts, in one kernel or, where molecules relax, in parts."""
+"""The programs that evaluate all starts: in one kernel or, where molecules relax, in parts."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Modes, Problem, Quadratic, quadratic
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.cost.relaxed_cost import add_relaxed
-from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt, State, step, trial
+from forgefield.fitting.data.training_set import FloatArray
 
 _NUMBERS = 100_000_000
 """Numbers that the evaluation of all starts at once may take."""
@@ -25,35 +25,28 @@ class Seen(eqx.Module):
     """Relaxed structures [Å], where the next search begins."""
 
 
-def begin_programs(problem: Problem, form: Gram | None, state: State, matching) -> None:
-    """Begin to compile the programs of a step where there are several: two take half the time of one of both."""
+def begin_programs(problem: Problem, form: Gram | None, like: tuple[FloatArray, Quadratic, Seen], matching) -> None:
+    """Begin to compile an evaluation where it is of several programs: two take half the time of one of both.
+
+    `like` has the shapes of scaled variables of all starts and of what is found there.
+    """
     if problem.relaxes:
+        at, found, seen = like
         # Of the shapes of what will be found at the reference geometries.
-        seen = Seen(state.seen.modes if problem.matches_reference else None, None)
-        _at_reference.soon(problem, form, state.at, matching)
-        _at_relaxed.soon(problem, state.at, state.quadratic, seen, state.seen.positions, matching)
+        there = Seen(seen.modes if problem.matches_reference else None, None)
+        _at_reference.soon(problem, form, at, matching)
+        _at_relaxed.soon(problem, at, found, there, seen.positions, matching)
 
 
-def step_all(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
-    """Return the state of all starts after a step of each."""
-    return (_in_parts if problem.relaxes else _in_one)(problem, form, state, matching, solver)
+def quadratics(
+    problem: Problem, form: Gram | None, at: Float[Array, "starts free"], matching, positions
+) -> tuple[Quadratic, Seen]:
+    """Return the cost of every start at scaled variables, with its gradient and Gauss-Newton matrix.
 
-
-def _in_parts(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
-    trials = _trials(problem, form, state)
-    found, seen = _at_reference(problem, form, trials, matching)
-    if problem.relaxes:
-        found, seen = _at_relaxed(problem, trials, found, seen, state.seen.positions, matching)
-    return _stepped(problem, form, (state, trials, found, seen), solver)
-
-
-_in_one = compiled(_in_parts)
-
-
-@compiled
-def _trials(problem: Problem, form: Gram | None, state: State) -> Float[Array, "starts free"]:
-    """Return where each start goes next."""
-    return _map_starts(problem, form, lambda state: trial(state, problem.bounds), state)
+    Structures relax from `positions` [Å], or from None where nothing is relaxed.
+    """
+    found, seen = _at_reference(problem, form, at, matching)
+    return _at_relaxed(problem, at, found, seen, positions, matching) if problem.relaxes else (found, seen)
 
 
 @compiled
@@ -65,7 +58,7 @@ def _at_reference(problem: Problem, form: Gram | None, trials, matching) -> tupl
         found, modes = quadratic(problem, at, matching) if form is None else (form.quadratic(problem, at), None)
         return found, Seen(modes, None)
 
-    return _map_starts(problem, form, one, (trials, matching))
+    return map_starts(problem, form, one, (trials, matching))
 
 
 @compiled
@@ -77,21 +70,10 @@ def _at_relaxed(problem: Problem, trials, found: Quadratic, seen: Seen, position
         total, positions, modes = add_relaxed(problem, at, found, positions, matching)
         return total, Seen(seen.modes if modes is None else modes, positions)
 
-    return _map_starts(problem, None, one, (trials, found, seen, positions, matching))
+    return map_starts(problem, None, one, (trials, found, seen, positions, matching))
 
 
-@compiled
-def _stepped(problem: Problem, form: Gram | None, tried, solver: LevenbergMarquardt) -> State:
-    """Return the state of each start after its trial."""
-
-    def one(given):
-        state, there, found, seen = given
-        return step(state, there, found, seen, problem.bounds, solver)
-
-    return _map_starts(problem, form, one, tried)
-
-
-def _map_starts(problem: Problem, form: Gram | None, one: Callable, given):
+def map_starts(problem: Problem, form: Gram | None, one: Callable, given):
     """Map a function of one start over all of them."""
     size = min(len(jax.tree.leaves(given)[0]), _batch_size(problem, form))
     # A program for batches of one start takes half as long again to compile as one for single starts.
