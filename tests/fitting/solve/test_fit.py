@@ -51,6 +51,26 @@ def test_scipy_finds_the_same_optimum(problem, history):
     np.testing.assert_allclose(found.at, end.at, atol=1e-3)
 
 
+def test_scipy_resumed_notes_no_point_twice_and_has_the_evaluations_that_were_left(problem):
+    saved, seen = [], []
+
+    def interrupt(progress):
+        saved.append(progress)
+        if progress.n_iterations == 4:
+            raise KeyboardInterrupt
+
+    fit(problem, start(problem, spread_starts(problem, 1), SCIPY), SCIPY, after=interrupt)
+    used = int(saved[-1].state.n_evaluations[0])
+    few = TrustRegionReflective(max_steps=used + 2)
+    resumed = fit(problem, saved[-1], few, after=seen.append)
+
+    assert used >= 4
+    assert int(seen[0].state.n_evaluations[0]) > used
+    assert (seen[0].state.at != saved[-1].state.at).any()
+    assert int(seen[-1].state.n_evaluations[0]) == used + 2
+    assert f"{used + 2} evaluations were not enough" in resumed.message
+
+
 def test_starts_in_one_kernel_do_as_they_do_alone(problem, history):
     _, seen = history
     # Rounding differs from kernel to kernel and grows with the steps, so that only the first are compared.

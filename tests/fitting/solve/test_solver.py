@@ -22,8 +22,8 @@ CROSSED = np.array([6, 1, 2, 3, 4, 5, 0, 7, 8])
 
 
 class Anywhere(AbstractState):
-    at: np.ndarray
-    n_accepted: np.ndarray
+    at: jax.Array | np.ndarray
+    n_accepted: jax.Array | np.ndarray
     n_renewed: np.ndarray
 
     @property
