@@ -30,7 +30,7 @@ from forgefield.fitting.targets.target import AbstractTarget, Traits
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import Prepared, prepare
 from forgefield.jobs.fit.plan.starting import with_values
-from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes, solver_of
+from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes
 from forgefield.models.trainable import Trainable
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "ch3f"
@@ -141,8 +141,7 @@ def frequencies_and_forces() -> Figures:
     problem, changes, progress = begin_stage(prepared, Stage(), prepared.start)
     by_value = tuple(SortedFrequencies(t.tolerance) if isinstance(t, Frequencies) else t for t in problem.targets)
     problem = replace(problem, targets=by_value)
-    solver = solver_of(prepared)
-    ended = fit(problem, start(problem, np.asarray(progress.state.at), solver), solver)
+    ended = fit(problem, start(problem, progress.best_at, prepared.solver), prepared.solver)
     paired = replace(last, problem=problem, changes=changes, fit=ended, values=values_at(problem, changes, ended.at))
     figures |= named("sorted_pairing", outcome(prepared, paired))
     physical = best_physical(prepared, paired)
@@ -185,7 +184,7 @@ def many_starts() -> Figures:
 
         def once(prepared: Prepared = prepared) -> Fit:
             problem, _, progress = begin_stage(prepared, Stage(), prepared.start)
-            return fit(problem, progress, solver_of(prepared))
+            return fit(problem, progress, prepared.solver)
 
         ended, first_s, median_s = timed(once)
         cost = ended.starts_cost

@@ -28,7 +28,7 @@ from forgefield.engines.native.processor import machine
 from forgefield.fitting.cost.cost import Problem, add_relaxed, quadratic
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
-from forgefield.fitting.solve.fit import Progress
+from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import Prepared, prepare
 from forgefield.jobs.fit.run.passes import Stage
@@ -123,7 +123,7 @@ def _pooled(rows: list[dict[str, Any]], kind: str, changed: bool) -> float:
 
 def told(_: Stage, progress: Progress) -> None:
     """Say how far a fit is."""
-    print(f"iteration {progress.n_iterations}: {progress.costs[-1].min():.6g}", file=sys.stderr, flush=True)
+    print(f"iteration {progress.n_iterations}: {progress.best_cost.min():.6g}", file=sys.stderr, flush=True)
 
 
 def published(folder: Path) -> Figures:

@@ -222,7 +222,7 @@ class FitSection(Section):
     starts: Whole = Field(default=1, ge=1, le=100_000)
     """Number of starts: the estimate, and points about it."""
     max_steps: Whole = Field(default=200, ge=1)
-    """Steps after which a start ends without having converged."""
+    """Steps, or evaluations of `trf`, after which a start ends without having converged."""
     tolerance: Real = Field(default=1e-9, gt=0.0)
     """A start has converged when a full step promises to lower the cost by less than this share of it."""
     seed: Whole = 0

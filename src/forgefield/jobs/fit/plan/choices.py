@@ -1,11 +1,17 @@
 """What the words of FIT.toml and of the command line stand for."""
 
+from collections.abc import Callable
+
 from forgefield import units
-from forgefield.config import FitFile, MoleculesSection
+from forgefield.config import FitFile, FitSection, MoleculesSection
 from forgefield.errors import InputError
 from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fitting.data.training_set import Band, Weights
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.fitting.solve.solver import AbstractSolver
+from forgefield.fitting.targets.target import AbstractTarget, View
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
@@ -54,6 +60,14 @@ ESTIMATES: dict[str, Method] = {
     "modified-seminario": ModifiedSeminario(),
     "approximation": Approximation(),
 }
+# Undamped first steps leave the basins that relaxed structures are in.
+SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
+    "lm": lambda section, relaxes: LevenbergMarquardt(
+        section.tolerance, section.max_steps, damping=1.0 if relaxes else LevenbergMarquardt.damping
+    ),
+    "trf": lambda section, _: TrustRegionReflective(section.tolerance, section.max_steps),
+}
+"""What makes a solver of the settings of a file, and of whether targets look at relaxed structures."""
 FORMATS: dict[str, tuple[str, ...]] = {"mm3": ("fld", "openmm-xml"), "harmonic": ("frcmod", "openmm-xml")}
 """The formats that can hold a form."""
 
@@ -87,6 +101,11 @@ def weights(section: MoleculesSection) -> Weights:
     """Return how much molecules and their modes count."""
     bands = tuple(Band(band.lowest, band.highest, band.weight) for band in section.mode_weights)
     return Weights(section.weight, section.reaction_mode_weight, bands)
+
+
+def solver(file: FitFile, targets: tuple[AbstractTarget, ...]) -> AbstractSolver:
+    """Return the solver of a file for these targets."""
+    return SOLVERS[file.fit.solver](file.fit, any(target.traits.view is View.RELAXED for target in targets))
 
 
 def bonded_terms(file: FitFile) -> tuple[Term, ...]:

@@ -19,9 +19,10 @@ from forgefield.errors import ForgeFieldError, InputError
 from forgefield.fitting.cost.cost import Problem, total_count
 from forgefield.fitting.data.chunks import chunks
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
+from forgefield.fitting.solve.solver import AbstractSolver
 from forgefield.fitting.targets.target import AbstractTarget, counts
 from forgefield.io.rules import load as load_rules
-from forgefield.jobs.fit.plan.choices import FORMS, bonded_terms, charging, chosen_formats, van_der_waals
+from forgefield.jobs.fit.plan.choices import FORMS, bonded_terms, charging, chosen_formats, solver, van_der_waals
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.load import Loaded, force_field_file, load
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
@@ -60,6 +61,7 @@ class Prepared:
     warnings: tuple[str, ...]
     loaded: Loaded
     """What the files held, before the force field was laid over it."""
+    solver: AbstractSolver
 
     @property
     def targets(self) -> tuple[AbstractTarget, ...]:
@@ -160,6 +162,7 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
         formats=formats,
         warnings=(*skipped, *loaded.warnings, *unused, *statements, *found.warnings, *charged, *unwritten),
         loaded=loaded,
+        solver=solver(file, targets(file.targets)),
     )
 
 
