@@ -11,7 +11,6 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from forgefield.assign.generated import generate
-from forgefield.config import read_fit_file
 from forgefield.engines import openmm
 from forgefield.io import rules
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
@@ -27,6 +26,7 @@ from forgefield.io.references import read_reference
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.io.trajectories import AbstractTrajectories, Mark, Stretch, trajectories
+from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import load
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
@@ -229,7 +229,7 @@ def _fit_toml(folder: Path) -> Case:
     shutil.copyfile(EXAMPLES / "butane" / "FIT.toml", folder / "butane.toml")
     shutil.copytree(EXAMPLES / "butane", folder / "butane")
     files = [folder / "FIT.toml", folder / "butane" / "FIT.toml"]
-    return Case(files, lambda path: load(read_fit_file(path), path.parent))
+    return Case(files, lambda path: load(read_plan(path)))
 
 
 def _trajectory(suffix: str, kind: str) -> Callable[[Path], Case]:

@@ -2,7 +2,6 @@
 
 import platform
 from importlib import metadata
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +13,11 @@ from forgefield.fitting.data.training_set import TrainingSet, Weights
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.fitting.judge.sanity import not_stationary, unphysical
 from forgefield.fitting.judge.uncertainty import Uncertainty, independent_values, uncertainty
+from forgefield.fitting.targets.relaxed_curvatures import AtRelaxed
 from forgefield.jobs.fit.outcome.identifiability import identifiability
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.plan.check import weight_of
+from forgefield.jobs.fit.plan.choices import form_of, name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -42,7 +43,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     """Judge the end of a fit against its start and gather everything worth telling."""
     last = passes[-1]
     examples, data = prepared.examples, prepared.data
-    judge = judge_told(prepared.file.targets)
+    judge = judge_told(prepared.plan.targets)
     start = judge(prepared.assignment.model, data, examples)
     final = judge(with_values(prepared.assignment, last.values).model, data, examples)
     at_bound = _at_bound(last)
@@ -70,7 +71,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         provenance=provenance(prepared.input_sha256),
     )
     return FitRecord(
-        title=_title(prepared.path),
+        title=prepared.plan.name,
         results=told(results),
         costs=np.concatenate([passed.fit.costs for passed in passes]),
         contributions=_shares(last, data, start, final),
@@ -87,11 +88,6 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
 def _coverage(prepared: Prepared) -> tuple[Covered, ...]:
     found = () if prepared.mm3 is None else prepared.mm3.coverage
     return tuple(Covered(c.kind, c.substructure, c.table, c.uncovered) for c in found)
-
-
-def _title(path: Path) -> str:
-    """Return the name of the file, or of its folder where the file is just FIT.toml."""
-    return path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
 
 
 def _shares(last: Passed, data: TrainingSet, start: Judgement, final: Judgement) -> dict[str, tuple[float, float]]:
@@ -287,16 +283,17 @@ _RELAXED_MODES = (
 
 
 def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
-    section = prepared.file.forcefield
+    plan = prepared.plan
+    form = form_of({row.term for row in prepared.assignment.rows}) if prepared.mm3 is None else "mm3"
     targets = ", ".join(
         f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
     )
     prior = last.problem.prior
-    relaxed = [_RELAXED_MODES] if any(t.at == "relaxed" for t in prepared.file.targets.curvatures) else []
+    relaxed = [_RELAXED_MODES] if any(isinstance(t, AtRelaxed) for t in plan.targets) else []
     return (
-        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {section.form}.",
+        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {form}.",
         f"{last.changes.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
-        f"started from the estimate “{section.estimate}”.",
+        f"started from the estimate “{name_of(plan.estimate)}”.",
         f"Targets: {targets}. A deviation of its tolerance counts as one.",
         *relaxed,
         "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",

@@ -7,6 +7,7 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.measured import measured
 from forgefield.fitting.judge.metrics import Judgement
+from forgefield.fitting.targets.relaxed import AbstractRelaxedTarget
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.models.rows import Row
 from forgefield.report.results import RowDeviation
@@ -59,7 +60,7 @@ def _of_row(row: Row, deviations: np.ndarray, trained: bool) -> RowDeviation:
 
 def held_back(prepared: Prepared, found: Sequence[RowDeviation]) -> list[str]:
     """Say where most of what is left of the deviations of relaxed structures is in rows that are not trained."""
-    if not prepared.file.targets.geometry:
+    if not any(isinstance(target, AbstractRelaxedTarget) for target in prepared.plan.targets):
         return []
     said = []
     for kind, (name, unit, _) in _KINDS.items():

@@ -8,7 +8,6 @@ from rich.text import Text
 from forgefield.assign.assignment import uses
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.uncertainty import independent_values
-from forgefield.jobs.fit.plan.choices import targets
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.report.evaluation import coverage_table
 
@@ -68,7 +67,7 @@ def weight_of(example: Example) -> str:
 
 def _targets(prepared: Prepared) -> Table:
     table = Table("target", "values", "tolerance", "weight", title="Targets", title_justify="left", box=None)
-    for target in targets(prepared.file.targets):
+    for target in prepared.plan.targets:
         n_values = int((np.asarray(target.counted(prepared.data)) > 0.0).sum())
         independent = independent_values((target,), prepared.data)
         note = "" if n_values == independent else f" ({independent} independent)"

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.estimating.transition_state import C, E
+from forgefield.estimating.transition_state import C, D, E
 from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.cost.gram import gram
 from forgefield.fitting.solve.fit import Fit, Progress, fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective, fit_by_scipy
 from forgefield.fitting.targets.relaxed_curvatures import RELAXED
-from forgefield.jobs.fit.plan.choices import targets
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import estimated
 from forgefield.models.trainable import Trainable
@@ -50,12 +49,12 @@ Saver = Callable[[Stage, Progress, np.ndarray], None]
 
 
 def solver_of(prepared: Prepared) -> LevenbergMarquardt:
-    """Return our own solver with the limits of FIT.toml."""
-    relaxes = any(isinstance(target, RELAXED) for target in targets(prepared.file.targets))
+    """Return our own solver with the limits of the plan."""
+    relaxes = any(isinstance(target, RELAXED) for target in prepared.plan.targets)
     # Undamped first steps leave the basins that the relaxed structures are in.
     damping = 1.0 if relaxes else LevenbergMarquardt.damping
-    section = prepared.file.fit
-    return LevenbergMarquardt(tolerance=section.tolerance, max_steps=section.max_steps, damping=damping)
+    asked = prepared.plan.solver
+    return LevenbergMarquardt(tolerance=asked.tolerance, max_steps=asked.max_steps, damping=damping)
 
 
 def begin_stage(
@@ -70,9 +69,9 @@ def begin_stage(
         values[places[name]] = value
     problem = prepared.problem(changes, values)
     here = (changes.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
-    section = prepared.file.fit
-    further = section.starts if stage.number == 0 else 1
-    points = spread_starts(problem, further, seed=section.seed, spread=section.spread)
+    plan = prepared.plan
+    further = plan.starts if stage.number == 0 else 1
+    points = spread_starts(problem, further, seed=plan.seed, spread=plan.spread)
     points[0] = here
     return problem, changes, start(problem, points, solver_of(prepared))
 
@@ -112,13 +111,11 @@ def _saving(save: Saver, stage: Stage, began: np.ndarray) -> Callable[[Progress]
 
 
 def _fitted(prepared: Prepared, problem: Problem, progress: Progress, after: Callable[[Progress], None]) -> Fit:
-    """Run one pass with the solver that FIT.toml asks for."""
-    section = prepared.file.fit
-    match section.solver:
-        case "lm":
+    """Run one pass with the solver of the plan."""
+    match prepared.plan.solver:
+        case LevenbergMarquardt():
             return fit(problem, progress, solver_of(prepared), form=gram(problem), after=after)
-        case "trf":
-            scipy = TrustRegionReflective(section.tolerance, section.max_steps)
+        case TrustRegionReflective() as scipy:
             return fit_by_scipy(problem, progress, scipy, after=after)
 
 
@@ -132,14 +129,14 @@ def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndar
 
 def _next(prepared: Prepared, passed: Passed) -> Stage | None:
     """Return the pass that must follow, if any."""
-    policies = {section.transition_state for section in prepared.file.molecules}
+    policies = [files.policy for files in prepared.plan.molecules]
     saddle = any(e.is_saddle for e in prepared.examples)
-    if not saddle or not policies & {"D", "E"}:
+    if not saddle or not any(isinstance(policy, D | E) for policy in policies):
         return None
     if passed.stage.number == 0:
         pressed = _pressed(passed)
         return Stage(1, released=pressed) if pressed else None
-    if passed.stage.number == 1 and "E" in policies:
+    if passed.stage.number == 1 and any(isinstance(policy, E) for policy in policies):
         negative = _negative(passed)
         under_c = _estimates_under_c(prepared)
         held = tuple((name, max(under_c[name], 0.0)) for name in negative)
@@ -167,7 +164,7 @@ def _estimates_under_c(prepared: Prepared) -> dict[str, float]:
         example.under(example.policy.c if isinstance(example.policy, E) else C()) if example.is_saddle else example
         for example in prepared.examples
     ]
-    values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate, prepared.rows).values
+    values = estimated(prepared.assignment, examples, prepared.plan.estimate, prepared.rows).values
     return {
         row.parameter_name(p): float(values[row.indices[p]])
         for row in prepared.assignment.rows

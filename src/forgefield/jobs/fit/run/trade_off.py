@@ -9,7 +9,6 @@ import numpy as np
 from forgefield.errors import InputError
 from forgefield.fitting.judge.opposition import Pieces, Point, cosines, factors, inside, pieces, shares, trade_off
 from forgefield.fitting.solve.fit import Progress
-from forgefield.jobs.fit.plan.choices import targets
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.run.passes import Passed, Stage, solver_of
 from forgefield.report.results import Opposition, TradeOffPoint, TradeOffResult
@@ -27,7 +26,7 @@ class TradeOff:
 
 def require_targets(prepared: Prepared, asked: TradeOff) -> None:
     """Raise InputError where there is nothing to vary: unknown targets, or none to weigh against."""
-    names = [target.name for target in targets(prepared.file.targets)]
+    names = [target.name for target in prepared.plan.targets]
     unknown = [name for name in asked.targets if name not in names]
     if unknown:
         raise InputError(
