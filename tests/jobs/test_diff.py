@@ -85,9 +85,9 @@ def test_a_row_that_one_file_lacks_has_no_line_there(forgefield, start, lines, t
 
 @pytest.fixture(scope="module")
 def estimated(tmp_path_factory):
-    """Force fields of fluoromethane as native files: one, and one of another estimate under other names of types."""
+    """Force fields of fluoromethane as native files: one, and one of another method under other names of types."""
     folder = tmp_path_factory.mktemp("estimated")
-    for name, method in (("old", "qfuerza"), ("new", "fuerza")):
+    for name, method in (("old", "fuerza"), ("new", "approximation")):
         write_estimated(folder / f"{name}.json", estimate([CH3F], method=method, form="harmonic"))
     text = (folder / "new.json").read_text()
     (folder / "new.json").write_text(text.replace('"F1"', '"A0"').replace('"C1"', '"X9"'))
