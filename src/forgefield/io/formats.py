@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
@@ -90,15 +91,26 @@ def _is_scan(path: Path, text: str) -> bool:
     return _is_gaussian(path, text) and is_gaussian_scan(text)
 
 
-def _says(word: str, other: str) -> Callable[[Path, str], bool]:
-    """Return what tells whether the comments of a text, else the name of its file, have a word; or first another."""
+def _says(word: str, other: str, path: Path, text: str) -> bool:
+    """Return whether the comments of a text, or the name of its file if they say neither word, have the first one."""
+    comments = " ".join(line for line in text.splitlines() if line.lstrip().startswith("#")).lower()
+    return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
 
-    def tells(path: Path, text: str) -> bool:
-        comments = " ".join(line for line in text.splitlines() if line.lstrip().startswith("#")).lower()
-        said = next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
-        return word in said
 
-    return tells
+def _is_native(_: Path, text: str) -> bool:
+    return native.KEY in text
+
+
+def _is_torsion_drive(_: Path, text: str) -> bool:
+    return bool(MARK.search(text))
+
+
+def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
+    return read_mae(path, atom_types=types)
+
+
+def _read_mol2(path: Path, _: AtomTypes | None) -> list[Molecule]:
+    return read_mol2(path)
 
 
 def _write_frames(path: Path, structures: Sequence[Structure]) -> None:
@@ -120,7 +132,7 @@ _NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
 NATIVE = Format(
     "ForgeField force field",
     (".json",),
-    known=lambda _, text: native.KEY in text,
+    known=_is_native,
     forms=("mm3", "harmonic"),
     rules=native.read_native,
     write_rules=native.write_rules,
@@ -136,7 +148,7 @@ FORMATS = (
     ),
     Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
-    Format("torsion drive", (".json",), known=lambda _, text: bool(MARK.search(text)), frames=read_torsion_drive),
+    Format("torsion drive", (".json",), known=_is_torsion_drive, frames=read_torsion_drive),
     Format(
         "QCSchema JSON",
         (".json",),
@@ -146,13 +158,20 @@ FORMATS = (
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
     Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False),
-    Format("Maestro", (".mae", ".maegz"), molecules=lambda path, types: read_mae(path, atom_types=types)),
-    Format("mol2", (".mol2",), molecules=lambda path, _: read_mol2(path)),
+    Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
+    Format("mol2", (".mol2",), molecules=_read_mol2),
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, frames=read_gaussian_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, part=read_gaussian_log),
-    Format("frequencies", (".txt",), _says("frequenc", "energy"), _NUMBERS, read_frequencies_text, has_geometry=False),
-    Format("energy", (".txt",), _says("energy", "frequenc"), _NUMBERS, read_energy_text, has_geometry=False),
+    Format(
+        "frequencies",
+        (".txt",),
+        partial(_says, "frequenc", "energy"),
+        _NUMBERS,
+        read_frequencies_text,
+        has_geometry=False,
+    ),
+    Format("energy", (".txt",), partial(_says, "energy", "frequenc"), _NUMBERS, read_energy_text, has_geometry=False),
     Format(
         "MM3*",
         (".fld",),

@@ -4,6 +4,7 @@ import builtins
 import hashlib
 import io
 import json
+import pickle
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_words_of_the_file_are_values_of_the_plan(project):
     assert plan.solver == TrustRegionReflective(max_steps=3)
     assert (plan.estimate, plan.skips, plan.starts, plan.seed) == (Kept(), True, 5, 7)
     assert ([one.word for one in plan.formats], plan.all_formats) == (["frcmod"], True)
+
+
+@pytest.mark.parametrize("start", ["test.fld", "environments"])
+def test_a_plan_travels_to_other_processes(aldehydes, start):
+    plan = read_plan(retold(aldehydes(), start))
+
+    again = pickle.loads(pickle.dumps(plan))
+
+    assert (again.molecules, again.formats, again.identity) == (plan.molecules, plan.formats, plan.identity)
 
 
 @pytest.mark.parametrize(
