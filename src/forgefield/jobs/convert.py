@@ -113,8 +113,8 @@ def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: li
     molecules = [rules.typing(molecule) for path in files for molecule in read_structures(path)]
     laid = rules.assign(molecules)
     write_laid(target, write, laid, molecules, read, overwrite=overwrite)
-    unused = sum(map(len, rules.tables.values())) - len(laid.rows)
-    return [f"{unused} row(s) of {source} are used by none of the structures and are left out"] if unused else []
+    n = rules.unused(laid)
+    return [f"{n} row(s) of {source} are used by none of the structures and are left out"] if n > 0 else []
 
 
 def _lost(form: Format, structures: list[Structure], drop: tuple[str, ...]) -> list[str]:

@@ -234,7 +234,7 @@ def _unused(plan: Plan, laid: Assignment) -> list[str]:
     """Return a warning where a fit starts from rows of which its molecules use some alone."""
     if not isinstance(plan.start, TypedRules):
         return []
-    n = sum(map(len, plan.start.tables.values())) - len(laid.rows)
+    n = plan.start.unused(laid)
     said = (
         f"{n} row(s) of {plan.start.typing.source} are used by no molecule of the fit and will not be in what it writes"
     )
