@@ -152,8 +152,14 @@ def _correlation(
 
 def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> int:
     """Return how many independent values the targets hold: those that count, less what follows from others."""
+    return sum(independent for _, independent in numbers_of_values(targets, data))
+
+
+def numbers_of_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> list[tuple[int, int]]:
+    """Return how many values of each target count, and how many of these do not follow from others."""
     counting = [np.asarray(one) for one in _counting(targets, data)]
-    return sum(int(one.sum()) - t.dependent(data, one) for t, one in zip(targets, counting, strict=True))
+    totals = [int(one.sum()) for one in counting]
+    return [(n, n - t.dependent(data, one)) for t, n, one in zip(targets, totals, counting, strict=True)]
 
 
 @compiled

@@ -4,7 +4,7 @@ A deviation that equals the tolerance counts as one.
 """
 
 import abc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import equinox as eqx
@@ -207,6 +207,12 @@ def counts(target: AbstractTarget, data: TrainingSet) -> Float[Array, "molecules
     """Return how much each value of a target counts in a whole training set."""
     counted = target.counted(data)
     return comparable(counted, data.group) if target.traits.is_relative else counted
+
+
+def unweighted(data: TrainingSet) -> TrainingSet:
+    """Return a training set in which every molecule and mode counts one."""
+    weight, mode_weight = jnp.ones(data.topology.n_molecules), jnp.asarray(data.has_mode, float)
+    return replace(data, weight=weight, mode_weight=mode_weight)
 
 
 def comparable(

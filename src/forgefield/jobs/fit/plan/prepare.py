@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generated import generate
@@ -15,11 +16,12 @@ from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
+from forgefield.compiled import compiled
 from forgefield.errors import ForgeFieldError, InputError
 from forgefield.fitting.cost.cost import Problem, total_count
 from forgefield.fitting.data.chunks import chunks
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
-from forgefield.fitting.targets.target import AbstractTarget, counts
+from forgefield.fitting.targets.target import AbstractTarget, counts, unweighted
 from forgefield.io.formats import Format
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.fit_toml import read_plan
@@ -243,23 +245,24 @@ def _unused(plan: Plan, laid: Assignment) -> list[str]:
 
 def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> None:
     """Raise InputError that lists the targets that no reference has data for, or of which every value weighs zero."""
-    everything = replace(data, weight=np.ones_like(data.weight), mode_weight=np.asarray(data.has_mode, dtype=float))
-    asked = [target for target in targets if target.traits.needs]
-    lacking = [target for target in asked if not _counts_anything(target, everything)]
+    asked = [(target, *there) for target, there in zip(targets, _there(targets, data), strict=True)]
+    lacking = [target for target, known, _ in asked if target.traits.needs and not known]
     if lacking:
         said = "; ".join(f"{target.name} needs {target.traits.needs}" for target in lacking)
         raise InputError(
             f"no reference has data for the target(s) {', '.join(target.name for target in lacking)}: {said}"
         )
-    if idle := [target.name for target in asked if not _counts_anything(target, data)]:
+    if idle := [target.name for target, known, counted in asked if known and not counted]:
         raise InputError(
             f"nothing counts in the target(s) {', '.join(idle)}: [[molecules]] weight, reaction_mode_weight and "
             "mode_weights leave every value that there is data for a weight of zero; give one more than that"
         )
 
 
-def _counts_anything(target: AbstractTarget, data: TrainingSet) -> bool:
-    return float(np.sum(counts(target, data))) > 0.0
+@compiled
+def _there(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[tuple[Bool[Array, ""], ...], ...]:
+    """Say of each target whether there are any values, and whether any of them counts."""
+    return tuple(tuple(jnp.any(counts(t, one) > 0.0) for one in (unweighted(data), data)) for t in targets)
 
 
 def _digest(plan: Plan, sources: Mapping[Path, bytes]) -> str:
