@@ -107,6 +107,7 @@ def test_costs_are_compared_under_the_matching_that_a_start_has_now(followed):
     np.testing.assert_array_equal(end.at, seen[3].state.at[0])
     np.testing.assert_array_equal(end.matching[0], CROSSED)
     assert end.success
+    assert "partners" not in end.message
 
 
 def test_an_old_best_is_not_the_best_again_when_its_matching_comes_back(followed):
@@ -130,6 +131,7 @@ def test_modes_that_change_partners_for_ever_are_kept_as_they_were_at_the_lowest
     np.testing.assert_array_equal([progress.matching[0, 0] for progress in seen[kept:]], [AS_THEY_ARE] * 5)
     assert [progress.best_cost[0] for progress in seen[kept + 1 :]] == [50.0, 30.0, 20.0, 20.0]
     np.testing.assert_array_equal(end.starts_cost, 20.0)
+    assert f"modes changed partners {REMATCHED} times" in end.message
     np.testing.assert_array_equal(end.at, seen[-2].state.at[0])
     np.testing.assert_array_equal(end.matching[0], AS_THEY_ARE)
 

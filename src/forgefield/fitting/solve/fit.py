@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.fitting.solve.solver import AbstractSolver, Course, Points, Progress
+from forgefield.fitting.solve.solver import REMATCHED, AbstractSolver, Course, Points, Progress
 
 _SAME = 1e-9
 """Costs that differ by less than this fraction are one."""
@@ -159,6 +159,13 @@ def evaluated(
 
 
 def _message(progress: Progress, best: int, ended: tuple[bool, bool], solver: AbstractSolver) -> str:
+    said = _ending(progress, best, ended, solver)
+    if progress.n_rematched[best] < REMATCHED:
+        return said
+    return f"{said} (modes changed partners {REMATCHED} times, and were then compared as at the lowest point by then)"
+
+
+def _ending(progress: Progress, best: int, ended: tuple[bool, bool], solver: AbstractSolver) -> str:
     converged, back = ended
     if not np.isfinite(progress.best_cost[best]):
         return "not converged: the cost is not a finite number at the start"
