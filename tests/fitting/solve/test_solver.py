@@ -33,6 +33,9 @@ class Anywhere(AbstractState):
     def renewed(self, starts):
         return replace(self, n_renewed=self.n_renewed + starts)
 
+    def moved(self, starts, points):
+        return replace(self, at=np.where(starts[:, None], points.at, self.at))
+
 
 class Scripted(AbstractSolver):
     """Notes points with these costs, at each of which the modes have this order."""
@@ -104,6 +107,7 @@ def test_costs_are_compared_under_the_matching_that_a_start_has_now(followed):
     np.testing.assert_array_equal(end.at, seen[3].state.at[0])
     np.testing.assert_array_equal(end.matching[0], CROSSED)
     assert end.success
+    assert "partners" not in end.message
 
 
 def test_an_old_best_is_not_the_best_again_when_its_matching_comes_back(followed):
@@ -114,27 +118,31 @@ def test_an_old_best_is_not_the_best_again_when_its_matching_comes_back(followed
     np.testing.assert_array_equal(end.starts_cost, 6.0)
 
 
-def test_the_best_goes_on_under_a_matching_that_is_kept_for_good(followed):
-    orders = [(AS_THEY_ARE, CROSSED)[k % 2] for k in range(REMATCHED + 4)]
-    falling = [100.0 - k for k in range(len(orders))]
+def test_modes_that_change_partners_for_ever_are_kept_as_they_were_at_the_lowest_point(followed):
+    begun = (200.0, AS_THEY_ARE), (50.0, AS_THEY_ARE), (40.0, CROSSED), (60.0, CROSSED)
+    to_and_fro = [(100.0 + k, (AS_THEY_ARE, CROSSED)[k % 2]) for k in range(REMATCHED - 1)]
+    after = (50.0, AS_THEY_ARE), (30.0, CROSSED), (20.0, CROSSED), (25.0, AS_THEY_ARE)
 
-    end, seen = followed((200.0, AS_THEY_ARE), *zip(falling, orders, strict=True))
+    end, seen = followed(*begun, *to_and_fro, *after)
 
-    kept = seen[-1].matching
-    assert seen[-1].n_rematched == REMATCHED
-    np.testing.assert_array_equal(seen[-3].matching, kept)
-    np.testing.assert_array_equal(end.starts_cost, falling[-1])
-    np.testing.assert_array_equal(end.at, seen[-1].state.at[0])
-    np.testing.assert_array_equal(end.matching, kept[0])
+    kept = len(begun) + len(to_and_fro) - 1
+    assert [int(progress.n_rematched[0]) for progress in seen[kept - 1 :]] == [REMATCHED - 1] + [REMATCHED] * 5
+    np.testing.assert_array_equal(seen[kept].state.at, seen[1].state.at)
+    np.testing.assert_array_equal([progress.matching[0, 0] for progress in seen[kept:]], [AS_THEY_ARE] * 5)
+    assert [progress.best_cost[0] for progress in seen[kept + 1 :]] == [50.0, 30.0, 20.0, 20.0]
+    np.testing.assert_array_equal(end.starts_cost, 20.0)
+    assert f"modes changed partners {REMATCHED} times" in end.message
+    np.testing.assert_array_equal(end.at, seen[-2].state.at[0])
+    np.testing.assert_array_equal(end.matching[0], AS_THEY_ARE)
 
 
 def test_no_fit_ends_above_where_it_began(followed):
-    end, seen = followed((4.0, AS_THEY_ARE), (3.0, CROSSED), (7.0, CROSSED))
+    end, seen = followed((4.0, AS_THEY_ARE), (3.5, AS_THEY_ARE), (3.0, CROSSED), (7.0, CROSSED))
 
     assert not end.success
-    assert "led to a higher cost than that of the start, which is kept" in end.message
-    np.testing.assert_array_equal(end.starts_cost, 4.0)
-    np.testing.assert_array_equal(end.at, seen[0].first_at[0])
+    assert "led to a higher cost than that of the start; the best parameters on the way are kept" in end.message
+    np.testing.assert_array_equal(end.starts_cost, 3.5)
+    np.testing.assert_array_equal(end.at, seen[1].state.at[0])
     np.testing.assert_array_equal(end.matching[0], AS_THEY_ARE)
 
 

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.fitting.solve.solver import AbstractSolver, Course, Progress
+from forgefield.fitting.solve.solver import REMATCHED, AbstractSolver, Course, Points, Progress
 
 _SAME = 1e-9
 """Costs that differ by less than this fraction are one."""
@@ -71,18 +71,16 @@ def start(
         np.broadcast_to(np.arange(n_modes) if matching is None else matching, (n, n_molecules, n_modes))
     )
     positions = np.asarray(problem.chunks.data.positions) if problem.relaxes else np.zeros((0, 0, 3))
+    everywhere = np.array(np.broadcast_to(positions, (n, *positions.shape)))
+    begun = Points(np.full(n, np.inf), np.array(points), matchings, everywhere)
     return Progress(
         state=solver.begin(problem, points),
         matching=matchings,
         n_rematched=np.zeros(n, dtype=np.int64),
         first_cost=np.full(n, np.inf),
-        first_at=np.array(points),
-        first_matching=matchings,
-        best_cost=np.full(n, np.inf),
-        best_at=np.array(points),
-        best_matching=matchings,
+        lowest=begun,
+        best=begun,
         best_rematched=np.zeros(n, dtype=np.int64),
-        best_positions=np.array(np.broadcast_to(positions, (n, *positions.shape))),
         costs=np.zeros((0, n)),
     )
 
@@ -118,30 +116,25 @@ def fit(
 
 
 def _ended(course: Course, solver: AbstractSolver, stopped: str, times: tuple[float, float]) -> Fit:
-    """Judge every start at its best point: where it began, where its steps led no lower under another matching."""
+    """Judge every start at its best point; at the lowest that it had where another matching led it above its start."""
     progress = course.progress
     back = progress.best_cost > progress.first_cost * (1.0 + _SAME)
-    costs = np.where(back, progress.first_cost, progress.best_cost)
-    at = np.where(back[:, None], progress.first_at, progress.best_at)
-    matching = np.where(back[:, None, None], progress.first_matching, progress.best_matching)
-    positions = None
-    if course.problem.relaxes:
-        begun = np.asarray(course.problem.chunks.data.positions)
-        positions = np.where(back[:, None, None, None], begun, progress.best_positions)
-    quadratic, converged = solver.judge(course.problem, course.form, at, matching, positions)
-    best = int(np.argmin(costs))
+    kept = progress.lowest.where(back, progress.best)
+    positions = kept.positions if course.problem.relaxes else None
+    quadratic, converged = solver.judge(course.problem, course.form, kept.at, kept.matching, positions)
+    best = int(np.argmin(kept.cost))
     n_accepted = int(progress.state.n_accepted[best])
     tried = progress.costs[:, best]
     return Fit(
-        at=at[best],
+        at=kept.at[best],
         quadratic=jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[best]), quadratic),
         success=bool(converged[best]) and n_accepted > 0 and not stopped and not back[best],
         interrupted=bool(stopped),
         message=stopped or _message(progress, best, (bool(converged[best]), bool(back[best])), solver),
         costs=tried[np.isfinite(tried)],
-        matching=matching[best],
-        starts_cost=costs,
-        starts_at=at,
+        matching=kept.matching[best],
+        starts_cost=kept.cost,
+        starts_at=kept.at,
         starts_converged=converged,
         n_accepted=n_accepted,
         n_iterations=progress.n_iterations,
@@ -166,13 +159,20 @@ def evaluated(
 
 
 def _message(progress: Progress, best: int, ended: tuple[bool, bool], solver: AbstractSolver) -> str:
+    said = _ending(progress, best, ended, solver)
+    if progress.n_rematched[best] < REMATCHED:
+        return said
+    return f"{said} (modes changed partners {REMATCHED} times, and were then compared as at the lowest point by then)"
+
+
+def _ending(progress: Progress, best: int, ended: tuple[bool, bool], solver: AbstractSolver) -> str:
     converged, back = ended
     if not np.isfinite(progress.best_cost[best]):
         return "not converged: the cost is not a finite number at the start"
     if back:
         return (
             "not converged: the steps changed which modes are compared, and led to a higher cost than that of the "
-            "start, which is kept"
+            "start; the best parameters on the way are kept"
         )
     if progress.state.n_accepted[best] <= 0 and progress.state.done[best]:
         return "not converged: no step was accepted; the start is already stationary or cannot be improved"

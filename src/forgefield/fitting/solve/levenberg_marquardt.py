@@ -14,7 +14,7 @@ from forgefield.fitting.cost.cost import Modes, Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import Bounds, bounded_minimum, is_small, newton_decrement
 from forgefield.fitting.solve.evaluation import Found, begin_programs, map_starts, quadratics
-from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Matchings, Tried
+from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Matchings, Points, Tried
 
 _TINY = 1e-30
 _ACCEPTED = 1e-4
@@ -54,6 +54,15 @@ class State(AbstractState):
     def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "State":
         """Return the state of many starts with the cost of some forgotten."""
         return _reconsider_some(self, jnp.asarray(starts))
+
+    def moved(self, starts: Bool[np.ndarray, " starts"], points: Points) -> "State":
+        """Return the state of many starts with some of them at other points."""
+        which = jnp.asarray(starts)
+        state = eqx.tree_at(lambda s: s.at, self, jnp.where(which[:, None], points.at, self.at))
+        if self.seen.positions is None:
+            return state
+        positions = jnp.where(which[:, None, None, None], points.positions, self.seen.positions)
+        return eqx.tree_at(lambda s: s.seen.positions, state, positions)
 
 
 class LevenbergMarquardt(AbstractSolver):

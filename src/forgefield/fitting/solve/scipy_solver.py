@@ -13,7 +13,7 @@ from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Linearised, Problem, Quadratic, gauss_newton, linearise
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import has_converged
-from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Matchings, Tried
+from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Matchings, Points, Tried
 
 _FINEST = 1e-12
 """Well below our own tolerance, by which the end is judged."""
@@ -41,6 +41,11 @@ class Search(AbstractState):
     def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "Search":
         """Return the state with the cost of some starts forgotten."""
         return Search(self.at, self.n_accepted, self.n_evaluations, self.noted & ~starts, self.ended & ~starts)
+
+    def moved(self, starts: Bool[np.ndarray, " starts"], points: Points) -> "Search":
+        """Return the state with some starts at other points."""
+        at = np.where(starts[:, None], points.at, self.at)
+        return Search(at, self.n_accepted, self.n_evaluations, self.noted, self.ended)
 
 
 class TrustRegionReflective(AbstractSolver):

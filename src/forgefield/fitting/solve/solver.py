@@ -2,10 +2,11 @@
 
 import abc
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -14,7 +15,7 @@ from forgefield.fitting.cost.gram import Gram
 from forgefield.properties.matching import match_modes_of_models
 
 REMATCHED = 20
-"""Changes of its matching after which a start keeps the one it has."""
+"""Changes of its matching after which a start goes back to the lowest point it had, and keeps the matching there."""
 LEVEL = 1e-12
 """Costs that differ by less than this fraction may be the same."""
 
@@ -41,6 +42,26 @@ class AbstractState(eqx.Module):
         They go on from where they are, and to note the cost there once more is no step.
         """
 
+    @abc.abstractmethod
+    def moved(self, starts: Bool[np.ndarray, " starts"], points: "Points") -> "AbstractState":
+        """Return the state with some starts at other points, from which they go on."""
+
+
+class Points(eqx.Module):
+    """A point of each start."""
+
+    cost: Float[np.ndarray, " starts"]
+    """Infinite before it is known."""
+    at: Float[np.ndarray, "starts free"]
+    matching: Matchings
+    """The one under which the cost was found."""
+    positions: Float[np.ndarray, "starts chunks atoms 3"]
+    """Relaxed structures there [Å], from which they are found again; empty where nothing is relaxed."""
+
+    def where(self, starts: Bool[np.ndarray, " starts"], others: "Points") -> "Points":
+        """Return these points of some starts, and other points of the others."""
+        return jax.tree.map(lambda a, b: np.where(_each(starts, a.ndim), a, b), self, others)
+
 
 class Progress(eqx.Module):
     """Everything a fit needs to go on: saved after each iteration, passed back to resume."""
@@ -52,17 +73,12 @@ class Progress(eqx.Module):
     """How often the matching of a start has changed."""
     first_cost: Float[np.ndarray, " starts"]
     """Where the starts began, infinite before it is known."""
-    first_at: Float[np.ndarray, "starts free"]
-    first_matching: Matchings
-    best_cost: Float[np.ndarray, " starts"]
-    """The lowest that each start has had under the matching that it has."""
-    best_at: Float[np.ndarray, "starts free"]
-    best_matching: Matchings
-    """The one under which the best cost was found."""
+    lowest: Points
+    """Of all that a start has had, each under the matching that its modes had there or that the start keeps."""
+    best: Points
+    """The lowest that each start has had since its matching is what it is."""
     best_rematched: Int[np.ndarray, " starts"]
-    """How often the matching had changed by then."""
-    best_positions: Float[np.ndarray, "starts chunks atoms 3"]
-    """Relaxed structures there [Å], from which they are found again; empty where nothing is relaxed."""
+    """How often the matching had changed when the best was found."""
     costs: Float[np.ndarray, "iterations starts"]
     """Cost after each iteration; not a number for starts that it left alone."""
 
@@ -70,6 +86,11 @@ class Progress(eqx.Module):
     def n_iterations(self) -> int:
         """Number of iterations so far."""
         return len(self.costs)
+
+    @property
+    def best_cost(self) -> Float[np.ndarray, " starts"]:
+        """The lowest cost of each start so far, under the matching that it has."""
+        return self.best.cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,36 +122,34 @@ class Course:
         """Take an iteration into the progress, and tell and save it.
 
         Matchings of modes are renewed, so that the progress may hold another state afterwards than was given. Only
-        costs under one matching are compared: a start whose matching has changed has its best from there on.
+        costs under one matching are compared: a start whose matching has changed has its best from there on. One that
+        has changed too often goes back to the lowest point that it had, and keeps the matching there.
         """
         old = self.progress
         moved, cost = np.zeros(len(old.best_cost), dtype=bool), np.full(len(old.best_cost), np.nan)
         moved[tried.starts], cost[tried.starts] = tried.moved, tried.cost
         own = self._own_matchings(tried)
-        # A start that goes back and forth between matchings keeps the one it has in the end.
         outdated = (own != old.matching).any(axis=(1, 2)) & (old.n_rematched < REMATCHED)
         known = moved & ~outdated & np.isfinite(cost)
-        another = old.best_rematched != old.n_rematched
-        # Of costs that are level, the last is the best.
-        better = known & (another | (cost < old.best_cost + LEVEL * np.abs(cost)))
-        first = known & np.isinf(old.first_cost)
-        at = np.asarray(state.at)
-        positions = old.best_positions
+        positions = np.array(old.best.positions)
         if tried.positions is not None:
-            positions = positions.copy()
-            positions[tried.starts] = np.where(_each(better[tried.starts], 4), tried.positions, positions[tried.starts])
-        self.progress = replace(
-            old,
+            positions[tried.starts] = tried.positions
+        here = Points(cost, np.array(state.at), old.matching, positions)
+        # Of costs that are level, the last is the best.
+        better, lower = (known & (cost < kept.cost + LEVEL * np.abs(cost)) for kept in (old.best, old.lowest))
+        better |= known & (old.best_rematched != old.n_rematched)
+        lowest = here.where(lower, old.lowest)
+        n_rematched = old.n_rematched + outdated
+        back = outdated & (n_rematched == REMATCHED) & np.isfinite(lowest.cost)
+        state = state.moved(back, lowest) if back.any() else state
+        self.progress = Progress(
             state=state.renewed(outdated) if outdated.any() else state,
-            matching=np.where(_each(outdated, 3), own, old.matching),
-            n_rematched=old.n_rematched + outdated,
-            first_cost=np.where(first, cost, old.first_cost),
-            first_matching=np.where(_each(first, 3), old.matching, old.first_matching),
-            best_cost=np.where(better, cost, old.best_cost),
-            best_at=np.where(_each(better, 2), at, old.best_at),
-            best_matching=np.where(_each(better, 3), old.matching, old.best_matching),
+            matching=np.where(_each(back, 3), lowest.matching, np.where(_each(outdated, 3), own, old.matching)),
+            n_rematched=n_rematched,
+            first_cost=np.where(known & np.isinf(old.first_cost), cost, old.first_cost),
+            lowest=lowest,
+            best=here.where(better, old.best),
             best_rematched=np.where(better, old.n_rematched, old.best_rematched),
-            best_positions=positions,
             costs=np.concatenate([old.costs, cost[None]]),
         )
         self.first_noted = self.first_noted or perf_counter()
