@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Design, Painn, Size, painn, with_precision
+from forgefield.models.painn import Design, Painn, Size, painn
 from forgefield.models.radial import CosineEnvelope, QuinticEnvelope, SineBasis
 from forgefield.molecules.topology import union
 from forgefield.properties.checks import (
@@ -13,9 +13,7 @@ from forgefield.properties.checks import (
     jumps,
     net_forces,
     net_torques,
-    pair_forces,
 )
-from forgefield.properties.derivatives import forces
 
 TOPOLOGY = union([np.array([6, 1, 8, 1]), np.array([8, 1])])
 CUTOFF = 3.0
@@ -23,7 +21,7 @@ CUTOFF = 3.0
 
 def network(envelope) -> Painn:
     design = Design((1, 6, 8), SineBasis(5, CUTOFF), envelope, 23.06)
-    return with_precision(painn(jr.key(2), design, Size(8, 2, 5)), jnp.float64)
+    return painn(jr.key(2), design, Size(8, 2, 5)).with_precision(jnp.float64)
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +82,6 @@ def test_wrong_forces_are_found_by_differences_sum_and_torque(model, positions):
 def test_forces_and_torques_of_each_molecule_balance(model, positions):
     np.testing.assert_allclose(net_forces(model, TOPOLOGY, positions), 0.0, atol=1e-10)
     np.testing.assert_allclose(net_torques(model, TOPOLOGY, positions), 0.0, atol=1e-10)
-
-
-@pytest.mark.slow
-def test_pairs_pull_each_other_with_opposite_forces_that_add_up(model, positions):
-    pairs = pair_forces(model, TOPOLOGY, jnp.asarray(positions))
-
-    np.testing.assert_allclose(pairs, -np.swapaxes(pairs, 0, 1), atol=1e-12)
-    np.testing.assert_allclose(pairs.sum(axis=1), forces(model, TOPOLOGY, jnp.asarray(positions)), atol=1e-10)
-    assert not np.any(pairs[:4, 4:])
 
 
 def test_energy_slope_and_curvature_stay_finite_from_contact_to_beyond_the_cutoff(model, positions):

@@ -126,6 +126,11 @@ def rules_of(force_field: AbstractRules | Assignment | AbstractModel) -> Abstrac
         return force_field
     if isinstance(force_field, Assignment):
         return ExplicitRules(force_field)
+    if not isinstance(force_field, AbstractModel):
+        raise InputError(
+            "a force field is a file, the folder of a fit, the rules, the assignment or the model that it holds, not "
+            f"a {type(force_field).__name__}"
+        )
     if force_field.traits.laid:
         raise InputError(
             f"a {type(force_field).__name__} knows no bonds; give the assignment that it belongs to, or its file"

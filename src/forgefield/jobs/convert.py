@@ -1,7 +1,8 @@
 """Converts structures, and what QM said of them, from any format that is read to extended xyz or QCSchema."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.io.references import read_reference
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.molecules.molecule import Molecule, Reference
+from forgefield.report.numerals import fixed
+from forgefield.table import Column, Records, Table, table
 
 _STRUCTURES_ONLY = (Format.MAESTRO, Format.MOL2)
 _LACKS = {
@@ -22,10 +25,21 @@ _LACKS = {
 """What the formats that are written cannot hold, of what a file may have."""
 _SUFFIXES = {".xyz": ".xyz", ".extxyz": ".xyz", ".json": ".json"}
 
-Structure = tuple[Molecule, Reference]
+
+class Structure(NamedTuple):
+    """A structure of a file, with what QM said of it as far as the file holds results."""
+
+    molecule: Molecule
+    reference: Reference
+
+    def __repr__(self) -> str:
+        return f"Structure({self.molecule!r}, {self.reference!r})"
 
 
-def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False) -> list[Structure]:
+Structures = Sequence[tuple[Molecule, Reference]]
+
+
+def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False) -> Records[Structure]:
     """Convert a file and return its structures; the suffix of `target` says the format.
 
     Raises InputError that names what the format cannot hold, such as bonds, unless `drop` names it too, and where
@@ -36,17 +50,50 @@ def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: 
     return structures
 
 
-def read_with_results(path: Path) -> list[Structure]:
+def read_with_results(path: Path) -> Records[Structure]:
     """Return the structures of a file with the QM results in it, each in the frame of its results."""
     molecules = read_structures(path)
     if format_of(path) in _STRUCTURES_ONLY:
-        return [(molecule, _without_results(molecule)) for molecule in molecules]
-    return list(zip(molecules, read_reference([path]), strict=True))
+        references = [_without_results(molecule) for molecule in molecules]
+    else:
+        references = read_reference([path])
+    structures = [Structure(*both) for both in zip(molecules, references, strict=True)]
+    return Records(structures, structures_table(structures, str(path)))
+
+
+def structures_table(structures: Sequence[Structure], title: str) -> Table:
+    """Return what is known of structures, a line each."""
+    columns = (
+        Column("structure", numeric=False),
+        Column("formula", numeric=False),
+        Column("atoms"),
+        Column("bonds"),
+        Column("charge"),
+        Column("multiplicity"),
+        Column("energy", "kcal/mol"),
+        Column("results", numeric=False),
+        Column("level", numeric=False),
+    )
+    rows = [
+        (
+            molecule.name,
+            molecule.formula,
+            str(molecule.n_atoms),
+            str(len(molecule.bonds)),
+            f"{molecule.charge:+d}" if molecule.charge else "0",
+            str(molecule.multiplicity),
+            fixed(reference.energy, 4),
+            ", ".join(reference.contents) or "none",
+            reference.level,
+        )
+        for molecule, reference in structures
+    ]
+    return table(title, columns, rows)
 
 
 def write_structures(
     path: Path,
-    structures: list[Structure],
+    structures: Structures,
     *,
     drop: Iterable[str] = (),
     overwrite: bool = False,
@@ -79,7 +126,7 @@ def write_structures(
         write_qcschema(path, molecule, reference)
 
 
-def _contents(structures: list[Structure]) -> list[str]:
+def _contents(structures: Structures) -> list[str]:
     """Return what structures have, of what a format may be unable to hold."""
     there = {
         "bonds": any(len(m.bonds) for m, _ in structures),

@@ -1,5 +1,6 @@
 """Shows which rows of two force-field files differ, old beside new, in file units."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,18 +8,19 @@ from typing import Any
 from forgefield.errors import InputError
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.forcefields.mm3.fld_differences import Difference, fld_differences
-from forgefield.report.table import Column, Table, table
+from forgefield.table import Column, Records, Table, table
 
 
-def diff(old: Path, new: Path) -> list[Difference]:
+def diff(old: Path, new: Path) -> Records[Difference]:
     """Return the rows of two MM3* files that differ. Raises InputError for files of other formats."""
     wrong = [str(path) for path in (old, new) if path.suffix != ".fld"]
     if wrong:
         raise InputError(f"{', '.join(wrong)}: only MM3* files (.fld) can be compared")
-    return fld_differences(read_fld(old), read_fld(new))
+    found = fld_differences(read_fld(old), read_fld(new))
+    return Records(found, differences_table(found))
 
 
-def differences_table(differences: list[Difference]) -> Table:
+def differences_table(differences: Sequence[Difference]) -> Table:
     """Return one line for each number that differs; where a file lacks the row, the number is absent."""
     columns = (
         Column("row", numeric=False),
@@ -34,7 +36,7 @@ def differences_table(differences: list[Difference]) -> Table:
     return table(title, columns, rows)
 
 
-def summary(differences: list[Difference]) -> dict[str, Any]:
+def summary(differences: Sequence[Difference]) -> dict[str, Any]:
     """Return what `forgefield diff --json` prints."""
     return {"differences": [asdict(found) for found in differences]}
 

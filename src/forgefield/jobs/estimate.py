@@ -1,8 +1,8 @@
 """Reads force constants off QM Hessians: a generated force field without any fit, and how its rows spread."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,17 @@ from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
 from forgefield.fitting.data.training_set import Example
-from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_files
-from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMATS, FORMS, policy_named
+from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMS, policy_named
 from forgefield.jobs.fit.plan.load import examples_of
 from forgefield.jobs.fit.plan.starting import estimated, trained_rows, with_values
-from forgefield.jobs.fit.plan.writing import WRITERS
+from forgefield.jobs.write import write_generated
 from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
-from forgefield.report.table import Column, Table, table
+from forgefield.report.numerals import plural
+from forgefield.table import AbstractTabled, Column, Records, Table, table
 
 METHODS: tuple[str, ...] = (*ESTIMATES, "linear")
-_SUFFIXES = {".fld": "fld", ".frcmod": "frcmod", ".xml": "openmm-xml"}
 _TERMS = ForceFieldSection().terms
 
 
@@ -48,14 +47,14 @@ class EstimatedParameter:
     maximum: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class EstimatedForceField:
+@dataclass(frozen=True, eq=False, repr=False)
+class EstimatedForceField(AbstractTabled):
     """A generated force field with the constants that Hessians say."""
 
     form: str
     examples: list[Example]
     assignment: Assignment
-    parameters: tuple[EstimatedParameter, ...]
+    parameters: Records[EstimatedParameter]
     warnings: tuple[str, ...]
 
     @property
@@ -67,6 +66,16 @@ class EstimatedForceField:
     def force_field(self) -> TypedRules:
         """The force field, to be laid over any molecules with the same surroundings of atoms."""
         return generated_rules(self.assignment)
+
+    @property
+    def table(self) -> Table:
+        """The parameters."""
+        return self.parameters.table
+
+    def __repr__(self) -> str:
+        names = ", ".join(m.name for m in self.molecules)
+        said = f"; {plural(len(self.warnings), 'warning')}" if self.warnings else ""
+        return f"EstimatedForceField({self.form}, {plural(len(self.parameters), 'parameter')} from {names}{said})"
 
 
 def estimate(
@@ -93,46 +102,25 @@ def estimate(
     ]
     spread = found.spread | _geometries(laid, examples)
     counts = uses(laid)
-    parameters = tuple(
+    parameters = [
         _parameter(row, position, found.values, counts, spread) for row in rows for position in range(row.term.n_own)
-    )
-    assignment = with_values(laid, found.values)
-    return EstimatedForceField(form, examples, assignment, parameters, (*saddles, *found.warnings))
-
-
-def form_of(path: Path) -> str:
-    """Return the form that is usual for a file of this suffix. Raises InputError for an unknown one."""
-    name = _format_of(path)
-    return next(form for form, formats in FORMATS.items() if name in formats)
+    ]
+    shown = Records(parameters, parameters_table(parameters))
+    return EstimatedForceField(form, examples, with_values(laid, found.values), shown, (*saddles, *found.warnings))
 
 
 def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> None:
-    """Write a force field in the format of the suffix: .fld, .frcmod or .xml (OpenMM).
-
-    Raises InputError that names what the format cannot hold, and where a file is one of those that the force field was
-    made from, or there already and not to `overwrite`.
-    """
-    name = _format_of(path)
-    if name not in FORMATS[found.form]:
-        possible = [suffix for suffix, other in _SUFFIXES.items() if other in FORMATS[found.form]]
-        raise InputError(
-            f"{path}: a {path.suffix} file cannot hold the form {found.form}, only {' and '.join(possible)}"
-        )
-    _, write = WRITERS[name]
-    with TemporaryDirectory() as folder:
-        tried = write(Path(folder) / path.name, found.assignment, found.molecules)
-    sources = (Path(s) for e in found.examples for s in (e.molecule.source, *e.reference.sources) if s)
-    with new_outputs([path.with_name(one.name) for one in tried], sources, overwrite=overwrite):
-        write(path, found.assignment, found.molecules)
+    """Write an estimated force field as `write_generated` does, but over no file that it was made from."""
+    write_generated(path, found.form, found.assignment, found.examples, overwrite=overwrite)
 
 
-def parameters_table(found: EstimatedForceField) -> Table:
+def parameters_table(parameters: Sequence[EstimatedParameter]) -> Table:
     """Return the parameters with their spread among the interactions of each row, in internal units."""
     columns = (Column("parameter", numeric=False), Column("unit", numeric=False))
     heads = tuple(Column(head) for head in ("value", "n", "mean", "std", "min", "max"))
     rows = [
         (p.name, p.unit, f"{p.value:.5g}", str(p.n), *map(_shown, (p.mean, p.std, p.minimum, p.maximum)))
-        for p in found.parameters
+        for p in parameters
     ]
     return table("Estimated parameters", columns + heads, rows)
 
@@ -145,12 +133,6 @@ def summary(found: EstimatedForceField, path: Path) -> dict[str, Any]:
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.5g}"
-
-
-def _format_of(path: Path) -> str:
-    if path.suffix not in _SUFFIXES:
-        raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(_SUFFIXES)}")
-    return _SUFFIXES[path.suffix]
 
 
 def _require_word(what: str, word: str, known: tuple[str, ...]) -> None:

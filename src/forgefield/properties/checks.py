@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from forgefield.models.model import AbstractModel, AbstractNeighbourModel
-from forgefield.molecules.neighbours import all_pairs
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.topology import Topology
 from forgefield.properties.derivatives import energies, gradient
 
@@ -119,24 +118,6 @@ def net_torques(
     centre = jax.ops.segment_sum(x, molecule, topology.n_molecules) / jnp.maximum(size, 1.0)[:, None]
     turn = jnp.cross(x - centre[molecule], -gradient(model, topology, x))
     return jax.ops.segment_sum(turn, molecule, topology.n_molecules)
-
-
-@eqx.filter_jit
-def pair_forces(
-    model: AbstractNeighbourModel, topology: Topology, positions: Float[Array, "atoms 3"]
-) -> Float[Array, "atoms atoms 3"]:
-    """Return the force on atom i that goes back to its vector to atom j [kcal/mol/Å], in vacuum.
-
-    F_ij = ∂E/∂d_ij - ∂E/∂d_ji with d_ij = x_j - x_i: the first is what i feels by its own message, the second what it
-    feels by that to j. F_ij = -F_ji, and the sum over j is the force on i.
-    """
-    neighbours = all_pairs(topology.molecule, topology.slot, topology.n_molecules, topology.n_max)
-    d = positions[neighbours.atom] - positions[:, None]
-    slope = jax.grad(lambda d: jnp.sum(model.energy_of_displacements(topology, neighbours, d)))(d)
-    n = positions.shape[0]
-    kept = jnp.where(neighbours.valid[..., None], slope, 0.0)
-    by_pair = jnp.zeros((n, n, 3), positions.dtype).at[jnp.arange(n)[:, None], neighbours.atom].add(kept)
-    return by_pair - jnp.swapaxes(by_pair, 0, 1)
 
 
 def approach(

@@ -10,7 +10,6 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.instances import KINDS, Types
-from forgefield.assign.typed import assign_typed_rows
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.assign.typing import Typing
 from forgefield.errors import InputError, located
@@ -167,15 +166,6 @@ class _Tables:
     """Dihedrals that do not say that their 1-4 van der Waals interactions, or charges, are unscaled."""
     open_series: Types | None = None
     """The dihedral whose last periodicity was negative, so that its next row must follow."""
-
-
-def read_frcmod(path: Path, molecules: list[Molecule]) -> Assignment:
-    """Return the force field of an AMBER parameter file for molecules whose types are its names.
-
-    Raises InputError and MissingParameters as `frcmod_rules` and `assign_typed_rows` do.
-    """
-    rules = frcmod_rules(path, Typing(str(path), {}))
-    return assign_typed_rows(molecules, rules.tables, f"add them to {path}")
 
 
 def frcmod_rules(path: Path, typing: Typing) -> TypedRules:

@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -105,7 +104,6 @@ def prepare(path: Path, *, starts: int | None = None) -> Prepared:
     `starts` replaces the number that the file asks for.
     Raises InputError (or MissingParameters) for anything that cannot be used.
     """
-    require_double_precision()
     file = read_fit_file(path)
     if starts is not None:
         file = file.model_copy(update={"fit": file.fit.model_copy(update={"starts": starts})})
@@ -213,14 +211,6 @@ def _trained_rows(file: FitFile, laid: Assignment, mm3: Mm3Assignment | None) ->
 
 def _without_moments(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(pattern for pattern in patterns if not pattern.startswith(_MOMENTS))
-
-
-def require_double_precision() -> None:
-    """Raise ForgeFieldError unless JAX computes in float64."""
-    if not jax.config.read("jax_enable_x64"):
-        raise ForgeFieldError(
-            'this needs double precision: call jax.config.update("jax_enable_x64", True) before anything else'
-        )
 
 
 def _assigned(file: FitFile, folder: Path, molecules: list[Molecule]) -> tuple[Assignment, Mm3Assignment | None]:
