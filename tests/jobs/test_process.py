@@ -1,4 +1,4 @@
-"""The library asks nothing of the process that uses it, changes nothing in it, and computes as the command line does."""
+"""The library asks nothing of its process, changes nothing in it, and computes as the command line does."""
 
 import json
 import subprocess

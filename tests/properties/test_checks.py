@@ -10,9 +10,12 @@ from forgefield.molecules.topology import union
 from forgefield.properties.checks import (
     approach,
     finite_differences,
+    hessian_asymmetry,
+    hessian_differences,
     jumps,
     net_forces,
     net_torques,
+    rigid_motion,
 )
 
 TOPOLOGY = union([np.array([6, 1, 8, 1]), np.array([8, 1])])
@@ -36,7 +39,7 @@ def positions(generator):
 
 
 class Leaning(AbstractModel):
-    """A model with a wrong gradient: a constant push is missing in its energy."""
+    """A model with a wrong gradient and Hessian: a constant push is missing in its energy, and one in its gradient."""
 
     model: Painn
     push: float
@@ -58,7 +61,7 @@ class Leaning(AbstractModel):
         return self.energy(topology, positions), self.gradient(topology, positions)
 
     def hessian(self, topology, positions):
-        return self.model.hessian(topology, positions)
+        return self.model.hessian(topology, positions).at[0, 0, 1].add(self.push)
 
     def charges(self, topology):
         return self.model.charges(topology)
@@ -77,6 +80,24 @@ def test_wrong_forces_are_found_by_differences_sum_and_torque(model, positions):
     assert finite_differences(wrong, TOPOLOGY, positions, steps=(1e-3, 1e-4)).best > 1e-3
     np.testing.assert_allclose(net_forces(wrong, TOPOLOGY, positions)[0], [0.0, -0.1, 0.0], atol=1e-9)
     assert np.abs(net_torques(wrong, TOPOLOGY, positions)[0]).max() > 1e-3
+
+
+def test_hessian_is_the_slope_of_the_gradient_unless_it_is_wrong(model, positions):
+    deviation, scale = hessian_differences(model, TOPOLOGY, positions)
+    wrong, _ = hessian_differences(Leaning(model, 0.1), TOPOLOGY, positions)
+
+    assert deviation < 1e-6 * scale
+    assert 1e-3 < wrong < 0.1
+    assert hessian_asymmetry(model, TOPOLOGY, positions) < 1e-9 * scale
+    np.testing.assert_allclose(hessian_asymmetry(Leaning(model, 0.1), TOPOLOGY, positions), 0.1, rtol=1e-6)
+
+
+def test_moving_and_turning_a_molecule_changes_nothing_unless_it_is_pushed(model, positions):
+    energy, slope = rigid_motion(model, TOPOLOGY, positions)
+    still, pushed = rigid_motion(Leaning(model, 0.1), TOPOLOGY, positions)
+
+    np.testing.assert_allclose([energy, slope, still], 0.0, atol=1e-9)
+    assert pushed > 1e-3
 
 
 def test_forces_and_torques_of_each_molecule_balance(model, positions):

@@ -101,3 +101,25 @@ def modes(
     summary |= {"frequencies_cm1": found.frequencies.tolist(), "modes_mass_weighted": found.vectors.T.tolist()}
     show([grid(found.table)], summary, as_json=as_json)
     return DONE
+
+
+@command
+def check(
+    force_field: Annotated[Path, typer.Argument(help="Force field, or the folder of a fit.")],
+    files: Annotated[list[Path], typer.Argument(help="Structures; an MM3* file may want types (.mae, .mol2).")],
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Check a force field at structures: slopes against differences, balance, symmetry, no jumps.
+
+    Ends with exit code 1 where something does not hold.
+
+    Example: forgefield check runs/ch3f ch3f.xyz
+    """
+    from forgefield.jobs import check_model as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    found = job.check(force_field, files)
+    show([grid(one.table) for one in found], job.summary(found), as_json=as_json)
+    return DONE if all(one.sound for one in found) else FAILED

@@ -11,10 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.spatial.transform import Rotation
 
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.topology import Topology
-from forgefield.properties.derivatives import energies, gradient
+from forgefield.properties.derivatives import energies, gradient, hessians
+from forgefield.properties.rigid import by_molecule, of_atoms
 
 STEPS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 """Å"""
@@ -118,6 +120,58 @@ def net_torques(
     centre = jax.ops.segment_sum(x, molecule, topology.n_molecules) / jnp.maximum(size, 1.0)[:, None]
     turn = jnp.cross(x - centre[molecule], -gradient(model, topology, x))
     return jax.ops.segment_sum(turn, molecule, topology.n_molecules)
+
+
+def hessian_asymmetry(
+    model: AbstractModel, topology: Topology, positions: Float[Array | np.ndarray, "atoms 3"]
+) -> float:
+    """Return the largest difference between an element of a Hessian and its mirror image [kcal/mol/Å²]."""
+    hessian = hessians(model, topology, jnp.asarray(positions))
+    return float(jnp.max(jnp.abs(hessian - jnp.swapaxes(hessian, 1, 2))))
+
+
+def hessian_differences(
+    model: AbstractModel,
+    topology: Topology,
+    positions: Float[Array | np.ndarray, "atoms 3"],
+    *,
+    steps: Sequence[float] = (1e-4, 1e-5),
+    n_directions: int = 4,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return how (g(x + h d) - g(x - h d)) / 2h deviates from H d at most, and how large H d is [kcal/mol/Å²].
+
+    For random unit directions d, in which all molecules move at once, and the step h [Å] that suits best.
+    """
+    x = jnp.asarray(positions)
+    hessian = hessians(model, topology, x)
+    deviations, scale = np.zeros((n_directions, len(steps))), 0.0
+    for k, d in enumerate(np.random.default_rng(seed).normal(size=(n_directions, *x.shape))):
+        along = jnp.asarray(d / np.linalg.norm(d), x.dtype)
+        expected = of_atoms(topology, _times(hessian, by_molecule(topology, along)))
+        scale = max(scale, float(jnp.max(jnp.abs(expected))))
+        for j, h in enumerate(steps):
+            rise = gradient(model, topology, x + h * along) - gradient(model, topology, x - h * along)
+            deviations[k, j] = jnp.max(jnp.abs(rise / (2.0 * h) - expected))
+    return float(deviations.max(axis=0).min()), scale
+
+
+def _times(
+    hessian: Float[Array, "molecules coordinates coordinates"], along: Float[Array, "molecules n_max 3"]
+) -> Float[Array, "molecules n_max 3"]:
+    return jnp.einsum("mij,mj->mi", hessian, along.reshape(along.shape[0], -1)).reshape(along.shape)
+
+
+def rigid_motion(
+    model: AbstractModel, topology: Topology, positions: Float[Array | np.ndarray, "atoms 3"], *, seed: int = 0
+) -> tuple[float, float]:
+    """Return how a random turn and shift changes the energies [kcal/mol], and the gradient but for the turn."""
+    x, generator = jnp.asarray(positions), np.random.default_rng(seed)
+    turn = jnp.asarray(Rotation.random(random_state=generator).as_matrix(), x.dtype)
+    moved = x @ turn.T + jnp.asarray(generator.uniform(-5.0, 5.0, size=(1, 3)), x.dtype)
+    energy = energies(model, topology, moved) - energies(model, topology, x)
+    slope = gradient(model, topology, moved) - gradient(model, topology, x) @ turn.T
+    return float(jnp.max(jnp.abs(energy))), float(jnp.max(jnp.abs(slope)))
 
 
 def approach(

@@ -204,7 +204,7 @@ def test_missing_rows_are_all_listed(read, water):
 
 
 def test_molecules_without_types_are_named(read, water):
-    with pytest.raises(InputError, match="water: .*goes by atom types, which the molecule does not have"):
+    with pytest.raises(InputError, match=r"water: .*goes by atom types, which the molecule does not have"):
         read(WATER, replace(water, types=None))
 
 
