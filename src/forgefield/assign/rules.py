@@ -129,7 +129,7 @@ def rules_of(force_field: AbstractRules | Assignment | AbstractModel) -> Abstrac
     if not isinstance(force_field, AbstractModel):
         raise InputError(
             "a force field is a file, the folder of a fit, the rules, the assignment or the model that it holds, not "
-            f"a {type(force_field).__name__}"
+            f"{type(force_field).__name__}"
         )
     if force_field.traits.laid:
         raise InputError(

@@ -40,9 +40,22 @@ def convert_weights(source: Path, target: Path, settings: Path | None, *, overwr
 
 def _kinds() -> dict[str, tuple[str, Callable[[Any], bool]]]:
     """Return what each key of the file holds: in words, and whether a value does."""
-    word, number = ("a string", lambda v: isinstance(v, str)), ("a number", lambda v: type(v) in (int, float))
-    words = "a list of symbols", lambda v: isinstance(v, list) and v and all(isinstance(one, str) for one in v)
-    return {"elements": words} | {f.name: number if f.name in _NUMBERS else word for f in fields(Settings)}
+    kinds = {
+        f.name: ("a number", _is_number) if f.name in _NUMBERS else ("a string", _is_word) for f in fields(Settings)
+    }
+    return {"elements": ("a list of symbols", _are_words), **kinds}
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, str) for one in value)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -167,7 +167,7 @@ def rigid_motion(
 ) -> tuple[float, float]:
     """Return how a random turn and shift changes the energies [kcal/mol], and the gradient but for the turn."""
     x, generator = jnp.asarray(positions), np.random.default_rng(seed)
-    turn = jnp.asarray(Rotation.random(random_state=generator).as_matrix(), x.dtype)
+    turn = jnp.asarray(Rotation.from_rotvec(generator.normal(size=3)).as_matrix(), x.dtype)
     moved = x @ turn.T + jnp.asarray(generator.uniform(-5.0, 5.0, size=(1, 3)), x.dtype)
     energy = energies(model, topology, moved) - energies(model, topology, x)
     slope = gradient(model, topology, moved) - gradient(model, topology, x) @ turn.T
