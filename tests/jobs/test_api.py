@@ -182,6 +182,24 @@ def test_threads_are_shared_until_the_last_of_overlapping_calls_is_over():
         assert ThreadpoolController().info() == before
 
 
+def test_force_fields_say_in_one_line_what_they_are(project):
+    folder = project(FIT).parent
+    estimated = ff.estimate(folder / "ch3f.json")
+    for name in ("ch3f.fld", "ch3f.frcmod"):
+        ff.write(
+            folder / name, estimated if name.endswith("fld") else ff.estimate(folder / "ch3f.json", form="harmonic")
+        )
+
+    assert repr(estimated) == "EstimatedForceField(mm3, 8 parameters from ch3f)"
+    assert repr(estimated.assignment) == "Assignment(4 rows over 1 molecule(s) of 5 atoms)"
+    assert repr(estimated.force_field) == "TypedRules(the force field: 2 stretch, 2 bend rows)"
+    assert repr(ff.load(folder / "ch3f.frcmod")) == f"TypedRules({folder / 'ch3f.frcmod'}: 2 stretch, 2 bend rows)"
+    assert repr(ff.load(folder / "ch3f.fld")).startswith(f"Mm3Rules({folder / 'ch3f.fld'}: ")
+    evaluated = ff.evaluate(folder / "ch3f.fld", folder / "ch3f.json")
+    assert repr(evaluated) == f"Evaluated(ch3f {evaluated.energies[0]:.4f}; energies in kcal/mol)"
+    assert repr(ff.modes(folder / "ch3f.fld", folder / "ch3f.json")).startswith("Vibrations(9 modes, ")
+
+
 UNGUARDED = """
 import forgefield as ff
 
