@@ -16,7 +16,7 @@ from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
-from forgefield.fitting.solve.fit import Progress
+from forgefield.fitting.solve.solver import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
 from forgefield.io.listings.listing import Listing
 from forgefield.io.rules import load as load_rules

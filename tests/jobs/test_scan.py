@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from forgefield import units
-from forgefield.config import read_fit_file
 from forgefield.errors import InputError
 from forgefield.io.formats import Format, format_of
 from forgefield.io.references import read_reference
 from forgefield.jobs.fit.plan.load import load
+from forgefield.jobs.fit.plan.target_choices import read_fit_file
 
 scan = pytest.importorskip(
     "forgefield.engines.qm.relaxed_scan", reason="the extra qm is not installed", exc_type=ImportError

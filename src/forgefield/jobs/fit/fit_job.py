@@ -13,7 +13,7 @@ from forgefield.assign.mm3.laid import changed_columns
 from forgefield.assign.rules import AbstractRules, ExplicitRules
 from forgefield.assign.typed_rules import generated_rules
 from forgefield.errors import InputError, WriteError
-from forgefield.fitting.solve.fit import Progress
+from forgefield.fitting.solve.solver import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.forcefields.mm3.fld import write_fld
 from forgefield.io.forcefields.native import write_native

@@ -6,10 +6,10 @@ import shutil
 import numpy as np
 import pytest
 
-from forgefield.config import read_fit_file
 from forgefield.errors import InputError, MissingParameters
 from forgefield.jobs.fit.plan.load import load
 from forgefield.jobs.fit.plan.prepare import prepare
+from forgefield.jobs.fit.plan.target_choices import read_fit_file
 
 FIT = """
 [[molecules]]
@@ -323,7 +323,5 @@ def test_energies_of_other_compositions_have_no_common_zero(refusal, project):
     # Fluoromethane and ethane are not compared, ethane and ethane are.
     message = refusal(ENERGY.format(first="ch3f", second="staggered"))
 
-    assert (
-        "no reference has data for the target(s) energy: energies need at least two structures of one group" in message
-    )
+    assert "data for the target(s) energy: energy needs the energies of at least two structures of one group" in message
     assert len({e.group for e in prepare(project(ENERGY.format(first="eclipsed", second="staggered"))).examples}) == 1

@@ -8,7 +8,7 @@ from rich.text import Text
 from forgefield.assign.assignment import uses
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.uncertainty import independent_values
-from forgefield.jobs.fit.plan.choices import targets
+from forgefield.fitting.targets.target import counts
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.report.evaluation import coverage_table
 
@@ -24,7 +24,7 @@ def check_table(prepared: Prepared) -> RenderableType:
         _parameters(prepared, frozenset(changes.names)),
         *_coverage(prepared),
         Text(),
-        Text(f"{changes.n_free} free variables stand for {len(changes.names)} trained parameters"),
+        Text(f"{changes.variables.n_free} free variables stand for {len(changes.names)} trained parameters"),
         *(Text(f"Warning: {warning}", "yellow") for warning in prepared.warnings),
     )
 
@@ -68,8 +68,8 @@ def weight_of(example: Example) -> str:
 
 def _targets(prepared: Prepared) -> Table:
     table = Table("target", "values", "tolerance", "weight", title="Targets", title_justify="left", box=None)
-    for target in targets(prepared.file.targets):
-        n_values = int((np.asarray(target.counted(prepared.data)) > 0.0).sum())
+    for target in prepared.targets:
+        n_values = int((np.asarray(counts(target, prepared.data)) > 0.0).sum())
         independent = independent_values((target,), prepared.data)
         note = "" if n_values == independent else f" ({independent} independent)"
         table.add_row(target.name, f"{n_values}{note}", f"{target.tolerance:g} {target.unit}", f"{target.weight:g}")

@@ -1,31 +1,17 @@
 """What the words of FIT.toml and of the command line stand for."""
 
+from collections.abc import Callable
+
 from forgefield import units
-from forgefield.config import (
-    CurvatureTarget,
-    EigenmatrixTarget,
-    EnergyTarget,
-    FitFile,
-    MoleculesSection,
-    TargetsSection,
-)
+from forgefield.config import FitFile, FitSection, MoleculesSection
 from forgefield.errors import InputError
 from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fitting.data.training_set import Band, Weights
-from forgefield.fitting.targets.charges import Charges
-from forgefield.fitting.targets.fixed import (
-    AbstractLocalTarget,
-    AbstractTarget,
-    Diagonal,
-    Energies,
-    Forces,
-    Frequencies,
-    HessianElements,
-    OffDiagonal,
-)
-from forgefield.fitting.targets.relaxed import AtomPositions, BondAngles, BondLengths, RelaxedEnergies, Torsions
-from forgefield.fitting.targets.relaxed_curvatures import AtRelaxed
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.fitting.solve.solver import AbstractSolver
+from forgefield.fitting.targets.target import AbstractTarget, View
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
@@ -74,6 +60,14 @@ ESTIMATES: dict[str, Method] = {
     "modified-seminario": ModifiedSeminario(),
     "approximation": Approximation(),
 }
+# Undamped first steps leave the basins that relaxed structures are in.
+SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
+    "lm": lambda section, relaxes: LevenbergMarquardt(
+        section.tolerance, section.max_steps, damping=1.0 if relaxes else LevenbergMarquardt.damping
+    ),
+    "trf": lambda section, _: TrustRegionReflective(section.tolerance, section.max_steps),
+}
+"""What makes a solver of the settings of a file, and of whether targets look at relaxed structures."""
 FORMATS: dict[str, tuple[str, ...]] = {"mm3": ("fld", "openmm-xml"), "harmonic": ("frcmod", "openmm-xml")}
 """The formats that can hold a form."""
 
@@ -109,40 +103,9 @@ def weights(section: MoleculesSection) -> Weights:
     return Weights(section.weight, section.reaction_mode_weight, bands)
 
 
-def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
-    """Return the targets of a file in the order of the cost."""
-    chosen: list[AbstractTarget] = []
-    if section.eigenmatrix is not None:
-        chosen.extend(_where(section.eigenmatrix, target) for target in _eigenmatrix(section.eigenmatrix))
-    for entry, kind in ((section.frequencies, Frequencies), (section.hessian, HessianElements)):
-        if entry is not None:
-            chosen.append(_where(entry, kind(entry.tolerance, entry.weight)))
-    kinds = (
-        (section.forces, Forces),
-        (section.charges, Charges),
-        (section.energy, RelaxedEnergies if _relaxes(section.energy) else Energies),
-        (section.bond_length, BondLengths),
-        (section.bond_angle, BondAngles),
-        (section.torsion, Torsions),
-        (section.positions, AtomPositions),
-    )
-    chosen.extend(kind(entry.tolerance, entry.weight) for entry, kind in kinds if entry is not None)
-    return tuple(chosen)
-
-
-def _where(section: CurvatureTarget, target: AbstractLocalTarget) -> AbstractTarget:
-    return AtRelaxed(target.tolerance, target.weight, target) if section.at == "relaxed" else target
-
-
-def _relaxes(section: EnergyTarget | None) -> bool:
-    return section is not None and section.at == "relaxed"
-
-
-def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractLocalTarget]:
-    diagonal: list[AbstractLocalTarget] = [Diagonal(section.tolerance, section.weight)]
-    if section.off_diagonal is None:
-        return diagonal
-    return [*diagonal, OffDiagonal(section.off_diagonal, section.weight)]
+def solver(file: FitFile, targets: tuple[AbstractTarget, ...]) -> AbstractSolver:
+    """Return the solver of a file for these targets."""
+    return SOLVERS[file.fit.solver](file.fit, any(target.traits.view is View.RELAXED for target in targets))
 
 
 def bonded_terms(file: FitFile) -> tuple[Term, ...]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.config import FitFile
+from forgefield.config import ChargesTarget, FitFile
 from forgefield.errors import InputError
 from forgefield.fitting.data.training_set import Example
 from forgefield.models.trainable import Trainable
@@ -22,7 +22,7 @@ def with_charges(file: FitFile, examples: list[Example]) -> list[Example]:
 
     Raises InputError where no reference has any of that kind, and where it does not say which of several kinds.
     """
-    section = file.targets.charges
+    section = file.targets.entry("charges")
     if section is None and file.forcefield.charges == "none":
         return examples
     key = "the target charges" if section is not None else "[forcefield] charges"
@@ -34,7 +34,7 @@ def with_charges(file: FitFile, examples: list[Example]) -> list[Example]:
             f"no reference has data for {key}: none of the files holds atomic charges; ask the QM program "
             "for them (Gaussian: pop=mk, Jaguar: icfit=1), or add a column `esp_charges` to an extended xyz file"
         )
-    stated = None if section is None else section.kind
+    stated = section.kind if isinstance(section, ChargesTarget) else None
     wanted = stated.lower() if stated is not None else _shared(charged, kinds)
     if wanted is None:
         tolerance = 0.05 if section is None else section.tolerance
@@ -61,13 +61,13 @@ def charge_warnings(
     Raises InputError where the force field gives atoms no charges, and where nothing that changes moves any.
     """
     rule = assignment.topology.charges
-    if file.targets.charges is not None:
+    if file.targets.entry("charges") is not None:
         if rule is None:
             raise InputError(
                 '[targets] charges: this force field gives atoms no charges; add charges = "bonds" to [forcefield], '
                 "or leave the target out"
             )
-        if not np.isin(changes.places, np.concatenate([rule.moment, rule.length])).any():
+        if not np.isin(changes.variables.places, np.concatenate([rule.moment, rule.length])).any():
             raise InputError(
                 "[targets] charges: nothing that is trained changes a charge; charges follow from bond moments, or "
                 'bond charge increments: add "bond_moment*", or "charge_increment*", to [forcefield] train'

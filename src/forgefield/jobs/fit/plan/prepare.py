@@ -13,17 +13,19 @@ from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
-from forgefield.config import FitFile, read_fit_file
+from forgefield.config import FitFile
 from forgefield.errors import ForgeFieldError, InputError
-from forgefield.fitting.cost.cost import Problem, total_count, variables
+from forgefield.fitting.cost.cost import Problem, total_count
 from forgefield.fitting.data.chunks import chunks
-from forgefield.fitting.data.searches import is_stationary
-from forgefield.fitting.data.training_set import Example, TrainingSet, Weights, training_set
+from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
+from forgefield.fitting.solve.solver import AbstractSolver
+from forgefield.fitting.targets.target import AbstractTarget, counts
 from forgefield.io.rules import load as load_rules
-from forgefield.jobs.fit.plan.choices import FORMS, bonded_terms, charging, chosen_formats, targets, van_der_waals
+from forgefield.jobs.fit.plan.choices import FORMS, bonded_terms, charging, chosen_formats, solver, van_der_waals
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.load import Loaded, force_field_file, load
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
+from forgefield.jobs.fit.plan.target_choices import read_fit_file, targets
 from forgefield.jobs.fit.plan.writing import formats_to_write
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
@@ -58,6 +60,12 @@ class Prepared:
     warnings: tuple[str, ...]
     loaded: Loaded
     """What the files held, before the force field was laid over it."""
+    solver: AbstractSolver
+
+    @property
+    def targets(self) -> tuple[AbstractTarget, ...]:
+        """What the force field is fitted to."""
+        return targets(self.file.targets)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -87,14 +95,13 @@ class Prepared:
         """Return the problem of fitting what changes, with priors about these values."""
         model = with_values(self.assignment, centre).model
         about = prior(changes, self.assignment.rows, self.start, self.file.fit.prior)
-        chosen = targets(self.file.targets)
         return Problem(
             model=model,
-            chunks=chunks(self.data, len(centre), changes.places),
-            targets=chosen,
-            counts=tuple(total_count(target, self.data) for target in chosen),
+            chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),
+            targets=self.targets,
+            counts=tuple(total_count(target, self.data) for target in self.targets),
             prior=about,
-            variables=variables(changes),
+            variables=changes.variables,
         )
 
 
@@ -124,16 +131,15 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
     """Lay the force field over what was loaded, and find where it starts."""
     laid, mm3, loaded = _laid(file, path.parent, loaded)
     examples = with_charges(file, list(loaded.examples))
-    _require_data(file, examples)
     rows = _trained_rows(file, laid, mm3)
     found = estimated(laid, examples, file.forcefield.estimate, rows)
     changes = what_changes(laid, rows, file.forcefield)
     unused = _unused(file, path.parent, laid)
     charged = charge_warnings(file, laid, examples, changes)
-    values = changes.within(found.values)
+    values = changes.variables.within(found.values)
     assignment = with_values(laid, values)
     data = training_set(assignment.topology, examples)
-    _require_weight(file, examples, data)
+    _require_data(targets(file.targets), data)
     formats, unwritten = (("fld",), []) if mm3 else formats_to_write(assignment, [e.molecule for e in examples], file)
     statements = tuple(
         f"{e.molecule.name}: {e.treated.statement}"
@@ -154,6 +160,7 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
         formats=formats,
         warnings=(*skipped, *loaded.warnings, *unused, *statements, *found.warnings, *charged, *unwritten),
         loaded=loaded,
+        solver=solver(file, targets(file.targets)),
     )
 
 
@@ -191,7 +198,7 @@ def _trained_rows(file: FitFile, laid: Assignment, mm3: Mm3Assignment | None) ->
     """Return the rows that the file asks to train; none of a force-field file's unless a pattern names them."""
     patterns = file.forcefield.train
     if mm3 is None:
-        return trained_rows(laid, patterns, charges=file.targets.charges is not None)
+        return trained_rows(laid, patterns, charges=file.targets.entry("charges") is not None)
     if not patterns:
         raise InputError(
             '[forcefield] train names no rows: say which rows of the file change, such as ["substructure:*"]'
@@ -266,47 +273,25 @@ def _unused(file: FitFile, folder: Path, laid: Assignment) -> list[str]:
     )
 
 
-def _require_data(file: FitFile, examples: list[Example]) -> None:
-    """Raise InputError that lists the targets that no reference has data for."""
-    relaxed, energy = [e for e in examples if is_stationary(e.reference)], file.targets.energy
-    curvatures = {
-        name: any(e.treated is not None for e in (relaxed if target.at == "relaxed" else examples))
-        for name in ("eigenmatrix", "frequencies", "hessian")
-        if (target := getattr(file.targets, name)) is not None
-    }
-    wanted = curvatures | {
-        "forces": any(e.reference.gradient is not None for e in examples),
-        "energy": _comparable(relaxed if energy is not None and energy.at == "relaxed" else examples),
-        "bond_length": any(len(e.molecule.bonds) for e in relaxed),
-        "bond_angle": any(e.molecule.n_atoms > 2 and len(e.molecule.bonds) > 1 for e in relaxed),
-        "torsion": any(e.molecule.n_atoms > 3 and len(e.molecule.bonds) > 2 for e in relaxed),
-        "positions": bool(relaxed),
-    }
-    asked = file.targets.model_dump(exclude_none=True)
-    lacking = [name for name, there in wanted.items() if name in asked and not there]
+def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> None:
+    """Raise InputError that lists the targets that no reference has data for, or of which every value weighs zero."""
+    everything = replace(data, weight=np.ones_like(data.weight), mode_weight=np.asarray(data.has_mode, dtype=float))
+    asked = [target for target in targets if target.traits.needs]
+    lacking = [target for target in asked if not _counts_anything(target, everything)]
     if lacking:
+        said = "; ".join(f"{target.name} needs {target.traits.needs}" for target in lacking)
         raise InputError(
-            f"no reference has data for the target(s) {', '.join(lacking)}: energies need at least two structures "
-            "of one group, forces a gradient or a Hessian, targets at relaxed structures a reference that is a "
-            "stationary point (its gradient below 5 kcal/mol/Å), the others a Hessian"
+            f"no reference has data for the target(s) {', '.join(target.name for target in lacking)}: {said}"
         )
-
-
-def _require_weight(file: FitFile, examples: list[Example], data: TrainingSet) -> None:
-    """Raise InputError that lists the targets whose values all have the weight zero."""
-    if all(example.weights == Weights() for example in examples):
-        return
-    idle = [t.name for t in targets(file.targets) if not float(np.sum(t.counted(data))) > 0.0]
-    if idle:
+    if idle := [target.name for target in asked if not _counts_anything(target, data)]:
         raise InputError(
             f"nothing counts in the target(s) {', '.join(idle)}: [[molecules]] weight, reaction_mode_weight and "
             "mode_weights leave every value that there is data for a weight of zero; give one more than that"
         )
 
 
-def _comparable(examples: list[Example]) -> bool:
-    groups = [e.group for e in examples if e.reference.energy is not None]
-    return any(groups.count(group) > 1 for group in groups)
+def _counts_anything(target: AbstractTarget, data: TrainingSet) -> bool:
+    return float(np.sum(counts(target, data))) > 0.0
 
 
 def _digest(path: Path, loaded: Loaded, examples: list[Example]) -> str:

@@ -259,11 +259,8 @@ def _require_matches(key: str, patterns: tuple[str, ...], names: tuple[str, ...]
 def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, section: PriorSection) -> Prior:
     """Return Gaussians about the starting values, with widths in internal units."""
     kind = {row.parameter_name(p): row.term.own[p].name for row in rows for p in range(row.term.n_own)}
-    centre = changes.free(values)
-    width = [
-        _width(kind[changes.names[leader]], start, section)
-        for leader, start in zip(changes.leaders, centre, strict=True)
-    ]
+    centre = changes.variables.free(values)
+    width = [_width(kind[leader], start, section) for leader, start in zip(changes.leaders, centre, strict=True)]
     return Prior(centre, np.array(width), section.strength)
 
 

@@ -85,13 +85,13 @@ def attempt(basis: Basis, task: LeaveOut | Resample) -> LeftOut | Resampled:
 
 def judged(prepared: Prepared, values: Float[np.ndarray, " parameters"]) -> Judgement:
     """Return how values do on every molecule."""
-    judge = judge_fitted(prepared.file.targets)
+    judge = judge_fitted(prepared.targets)
     return judge(with_values(prepared.assignment, values).model, prepared.data, prepared.examples)
 
 
 def shares_of(prepared: Prepared, passed: Passed, judgement: Judgement) -> Shares:
     """Return what each molecule adds to the targets."""
-    return shares(passed.problem.targets, prepared.data, judgement.observation, judgement.matching, judgement.relaxed)
+    return shares(passed.problem.targets, prepared.data, judgement.sights, judgement.matching)
 
 
 def together(judgement: Judgement, multiplicity: Int[np.ndarray, " molecules"]) -> Metrics | None:
@@ -157,7 +157,7 @@ def start_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " para
     laid = with_values(prepared.laid, _geometry_without(prepared, molecule))
     section = prepared.file.forcefield
     found = estimated(laid, prepared.examples, section.estimate, prepared.rows, left_out=frozenset({molecule}))
-    return prepared.changes().within(found.values)
+    return prepared.changes().variables.within(found.values)
 
 
 def _geometry_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " parameters"]:

@@ -287,7 +287,8 @@ class _Summary:
             return Jackknife(said, n, [])
         sigma = jackknife(np.stack([found.values for _, found in sorted(self.left_out.items())]))
         alone = {row.name for m in self.left_out for row in unseen_rows(self.prepared, m)}
-        changing = {place: name for name, place in zip(self.last.changes.names, self.last.changes.places, strict=True)}
+        changes = self.last.changes
+        changing = {int(place): name for name, place in zip(changes.names, changes.variables.places, strict=True)}
         rows = [
             # What only one molecule has says nothing of how it varies among molecules.
             JackknifeParameter(changing[place], parameter.unit, None if row.name in alone else float(sigma[place]))
