@@ -141,7 +141,7 @@ def frequencies_and_forces() -> Figures:
     problem, changes, progress = begin_stage(prepared, Stage(), prepared.start)
     by_value = tuple(SortedFrequencies(t.tolerance) if isinstance(t, Frequencies) else t for t in problem.targets)
     problem = replace(problem, targets=by_value)
-    ended = fit(problem, start(problem, progress.best_at, prepared.solver), prepared.solver)
+    ended = fit(problem, start(problem, progress.best_at, prepared.plan.solver), prepared.plan.solver)
     paired = replace(last, problem=problem, changes=changes, fit=ended, values=values_at(problem, changes, ended.at))
     figures |= named("sorted_pairing", outcome(prepared, paired))
     physical = best_physical(prepared, paired)
@@ -184,7 +184,7 @@ def many_starts() -> Figures:
 
         def once(prepared: Prepared = prepared) -> Fit:
             problem, _, progress = begin_stage(prepared, Stage(), prepared.start)
-            return fit(problem, progress, prepared.solver)
+            return fit(problem, progress, prepared.plan.solver)
 
         ended, first_s, median_s = timed(once)
         cost = ended.starts_cost

@@ -26,8 +26,8 @@ from forgefield.io.references import read_reference
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.io.trajectories import AbstractTrajectories, Mark, Stretch, trajectories
+from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import load
-from forgefield.jobs.fit.plan.target_choices import read_fit_file
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
@@ -238,7 +238,7 @@ def _fit_toml(folder: Path) -> Case:
     shutil.copyfile(EXAMPLES / "butane" / "FIT.toml", folder / "butane.toml")
     shutil.copytree(EXAMPLES / "butane", folder / "butane")
     files = [folder / "FIT.toml", folder / "butane" / "FIT.toml"]
-    return Case(files, lambda path: load(read_fit_file(path), path.parent))
+    return Case(files, lambda path: load(read_plan(path)))
 
 
 def _trajectory(suffix: str, kind: str) -> Callable[[Path], Case]:

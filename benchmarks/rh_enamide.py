@@ -39,7 +39,7 @@ from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.targets.fixed import Diagonal, Frequencies, OffDiagonal
 from forgefield.fitting.targets.target import at_reference
 from forgefield.io.forcefields.mm3.fld import read_fld
-from forgefield.jobs.fit.plan.choices import bonded_terms, van_der_waals
+from forgefield.jobs.fit.plan.plan import Generated
 from forgefield.jobs.fit.plan.prepare import Prepared, prepare
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.threads import one_thread_a_matrix
@@ -262,8 +262,9 @@ def copied(folder: Path, copies: int) -> Figures:
     prepared = prepare(fit_file(folder, "eigenmatrix = { tolerance = 50.0 }", depth=0))
     examples = prepared.examples * copies
     molecules = [example.molecule for example in examples]
-    file = prepared.file
-    laid = generate(molecules, bonded_terms(file), depth=file.forcefield.depth, van_der_waals=van_der_waals(file))
+    kind = prepared.plan.start
+    assert isinstance(kind, Generated)
+    laid = generate(molecules, kind.terms, depth=kind.depth, van_der_waals=kind.van_der_waals)
     assignment = with_values(laid, prepared.start)
     many = replace(prepared, assignment=assignment, data=training_set(assignment.topology, examples))
     problem = many.problem(prepared.changes(), prepared.start)

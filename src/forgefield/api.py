@@ -18,6 +18,7 @@ from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
 from forgefield.fitting.solve.solver import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
+from forgefield.io.formats import Structure, Structures
 from forgefield.io.listings.listing import Listing
 from forgefield.io.rules import load as load_rules
 from forgefield.jobs import convert
@@ -25,7 +26,6 @@ from forgefield.jobs import diff as diff_job
 from forgefield.jobs import estimate as estimate_job
 from forgefield.jobs import evaluate as evaluate_job
 from forgefield.jobs import relax as relaxation
-from forgefield.jobs.convert import Structure, Structures
 from forgefield.jobs.estimate import EstimatedForceField
 from forgefield.jobs.evaluate import Evaluated
 from forgefield.jobs.fit import fit_job
@@ -92,7 +92,7 @@ def _computing() -> Iterator[None]:
 def load(path: File) -> AbstractRules:
     """Return the force field of a file, or of the folder of a fit, not yet laid over molecules.
 
-    A .fld, .frcmod, .safetensors, or the .json that a fit writes. Raises InputError.
+    A .fld, .frcmod, .safetensors, or a native .json. Raises InputError.
     """
     with _computing():
         return load_rules(_path(path, "path"))
@@ -226,7 +226,10 @@ def relax(
 
 
 def diff(old: File, new: File) -> Records[Difference]:
-    """Return the rows of two MM3* files that differ, with their numbers in the units of the files."""
+    """Return the rows of two force fields of one kind that differ, with the units of their numbers.
+
+    Those of MM3* files are in the units of the files; rows by types are compared by what the types stand for.
+    """
     return diff_job.diff(_path(old, "old"), _path(new, "new"))
 
 
@@ -237,7 +240,7 @@ def write(
     drop: str | Iterable[str] = (),
     overwrite: bool = False,
 ) -> None:
-    """Write an estimated or fitted force field (.fld, .frcmod, .xml) or structures (.xyz, .extxyz, .json).
+    """Write an estimated or fitted force field (.json, .fld, .frcmod, .xml) or structures (.xyz, .extxyz, .json).
 
     Raises InputError that names what the format cannot hold; of structures, `drop` names what may be lost. A file that
     is there already is refused but with `overwrite`, and one that the content was read from in any case.

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from forgefield.errors import InputError
+from forgefield.io.sources import content
 
 Policy = Literal["C", "D", "D+", "E", "none"]
 _LARGEST = 1e12
@@ -96,8 +97,9 @@ class ForceFieldSection(Section):
     """Patterns of the parameters that keep no bounds."""
     hessian_scale: Real = Field(default=1.0, gt=0.0)
     """Factor on the reference Hessians."""
-    write: tuple[Literal["fld", "frcmod", "openmm-xml"], ...] | None = None
-    """Formats of the result; by default all that can hold the form."""
+    write: tuple[str, ...] | None = None
+    """Formats of the result beside the native one, of `fld`, `frcmod`, `openmm-xml`; by default all that can hold the
+    form."""
 
     @field_validator("terms")
     @classmethod
@@ -266,14 +268,14 @@ def read_file(path: Path, schema: type[FitFile]) -> FitFile:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(content(path).decode("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     # Of numbers with thousands of digits and of deep nesting the parser says so in errors of its own.
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
     try:
-        return schema.model_validate(content)
+        return schema.model_validate(table)
     except ValidationError as error:
         raise InputError("\n".join(f"{path}: {_sentence(e, schema)}" for e in error.errors())) from error
 

@@ -13,8 +13,13 @@ from forgefield.io.outputs import new_outputs
 from forgefield.io.text import read_text
 from forgefield.models.painn import Painn
 
-SUFFIX = ".safetensors"
+_READ, _WRITTEN = (".npz", ".safetensors"), ".safetensors"
 _NUMBERS = ("epsilon",)
+
+
+def are_weights(source: Path, target: Path) -> bool:
+    """Return whether what is to be converted are weights, by the suffixes of both files."""
+    return source.suffix in _READ and target.suffix == _WRITTEN
 
 
 def convert_weights(source: Path, target: Path, settings: Path | None, *, overwrite: bool = False) -> Painn:

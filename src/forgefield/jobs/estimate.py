@@ -12,13 +12,13 @@ from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generated import generate
 from forgefield.assign.measured import measured
 from forgefield.assign.typed_rules import TypedRules, generated_rules
-from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
 from forgefield.fitting.data.training_set import Example
 from forgefield.io.references import read_files
-from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMS, policy_named
+from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMS, USUAL_TERMS, policy_named, terms_named
 from forgefield.jobs.fit.plan.load import examples_of
+from forgefield.jobs.fit.plan.plan import Kept
 from forgefield.jobs.fit.plan.starting import estimated, trained_rows, with_values
 from forgefield.jobs.write import write_generated
 from forgefield.models.rows import Row
@@ -26,8 +26,7 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.report.numerals import plural
 from forgefield.table import AbstractTabled, Column, Records, Table, table
 
-METHODS: tuple[str, ...] = (*ESTIMATES, "linear")
-_TERMS = ForceFieldSection().terms
+METHODS = {name: method for name, method in ESTIMATES.items() if not isinstance(method, Kept)}
 
 
 @dataclass(frozen=True)
@@ -86,15 +85,15 @@ def estimate(
     `transition_state` says what is done to negative eigenvalues: C, D, D+, E or none. Raises InputError for unknown
     words, for files without a Hessian, and for a negative eigenvalue without a policy.
     """
-    _require_word("method", method, METHODS)
+    _require_word("method", method, tuple(METHODS))
     _require_word("form", form, tuple(FORMS))
     policy = None if transition_state is None else policy_named(transition_state)
     examples = examples_of(read_files(files), policy)
     if method != "approximation":
         _require_hessians(examples)
-    laid = generate([e.molecule for e in examples], tuple(FORMS[form][name] for name in FORMS[form] if name in _TERMS))
+    laid = generate([e.molecule for e in examples], terms_named(form, USUAL_TERMS))
     rows = trained_rows(laid, None)
-    found = estimated(laid, examples, method, rows)
+    found = estimated(laid, examples, METHODS[method], rows)
     saddles = [
         f"{e.molecule.name}: {e.treated.statement}"
         for e in examples
@@ -111,7 +110,8 @@ def estimate(
 
 def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> None:
     """Write an estimated force field as `write_generated` does, but over no file that it was made from."""
-    write_generated(path, found.form, found.assignment, found.examples, overwrite=overwrite)
+    sources = [Path(s) for e in found.examples for s in (e.molecule.source, *e.reference.sources) if s]
+    write_generated(path, found.form, found.assignment, found.molecules, sources, overwrite=overwrite)
 
 
 def parameters_table(parameters: Sequence[EstimatedParameter]) -> Table:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forgefield.assign.typing import Typing
+from forgefield.assign.typed import assign_typed_rows
 from forgefield.errors import InputError, MissingParameters
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
 from forgefield.io.forcefields.generated import two_character_types
@@ -57,7 +57,7 @@ def read(tmp_path):
     def read(content, *molecules):
         path = tmp_path / "test.frcmod"
         path.write_text(content)
-        return frcmod_rules(path, Typing(str(path), {})).assign(list(molecules))
+        return frcmod_rules(path).assign(list(molecules))
 
     return read
 
@@ -78,8 +78,7 @@ def test_every_molecule_has_the_same_energy_after_reading_back(
 
     write_frcmod(tmp_path / "out.frcmod", field, molecules)
 
-    written = tmp_path / "out.frcmod"
-    again = frcmod_rules(written, Typing(str(written), {})).assign(typed(molecules, field))
+    again = frcmod_rules(tmp_path / "out.frcmod").assign(typed(molecules, field))
     np.testing.assert_allclose(energies(again, displaced), energies(field, displaced), rtol=0, atol=1e-6)
 
 
@@ -206,6 +205,8 @@ def test_missing_rows_are_all_listed(read, water):
 def test_molecules_without_types_are_named(read, water):
     with pytest.raises(InputError, match=r"water: .*goes by atom types, which the molecule does not have"):
         read(WATER, replace(water, types=None))
+    with pytest.raises(InputError, match="no atom types in water"):
+        assign_typed_rows([replace(water, types=None)], {}, "")
 
 
 @pytest.mark.parametrize(

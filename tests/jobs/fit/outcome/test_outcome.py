@@ -70,7 +70,7 @@ def test_tables_print_what_they_hold(fitted):
     assert "cm⁻¹" in outcome.frequencies._repr_html_()
 
 
-@pytest.mark.parametrize("suffix", ["xml", "frcmod"])
+@pytest.mark.parametrize("suffix", ["json", "xml", "frcmod"])
 def test_force_field_of_a_fit_is_written_anywhere_as_in_its_folder(fitted, tmp_path, suffix):
     outcome, folder = fitted
     path = tmp_path / f"x.{suffix}"
@@ -82,18 +82,38 @@ def test_force_field_of_a_fit_is_written_anywhere_as_in_its_folder(fitted, tmp_p
         ff.write(path, outcome)
 
 
+def made(folder, reference):
+    """Write an MM3* file from a reference and return its path."""
+    ff.write(folder / "made.fld", ff.estimate(reference))
+    return folder / "made.fld"
+
+
 def test_force_field_of_an_mm3_fit_is_written_as_its_file(fitted, tmp_path):
     outcome, folder = fitted
-    ff.write(tmp_path / "made.fld", ff.estimate(folder.parent / "ch3f.json"))
-    of_mm3 = replace(outcome, force_field=ff.load(tmp_path / "made.fld"))
+    of_mm3 = replace(outcome, force_field=ff.load(made(tmp_path, folder.parent / "ch3f.json")))
 
     ff.write(tmp_path / "x.fld", of_mm3)
 
     assert (tmp_path / "x.fld").read_bytes() == (tmp_path / "made.fld").read_bytes()
-    with pytest.raises(ff.InputError, match=r"written as \.fld, not '\.xml'"):
+    ff.write(tmp_path / "x.json", of_mm3)
+    assert ff.load(tmp_path / "x.json").file.lines == of_mm3.force_field.file.lines
+    with pytest.raises(ff.InputError, match=r"written as \.json or \.fld, not '\.xml'"):
         ff.write(tmp_path / "x.xml", of_mm3)
 
 
 def test_a_format_that_cannot_hold_the_form_is_refused(fitted, tmp_path):
-    with pytest.raises(ff.InputError, match=r"cannot hold the form harmonic, only \.frcmod and \.xml"):
+    with pytest.raises(ff.InputError, match=r"cannot hold the form harmonic, only \.json, \.frcmod, \.xml"):
         ff.write(tmp_path / "x.fld", fitted[0])
+
+
+def test_no_input_of_a_fit_is_written_over(fitted, tmp_path):
+    outcome, folder = fitted
+    reference = folder.parent / "ch3f.json"
+    of_mm3 = replace(outcome, force_field=ff.load(made(tmp_path, reference)))
+    before = reference.read_bytes()
+
+    for each in (outcome, of_mm3):
+        with pytest.raises(ff.InputError, match="would be written over"):
+            ff.write(reference, each, overwrite=True)
+
+    assert reference.read_bytes() == before

@@ -37,7 +37,7 @@ def test_other_letters_are_refused():
 
 def solver_of(fit, **wanted):
     file = schema().model_validate({"molecules": [{"reference": "a.json"}], "targets": wanted, "fit": fit})
-    return solver(file, targets(file.targets))
+    return solver(file.fit, targets(file.targets))
 
 
 def test_every_solver_that_a_file_may_name_is_in_the_table():

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError, MissingParameters
+from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import load
 from forgefield.jobs.fit.plan.prepare import prepare
-from forgefield.jobs.fit.plan.target_choices import read_fit_file
 
 FIT = """
 [[molecules]]
@@ -303,7 +303,7 @@ def test_misspelt_results_are_among_the_warnings_of_a_fit(project):
     head = "Properties=species:S:1:pos:R:3:forces:R:3 enrgy=-2.0"
     (path.parent / "frames.xyz").write_text(f"2\n{head}\nH 0 0 0 0.5 0 0\nF 0 0 0.95 -0.5 0 0\n")
 
-    loaded = load(read_fit_file(path), path.parent)
+    loaded = load(read_plan(path))
 
     assert loaded.warnings == (f"{path.parent}/frames.xyz: the key 'enrgy' is not read; did you mean 'energy'?",)
 

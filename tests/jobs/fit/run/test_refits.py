@@ -224,12 +224,12 @@ def test_weights_and_samples_are_refitted_by_the_solver_that_was_chosen(project)
     text = fit_text(CH3F, CH3F, STAGGERED) + '[fit]\nsolver = "trf"\nstarts = 2\n'
     path, runs = project(text), []
     prepared = prepare(path)
-    recorded = replace(prepared, solver=Recording(prepared.solver, runs))
+    recorded = replace(prepared, plan=replace(prepared.plan, solver=Recording(prepared.plan.solver, runs)))
     refits_of = {"trade_off": TradeOff(("forces",), 3), "validation": Validation(samples=2, workers=1)}
 
     outcome = run_fit(recorded, path.parent / "out", **refits_of)
 
-    assert isinstance(prepared.solver, TrustRegionReflective)
+    assert isinstance(prepared.plan.solver, TrustRegionReflective)
     # The fit; two weights beside its own; three molecules left out; two samples.
     assert runs == [2] + [1] * 7
     assert len(outcome.record.results["trade_off"][0]["points"]) == 3

@@ -1,14 +1,15 @@
 """What a fit returns: its force field, and what came of it as tables with names and units."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
-from forgefield.fitting.data.training_set import Example
 from forgefield.jobs.fit.run.passes import Passed
+from forgefield.molecules.molecule import Molecule
 from forgefield.report.content import METRICS, metrics_table, parameters_table, verdict
 from forgefield.report.numerals import UNKNOWN, fixed, plural, significant
 from forgefield.report.record import FitRecord
@@ -55,11 +56,12 @@ class Outcome(AbstractTabled):
     values: Float[np.ndarray, " values"]
     force_field: AbstractRules
     """What was fitted, to be laid over any molecules; over those of the fit alone where no .fld could hold it."""
-    form: str
     assignment: Assignment
     """The force field laid over the molecules of the fit."""
-    examples: list[Example]
-    """These molecules, with what QM said of them."""
+    molecules: list[Molecule]
+    """These molecules, in the geometry of their references."""
+    sources: tuple[Path, ...]
+    """Every file that the fit was made from."""
     interrupted: bool = False
     """Whether Ctrl-C came before all that was asked for was done."""
 

@@ -2,7 +2,6 @@
 
 import platform
 from importlib import metadata
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -18,6 +17,7 @@ from forgefield.jobs.fit.outcome.identifiability import identifiability
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.plan.check import weight_of
+from forgefield.jobs.fit.plan.choices import form_of, name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -44,7 +44,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     """Judge the end of a fit against its start and gather everything worth telling."""
     last = passes[-1]
     examples, data = prepared.examples, prepared.data
-    judge = judge_told(prepared.targets)
+    judge = judge_told(prepared.plan.targets)
     start = judge(prepared.assignment.model, data, examples)
     final = judge(with_values(prepared.assignment, last.values).model, data, examples)
     at_bound = _at_bound(last)
@@ -74,7 +74,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         provenance=provenance(prepared.input_sha256),
     )
     return FitRecord(
-        title=_title(prepared.path),
+        title=prepared.plan.name,
         results=told(results),
         costs=np.concatenate([passed.fit.costs for passed in passes]),
         contributions=_shares(last, told_of_targets),
@@ -91,11 +91,6 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
 def _coverage(prepared: Prepared) -> tuple[Covered, ...]:
     found = () if prepared.mm3 is None else prepared.mm3.coverage
     return tuple(Covered(c.kind, c.substructure, c.table, c.uncovered) for c in found)
-
-
-def _title(path: Path) -> str:
-    """Return the name of the file, or of its folder where the file is just FIT.toml."""
-    return path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
 
 
 def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, float]]:
@@ -245,16 +240,17 @@ _RELAXED_MODES = (
 
 
 def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
-    section = prepared.file.forcefield
+    plan = prepared.plan
+    form = form_of({row.term for row in prepared.assignment.rows}) if prepared.mm3 is None else "mm3"
     targets = ", ".join(
         f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
     )
     prior = last.problem.prior
-    curved = any(t.traits.view is View.RELAXED and t.traits.observes for t in prepared.targets)
+    curved = any(t.traits.view is View.RELAXED and t.traits.observes for t in plan.targets)
     return (
-        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {section.form}.",
+        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {form}.",
         f"{last.changes.variables.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
-        f"started from the estimate “{section.estimate}”.",
+        f"started from the estimate “{name_of(plan.estimate)}”.",
         f"Targets: {targets}. A deviation of its tolerance counts as one.",
         *([] if (why := obstacle(last.problem)) is None else [f"The cost is evaluated anew in each step: {why}."]),
         *([_RELAXED_MODES] if curved else []),

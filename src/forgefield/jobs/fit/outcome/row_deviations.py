@@ -60,7 +60,7 @@ def _of_row(row: Row, deviations: np.ndarray, trained: bool) -> RowDeviation:
 
 def held_back(prepared: Prepared, found: Sequence[RowDeviation]) -> list[str]:
     """Say where most of what is left of the deviations of relaxed structures is in rows that are not trained."""
-    traits = [target.traits for target in prepared.targets]
+    traits = [target.traits for target in prepared.plan.targets]
     if not any(t.view is View.RELAXED and not t.observes and not t.is_relative for t in traits):
         return []
     said = []

@@ -45,9 +45,9 @@ def of_targets(
 
 def parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Parity, ...]:
     """Return the values behind the parity plots: of what was fitted to, and of all else that the references hold."""
-    known = {target.name for target in prepared.targets}
+    known = {target.name for target in prepared.plan.targets}
     further = [target for target in _further(final) if not {target.name, f"{target.name}, relaxed"} & known]
-    found = (_parity(target, prepared.data, start, final) for target in (*prepared.targets, *further))
+    found = (_parity(target, prepared.data, start, final) for target in (*prepared.plan.targets, *further))
     return tuple(one for one in found if one is not None)
 
 

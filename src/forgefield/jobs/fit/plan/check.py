@@ -68,7 +68,7 @@ def weight_of(example: Example) -> str:
 
 def _targets(prepared: Prepared) -> Table:
     table = Table("target", "values", "tolerance", "weight", title="Targets", title_justify="left", box=None)
-    for target in prepared.targets:
+    for target in prepared.plan.targets:
         n_values = int((np.asarray(counts(target, prepared.data)) > 0.0).sum())
         independent = independent_values((target,), prepared.data)
         note = "" if n_values == independent else f" ({independent} independent)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.estimating.transition_state import C, E
+from forgefield.estimating.transition_state import C, D, E
 from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.cost.gram import gram
 from forgefield.fitting.solve.fit import Fit, fit, spread_starts, start
@@ -58,11 +58,11 @@ def begin_stage(
         values[places[name]] = value
     problem = prepared.problem(changes, values)
     here = (changes.variables.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
-    section = prepared.file.fit
-    further = section.starts if stage.number == 0 else 1
-    points = spread_starts(problem, further, seed=section.seed, spread=section.spread)
+    plan = prepared.plan
+    further = plan.starts if stage.number == 0 else 1
+    points = spread_starts(problem, further, seed=plan.seed, spread=plan.spread)
     points[0] = here
-    return problem, changes, start(problem, points, prepared.solver)
+    return problem, changes, start(problem, points, prepared.plan.solver)
 
 
 def run_passes(
@@ -86,7 +86,7 @@ def run_passes(
         if progress is None:
             # Whatever comes before the first iteration, it can be continued.
             after(fresh)
-        ended = fit(problem, progress or fresh, prepared.solver, form=gram(problem), after=after)
+        ended = fit(problem, progress or fresh, prepared.plan.solver, form=gram(problem), after=after)
         progress = None
         values = changes.variables.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
         done.append(Passed(stage, problem, changes, ended, values))
@@ -109,14 +109,14 @@ def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndar
 
 def _next(prepared: Prepared, passed: Passed) -> Stage | None:
     """Return the pass that must follow, if any."""
-    policies = {section.transition_state for section in prepared.file.molecules}
+    policies = [files.policy for files in prepared.plan.molecules]
     saddle = any(e.is_saddle for e in prepared.examples)
-    if not saddle or not policies & {"D", "E"}:
+    if not saddle or not any(isinstance(policy, D | E) for policy in policies):
         return None
     if passed.stage.number == 0:
         pressed = _pressed(passed)
         return Stage(1, released=pressed) if pressed else None
-    if passed.stage.number == 1 and "E" in policies:
+    if passed.stage.number == 1 and any(isinstance(policy, E) for policy in policies):
         negative = _negative(passed)
         under_c = _estimates_under_c(prepared)
         held = tuple((name, max(under_c[name], 0.0)) for name in negative)
@@ -144,7 +144,7 @@ def _estimates_under_c(prepared: Prepared) -> dict[str, float]:
         example.under(example.policy.c if isinstance(example.policy, E) else C()) if example.is_saddle else example
         for example in prepared.examples
     ]
-    values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate, prepared.rows).values
+    values = estimated(prepared.assignment, examples, prepared.plan.estimate, prepared.rows).values
     return {
         row.parameter_name(p): float(values[row.indices[p]])
         for row in prepared.assignment.rows

@@ -26,7 +26,7 @@ class TradeOff:
 
 def require_targets(prepared: Prepared, asked: TradeOff) -> None:
     """Raise InputError where there is nothing to vary: unknown targets, or none to weigh against."""
-    names = [target.name for target in prepared.targets]
+    names = [target.name for target in prepared.plan.targets]
     unknown = [name for name in asked.targets if name not in names]
     if unknown:
         raise InputError(
@@ -49,7 +49,7 @@ def opposition(prepared: Prepared, passed: Passed) -> Opposition | None:
     problem, at = passed.problem, passed.fit.at
     if len(problem.targets) < 2:
         return None
-    parts = pieces(problem, prepared.solver, n_starts=len(passed.fit.starts_cost))
+    parts = pieces(problem, prepared.plan.solver, n_starts=len(passed.fit.starts_cost))
     gradients = [share.gradient for share in shares(parts, at, passed.fit.matching)]
     names = [target.name for target in problem.targets]
     if problem.prior.strength > 0.0:
@@ -67,7 +67,7 @@ def trade_offs(
     Ctrl-C ends it with the points that there are; the second value says whether it came.
     """
     problem = passed.problem
-    parts = pieces(problem, prepared.solver)
+    parts = pieces(problem, prepared.plan.solver)
     names = [target.name for target in problem.targets]
     found = []
     for name in dict.fromkeys(asked.targets):

@@ -90,7 +90,7 @@ def validated(prepared: Prepared, last: Passed, wanted: Validation, tell: Callab
             f"zero, and there {'is' if len(counting) == 1 else 'are'} {len(counting)}; how well the force field does "
             "on other molecules cannot be told from this fit"
         )
-    seed, n_molecules = prepared.file.fit.seed, len(prepared.examples)
+    seed, n_molecules = prepared.plan.seed, len(prepared.examples)
     drawn = resamples(counting, n_molecules, wanted.samples, seed)
     out = [LeaveOut(int(m)) for m in counting]
     tasks = [*out, *(Resample(k, tuple(map(int, sample))) for k, sample in enumerate(drawn))]
