@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "forgefield"
 FILES = sorted(ROOT.rglob("*.py"))
 
-BOTTOM = {"errors", "units", "compiled"}
+BOTTOM = {"errors", "units", "compiled", "table"}
 MOLECULES = BOTTOM | {"molecules", "terms"}
 MODELS = MOLECULES | {"models"}
 PROPERTIES = MODELS | {"properties"}
@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
     "compiled": set(),
+    "table": set(),
     "cache": set(),
     "terms": BOTTOM | {"terms"},
     "molecules": BOTTOM | {"molecules"},
@@ -272,3 +273,24 @@ def test_folders_are_small():
 
 def test_the_package_exports_few_names():
     assert len(dir(__import__("forgefield"))) <= MAX_NAMES
+
+
+CHANGES = {
+    "signal.signal", "signal.pthread_sigmask", "gc.set_threshold", "gc.freeze", "gc.disable", "os.chdir", "os.putenv",
+    "os.environ.update", "os.environ.setdefault", "jax.config.update", "warnings.filterwarnings", "np.seterr",
+}  # fmt: skip
+OWN_PROCESS = {"cli", "jobs/fit/run/worker"}
+"""Where the process is ours."""
+
+
+def test_only_what_has_a_process_of_its_own_changes_the_process(path):
+    if place(path).split("/")[0] in OWN_PROCESS or place(path) in OWN_PROCESS:
+        return
+    tree = ast.parse(path.read_text())
+
+    calls = {(ast.unparse(node.func), node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    targets = [one for node in ast.walk(tree) if isinstance(node, ast.Assign) for one in node.targets]
+    set_items = {(ast.unparse(one.value), one.lineno) for one in targets if isinstance(one, ast.Subscript)}
+
+    assert {(name, line) for name, line in calls if name in CHANGES} == set()
+    assert {(name, line) for name, line in set_items if name in ("os.environ", "sys.modules")} == set()

@@ -1,30 +1,36 @@
-"""What `import forgefield` offers: the jobs of the command line as functions, and the nouns they take and return."""
+"""What `import forgefield` offers: the jobs of the command line as functions, and the nouns they take and return.
+
+Every function computes in float64, whatever JAX computes in outside of it, and leaves the process as it was.
+"""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
+
+import jax
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
-from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.solve.solver import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
+from forgefield.io.formats import Structure, Structures
 from forgefield.io.listings.listing import Listing
-from forgefield.io.rules import load
+from forgefield.io.rules import load as load_rules
 from forgefield.jobs import convert
 from forgefield.jobs import diff as diff_job
 from forgefield.jobs import estimate as estimate_job
 from forgefield.jobs import evaluate as evaluate_job
 from forgefield.jobs import relax as relaxation
-from forgefield.jobs.convert import Structure
 from forgefield.jobs.estimate import EstimatedForceField
 from forgefield.jobs.evaluate import Evaluated
 from forgefield.jobs.fit import fit_job
-from forgefield.jobs.fit.fit_job import Outcome
-from forgefield.jobs.fit.plan.prepare import prepare, require_double_precision
+from forgefield.jobs.fit.outcome.outcome import Outcome
+from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.run.passes import Stage
 from forgefield.jobs.fit.run.trade_off import TradeOff
 from forgefield.jobs.fit.run.validation import Validation
@@ -32,11 +38,13 @@ from forgefield.jobs.md import dynamics as dynamics_job
 from forgefield.jobs.md.dynamics_results import Dynamics
 from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 from forgefield.jobs.relax import RelaxedMolecule
-from forgefield.jobs.threads import one_thread_a_matrix
+from forgefield.jobs.threads import ONE_THREAD_A_MATRIX
+from forgefield.jobs.write import write_fitted
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.topology import Topology
 from forgefield.properties.modes import Vibrations
+from forgefield.table import Records
 
 __all__ = [
     "AbstractRules",
@@ -45,7 +53,6 @@ __all__ = [
     "DynamicsSettings",
     "EstimatedForceField",
     "Evaluated",
-    "Example",
     "ForceField",
     "ForgeFieldCalculator",
     "ForgeFieldError",
@@ -55,6 +62,7 @@ __all__ = [
     "Molecule",
     "Outcome",
     "Reference",
+    "Structure",
     "Topology",
     "Validation",
     "Vibrations",
@@ -70,28 +78,37 @@ __all__ = [
     "write",
 ]
 
-File = str | Path
+File = str | os.PathLike[str]
+Files = File | Iterable[File]
 
 
 @contextmanager
-def _in_double_precision() -> Iterator[None]:
-    """Raise ForgeFieldError unless JAX computes in float64; share the cores among its threads meanwhile."""
-    require_double_precision()
-    with one_thread_a_matrix():
+def _computing() -> Iterator[None]:
+    """Compute in float64 in this thread, and share the cores among JAX's threads, until the call is over."""
+    with jax.enable_x64(True), ONE_THREAD_A_MATRIX:
         yield
 
 
-def read(path: File) -> list[Structure]:
+def load(path: File) -> AbstractRules:
+    """Return the force field of a file, or of the folder of a fit, not yet laid over molecules.
+
+    A .fld, .frcmod, .safetensors, or a native .json. Raises InputError.
+    """
+    with _computing():
+        return load_rules(_path(path, "path"))
+
+
+def read(path: File) -> Records[Structure]:
     """Return the structures of a file, each with what QM said of it, as far as the file holds results.
 
     Å and kcal/mol. Raises InputError where the file cannot be read or contradicts itself.
     """
-    return convert.read_with_results(Path(path))
+    with _computing():
+        return convert.read_with_results(_path(path, "path"))
 
 
-@_in_double_precision()
 def estimate(
-    files: Sequence[File],
+    files: Files,
     *,
     method: str = "qfuerza",
     form: str = "mm3",
@@ -101,11 +118,11 @@ def estimate(
 
     `method`, `form` and `transition_state` are the words of `forgefield estimate`.
     """
-    paths = [Path(file) for file in files]
-    return estimate_job.estimate(paths, method=method, form=form, transition_state=transition_state)
+    with _computing():
+        paths = _paths(files, "files")
+        return estimate_job.estimate(paths, method=method, form=form, transition_state=transition_state)
 
 
-@_in_double_precision()
 def fit(  # noqa: PLR0913 (these are the words of the command)
     file: File,
     output: File | None = None,
@@ -114,7 +131,7 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
     resume: bool = False,
     overwrite: bool = False,
     validate: bool | Validation = False,
-    trade_off: Sequence[str] | TradeOff = (),
+    trade_off: str | Iterable[str] | TradeOff = (),
     tell: Callable[[Stage, Progress], None] = fit_job.silent,
 ) -> Outcome:
     """Run the fit that a FIT.toml describes and write its results into a folder, by default named after the file.
@@ -124,39 +141,41 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
     does (or a `Validation`, with its number of samples and of processes), `trade_off` names targets whose weights are
     varied (or is a `TradeOff`, with the number of weights), `tell` is called after each iteration.
     """
-    path = Path(file)
-    folder = path.with_suffix("") if output is None else Path(output)
+    path = _path(file, "file")
+    folder = path.with_suffix("") if output is None else _path(output, "output")
     validation = Validation() if validate is True else validate or None
-    varied = trade_off if isinstance(trade_off, TradeOff) else TradeOff(tuple(trade_off)) if trade_off else None
-    prepared = prepare(path, starts=starts)
-    return fit_job.run_fit(
-        prepared,
-        folder,
-        resume=resume,
-        overwrite=overwrite,
-        validation=validation,
-        trade_off=varied,
-        tell=tell,
-    )
+    if not isinstance(validation, Validation | None):
+        raise InputError(f"validate is True, False or a Validation, not {_shown(validation)}")
+    varied = trade_off if isinstance(trade_off, TradeOff) else TradeOff(_words(trade_off, "trade_off"))
+    with _computing():
+        return fit_job.run_fit(
+            prepare(path, starts=None if starts is None else _count(starts, "starts")),
+            folder,
+            resume=resume,
+            overwrite=overwrite,
+            validation=validation,
+            trade_off=varied if varied.targets else None,
+            tell=tell,
+        )
 
 
-@_in_double_precision()
-def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
+def evaluate(force_field: File, files: Files, *, cutoff: float = math.inf) -> Evaluated:
     """Lay a force field over structures and list every interaction, where it has such.
 
     `force_field` is a file that `load` reads, or the folder of a fit. Of an MM3* file, pairs beyond `cutoff` [Å] are
     left out.
     """
-    return evaluate_job.evaluate(Path(force_field), [Path(file) for file in files], cutoff=cutoff)
+    with _computing():
+        paths = _paths(files, "files")
+        return evaluate_job.evaluate(_path(force_field, "force_field"), paths, cutoff=_number(cutoff, "cutoff"))
 
 
-@_in_double_precision()
 def modes(force_field: File, file: File) -> Vibrations:
     """Return frequencies and modes of one structure under a force field, from the exact Hessian."""
-    return evaluate_job.modes(Path(force_field), Path(file))
+    with _computing():
+        return evaluate_job.modes(_path(force_field, "force_field"), _path(file, "file"))
 
 
-@_in_double_precision()
 def md(
     force_field: File,
     molecule: File,
@@ -172,55 +191,129 @@ def md(
     `resume` continues from the checkpoint, `overwrite` replaces an earlier run; `tell` is called with the number of
     steps done.
     """
-    paths = Path(force_field), Path(molecule), Path(output)
-    return dynamics_job.run_dynamics(*paths, settings, resume=resume, overwrite=overwrite, tell=tell)
+    paths = _path(force_field, "force_field"), _path(molecule, "molecule"), _path(output, "output")
+    if not isinstance(settings, DynamicsSettings):
+        raise InputError(f"settings are DynamicsSettings, not {_shown(settings)}")
+    with _computing():
+        return dynamics_job.run_dynamics(*paths, settings, resume=resume, overwrite=overwrite, tell=tell)
 
 
-@_in_double_precision()
 def relax(
     force_field: File,
-    files: Sequence[File],
+    files: Files,
     output: File | None = None,
     *,
     saddle: bool = False,
     tolerance: float = relaxation.TOLERANCE,
     max_iterations: int = relaxation.MAX_ITERATIONS,
     overwrite: bool = False,
-) -> list[RelaxedMolecule]:
+) -> Records[RelaxedMolecule]:
     """Relax structures to minima or first-order saddles, and write them into the folder `output` where it is given.
 
     `tolerance` is the largest component of the gradient that may be left [kcal/mol/Å]; `overwrite` replaces what an
     earlier run has written there.
     """
-    return relaxation.run_relaxation(
-        Path(force_field),
-        [Path(file) for file in files],
-        saddle=saddle,
-        tolerance=tolerance,
-        max_iterations=max_iterations,
-        output=None if output is None else Path(output),
-        overwrite=overwrite,
-    )
+    with _computing():
+        return relaxation.run_relaxation(
+            _path(force_field, "force_field"),
+            _paths(files, "files"),
+            saddle=saddle,
+            tolerance=_number(tolerance, "tolerance"),
+            max_iterations=_count(max_iterations, "max_iterations"),
+            output=None if output is None else _path(output, "output"),
+            overwrite=overwrite,
+        )
 
 
-def diff(old: File, new: File) -> list[Difference]:
-    """Return the rows of two MM3* files that differ, with their numbers in the units of the files."""
-    return diff_job.diff(Path(old), Path(new))
+def diff(old: File, new: File) -> Records[Difference]:
+    """Return the rows of two force fields of one kind that differ, with the units of their numbers.
+
+    Those of MM3* files are in the units of the files; rows by types are compared by what the types stand for.
+    """
+    return diff_job.diff(_path(old, "old"), _path(new, "new"))
 
 
 def write(
     path: File,
-    content: EstimatedForceField | list[Structure],
+    content: EstimatedForceField | Outcome | Structures,
     *,
-    drop: Iterable[str] = (),
+    drop: str | Iterable[str] = (),
     overwrite: bool = False,
 ) -> None:
-    """Write an estimated force field (.fld, .frcmod, .xml) or structures (.xyz, .extxyz, .json), by the suffix.
+    """Write an estimated or fitted force field (.json, .fld, .frcmod, .xml) or structures (.xyz, .extxyz, .json).
 
     Raises InputError that names what the format cannot hold; of structures, `drop` names what may be lost. A file that
     is there already is refused but with `overwrite`, and one that the content was read from in any case.
     """
-    if isinstance(content, EstimatedForceField):
-        estimate_job.write_estimated(Path(path), content, overwrite=overwrite)
-    else:
-        convert.write_structures(Path(path), content, drop=drop, overwrite=overwrite)
+    target = _path(path, "path")
+    with _computing():
+        match content:
+            case EstimatedForceField():
+                estimate_job.write_estimated(target, content, overwrite=overwrite)
+            case Outcome():
+                write_fitted(target, content, overwrite=overwrite)
+            case Structure():
+                convert.write_structures(target, [content], drop=_words(drop, "drop"), overwrite=overwrite)
+            case _ if _are_structures(content):
+                convert.write_structures(target, content, drop=_words(drop, "drop"), overwrite=overwrite)
+            case _:
+                raise InputError(
+                    "what is written is what `estimate` or `fit` returned, or structures as `read` returns them, "
+                    f"not {_shown(content)}"
+                )
+
+
+def _are_structures(content: object) -> bool:
+    if not isinstance(content, Sequence):
+        return False
+    return all(
+        isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], Molecule) and isinstance(one[1], Reference)
+        for one in content
+    )
+
+
+def _path(given: object, what: str) -> Path:
+    """Return a path. Raises InputError for what is none."""
+    if isinstance(given, str | os.PathLike):
+        return Path(given)
+    raise InputError(f"{what} is the path of a file (str or pathlib.Path), not {_shown(given)}")
+
+
+def _paths(given: Files, what: str) -> list[Path]:
+    """Return one or more paths. Raises InputError for what is none."""
+    if isinstance(given, str | os.PathLike):
+        return [Path(given)]
+    if not isinstance(given, Iterable):
+        raise InputError(f"{what} are the paths of one or more files (str or pathlib.Path), not {_shown(given)}")
+    paths = [_path(one, f"each of {what}") for one in given]
+    if not paths:
+        raise InputError(f"{what} are empty; give the path of at least one file")
+    return paths
+
+
+def _words(given: str | Iterable[str], what: str) -> tuple[str, ...]:
+    words = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else (given,)
+    if wrong := [word for word in words if not isinstance(word, str)]:
+        raise InputError(f"{what} is a word or words, not {_shown(wrong[0])}")
+    return words
+
+
+def _number(given: object, what: str) -> float:
+    if isinstance(given, Real):
+        return float(given)
+    raise InputError(f"{what} is a number, not {_shown(given)}")
+
+
+def _count(given: object, what: str) -> int:
+    number = _number(given, what)
+    if number < 1 or number != int(number):
+        raise InputError(f"{what} is a whole number from 1 on, not {given!r}")
+    return int(number)
+
+
+def _shown(given: object) -> str:
+    """Return what was given instead, in a few words."""
+    if given is None:
+        return "None"
+    text = repr(given)
+    return f"the {type(given).__name__} {text}" if len(text) <= 60 and "\n" not in text else f"a {type(given).__name__}"

@@ -7,7 +7,7 @@ import pytest
 
 from forgefield.distil.training import Recipe, batch_of, errors, loss, reference_energies, train
 from forgefield.errors import InputError
-from forgefield.models.painn import Design, Size, painn, with_precision
+from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Reference
 from forgefield.units import ELECTRONVOLT
@@ -94,7 +94,7 @@ def test_divergence_is_told(model, references):
 
 @pytest.mark.slow
 def test_double_precision_trains_too(model, references):
-    precise = with_precision(model, jnp.float64)
+    precise = model.with_precision(jnp.float64)
 
     trained = train(precise, references[:8], references[8:10], replace(RECIPE, steps=2))
 

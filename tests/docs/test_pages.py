@@ -119,7 +119,7 @@ def test_the_page_on_the_command_line_has_a_section_for_each_command():
 def test_the_page_on_python_has_all_that_is_offered():
     named = re.findall(r"^::: forgefield\.api\.(\w+)$", python_names.page(), re.MULTILINE)
 
-    assert {*named, "__version__"} == {*forgefield.__all__}
+    assert {*named} == {*forgefield.__all__}
 
 
 def test_the_page_on_formats_names_every_suffix(tmp_path):

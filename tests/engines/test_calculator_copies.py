@@ -18,7 +18,7 @@ from forgefield import units
 from forgefield.assign.generated import generate
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.neural.painn_file import write_painn
-from forgefield.models.painn import Design, Size, painn, with_precision
+from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND
@@ -31,7 +31,7 @@ WATER = Molecule("water", np.array([8, 1, 1]), POSITIONS, np.array([[0, 1], [0, 
 
 def network(dtype=jnp.float32):
     design = Design((1, 8), SineBasis(4, 4.0), QuinticEnvelope(), units.ELECTRONVOLT, 1.0)
-    return with_precision(painn(jr.key(3), design, Size(4, 1, 4)), dtype)
+    return painn(jr.key(3), design, Size(4, 1, 4)).with_precision(dtype)
 
 
 @pytest.fixture(params=["assignment", "frcmod", "single", "double", "safetensors"])

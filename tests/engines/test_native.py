@@ -15,7 +15,7 @@ from forgefield.engines.native.library import NativeError, compiled, load, vecto
 from forgefield.engines.native.painn import native
 from forgefield.engines.native.processor import vector_bits
 from forgefield.errors import InputError
-from forgefield.models.painn import Design, Size, painn, with_precision
+from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
 from forgefield.molecules.neighbour_list import neighbour_list
 from forgefield.molecules.topology import union
@@ -133,7 +133,7 @@ def test_hessians_are_those_of_the_model(batch):
     [
         (network(size=Size(40, 1, 5)), "multiples of 32 features"),
         (network(states=True), "charge and spin"),
-        (with_precision(network(), jnp.float64), "single precision"),
+        (network().with_precision(jnp.float64), "single precision"),
     ],
 )
 def test_models_that_the_kernel_does_not_take_stay_with_xla(model, message):

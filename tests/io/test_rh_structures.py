@@ -57,5 +57,5 @@ def test_listing_is_of_the_maestro_structure(complexes, number):
 
     assert molecule.types == listing.types
     np.testing.assert_allclose(molecule.positions, listing.positions, rtol=0, atol=1e-12)
-    stretches = {frozenset(i.atoms) for i in listing.of_kind("stretch")}
+    stretches = {frozenset(i.atoms) for i in listing.interactions if i.kind == "stretch"}
     assert stretches == {frozenset(bond) for bond in (molecule.bonds + 1).tolist()}

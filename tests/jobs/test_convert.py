@@ -140,7 +140,7 @@ def test_openmm_xml_holds_what_the_native_file_does(forgefield, native, tmp_path
         ("out.json", ("--over", CH3F), "holds the force field as it is, without structures"),
         ("out.prm", (), "force fields are written as .json, .fld, .frcmod, .xml, not '.prm'"),
         ("out.safetensors", (), "force fields are written as .json"),
-        ("out.xml", ("--drop", "bonds"), "nothing of a force field can be dropped"),
+        ("out.xml", ("--drop", "bonds"), "--drop belongs to structures"),
         ("made.json", (), "would be written over"),
     ],
 )

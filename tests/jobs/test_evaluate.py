@@ -145,7 +145,7 @@ def test_energies_and_totals_are_those_of_macromodel(comparisons, number):
 def test_totals_are_the_sums_of_what_is_listed(listed, number):
     structure = listing(listed, number)
 
-    sums = {kind: sum(i.energy_kj_mol for i in structure.of_kind(kind)) for kind in KINDS}
+    sums = {kind: sum(i.energy_kj_mol for i in structure.interactions if i.kind == kind) for kind in KINDS}
 
     expected = {**sums, "total": sum(sums.values())}
     assert structure.totals_kj_mol == pytest.approx(expected, abs=1e-9)

@@ -6,7 +6,6 @@ from scipy.spatial.transform import Rotation
 
 from forgefield.errors import InputError
 from forgefield.models.model import require_known
-from forgefield.models.painn import with_precision
 from forgefield.models.radial import CosineEnvelope
 from forgefield.molecules.topology import union
 
@@ -28,7 +27,7 @@ def model(random_painn):
 
 @pytest.fixture(scope="module")
 def precise(model):
-    return with_precision(model, jnp.float64)
+    return model.with_precision(jnp.float64)
 
 
 def batch(species, positions):
@@ -136,7 +135,7 @@ def test_cores_repel_like_screened_nuclei(precise, random_painn):
     bare = eqx.tree_at(lambda m: m.references, random_painn(), precise.references)
     topology, x = batch([np.array([6, 6])], [np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 0.02]])])
 
-    repulsion = ENERGY(precise, topology, x)[0] - ENERGY(with_precision(bare, jnp.float64), topology, x)[0]
+    repulsion = ENERGY(precise, topology, x)[0] - ENERGY(bare.with_precision(jnp.float64), topology, x)[0]
 
     # Z Z' e²/r with the universal screening at 0.02 Å, whose length is 0.4685/(2·6^0.23) Å.
     reduced = 0.02 / (0.46850 / (2 * 6**0.23))
@@ -186,7 +185,7 @@ def test_single_precision_is_close_to_double(model, precise, clusters):
 
 @pytest.mark.slow
 def test_the_cosine_envelope_bends_at_the_cutoff(random_painn):
-    model = with_precision(random_painn(envelope=CosineEnvelope()), jnp.float64)
+    model = random_painn(envelope=CosineEnvelope()).with_precision(jnp.float64)
     topology = union([np.array([6, 8])] * 2)
     ends = jnp.array([[0.0, 0.0, 0.0], [CUTOFF - 1e-6, 0.0, 0.0], [0.0, 0.0, 0.0], [CUTOFF + 1e-6, 0.0, 0.0]])
 

@@ -16,7 +16,7 @@ from forgefield.engines.native.library import NativeError
 from forgefield.engines.native.painn import native
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.models.forcefield import ForceField
-from forgefield.models.painn import Design, Size, painn, with_precision
+from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.neighbour_list import neighbour_list
@@ -121,7 +121,7 @@ def neural(molecules, folder):
         charge=np.array([m.charge for m in molecules]),
         unpaired=np.array([m.multiplicity - 1 for m in molecules]),
     )
-    return with_precision(network(Size(8, 2, 4), states=True), jnp.float64), topology
+    return network(Size(8, 2, 4), states=True).with_precision(jnp.float64), topology
 
 
 def kernel(molecules, folder):

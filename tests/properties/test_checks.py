@@ -4,18 +4,19 @@ import numpy as np
 import pytest
 
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Design, Painn, Size, painn, with_precision
+from forgefield.models.painn import Design, Painn, Size, painn
 from forgefield.models.radial import CosineEnvelope, QuinticEnvelope, SineBasis
 from forgefield.molecules.topology import union
 from forgefield.properties.checks import (
     approach,
     finite_differences,
+    hessian_asymmetry,
+    hessian_differences,
     jumps,
     net_forces,
     net_torques,
-    pair_forces,
+    rigid_motion,
 )
-from forgefield.properties.derivatives import forces
 
 TOPOLOGY = union([np.array([6, 1, 8, 1]), np.array([8, 1])])
 CUTOFF = 3.0
@@ -23,7 +24,7 @@ CUTOFF = 3.0
 
 def network(envelope) -> Painn:
     design = Design((1, 6, 8), SineBasis(5, CUTOFF), envelope, 23.06)
-    return with_precision(painn(jr.key(2), design, Size(8, 2, 5)), jnp.float64)
+    return painn(jr.key(2), design, Size(8, 2, 5)).with_precision(jnp.float64)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def positions(generator):
 
 
 class Leaning(AbstractModel):
-    """A model with a wrong gradient: a constant push is missing in its energy."""
+    """A model with a wrong gradient and Hessian: a constant push is missing in its energy, and one in its gradient."""
 
     model: Painn
     push: float
@@ -60,7 +61,7 @@ class Leaning(AbstractModel):
         return self.energy(topology, positions), self.gradient(topology, positions)
 
     def hessian(self, topology, positions):
-        return self.model.hessian(topology, positions)
+        return self.model.hessian(topology, positions).at[0, 0, 1].add(self.push)
 
     def charges(self, topology):
         return self.model.charges(topology)
@@ -81,18 +82,27 @@ def test_wrong_forces_are_found_by_differences_sum_and_torque(model, positions):
     assert np.abs(net_torques(wrong, TOPOLOGY, positions)[0]).max() > 1e-3
 
 
+def test_hessian_is_the_slope_of_the_gradient_unless_it_is_wrong(model, positions):
+    deviation, scale = hessian_differences(model, TOPOLOGY, positions)
+    wrong, _ = hessian_differences(Leaning(model, 0.1), TOPOLOGY, positions)
+
+    assert deviation < 1e-6 * scale
+    assert 1e-3 < wrong < 0.1
+    assert hessian_asymmetry(model, TOPOLOGY, positions) < 1e-9 * scale
+    np.testing.assert_allclose(hessian_asymmetry(Leaning(model, 0.1), TOPOLOGY, positions), 0.1, rtol=1e-6)
+
+
+def test_moving_and_turning_a_molecule_changes_nothing_unless_it_is_pushed(model, positions):
+    energy, slope = rigid_motion(model, TOPOLOGY, positions)
+    still, pushed = rigid_motion(Leaning(model, 0.1), TOPOLOGY, positions)
+
+    np.testing.assert_allclose([energy, slope, still], 0.0, atol=1e-9)
+    assert pushed > 1e-3
+
+
 def test_forces_and_torques_of_each_molecule_balance(model, positions):
     np.testing.assert_allclose(net_forces(model, TOPOLOGY, positions), 0.0, atol=1e-10)
     np.testing.assert_allclose(net_torques(model, TOPOLOGY, positions), 0.0, atol=1e-10)
-
-
-@pytest.mark.slow
-def test_pairs_pull_each_other_with_opposite_forces_that_add_up(model, positions):
-    pairs = pair_forces(model, TOPOLOGY, jnp.asarray(positions))
-
-    np.testing.assert_allclose(pairs, -np.swapaxes(pairs, 0, 1), atol=1e-12)
-    np.testing.assert_allclose(pairs.sum(axis=1), forces(model, TOPOLOGY, jnp.asarray(positions)), atol=1e-10)
-    assert not np.any(pairs[:4, 4:])
 
 
 def test_energy_slope_and_curvature_stay_finite_from_contact_to_beyond_the_cutoff(model, positions):

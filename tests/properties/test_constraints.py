@@ -7,7 +7,7 @@ import pytest
 
 from forgefield.models.forcefield import select
 from forgefield.properties.constraints import FixedDihedrals
-from forgefield.properties.implicit import answers, bond_lengths, response, torsions
+from forgefield.properties.implicit import bond_lengths, response, torsions
 from forgefield.properties.relax import Failure, relax
 
 # Most of the time goes into compiling second derivatives of dihedral angles.
@@ -90,6 +90,13 @@ def test_energy_rises_with_the_force_on_a_held_angle(relaxed, held_at, butanes, 
     rise = (up.landscape.energy[1] - down.landscape.energy[1]) / (2 * STEP)
     # Other terms act on the four atoms as well; at the relaxed geometry they cancel along the angle's own slope.
     np.testing.assert_allclose(rise, force, rtol=1e-5)
+
+
+def answers(topology, atoms, slopes, change):
+    """How internal coordinates change with the parameters, from slopes by their atoms' positions and dx*/dp."""
+    molecule, slots = jnp.asarray(topology.molecule)[atoms[:, 0]], jnp.asarray(topology.slot)[atoms]
+    moved = change.reshape(*change.shape[:2], -1, 3)[molecule[:, None], :, slots]
+    return jnp.einsum("vac,vapc->vp", slopes, moved)
 
 
 def test_answers_to_parameters_keep_the_held_angles(relaxed, butanes, everything):

@@ -10,7 +10,6 @@ from forgefield.models.forcefield import select
 from forgefield.models.third_derivatives import curvature_slopes
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.implicit import (
-    answers,
     bond_angles,
     bond_lengths,
     response,
@@ -36,6 +35,13 @@ class Setting(eqx.Module):
     reference: jnp.ndarray
     masses: jnp.ndarray
     modes: jnp.ndarray
+
+
+def answers(topology, atoms, slopes, change):
+    """How internal coordinates change with the parameters, from slopes by their atoms' positions and dx*/dp."""
+    molecule, slots = jnp.asarray(topology.molecule)[atoms[:, 0]], jnp.asarray(topology.slot)[atoms]
+    moved = change.reshape(*change.shape[:2], -1, 3)[molecule[:, None], :, slots]
+    return jnp.einsum("vac,vapc->vp", slopes, moved)
 
 
 @eqx.filter_jit

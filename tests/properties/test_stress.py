@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.models.painn import Design, Size, painn, with_precision
+from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.neighbour_list import neighbour_list
 from forgefield.molecules.topology import union
@@ -21,7 +21,7 @@ SPECIES = np.array([8, 1, 1, 6])
 @pytest.fixture(scope="module")
 def model():
     design = Design((1, 6, 8), SineBasis(6, 4.0), QuinticEnvelope(), 23.06, 1.0)
-    return with_precision(painn(jr.key(3), design, Size(8, 2, 6)), jnp.float64)
+    return painn(jr.key(3), design, Size(8, 2, 6)).with_precision(jnp.float64)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Topology
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Assignment:
     """A model and the topology it acts on, with the rows that the model's values stand in."""
 
@@ -24,6 +24,10 @@ class Assignment:
     """Atom types of each molecule."""
     descriptions: dict[str, str] = field(default_factory=dict)
     """What a generated type stands for, such as `C bonded to F, H, H, H`."""
+
+    def __repr__(self) -> str:
+        n_molecules, n_atoms = self.topology.n_molecules, self.topology.n_atoms
+        return f"Assignment({len(self.rows)} rows over {n_molecules} molecule(s) of {n_atoms} atoms)"
 
 
 def uses(assignment: Assignment) -> Int[np.ndarray, " parameters"]:

@@ -48,7 +48,7 @@ class AbstractRowRules(AbstractRules):
         return laid.model, laid.topology
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ExplicitRules(AbstractRowRules):
     """One set of parameters for the molecules that it was laid over, atom by atom, and for no others."""
 
@@ -71,6 +71,9 @@ class ExplicitRules(AbstractRowRules):
         """Nothing: charges of atoms are those of the assignment."""
         return frozenset()
 
+    def __repr__(self) -> str:
+        return f"ExplicitRules({self.assignment!r})"
+
     def restored(self) -> "ExplicitRules":
         """Return it with arrays of JAX."""
         mine = self.assignment
@@ -82,7 +85,7 @@ class ExplicitRules(AbstractRowRules):
         return ExplicitRules, (replace(mine, model=packed(mine.model), topology=packed(mine.topology)),)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ModelRules(AbstractRules):
     """A model that needs no bonds, such as a neural one."""
 
@@ -108,6 +111,9 @@ class ModelRules(AbstractRules):
         """What the model says."""
         return self.model.traits.heeded
 
+    def __repr__(self) -> str:
+        return f"ModelRules(a {type(self.model).__name__})"
+
     def restored(self) -> "ModelRules":
         """Return it with arrays of JAX."""
         return ModelRules(unpacked(self.model))
@@ -126,6 +132,11 @@ def rules_of(force_field: AbstractRules | Assignment | AbstractModel) -> Abstrac
         return force_field
     if isinstance(force_field, Assignment):
         return ExplicitRules(force_field)
+    if not isinstance(force_field, AbstractModel):
+        raise InputError(
+            "a force field is a file, the folder of a fit, the rules, the assignment or the model that it holds, not "
+            f"{type(force_field).__name__}"
+        )
     if force_field.traits.laid:
         raise InputError(
             f"a {type(force_field).__name__} knows no bonds; give the assignment that it belongs to, or its file"

@@ -16,7 +16,7 @@ from forgefield.terms.nonbonded import CHARGE_INCREMENT
 from forgefield.terms.term import Term
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TypedRules(AbstractRowRules):
     """Rows by atom types, as AMBER has them, or by types that stand for surroundings, as generated ones do."""
 
@@ -41,6 +41,10 @@ class TypedRules(AbstractRowRules):
     def heeded(self) -> frozenset[str]:
         """The charge, where those of the atoms add up to it."""
         return frozenset({"charge"}) if any(term.kind in CHARGING for term in self.tables) else frozenset()
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{len(table)} {term.kind}" for term, table in self.tables.items() if table)
+        return f"TypedRules({self.typing.source}: {rows} rows)"
 
     def restored(self) -> "TypedRules":
         """Return it as it is."""

@@ -1,50 +1,90 @@
-"""`forgefield convert`: structures with QM results, and force fields, from one format into another."""
+"""`forgefield convert`: structures with QM results, force fields and weights, from one format into another."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
 from forgefield.cli.console import print_json, say, warn
+from forgefield.errors import InputError
 
 
 @command
 def convert(
-    source: Annotated[Path, typer.Argument(help="Structures, QM results or a force field in any format that is read.")],
+    source: Annotated[
+        Path, typer.Argument(help="Structures, QM results or a force field in any format that is read, or weights.")
+    ],
     target: Annotated[
         Path,
-        typer.Argument(help="What to write: .xyz, .extxyz or .json; of force fields .json, .fld, .frcmod or .xml."),
+        typer.Argument(
+            help="What to write: .xyz, .extxyz or .json; of force fields .json, .fld, .frcmod or .xml; of weights "
+            ".safetensors."
+        ),
     ],
     drop: Annotated[list[str] | None, typer.Option(help="What may be lost: bonds, types, Hessian, …")] = None,
     over: Annotated[list[Path] | None, typer.Option(help="Structures that a force field is laid over.")] = None,
+    settings: Annotated[Path | None, typer.Option(help="TOML file with what weights of SchNetPack do not say.")] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
-    """Convert structures and QM results, or a force field; what the format cannot hold is an error that names it.
+    """Convert structures and QM results, a force field, or weights; what the format cannot hold is an error.
 
     Example: forgefield convert ethane.fchk ethane.json
+
+    Example: forgefield convert painn.npz painn.safetensors --settings painn.toml
     """
-    from forgefield.errors import InputError
     from forgefield.jobs import convert as job
+    from forgefield.jobs.convert_weights import are_weights
 
     del verbose
-    if job.is_force_field(source):
-        if drop:
-            raise InputError("--drop: nothing of a force field can be dropped")
-        warnings = job.convert_force_field(source, target, over=over or (), overwrite=overwrite)
-        for warning in warnings:
-            warn(warning)
-        say(f"Written: {target}")
-        if as_json:
-            print_json({"file": str(target), "warnings": warnings})
-        return DONE
-    if over:
-        raise InputError(f"--over: {source} holds structures, which are laid over nothing")
-    structures = job.convert(source, target, drop=drop or (), overwrite=overwrite)
-    names = [molecule.name for molecule, _ in structures]
-    say(f"Written: {target} ({', '.join(names)})")
+    given = {"--drop": drop, "--over": over, "--settings": settings}
+    if are_weights(source, target):
+        _refuse(given, but="--settings")
+        told = _weights(source, target, settings, overwrite)
+    elif job.is_force_field(source):
+        _refuse(given, but="--over")
+        told = _force_field(source, target, over or [], overwrite)
+    else:
+        _refuse(given, but="--drop")
+        told = _structures(source, target, drop or [], overwrite)
     if as_json:
-        print_json({"file": str(target), "structures": names})
+        print_json(told)
     return DONE
+
+
+def _refuse(given: dict[str, object], *, but: str) -> None:
+    """Raise InputError for options that belong to what is not converted."""
+    belong = {"--drop": "structures", "--over": "force fields", "--settings": "weights, written as .safetensors"}
+    wrong = [f"{option} belongs to {belong[option]}" for option, value in given.items() if value and option != but]
+    if wrong:
+        raise InputError(f"{'; '.join(wrong)}; what is converted here takes {but} alone")
+
+
+def _weights(source: Path, target: Path, settings: Path | None, overwrite: bool) -> dict[str, Any]:
+    from forgefield.jobs.convert_weights import convert_weights
+    from forgefield.molecules.molecule import symbol
+
+    model = convert_weights(source, target, settings, overwrite=overwrite)
+    elements = [symbol(number) for number in model.design.elements]
+    say(f"Written: {target} (a PaiNN of {', '.join(elements)})")
+    return {"file": str(target), "elements": elements}
+
+
+def _force_field(source: Path, target: Path, over: list[Path], overwrite: bool) -> dict[str, Any]:
+    from forgefield.jobs import convert as job
+
+    warnings = job.convert_force_field(source, target, over=over, overwrite=overwrite)
+    for warning in warnings:
+        warn(warning)
+    say(f"Written: {target}")
+    return {"file": str(target), "warnings": warnings}
+
+
+def _structures(source: Path, target: Path, drop: list[str], overwrite: bool) -> dict[str, Any]:
+    from forgefield.jobs import convert as job
+
+    names = [molecule.name for molecule, _ in job.convert(source, target, drop=drop, overwrite=overwrite)]
+    say(f"Written: {target} ({', '.join(names)})")
+    return {"file": str(target), "structures": names}

@@ -25,12 +25,13 @@ def estimate(
     Example: forgefield estimate examples/ch3f/ch3f.json -o ch3f.frcmod
     """
     from forgefield.jobs import estimate as job
+    from forgefield.jobs.write import usual_form
     from forgefield.report.tables import grid
 
     del verbose
-    found = job.estimate(files, method=method, form=form or job.form_of(output), transition_state=transition_state)
+    found = job.estimate(files, method=method, form=form or usual_form(output), transition_state=transition_state)
     job.write_estimated(output, found, overwrite=overwrite)
-    print_whole([grid(job.parameters_table(found))], stderr())
+    print_whole([grid(found.table)], stderr())
     for warning in found.warnings:
         warn(warning)
     say(f"Written: {output}")
@@ -55,5 +56,5 @@ def diff(
 
     del verbose
     found = job.diff(old, new)
-    show([grid(job.differences_table(found))], job.summary(found), as_json=as_json)
+    show([grid(found.table)], job.summary(found), as_json=as_json)
     return DONE

@@ -37,9 +37,9 @@ def evaluate(
         coverage_table,
         forces_tables,
         judgement_table,
-        totals_table,
         worst_table,
     )
+    from forgefield.report.tables import grid
 
     del verbose
     found = job.evaluate(force_field, files, cutoff=cutoff)
@@ -47,9 +47,11 @@ def evaluate(
         compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
         with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
             write_listings(listing, job.listed(found, force_field))
-    names, totals = [molecule.name for molecule in found.molecules], found.totals_kj_mol
-    shown = [*([coverage_table(found.coverage)] if found.coverage else []), totals_table(names, totals)]
-    summary: dict[str, Any] = {"structures": [{"name": n, **t} for n, t in zip(names, totals, strict=True)]}
+    totals = found.totals_kj_mol
+    shown = [*([coverage_table(found.coverage)] if found.coverage else []), grid(found.table)]
+    summary: dict[str, Any] = {
+        "structures": [{"name": m.name, **t} for m, t in zip(found.molecules, totals, strict=True)]
+    }
     if compare is not None:
         comparison = job.compared(found, compare)
         shown += [comparison_tables(comparison), worst_table(comparison)]
@@ -81,7 +83,7 @@ def modes(
     Example: forgefield modes mm3.fld molecule.mae --relax
     """
     from forgefield.jobs import evaluate as job
-    from forgefield.report.evaluation import frequencies_table
+    from forgefield.report.tables import grid
 
     del verbose
     if relax and saddle:
@@ -97,5 +99,27 @@ def modes(
     else:
         found = job.modes(force_field, file)
     summary |= {"frequencies_cm1": found.frequencies.tolist(), "modes_mass_weighted": found.vectors.T.tolist()}
-    show([frequencies_table(found)], summary, as_json=as_json)
+    show([grid(found.table)], summary, as_json=as_json)
     return DONE
+
+
+@command
+def check(
+    force_field: Annotated[Path, typer.Argument(help="Force field, or the folder of a fit.")],
+    files: Annotated[list[Path], typer.Argument(help="Structures; an MM3* file may want types (.mae, .mol2).")],
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Check a force field at structures: slopes against differences, balance, symmetry, no jumps.
+
+    Ends with exit code 1 where something does not hold.
+
+    Example: forgefield check runs/ch3f ch3f.xyz
+    """
+    from forgefield.jobs import check_model as job
+    from forgefield.report.tables import grid
+
+    del verbose
+    found = job.check(force_field, files)
+    show([grid(one.table) for one in found], job.summary(found), as_json=as_json)
+    return DONE if all(one.sound for one in found) else FAILED

@@ -8,7 +8,7 @@ import typer
 from forgefield.cli.command import run_app
 from forgefield.cli.convert import convert
 from forgefield.cli.estimate import diff, estimate
-from forgefield.cli.evaluate import evaluate, modes
+from forgefield.cli.evaluate import check, evaluate, modes
 from forgefield.cli.fit import fit
 from forgefield.cli.reference import reference
 from forgefield.cli.simulate import md, relax
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Learns molecular force fields from quantum chemistry and runs them.",
 )
-for _function in (fit, reference, evaluate, modes, estimate, diff, convert, md, relax):
+for _function in (fit, reference, evaluate, modes, check, estimate, diff, convert, md, relax):
     app.command()(_function)
 
 

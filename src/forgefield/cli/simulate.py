@@ -72,10 +72,10 @@ def md(
 
 def _show(found, *, as_json: bool) -> None:
     """Print what a run amounts to."""
-    from forgefield.jobs.md.dynamics_results import dynamics_table, summary
+    from forgefield.jobs.md.dynamics_results import summary
     from forgefield.report.tables import grid
 
-    print_whole([grid(dynamics_table(found))], stderr())
+    print_whole([grid(found.table)], stderr())
     for complaint in found.complaints:
         complain(complaint)
     say("Written: " + ", ".join(map(str, found.files)))
@@ -115,7 +115,7 @@ def relax(
         overwrite=overwrite,
     )
     paths = job.written_to(output, found)
-    print_whole([grid(job.relaxed_table(found))], stderr())
+    print_whole([grid(found.table)], stderr())
     say(f"Written: {len(paths)} structure(s) in {output}")
     if as_json:
         print_json(job.summary(found, paths))

@@ -15,8 +15,6 @@ from forgefield.properties.modes import Vibrations, signed_frequencies, vibratio
 
 LARGE = units.HARTREE_PER_BOHR2
 """1 Hartree/(Bohr²·amu) in kcal/mol/Å²/amu, that is 5140 cm⁻¹."""
-SMALL = 0.03 * units.HARTREE_PER_BOHR2
-"""0.03 Hartree/(Bohr²·amu) in kcal/mol/Å²/amu, that is 890 cm⁻¹."""
 NOISE = 30.0
 """cm⁻¹: an imaginary frequency below it is taken for numerical noise."""
 
@@ -43,7 +41,7 @@ class D:
 
 @dataclass(frozen=True)
 class DPlus:
-    """Replace the negative eigenvalue by its magnitude, or by a stated positive one such as `SMALL`."""
+    """Replace the negative eigenvalue by its magnitude, or by a stated positive one."""
 
     eigenvalue: float | None = None
     """kcal/mol/Å²/amu; None for the magnitude."""

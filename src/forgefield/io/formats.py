@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
@@ -29,7 +30,18 @@ from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import Molecule, Reference
 
-Structure = tuple[Molecule, Reference]
+
+class Structure(NamedTuple):
+    """A structure of a file, with what QM said of it as far as the file holds results."""
+
+    molecule: Molecule
+    reference: Reference
+
+    def __repr__(self) -> str:
+        return f"Structure({self.molecule!r}, {self.reference!r})"
+
+
+Structures = Sequence[tuple[Molecule, Reference]]
 RulesWriter = Callable[[Path, AbstractRules], None]
 LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
 
@@ -52,7 +64,7 @@ class Format:
     has_geometry: bool = True
     molecules: Callable[[Path, AtomTypes | None], list[Molecule]] | None = None
     """Reads structures without results."""
-    write_structures: Callable[[Path, Sequence[Structure]], None] | None = None
+    write_structures: Callable[[Path, Structures], None] | None = None
     lacks: tuple[str, ...] = ()
     """What of structures it cannot hold."""
     word: str = ""
@@ -113,11 +125,11 @@ def _read_mol2(path: Path, _: AtomTypes | None) -> list[Molecule]:
     return read_mol2(path)
 
 
-def _write_frames(path: Path, structures: Sequence[Structure]) -> None:
+def _write_frames(path: Path, structures: Structures) -> None:
     write_xyz(path, [reference for _, reference in structures])
 
 
-def _write_one(path: Path, structures: Sequence[Structure]) -> None:
+def _write_one(path: Path, structures: Structures) -> None:
     ((molecule, reference),) = structures
     write_qcschema(path, molecule, reference)
 

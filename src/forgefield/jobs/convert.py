@@ -1,6 +1,6 @@
 """Converts structures with what QM said of them, and force fields, from any format that is read to any written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from forgefield.io.formats import (
     Format,
     LaidWriter,
     Structure,
+    Structures,
     force_field_format,
     force_fields,
     format_of,
@@ -23,11 +24,13 @@ from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_reference
 from forgefield.io.rules import load, write_laid
 from forgefield.molecules.molecule import Molecule, Reference
+from forgefield.report.numerals import fixed
+from forgefield.table import Column, Records, Table, table
 
 _SEVERAL = "several structures"
 
 
-def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False) -> list[Structure]:
+def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False) -> Records[Structure]:
     """Convert a file and return its structures; the suffix of `target` says the format.
 
     Raises InputError that names what the format cannot hold, such as bonds, unless `drop` names it too, and where
@@ -38,17 +41,50 @@ def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: 
     return structures
 
 
-def read_with_results(path: Path) -> list[Structure]:
+def read_with_results(path: Path) -> Records[Structure]:
     """Return the structures of a file with the QM results in it, each in the frame of its results."""
     molecules = read_structures(path)
     if format_of(path).molecules is not None:
-        return [(molecule, _without_results(molecule)) for molecule in molecules]
-    return list(zip(molecules, read_reference([path]), strict=True))
+        references = [_without_results(molecule) for molecule in molecules]
+    else:
+        references = read_reference([path])
+    structures = [Structure(*both) for both in zip(molecules, references, strict=True)]
+    return Records(structures, structures_table(structures, str(path)))
+
+
+def structures_table(structures: Sequence[Structure], title: str) -> Table:
+    """Return what is known of structures, a line each."""
+    columns = (
+        Column("structure", numeric=False),
+        Column("formula", numeric=False),
+        Column("atoms"),
+        Column("bonds"),
+        Column("charge"),
+        Column("multiplicity"),
+        Column("energy", "kcal/mol"),
+        Column("results", numeric=False),
+        Column("level", numeric=False),
+    )
+    rows = [
+        (
+            molecule.name,
+            molecule.formula,
+            str(molecule.n_atoms),
+            str(len(molecule.bonds)),
+            f"{molecule.charge:+d}" if molecule.charge else "0",
+            str(molecule.multiplicity),
+            fixed(reference.energy, 4),
+            ", ".join(reference.contents) or "none",
+            reference.level,
+        )
+        for molecule, reference in structures
+    ]
+    return table(title, columns, rows)
 
 
 def write_structures(
     path: Path,
-    structures: list[Structure],
+    structures: Structures,
     *,
     drop: Iterable[str] = (),
     overwrite: bool = False,
@@ -117,7 +153,7 @@ def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: li
     return [f"{n} row(s) of {source} are used by none of the structures and are left out"] if n > 0 else []
 
 
-def _lost(form: Format, structures: list[Structure], drop: tuple[str, ...]) -> list[str]:
+def _lost(form: Format, structures: Structures, drop: tuple[str, ...]) -> list[str]:
     """Return what of structures a format would lose that is not to be dropped. Raises InputError for unknown words."""
     known = _droppable()
     unknown = [repr(word) for word in drop if word not in known]
@@ -130,7 +166,7 @@ def _droppable() -> list[str]:
     return sorted({word for one in written_structures() for word in one.lacks} - {_SEVERAL})
 
 
-def _contents(structures: list[Structure]) -> list[str]:
+def _contents(structures: Structures) -> list[str]:
     """Return what structures have, of what a format may be unable to hold."""
     there = {
         "bonds": any(len(m.bonds) for m, _ in structures),

@@ -1,6 +1,6 @@
 """Shows which rows of two force fields differ, old beside new."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
 from forgefield.io.forcefields.mm3.fld_differences import Difference, fld_differences
 from forgefield.io.rules import load
-from forgefield.report.table import Column, Table, table
+from forgefield.table import Column, Records, Table, table
 from forgefield.terms.term import Term
 
 
-def diff(old: Path, new: Path) -> list[Difference]:
+def diff(old: Path, new: Path) -> Records[Difference]:
     """Return the rows of two force fields that differ; types that have a meaning are compared by it.
 
     Numbers are in the units of the files for MM3*, else in those that stand with the columns. Raises InputError where
@@ -24,13 +24,15 @@ def diff(old: Path, new: Path) -> list[Difference]:
     """
     before, after = load(old), load(new)
     if isinstance(before, Mm3Rules) and isinstance(after, Mm3Rules):
-        return fld_differences(before.file, after.file)
-    if isinstance(before, TypedRules) and isinstance(after, TypedRules):
-        return _typed_differences(before, after)
-    raise InputError(
-        f"{old} and {new}: only the rows of two MM3* files can be compared, or those of two force fields by types; "
-        "give two of one kind, such as the .json or the folders of two fits"
-    )
+        found = fld_differences(before.file, after.file)
+    elif isinstance(before, TypedRules) and isinstance(after, TypedRules):
+        found = _typed_differences(before, after)
+    else:
+        raise InputError(
+            f"{old} and {new}: only the rows of two MM3* files can be compared, or those of two force fields by types; "
+            "give two of one kind, such as the .json or the folders of two fits"
+        )
+    return Records(found, differences_table(found))
 
 
 def _typed_differences(old: TypedRules, new: TypedRules) -> list[Difference]:
@@ -62,7 +64,7 @@ def _entries(rules: TypedRules) -> Iterator[tuple[tuple[Term, Types], tuple[floa
             yield (term, canonical), tuple(sign * value for value in values)
 
 
-def differences_table(differences: list[Difference]) -> Table:
+def differences_table(differences: Sequence[Difference]) -> Table:
     """Return one line for each number that differs; where a file lacks the row, the number is absent."""
     columns = (
         Column("row", numeric=False),
@@ -78,7 +80,7 @@ def differences_table(differences: list[Difference]) -> Table:
     return table(title, columns, rows)
 
 
-def summary(differences: list[Difference]) -> dict[str, Any]:
+def summary(differences: Sequence[Difference]) -> dict[str, Any]:
     """Return what `forgefield diff --json` prints."""
     return {"differences": [asdict(found) for found in differences]}
 

@@ -1,5 +1,6 @@
 """Reads force constants off QM Hessians: a generated force field without any fit, and how its rows spread."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,16 @@ from forgefield.assign.typed_rules import TypedRules, generated_rules
 from forgefield.errors import InputError
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
 from forgefield.fitting.data.training_set import Example
-from forgefield.io.formats import Format, LaidWriter, force_field_format, force_fields, suffixes
 from forgefield.io.references import read_files
-from forgefield.io.rules import write_laid
 from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMS, USUAL_TERMS, policy_named, terms_named
 from forgefield.jobs.fit.plan.load import examples_of
 from forgefield.jobs.fit.plan.plan import Kept
 from forgefield.jobs.fit.plan.starting import estimated, trained_rows, with_values
+from forgefield.jobs.write import write_generated
 from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
-from forgefield.report.table import Column, Table, table
+from forgefield.report.numerals import plural
+from forgefield.table import AbstractTabled, Column, Records, Table, table
 
 METHODS = {name: method for name, method in ESTIMATES.items() if not isinstance(method, Kept)}
 
@@ -45,14 +46,14 @@ class EstimatedParameter:
     maximum: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class EstimatedForceField:
+@dataclass(frozen=True, eq=False, repr=False)
+class EstimatedForceField(AbstractTabled):
     """A generated force field with the constants that Hessians say."""
 
     form: str
     examples: list[Example]
     assignment: Assignment
-    parameters: tuple[EstimatedParameter, ...]
+    parameters: Records[EstimatedParameter]
     warnings: tuple[str, ...]
 
     @property
@@ -64,6 +65,16 @@ class EstimatedForceField:
     def force_field(self) -> TypedRules:
         """The force field, to be laid over any molecules with the same surroundings of atoms."""
         return generated_rules(self.assignment)
+
+    @property
+    def table(self) -> Table:
+        """The parameters."""
+        return self.parameters.table
+
+    def __repr__(self) -> str:
+        names = ", ".join(m.name for m in self.molecules)
+        said = f"; {plural(len(self.warnings), 'warning')}" if self.warnings else ""
+        return f"EstimatedForceField({self.form}, {plural(len(self.parameters), 'parameter')} from {names}{said})"
 
 
 def estimate(
@@ -90,39 +101,26 @@ def estimate(
     ]
     spread = found.spread | _geometries(laid, examples)
     counts = uses(laid)
-    parameters = tuple(
+    parameters = [
         _parameter(row, position, found.values, counts, spread) for row in rows for position in range(row.term.n_own)
-    )
-    assignment = with_values(laid, found.values)
-    return EstimatedForceField(form, examples, assignment, parameters, (*saddles, *found.warnings))
-
-
-def form_of(path: Path) -> str:
-    """Return the form that is usual for a file of this suffix. Raises InputError for an unknown one."""
-    return _format_of(path)[0].forms[0]
+    ]
+    shown = Records(parameters, parameters_table(parameters))
+    return EstimatedForceField(form, examples, with_values(laid, found.values), shown, (*saddles, *found.warnings))
 
 
 def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> None:
-    """Write a force field in the format of the suffix: .json (the native one), .fld, .frcmod or .xml (OpenMM).
-
-    Raises InputError that names what the format cannot hold, and where a file is one of those that the force field was
-    made from, or there already and not to `overwrite`.
-    """
-    form, write = _format_of(path)
-    if found.form not in form.forms:
-        possible = suffixes(one for one in force_fields() if found.form in one.forms)
-        raise InputError(f"{path}: a {path.suffix} file cannot hold the form {found.form}, only {', '.join(possible)}")
-    sources = (Path(s) for e in found.examples for s in (e.molecule.source, *e.reference.sources) if s)
-    write_laid(path, write, found.assignment, found.molecules, sources, overwrite=overwrite)
+    """Write an estimated force field as `write_generated` does, but over no file that it was made from."""
+    sources = [Path(s) for e in found.examples for s in (e.molecule.source, *e.reference.sources) if s]
+    write_generated(path, found.form, found.assignment, found.molecules, sources, overwrite=overwrite)
 
 
-def parameters_table(found: EstimatedForceField) -> Table:
+def parameters_table(parameters: Sequence[EstimatedParameter]) -> Table:
     """Return the parameters with their spread among the interactions of each row, in internal units."""
     columns = (Column("parameter", numeric=False), Column("unit", numeric=False))
     heads = tuple(Column(head) for head in ("value", "n", "mean", "std", "min", "max"))
     rows = [
         (p.name, p.unit, f"{p.value:.5g}", str(p.n), *map(_shown, (p.mean, p.std, p.minimum, p.maximum)))
-        for p in found.parameters
+        for p in parameters
     ]
     return table("Estimated parameters", columns + heads, rows)
 
@@ -135,14 +133,6 @@ def summary(found: EstimatedForceField, path: Path) -> dict[str, Any]:
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.5g}"
-
-
-def _format_of(path: Path) -> tuple[Format, LaidWriter]:
-    found = force_field_format(path)
-    if found is None or found.write_laid is None:
-        known = suffixes(one for one in force_fields() if one.write_laid)
-        raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(known)}")
-    return found, found.write_laid
 
 
 def _require_word(what: str, word: str, known: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import jax.numpy as jnp
@@ -32,10 +33,11 @@ from forgefield.molecules.topology import Topology
 from forgefield.properties.derivatives import energies, forces, hessians
 from forgefield.properties.modes import Vibrations, vibrations
 from forgefield.properties.relax import Failure, Limits, Relaxed, relax
+from forgefield.table import AbstractTabled, Column, Table, table
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluated:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluated(AbstractTabled):
     """A force field laid over structures, and what it says of them."""
 
     molecules: list[Molecule]
@@ -59,6 +61,19 @@ class Evaluated:
         if self.listings:
             return [dict(listing.totals_kj_mol) for listing in self.listings]
         return [{TOTAL: float(energy) / units.KILOJOULE} for energy in self.energies]
+
+    @property
+    def table(self) -> Table:
+        """The energies by kind of interaction."""
+        totals = self.totals_kj_mol
+        kinds = dict.fromkeys(kind for of_structure in totals for kind in of_structure if kind != TOTAL)
+        rows = [(kind, *(f"{found.get(kind, 0.0):.4f}" for found in totals)) for kind in (*kinds, TOTAL)]
+        columns = Column("term", numeric=False), *(Column(molecule.name) for molecule in self.molecules)
+        return table("Energies / kJ/mol", columns, rows)
+
+    def __repr__(self) -> str:
+        energies = ", ".join(f"{m.name} {energy:.4f}" for m, energy in zip(self.molecules, self.energies, strict=True))
+        return f"Evaluated({shorten(energies, 90)}; energies in kcal/mol)"
 
 
 def evaluate(force_field: Path, files: list[Path], *, cutoff: float = math.inf) -> Evaluated:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from forgefield.jobs.laid import opened
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.properties.relax import Failure, Limits, Relaxed, relax
 from forgefield.report.numerals import fixed, significant
-from forgefield.report.table import Column, Table, table
+from forgefield.table import Column, Records, Table, table
 
 TOLERANCE = 1e-4
 """kcal/mol/Å"""
@@ -28,7 +28,7 @@ _LARGEST_BATCH = 2**25
 """Elements of the Hessians that are computed at once."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RelaxedMolecule:
     """Where the relaxation of one molecule ended."""
 
@@ -52,6 +52,10 @@ class RelaxedMolecule:
         """Largest component of the gradient that is left [kcal/mol/Å]."""
         return float(np.abs(self.gradient).max())
 
+    def __repr__(self) -> str:
+        ended = self.outcome or "converged"
+        return f"RelaxedMolecule({self.molecule.name!r}, {self.energy:.4f} kcal/mol, {ended})"
+
 
 def run_relaxation(
     force_field: Path,
@@ -62,7 +66,7 @@ def run_relaxation(
     max_iterations: int = MAX_ITERATIONS,
     output: Path | None = None,
     overwrite: bool = False,
-) -> list[RelaxedMolecule]:
+) -> Records[RelaxedMolecule]:
     """Relax every structure to the minimum downhill from it, or to a first-order saddle.
 
     `tolerance` is the largest component of the gradient that may be left [kcal/mol/Å] before a last Newton step. In
@@ -78,17 +82,18 @@ def run_relaxation(
     rules, molecules = opened(force_field, files)
     molecules = _with_names_of_their_own(molecules)
     if output is None:
-        return _relaxed(rules, molecules, saddle, limits)
+        found = _relaxed(rules, molecules, saddle, limits)
+        return Records(found, relaxed_table(found))
     make_folder(output)
     with owned(output):
         names = [path for molecule in molecules for path in _files_of(output, molecule)]
         require_free(names, [force_field, *files], overwrite=overwrite)
         found = _relaxed(rules, molecules, saddle, limits)
         _write(output, found, level=force_field.name)
-        return found
+        return Records(found, relaxed_table(found))
 
 
-def written_to(folder: Path, found: list[RelaxedMolecule]) -> list[Path]:
+def written_to(folder: Path, found: Sequence[RelaxedMolecule]) -> list[Path]:
     """Return the file of each structure in the folder it was written into."""
     return [_files_of(folder, one.molecule)[0 if one.converged else 1] for one in found]
 
@@ -109,7 +114,7 @@ def _relaxed(rules: AbstractRules, molecules: list[Molecule], saddle: bool, limi
     return found
 
 
-def _write(folder: Path, found: list[RelaxedMolecule], level: str) -> None:
+def _write(folder: Path, found: Sequence[RelaxedMolecule], level: str) -> None:
     """Write each structure, in the place of what an earlier run left of it."""
     for one, path in zip(found, written_to(folder, found), strict=True):
         remove(other for other in _files_of(folder, one.molecule) if other != path)
@@ -125,7 +130,7 @@ def _write(folder: Path, found: list[RelaxedMolecule], level: str) -> None:
         write_xyz(path, [reference])
 
 
-def relaxed_table(found: list[RelaxedMolecule]) -> Table:
+def relaxed_table(found: Sequence[RelaxedMolecule]) -> Table:
     """Return where each molecule ended, for the terminal."""
     columns = (
         Column("structure", numeric=False),
@@ -152,7 +157,7 @@ def relaxed_table(found: list[RelaxedMolecule]) -> Table:
     return table(f"{n} of {len(found)} structure(s) relaxed", columns, rows)
 
 
-def summary(found: list[RelaxedMolecule], files: list[Path]) -> dict[str, Any]:
+def summary(found: Sequence[RelaxedMolecule], files: list[Path]) -> dict[str, Any]:
     """Return what `forgefield relax --json` prints."""
     return {
         "structures": [

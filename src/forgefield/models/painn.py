@@ -116,7 +116,8 @@ class Painn(AbstractNeighbourModel):
 
     def with_precision(self, dtype: type) -> "Painn":
         """Return it with the weights of its network in float32 or float64; reference energies stay as they are."""
-        return with_precision(self, dtype)
+        changed = jax.tree.map(lambda a: jnp.asarray(a, dtype), self)
+        return eqx.tree_at(lambda m: m.references, changed, self.references)
 
     def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
         """Potential energy of each molecule [kcal/mol] at positions [Å]."""
@@ -285,9 +286,3 @@ def _block(key, n, n_radial):
         mixing=glorot(third, n, 2 * n),
         update=perceptron(fourth, 2 * n, n, 3 * n),
     )
-
-
-def with_precision(model: Painn, dtype: type) -> Painn:
-    """Return the model with the weights of its network in float32 or float64; reference energies stay as they are."""
-    changed = jax.tree.map(lambda a: jnp.asarray(a, dtype), model)
-    return eqx.tree_at(lambda m: m.references, changed, model.references)

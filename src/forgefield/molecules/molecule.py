@@ -1,5 +1,6 @@
 """One structure as read, and what a QM program said of it."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +22,7 @@ def _no_bonds() -> np.ndarray:
     return np.zeros((0, 2), dtype=np.int64)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Molecule:
     """One structure: what it consists of, where its atoms are, and how they are connected.
 
@@ -68,6 +69,17 @@ class Molecule:
         """Element symbols."""
         return tuple(symbol(z) for z in self.species)
 
+    @property
+    def formula(self) -> str:
+        """Elements and how many atoms they have, carbon and hydrogen first (Hill)."""
+        count = Counter(self.symbols)
+        first = [name for name in ("C", "H") if "C" in count and name in count]
+        rest = sorted(count.keys() - set(first))
+        return "".join(name + (str(count[name]) if count[name] > 1 else "") for name in [*first, *rest])
+
+    def __repr__(self) -> str:
+        return f"Molecule({self.name!r}, {self.formula}, charge {self.charge}, multiplicity {self.multiplicity})"
+
 
 @dataclass(frozen=True)
 class Dihedral:
@@ -89,7 +101,7 @@ class AtomicCharges:
     """e"""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reference:
     """What one or more QM jobs said of one structure, in the frame of `positions`. Absent data are None."""
 
@@ -119,6 +131,22 @@ class Reference:
     """The dihedrals that were held: the gradient vanishes along all other coordinates only."""
     charges: tuple[AtomicCharges, ...] = ()
     """One entry for each kind that the files hold."""
+
+    @property
+    def contents(self) -> tuple[str, ...]:
+        """Which results there are: energy, gradient, Hessian, frequencies, charges."""
+        there = {
+            "energy": self.energy is not None,
+            "gradient": self.gradient is not None,
+            "Hessian": self.hessian is not None,
+            "frequencies": self.frequencies is not None,
+            "charges": bool(self.charges),
+        }
+        return tuple(name for name, is_there in there.items() if is_there)
+
+    def __repr__(self) -> str:
+        level = f" at {self.level}" if self.level else ""
+        return f"Reference({len(self.species)} atoms, {', '.join(self.contents) or 'no results'}{level})"
 
 
 def symbol(number: int | np.integer) -> str:

@@ -11,11 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.spatial.transform import Rotation
 
-from forgefield.models.model import AbstractModel, AbstractNeighbourModel
-from forgefield.molecules.neighbours import all_pairs
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.topology import Topology
-from forgefield.properties.derivatives import energies, gradient
+from forgefield.properties.derivatives import energies, gradient, hessians
+from forgefield.properties.rigid import by_molecule, of_atoms
 
 STEPS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5, 1e-5)
 """Å"""
@@ -121,22 +122,56 @@ def net_torques(
     return jax.ops.segment_sum(turn, molecule, topology.n_molecules)
 
 
-@eqx.filter_jit
-def pair_forces(
-    model: AbstractNeighbourModel, topology: Topology, positions: Float[Array, "atoms 3"]
-) -> Float[Array, "atoms atoms 3"]:
-    """Return the force on atom i that goes back to its vector to atom j [kcal/mol/Å], in vacuum.
+def hessian_asymmetry(
+    model: AbstractModel, topology: Topology, positions: Float[Array | np.ndarray, "atoms 3"]
+) -> float:
+    """Return the largest difference between an element of a Hessian and its mirror image [kcal/mol/Å²]."""
+    hessian = hessians(model, topology, jnp.asarray(positions))
+    return float(jnp.max(jnp.abs(hessian - jnp.swapaxes(hessian, 1, 2))))
 
-    F_ij = ∂E/∂d_ij - ∂E/∂d_ji with d_ij = x_j - x_i: the first is what i feels by its own message, the second what it
-    feels by that to j. F_ij = -F_ji, and the sum over j is the force on i.
+
+def hessian_differences(
+    model: AbstractModel,
+    topology: Topology,
+    positions: Float[Array | np.ndarray, "atoms 3"],
+    *,
+    steps: Sequence[float] = (1e-4, 1e-5),
+    n_directions: int = 4,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return how (g(x + h d) - g(x - h d)) / 2h deviates from H d at most, and how large H d is [kcal/mol/Å²].
+
+    For random unit directions d, in which all molecules move at once, and the step h [Å] that suits best.
     """
-    neighbours = all_pairs(topology.molecule, topology.slot, topology.n_molecules, topology.n_max)
-    d = positions[neighbours.atom] - positions[:, None]
-    slope = jax.grad(lambda d: jnp.sum(model.energy_of_displacements(topology, neighbours, d)))(d)
-    n = positions.shape[0]
-    kept = jnp.where(neighbours.valid[..., None], slope, 0.0)
-    by_pair = jnp.zeros((n, n, 3), positions.dtype).at[jnp.arange(n)[:, None], neighbours.atom].add(kept)
-    return by_pair - jnp.swapaxes(by_pair, 0, 1)
+    x = jnp.asarray(positions)
+    hessian = hessians(model, topology, x)
+    deviations, scale = np.zeros((n_directions, len(steps))), 0.0
+    for k, d in enumerate(np.random.default_rng(seed).normal(size=(n_directions, *x.shape))):
+        along = jnp.asarray(d / np.linalg.norm(d), x.dtype)
+        expected = of_atoms(topology, _times(hessian, by_molecule(topology, along)))
+        scale = max(scale, float(jnp.max(jnp.abs(expected))))
+        for j, h in enumerate(steps):
+            rise = gradient(model, topology, x + h * along) - gradient(model, topology, x - h * along)
+            deviations[k, j] = jnp.max(jnp.abs(rise / (2.0 * h) - expected))
+    return float(deviations.max(axis=0).min()), scale
+
+
+def _times(
+    hessian: Float[Array, "molecules coordinates coordinates"], along: Float[Array, "molecules n_max 3"]
+) -> Float[Array, "molecules n_max 3"]:
+    return jnp.einsum("mij,mj->mi", hessian, along.reshape(along.shape[0], -1)).reshape(along.shape)
+
+
+def rigid_motion(
+    model: AbstractModel, topology: Topology, positions: Float[Array | np.ndarray, "atoms 3"], *, seed: int = 0
+) -> tuple[float, float]:
+    """Return how a random turn and shift changes the energies [kcal/mol], and the gradient but for the turn."""
+    x, generator = jnp.asarray(positions), np.random.default_rng(seed)
+    turn = jnp.asarray(Rotation.from_rotvec(generator.normal(size=3)).as_matrix(), x.dtype)
+    moved = x @ turn.T + jnp.asarray(generator.uniform(-5.0, 5.0, size=(1, 3)), x.dtype)
+    energy = energies(model, topology, moved) - energies(model, topology, x)
+    slope = gradient(model, topology, moved) - gradient(model, topology, x) @ turn.T
+    return float(jnp.max(jnp.abs(energy))), float(jnp.max(jnp.abs(slope)))
 
 
 def approach(

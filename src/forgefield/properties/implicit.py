@@ -29,8 +29,7 @@ def response(relaxed: Relaxed, slopes: Change, *, floor: float = FLAT) -> Change
     """Return dx*/dp [Å per unit] from ∂g/∂p, the derivatives of the gradient at the relaxed positions.
 
     The molecules neither shift nor turn as a whole. Where |curvature| is below `floor` [kcal/mol/Å²] the response
-    is damped as if it were that large (`Relaxed.smallest_curvature` says how close it comes). Molecules that
-    failed have none: theirs is zero.
+    is damped as if it were that large. Molecules that failed have none: theirs is zero.
     """
     seen = relaxed.landscape
     stiffness = jnp.where(seen.curvatures < 0.0, -1.0, 1.0) * jnp.maximum(jnp.abs(seen.curvatures), floor)
@@ -84,16 +83,6 @@ def turned(angles: Float[Array, " torsions"], references: Float[Array, " torsion
     """Return differences of dihedral angles the shorter way round [rad]."""
     apart = angles - references
     return jnp.arctan2(jnp.sin(apart), jnp.cos(apart))
-
-
-def answers(
-    topology: Topology, atoms: Int[IntArray, "values order"], slopes: Float[Array, "values order 3"], change: Change
-) -> Float[Array, "values columns"]:
-    """Return how internal coordinates with these slopes by their atoms' positions change with the parameters."""
-    atoms = jnp.asarray(atoms)
-    molecule, slots = jnp.asarray(topology.molecule)[atoms[:, 0]], jnp.asarray(topology.slot)[atoms]
-    moved = change.reshape(*change.shape[:2], -1, 3)[molecule[:, None], :, slots]
-    return jnp.einsum("vac,vapc->vp", slopes, moved)
 
 
 class RelaxedSensitivities(AbstractSensitivities):

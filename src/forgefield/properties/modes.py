@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield import units
+from forgefield.table import AbstractTabled, Column, Table, table
 
 LINEAR = 1e-4
 """A moment of inertia below this fraction of the largest is that of a linear molecule."""
@@ -13,8 +14,8 @@ POINT = 1e-8
 """Å²; a moment of inertia below this times the mass is that of a single atom, but for rounding."""
 
 
-@dataclass(frozen=True, eq=False)
-class Vibrations:
+@dataclass(frozen=True, eq=False, repr=False)
+class Vibrations(AbstractTabled):
     """Vibrations of one molecule in ascending order of eigenvalue."""
 
     eigenvalues: Float[np.ndarray, " modes"]
@@ -26,6 +27,19 @@ class Vibrations:
     def frequencies(self) -> Float[np.ndarray, " modes"]:
         """cm⁻¹, imaginary ones negative."""
         return signed_frequencies(self.eigenvalues)
+
+    @property
+    def table(self) -> Table:
+        """The frequencies."""
+        rows = [(str(k), f"{frequency:.2f}") for k, frequency in enumerate(self.frequencies, start=1)]
+        return table("Frequencies (negative: imaginary)", (Column("mode"), Column("frequency", "cm⁻¹")), rows)
+
+    def __repr__(self) -> str:
+        if not len(self.eigenvalues):
+            return "Vibrations(no modes)"
+        return (
+            f"Vibrations({len(self.eigenvalues)} modes, {self.frequencies[0]:.1f} to {self.frequencies[-1]:.1f} cm⁻¹)"
+        )
 
 
 def signed_frequencies(eigenvalues: Float[np.ndarray, " modes"]) -> Float[np.ndarray, " modes"]:

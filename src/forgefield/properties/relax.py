@@ -106,11 +106,6 @@ class Relaxed(eqx.Module):
         """Number of negative curvatures."""
         return self.landscape.n_negative
 
-    @property
-    def smallest_curvature(self) -> Float[Array, " molecules"]:
-        """The smallest |curvature| [kcal/mol/Å²]: derivatives at a relaxed structure are its reciprocal at worst."""
-        return self.landscape.smallest
-
 
 class _Task(eqx.Module):
     """What does not change while the molecules relax."""

@@ -42,11 +42,6 @@ class Landscape(eqx.Module):
         """Number of curvatures below -`FLAT`."""
         return ((self.curvatures < -FLAT) & self.is_free).sum(axis=1)
 
-    @property
-    def smallest(self) -> Float[Array, " molecules"]:
-        """The smallest |curvature| [kcal/mol/Å²]; infinite where nothing may move."""
-        return jnp.min(jnp.where(self.is_free, jnp.abs(self.curvatures), jnp.inf), axis=1)
-
 
 def landscape(
     model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"], fixed: FixedDihedrals | None

@@ -7,10 +7,10 @@ from typing import Any
 from forgefield import units
 from forgefield.report.numerals import UNKNOWN, decimals_of, fixed, percent, plural, significant, visible
 from forgefield.report.record import FitRecord
-from forgefield.report.table import Column, Group, Table, table
+from forgefield.table import Column, Group, Table, table
 
 _NAME = Column("", numeric=False)
-_METRICS: dict[str, tuple[str, str, int]] = {
+METRICS: dict[str, tuple[str, str, int]] = {
     "frequency_rmsd_cm1": ("Frequency RMSD, modes matched by overlap", "cm⁻¹", 1),
     "frequency_rmsd_sorted_cm1": ("Frequency RMSD, sorted by value", "cm⁻¹", 1),
     "eigenmatrix_rmsd_cm1": ("Eigenmatrix diagonal, RMSD", "cm⁻¹", 1),
@@ -49,7 +49,7 @@ _SAME_COST = 1e-4
 def metrics_table(results: dict[str, Any]) -> Table:
     """Return all metrics before and after the fit."""
     before, after = results["metrics"]["start"], results["metrics"]["final"]
-    rows = [(label, unit, _metric(name, before), _metric(name, after)) for name, (label, unit, _) in _METRICS.items()]
+    rows = [(label, unit, _metric(name, before), _metric(name, after)) for name, (label, unit, _) in METRICS.items()]
     columns = (_NAME, Column("Unit", numeric=False), Column("Start"), Column("Final"))
     return table("All molecules", columns, rows, "R² is dominated by the stiffest modes: read it beside the RMSD.")
 
@@ -57,11 +57,11 @@ def metrics_table(results: dict[str, Any]) -> Table:
 def molecules_table(results: dict[str, Any]) -> Table | None:
     """Return the metrics of each molecule after the fit, those that any molecule has; None for a single molecule."""
     molecules = results["molecules"]
-    shown = [name for name in _METRICS if any(m.get(name) is not None for m in molecules)]
+    shown = [name for name in METRICS if any(m.get(name) is not None for m in molecules)]
     if len(molecules) < 2 or not shown:
         return None
     columns = [Column("Molecule", numeric=False), Column("Atoms")]
-    columns += [Column(_BRIEF[name], _METRICS[name][1]) for name in shown]
+    columns += [Column(_BRIEF[name], METRICS[name][1]) for name in shown]
     start = Column("Frequency RMSD, start", "cm⁻¹")
     rows = [
         (
@@ -82,7 +82,7 @@ def _metric(name: str, metrics: dict[str, Any]) -> str:
         return percent(value)
     if name == "eigenmatrix_r2" and metrics.get("eigenmatrix_rmsd_cm1") is None:
         return UNKNOWN
-    return visible(value, _METRICS[name][2])
+    return visible(value, METRICS[name][2])
 
 
 def modes_table(molecule: dict[str, Any]) -> Table | None:

@@ -7,9 +7,8 @@ from rich.table import Table
 from forgefield.assign.mm3.laid import Coverage
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.metrics import Judgement
-from forgefield.io.listings.listing import TOTAL, Comparison
+from forgefield.io.listings.listing import Comparison
 from forgefield.molecules.molecule import Molecule
-from forgefield.properties.modes import Vibrations
 
 
 def _table(title: str, *heads: str) -> Table:
@@ -18,15 +17,6 @@ def _table(title: str, *heads: str) -> Table:
     )
     for place, head in enumerate(heads):
         table.add_column(head, justify="left" if place == 0 else "right", no_wrap=True)
-    return table
-
-
-def totals_table(names: list[str], totals_kj_mol: list[dict[str, float]]) -> Table:
-    """Return the energies by term [kJ/mol] of each structure."""
-    table = _table("Energies / kJ/mol", "term", *names)
-    for kind in dict.fromkeys(kind for of_structure in totals_kj_mol for kind in of_structure if kind != TOTAL):
-        table.add_row(kind, *(f"{found.get(kind, 0.0):.4f}" for found in totals_kj_mol))
-    table.add_row(TOTAL, *(f"{found[TOTAL]:.4f}" for found in totals_kj_mol))
     return table
 
 
@@ -95,14 +85,6 @@ def judgement_table(examples: list[Example], judgement: Judgement) -> Table:
             _number(metrics.reaction_mode_cm1, ".1f"),
         )
     table.caption = "reaction modes are left out of the RMSD and R²"
-    return table
-
-
-def frequencies_table(found: Vibrations) -> Table:
-    """Return the frequencies [cm⁻¹]."""
-    table = _table("Frequencies / cm⁻¹ (negative: imaginary)", "mode", "frequency")
-    for k, frequency in enumerate(found.frequencies):
-        table.add_row(str(k + 1), f"{frequency:.2f}")
     return table
 
 

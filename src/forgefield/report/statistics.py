@@ -4,7 +4,7 @@ from typing import Any
 
 from forgefield import units
 from forgefield.report.numerals import UNKNOWN, fixed, plural, significant, visible
-from forgefield.report.table import Column, Table, table
+from forgefield.table import Column, Table, table
 
 _LABELS = {
     "cost": "Cost",

@@ -17,7 +17,7 @@ from forgefield.molecules import measure, paths
 from forgefield.molecules.molecule import Molecule, symbol
 from forgefield.report.numerals import fixed
 from forgefield.report.record import Deviation, RelaxedStructure
-from forgefield.report.table import Column, Group, Table
+from forgefield.table import Column, Group, Table
 
 _WORST = 5
 """Bonds, and angles, that are named."""

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from forgefield.report.content import ending, metrics_table, optima_table, verdict
 from forgefield.report.record import FitRecord
-from forgefield.report.table import Table
+from forgefield.table import Table
 
 
 def fit_summary(record: FitRecord) -> RenderableType:

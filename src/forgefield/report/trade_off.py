@@ -9,7 +9,7 @@ from jaxtyping import Float
 from forgefield.report.axes import Scale, axes, curve, drawing, label, marks
 from forgefield.report.figures import LETTER, Figure, drawn_text, room_for_labels
 from forgefield.report.numerals import fixed, significant
-from forgefield.report.table import Column, Table, table
+from forgefield.table import Column, Table, table
 
 _WIDTH, _HEIGHT = 440, 320
 _OPPOSED = -0.5

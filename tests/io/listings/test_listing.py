@@ -58,18 +58,23 @@ def test_written_listing_has_the_documented_keys(tmp_path):
     }
 
 
+def mismatches(comparison):
+    """Return how many interactions are missing or extra, or have another line or other parameters."""
+    return sum(t.missing + t.extra + t.line_mismatches + t.parameter_mismatches for t in comparison.terms)
+
+
 def test_interactions_match_in_either_direction():
     reversed_ones = [replace(i, atoms=i.atoms[::-1]) for i in (STRETCH, BEND, TORSION, VDW)]
 
     comparison = compare(listing(STRETCH, BEND, TORSION, VDW), listing(*reversed_ones))
 
-    assert comparison.mismatches() == ()
+    assert mismatches(comparison) == 0
     assert all((t.missing, t.extra) == (0, 0) for t in comparison.terms)
 
 
 @pytest.mark.parametrize("atoms", [(2, 4, 1, 3, 1), (2, 1, 3, 4, 1), (2, 3, 1, 1, 4)])
 def test_two_angles_match_in_any_order(atoms):
-    assert compare(listing(BEND_BEND), listing(replace(BEND_BEND, atoms=atoms))).mismatches() == ()
+    assert mismatches(compare(listing(BEND_BEND), listing(replace(BEND_BEND, atoms=atoms)))) == 0
 
 
 def test_other_two_angles_of_the_centre_do_not_match():
@@ -88,13 +93,13 @@ def test_deviations_are_counted_by_kind():
     assert term(comparison, "bend").parameter_mismatches == 1
     assert term(comparison, "bend").max_energy_deviation_kj_mol == pytest.approx(0.02)
     assert (term(comparison, "torsion").missing, term(comparison, "torsion").n_reference) == (1, 1)
-    assert len(comparison.mismatches()) == 3
+    assert mismatches(comparison) == 3
 
 
 def test_parameters_that_print_alike_do_not_differ():
     printed = replace(BEND, parameters={"k": 0.5904, "theta0": 109.8})
 
-    assert compare(listing(BEND), listing(printed)).mismatches() == ()
+    assert mismatches(compare(listing(BEND), listing(printed))) == 0
 
 
 def test_interactions_without_constants_may_be_absent():
@@ -128,7 +133,7 @@ def test_published_listing_agrees_with_itself(data):
 
     comparison = compare(read, read)
 
-    assert comparison.mismatches() == ()
+    assert mismatches(comparison) == 0
     assert comparison.max_charge_deviation == 0.0
     assert term(comparison, "vdw").n < term(comparison, "vdw").n_reference + 1 < 577
 

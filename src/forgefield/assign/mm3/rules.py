@@ -12,7 +12,7 @@ from forgefield.assign.typing import Typing
 from forgefield.molecules.molecule import Molecule
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mm3Rules(AbstractRowRules):
     """The rows of an MM3* file, which go by MacroModel atom types or by what the file says that its types stand for."""
 
@@ -37,6 +37,9 @@ class Mm3Rules(AbstractRowRules):
     def heeded(self) -> frozenset[str]:
         """Nothing: charges of atoms are those of their types."""
         return frozenset()
+
+    def __repr__(self) -> str:
+        return f"Mm3Rules({self.file.path}: {len(self.file.lines)} lines)"
 
     def restored(self) -> "Mm3Rules":
         """Return it as it is."""

@@ -73,7 +73,7 @@ class Interaction:
         return not any(self.parameters.values())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Listing:
     """What a force field says of one structure."""
 
@@ -91,9 +91,8 @@ class Listing:
     units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Units of parameters by kind and name; none where they are those of an MM3* file."""
 
-    def of_kind(self, kind: str) -> tuple[Interaction, ...]:
-        """Return the interactions of one kind in their order."""
-        return tuple(i for i in self.interactions if i.kind == kind)
+    def __repr__(self) -> str:
+        return f"Listing({self.name!r}, {len(self.types)} atoms, {len(self.interactions)} interactions)"
 
 
 @dataclass(frozen=True)
@@ -176,10 +175,6 @@ class Comparison:
     def worst(self, n: int = 10) -> tuple[Pair, ...]:
         """Return the `n` pairs whose energies deviate most, largest first."""
         return tuple(sorted(self.pairs, key=lambda pair: -abs(pair.energy_deviation))[:n])
-
-    def mismatches(self) -> tuple[Pair, ...]:
-        """Return what is missing or extra and what has another line or other parameters."""
-        return tuple(p for p in self.pairs if p.interaction is None or p.reference is None or _differs(p))
 
 
 def interactions(
@@ -325,7 +320,3 @@ def _term(kind: str, pairs: tuple[Pair, ...], listing: Listing, reference: Listi
 
 def _resolution(kind: str, parameter: str) -> float:
     return _SAME_PARAMETER.get((kind, parameter), _SAME_OTHERWISE)
-
-
-def _differs(pair: Pair) -> bool:
-    return pair.lines_differ or pair.parameters_differ

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,34 +19,21 @@ from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.forcefields.mm3.fld import changed_text, mm3_rules, parse_fld
 from forgefield.io.formats import NATIVE, Format, force_fields
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
+from forgefield.jobs.fit.outcome.outcome import Outcome
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.soundness import evaluable
 from forgefield.jobs.fit.plan.starting import with_values
-from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes
+from forgefield.jobs.fit.run.passes import Stage, begin_stage, run_passes
 from forgefield.jobs.fit.run.trade_off import TradeOff, require_targets, trade_offs
 from forgefield.jobs.fit.run.validation import Validation, not_validated, validated, warnings_of
 from forgefield.report.fit_report import fit_report
-from forgefield.report.record import FitRecord
 
 CHECKPOINT = "checkpoint.safetensors"
 _COPY = "FIT.toml"
 _FILES = ("results.json", "report.html", "fit.log", _COPY, "forcefield.typ")
 """What a fit writes besides its checkpoint, the force field and structures for AMBER."""
 _STRUCTURES = "forcefield*.mol2"
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """A finished fit: every pass, and what was written about the last."""
-
-    passes: list[Passed]
-    record: FitRecord
-    values: np.ndarray
-    force_field: AbstractRules
-    """What was fitted, to be laid over any molecules; over those of the fit alone where no .fld could hold it."""
-    interrupted: bool = False
-    """Whether Ctrl-C came before all that was asked for was done."""
 
 
 def silent(stage: Stage, progress: Progress) -> None:
@@ -123,7 +110,14 @@ def _fitted(
     passes = run_passes(prepared, stage, values, progress, save)
     last = passes[-1]
     outcome = Outcome(
-        passes, record(prepared, passes), last.values, _rules(prepared, last.values, output), last.fit.interrupted
+        passes=passes,
+        record=record(prepared, passes),
+        values=last.values,
+        force_field=_rules(prepared, last.values, output),
+        assignment=with_values(prepared.assignment, last.values),
+        molecules=prepared.molecules,
+        sources=prepared.files,
+        interrupted=last.fit.interrupted,
     )
     return _written(prepared, outcome, output, log), log
 

@@ -11,16 +11,16 @@ from forgefield.jobs.md.averages import Averages
 from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 from forgefield.jobs.md.masses import MASSES
 from forgefield.report.numerals import fixed, significant
-from forgefield.report.table import Column, Table, table
 from forgefield.simulate.dynamics import LONGEST_MOVE
 from forgefield.simulate.motion import NEVER, Motion
+from forgefield.table import AbstractTabled, Column, Table, table
 
 _FEWEST = 3
 """Frames that a line through energies needs."""
 
 
-@dataclass(frozen=True, eq=False)
-class Dynamics:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dynamics(AbstractTabled):
     """What a run amounts to; arrays have an entry for each frame of this run and each replica."""
 
     settings: DynamicsSettings
@@ -74,6 +74,18 @@ class Dynamics:
             "structure first"
             for k, step in self.blown_up.items()
         ]
+
+    @property
+    def table(self) -> Table:
+        """What the run amounts to."""
+        return dynamics_table(self)
+
+    def __repr__(self) -> str:
+        ended = f", {len(self.blown_up)} blown up" if self.blown_up else ""
+        return (
+            f"Dynamics({self.settings.ensemble.upper()}, {int(self.motion.step)} steps, "
+            f"{self.settings.replicas} replica(s){ended}; {len(self.time)} frames in {self.files[0]})"
+        )
 
 
 def summary(found: Dynamics) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Tasks in processes of their own: failures, deaths and interruptions."""
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -29,7 +28,7 @@ def work(given, task):
             time.sleep(600.0)
         case "settings":
             alone = {os.environ[name] for name in ("NPROC", "OMP_NUM_THREADS")} == {"1"}
-            return alone, bool(jax.config.jax_enable_x64), multiprocessing.current_process().name != "MainProcess"
+            return alone, bool(jax.config.jax_enable_x64), os.getpid() != given
         case "precision":
             return str(given.dtype), str(jnp.asarray(given).dtype)
     return given, task
@@ -37,6 +36,11 @@ def work(given, task):
 
 def ignore(n):
     pass
+
+
+def children():
+    """Return the processes that this one has started and that are not over."""
+    return [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
 
 
 def test_in_this_process_a_failure_has_its_reason_and_the_others_their_results():
@@ -63,14 +67,23 @@ def test_interruption_keeps_what_there_is():
 
 @pytest.mark.slow
 def test_processes_compute_as_this_one_does_with_one_thread_each_and_leave_no_trace():
-    before = dict(os.environ)
+    before, there, main = dict(os.environ), children(), sys.modules["__main__"]
 
-    done = run_tasks(work, "given", [1, "settings", "raise", 2], workers=2, tell=ignore)
+    done = run_tasks(work, os.getpid(), [1, "settings", "raise", 2], workers=2, tell=ignore)
 
-    assert done.results == {0: ("given", 1), 1: (True, True, True), 3: ("given", 2)}
+    assert done.results == {0: (os.getpid(), 1), 1: (True, True, True), 3: (os.getpid(), 2)}
     assert done.failures == {2: "no luck"}
     assert dict(os.environ) == before
-    assert multiprocessing.active_children() == []
+    assert sys.modules["__main__"] is main
+    assert children() == there
+
+
+@pytest.mark.slow
+def test_process_computes_in_the_precision_of_the_call_that_started_it():
+    with jax.enable_x64(False):
+        done = run_tasks(work, os.getpid(), ["settings", "settings"], workers=2, tell=ignore)
+
+    assert done.results == dict.fromkeys((0, 1), (True, False, True))
 
 
 @pytest.mark.slow
@@ -94,17 +107,14 @@ def test_interrupted_processes_are_ended():
     def interrupt(n):
         raise KeyboardInterrupt
 
-    began = time.monotonic()
+    there, began = children(), time.monotonic()
     done = run_tasks(work, "given", [1, "sleep", "sleep"], workers=2, tell=interrupt)
 
     assert done.interrupted
     assert done.results == {0: ("given", 1)}
     # The tasks would sleep for 600 s.
     assert time.monotonic() - began < 500.0
-    limit = time.monotonic() + 240.0
-    while multiprocessing.active_children():
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+    assert children() == there
 
 
 PARENT = """

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
@@ -109,7 +108,6 @@ def prepare_plan(plan: Plan) -> Prepared:
 
     Raises InputError (or MissingParameters) for anything that cannot be used.
     """
-    require_double_precision()
     return _prepared(plan, load(plan))
 
 
@@ -209,14 +207,6 @@ def _trained_rows(plan: Plan, laid: Assignment, mm3: Mm3Assignment | None) -> tu
 
 def _without_moments(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(pattern for pattern in patterns if not pattern.startswith(_MOMENTS))
-
-
-def require_double_precision() -> None:
-    """Raise ForgeFieldError unless JAX computes in float64."""
-    if not jax.config.read("jax_enable_x64"):
-        raise ForgeFieldError(
-            'this needs double precision: call jax.config.update("jax_enable_x64", True) before anything else'
-        )
 
 
 def _assigned(plan: Plan, molecules: list[Molecule]) -> tuple[Assignment, Mm3Assignment | None]:

@@ -1,23 +1,24 @@
 """Tasks in processes of their own: one that fails is named, the others go on."""
 
-import multiprocessing
 import os
 import pickle
-import signal
+import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from types import ModuleType
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 import jax
 
+from forgefield.jobs.fit.run.worker import reason
+
+_PRECISION = "jax_enable_x64"
+"""May be set for a call alone, which the values of all settings do not show."""
 _SETTINGS = (
-    "jax_enable_x64",
     "jax_disable_most_optimizations",
     "jax_compilation_cache_dir",
     "jax_persistent_cache_min_compile_time_secs",
@@ -28,8 +29,6 @@ _THREADS = ("NPROC", "PJRT_NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "M
 _DIED = "its process ended without a result (killed, or out of memory)"
 _HOPELESS = 3
 """Processes that died one after another without any result, after which no more are started."""
-_GIVEN: list[Any] = []
-"""What a process was given once for all of its tasks."""
 
 
 @dataclass(eq=False)
@@ -64,7 +63,7 @@ def run_tasks(
         if workers == 1:
             _run_here(function, given, tasks, done, tell)
         else:
-            _run_in_processes(function, given, tasks, workers, (done, tell))
+            _run_in_processes(pickle.dumps((function, given)), tasks, workers, done, tell)
     except KeyboardInterrupt:
         done.interrupted = True
     return done
@@ -77,122 +76,87 @@ def _run_here(
         try:
             done.results[number] = function(given, task)
         except Exception as error:
-            done.failures[number] = _reason(error)
+            done.failures[number] = reason(error)
         tell(done.n)
 
 
-def _run_in_processes(
-    function: Callable[[Any, Any], Any],
-    given: Any,
-    tasks: Sequence[Any],
-    workers: int,
-    noted: tuple[Done, Callable[[int], None]],
-) -> None:
-    done, hopeless = noted[0], 0
-    while hopeless < _HOPELESS:
-        pending = [k for k in range(len(tasks)) if k not in done.results and k not in done.failures]
-        if not pending:
-            return
+def _run_in_processes(work: bytes, tasks: Sequence[Any], workers: int, done: Done, tell: Callable[[int], None]) -> None:
+    pending, hopeless = _run_some(work, dict(enumerate(tasks)), workers, done, tell), 0
+    while pending and hopeless < _HOPELESS:
         before = len(done.results)
-        if not _run_pool(function, given, {k: tasks[k] for k in pending}, workers, noted):
-            return
-        if workers == 1:
+        pending = _run_some(work, pending, 1, done, tell)
+        if pending:
             # Alone in its process, the first task without a result is the one that ended it.
-            culprit = next(k for k in pending if k not in done.results and k not in done.failures)
+            culprit = min(pending)
+            del pending[culprit]
             done.failures[culprit] = _DIED
-        hopeless = 0 if len(done.results) > before else hopeless + 1
-        workers = 1
-    for k in range(len(tasks)):
-        if k not in done.results:
-            done.failures.setdefault(k, _DIED)
+            hopeless = 0 if len(done.results) > before else hopeless + 1
+    done.failures |= dict.fromkeys(pending, _DIED)
 
 
-def _run_pool(
-    function: Callable[[Any, Any], Any],
-    given: Any,
-    pending: dict[int, Any],
-    workers: int,
-    noted: tuple[Done, Callable[[int], None]],
-) -> bool:
-    """Run tasks by number in a pool of processes and say whether one of these died."""
-    done, tell = noted
-    settings = {name: jax.config.values[name] for name in _SETTINGS}
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        max_workers=min(workers, len(pending)),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        # Opened only after the settings are made: in single precision its arrays would lose half of their digits.
-        initargs=(settings, function, pickle.dumps(given)),
-    )
-    finished = False
+def _run_some(
+    work: bytes, tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
+) -> dict[int, Any]:
+    """Run tasks by number in processes, and return those that are without an end because processes died."""
+    waiting = deque(sorted(tasks))
+    busy: dict[Connection, int] = {}
+    started: list[_Worker] = []
+
+    def hand_out(pipe: Connection) -> None:
+        busy[pipe] = waiting.popleft()
+        with suppress(OSError):
+            pipe.send_bytes(pickle.dumps(tasks[busy[pipe]]))
+
     try:
-        with _starting_processes():
-            numbers: dict[Future, int] = {pool.submit(_run, task): k for k, task in pending.items()}
-        died = False
-        for future in as_completed(numbers):
-            error = future.exception()
-            if isinstance(error, BrokenProcessPool):
-                died = True
-                continue
-            if error is None:
-                done.results[numbers[future]] = future.result()
-            else:
-                done.failures[numbers[future]] = _reason(error)
-            tell(done.n)
-        finished = True
-        return died
+        started += (_Worker() for _ in range(min(workers, len(tasks))))
+        for worker in started:
+            worker.begin(work)
+            hand_out(worker.pipe)
+        while busy:
+            for pipe in wait(list(busy)):
+                assert isinstance(pipe, Connection)
+                number = busy.pop(pipe)
+                try:
+                    result, failure = pickle.loads(pipe.recv_bytes())
+                except (EOFError, OSError):
+                    continue
+                if failure is None:
+                    done.results[number] = result
+                else:
+                    done.failures[number] = failure
+                tell(done.n)
+                if waiting:
+                    hand_out(pipe)
     finally:
-        pool.shutdown(wait=finished, cancel_futures=True)
-        if not finished:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
+        for worker in started:
+            worker.end()
+    return {number: task for number, task in tasks.items() if number not in done.results | done.failures}
 
 
-@contextmanager
-def _starting_processes() -> Iterator[None]:
-    """Let processes that are started inherit one thread, deafness to Ctrl-C, and no main module.
+class _Worker:
+    """A process with one thread, which gets none of this one's Ctrl-C and nothing of the user's script."""
 
-    Ctrl-C is for the process that started them. Without a main module they do not import the user's script again,
-    which would run it a second time where it is not guarded.
-    """
-    saved = {name: os.environ.get(name) for name in _THREADS}
-    main = sys.modules["__main__"]
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
-        sys.modules["__main__"] = ModuleType("__main__")
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        for name, value in saved.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    def __init__(self) -> None:
+        self.pipe, theirs = Pipe()
+        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": os.pathsep.join(sys.path)}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "forgefield.jobs.fit.run.worker", str(theirs.fileno())],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                process_group=0,
+            )
 
+    def begin(self, work: bytes) -> None:
+        """Let it compute as this process does, and give it what it needs for all of its tasks."""
+        settings = {name: jax.config.values[name] for name in _SETTINGS} | {_PRECISION: jax.config.read(_PRECISION)}
+        with suppress(OSError):
+            self.pipe.send_bytes(pickle.dumps(settings))
+            self.pipe.send_bytes(work)
 
-def _begin(settings: dict[str, Any], function: Callable[[Any, Any], Any], given: bytes) -> None:
-    """Prepare a process for its tasks."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    for name, value in settings.items():
-        jax.config.update(name, value)
-    _GIVEN[:] = [function, pickle.loads(given)]
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it has died, which can no longer do it."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _run(task: Any) -> Any:
-    function, given = _GIVEN
-    return function(given, task)
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self.pipe.close()
+        self._process.terminate()
+        self._process.wait()

@@ -1,0 +1,50 @@
+"""`python -m forgefield.jobs.fit.run.worker N`: a process that does the tasks which come through the pipe N."""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+
+import jax
+
+
+def reason(error: BaseException) -> str:
+    """Say why a task failed."""
+    return str(error) or type(error).__name__
+
+
+def serve(pipe: Connection) -> None:
+    """Answer each task with its result and None, or with None and the reason of its failure.
+
+    First come settings of JAX, then the function and what it is given for all tasks.
+    """
+    # Ctrl-C is for the process that started this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    received: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, received), daemon=True).start()
+    for name, value in pickle.loads(received.get()).items():
+        jax.config.update(name, value)
+    # Opened only now: in single precision its arrays would lose half of their digits.
+    function, given = pickle.loads(received.get())
+    while True:
+        try:
+            answer = pickle.dumps((function(given, pickle.loads(received.get())), None))
+        except Exception as error:
+            answer = pickle.dumps((None, reason(error)))
+        pipe.send_bytes(answer)
+
+
+def _receive(pipe: Connection, received: SimpleQueue[bytes]) -> None:
+    """Take what comes; end the process with the one that started it, or when that has no more use for it."""
+    while True:
+        try:
+            received.put(pipe.recv_bytes())
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])))

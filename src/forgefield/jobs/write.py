@@ -1,0 +1,68 @@
+"""Writes a force field that was estimated or fitted into a file of its own."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.typed_rules import TypedRules
+from forgefield.errors import InputError
+from forgefield.io.formats import Format, LaidWriter, force_field_format, force_fields, suffixes
+from forgefield.io.outputs import new_outputs
+from forgefield.io.rules import write_laid
+from forgefield.jobs.fit.outcome.outcome import Outcome
+from forgefield.jobs.fit.plan.choices import form_of
+from forgefield.molecules.molecule import Molecule
+
+
+def usual_form(path: Path) -> str:
+    """Return the form that is usual for a file of this suffix. Raises InputError for an unknown one."""
+    return _format_of(path)[0].forms[0]
+
+
+def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> None:
+    """Write the force field of a fit; one that started from an MM3* file as it is, others as `write_generated` does."""
+    match outcome.force_field:
+        case TypedRules():
+            form = form_of({row.term for row in outcome.assignment.rows})
+            write_generated(path, form, outcome.assignment, outcome.molecules, outcome.sources, overwrite=overwrite)
+        case Mm3Rules():
+            form = force_field_format(path)
+            if form is None or form.write_rules is None:
+                known = " or ".join(suffixes(one for one in force_fields() if one.write_rules))
+                raise InputError(
+                    f"{path}: a fit that started from an MM3* file is written as {known}, not {path.suffix!r}"
+                )
+            with new_outputs([path], outcome.sources, overwrite=overwrite):
+                form.write_rules(path, outcome.force_field)
+        case _:
+            raise InputError(f"{path}: no format holds what was fitted, for these reasons: {outcome.warnings}")
+
+
+def write_generated(
+    path: Path,
+    form: str,
+    assignment: Assignment,
+    molecules: list[Molecule],
+    sources: Iterable[Path],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a force field of this form in the format of the suffix: .json (the native one), .fld, .frcmod or .xml.
+
+    Raises InputError that names what the format cannot hold, and where a file is one of the `sources`, or there already
+    and not to `overwrite`.
+    """
+    target, write = _format_of(path)
+    if form not in target.forms:
+        possible = suffixes(one for one in force_fields() if form in one.forms)
+        raise InputError(f"{path}: a {path.suffix} file cannot hold the form {form}, only {', '.join(possible)}")
+    write_laid(path, write, assignment, molecules, sources, overwrite=overwrite)
+
+
+def _format_of(path: Path) -> tuple[Format, LaidWriter]:
+    found = force_field_format(path)
+    if found is None or found.write_laid is None:
+        known = suffixes(one for one in force_fields() if one.write_laid)
+        raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(known)}")
+    return found, found.write_laid
