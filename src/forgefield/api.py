@@ -141,13 +141,17 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
 
 
 @_in_double_precision()
-def evaluate(force_field: File, files: Sequence[File], *, cutoff: float = math.inf) -> Evaluated:
+def evaluate(
+    force_field: File, files: Sequence[File], *, cutoff: float = math.inf, vdw_cutoff: float = math.inf
+) -> Evaluated:
     """Lay a force field over structures and list every interaction, where it has such.
 
     `force_field` is a file that `load` reads, or the folder of a fit. Of an MM3* file, pairs beyond `cutoff` [Å] are
-    left out.
+    left out, and van der Waals interactions are scaled down from 1 Å before to 1 Å beyond `vdw_cutoff` [Å], as in
+    MacroModel.
     """
-    return evaluate_job.evaluate(Path(force_field), [Path(file) for file in files], cutoff=cutoff)
+    paths = [Path(file) for file in files]
+    return evaluate_job.evaluate(Path(force_field), paths, cutoff=cutoff, vdw_cutoff=vdw_cutoff)
 
 
 @_in_double_precision()

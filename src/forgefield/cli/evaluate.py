@@ -21,6 +21,9 @@ def evaluate(
     reference: Annotated[list[Path] | None, typer.Option(help="QM results to compare frequencies with.")] = None,
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
+    vdw_cutoff: Annotated[
+        float, typer.Option(min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å].")
+    ] = float("inf"),
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -42,14 +45,16 @@ def evaluate(
     )
 
     del verbose
-    found = job.evaluate(force_field, files, cutoff=cutoff)
+    found = job.evaluate(force_field, files, cutoff=cutoff, vdw_cutoff=vdw_cutoff)
     if listing is not None:
         compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
         with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
             write_listings(listing, job.listed(found, force_field))
     names, totals = [molecule.name for molecule in found.molecules], found.totals_kj_mol
-    shown = [*([coverage_table(found.coverage)] if found.coverage else []), totals_table(names, totals)]
+    shown = [*([coverage_table(found.coverage, found.idle)] if found.coverage else []), totals_table(names, totals)]
     summary: dict[str, Any] = {"structures": [{"name": n, **t} for n, t in zip(names, totals, strict=True)]}
+    if found.idle:
+        summary["idle_lines"] = found.idle
     if compare is not None:
         comparison = job.compared(found, compare)
         shown += [comparison_tables(comparison), worst_table(comparison)]
