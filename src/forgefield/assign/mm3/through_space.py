@@ -183,12 +183,9 @@ class Nonbonded:
         row = match.row
         columns = tuple(c or 0.0 for c in row.columns)
         parameters = self.ledger.columns(row, columns, ((EXP6_PAIR, (0, 1)),), match.substructure)[:2]
-        if not columns[RADIUS]:
-            return
-        term: Term = EXP6_PAIR
-        if factor != 1.0:
-            term, parameters = scaled(term), (*parameters, self.ledger.constant(factor))
-        self._add(term, pairs, np.tile(np.array(parameters), (len(pairs), 1)), row.line)
+        if columns[RADIUS]:
+            parameters = *parameters, self.ledger.constant(factor)
+            self._add(scaled(EXP6_PAIR), pairs, np.tile(np.array(parameters), (len(pairs), 1)), row.line)
 
     def _add(
         self,

@@ -158,11 +158,15 @@ def _combined(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " inter
     return {"radius": radius_i + radius_j, "epsilon": depth / scales[RowKind.VAN_DER_WAALS][1]}
 
 
+def _pair(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " interactions"]]:
+    radius, depth, factor = p[:, :3].T
+    return {"radius": radius, "epsilon": factor * depth / scales[RowKind.VAN_DER_WAALS][1]}
+
+
 def _charge_product(p: Columns, _: Scales) -> dict[str, Float[np.ndarray, " interactions"]]:
     return {"charge_product": p[:, 0] * p[:, 1]}
 
 
-_PAIR = _named(RowKind.VAN_DER_WAALS, radius=0, epsilon=1)
 _SHOWN = {
     shown.term.name: shown
     for shown in (
@@ -176,7 +180,7 @@ _SHOWN = {
         _Shown(ONE_FOLD_OUT_OF_PLANE, _named(RowKind.OUT_OF_PLANE, v1=0), dihedral, units.DEGREE),
         _Shown(TORSION_STRETCH, _named(RowKind.TORSION_STRETCH, k=0), dihedral, units.DEGREE),
         _Shown(EXP6, _combined, distance),
-        _Shown(EXP6_PAIR, _PAIR, distance),
+        _Shown(EXP6_PAIR, _pair, distance),
         _Shown(COULOMB, _charge_product, distance),
     )
 }
