@@ -186,14 +186,15 @@ class Matcher:
         for place in reversed(found.places):
             position = tuple(place.position.get(a, 0) for a in atoms)
             if any(position):
-                match = self._in_place(found.which, place, kind, atoms)
+                match = self._in_place(found.which, place, kind, atoms, position)
                 if match is not None:
                     return match
         return None
 
-    def _in_place(self, which: int, place: Place, kind: RowKind, atoms: Atoms) -> Match | None:
+    def _in_place(
+        self, which: int, place: Place, kind: RowKind, atoms: Atoms, position: tuple[int, ...]
+    ) -> Match | None:
         """Return the last row that fits, or that of an alternate whose condition holds where there is one."""
-        position = tuple(place.position.get(a, 0) for a in atoms)
         last: Match | None = None
         for row, order in self.tables.substructure_candidates(which, kind, position):
             # Candidates come last first: of the plain rows, the first that fits.

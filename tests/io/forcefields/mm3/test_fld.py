@@ -197,6 +197,13 @@ def test_number_may_end_anywhere_in_its_columns(read, column, shift, number):
     np.testing.assert_allclose(row.columns, [float(value) for value in values], rtol=1e-14)
 
 
+def test_published_numbers_short_of_the_edge_of_their_columns(data):
+    row = read_fld(data / "cases/mm3/short-number/mm3.fld").row_on(1854)
+
+    moment = 0.0002 / 4.80298
+    np.testing.assert_allclose(row.columns, [1.0127, 5.0 * 601.99392 * units.KILOJOULE, moment], rtol=1e-12)
+
+
 def test_torsion_goes_on_with_the_constants_of_a_row_54(read, tmp_path):
     higher = "54" + " " * 24 + "-0.5000    0.2500\n"
     file = read(text(inside=TORSION + higher + TORSION))
