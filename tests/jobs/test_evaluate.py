@@ -228,6 +228,7 @@ def test_rows_that_can_match_nothing_are_counted(forgefield, data):
     assert "4 row(s) of substructures can match nothing" in shown.stdout
     assert "(line 1938, 1939, 1940, 1941)" in shown.stdout
     assert json.loads(programs.stdout)["idle_lines"] == [1938, 1939, 1940, 1941]
+    assert "--vdw-cutoff 7 or 8" in shown.stderr
 
 
 def test_energy_of_a_minimised_structure_is_macromodels_with_its_cutoff(forgefield, data):
@@ -241,6 +242,7 @@ def test_energy_of_a_minimised_structure_is_macromodels_with_its_cutoff(forgefie
     gradient = np.array(summary["forces_kcal_mol_a"]) / units.KILOJOULE
     assert summary["structures"][0]["total"] == pytest.approx(485.1735, abs=0.1)
     assert np.sqrt(np.mean(gradient**2)) < 0.0455
+    assert "--vdw-cutoff" not in result.stderr
 
 
 def test_tables_are_as_wide_as_their_numbers(all_five, listed):

@@ -69,6 +69,8 @@ def evaluate(
         shown.append(judgement_table(examples, judgement))
         summary["metrics"] = asdict(judgement.total)
     show(shown, summary, as_json=as_json)
+    if vdw_cutoff == float("inf") and found.reaches_further_than_macromodel:
+        say("Without a cutoff; MacroModel's totals end van der Waals at 7 Å, or 8 Å with EXNB: --vdw-cutoff 7 or 8")
     return DONE
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from forgefield import units
 from forgefield.assign.mm3.laid import Coverage, Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.mm3.through_space import SHORTEST_CUTOFF, TAPER
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import treat
@@ -57,6 +58,15 @@ class Evaluated:
     def idle(self) -> tuple[int, ...]:
         """Lines of rows in an MM3* file that can match nothing in these structures; none of other force fields."""
         return () if self.assigned is None else self.assigned.idle
+
+    @property
+    def reaches_further_than_macromodel(self) -> bool:
+        """Whether an MM3* force field has van der Waals interactions that MacroModel scales down or leaves out."""
+        return self.assigned is not None and any(
+            i.value is not None and i.value > SHORTEST_CUTOFF - TAPER
+            for one in self.listings
+            for i in one.of_kind("vdw")
+        )
 
     @property
     def totals_kj_mol(self) -> list[dict[str, float]]:

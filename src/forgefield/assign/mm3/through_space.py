@@ -21,8 +21,10 @@ from forgefield.terms.shifted import scaled, shifted
 from forgefield.terms.term import Term
 
 RADIUS, DEPTH, OFFSET = 0, 1, 2
-_TAPER = 1.0
-"""Å"""
+TAPER = 1.0
+"""Å before and beyond its cutoff, over which MacroModel scales van der Waals interactions down."""
+SHORTEST_CUTOFF = 7.0
+"""Å, of van der Waals interactions in MacroModel; 8 Å with EXNB."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Cutoffs:
         """Return what is left of the van der Waals interaction of pairs of nuclei so far apart."""
         if self.van_der_waals == math.inf:
             return np.ones(len(distances))
-        inner, outer = self.van_der_waals - _TAPER, self.van_der_waals + _TAPER
+        inner, outer = self.van_der_waals - TAPER, self.van_der_waals + TAPER
         # Linear in r², as the depths in its listings are.
         return np.clip((outer**2 - distances**2) / (outer**2 - max(inner, 0.0) ** 2), 0.0, 1.0)
 
