@@ -22,15 +22,15 @@ import numpy as np
 from forgefield.assign.measured import mean_geometry
 from forgefield.engines.native.processor import machine
 from forgefield.fitting.cost.cost import Problem
-from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.judge.metrics import Metrics, judge
 from forgefield.fitting.judge.sanity import not_stationary, unphysical
 from forgefield.fitting.solve.fit import Fit, fit, start
-from forgefield.fitting.targets.fixed import AbstractHeldTarget, Frequencies
+from forgefield.fitting.targets.fixed import Frequencies
+from forgefield.fitting.targets.target import AbstractTarget, Traits
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import Prepared, prepare
 from forgefield.jobs.fit.plan.starting import with_values
-from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes, solver_of
+from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes
 from forgefield.models.trainable import Trainable
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "ch3f"
@@ -73,30 +73,23 @@ class Setting:
             return prepare(path)
 
 
-class SortedFrequencies(AbstractHeldTarget):
-    """Frequencies paired in ascending order, whatever their modes look like [cm⁻¹].
-
-    A fit renews the matching for `Frequencies` only, so that here every mode keeps its rank.
-    """
+class SortedFrequencies(AbstractTarget):
+    """Frequencies paired in ascending order, whatever their modes look like [cm⁻¹]."""
 
     tolerance: float
     weight: float = 1.0
 
     @property
-    def name(self) -> str:
-        return "frequencies sorted by value"
-
-    @property
-    def unit(self) -> str:
-        return "cm⁻¹"
+    def traits(self) -> Traits:
+        return Traits("frequencies sorted by value", "cm⁻¹")
 
     def counted(self, data):
         return self._paired().counted(data)
 
-    def deviations(self, seen: Observation, data, matching):
+    def deviations(self, seen, data, matching):
         return self._paired().deviations(seen, data, matching)
 
-    def slopes(self, seen: Observation, sensitivities, data, matching):
+    def slopes(self, seen, sensitivities, data, matching):
         return self._paired().slopes(seen, sensitivities, data, matching)
 
     def _paired(self) -> Frequencies:
@@ -148,8 +141,7 @@ def frequencies_and_forces() -> Figures:
     problem, changes, progress = begin_stage(prepared, Stage(), prepared.start)
     by_value = tuple(SortedFrequencies(t.tolerance) if isinstance(t, Frequencies) else t for t in problem.targets)
     problem = replace(problem, targets=by_value)
-    solver = solver_of(prepared)
-    ended = fit(problem, start(problem, np.asarray(progress.state.at), solver), solver)
+    ended = fit(problem, start(problem, progress.best.at, prepared.plan.solver), prepared.plan.solver)
     paired = replace(last, problem=problem, changes=changes, fit=ended, values=values_at(problem, changes, ended.at))
     figures |= named("sorted_pairing", outcome(prepared, paired))
     physical = best_physical(prepared, paired)
@@ -192,7 +184,7 @@ def many_starts() -> Figures:
 
         def once(prepared: Prepared = prepared) -> Fit:
             problem, _, progress = begin_stage(prepared, Stage(), prepared.start)
-            return fit(problem, progress, solver_of(prepared))
+            return fit(problem, progress, prepared.plan.solver)
 
         ended, first_s, median_s = timed(once)
         cost = ended.starts_cost
@@ -296,7 +288,7 @@ def complaints(prepared: Prepared, values: np.ndarray, metrics: Metrics) -> list
 def values_at(problem: Problem, changes: Trainable, at: np.ndarray) -> np.ndarray:
     """Return all values of the model at a point in scaled variables."""
     free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * at
-    return changes.values(np.asarray(problem.model.values), free)
+    return changes.variables.values(np.asarray(problem.model.values), free)
 
 
 def parameters(prepared: Prepared, values: np.ndarray) -> dict[str, float]:

@@ -11,14 +11,13 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from forgefield.assign.generated import generate
-from forgefield.config import read_fit_file
 from forgefield.engines import openmm
 from forgefield.io import rules
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
-from forgefield.io.forcefields.neural.schnetpack import import_painn
+from forgefield.io.forcefields.neural.schnetpack import Settings, import_painn
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.listings.mmo import read_mmo
 from forgefield.io.molecules import read_structures
@@ -27,6 +26,7 @@ from forgefield.io.references import read_reference
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.io.trajectories import AbstractTrajectories, Mark, Stretch, trajectories
+from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import load
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
@@ -221,7 +221,16 @@ def _schnetpack(folder: Path) -> Case:
 
 
 def _imported(path: Path) -> None:
-    import_painn(path)
+    settings = Settings(
+        energy_unit="eV",
+        length_unit="Å",
+        cutoff_fn="CosineCutoff",
+        activation="silu",
+        aggregation_mode="sum",
+        epsilon=1e-8,
+        offsets="none",
+    )
+    import_painn(path, settings, elements=["H", "C", "O"])
 
 
 def _fit_toml(folder: Path) -> Case:
@@ -229,7 +238,7 @@ def _fit_toml(folder: Path) -> Case:
     shutil.copyfile(EXAMPLES / "butane" / "FIT.toml", folder / "butane.toml")
     shutil.copytree(EXAMPLES / "butane", folder / "butane")
     files = [folder / "FIT.toml", folder / "butane" / "FIT.toml"]
-    return Case(files, lambda path: load(read_fit_file(path), path.parent))
+    return Case(files, lambda path: load(read_plan(path)))
 
 
 def _trajectory(suffix: str, kind: str) -> Callable[[Path], Case]:
@@ -243,7 +252,7 @@ def _trajectory(suffix: str, kind: str) -> Callable[[Path], Case]:
         written.begin()
         vectors = np.random.default_rng(0).normal(size=shape)
         step = np.arange(n)
-        written.append([Stretch(step, 0.1 * step, vectors, vectors, vectors, 1.0 * step, 1.0 * step)])
+        written.append([Stretch(step, 0.1 * step, vectors, vectors, vectors, 1.0 * step, 1.0 * step, 1.0 * step)])
         marks = written.marks()
         again = trajectories(path, molecule.species, np.ones(molecule.n_atoms), 1)
         return Case([path], lambda path: _continued(path, again, marks, suffix), kind)

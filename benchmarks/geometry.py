@@ -25,11 +25,10 @@ import numpy as np
 from forgefield.cli.process import collect_seldom
 from forgefield.compiled import compiled
 from forgefield.engines.native.processor import machine
-from forgefield.fitting.cost.cost import Problem, quadratic
-from forgefield.fitting.cost.relaxed_cost import add_relaxed
+from forgefield.fitting.cost.cost import Problem, add_relaxed, quadratic
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
-from forgefield.fitting.solve.fit import Progress
+from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import Prepared, prepare
 from forgefield.jobs.fit.run.passes import Stage
@@ -82,7 +81,7 @@ def figures_of(prepared: Prepared, judged: Judgement) -> Figures:
     assert judged.relaxed is not None
     total = asdict(judged.total)
     return {key: total[key] for key in KEYS} | {
-        "relaxed": int(np.sum(np.asarray(judged.relaxed.converged))),
+        "relaxed": int(np.sum(np.asarray(judged.relaxed.there))),
         "structures": len(prepared.examples),
         "lost": lost(prepared, judged),
     }
@@ -124,7 +123,7 @@ def _pooled(rows: list[dict[str, Any]], kind: str, changed: bool) -> float:
 
 def told(_: Stage, progress: Progress) -> None:
     """Say how far a fit is."""
-    print(f"iteration {progress.n_iterations}: {progress.costs[-1].min():.6g}", file=sys.stderr, flush=True)
+    print(f"iteration {progress.n_iterations}: {progress.best_cost.min():.6g}", file=sys.stderr, flush=True)
 
 
 def published(folder: Path) -> Figures:
@@ -162,7 +161,8 @@ def timed(problem: Problem) -> Figures:
 def objective(folder: Path) -> Figures:
     """Time the objective of the nine structures with its Jacobian at the published force field."""
     prepared = prepare(nine(folder, "rh_hyd_enamide_final.fld", "none", 1))
-    return timed(prepared.problem(prepared.changes(), prepared.start)) | {"variables": prepared.changes().n_free}
+    problem = prepared.problem(prepared.changes(), prepared.start)
+    return timed(problem) | {"variables": problem.n_free}
 
 
 def gradient(folder: Path) -> Figures:

@@ -37,8 +37,9 @@ from forgefield.fitting.data.training_set import training_set
 from forgefield.fitting.solve.fit import fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.targets.fixed import Diagonal, Frequencies, OffDiagonal
+from forgefield.fitting.targets.target import at_reference
 from forgefield.io.forcefields.mm3.fld import read_fld
-from forgefield.jobs.fit.plan.choices import bonded_terms, van_der_waals
+from forgefield.jobs.fit.plan.plan import Generated
 from forgefield.jobs.fit.plan.prepare import Prepared, prepare
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.threads import one_thread_a_matrix
@@ -103,15 +104,17 @@ def kernels(folder: Path) -> Figures:
     problem = prepared.problem(changes, prepared.start)
     diagonal, pairs = Diagonal(50.0), OffDiagonal(5.7)
     topology, positions = prepared.data.topology, jnp.asarray(prepared.data.positions)
-    at, matching = jnp.zeros(changes.n_free), identity(problem)
+    at, matching = jnp.zeros(changes.variables.n_free), identity(problem)
     hessians = compiled(lambda model: model.hessian(topology, positions))
-    frequencies = compiled(
-        lambda model: Frequencies(20.0).deviations(observe(model, prepared.data), prepared.data, matching)
-    )
+
+    def seen(model):
+        return at_reference(observe(model, prepared.data), prepared.data)
+
+    frequencies = compiled(lambda model: Frequencies(20.0).deviations(seen(model), prepared.data, matching))
 
     def objective(free):
-        seen = observe(problem.model_at(free), prepared.data)
-        return 0.5 * jnp.mean((diagonal.deviations(seen, prepared.data, matching) / diagonal.tolerance) ** 2)
+        deviations = diagonal.deviations(seen(problem.model_at(free)), prepared.data, matching)
+        return 0.5 * jnp.mean((deviations / diagonal.tolerance) ** 2)
 
     both = with_targets(prepared, problem, diagonal, pairs)
     form = gram(both)
@@ -119,7 +122,7 @@ def kernels(folder: Path) -> Figures:
     one, free = with_targets(prepared, problem, diagonal), jnp.asarray(problem.prior.centre)
     value_and_grad, jacobian, normal = compiled(jax.value_and_grad(objective)), compiled(linearise), compiled(quadratic)
     by_form = compiled(lambda form, problem, at: form.quadratic(problem, at))
-    figures: Figures = {"n_parameters": changes.n_free}
+    figures: Figures = {"n_parameters": changes.variables.n_free}
     for name, call in {
         "hessians": lambda: hessians(problem.model),
         "objective": lambda: frequencies(problem.model),
@@ -259,8 +262,9 @@ def copied(folder: Path, copies: int) -> Figures:
     prepared = prepare(fit_file(folder, "eigenmatrix = { tolerance = 50.0 }", depth=0))
     examples = prepared.examples * copies
     molecules = [example.molecule for example in examples]
-    file = prepared.file
-    laid = generate(molecules, bonded_terms(file), depth=file.forcefield.depth, van_der_waals=van_der_waals(file))
+    kind = prepared.plan.start
+    assert isinstance(kind, Generated)
+    laid = generate(molecules, kind.terms, depth=kind.depth, van_der_waals=kind.van_der_waals)
     assignment = with_values(laid, prepared.start)
     many = replace(prepared, assignment=assignment, data=training_set(assignment.topology, examples))
     problem = many.problem(prepared.changes(), prepared.start)

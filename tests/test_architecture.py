@@ -23,12 +23,15 @@ COST = TARGETS | {"fitting/cost"}
 SOLVE = COST | {"fitting/solve"}
 JUDGE = SOLVE | {"fitting/judge"}
 SIMULATE = PROPERTIES | {"simulate"}
-TEXT = BOTTOM | {"io/text", "io/offenders", "io/outputs"}
+TEXT = BOTTOM | {"io/sources", "io/text", "io/offenders", "io/outputs"}
 ASSEMBLE = TEXT | {"molecules", "properties", "io/assemble"}
 STRUCTURES = ASSEMBLE | {"io/structures"}
 RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
 MM3 = RULES | {"io/forcefields/mm3"}
-FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "amber", "openmm", "neural")} | {"io/qm", "io/listings"}
+FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "openmm", "neural")} | {
+    "io/qm",
+    "io/listings",
+}
 IO = RULES | FORMATS | {"io"}
 ENGINES = IO | {"engines", "engines/native", "engines/qm"}
 REPORT = IO | JUDGE | {"report"}
@@ -57,6 +60,7 @@ ALLOWED: dict[str, set[str]] = {
     "simulate": SIMULATE,
     "distil": JUDGE | SIMULATE | {"distil"},
     "io/offenders": set(),
+    "io/sources": BOTTOM,
     "io/outputs": TEXT,
     "io/text": TEXT,
     "io/assemble": ASSEMBLE,
@@ -64,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/qm": ASSEMBLE | {"io/qm"},
     "io/forcefields": RULES,
     "io/forcefields/mm3": MM3,
+    "io/forcefields/native": MM3,
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
     "io/forcefields/neural": RULES | {"io/forcefields/neural"},
@@ -73,7 +78,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines/qm": IO | {"engines/qm"},
     "engines": ENGINES,
     "report": REPORT,
-    "config": BOTTOM,
+    "config": BOTTOM | {"io/sources"},
     "jobs/threads": set(),
     "jobs/fit/plan": PLAN,
     "jobs/fit/run": RUN,
@@ -96,6 +101,8 @@ DEPENDENCIES = {
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}}  # fmt: skip
 
+KNOW_WORDS = {"jobs/fit/plan/choices", "jobs/fit/plan/fit_toml", "jobs/fit/plan/target_choices"}
+"""What makes values of the words of FIT.toml; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""
 
@@ -231,6 +238,12 @@ def test_models_are_told_by_their_class_only_where_they_are_known(path):
     ]
     told = [(name, line) for name, line in named if name in models]
     assert told == []
+
+
+def test_words_of_a_settings_file_are_seen_only_where_a_plan_is_made_of_them(path):
+    uses = {name for name, _ in ours(ast.parse(path.read_text()))}
+
+    assert "config" not in uses or place(path) in KNOW_WORDS
 
 
 def test_files_and_functions_are_short(path):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from forgefield.config import read_fit_file
 from forgefield.errors import InputError
+from forgefield.jobs.fit.plan.target_choices import read_fit_file
 
 MINIMAL = """
 [[molecules]]

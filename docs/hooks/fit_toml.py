@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from forgefield.config import FitFile
+from forgefield.jobs.fit.plan.target_choices import schema
 
 _UNIT = re.compile(r" \[(?P<unit>[^\]]+)\]")
 """How a meaning says the unit of its key."""
@@ -31,13 +31,13 @@ Editors that know TOML check a file as it is written, and complete keys, where i
 
 def page() -> str:
     """Return the page in Markdown: a section for each table of the file."""
-    return "\n".join([_BEGIN, *_sections(FitFile, "")])
+    return "\n".join([_BEGIN, *_sections(schema(), "")])
 
 
 def schema_text() -> str:
     """Return the JSON Schema."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "FIT.toml"}
-    return json.dumps(_finite({**FitFile.model_json_schema(), **schema}), indent=1, ensure_ascii=False) + "\n"
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "FIT.toml"}
+    return json.dumps(_finite({**schema().model_json_schema(), **head}), indent=1, ensure_ascii=False) + "\n"
 
 
 def _finite(schema: Any) -> Any:

@@ -10,7 +10,7 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
 from forgefield.fitting.data.training_set import Example
-from forgefield.fitting.solve.fit import Progress
+from forgefield.fitting.solve.solver import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
 from forgefield.io.listings.listing import Listing
 from forgefield.io.rules import load

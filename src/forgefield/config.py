@@ -1,13 +1,24 @@
 """The schema of FIT.toml: strings, paths and units as users write them."""
 
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 from forgefield.errors import InputError
+from forgefield.io.sources import content
 
 Policy = Literal["C", "D", "D+", "E", "none"]
 _LARGEST = 1e12
@@ -86,8 +97,9 @@ class ForceFieldSection(Section):
     """Patterns of the parameters that keep no bounds."""
     hessian_scale: Real = Field(default=1.0, gt=0.0)
     """Factor on the reference Hessians."""
-    write: tuple[Literal["fld", "frcmod", "openmm-xml"], ...] | None = None
-    """Formats of the result; by default all that can hold the form."""
+    write: tuple[str, ...] | None = None
+    """Formats of the result beside the native one, of `fld`, `frcmod`, `openmm-xml`; by default all that can hold the
+    form."""
 
     @field_validator("terms")
     @classmethod
@@ -184,37 +196,9 @@ class ChargesTarget(Target):
 class TargetsSection(Section):
     """What the force field should reproduce; at least one of them."""
 
-    eigenmatrix: EigenmatrixTarget | None = None
-    """Diagonal of the Hessian in the modes of the reference, as deviations of frequencies [cm⁻¹]."""
-    frequencies: CurvatureTarget | None = None
-    """Signed frequencies, modes matched by overlap [cm⁻¹]."""
-    hessian: CurvatureTarget | None = None
-    """Elements of the Cartesian Hessian [kcal/mol/Å²]."""
-    charges: ChargesTarget | None = None
-    """Atomic charges [e]."""
-    forces: Target | None = None
-    """Components of the forces on the atoms at the reference geometries [kcal/mol/Å]."""
-    energy: EnergyTarget | None = None
-    """Energies relative to the mean of their group [kcal/mol]."""
-    bond_length: RelaxedTarget | None = None
-    """Lengths of bonds [Å]."""
-    bond_angle: RelaxedTarget | None = None
-    """Angles between bonds [degrees]."""
-    torsion: RelaxedTarget | None = None
-    """Dihedral angles, the shorter way round [degrees]."""
-    positions: RelaxedTarget | None = None
-    """Positions of the atoms after superposition on the reference [Å]."""
-
-    @property
-    def curvatures(self) -> tuple[CurvatureTarget, ...]:
-        """Those of the Hessian."""
-        return tuple(t for t in (self.eigenmatrix, self.frequencies, self.hessian) if t is not None)
-
-    @property
-    def geometry(self) -> tuple[RelaxedTarget, ...]:
-        """Those of the relaxed structures themselves."""
-        asked = self.bond_length, self.bond_angle, self.torsion, self.positions
-        return tuple(t for t in asked if t is not None)
+    def entry(self, key: str) -> Target | None:
+        """Return what the file says of a target; None where it does not ask for it."""
+        return getattr(self, key, None)
 
 
 class PriorSection(Section):
@@ -240,7 +224,7 @@ class FitSection(Section):
     starts: Whole = Field(default=1, ge=1, le=100_000)
     """Number of starts: the estimate, and points about it."""
     max_steps: Whole = Field(default=200, ge=1)
-    """Steps after which a start ends without having converged."""
+    """Steps, or evaluations of `trf`, after which a start ends without having converged."""
     tolerance: Real = Field(default=1e-9, gt=0.0)
     """A start has converged when a full step promises to lower the cost by less than this share of it."""
     seed: Whole = 0
@@ -266,32 +250,41 @@ class FitFile(Section):
     @classmethod
     def _some_target(cls, targets: TargetsSection) -> TargetsSection:
         if not targets.model_dump(exclude_none=True):
-            raise ValueError(f"name at least one of: {', '.join(TargetsSection.model_fields)}")
+            raise ValueError(f"name at least one of: {', '.join(type(targets).model_fields)}")
         return targets
 
 
-def read_fit_file(path: Path) -> FitFile:
-    """Return a validated FIT.toml. Raises InputError that lists everything wrong with it."""
+def fit_file(targets: Mapping[str, tuple[type[Target], str]]) -> type[FitFile]:
+    """Return the schema of a FIT.toml with these targets: of each what its table may hold, and what it means."""
+    fields: dict[str, Any] = {
+        key: (section | None, Field(default=None, description=says)) for key, (section, says) in targets.items()
+    }
+    known = create_model("TargetsSection", __base__=TargetsSection, __doc__=TargetsSection.__doc__, **fields)
+    return create_model("FitFile", __base__=FitFile, __doc__=FitFile.__doc__, targets=(known, ...))
+
+
+def read_file(path: Path, schema: type[FitFile]) -> FitFile:
+    """Return a FIT.toml that obeys a schema. Raises InputError that lists everything wrong with it."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file")
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(content(path).decode("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     # Of numbers with thousands of digits and of deep nesting the parser says so in errors of its own.
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid TOML: {error}") from error
     try:
-        return FitFile.model_validate(content)
+        return schema.model_validate(table)
     except ValidationError as error:
-        raise InputError("\n".join(f"{path}: {_sentence(e)}" for e in error.errors())) from error
+        raise InputError("\n".join(f"{path}: {_sentence(e, schema)}" for e in error.errors())) from error
 
 
-def _sentence(error) -> str:
+def _sentence(error, schema: type[FitFile]) -> str:
     """Say in one sentence what pydantic found wrong."""
     where = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        known = _known_keys(error["loc"][:-1])
+        known = [*_table(schema, error["loc"][:-1]).model_fields]
         near = get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
         return f"unknown key {where!r}; {hint}"
@@ -300,26 +293,10 @@ def _sentence(error) -> str:
     return f"{where}: {error['msg']} (got {error['input']!r})"
 
 
-def _known_keys(location: tuple) -> list[str]:
-    """Return the keys that the table at this place of the file may have."""
-    sections: dict[str, type[Section]] = {
-        "": FitFile,
-        "forcefield": ForceFieldSection,
-        "forcefield.ties": TieSection,
-        "molecules": MoleculesSection,
-        "molecules.mode_weights": BandSection,
-        "targets": TargetsSection,
-        "targets.eigenmatrix": EigenmatrixTarget,
-        "targets.frequencies": CurvatureTarget,
-        "targets.hessian": CurvatureTarget,
-        "targets.charges": ChargesTarget,
-        "targets.energy": EnergyTarget,
-        "targets.bond_length": RelaxedTarget,
-        "targets.bond_angle": RelaxedTarget,
-        "targets.torsion": RelaxedTarget,
-        "targets.positions": RelaxedTarget,
-        "fit": FitSection,
-        "fit.prior": PriorSection,
-    }
-    name = ".".join(part for part in location if isinstance(part, str))
-    return list(sections.get(name, Target).model_fields)
+def _table(annotation: Any, location: tuple) -> type[BaseModel]:
+    """Return the table at a place of the file."""
+    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        inner = [part for part in get_args(annotation) if part not in (type(None), Ellipsis)]
+        return _table(inner[0], location)
+    names = [part for part in location if isinstance(part, str)]
+    return _table(annotation.model_fields[names[0]].annotation, tuple(names[1:])) if names else annotation

@@ -7,8 +7,8 @@ import pytest
 
 from forgefield.errors import InputError
 from forgefield.fitting.cost.cost import quadratic
-from forgefield.fitting.data.training_set import KnownEnergies, training_set
-from forgefield.fitting.targets.fixed import Energies
+from forgefield.fitting.data.training_set import training_set
+from forgefield.fitting.targets.target import centred, comparable
 from forgefield.jobs.fit.plan.check import weight_of
 
 # Most of the time goes into compiling whole models.
@@ -39,7 +39,7 @@ def derivatives(prepared_from, problem_of):
     def of(molecules, values=None):
         prepared = prepared_from(PLAIN.format(molecules=molecules))
         problem = problem_of(prepared)
-        names = [prepared.changes().names[k] for k in prepared.changes().leaders]
+        names = prepared.changes().leaders
         free = np.asarray(problem.prior.centre) if values is None else np.array([values[n] for n in names])
         width = np.asarray(problem.prior.width)
         matching = jnp.tile(jnp.arange(problem.modes_shape[1]), (problem.modes_shape[0], 1))
@@ -61,14 +61,15 @@ def test_weight_of_two_is_the_molecule_given_twice_and_of_zero_is_to_leave_it_ou
 
 def test_energies_of_a_group_are_about_the_weighted_mean():
     energy = jnp.array([3.0, 1.0, 7.0])
-    known = KnownEnergies(jnp.zeros(3), jnp.ones(3, bool), jnp.zeros(3, int), jnp.array([2.0, 1.0, 0.0]))
-    given = KnownEnergies(jnp.zeros(3), jnp.ones(3, bool), jnp.zeros(3, int), jnp.ones(3))
-    target = Energies(1.0)
+    group = jnp.zeros(3, int)
 
-    weighted = target.comparable(known) * target.deviations(energy, known) ** 2
+    def total(energy, weight):
+        counted = weight[:, None]
+        return jnp.sum(comparable(counted, group) * centred(energy[:, None], counted, group) ** 2)
 
-    repeated = target.comparable(given) * target.deviations(energy[jnp.array([0, 0, 1])], given) ** 2
-    np.testing.assert_allclose(weighted.sum() / 3.0, repeated.sum() / 3.0)
+    weighted = total(energy, jnp.array([2.0, 1.0, 0.0]))
+
+    np.testing.assert_allclose(weighted, total(energy[jnp.array([0, 0, 1])], jnp.ones(3)))
 
 
 def test_modes_count_by_their_band_and_the_reaction_mode_by_its_own_weight(prepared_from):

@@ -1,14 +1,19 @@
 """`forgefield convert`: what comes back from a written file, and what is refused by name."""
 
+import json
 import shutil
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from forgefield.io.references import read_reference
+from forgefield.io.rules import load
 from forgefield.jobs.convert import read_with_results
+from forgefield.jobs.estimate import estimate, write_estimated
+from forgefield.properties.derivatives import energies
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CH3F = EXAMPLES / "ch3f/ch3f.json"
@@ -87,6 +92,89 @@ def test_what_cannot_be_done_is_one_clear_message(forgefield, source, target, op
     assert result.exit_code == 2
     assert message in result.stderr
     assert not (tmp_path / target).exists()
+
+
+@pytest.fixture
+def native(tmp_path):
+    """A native file of a force field of form harmonic, and the molecule that it was made from."""
+    path = tmp_path / "made.json"
+    found = estimate([CH3F], form="harmonic")
+    write_estimated(path, found)
+    return path, found.molecules[0]
+
+
+@pytest.mark.parametrize(("suffix", "rtol"), [("frcmod", 1e-6), ("json", 0.0)])
+def test_native_force_field_is_the_same_in_another_format(forgefield, native, tmp_path, suffix, rtol):
+    path, molecule = native
+    over = () if suffix == "json" else ("--over", CH3F)
+
+    result = forgefield("convert", path, tmp_path / f"out.{suffix}", *over)
+
+    assert result.exit_code == 0, result.output
+    x = jnp.asarray(molecule.positions + np.linspace(-0.1, 0.1, 15).reshape(5, 3))
+    before, after = (energies(*load(file).lay([molecule]), x) for file in (path, tmp_path / f"out.{suffix}"))
+    np.testing.assert_allclose(after, before, rtol=rtol)
+
+
+def test_mm3_file_comes_back_byte_for_byte(forgefield, data, tmp_path):
+    fld = data / "rh-enamide/forcefield/rh_hyd_enamide_start.fld"
+
+    assert forgefield("convert", fld, tmp_path / "mm3.json").exit_code == 0
+    assert forgefield("convert", tmp_path / "mm3.json", tmp_path / "mm3.fld").exit_code == 0
+
+    assert (tmp_path / "mm3.fld").read_bytes() == fld.read_bytes()
+
+
+def test_openmm_xml_holds_what_the_native_file_does(forgefield, native, tmp_path):
+    result = forgefield("convert", native[0], tmp_path / "out.xml", "--over", CH3F)
+
+    assert result.exit_code == 0, result.output
+    assert "<HarmonicBondForce" in (tmp_path / "out.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ("out.frcmod", (), "name structures that"),
+        ("out.fld", ("--over", CH3F), "an MM3* file cannot hold harmonic_stretch"),
+        ("out.json", ("--over", CH3F), "holds the force field as it is, without structures"),
+        ("out.prm", (), "force fields are written as .json, .fld, .frcmod, .xml, not '.prm'"),
+        ("out.safetensors", (), "force fields are written as .json"),
+        ("out.xml", ("--drop", "bonds"), "nothing of a force field can be dropped"),
+        ("made.json", (), "would be written over"),
+    ],
+)
+def test_what_cannot_be_done_with_a_force_field_is_one_message(forgefield, native, tmp_path, target, options, message):
+    before = native[0].read_bytes()
+
+    result = forgefield("convert", native[0], tmp_path / target, *options)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert native[0].read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["made.json"]
+
+
+def test_rows_of_an_mm3_file_are_no_amber_parameters(forgefield, data, tmp_path):
+    fld = data / "rh-enamide/forcefield/rh_hyd_enamide_start.fld"
+
+    result = forgefield("convert", fld, tmp_path / "out.frcmod", "--over", CH3F)
+
+    assert result.exit_code == 2
+    assert "AMBER parameters holds rows by types, which" in result.stderr
+
+
+def test_rows_that_no_structure_uses_are_told(forgefield, native, tmp_path):
+    (tmp_path / "hf.xyz").write_text("2\n\nF 0 0 0\nH 0 0 0.93\n")
+    content = json.loads(native[0].read_text())
+    content["types"] += [{"name": "A1", "environment": "F(H)"}, {"name": "A2", "environment": "H(F)"}]
+    content["rows"].append({"term": "harmonic_stretch", "types": ["A1", "A2"], "values": {"k": 900.0, "r0": 0.92}})
+    native[0].write_text(json.dumps(content))
+
+    result = forgefield("convert", native[0], tmp_path / "out.frcmod", "--over", tmp_path / "hf.xyz")
+
+    assert result.exit_code == 0, result.output
+    assert "4 row(s) of" in result.stderr
 
 
 def test_misspelt_column_is_told_of_on_stderr_once(forgefield, tmp_path):

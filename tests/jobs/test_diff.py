@@ -1,11 +1,18 @@
 """`forgefield diff`: every number that differs, beside the line it stands on."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from forgefield.assign.mm3.file import RowKind
 from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.forcefields.native import write_rules
+from forgefield.io.rules import load
+from forgefield.jobs.estimate import estimate, write_estimated
+from forgefield.terms.stretch import HARMONIC_STRETCH
+
+CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +83,56 @@ def test_a_row_that_one_file_lacks_has_no_line_there(forgefield, start, lines, t
     assert f"stretch {removed['name']}" in forgefield("diff", start, shorter).stdout
 
 
-def test_other_formats_are_refused(forgefield, start, tmp_path):
-    result = forgefield("diff", start, tmp_path / "x.frcmod")
+@pytest.fixture(scope="module")
+def estimated(tmp_path_factory):
+    """Force fields of fluoromethane as native files: one, and one of another method under other names of types."""
+    folder = tmp_path_factory.mktemp("estimated")
+    for name, method in (("old", "fuerza"), ("new", "approximation")):
+        write_estimated(folder / f"{name}.json", estimate([CH3F], method=method, form="harmonic"))
+    text = (folder / "new.json").read_text()
+    (folder / "new.json").write_text(text.replace('"F1"', '"A0"').replace('"C1"', '"X9"'))
+    return folder / "old.json", folder / "new.json"
+
+
+def test_rows_of_generated_force_fields_are_compared_by_what_their_types_mean(forgefield, estimated):
+    old, new = estimated
+
+    found = {f"{d['kind']} {d['name']}": d for d in differences(forgefield, old, new)}
+
+    assert {*found} == {
+        "harmonic_stretch C(F,H,H,H)-F(C)",
+        "harmonic_stretch C(F,H,H,H)-H(C)",
+        "harmonic_bend F(C)-C(F,H,H,H)-H(C)",
+        "harmonic_bend H(C)-C(F,H,H,H)-H(C)",
+    }
+    stretch = found["harmonic_stretch C(F,H,H,H)-F(C)"]
+    tables = [load(path).tables[HARMONIC_STRETCH] for path in estimated]
+    expected = [table[types] for table, types in zip(tables, (("C1", "F1"), ("X9", "A0")), strict=True)]
+    assert stretch["columns"] == ["k [kcal/mol/Å²]", "r0 [Å]"]
+    assert [tuple(numbers) for numbers in stretch["numbers"]] == expected
+    assert expected[0][0] != expected[1][0]
+    assert differences(forgefield, old, old) == []
+
+
+def test_a_row_of_one_force_field_alone_is_told(forgefield, estimated, tmp_path):
+    old, _ = estimated
+    content = json.loads(old.read_text())
+    gone = content["rows"].pop(0)
+    (tmp_path / "less.json").write_text(json.dumps(content))
+
+    (found,) = differences(forgefield, old, tmp_path / "less.json")
+
+    assert found["numbers"] == [list(gone["values"].values()), None]
+
+
+def test_a_native_file_of_mm3_is_compared_line_by_line(forgefield, start, tmp_path):
+    write_rules(tmp_path / "start.json", load(start))
+
+    assert differences(forgefield, tmp_path / "start.json", start) == []
+
+
+def test_force_fields_of_different_kinds_are_refused(forgefield, start, estimated):
+    result = forgefield("diff", start, estimated[0])
 
     assert result.exit_code == 2
-    assert "x.frcmod: only MM3* files (.fld) can be compared" in result.stderr
+    assert "only the rows of two MM3* files can be compared, or those of two force fields by types" in result.stderr

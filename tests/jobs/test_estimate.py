@@ -9,6 +9,7 @@ import pytest
 from forgefield.estimating.seminario import Fuerza, estimate
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.references import read_files
+from forgefield.io.rules import load
 from forgefield.jobs.estimate import METHODS
 from forgefield.jobs.fit.plan.load import examples_of
 
@@ -80,6 +81,18 @@ def test_openmm_file_is_written_for_either_form(forgefield, tmp_path):
         assert (tmp_path / f"{form}.xml").read_text().startswith("<ForceField")
 
 
+def test_native_file_holds_every_digit(forgefield, tmp_path):
+    path = tmp_path / "ch3f.json"
+
+    result = forgefield("estimate", CH3F, "-o", path, "--form", "harmonic", "--json")
+
+    assert result.exit_code == 0, result.output
+    molecules = [example.molecule for example in examples_of(read_files([CH3F]), None)]
+    laid = load(path).assign(molecules)
+    held = {row.parameter_name(p): laid.model.values[i] for row in laid.rows for p, i in enumerate(row.indices)}
+    assert held == {name: found["value"] for name, found in parameters(result).items()}
+
+
 def test_transition_state_needs_a_policy_and_says_what_it_did(forgefield, tmp_path):
     path = tmp_path / "saddle.fld"
 
@@ -96,8 +109,8 @@ def test_transition_state_needs_a_policy_and_says_what_it_did(forgefield, tmp_pa
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((CH3F, "-o", "x.frcmod", "--form", "mm3"), "a .frcmod file cannot hold the form mm3, only .fld and .xml"),
-        ((CH3F, "-o", "x.prm"), "no force field is written as '.prm'; choose .fld, .frcmod, .xml"),
+        ((CH3F, "-o", "x.frcmod", "--form", "mm3"), "a .frcmod file cannot hold the form mm3, only .json, .fld, .xml"),
+        ((CH3F, "-o", "x.prm"), "no force field is written as '.prm'; choose .json, .fld, .frcmod, .xml"),
         ((CH3F, "-o", "x.fld", "--method", "guess"), "method 'guess' is not one of qfuerza, fuerza"),
         ((CH3F, "-o", "x.fld", "--form", "opls"), "form 'opls' is not one of harmonic, mm3"),
         ((CH3F, "-o", "x.fld", "--transition-state", "F"), "transition_state 'F' is not one of C, D, D+, E, none"),

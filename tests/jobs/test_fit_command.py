@@ -243,10 +243,10 @@ SLOWLY = """
 import time
 
 from forgefield.cli import main
-from forgefield.fitting.solve import fit
+from forgefield.fitting.solve.solver import Course
 
-step = fit._iterate
-fit._iterate = lambda *given: (time.sleep(given[2].n_iterations and 60.0), step(*given))[1]
+note = Course.note
+Course.note = lambda course, *given: (time.sleep(course.progress.n_iterations and 60.0), note(course, *given))[1]
 main()
 """
 """The program, whose fits rest after their first iteration and are there to be interrupted whatever the machine."""

@@ -135,7 +135,7 @@ def test_the_key_is_refused_beside_a_file(forgefield, write, tmp_path):
     result = forgefield("fit", write(frame(), more='start = "other.fld"', form="mm3"), "--check")
 
     assert result.exit_code == 2
-    assert "a .fld file has its own" in result.stderr
+    assert "other.fld has its own" in result.stderr
 
 
 PEROXIDE = """4

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from forgefield import units
-from forgefield.config import read_fit_file
 from forgefield.errors import InputError
-from forgefield.io.formats import Format, format_of
+from forgefield.io.formats import format_of
 from forgefield.io.references import read_reference
+from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import load
 
 scan = pytest.importorskip(
@@ -40,7 +40,7 @@ def peroxide(tmp_path):
 def loaded(tmp_path):
     def of(reference: str, more: str = ""):
         (tmp_path / "FIT.toml").write_text(FIT.format(reference=reference, more=more))
-        return load(read_fit_file(tmp_path / "FIT.toml"), tmp_path).examples
+        return load(read_plan(tmp_path / "FIT.toml")).examples
 
     return of
 
@@ -194,7 +194,7 @@ def test_scan_that_cannot_be_run_is_refused(forgefield, peroxide, words, message
 def test_scan_gives_one_example_a_frame_with_the_bonds_of_one_molecule(loaded):
     examples = loaded(f'"{SCAN}"')
 
-    assert format_of(SCAN) == Format.TORSION_DRIVE
+    assert format_of(SCAN).name == "torsion drive"
     assert len(examples) == 24
     assert {tuple(map(tuple, e.molecule.bonds.tolist())) for e in examples} == {
         tuple(map(tuple, examples[0].molecule.bonds.tolist()))

@@ -22,17 +22,18 @@ def test_all_values_of_the_rows_change_within_their_bounds():
     free = trainable(ROWS, 6)
 
     assert free.names[0] == CF
-    assert free.n_free == 6
-    np.testing.assert_array_equal(free.places, range(6))
-    np.testing.assert_array_equal(free.matrix, np.eye(6))
-    np.testing.assert_allclose(free.lower, [0.0, 0.5, 0.0, 0.5, 0.0, 0.35])
-    np.testing.assert_allclose(free.upper, [np.inf, 4.0, np.inf, 4.0, np.inf, np.pi])
+    assert free.variables.n_free == 6
+    np.testing.assert_array_equal(free.variables.places, range(6))
+    np.testing.assert_array_equal(free.variables.leader, range(6))
+    np.testing.assert_array_equal(free.variables.changed(np.arange(6.0)), range(6))
+    np.testing.assert_allclose(free.variables.lower, [0.0, 0.5, 0.0, 0.5, 0.0, 0.35])
+    np.testing.assert_allclose(free.variables.upper, [np.inf, 4.0, np.inf, 4.0, np.inf, np.pi])
 
 
 def test_frozen_values_stay_as_they_are():
     free = trainable(ROWS, 6, frozen=frozenset({CF, "bend F1-C1-H1 theta0"}))
 
-    values = free.values(START, np.array([1.0, 2.0, 3.0, 4.0]))
+    values = free.variables.values(START, np.array([1.0, 2.0, 3.0, 4.0]))
 
     assert CF not in free.names
     np.testing.assert_allclose(values, [700.0, 1.0, 2.0, 3.0, 4.0, 1.9])
@@ -41,25 +42,25 @@ def test_frozen_values_stay_as_they_are():
 def test_unbounded_values_may_be_negative():
     free = trainable(ROWS, 6, unbounded=frozenset({FCH}))
 
-    assert free.lower[4] == -np.inf
-    assert free.lower[0] == 0.0
+    assert free.variables.lower[4] == -np.inf
+    assert free.variables.lower[0] == 0.0
 
 
 def test_equal_values_are_one_variable():
     free = trainable(ROWS, 6, ties=(Tie(CH, CF),))
 
-    values = free.values(START, np.array([500.0, 1.4, 1.09, 90.0, 1.9]))
+    values = free.variables.values(START, np.array([500.0, 1.4, 1.09, 90.0, 1.9]))
 
-    assert free.n_free == 5
+    assert free.variables.n_free == 5
     np.testing.assert_allclose(values, [500.0, 1.4, 500.0, 1.09, 90.0, 1.9])
 
 
 def test_linear_ties_follow_each_other_in_a_chain():
     free = trainable(ROWS, 6, ties=(Tie(FCH, CH, factor=0.1, offset=5.0), Tie(CH, CF, factor=2.0, offset=-100.0)))
 
-    values = free.values(START, np.array([500.0, 1.4, 1.09, 1.9]))
+    values = free.variables.values(START, np.array([500.0, 1.4, 1.09, 1.9]))
 
-    assert free.n_free == 4
+    assert free.variables.n_free == 4
     np.testing.assert_allclose(values[2], 2.0 * 500.0 - 100.0)
     np.testing.assert_allclose(values[4], 0.1 * 900.0 + 5.0)
 
@@ -67,8 +68,8 @@ def test_linear_ties_follow_each_other_in_a_chain():
 def test_bounds_of_a_follower_hold_its_leader():
     free = trainable(ROWS, 6, ties=(Tie("stretch C1-F1 r0", "stretch C1-H1 r0", factor=2.0, offset=0.2),))
 
-    leader = [free.names[k] for k in free.leaders].index("stretch C1-H1 r0")
-    np.testing.assert_allclose([free.lower[leader], free.upper[leader]], [0.5, (4.0 - 0.2) / 2.0])
+    leader = free.leaders.index("stretch C1-H1 r0")
+    np.testing.assert_allclose([free.variables.lower[leader], free.variables.upper[leader]], [0.5, (4.0 - 0.2) / 2.0])
 
 
 def test_bounds_of_a_follower_with_a_negative_factor_change_places():
@@ -76,14 +77,14 @@ def test_bounds_of_a_follower_with_a_negative_factor_change_places():
 
     free = trainable(ROWS, 6, ties=ties)
 
-    leader = [free.names[k] for k in free.leaders].index("stretch C1-H1 r0")
-    np.testing.assert_allclose([free.lower[leader], free.upper[leader]], [0.5, 2.0])
+    leader = free.leaders.index("stretch C1-H1 r0")
+    np.testing.assert_allclose([free.variables.lower[leader], free.variables.upper[leader]], [0.5, 2.0])
 
 
 def test_what_follows_an_unbounded_value_is_unbounded_too():
     free = trainable(ROWS, 6, ties=(Tie(CH, CF),), unbounded=frozenset({CF}))
 
-    assert free.lower[0] == -np.inf
+    assert free.variables.lower[0] == -np.inf
 
 
 def test_tie_that_leaves_no_room_is_named():
@@ -94,7 +95,7 @@ def test_tie_that_leaves_no_room_is_named():
 def test_free_variables_are_those_of_the_leaders_inside_the_bounds():
     free = trainable(ROWS, 6, ties=(Tie(CH, CF, factor=0.5),))
 
-    variables = free.free(np.array([-20.0, 1.4, 650.0, 9.0, 90.0, 1.9]))
+    variables = free.variables.free(np.array([-20.0, 1.4, 650.0, 9.0, 90.0, 1.9]))
 
     np.testing.assert_allclose(variables, [0.0, 1.4, 4.0, 90.0, 1.9])
 
@@ -104,9 +105,9 @@ def test_values_obey_ties_and_bounds():
 
     start = START.copy()
     start[1] = 9.0
-    values = free.values(start, free.free(start))
+    values = free.variables.values(start, free.variables.free(start))
 
-    np.testing.assert_array_equal(free.within(start), values)
+    np.testing.assert_array_equal(free.variables.within(start), values)
     np.testing.assert_allclose(values, [700.0, 4.0, 350.0, 1.09, 90.0, 1.9])
 
 

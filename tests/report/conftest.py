@@ -78,6 +78,12 @@ def molecule(name: str, qm: tuple[float, ...], generator: np.random.Generator, *
     return {"name": name, "atoms": (len(qm) + 6) // 3, **FINAL, "reaction_mode_cm1": None, **told, **changed}
 
 
+def target(name: str, unit: str, tolerance: float, values: int, independent: int, rms: tuple[float, float]) -> dict:
+    """A target of results.json."""
+    told = {"values": values, "independent": independent, "rms_start": rms[0], "rms_final": rms[1]}
+    return {"name": name, "unit": unit, "tolerance": tolerance, "weight": 1.0, **told}
+
+
 def fit_record(generator: np.random.Generator) -> FitRecord:
     """A multi-start fit to a minimum, a transition state and a molecule without a Hessian."""
     molecules = [
@@ -96,6 +102,11 @@ def fit_record(generator: np.random.Generator) -> FitRecord:
             "cost": 0.4127,
         },
         "metrics": {"start": START, "final": FINAL},
+        "targets": [
+            target("eigenmatrix", "cm⁻¹", 50.0, 30, 30, (436.9, 37.01)),
+            target("eigenmatrix off-diagonal", "cm⁻¹", 100.0, 225, 0, (483.7, 40.25)),
+            target("forces", "kcal/mol/Å", 5.0, 30, 30, (18.74, 0.1225)),
+        ],
         "parameters": PARAMETERS,
         "molecules": molecules,
         "warnings": WARNINGS,

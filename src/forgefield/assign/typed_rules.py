@@ -33,6 +33,10 @@ class TypedRules(AbstractRowRules):
         laid = assign_typed_rows(typed, self.tables, f"add them to {self.typing.source}")
         return replace(laid, descriptions={name: meaning for meaning, name in self.typing.meanings.items()})
 
+    def unused(self, laid: Assignment) -> int:
+        """Return how many of its rows act in none of the molecules that it was laid over."""
+        return sum(map(len, self.tables.values())) - len(laid.rows)
+
     @property
     def heeded(self) -> frozenset[str]:
         """The charge, where those of the atoms add up to it."""

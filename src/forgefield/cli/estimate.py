@@ -12,7 +12,7 @@ from forgefield.cli.console import print_json, print_whole, say, show, stderr, w
 @command
 def estimate(
     files: Annotated[list[Path], typer.Argument(help="QM results with Hessians; files of one structure are merged.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Force field to write: .fld, .frcmod or .xml.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Force field to write: .json, .fld, .frcmod or .xml.")],
     method: Annotated[str, typer.Option(help="qfuerza, fuerza, seminario, modified-seminario, linear, …")] = "qfuerza",
     form: Annotated[str | None, typer.Option(help="mm3 or harmonic; default: what the file is usual for.")] = None,
     transition_state: Annotated[str | None, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = None,
@@ -41,12 +41,12 @@ def estimate(
 
 @command
 def diff(
-    old: Annotated[Path, typer.Argument(help="MM3* force-field file (.fld).")],
+    old: Annotated[Path, typer.Argument(help="Force field, or the folder of a fit.")],
     new: Annotated[Path, typer.Argument(help="Another one.")],
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
-    """Show the rows of two MM3* files that differ, old beside new, in file units.
+    """Show the rows of two force fields that differ, old beside new.
 
     Example: forgefield diff mm3.fld runs/rh/forcefield.fld
     """

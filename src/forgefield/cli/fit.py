@@ -56,7 +56,7 @@ def fit(
         validation=Validation(bootstrap, workers) if validate else None,
         trade_off=TradeOff(tuple(trade_off), points) if trade_off else None,
     )
-    outcome = _followed(asked, prepared.file.fit.max_steps)
+    outcome = _followed(asked, prepared.plan.solver.max_steps)
     stderr().print(fit_summary(outcome.record))
     say(f"Results in {folder}/ (open {folder / 'report.html'})")
     if as_json:

@@ -1,79 +1,233 @@
-"""Tells the format of a file from its suffix, and from its content where the suffix is shared."""
+"""Every format that is read or written, a row for each: suffixes, how it is known by content, readers and writers."""
 
-from enum import StrEnum
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
-from forgefield.io.qm.gaussian_scan import is_gaussian_scan
-from forgefield.io.qm.torsion_drive import MARK
+from forgefield.io.assemble.parts import Part
+from forgefield.io.forcefields import native
+from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
+from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
+from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
+from forgefield.io.forcefields.neural.painn_file import read_painn_rules
+from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
+from forgefield.io.qm.fchk import read_fchk
+from forgefield.io.qm.gaussian_log import read_gaussian_log
+from forgefield.io.qm.gaussian_scan import is_gaussian_scan, read_gaussian_scan
+from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
+from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
+from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
+from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
+from forgefield.io.structures.atom_types import AtomTypes
+from forgefield.io.structures.mae import read_mae
+from forgefield.io.structures.mol2 import read_mol2
+from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.io.text import read_text
+from forgefield.molecules.molecule import Molecule, Reference
+
+Structure = tuple[Molecule, Reference]
+RulesWriter = Callable[[Path, AbstractRules], None]
+LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
 
 
-class Format(StrEnum):
-    """Formats that hold structures or QM results, by the name that messages use."""
+@dataclass(frozen=True)
+class Format:
+    """What is read from files of one format, and written to them; None where nothing is."""
 
-    XYZ = "xyz"
-    FCHK = "Gaussian formatted checkpoint"
-    GAUSSIAN_LOG = "Gaussian output"
-    GAUSSIAN_SCAN = "Gaussian relaxed scan"
-    QCSCHEMA = "QCSchema JSON"
-    TORSION_DRIVE = "torsion drive"
-    JAGUAR_INPUT = "Jaguar input"
-    JAGUAR_OUTPUT = "Jaguar output"
-    NUMPY_HESSIAN = "NumPy Hessian"
-    FREQUENCIES = "frequencies"
-    ENERGY = "energy"
-    MAESTRO = "Maestro"
-    MOL2 = "mol2"
+    name: str
+    """What messages call it."""
+    suffixes: tuple[str, ...]
+    known: Callable[[Path, str], bool] | None = None
+    """Whether a file is of this format, by its text, where others share the suffix; None: if of none before it."""
+    clue: str = ""
+    """What a file must say to be known."""
+    part: Callable[[Path], Part] | None = None
+    """Reads what QM said of one structure."""
+    frames: Callable[[Path], list[Part]] | None = None
+    """Reads the same of several."""
+    has_geometry: bool = True
+    molecules: Callable[[Path, AtomTypes | None], list[Molecule]] | None = None
+    """Reads structures without results."""
+    write_structures: Callable[[Path, Sequence[Structure]], None] | None = None
+    lacks: tuple[str, ...] = ()
+    """What of structures it cannot hold."""
+    word: str = ""
+    """What FIT.toml calls it."""
+    forms: tuple[str, ...] = ()
+    """Forms of a generated force field that it holds."""
+    rules: Callable[[Path], AbstractRules] | None = None
+    """Reads a force field."""
+    write_rules: RulesWriter | None = None
+    """Writes one that is not laid over molecules. Raises InputError where the format cannot hold it."""
+    write_laid: LaidWriter | None = None
+    """Writes a generated one that is, and returns the files. Raises InputError where the format cannot hold it."""
+
+    @property
+    def in_folder(self) -> str:
+        """The name of the file in the folder of a fit."""
+        return f"forcefield{self.suffixes[0]}"
+
+    def parts(self, path: Path) -> list[Part] | None:
+        """Return what QM said of the structures of a file; None where the format holds no results."""
+        if self.frames is not None:
+            return self.frames(path)
+        return None if self.part is None else [self.part(path)]
 
 
-_BY_SUFFIX = {
-    ".xyz": Format.XYZ,
-    ".extxyz": Format.XYZ,
-    ".fchk": Format.FCHK,
-    ".fch": Format.FCHK,
-    ".json": Format.QCSCHEMA,
-    ".in": Format.JAGUAR_INPUT,
-    ".npy": Format.NUMPY_HESSIAN,
-    ".mae": Format.MAESTRO,
-    ".maegz": Format.MAESTRO,
-    ".mol2": Format.MOL2,
-}
-_PROGRAM_OUTPUT = (".log", ".out")
-_TEXT = ".txt"
+def _is_jaguar(_: Path, text: str) -> bool:
+    return "Jaguar version" in text
+
+
+def _is_gaussian(_: Path, text: str) -> bool:
+    # Each program signs its output on the first page or, in a log that was cut, with its archive.
+    return "Gaussian, Inc" in text or "Entering Gaussian System" in text or "Normal termination of Gaussian" in text
+
+
+def _is_scan(path: Path, text: str) -> bool:
+    return _is_gaussian(path, text) and is_gaussian_scan(text)
+
+
+def _says(word: str, other: str, path: Path, text: str) -> bool:
+    """Return whether the comments of a text, or the name of its file if they say neither word, have the first one."""
+    comments = " ".join(line for line in text.splitlines() if line.lstrip().startswith("#")).lower()
+    return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
+
+
+def _is_native(_: Path, text: str) -> bool:
+    return native.KEY in text
+
+
+def _is_torsion_drive(_: Path, text: str) -> bool:
+    return bool(MARK.search(text))
+
+
+def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
+    return read_mae(path, atom_types=types)
+
+
+def _read_mol2(path: Path, _: AtomTypes | None) -> list[Molecule]:
+    return read_mol2(path)
+
+
+def _write_frames(path: Path, structures: Sequence[Structure]) -> None:
+    write_xyz(path, [reference for _, reference in structures])
+
+
+def _write_one(path: Path, structures: Sequence[Structure]) -> None:
+    ((molecule, reference),) = structures
+    write_qcschema(path, molecule, reference)
+
+
+def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
+    del molecules
+    native.write_native(path, assignment)
+    return (path,)
+
+
+_NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
+NATIVE = Format(
+    "ForgeField force field",
+    (".json",),
+    known=_is_native,
+    forms=("mm3", "harmonic"),
+    rules=native.read_native,
+    write_rules=native.write_rules,
+    write_laid=_write_native,
+)
+FORMATS = (
+    Format(
+        "xyz",
+        (".xyz", ".extxyz"),
+        frames=read_xyz,
+        write_structures=_write_frames,
+        lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
+    ),
+    Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
+    NATIVE,
+    Format("torsion drive", (".json",), known=_is_torsion_drive, frames=read_torsion_drive),
+    Format(
+        "QCSchema JSON",
+        (".json",),
+        part=read_qcschema,
+        write_structures=_write_one,
+        lacks=("types", "formal charges", "several structures"),
+    ),
+    Format("Jaguar input", (".in",), part=read_jaguar_input),
+    Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False),
+    Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
+    Format("mol2", (".mol2",), molecules=_read_mol2),
+    Format("Jaguar output", (".log", ".out"), known=_is_jaguar, part=read_jaguar_output),
+    Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, frames=read_gaussian_scan),
+    Format("Gaussian output", (".log", ".out"), known=_is_gaussian, part=read_gaussian_log),
+    Format(
+        "frequencies",
+        (".txt",),
+        partial(_says, "frequenc", "energy"),
+        _NUMBERS,
+        read_frequencies_text,
+        has_geometry=False,
+    ),
+    Format("energy", (".txt",), partial(_says, "energy", "frequenc"), _NUMBERS, read_energy_text, has_geometry=False),
+    Format(
+        "MM3*",
+        (".fld",),
+        word="fld",
+        forms=("mm3",),
+        rules=read_mm3,
+        write_rules=write_mm3,
+        write_laid=write_generated_fld,
+    ),
+    Format(
+        "AMBER parameters",
+        (".frcmod",),
+        word="frcmod",
+        forms=("harmonic",),
+        rules=frcmod_rules,
+        write_laid=write_frcmod,
+    ),
+    Format("OpenMM XML", (".xml",), word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml),
+    Format("PaiNN", (".safetensors",), rules=read_painn_rules),
+)
+"""Where formats share a suffix, the first that a file is known to be of counts."""
 
 
 def format_of(path: Path) -> Format:
     """Return the format of a file; raises InputError where suffix and content leave it unknown."""
     suffix = path.suffix.lower()
-    if suffix in _PROGRAM_OUTPUT:
-        return _of_output(path)
-    if suffix == _TEXT:
-        return _of_text(path)
-    if suffix not in _BY_SUFFIX:
-        known = ", ".join((*_BY_SUFFIX, *_PROGRAM_OUTPUT, _TEXT))
-        raise InputError(f"{path}: the suffix {suffix!r} is not known; known are {known}")
-    if _BY_SUFFIX[suffix] == Format.QCSCHEMA and MARK.search(read_text(path)):
-        return Format.TORSION_DRIVE
-    return _BY_SUFFIX[suffix]
-
-
-def _of_output(path: Path) -> Format:
+    alike = [one for one in FORMATS if suffix in one.suffixes]
+    if not alike:
+        raise InputError(f"{path}: the suffix {suffix!r} is not known; known are {', '.join(suffixes(FORMATS))}")
+    if len(alike) == 1:
+        return alike[0]
     text = read_text(path)
-    # Each program signs its output on the first page or, in a log that was cut, with its archive.
-    if "Jaguar version" in text:
-        return Format.JAGUAR_OUTPUT
-    if "Gaussian, Inc" in text or "Entering Gaussian System" in text or "Normal termination of Gaussian" in text:
-        return Format.GAUSSIAN_SCAN if is_gaussian_scan(text) else Format.GAUSSIAN_LOG
-    raise InputError(f"{path}: is neither Gaussian nor Jaguar output, as far as its content tells")
+    found = next((one for one in alike if one.known is None or one.known(path, text)), None)
+    if found is None:
+        wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))
+        raise InputError(
+            f"{path}: is neither {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
+        )
+    return found
 
 
-def _of_text(path: Path) -> Format:
-    """Return what a text file of numbers holds: its comment says so, else its name does."""
-    comments = [line for line in read_text(path).splitlines() if line.lstrip().startswith("#")]
-    for words in (" ".join(comments).lower(), path.stem.lower()):
-        if "frequenc" in words:
-            return Format.FREQUENCIES
-        if "energy" in words:
-            return Format.ENERGY
-    raise InputError(f"{path}: neither its comment (# ...) nor its name says `frequencies` or `energy`")
+def force_fields() -> list[Format]:
+    """Return the formats of force fields; the native one comes first."""
+    return [NATIVE, *(one for one in FORMATS if one is not NATIVE and (one.rules or one.write_laid))]
+
+
+def force_field_format(path: Path) -> Format | None:
+    """Return the format of force fields that a file has by its suffix; None where it has none."""
+    return next((one for one in force_fields() if path.suffix.lower() in one.suffixes), None)
+
+
+def written_structures() -> list[Format]:
+    """Return the formats in which structures are written."""
+    return [one for one in FORMATS if one.write_structures]
+
+
+def suffixes(formats: Iterable[Format]) -> list[str]:
+    """Return the suffixes of formats, each once."""
+    return list(dict.fromkeys(suffix for one in formats for suffix in one.suffixes))

@@ -7,27 +7,9 @@ from jaxtyping import Float
 
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, check_electrons, molecule
-from forgefield.io.formats import Format, format_of
-from forgefield.io.qm.fchk import read_fchk
-from forgefield.io.qm.gaussian_log import read_gaussian_log
-from forgefield.io.qm.gaussian_scan import read_gaussian_scan
-from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
-from forgefield.io.qm.qcschema import read_qcschema
-from forgefield.io.qm.torsion_drive import read_torsion_drive
+from forgefield.io.formats import format_of
 from forgefield.io.structures.atom_types import AtomTypes
-from forgefield.io.structures.mae import read_mae
-from forgefield.io.structures.mol2 import read_mol2
-from forgefield.io.structures.xyz import read_xyz
 from forgefield.molecules.molecule import Molecule
-
-_ONE_STRUCTURE = {
-    Format.FCHK: read_fchk,
-    Format.GAUSSIAN_LOG: read_gaussian_log,
-    Format.QCSCHEMA: read_qcschema,
-    Format.JAGUAR_INPUT: read_jaguar_input,
-    Format.JAGUAR_OUTPUT: read_jaguar_output,
-}
-_FRAMES = {Format.XYZ: read_xyz, Format.GAUSSIAN_SCAN: read_gaussian_scan, Format.TORSION_DRIVE: read_torsion_drive}
 
 
 def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
@@ -38,15 +20,12 @@ def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[
     read or holds no geometry.
     """
     kind = format_of(path)
-    if kind in _FRAMES:
-        return [_structure(part) for part in _FRAMES[kind](path)]
-    if kind == Format.MAESTRO:
-        return read_mae(path, atom_types=atom_types)
-    if kind == Format.MOL2:
-        return read_mol2(path)
-    if kind not in _ONE_STRUCTURE:
-        raise InputError(f"{path}: a file in {kind} format holds no geometry")
-    return [_structure(_ONE_STRUCTURE[kind](path))]
+    if kind.molecules is not None:
+        return kind.molecules(path, atom_types)
+    parts = kind.parts(path) if kind.has_geometry else None
+    if parts is None:
+        raise InputError(f"{path}: a file in {kind.name} format holds no geometry")
+    return [_structure(part) for part in parts]
 
 
 def stated_masses(path: Path) -> Float[np.ndarray, " atoms"] | None:
@@ -55,9 +34,8 @@ def stated_masses(path: Path) -> Float[np.ndarray, " atoms"] | None:
     Raises InputError where the file cannot be read.
     """
     kind = format_of(path)
-    if kind in _FRAMES:
-        return _FRAMES[kind](path)[0].masses
-    return _ONE_STRUCTURE[kind](path).masses if kind in _ONE_STRUCTURE else None
+    parts = kind.parts(path) if kind.has_geometry else None
+    return None if parts is None else parts[0].masses
 
 
 def _structure(part: Part) -> Molecule:

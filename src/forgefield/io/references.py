@@ -1,6 +1,6 @@
 """Reads QM references: finds their files, merges those of one structure, checks them, pairs them with molecules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from glob import glob
 from pathlib import Path
 
@@ -10,31 +10,7 @@ from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
 from forgefield.io.assemble.superposition import same_structure
 from forgefield.io.formats import Format, format_of
-from forgefield.io.qm.fchk import read_fchk
-from forgefield.io.qm.gaussian_log import read_gaussian_log
-from forgefield.io.qm.gaussian_scan import read_gaussian_scan
-from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
-from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
-from forgefield.io.qm.qcschema import read_qcschema
-from forgefield.io.qm.torsion_drive import read_torsion_drive
-from forgefield.io.structures.xyz import read_xyz
 from forgefield.molecules.molecule import Molecule, Reference
-
-_ONE_STRUCTURE: dict[Format, Callable[[Path], Part]] = {
-    Format.FCHK: read_fchk,
-    Format.GAUSSIAN_LOG: read_gaussian_log,
-    Format.QCSCHEMA: read_qcschema,
-    Format.JAGUAR_INPUT: read_jaguar_input,
-    Format.JAGUAR_OUTPUT: read_jaguar_output,
-    Format.NUMPY_HESSIAN: read_numpy_hessian,
-    Format.FREQUENCIES: read_frequencies_text,
-    Format.ENERGY: read_energy_text,
-}
-_FRAMES: dict[Format, Callable[[Path], list[Part]]] = {
-    Format.XYZ: read_xyz,
-    Format.GAUSSIAN_SCAN: read_gaussian_scan,
-    Format.TORSION_DRIVE: read_torsion_drive,
-}
 
 
 def read_files(paths: Sequence[Path]) -> list[Reference]:
@@ -90,11 +66,10 @@ def pair(molecule: Molecule, reference: Reference) -> Reference:
 
 def _read_parts(path: Path) -> list[Part]:
     kind = format_of(path)
-    if kind in _FRAMES:
-        return _FRAMES[kind](path)
-    if kind not in _ONE_STRUCTURE:
-        raise InputError(f"{path}: a file in {kind} format holds no QM results; give it as a structure")
-    return [_ONE_STRUCTURE[kind](path)]
+    parts = kind.parts(path)
+    if parts is None:
+        raise InputError(f"{path}: a file in {kind.name} format holds no QM results; give it as a structure")
+    return parts
 
 
 def matching_files(root: Path, pattern: str) -> list[Path]:

@@ -1,25 +1,15 @@
 """Force fields from files of any format, ready to be laid over molecules."""
 
-import re
+from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from forgefield.assign.mm3.rules import Mm3Rules
-from forgefield.assign.rules import AbstractRules, rules_of
-from forgefield.assign.typing import Typing
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
-from forgefield.io.forcefields.amber.frcmod import frcmod_rules
-from forgefield.io.forcefields.mm3.fld import read_fld
-from forgefield.io.forcefields.native import read_native
-from forgefield.io.forcefields.neural.painn_file import read_painn
-from forgefield.io.text import read_text
-
-_NAMES_IN_FOLDER = ("forcefield.json", "forcefield.fld", "forcefield.frcmod")
-"""What a fit writes, in the order of preference."""
-_LEGENDS = {
-    ".fld": re.compile(r"^ C  (?P<name>\S{2}) is \S+  (?P<meaning>\S+)$", re.MULTILINE),
-    ".frcmod": re.compile(r"^(?P<name>\S{2}) +\S+ +0\.000    \S+ (?P<meaning>\S+)$", re.MULTILINE),
-}
-"""How generated files say what a type name stands for."""
+from forgefield.io.formats import LaidWriter, force_field_format, force_fields, suffixes
+from forgefield.io.outputs import new_outputs
+from forgefield.molecules.molecule import Molecule
 
 
 def load(path: str | Path) -> AbstractRules:
@@ -32,25 +22,15 @@ def load(path: str | Path) -> AbstractRules:
     MissingParameters.
     """
     path = file_of(Path(path))
-    match path.suffix.lower():
-        case ".fld":
-            return Mm3Rules(read_fld(path), _typing(path))
-        case ".frcmod":
-            # The legend first: it says what is wrong with a file that is no text.
-            typing = _typing(path)
-            return frcmod_rules(path, typing)
-        case ".json":
-            return read_native(path)
-        case ".safetensors":
-            return rules_of(read_painn(path))
-        case ".xml":
-            raise InputError(
-                f"{path}: OpenMM XML is written, not read; give the .fld or .frcmod of the same force field"
-            )
-        case other:
-            raise InputError(
-                f"{path}: no force field is read from {other!r} files; give a .fld, a .frcmod or a fit's folder"
-            )
+    found = force_field_format(path)
+    if found is not None and found.rules is not None:
+        return found.rules(path)
+    read = suffixes(one for one in force_fields() if one.rules)
+    if found is not None:
+        raise InputError(f"{path}: {found.name} is written, not read; give the same force field as {', '.join(read)}")
+    raise InputError(
+        f"{path}: no force field is read from {path.suffix!r} files; give a {', '.join(sorted(read))} or a fit's folder"
+    )
 
 
 def file_of(path: Path) -> Path:
@@ -60,14 +40,28 @@ def file_of(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    found = [path / name for name in _NAMES_IN_FOLDER if (path / name).is_file()]
+    names = [one.in_folder for one in force_fields() if one.rules and one.write_laid]
+    found = [path / name for name in names if (path / name).is_file()]
     if not found:
-        raise InputError(f"{path}: holds none of {', '.join(_NAMES_IN_FOLDER)}; has the fit ended?")
+        raise InputError(f"{path}: holds none of {', '.join(names)}; has the fit ended?")
     return found[0]
 
 
-def _typing(path: Path) -> Typing:
-    # A generated .fld is for neutral molecules, and its bond moments say all of their charges.
-    suffix = path.suffix.lower()
-    meanings = {found["meaning"]: found["name"] for found in _LEGENDS[suffix].finditer(read_text(path))}
-    return Typing(str(path), meanings, neutral=suffix == ".fld")
+def write_laid(
+    path: Path,
+    write: LaidWriter,
+    assignment: Assignment,
+    molecules: list[Molecule],
+    sources: Iterable[Path],
+    *,
+    overwrite: bool,
+) -> None:
+    """Write a force field that is laid over molecules, with the files that its format puts beside.
+
+    Raises InputError for what the format cannot hold, and where a file is one of the `sources`, or there already and
+    not to `overwrite`.
+    """
+    with TemporaryDirectory() as folder:
+        tried = write(Path(folder) / path.name, assignment, molecules)
+    with new_outputs([path.with_name(one.name) for one in tried], sources, overwrite=overwrite):
+        write(path, assignment, molecules)

@@ -1,6 +1,7 @@
 """Text of files and the numbers in it, with errors that name the file and the line."""
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 
 from forgefield.errors import InputError, located
 from forgefield.io.offenders import listed
+from forgefield.io.sources import content
 
 LARGEST = 1e12
 """No quantity of a molecule is as large as this in any unit; a damaged exponent is."""
@@ -29,12 +31,13 @@ _FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
 def read_text(path: Path) -> str:
     """Return the text of a file; raises InputError where it is missing, unreadable, empty or binary."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = content(path).decode("utf-8", errors="replace")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return _sound(path, text)
+    # Lines end in \n whatever the system that wrote them.
+    return _sound(path, io.StringIO(text, newline=None).read())
 
 
 def read_compressed_text(path: Path) -> str:
@@ -45,8 +48,9 @@ def read_compressed_text(path: Path) -> str:
     """
     pieces, size = [], 0
     try:
-        allowed = min(MOST_UNPACKED, max(_ALWAYS_UNPACKED, _MOST_PACKED * path.stat().st_size))
-        with gzip.open(path) as file:
+        packed = content(path)
+        allowed = min(MOST_UNPACKED, max(_ALWAYS_UNPACKED, _MOST_PACKED * len(packed)))
+        with gzip.open(io.BytesIO(packed)) as file:
             while piece := file.read(_PIECE):
                 size += len(piece)
                 if size > allowed:

@@ -1,28 +1,30 @@
-"""Converts structures, and what QM said of them, from any format that is read to extended xyz or QCSchema."""
+"""Converts structures with what QM said of them, and force fields, from any format that is read to any written."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
-from forgefield.io.formats import Format, format_of
+from forgefield.io.formats import (
+    NATIVE,
+    Format,
+    LaidWriter,
+    Structure,
+    force_field_format,
+    force_fields,
+    format_of,
+    suffixes,
+    written_structures,
+)
 from forgefield.io.molecules import read_structures
 from forgefield.io.outputs import new_outputs
-from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.io.references import read_reference
-from forgefield.io.structures.xyz import write_xyz
+from forgefield.io.rules import load, write_laid
 from forgefield.molecules.molecule import Molecule, Reference
 
-_STRUCTURES_ONLY = (Format.MAESTRO, Format.MOL2)
-_LACKS = {
-    ".xyz": ("bonds", "types", "formal charges", "Hessian", "frequencies"),
-    ".json": ("types", "formal charges", "several structures"),
-}
-"""What the formats that are written cannot hold, of what a file may have."""
-_SUFFIXES = {".xyz": ".xyz", ".extxyz": ".xyz", ".json": ".json"}
-
-Structure = tuple[Molecule, Reference]
+_SEVERAL = "several structures"
 
 
 def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False) -> list[Structure]:
@@ -39,7 +41,7 @@ def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: 
 def read_with_results(path: Path) -> list[Structure]:
     """Return the structures of a file with the QM results in it, each in the frame of its results."""
     molecules = read_structures(path)
-    if format_of(path) in _STRUCTURES_ONLY:
+    if format_of(path).molecules is not None:
         return [(molecule, _without_results(molecule)) for molecule in molecules]
     return list(zip(molecules, read_reference([path]), strict=True))
 
@@ -57,26 +59,75 @@ def write_structures(
     Raises InputError that names what the format cannot hold, unless `drop` names it too; where the file is there
     already and not to `overwrite`; and where it is one that the structures were `read` from.
     """
-    suffix = _SUFFIXES.get(path.suffix.lower())
-    if suffix is None:
-        raise InputError(f"{path}: structures are written as {', '.join(_SUFFIXES)}, not {path.suffix!r}")
+    form = next((one for one in written_structures() if path.suffix.lower() in one.suffixes), None)
+    if form is None or form.write_structures is None:
+        known = ", ".join(suffixes(written_structures()))
+        raise InputError(f"{path}: structures are written as {known}, not {path.suffix!r}")
     drop = tuple(drop)
-    known = sorted({word for words in _LACKS.values() for word in words} - {"several structures"})
+    lost = _lost(form, structures, drop)
+    if lost:
+        known = _droppable()
+        advice = "".join(f" --drop {what!r}" if " " in what else f" --drop {what}" for what in lost if what in known)
+        leave = f"; leave out what can be with{advice}" if advice else ""
+        raise InputError(f"{path}: a {form.suffixes[0]} file cannot hold {', '.join(lost)}{leave}")
+    sources = (Path(name) for m, r in structures for name in (m.source, *r.sources) if name)
+    with new_outputs([path], [*read, *sources], overwrite=overwrite):
+        form.write_structures(path, structures)
+
+
+def is_force_field(path: Path) -> bool:
+    """Return whether a path is a force field, or the folder of a fit. Raises InputError for unknown formats."""
+    return path.is_dir() or format_of(path) in force_fields()
+
+
+def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = (), overwrite: bool = False) -> list[str]:
+    """Convert a force field and return what is worth saying; the suffix of `target` says the format.
+
+    The native format (.json), and .fld where it comes from an MM3* file, hold it as it is; others as it is laid `over`
+    structures. Raises InputError for what the format cannot hold, and where `target` is an input, or there already and
+    not to `overwrite`.
+    """
+    rules, form, files = load(source), force_field_format(target), list(over)
+    if form is None or not (form.write_rules or form.write_laid):
+        known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
+        raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")
+    if isinstance(rules, TypedRules) and form is not NATIVE and form.write_laid is not None:
+        return _converted_over(rules, form.write_laid, target, [source, *files], overwrite)
+    if form.write_rules is None:
+        raise InputError(f"{target}: {form.name} holds rows by types, which {source} does not have; write it as .json")
+    if files:
+        raise InputError(f"{target}: {form.name} holds the force field as it is, without structures; name none")
+    with new_outputs([target], [source], overwrite=overwrite):
+        form.write_rules(target, rules)
+    return []
+
+
+def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: list[Path], overwrite: bool) -> list[str]:
+    """Write a force field as it is laid over the structures of the files that follow its own."""
+    source, *files = read
+    if not files:
+        raise InputError(
+            f"{target}: such a file says of which molecules its types are; name structures that {source} is laid over "
+            "(--over)"
+        )
+    molecules = [rules.typing(molecule) for path in files for molecule in read_structures(path)]
+    laid = rules.assign(molecules)
+    write_laid(target, write, laid, molecules, read, overwrite=overwrite)
+    n = rules.unused(laid)
+    return [f"{n} row(s) of {source} are used by none of the structures and are left out"] if n > 0 else []
+
+
+def _lost(form: Format, structures: list[Structure], drop: tuple[str, ...]) -> list[str]:
+    """Return what of structures a format would lose that is not to be dropped. Raises InputError for unknown words."""
+    known = _droppable()
     unknown = [repr(word) for word in drop if word not in known]
     if unknown:
         raise InputError(f"{', '.join(unknown)} cannot be dropped, only {', '.join(known)}")
-    lost = [what for what in _contents(structures) if what in _LACKS[suffix] and what not in drop]
-    if lost:
-        advice = "".join(f" --drop {what!r}" if " " in what else f" --drop {what}" for what in lost if what in known)
-        leave = f"; leave out what can be with{advice}" if advice else ""
-        raise InputError(f"{path}: a {suffix} file cannot hold {', '.join(lost)}{leave}")
-    sources = (Path(name) for m, r in structures for name in (m.source, *r.sources) if name)
-    with new_outputs([path], [*read, *sources], overwrite=overwrite):
-        if suffix == ".xyz":
-            write_xyz(path, [reference for _, reference in structures])
-            return
-        ((molecule, reference),) = structures
-        write_qcschema(path, molecule, reference)
+    return [what for what in _contents(structures) if what in form.lacks and what not in drop]
+
+
+def _droppable() -> list[str]:
+    return sorted({word for one in written_structures() for word in one.lacks} - {_SEVERAL})
 
 
 def _contents(structures: list[Structure]) -> list[str]:
@@ -87,7 +138,7 @@ def _contents(structures: list[Structure]) -> list[str]:
         "formal charges": any(m.formal_charges is not None and np.any(m.formal_charges) for m, _ in structures),
         "Hessian": any(r.hessian is not None for _, r in structures),
         "frequencies": any(r.frequencies is not None for _, r in structures),
-        "several structures": len(structures) > 1,
+        _SEVERAL: len(structures) > 1,
     }
     return [what for what, is_there in there.items() if is_there]
 

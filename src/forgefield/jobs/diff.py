@@ -1,21 +1,65 @@
-"""Shows which rows of two force-field files differ, old beside new, in file units."""
+"""Shows which rows of two force fields differ, old beside new."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
-from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.forcefields.mm3.fld_differences import Difference, fld_differences
+from forgefield.io.rules import load
 from forgefield.report.table import Column, Table, table
+from forgefield.terms.term import Term
 
 
 def diff(old: Path, new: Path) -> list[Difference]:
-    """Return the rows of two MM3* files that differ. Raises InputError for files of other formats."""
-    wrong = [str(path) for path in (old, new) if path.suffix != ".fld"]
-    if wrong:
-        raise InputError(f"{', '.join(wrong)}: only MM3* files (.fld) can be compared")
-    return fld_differences(read_fld(old), read_fld(new))
+    """Return the rows of two force fields that differ; types that have a meaning are compared by it.
+
+    Numbers are in the units of the files for MM3*, else in those that stand with the columns. Raises InputError where
+    the rows of the two are not of one kind.
+    """
+    before, after = load(old), load(new)
+    if isinstance(before, Mm3Rules) and isinstance(after, Mm3Rules):
+        return fld_differences(before.file, after.file)
+    if isinstance(before, TypedRules) and isinstance(after, TypedRules):
+        return _typed_differences(before, after)
+    raise InputError(
+        f"{old} and {new}: only the rows of two MM3* files can be compared, or those of two force fields by types; "
+        "give two of one kind, such as the .json or the folders of two fits"
+    )
+
+
+def _typed_differences(old: TypedRules, new: TypedRules) -> list[Difference]:
+    before, after = dict(_entries(old)), dict(_entries(new))
+    return [
+        Difference(
+            kind=term.name,
+            name="-".join(types),
+            section="",
+            line=(None, None),
+            columns=tuple(f"{own.name} [{own.unit}]" if own.unit else own.name for own in term.own),
+            numbers=(before.get((term, types)), after.get((term, types))),
+        )
+        for term, types in dict.fromkeys((*before, *after))
+        if before.get((term, types)) != after.get((term, types))
+    ]
+
+
+def _entries(rules: TypedRules) -> Iterator[tuple[tuple[Term, Types], tuple[float, ...]]]:
+    """Yield the values of each row under its term and what its types stand for, else their names."""
+    meanings = {name: meaning for meaning, name in rules.typing.meanings.items()}
+    for term, rows in rules.tables.items():
+        kind = KINDS.get("stretch" if term.kind in CHARGING else term.kind)
+        for types, values in rows.items():
+            told = tuple(meanings.get(name, name) for name in types)
+            canonical = told if kind is None else kind.canonical(told)
+            # What a bond moves from its one end to the other changes sign where they change places.
+            sign = -1.0 if term.kind in CHARGING and canonical != told else 1.0
+            yield (term, canonical), tuple(sign * value for value in values)
 
 
 def differences_table(differences: list[Difference]) -> Table:

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -12,23 +11,21 @@ from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generated import generate
 from forgefield.assign.measured import measured
 from forgefield.assign.typed_rules import TypedRules, generated_rules
-from forgefield.config import ForceFieldSection
 from forgefield.errors import InputError
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
 from forgefield.fitting.data.training_set import Example
-from forgefield.io.outputs import new_outputs
+from forgefield.io.formats import Format, LaidWriter, force_field_format, force_fields, suffixes
 from forgefield.io.references import read_files
-from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMATS, FORMS, policy_named
+from forgefield.io.rules import write_laid
+from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMS, USUAL_TERMS, policy_named, terms_named
 from forgefield.jobs.fit.plan.load import examples_of
+from forgefield.jobs.fit.plan.plan import Kept
 from forgefield.jobs.fit.plan.starting import estimated, trained_rows, with_values
-from forgefield.jobs.fit.plan.writing import WRITERS
 from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.table import Column, Table, table
 
-METHODS: tuple[str, ...] = (*ESTIMATES, "linear")
-_SUFFIXES = {".fld": "fld", ".frcmod": "frcmod", ".xml": "openmm-xml"}
-_TERMS = ForceFieldSection().terms
+METHODS = {name: method for name, method in ESTIMATES.items() if not isinstance(method, Kept)}
 
 
 @dataclass(frozen=True)
@@ -77,15 +74,15 @@ def estimate(
     `transition_state` says what is done to negative eigenvalues: C, D, D+, E or none. Raises InputError for unknown
     words, for files without a Hessian, and for a negative eigenvalue without a policy.
     """
-    _require_word("method", method, METHODS)
+    _require_word("method", method, tuple(METHODS))
     _require_word("form", form, tuple(FORMS))
     policy = None if transition_state is None else policy_named(transition_state)
     examples = examples_of(read_files(files), policy)
     if method != "approximation":
         _require_hessians(examples)
-    laid = generate([e.molecule for e in examples], tuple(FORMS[form][name] for name in FORMS[form] if name in _TERMS))
+    laid = generate([e.molecule for e in examples], terms_named(form, USUAL_TERMS))
     rows = trained_rows(laid, None)
-    found = estimated(laid, examples, method, rows)
+    found = estimated(laid, examples, METHODS[method], rows)
     saddles = [
         f"{e.molecule.name}: {e.treated.statement}"
         for e in examples
@@ -102,28 +99,21 @@ def estimate(
 
 def form_of(path: Path) -> str:
     """Return the form that is usual for a file of this suffix. Raises InputError for an unknown one."""
-    name = _format_of(path)
-    return next(form for form, formats in FORMATS.items() if name in formats)
+    return _format_of(path)[0].forms[0]
 
 
 def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> None:
-    """Write a force field in the format of the suffix: .fld, .frcmod or .xml (OpenMM).
+    """Write a force field in the format of the suffix: .json (the native one), .fld, .frcmod or .xml (OpenMM).
 
     Raises InputError that names what the format cannot hold, and where a file is one of those that the force field was
     made from, or there already and not to `overwrite`.
     """
-    name = _format_of(path)
-    if name not in FORMATS[found.form]:
-        possible = [suffix for suffix, other in _SUFFIXES.items() if other in FORMATS[found.form]]
-        raise InputError(
-            f"{path}: a {path.suffix} file cannot hold the form {found.form}, only {' and '.join(possible)}"
-        )
-    _, write = WRITERS[name]
-    with TemporaryDirectory() as folder:
-        tried = write(Path(folder) / path.name, found.assignment, found.molecules)
+    form, write = _format_of(path)
+    if found.form not in form.forms:
+        possible = suffixes(one for one in force_fields() if found.form in one.forms)
+        raise InputError(f"{path}: a {path.suffix} file cannot hold the form {found.form}, only {', '.join(possible)}")
     sources = (Path(s) for e in found.examples for s in (e.molecule.source, *e.reference.sources) if s)
-    with new_outputs([path.with_name(one.name) for one in tried], sources, overwrite=overwrite):
-        write(path, found.assignment, found.molecules)
+    write_laid(path, write, found.assignment, found.molecules, sources, overwrite=overwrite)
 
 
 def parameters_table(found: EstimatedForceField) -> Table:
@@ -147,10 +137,12 @@ def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.5g}"
 
 
-def _format_of(path: Path) -> str:
-    if path.suffix not in _SUFFIXES:
-        raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(_SUFFIXES)}")
-    return _SUFFIXES[path.suffix]
+def _format_of(path: Path) -> tuple[Format, LaidWriter]:
+    found = force_field_format(path)
+    if found is None or found.write_laid is None:
+        known = suffixes(one for one in force_fields() if one.write_laid)
+        raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(known)}")
+    return found, found.write_laid
 
 
 def _require_word(what: str, word: str, known: tuple[str, ...]) -> None:

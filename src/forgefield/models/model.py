@@ -60,6 +60,10 @@ class AbstractSensitivities(eqx.Module):
         """Derivative of the charges [e], zero-padded to the largest molecule."""
 
     @abc.abstractmethod
+    def displacements(self) -> Float[Array, "molecules own coordinates"]:
+        """Derivative of the positions [Å], zero-padded to the largest molecule: zero unless they follow the model."""
+
+    @abc.abstractmethod
     def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules own modes"]:
         """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
 

@@ -57,6 +57,11 @@ class LocalSensitivities(AbstractSensitivities):
             return slopes
         return jnp.zeros((*slopes.shape[:2], self.topology.n_max), self.values.dtype)
 
+    def displacements(self) -> Float[Array, "molecules columns coordinates"]:
+        """Derivative of the positions [Å], which are fixed: zero."""
+        n_molecules, n_columns = self.selection.columns.shape
+        return jnp.zeros((n_molecules, n_columns, 3 * self.topology.n_max), self.positions.dtype)
+
     def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules columns modes"]:
         """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
 

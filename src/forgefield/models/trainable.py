@@ -2,48 +2,78 @@
 
 from dataclasses import dataclass
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from forgefield.errors import InputError
 from forgefield.models.rows import Row
 from forgefield.terms.term import Parameter
 
+FloatArray = Array | np.ndarray
 
-@dataclass(frozen=True, eq=False)
-class Trainable:
-    """The values that change, as a linear function of free variables: values[places] = matrix q + offset."""
 
-    names: tuple[str, ...]
-    """Name of each value that changes."""
-    places: Int[np.ndarray, " values"]
-    matrix: Float[np.ndarray, "values free"]
-    offset: Float[np.ndarray, " values"]
-    lower: Float[np.ndarray, " free"]
-    upper: Float[np.ndarray, " free"]
-    leaders: Int[np.ndarray, " free"]
+class Variables(eqx.Module):
+    """How the values that change follow from the free variables: value = factor · q[leader] + offset."""
+
+    places: Int[FloatArray, " values"]
+    """Of the values that change among all of a model's."""
+    leader: Int[FloatArray, " values"]
+    """The free variable that each follows."""
+    factor: Float[FloatArray, " values"]
+    offset: Float[FloatArray, " values"]
+    lower: Float[FloatArray, " free"]
+    upper: Float[FloatArray, " free"]
+    own: Int[FloatArray, " free"]
     """Which of the changing values each free variable is."""
 
     @property
     def n_free(self) -> int:
         """Number of free variables."""
-        return self.matrix.shape[1]
+        return self.lower.shape[0]
 
-    def within(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " parameters"]:
-        """Return the values with bounds and ties applied."""
-        return self.values(values, self.free(values))
+    def changed(self, free: Float[FloatArray, " free"]) -> Float[FloatArray, " values"]:
+        """Return the values that change for these free variables."""
+        return self.factor * free[self.leader] + self.offset
 
     def values(
         self, start: Float[np.ndarray, " parameters"], free: Float[np.ndarray, " free"]
     ) -> Float[np.ndarray, " parameters"]:
         """Return all values of the model for these free variables, the others as in `start`."""
-        changed = np.array(start)
-        changed[self.places] = self.matrix @ free + self.offset
-        return changed
+        values = np.array(start)
+        values[self.places] = self.changed(free)
+        return values
 
     def free(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " free"]:
         """Return the free variables that these values of a model stand for, inside the bounds."""
-        return np.clip(np.asarray(values)[self.places][self.leaders], self.lower, self.upper)
+        return np.clip(np.asarray(values)[self.places][self.own], self.lower, self.upper)
+
+    def within(self, values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " parameters"]:
+        """Return the values with bounds and ties applied."""
+        return self.values(values, self.free(values))
+
+    def by_free(
+        self, slopes: Float[Array, "values *window"], width: Float[FloatArray, " free"]
+    ) -> Float[Array, "free *window"]:
+        """Return derivatives by values as derivatives by free variables in units of `width`."""
+        factor = self.factor * jnp.asarray(width)[self.leader]
+        total = jnp.zeros((self.n_free, *slopes.shape[1:]), slopes.dtype)
+        return total.at[self.leader].add(slopes * factor.reshape(-1, *(1,) * (slopes.ndim - 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Trainable:
+    """What a fit changes."""
+
+    names: tuple[str, ...]
+    """Of each value that changes."""
+    variables: Variables
+
+    @property
+    def leaders(self) -> tuple[str, ...]:
+        """Names of the free variables."""
+        return tuple(self.names[k] for k in self.variables.own)
 
 
 @dataclass(frozen=True)
@@ -77,25 +107,20 @@ def trainable(
             if name not in frozen and place < n_values:
                 named[name] = (place, parameter)
     leading = _leaders(tuple(named), ties)
-    free_names = [name for name in named if leading[name][0] == name]
-    column = {name: k for k, name in enumerate(free_names)}
-    matrix = np.zeros((len(named), len(free_names)))
-    offset = np.zeros(len(named))
-    for k, name in enumerate(named):
-        leader, factor, shift = leading[name]
-        matrix[k, column[leader]] = factor
-        offset[k] = shift
-    positions = {name: k for k, name in enumerate(named)}
+    free = [name for name in named if leading[name][0] == name]
+    column, place = ({name: k for k, name in enumerate(names)} for names in (free, named))
     bounds = _bounds({name: parameter for name, (_, parameter) in named.items()}, leading, unbounded)
-    return Trainable(
-        names=tuple(named),
-        places=np.array([named[name][0] for name in named], dtype=np.int64),
-        matrix=matrix,
-        offset=offset,
-        lower=np.array([bounds[name][0] for name in free_names]),
-        upper=np.array([bounds[name][1] for name in free_names]),
-        leaders=np.array([positions[name] for name in free_names], dtype=np.int64),
+    lower, upper = np.array([bounds[name] for name in free]).reshape(-1, 2).T
+    variables = Variables(
+        places=np.array([where for where, _ in named.values()], dtype=np.int64),
+        leader=np.array([column[leading[name][0]] for name in named], dtype=np.int64),
+        factor=np.array([leading[name][1] for name in named]),
+        offset=np.array([leading[name][2] for name in named]),
+        lower=lower,
+        upper=upper,
+        own=np.array([place[name] for name in free], dtype=np.int64),
     )
+    return Trainable(tuple(named), variables)
 
 
 def _bounds(

@@ -121,6 +121,10 @@ class RelaxedSensitivities(AbstractSensitivities):
         """Derivative of the charges [e], which do not depend on the positions."""
         return self.at_fixed.charges()
 
+    def displacements(self) -> Float[Array, "molecules own coordinates"]:
+        """Derivative of the positions [Å]."""
+        return self.change
+
     def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules own modes"]:
         """Derivative of qᵀ H q for each column q of `modes`.
 

@@ -129,6 +129,24 @@ def _mode(mode: dict[str, float]) -> tuple[str, str, str, str]:
     return fixed(qm, 1), fixed(mm, 1), fixed(mm - qm, 1), fixed(mode["overlap"], 2)
 
 
+def targets_table(targets: list[dict[str, Any]]) -> Table | None:
+    """Return what was fitted to, and how far the model is from it before and after; None where that is not known."""
+    columns = (
+        *(Column("Target", numeric=False), Column("Unit", numeric=False), Column("Tolerance"), Column("Weight")),
+        *(Column("Values"), Column("Independent"), Column("RMS, start"), Column("RMS, final")),
+    )
+    rows = [
+        (
+            *(one["name"], one["unit"], f"{one['tolerance']:g}", f"{one['weight']:g}"),
+            *(str(one["values"]), str(one["independent"])),
+            *(significant(one[when], 4) for when in ("rms_start", "rms_final")),
+        )
+        for one in targets
+    ]
+    note = "Root of the weighted mean square deviation, in the unit of the target."
+    return table("Targets", columns, rows, note) if rows else None
+
+
 def contributions_table(contributions: dict[str, tuple[float, float]]) -> Table:
     """Return what each target adds to the cost, before and after, with the sum."""
     columns = (Column("Target", numeric=False), Column("Start"), Column("Share"), Column("Final"), Column("Share"))

@@ -35,6 +35,7 @@ def fit_report(record: FitRecord) -> str:
         open_modes=sum(table.n_rows for table, _ in modes if table) <= _FEW_MODES,
         reaction_modes=content.reaction_modes_table(molecules),
         parities=[figure for figure in map(figures.parity_figure, record.parities) if figure],
+        targets=content.targets_table(results["targets"]),
         cost=figures.cost_figure(record.costs),
         contributions=content.contributions_table(record.contributions),
         contributions_figure=figures.contributions_figure(record.contributions),

@@ -38,6 +38,31 @@ class Change:
 
 
 @dataclass(frozen=True)
+class TargetResult:
+    """What the force field was fitted to."""
+
+    name: str
+    unit: str
+    """Of its deviations."""
+    tolerance: float
+    """The deviation that counts as one."""
+    weight: float
+    """Of its mean square in the cost."""
+    values: int
+    """How many count."""
+    independent: int
+    """How many do not follow from others."""
+    rms_start: float
+    """Root of the weighted mean square deviation at the estimate."""
+    rms_final: float
+    """And after the fit."""
+    cost_start: float
+    """Its share of the cost at the estimate."""
+    cost_final: float
+    """And after the fit."""
+
+
+@dataclass(frozen=True)
 class ParameterResult:
     """A parameter of the force field."""
 
@@ -241,6 +266,7 @@ class Results:
     fit: Ending
     metrics: Change
     """Of all molecules together."""
+    targets: list[TargetResult]
     parameters: list[ParameterResult]
     molecules: list[MoleculeResult]
     row_deviations: list[RowDeviation]

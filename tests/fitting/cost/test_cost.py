@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from forgefield import units
-from forgefield.fitting.cost.cost import contributions, quadratic
+from forgefield.fitting.cost.cost import Sights, contributions, quadratic
 from forgefield.fitting.data.observation import observe
+from forgefield.fitting.targets.target import at_reference
 
 TARGETS = """
 eigenmatrix = { tolerance = 50.0, off_diagonal = 100.0, weight = 0.5 }
@@ -108,7 +109,9 @@ def test_cost_is_the_sum_of_the_documented_means(problem, by_hand):
 def test_shares_of_the_cost_are_those_of_the_targets(problem, prepared, seen, by_hand):
     shares, partner = by_hand
 
-    found = contributions(problem.targets, prepared.data, seen, jnp.asarray(partner)[None])
+    found = contributions(
+        problem.targets, prepared.data, Sights(at_reference(seen, prepared.data)), jnp.asarray(partner)[None]
+    )
 
     np.testing.assert_allclose(found, shares[:-1], rtol=1e-8)
 

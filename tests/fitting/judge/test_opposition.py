@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.fitting.cost.cost import contributions
+from forgefield.fitting.cost.cost import Sights, contributions
 from forgefield.fitting.cost.gram import gram
 from forgefield.fitting.data.observation import observed
 from forgefield.fitting.judge.opposition import (
@@ -23,6 +23,7 @@ from forgefield.fitting.judge.opposition import (
 )
 from forgefield.fitting.solve.fit import fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.targets.target import at_reference
 
 LINEAR = "eigenmatrix = { tolerance = 50.0, weight = 0.5 }\nforces = { tolerance = %s, weight = %s }"
 MATCHED = "frequencies = { tolerance = 20.0 }\nforces = { tolerance = 5.0 }"
@@ -70,7 +71,9 @@ def test_shares_are_those_of_the_cost_and_their_gradients_add_up(kind, request):
     found = shares(parts, end.at, end.matching)
 
     seen = observed(model, prepared.data)
-    expected = contributions(problem.targets, prepared.data, seen, jnp.asarray(end.matching))
+    expected = contributions(
+        problem.targets, prepared.data, Sights(at_reference(seen, prepared.data)), jnp.asarray(end.matching)
+    )
     assert (parts.forms is None) == (kind == "matched")
     np.testing.assert_allclose([share.cost for share in found], expected, rtol=1e-6)
     share_of_prior = STRENGTH / problem.n_free

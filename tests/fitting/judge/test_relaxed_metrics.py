@@ -4,12 +4,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield.fitting.cost.cost import Sights
 from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.data.training_set import Example, training_set
 from forgefield.fitting.judge import relaxed_metrics
 from forgefield.fitting.judge.metrics import Judgement, Metrics
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
-from forgefield.fitting.targets.relaxed import RelaxedStructures
+from forgefield.fitting.targets.target import Seen, at_reference
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.molecules.topology import union
@@ -32,21 +33,22 @@ def told(monkeypatch):
     ]
     topology = union([np.array([1, 1])] * 4)
     nothing = Metrics(**dict.fromkeys(Metrics.__dataclass_fields__))
-    found = RelaxedStructures(
+    found = Seen(
         positions=jnp.zeros((8, 3)),
         energy=jnp.array([0.0, 4.0, 9.0, 3.0]),
-        converged=jnp.array([False, True, True, True]),
-        failure=jnp.zeros(4, int),
+        there=jnp.array([False, True, True, True]),
+        observation=None,
+        vibrations=jnp.zeros((4, 6, 0)),
     )
     shapes = (4,), (8, 3), (4, 6, 6), (4, 1, 1), (4, 1), (4, 1, 1), (0,)
     seen = Observation(*map(jnp.zeros, shapes))
     bonds = {"bond_rmsd_a": jnp.array([[0.5], [0.03], [0.0], [-0.04]])}
     deviations = {"angle_rmsd_deg": jnp.zeros((4, 0)), "torsion_rmsd_deg": jnp.zeros((4, 0)), **bonds}
     monkeypatch.setattr(relaxed_metrics, "_compared", lambda *_: (found, deviations))
-    monkeypatch.setattr(
-        relaxed_metrics, "judge", lambda *_, **__: Judgement(nothing, (nothing,) * 4, (None,) * 4, seen)
-    )
-    return RelaxedJudge()(ForceField((), jnp.zeros(0)), training_set(topology, examples), examples)
+    data = training_set(topology, examples)
+    judged = Judgement(nothing, (nothing,) * 4, (None,) * 4, Sights(at_reference(seen, data)))
+    monkeypatch.setattr(relaxed_metrics, "judge", lambda *_, **__: judged)
+    return RelaxedJudge()(ForceField((), jnp.zeros(0)), data, examples)
 
 
 def test_energies_are_those_of_the_molecules_that_relaxed_and_have_one(told):

@@ -5,16 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.fitting.cost.cost import contributions
+from forgefield.fitting.cost.cost import Sights, contributions
 from forgefield.fitting.data.observation import observed
 from forgefield.fitting.judge.resampling import gain, improvement, jackknife, resamples, shares
+from forgefield.fitting.targets.target import at_reference
 
 
 @pytest.fixture(scope="module")
 def parts(both, problem_of):
     """The targets, the data and what the start observes of them, modes in their own order."""
     data = both.data
-    seen = observed(both.assignment.model, data)
+    seen = Sights(at_reference(observed(both.assignment.model, data), data))
     matching = np.tile(np.arange(data.eigenvalues.shape[1]), (3, 1))
     return problem_of(both).targets, data, seen, matching
 

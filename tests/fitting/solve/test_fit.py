@@ -10,9 +10,10 @@ import pytest
 from forgefield.fitting.solve import scipy_solver
 from forgefield.fitting.solve.fit import fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
-from forgefield.fitting.solve.scipy_solver import TrustRegionReflective, fit_by_scipy
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
 
 SOLVER = LevenbergMarquardt()
+SCIPY = TrustRegionReflective()
 N_STARTS = 4
 
 
@@ -28,10 +29,6 @@ def history(problem):
     return fit(problem, seen[0], SOLVER, after=seen.append), seen
 
 
-def keep_nothing(progress):
-    pass
-
-
 def test_fit_converges_and_reports_the_lowest_cost_of_all_starts(history):
     end, seen = history
 
@@ -45,13 +42,33 @@ def test_fit_converges_and_reports_the_lowest_cost_of_all_starts(history):
 def test_scipy_finds_the_same_optimum(problem, history):
     end, _ = history
     # Near the end: from afar another solver may go to another optimum.
-    fresh = start(problem, end.at[None] + 0.1 * np.cos(np.arange(len(end.at))), SOLVER)
+    fresh = start(problem, end.at[None] + 0.1 * np.cos(np.arange(len(end.at))), SCIPY)
 
-    found = fit_by_scipy(problem, fresh, TrustRegionReflective(), after=keep_nothing)
+    found = fit(problem, fresh, SCIPY)
 
     assert found.success
     np.testing.assert_allclose(found.quadratic.cost, end.quadratic.cost, rtol=1e-6)
     np.testing.assert_allclose(found.at, end.at, atol=1e-3)
+
+
+def test_scipy_resumed_notes_no_point_twice_and_has_the_evaluations_that_were_left(problem):
+    saved, seen = [], []
+
+    def interrupt(progress):
+        saved.append(progress)
+        if progress.n_iterations == 4:
+            raise KeyboardInterrupt
+
+    fit(problem, start(problem, spread_starts(problem, 1), SCIPY), SCIPY, after=interrupt)
+    used = int(saved[-1].state.n_evaluations[0])
+    few = TrustRegionReflective(max_steps=used + 2)
+    resumed = fit(problem, saved[-1], few, after=seen.append)
+
+    assert used >= 4
+    assert int(seen[0].state.n_evaluations[0]) > used
+    assert (seen[0].state.at != saved[-1].state.at).any()
+    assert int(seen[-1].state.n_evaluations[0]) == used + 2
+    assert f"{used + 2} evaluations were not enough" in resumed.message
 
 
 def test_starts_in_one_kernel_do_as_they_do_alone(problem, history):
@@ -61,8 +78,8 @@ def test_starts_in_one_kernel_do_as_they_do_alone(problem, history):
 
     for s in (0, N_STARTS - 1):
         begun = fit(problem, start(problem, np.asarray(seen[0].state.at)[s : s + 1], few), few)
-        there = start(problem, seen[-1].best_at[s : s + 1], few)
-        ended = fit(problem, replace(there, matching=seen[-1].best_matching[s : s + 1]), few)
+        there = start(problem, seen[-1].best.at[s : s + 1], few)
+        ended = fit(problem, replace(there, matching=seen[-1].best.matching[s : s + 1]), few)
         np.testing.assert_allclose(begun.costs, seen[-1].costs[:2, s], rtol=1e-7)
         np.testing.assert_allclose(ended.costs[0], seen[-1].best_cost[s], rtol=1e-8)
 
@@ -118,14 +135,12 @@ def test_interrupted_fit_keeps_the_best_so_far(problem, history):
 def test_success_is_judged_at_the_best_point_not_at_the_last_one(problem, history):
     _, seen = history
     late = seen[-1]
-    better_before = replace(
-        late, best_at=seen[2].best_at, best_matching=seen[2].best_matching, best_cost=0.0 * late.best_cost
-    )
+    better_before = replace(late, best=replace(seen[2].best, cost=0.0 * late.best_cost))
 
     judged = fit(problem, better_before, SOLVER)
 
     assert not judged.success
-    np.testing.assert_array_equal(judged.starts_at, seen[2].best_at)
+    np.testing.assert_array_equal(judged.starts_at, seen[2].best.at)
 
 
 def test_starts_that_are_not_numbers_leave_the_others_alone(problem, history):
@@ -161,22 +176,11 @@ def test_scipy_puts_variables_on_the_bounds_that_press(problem, history):
     near = np.minimum(end.at, bounded.bounds[1])[None]
 
     ours = fit(bounded, start(bounded, np.tile(near, (N_STARTS, 1)), SOLVER), SOLVER)
-    scipys = fit_by_scipy(bounded, start(bounded, near, SOLVER), TrustRegionReflective(), after=keep_nothing)
+    scipys = fit(bounded, start(bounded, near, SCIPY), SCIPY)
 
     assert scipys.success
     assert scipys.at[0] == ours.at[0] == bounded.bounds[1][0]
     np.testing.assert_allclose(scipys.quadratic.cost, ours.quadratic.cost, rtol=1e-6)
-
-
-def test_a_cost_under_a_matching_that_the_modes_do_not_have_is_never_the_best(problem):
-    fresh = start(problem, spread_starts(problem, N_STARTS, seed=3), SOLVER)
-    kept = np.full(N_STARTS, 1000)
-    exchanged = fresh.matching[:, :, ::-1]
-
-    end = fit(problem, replace(fresh, matching=exchanged, n_rematched=kept), SOLVER)
-
-    assert np.isinf(end.starts_cost).all()
-    assert not end.success
 
 
 def test_spread_is_the_standard_deviation_of_the_further_starts_in_prior_widths(problem):
@@ -201,8 +205,7 @@ def test_where_scipy_ends_next_to_a_bound_that_presses_the_fit_ends_on_it(proble
     near[1] = bound - 5e-7 * outwards
     monkeypatch.setattr(scipy_solver, "least_squares", lambda *_, **__: SimpleNamespace(x=near))
 
-    fresh = start(bounded, np.zeros((1, 8)), SOLVER)
-    found = fit_by_scipy(bounded, fresh, TrustRegionReflective(), after=keep_nothing)
+    found = fit(bounded, start(bounded, np.zeros((1, 8)), SCIPY), SCIPY)
 
     assert found.at[1] == bounded.bounds[side][1]
     assert abs(found.at[1] - bound) < 1e-9

@@ -7,15 +7,8 @@ import pytest
 from scipy.optimize import lsq_linear
 
 from forgefield.fitting.cost.cost import Quadratic
-from forgefield.fitting.solve.levenberg_marquardt import (
-    LevenbergMarquardt,
-    begin,
-    bounded_minimum,
-    has_converged,
-    reconsider,
-    step,
-    trial,
-)
+from forgefield.fitting.solve.bounded import bounded_minimum, has_converged
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt, begin, reconsider, step, trial
 
 SOLVER = LevenbergMarquardt()
 INFINITE = (-jnp.inf, jnp.inf)

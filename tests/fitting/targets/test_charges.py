@@ -7,6 +7,7 @@ import pytest
 
 from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.targets.charges import Charges
+from forgefield.fitting.targets.target import at_reference
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,10 @@ def test_charges_count_the_weight_of_their_molecule_where_the_reference_has_any(
 
 
 def test_deviation_is_the_charge_of_the_model_less_that_of_the_reference(charged):
-    shapes = (0,), (0, 3), (0, 0, 0), (0, 0, 0), (0, 0), (0, 0, 0)
+    shapes = (3,), (21, 3), (3, 0, 0), (3, 0, 0), (3, 0), (3, 0, 0)
     seen = Observation(*map(jnp.zeros, shapes), jnp.full(21, 0.3))
 
-    found = np.asarray(Charges(0.05).deviations(seen, charged, jnp.zeros((3, 1), int)))
+    found = np.asarray(Charges(0.05).deviations(at_reference(seen, charged), charged, jnp.zeros((3, 1), int)))
 
     np.testing.assert_allclose(found[0], [0.3, 0.2, 0.1, 0.0, -0.1, 0.0, 0.0, 0.0], atol=1e-15)
     np.testing.assert_allclose(found[2, -1], 0.3 - 2.0, atol=1e-15)

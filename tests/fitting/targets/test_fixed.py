@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.fitting.cost.cost import gauss_newton, linearise, quadratic, residual_scale
+from forgefield.fitting.cost.cost import Sights, deviations, gauss_newton, linearise, quadratic
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.targets.fixed import Diagonal, Energies, Forces, Frequencies, HessianElements, OffDiagonal
+from forgefield.fitting.targets.target import Seen, at_reference, counts
 
 TARGETS = [
     pytest.param(Diagonal, id="eigenmatrix"),
@@ -48,15 +49,11 @@ def evaluated(distorted, matching):
 
     def residuals(at):
         seen = observe(problem.model_at(problem.prior.centre + problem.prior.width * at), data)
-        found = []
+        residuals = []
         for target, count in zip(problem.targets, problem.counts, strict=True):
-            if isinstance(target, Energies):
-                scale = jnp.sqrt(target.weight * target.counted(data) / count) / target.tolerance
-                found.append(target.deviations(seen.energy, data.energies) * scale)
-            else:
-                scale = residual_scale(target, count, data)
-                found.append((target.deviations(seen, data, matching) * scale).reshape(-1))
-        return found
+            found, counted = deviations(target, data, Sights(at_reference(seen, data)), matching)
+            residuals.append((found * jnp.sqrt(target.weight * counted / count) / target.tolerance).reshape(-1))
+        return residuals
 
     return jax.jit(lambda at: (linearise(problem, at, matching), residuals(at), jax.jacfwd(residuals)(at)))
 
@@ -94,7 +91,7 @@ def test_every_kind_of_target_is_in_the_table(slopes):
 
 
 def test_padding_counts_in_no_target(both, problem_of):
-    counted = {type(t): int(t.counted(both.data).sum()) for t in problem_of(both).targets}
+    counted = {type(t): int(counts(t, both.data).sum()) for t in problem_of(both).targets}
 
     n_modes, coordinates = (9, 18, 18), (15, 24, 24)
     assert counted == {
@@ -125,9 +122,9 @@ def test_energies_compare_only_molecules_of_a_group_that_have_one(both):
     )
     data = eqx.tree_at(lambda d: d.weight, data, np.ones(5))
     energy = jnp.array([3.0, 8.0, 0.0, 7.0, 0.0])
+    seen = Seen(jnp.zeros((0, 3)), energy, jnp.ones(5, bool), None, jnp.zeros((5, 0, 0)))
 
-    counted = Energies(1.0).counted(data)
-    deviations = Energies(1.0).deviations(energy, data.energies)
+    found, counted = deviations(Energies(1.0), data, Sights(seen), jnp.zeros((5, 0), int))
 
-    np.testing.assert_array_equal(counted, [1, 1, 0, 0, 0])
-    np.testing.assert_allclose(deviations[:2], [-2.0, 2.0])
+    np.testing.assert_array_equal(counted[:, 0], [1, 1, 0, 0, 0])
+    np.testing.assert_allclose(found[:, 0], [-2.0, 2.0, 0.0, 0.0, 0.0])

@@ -3,10 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.fitting.cost.cost import gauss_newton, linearise, quadratic
-from forgefield.fitting.cost.relaxed_cost import add_relaxed, linearise_relaxed
+from forgefield.fitting.cost.cost import add_relaxed, gauss_newton, linearise, quadratic
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
-from forgefield.fitting.targets.relaxed_curvatures import vibrations as vibrations_there
+from forgefield.fitting.targets.relaxed_view import vibrations as vibrations_there
 from forgefield.properties.modes import rigid_motions, vibrations
 
 CURVED = """eigenmatrix = { tolerance = 20.0, off_diagonal = 30.0, at = "relaxed" }
@@ -80,7 +79,7 @@ def test_residuals_and_their_jacobian_make_the_same_cost(problem, at, found):
 
     @jax.jit
     def linearised(at, positions):
-        return linearise_relaxed(problem, at, linearise(problem, at, matching), positions, matching)
+        return linearise(problem, at, matching, positions)
 
     again = gauss_newton(linearised(at, jnp.asarray(problem.chunks.data.positions)))
 

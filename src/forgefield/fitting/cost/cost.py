@@ -3,22 +3,32 @@
 cost = ½ Σ_targets weight · mean of (deviation/tolerance)² + ½ strength · mean of ((q - q₀)/width)²
 """
 
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, PyTree
 
 from forgefield.compiled import compiled
 from forgefield.fitting.data.chunks import Chunks
 from forgefield.fitting.data.observation import Observation, observe
-from forgefield.fitting.data.training_set import FloatArray, KnownEnergies, TrainingSet
-from forgefield.fitting.targets.fixed import AbstractLocalTarget, AbstractTarget, Energies, Frequencies, Matching
-from forgefield.fitting.targets.relaxed import AbstractRelaxedTarget, RelaxedEnergies, RelaxedStructures
-from forgefield.fitting.targets.relaxed_curvatures import RELAXED, AtRelaxed
+from forgefield.fitting.data.training_set import FloatArray, TrainingSet
+from forgefield.fitting.targets.relaxed_view import answering, lost_share, relaxed_structures
+from forgefield.fitting.targets.target import (
+    AbstractTarget,
+    Matching,
+    Seen,
+    View,
+    at_reference,
+    centred,
+    comparable,
+    counts,
+)
 from forgefield.models.forcefield import ForceField
-from forgefield.models.model import Selection
-from forgefield.models.trainable import Trainable
+from forgefield.models.model import AbstractSensitivities, Selection
+from forgefield.models.trainable import Variables
 
 
 class Prior(eqx.Module):
@@ -27,38 +37,6 @@ class Prior(eqx.Module):
     centre: Float[FloatArray, " free"]
     width: Float[FloatArray, " free"]
     strength: float
-
-
-class Variables(eqx.Module):
-    """How the values that change follow from the free variables, value = factor · q[leader] + offset."""
-
-    places: Int[Array | np.ndarray, " values"]
-    leader: Int[Array | np.ndarray, " values"]
-    factor: Float[FloatArray, " values"]
-    offset: Float[FloatArray, " values"]
-    lower: Float[FloatArray, " free"]
-    upper: Float[FloatArray, " free"]
-
-    def by_free(
-        self, slopes: Float[Array, "values *window"], width: Float[FloatArray, " free"]
-    ) -> Float[Array, "free *window"]:
-        """Return derivatives by values as derivatives by free variables in units of `width`."""
-        factor = self.factor * jnp.asarray(width)[self.leader]
-        total = jnp.zeros((self.lower.shape[0], *slopes.shape[1:]), slopes.dtype)
-        return total.at[self.leader].add(slopes * factor.reshape(-1, *(1,) * (slopes.ndim - 1)))
-
-
-def variables(changes: Trainable) -> Variables:
-    """Return how values follow from the free variables; each follows one."""
-    leader = np.abs(changes.matrix).argmax(axis=1)
-    return Variables(
-        places=changes.places,
-        leader=leader,
-        factor=np.take_along_axis(changes.matrix, leader[:, None], axis=1)[:, 0],
-        offset=changes.offset,
-        lower=changes.lower,
-        upper=changes.upper,
-    )
 
 
 class Problem(eqx.Module):
@@ -75,14 +53,13 @@ class Problem(eqx.Module):
 
     def model_at(self, free: Float[FloatArray, " free"]) -> ForceField:
         """Return the model for these free variables."""
-        variables = self.variables
-        changed = variables.factor * jnp.asarray(free)[variables.leader] + variables.offset
-        return eqx.tree_at(lambda m: m.values, self.model, self.model.values.at[variables.places].set(changed))
+        changed = self.variables.changed(jnp.asarray(free))
+        return eqx.tree_at(lambda m: m.values, self.model, self.model.values.at[self.variables.places].set(changed))
 
     @property
     def n_free(self) -> int:
         """Number of free variables."""
-        return self.variables.lower.shape[0]
+        return self.variables.n_free
 
     @property
     def bounds(self) -> tuple[Float[FloatArray, " free"], Float[FloatArray, " free"]]:
@@ -98,25 +75,24 @@ class Problem(eqx.Module):
     @property
     def uses_matching(self) -> bool:
         """Whether any target compares matched modes."""
-        return self.matches_reference or any(isinstance(t, AtRelaxed) and t.is_matched for t in self.targets)
-
-    @property
-    def matches_reference(self) -> bool:
-        """Whether modes at the reference geometries are matched."""
-        return any(isinstance(target, Frequencies) for target in self.targets)
+        return any(target.traits.is_matched for target in self.targets)
 
     @property
     def relaxes(self) -> bool:
         """Whether any target looks at relaxed structures."""
-        return any(isinstance(target, RELAXED) for target in self.targets)
+        return bool(self.looking(View.RELAXED))
 
-    @property
-    def energies(self) -> KnownEnergies:
-        """What is known of the energies of the whole set."""
-        data, gathered = self.chunks.data, self.chunks.gathered
-        return KnownEnergies(
-            gathered(data.energy), gathered(data.has_energy), gathered(data.group), gathered(data.weight)
-        )
+    def looking(self, view: View) -> list[tuple[AbstractTarget, Float[FloatArray, ""]]]:
+        """Return the targets that look at one kind of structures, with the sum of what each counts."""
+        return [
+            (target, count)
+            for target, count in zip(self.targets, self.counts, strict=True)
+            if target.traits.view is view
+        ]
+
+    def matches(self, view: View) -> bool:
+        """Whether modes of these structures are matched."""
+        return any(target.traits.is_matched for target, _ in self.looking(view))
 
 
 class Quadratic(eqx.Module):
@@ -145,39 +121,165 @@ class Linearised(eqx.Module):
     """Residuals r of which the cost is ½ Σ r², their Jacobian in scaled variables, and the model's modes."""
 
     residuals: tuple[Float[Array, " _"], ...]
-    """One vector for each target, and the prior's."""
+    """One vector for each target at the reference geometries, each at relaxed structures, what is lost, the prior."""
     jacobians: tuple[Float[Array, "_ free"], ...]
     modes: Modes | None
     """Where they are matched."""
 
 
-def quadratic(problem: Problem, scaled: Float[Array, " free"], matching: Matching) -> tuple[Quadratic, Modes | None]:
-    """Return the cost with its gradient and Gauss-Newton matrix, and the modes where they are matched.
+Positions = Float[Array, "chunks atoms 3"]
+Rows = tuple[Float[Array, "molecules values"], Float[Array, "molecules columns values"]]
+"""Residuals and their slopes."""
 
-    Chunk after chunk of the molecules is evaluated and forgotten, so that memory does not grow with their number.
+
+class _Looked(NamedTuple):
+    """The molecules of a chunk at the structures of one view."""
+
+    seen: Seen
+    sensitivities: AbstractSensitivities
+    penalties: tuple[Rows, ...]
+    """Of molecules that have no such structure, by the columns that each has."""
+
+
+class _Swept(NamedTuple):
+    """What one pass over the molecules finds."""
+
+    total: Any
+    """What is summed over the chunks."""
+    kept: Any
+    """What is kept of each molecule."""
+    relative: list[Rows]
+    """Of all molecules, for each target whose deviations are relative to those of others."""
+    modes: Modes | None
+    positions: Positions
+    """Structures [Å] from which the next search begins."""
+
+
+def _swept(
+    problem: Problem,
+    view: View,
+    at: tuple[Float[Array, " free"], Matching, Positions],
+    reduce: Callable[[list[tuple], _Looked, TrainingSet, Selection, Matching], tuple[PyTree, PyTree]],
+    nothing: PyTree,
+) -> _Swept:
+    """Look at chunk after chunk of the molecules and forget it, so that memory does not grow with their number.
+
+    `reduce` is given the targets of each molecule alone with what their deviations are multiplied by, and returns what
+    is to be summed and what is to be kept.
     """
+    scaled, matching, positions = at
     model = problem.model_at(problem.prior.centre + problem.prior.width * scaled)
+    chunks, targets = problem.chunks, problem.looking(view)
+
+    def of_chunk(total, given):
+        data, selection, matching, positions = given
+        at = _look(problem, view, model, data, selection, positions)
+        seen, alone, relative = at.seen, [], []
+        for target, count in targets:
+            counted = jnp.where(seen.there[:, None], target.counted(data), 0.0)
+            if target.traits.is_relative:
+                slopes = selection.spread(target.slopes(seen, at.sensitivities, data, matching))
+                relative.append((target.deviations(seen, data, matching), slopes, counted))
+            else:
+                alone.append((target, jnp.sqrt(counted * target.weight / count) / target.tolerance))
+        share, kept = reduce(alone, at, data, selection, matching)
+        there = seen.there[jnp.asarray(data.topology.molecule)][:, None]
+        modes = modes_of(seen.observed) if problem.matches(view) else None
+        ended = jnp.where(there, seen.positions, positions)
+        return jax.tree.map(jnp.add, total, share), (kept, relative, modes, ended)
+
+    given = chunks.data, chunks.selection, chunks.dealt(matching), positions
+    total, (kept, relative, modes, ended) = jax.lax.scan(of_chunk, nothing, given)
+    kept, relative, modes = jax.tree.map(chunks.gathered, (kept, relative, modes))
+    group, rows = chunks.gathered(chunks.data.group), []
+    for (target, count), (deviations, slopes, counted) in zip(
+        [pair for pair in targets if pair[0].traits.is_relative], relative, strict=True
+    ):
+        scale = jnp.sqrt(comparable(counted, group) * target.weight / count) / target.tolerance
+        residuals = centred(deviations, counted, group) * scale
+        rows.append((residuals, centred(slopes, counted, group) * scale[:, None, :]))
+    return _Swept(total, kept, rows, modes, ended)
+
+
+def _look(
+    problem: Problem,
+    view: View,
+    model: ForceField,
+    data: TrainingSet,
+    selection: Selection,
+    positions: Float[Array, "atoms 3"],
+) -> _Looked:
+    """Look at the molecules of a chunk where the targets of a view do."""
+    if view is View.REFERENCE:
+        fixed = model.sensitivities(data.topology, jnp.asarray(data.positions), selection)
+        return _Looked(at_reference(observe(model, data), data), fixed, ())
+    targets = problem.looking(view)
+    observes = any(target.traits.observes for target, _ in targets)
+    seen, relaxed = relaxed_structures(model, data, positions)
+    share = sum(jnp.sum(target.counted(data) * target.weight / count, axis=1) for target, count in targets)
+    found, sensitivities, forces = answering(model, data, selection, (seen, relaxed), observes=observes)
+    return _Looked(found, sensitivities, (lost_share(model, data, seen, jnp.asarray(share), forces),))
+
+
+def quadratic(problem: Problem, scaled: Float[Array, " free"], matching: Matching) -> tuple[Quadratic, Modes | None]:
+    """Return the cost at the reference geometries, with that of the prior, and the modes where they are matched."""
+    found, modes, _ = _quadratic(
+        problem, View.REFERENCE, (scaled, matching, jnp.asarray(problem.chunks.data.positions))
+    )
+    return with_prior(found, problem.prior.strength, scaled), modes
+
+
+def add_relaxed(
+    problem: Problem, scaled: Float[Array, " free"], found: Quadratic, positions: Positions, matching: Matching
+) -> tuple[Quadratic, Positions, Modes | None]:
+    """Add the targets at relaxed structures to a cost.
+
+    Returns also where the molecules are then, and their modes where these are matched. `positions` is where the
+    search begins, chunk by chunk.
+    """
+    # Two eigenproblems of one program must not run at once (see `observation`): these wait for those in `found`.
+    begun = positions + 0.0 * jnp.nan_to_num(found.cost + found.gradient[0])
+    more, modes, ended = _quadratic(problem, View.RELAXED, (scaled, matching, begun))
+    return jax.tree.map(jnp.add, found, more), ended, modes
+
+
+def _quadratic(
+    problem: Problem, view: View, at: tuple[Float[Array, " free"], Matching, Positions]
+) -> tuple[Quadratic, Modes | None, Positions]:
+    """Return the share of the targets of a view in the cost."""
     n = problem.chunks.selection.n
 
-    def of_chunk(total: Quadratic, given):
-        data, selection, matching = given
-        found, energy, modes = _of_chunk(problem, model, data, selection, matching)
-        return jax.tree.map(jnp.add, total, found), (energy, modes)
+    def summed(alone, at: _Looked, data: TrainingSet, selection: Selection, matching: Matching):
+        columns = jnp.asarray(selection.columns)
+        cost, down, square = jnp.zeros(()), jnp.zeros(columns.shape), jnp.zeros((*columns.shape, columns.shape[1]))
+        for target, scale in alone:
+            cost = cost + 0.5 * jnp.sum((target.deviations(at.seen, data, matching) * scale) ** 2)
+            more = target.products(at.seen, at.sensitivities, data, matching, scale)
+            down, square = down + more[0], square + more[1]
+        for residuals, slopes in at.penalties:
+            cost = cost + 0.5 * jnp.sum(residuals**2)
+            down = down + jnp.einsum("mlv,mv->ml", slopes, residuals)
+            square = square + jnp.einsum("mlv,mkv->mlk", slopes, slopes)
+        gradient = jnp.zeros(n).at[columns].add(down, mode="drop")
+        normal = jnp.zeros((n, n)).at[columns[:, :, None], columns[:, None, :]].add(square, mode="drop")
+        return Quadratic(cost, gradient, normal), ()
 
     nothing = Quadratic(jnp.zeros(()), jnp.zeros(n), jnp.zeros((n, n)))
-    dealt = problem.chunks.data, problem.chunks.selection, problem.chunks.dealt(matching)
-    total, (energies, modes) = jax.lax.scan(of_chunk, nothing, dealt)
-    for target, count in zip(problem.targets, problem.counts, strict=True):
-        if isinstance(target, Energies):
-            assert energies is not None
-            energy, slopes = (problem.chunks.gathered(found) for found in energies)
-            total = jax.tree.map(jnp.add, total, _of_energies(target, count, problem.energies, energy, slopes))
+    swept = _swept(problem, view, at, summed, nothing)
+    total = swept.total
+    for residuals, slopes in swept.relative:
+        more = Quadratic(
+            0.5 * jnp.sum(residuals**2),
+            jnp.einsum("mlv,mv->l", slopes, residuals),
+            jnp.einsum("mlv,mkv->lk", slopes, slopes),
+        )
+        total = jax.tree.map(jnp.add, total, more)
     width = problem.prior.width
     rows = problem.variables.by_free(total.normal, width)
     measured = Quadratic(
         total.cost, problem.variables.by_free(total.gradient, width), problem.variables.by_free(rows.T, width)
     )
-    return with_prior(measured, problem.prior.strength, scaled), jax.tree.map(problem.chunks.gathered, modes)
+    return measured, swept.modes, swept.positions
 
 
 def with_prior(measured: Quadratic, strength: float, scaled: Float[Array, " free"]) -> Quadratic:
@@ -190,81 +292,48 @@ def with_prior(measured: Quadratic, strength: float, scaled: Float[Array, " free
     )
 
 
-def _of_chunk(
-    problem: Problem, model: ForceField, data: TrainingSet, selection: Selection, matching: Matching
-) -> tuple[Quadratic, tuple[Array, Array] | None, Modes | None]:
-    """Return the share of a chunk in the cost by the selected values, energies with their slopes, and modes."""
-    seen = observe(model, data)
-    sensitivities = model.sensitivities(data.topology, jnp.asarray(data.positions), selection)
-    cost, columns = jnp.zeros(()), jnp.asarray(selection.columns)
-    gradient, normal = jnp.zeros(columns.shape), jnp.zeros((*columns.shape, columns.shape[1]))
-    for target, count in zip(problem.targets, problem.counts, strict=True):
-        if isinstance(target, AbstractLocalTarget):
-            scale = residual_scale(target, count, data)
-            cost = cost + 0.5 * jnp.sum((target.deviations(seen, data, matching) * scale) ** 2)
-            down, square = target.products(seen, sensitivities, data, matching, scale)
-            gradient, normal = gradient + down, normal + square
-    share = Quadratic(
-        cost,
-        jnp.zeros(selection.n).at[columns].add(gradient, mode="drop"),
-        jnp.zeros((selection.n, selection.n)).at[columns[:, :, None], columns[:, None, :]].add(normal, mode="drop"),
-    )
-    relative = any(isinstance(target, Energies) for target in problem.targets)
-    energies = (seen.energy, selection.spread(sensitivities.energy())) if relative else None
-    return share, energies, modes_of(seen) if problem.matches_reference else None
+def linearise(
+    problem: Problem, scaled: Float[Array, " free"], matching: Matching, positions: Positions | None = None
+) -> Linearised:
+    """Return residuals and their exact Jacobian at scaled variables (q - q₀)/width.
 
-
-def _of_energies(
-    target: Energies,
-    count: Float[FloatArray, ""],
-    known: KnownEnergies,
-    energy: Float[Array, " molecules"],
-    slopes: Float[Array, "molecules columns"],
-) -> Quadratic:
-    """Return the share of relative energies in the cost."""
-    scale = jnp.sqrt(target.weight * target.comparable(known) / count) / target.tolerance
-    residuals = target.deviations(energy, known) * scale
-    rows = target.centred(slopes, known) * scale[:, None]
-    return Quadratic(0.5 * jnp.sum(residuals**2), rows.T @ residuals, rows.T @ rows)
-
-
-def linearise(problem: Problem, scaled: Float[Array, " free"], matching: Matching) -> Linearised:
-    """Return the residuals at the reference geometries and their exact Jacobian at scaled variables (q - q₀)/width."""
-    model = problem.model_at(problem.prior.centre + problem.prior.width * scaled)
-
-    def of_chunk(given):
-        data, selection, matching = given
-        seen = observe(model, data)
-        sensitivities = model.sensitivities(data.topology, jnp.asarray(data.positions), selection)
-        found = []
-        for target, count in zip(problem.targets, problem.counts, strict=True):
-            if isinstance(target, AbstractLocalTarget):
-                scale = residual_scale(target, count, data)
-                slopes = target.slopes(seen, sensitivities, data, matching) * scale[:, None, :]
-                found.append((target.deviations(seen, data, matching) * scale, selection.spread(slopes)))
-        energies = (seen.energy, selection.spread(sensitivities.energy())) if relative else None
-        return found, energies, modes_of(seen) if problem.matches_reference else None
-
-    relative = any(isinstance(target, Energies) for target in problem.targets)
-    dealt = problem.chunks.data, problem.chunks.selection, problem.chunks.dealt(matching)
-    found, energies, modes = jax.tree.map(problem.chunks.gathered, jax.lax.map(of_chunk, dealt))
-    local = iter(found)
-    residuals, jacobians = [], []
-    for target, count in zip(problem.targets, problem.counts, strict=True):
-        if isinstance(target, Energies):
-            assert energies is not None
-            scale = jnp.sqrt(target.weight * target.comparable(problem.energies) / count) / target.tolerance
-            residual = target.deviations(energies[0], problem.energies) * scale
-            slopes = (target.centred(energies[1], problem.energies) * scale[:, None]).T
-        elif isinstance(target, AbstractLocalTarget):
-            residual, slopes = next(local)
-            slopes = jnp.moveaxis(slopes, 1, 0).reshape(slopes.shape[1], -1)
-        else:
-            continue
-        residuals.append(residual.reshape(-1))
-        jacobians.append(problem.variables.by_free(slopes, problem.prior.width).T)
+    Where molecules relax, `positions` is where the search begins, chunk by chunk; by default at the references.
+    """
+    begun = jnp.asarray(problem.chunks.data.positions if positions is None else positions)
+    found, modes = _rows(problem, View.REFERENCE, (scaled, matching, begun))
+    if problem.relaxes:
+        # Two eigenproblems of one program must not run at once (see `observation`): these wait for the others.
+        begun = begun + 0.0 * jnp.nan_to_num(sum((jnp.sum(r) for r, _ in found), jnp.zeros(())))
+        more, theirs = _rows(problem, View.RELAXED, (scaled, matching, begun))
+        found, modes = [*found, *more], modes if theirs is None else theirs
     root = jnp.sqrt(problem.prior.strength / scaled.shape[0])
-    return Linearised((*residuals, root * scaled), (*jacobians, root * jnp.eye(scaled.shape[0])), modes)
+    return Linearised(
+        (*(residuals for residuals, _ in found), root * scaled),
+        (*(jacobian for _, jacobian in found), root * jnp.eye(scaled.shape[0])),
+        modes,
+    )
+
+
+def _rows(
+    problem: Problem, view: View, at: tuple[Float[Array, " free"], Matching, Positions]
+) -> tuple[list[tuple[Float[Array, " _"], Float[Array, "_ free"]]], Modes | None]:
+    """Return residuals with their Jacobian of each target of a view, and last of what is lost."""
+
+    def kept(alone, at: _Looked, data: TrainingSet, selection: Selection, matching: Matching):
+        found = []
+        for target, scale in alone:
+            slopes = target.slopes(at.seen, at.sensitivities, data, matching) * scale[:, None, :]
+            found.append((target.deviations(at.seen, data, matching) * scale, slopes))
+        return (), [(residuals, selection.spread(slopes)) for residuals, slopes in (*found, *at.penalties)]
+
+    swept = _swept(problem, view, at, kept, ())
+    alone, relative = iter(swept.kept), iter(swept.relative)
+    rows = [next(relative if target.traits.is_relative else alone) for target, _ in problem.looking(view)]
+    told = []
+    for residuals, slopes in (*rows, *alone):
+        by_column = jnp.moveaxis(slopes, 1, 0).reshape(slopes.shape[1], -1)
+        told.append((residuals.reshape(-1), problem.variables.by_free(by_column, problem.prior.width).T))
+    return told, swept.modes
 
 
 def gauss_newton(linear: Linearised) -> Quadratic:
@@ -275,54 +344,48 @@ def gauss_newton(linear: Linearised) -> Quadratic:
     return Quadratic(jnp.asarray(cost), jnp.asarray(gradient), jnp.asarray(normal))
 
 
+class Sights(NamedTuple):
+    """What was seen of a whole training set."""
+
+    reference: Seen
+    relaxed: Seen | None = None
+    """None where that was not looked at."""
+
+    def of(self, target: AbstractTarget) -> Seen:
+        """Return what was seen where a target looks."""
+        seen = self.reference if target.traits.view is View.REFERENCE else self.relaxed
+        assert seen is not None
+        return seen
+
+
+def deviations(
+    target: AbstractTarget, data: TrainingSet, sights: Sights, matching: Matching
+) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules values"]]:
+    """Return model minus reference in a whole training set, and how much each counts."""
+    seen = sights.of(target)
+    found = target.deviations(seen, data, matching)
+    if not target.traits.is_relative:
+        return found, target.counted(data)
+    counted = jnp.where(seen.there[:, None], target.counted(data), 0.0)
+    compared = comparable(counted, data.group)
+    return jnp.where(compared > 0.0, centred(found, counted, data.group), 0.0), compared
+
+
 @compiled
 def contributions(
-    targets: tuple[AbstractTarget, ...],
-    data: TrainingSet,
-    seen: Observation,
-    matching: Matching,
-    relaxed: RelaxedStructures | None = None,
+    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights, matching: Matching
 ) -> tuple[Float[Array, ""], ...]:
-    """Return the share of each target in the cost, for what was observed of the whole training set."""
+    """Return the share of each target in the cost, for what was seen of the whole training set."""
     shares = []
     for target in targets:
-        count = total_count(target, data)
-        if isinstance(target, Energies):
-            scale = jnp.sqrt(target.weight * target.comparable(data.energies) / count) / target.tolerance
-            deviations = target.deviations(seen.energy, data.energies)
-        else:
-            scale = residual_scale(target, count, data)
-            deviations = deviations_of(target, data, seen, matching, relaxed)
-        shares.append(0.5 * jnp.sum((deviations * scale) ** 2))
+        found, counted = deviations(target, data, sights, matching)
+        square = jnp.sum(counted * (found / target.tolerance) ** 2)
+        shares.append(0.5 * target.weight * square / total_count(target, data))
     return tuple(shares)
-
-
-def deviations_of(
-    target: AbstractTarget,
-    data: TrainingSet,
-    seen: Observation,
-    matching: Matching,
-    relaxed: RelaxedStructures | None,
-) -> Float[Array, "molecules *values"]:
-    """Return model minus reference for any target but energies at the reference geometries."""
-    if isinstance(target, AbstractLocalTarget):
-        return target.deviations(seen, data, matching)
-    assert relaxed is not None
-    if isinstance(target, AtRelaxed):
-        return target.deviations(relaxed, data, matching)
-    assert isinstance(target, AbstractRelaxedTarget | RelaxedEnergies)
-    return target.deviations(relaxed, data)
 
 
 @compiled
 def total_count(target: AbstractTarget, data: TrainingSet) -> Float[Array, ""]:
     """Return the sum of what a target counts, by which its mean is taken; one where it counts nothing."""
-    total = jnp.sum(target.counted(data))
+    total = jnp.sum(counts(target, data))
     return jnp.where(total > 0.0, total, 1.0)
-
-
-def residual_scale(
-    target: AbstractTarget, count: Float[FloatArray, ""], data: TrainingSet
-) -> Float[Array, "molecules *values"]:
-    """Return what a deviation is multiplied by to become a residual: √(weight · counted/n)/tolerance."""
-    return jnp.sqrt(target.counted(data) * target.weight / count) / target.tolerance

@@ -93,16 +93,6 @@ class Example:
         return replace(self, treated=treated, policy=policy)
 
 
-class KnownEnergies(eqx.Module):
-    """The reference energies of a training set."""
-
-    energy: Float[FloatArray, " molecules"]
-    """kcal/mol"""
-    has_energy: Bool[FloatArray, " molecules"]
-    group: Int[FloatArray, " molecules"]
-    weight: Float[FloatArray, " molecules"]
-
-
 class TrainingSet(eqx.Module):
     """The references of a batch as arrays, padded where they are dense per molecule."""
 
@@ -137,11 +127,6 @@ class TrainingSet(eqx.Module):
     has_charges: Bool[FloatArray, " molecules"]
     buckets: tuple[Bucket, ...] = eqx.field(static=True)
     """Every molecule with modes once: which of them share an eigenproblem's size."""
-
-    @property
-    def energies(self) -> KnownEnergies:
-        """What is known of energies."""
-        return KnownEnergies(self.energy, self.has_energy, self.group, self.weight)
 
 
 def training_set(topology: Topology, examples: list[Example]) -> TrainingSet:

@@ -7,9 +7,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield import units
+from forgefield.fitting.cost.cost import Sights
 from forgefield.fitting.data.observation import Observation, observed
 from forgefield.fitting.data.training_set import Example, TrainingSet
-from forgefield.fitting.targets.relaxed import RelaxedStructures
+from forgefield.fitting.targets.target import Seen, at_reference
 from forgefield.models.model import AbstractModel
 from forgefield.properties.matching import match_modes, matched_overlaps
 from forgefield.properties.modes import signed_frequencies
@@ -78,9 +79,18 @@ class Judgement:
     total: Metrics
     each: tuple[Metrics, ...]
     modes: tuple[ModeComparison | None, ...]
-    observation: Observation
-    relaxed: RelaxedStructures | None = None
-    """Where the molecules relax to; None where that was not looked at."""
+    sights: Sights
+    """What was seen of the molecules, at relaxed structures where that was looked at."""
+
+    @property
+    def observation(self) -> Observation:
+        """What was observed at the reference geometries."""
+        return self.sights.reference.observed
+
+    @property
+    def relaxed(self) -> Seen | None:
+        """Where the molecules relax to; None where that was not looked at."""
+        return self.sights.relaxed
 
     @property
     def matching(self) -> Int[np.ndarray, "molecules modes"]:
@@ -107,7 +117,7 @@ def judge(
         _metrics([modes[m]], forces[m : m + 1], energies[m : m + 1], charges[data.topology.molecule == m])
         for m in range(data.topology.n_molecules)
     )
-    return Judgement(_metrics(list(modes), forces, energies, charges), each, modes, seen)
+    return Judgement(_metrics(list(modes), forces, energies, charges), each, modes, Sights(at_reference(seen, data)))
 
 
 def pooled(modes: Sequence[ModeComparison | None], each: Sequence[Metrics]) -> Metrics:

@@ -10,8 +10,8 @@ from jaxtyping import Array, Bool, Float, Int
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram, gram, grams
-from forgefield.fitting.solve.fit import Fit, Progress, evaluated, fit, start
-from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.fit import Fit, evaluated, fit, start
+from forgefield.fitting.solve.solver import AbstractSolver, Progress
 
 DECADES = 3.0
 """A weight is varied by so many decades up and down."""
@@ -24,7 +24,7 @@ class Pieces:
     problem: Problem
     forms: tuple[Gram | None, ...] | None
     """The quadratic form of each target, None for one at relaxed structures; None where the problem has none."""
-    solver: LevenbergMarquardt
+    solver: AbstractSolver
     n_starts: int = 1
     """Of the fit whose compiled program is used."""
 
@@ -63,7 +63,7 @@ class Point:
         return float(np.sqrt(2.0 * sum(self.shares[j].cost for j in rest) / weight))
 
 
-def pieces(problem: Problem, solver: LevenbergMarquardt, *, n_starts: int = 1) -> Pieces:
+def pieces(problem: Problem, solver: AbstractSolver, *, n_starts: int = 1) -> Pieces:
     """Take a problem apart; `n_starts` is that of the fit that was made of it."""
     return Pieces(problem, grams(problem), solver, n_starts)
 
@@ -150,8 +150,7 @@ def trade_off(parts: Pieces, end: Fit, k: int, n: int, after: Callable[[Progress
         at, matching = end.at, end.matching
         for factor in side.tolist():
             problem, form = weighted(parts, tuple(factor if j == k else 1.0 for j in range(parts.n_targets)))
-            fresh = start(problem, at[None], parts.solver)
-            fresh = replace(fresh, matching=matching[None], best_matching=matching[None])
+            fresh = start(problem, at[None], parts.solver, matching=matching)
             refit = fit(problem, fresh, parts.solver, form=form, after=after)
             if refit.interrupted:
                 return sorted(found, key=lambda point: point.factor)

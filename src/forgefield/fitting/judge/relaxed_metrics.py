@@ -10,8 +10,9 @@ from jaxtyping import Array, Float
 from forgefield.compiled import compiled
 from forgefield.fitting.data.training_set import Example, TrainingSet
 from forgefield.fitting.judge.metrics import Judgement, Metrics, energy_deviations, judge
-from forgefield.fitting.targets.relaxed import BondAngles, BondLengths, RelaxedStructures, Torsions, relaxed_observed
-from forgefield.fitting.targets.relaxed_curvatures import superposed
+from forgefield.fitting.targets.relaxed import BondAngles, BondLengths, Torsions
+from forgefield.fitting.targets.relaxed_view import relaxed_observed
+from forgefield.fitting.targets.target import Seen
 from forgefield.models.model import AbstractModel
 
 Judge = Callable[[AbstractModel, TrainingSet, list[Example]], Judgement]
@@ -31,8 +32,7 @@ class RelaxedJudge:
     def __call__(self, model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
         """Return the metrics of a model."""
         found, deviations = _compared(model, data, self.curvatures)
-        at = None if found.superposed is None else found.superposed.seen
-        judgement = judge(model, data, examples, vibrating=at)
+        judgement = judge(model, data, examples, vibrating=found.observation)
         geometry = _geometry(found, data, deviations)
         each = tuple(
             replace(one, **{name: _rms(own[m]) for name, own in geometry.items()})
@@ -42,14 +42,14 @@ class RelaxedJudge:
         total = replace(judgement.total, **pooled)
         if self.energies:
             total, each = _with_energies(found, data, total, each)
-        return replace(judgement, total=total, each=each, relaxed=found)
+        return replace(judgement, total=total, each=each, sights=judgement.sights._replace(relaxed=found))
 
 
 def _with_energies(
-    found: RelaxedStructures, data: TrainingSet, total: Metrics, each: tuple[Metrics, ...]
+    found: Seen, data: TrainingSet, total: Metrics, each: tuple[Metrics, ...]
 ) -> tuple[Metrics, tuple[Metrics, ...]]:
     """Return metrics with the energies of the relaxed structures."""
-    there = np.asarray(data.has_energy) & np.asarray(found.converged)
+    there = np.asarray(data.has_energy) & np.asarray(found.there)
     energies = energy_deviations(np.asarray(found.energy), data, there)
 
     def told(one: Metrics, deviations: Float[np.ndarray, " _"]) -> Metrics:
@@ -59,20 +59,18 @@ def _with_energies(
 
 
 @compiled
-def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tuple[RelaxedStructures, dict[str, Array]]:
+def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tuple[Seen, dict[str, Array]]:
     """Return the structures that a model relaxes to and their deviations, by the name of the metric."""
-    found = relaxed_observed(model, data)
-    if curvatures:
-        nothing = jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max))
-        found, _ = superposed(model, data, found, nothing)
-    return found, {name: target.deviations(found, data) for name, target in _COORDINATES.items()}
+    found = relaxed_observed(model, data, curvatures)
+    unmatched = jnp.zeros(data.eigenvalues.shape, int)
+    return found, {name: target.deviations(found, data, unmatched) for name, target in _COORDINATES.items()}
 
 
 def _geometry(
-    found: RelaxedStructures, data: TrainingSet, deviations: dict[str, Array]
+    found: Seen, data: TrainingSet, deviations: dict[str, Array]
 ) -> dict[str, list[Float[np.ndarray, " values"]]]:
     """Return the deviations of each molecule by the name of their metric; none where it did not relax."""
-    converged = np.asarray(found.converged)
+    converged = np.asarray(found.there)
     told = {}
     for name, target in _COORDINATES.items():
         known = np.asarray(target.internals(data).present) & converged[:, None]

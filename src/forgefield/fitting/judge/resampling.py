@@ -7,11 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from forgefield.fitting.cost.cost import deviations_of
-from forgefield.fitting.data.observation import Observation
+from forgefield.fitting.cost.cost import Sights, deviations
 from forgefield.fitting.data.training_set import TrainingSet
-from forgefield.fitting.targets.fixed import AbstractTarget, Energies, Matching
-from forgefield.fitting.targets.relaxed import RelaxedStructures
+from forgefield.fitting.targets.target import AbstractTarget, Matching
 
 LEVEL = 0.95
 """Of intervals."""
@@ -40,15 +38,14 @@ class Shares:
 def shares(
     targets: tuple[AbstractTarget, ...],
     data: TrainingSet,
-    seen: Observation,
+    sights: Sights,
     matching: Int[np.ndarray, "_ modes"],
-    relaxed: RelaxedStructures | None = None,
 ) -> Shares:
-    """Return what each molecule adds to the targets for what was observed of a whole training set.
+    """Return what each molecule adds to the targets for what was seen of a whole training set.
 
     Relative energies are about the mean of the whole group, whichever molecules are looked at.
     """
-    squares, counts = _shares(targets, data, seen, jnp.asarray(matching), relaxed)
+    squares, counts = _shares(targets, data, sights, jnp.asarray(matching))
     return Shares(np.asarray(squares), np.asarray(counts))
 
 
@@ -56,22 +53,14 @@ def shares(
 def _shares(
     targets: tuple[AbstractTarget, ...],
     data: TrainingSet,
-    seen: Observation,
+    sights: Sights,
     matching: Matching,
-    relaxed: RelaxedStructures | None,
 ) -> tuple[Float[Array, "targets molecules"], Float[Array, "targets molecules"]]:
     squares, counts = [], []
     for target in targets:
-        if isinstance(target, Energies):
-            counted = target.comparable(data.energies)
-            deviations = target.deviations(seen.energy, data.energies)
-        else:
-            counted = target.counted(data)
-            deviations = deviations_of(target, data, seen, matching, relaxed)
-        weighted = counted * (deviations / target.tolerance) ** 2
-        n = deviations.shape[0]
-        squares.append(target.weight * weighted.reshape(n, -1).sum(axis=1))
-        counts.append(counted.reshape(n, -1).sum(axis=1))
+        found, counted = deviations(target, data, sights, matching)
+        squares.append(target.weight * jnp.sum(counted * (found / target.tolerance) ** 2, axis=1))
+        counts.append(counted.sum(axis=1))
     return jnp.stack(squares), jnp.stack(counts)
 
 

@@ -9,11 +9,7 @@ from scipy.linalg import qr
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.data.training_set import TrainingSet
-from forgefield.fitting.targets.charges import Charges
-from forgefield.fitting.targets.fixed import AbstractTarget, Energies, OffDiagonal
-from forgefield.fitting.targets.relaxed import AtomPositions, RelaxedEnergies
-from forgefield.fitting.targets.relaxed_curvatures import AtRelaxed
-from forgefield.properties.modes import rigid_motions
+from forgefield.fitting.targets.target import AbstractTarget, counts
 
 _UNDETERMINED = 1e-7
 """A direction whose singular value is below this fraction of the largest changes nothing that is measured."""
@@ -155,37 +151,18 @@ def _correlation(
 
 
 def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> int:
-    """Return how many independent values the targets hold.
-
-    Off-diagonal elements count none, relative energies one less than the molecules of a group, charges one less
-    than the atoms of a molecule, whose sum is given, and positions as many less than the coordinates of a molecule as
-    superposition takes: six, five of a linear one.
-    """
-    total = sum(int(np.sum(counts)) for counts in _counts(tuple(t for t in targets if not _is_off_diagonal(t)), data))
-    compared = np.asarray(data.relaxation.wanted) & (np.asarray(data.weight) > 0.0)
-    at_positions = [m for t in targets if isinstance(t, AtomPositions) for m in np.flatnonzero(compared).tolist()]
-    total -= sum(_n_rigid(data, m) for m in at_positions)
-    charged = np.asarray(data.has_charges) & (np.asarray(data.weight) > 0.0)
-    total -= sum(int(charged.sum()) for t in targets if isinstance(t, Charges))
-    return total - sum(_groups(t, data) for t in targets if isinstance(t, Energies | RelaxedEnergies))
+    """Return how many independent values the targets hold: those that count, less what follows from others."""
+    return sum(independent for _, independent in numbers_of_values(targets, data))
 
 
-def _n_rigid(data: TrainingSet, m: int) -> int:
-    """Return how many translations and rotations a molecule has."""
-    positions = np.asarray(data.positions)[np.asarray(data.topology.molecule) == m]
-    return rigid_motions(positions, np.ones(len(positions))).shape[1]
-
-
-def _is_off_diagonal(target: AbstractTarget) -> bool:
-    return isinstance(target.target if isinstance(target, AtRelaxed) else target, OffDiagonal)
+def numbers_of_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> list[tuple[int, int]]:
+    """Return how many values of each target count, and how many of these do not follow from others."""
+    counting = [np.asarray(one) for one in _counting(targets, data)]
+    totals = [int(one.sum()) for one in counting]
+    return [(n, n - t.dependent(data, one)) for t, n, one in zip(targets, totals, counting, strict=True)]
 
 
 @compiled
-def _counts(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Bool[Array, "molecules *values"], ...]:
-    """Return which values each target counts."""
-    return tuple(target.counted(data) > 0.0 for target in targets)
-
-
-def _groups(target: Energies | RelaxedEnergies, data: TrainingSet) -> int:
-    """Return in how many groups energies are compared."""
-    return len(np.unique(np.asarray(data.group)[np.asarray(target.counted(data)) > 0.0]))
+def _counting(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Bool[Array, "molecules values"], ...]:
+    """Return which values of each target count."""
+    return tuple(counts(target, data) > 0.0 for target in targets)

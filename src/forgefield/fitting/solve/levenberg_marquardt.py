@@ -1,7 +1,6 @@
-"""Bounded Levenberg-Marquardt on a quadratic model of the cost, one step at a time.
+"""Bounded Levenberg-Marquardt on a quadratic model of the cost.
 
-The step is pure and free of branches, so that `vmap` runs many starts in one kernel; the loop that
-repeats it (and saves, reports and stops) is the caller's.
+The step is pure and free of branches, so that `vmap` runs many starts in one kernel.
 """
 
 import equinox as eqx
@@ -10,56 +9,35 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from forgefield.fitting.cost.cost import Quadratic
+from forgefield.compiled import compiled
+from forgefield.fitting.cost.cost import Modes, Problem, Quadratic
+from forgefield.fitting.cost.gram import Gram
+from forgefield.fitting.solve.bounded import Bounds, bounded_minimum, is_small, newton_decrement
+from forgefield.fitting.solve.evaluation import Found, begin_programs, map_starts, quadratics
+from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Matchings, Points, Tried
 
 _TINY = 1e-30
-_SMALL_COST = 1e-4
-"""A cost far below this (deviations of a hundredth of their tolerance) need not be lowered further."""
 _ACCEPTED = 1e-4
 """A step is taken when the cost falls by this share of what the quadratic model promised."""
 _FAIR, _GOOD = 0.25, 0.75
 """Gains from which the damping is lowered, and lowered more."""
 _OF_WIDTH = 0.01
 """What damping holds a step of one prior width by, as a curvature of the cost."""
-LEVEL = 1e-12
-"""Costs that differ by less than this fraction may be the same."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
-_PIVOTS = 100
-"""Changes of the variables at walls after which the last one must do."""
-_PATIENCE = 3
-"""How often all offenders change sides without becoming fewer, before they do so one by one."""
-_ROUNDING = 1e-13
-"""Relative size of what may be a rounding error."""
 
 
-Bounds = tuple[Float[Array | np.ndarray, " free"], Float[Array | np.ndarray, " free"]]
-"""Lowest and highest values of the scaled variables."""
+class State(AbstractState):
+    """Where one start is, or each of many. The cost is infinite until the first evaluation."""
 
-
-class LevenbergMarquardt(eqx.Module):
-    """Damped Gauss-Newton; the ratio of the gain to the promised one controls the damping.
-
-    `tolerance`: a start has converged when a full Newton step promises to lower the cost by less than
-    this fraction of it.
-    """
-
-    tolerance: float = 1e-9
-    max_steps: int = 200
-    damping: float = 1e-3
-
-
-class State(eqx.Module):
-    """Where one start is. The cost is infinite until the first evaluation."""
-
-    at: Float[Array, " free"]
+    at: Float[Array | np.ndarray, " free"]
     """Scaled variables."""
     quadratic: Quadratic
     damping: Float[Array, ""]
     growth: Float[Array, ""]
     promise: Float[Array, ""]
     """What a full Newton step promises to gain there."""
-    n_accepted: Int[Array, ""]
+    n_accepted: Int[Array | np.ndarray, ""]
     accepted: Bool[Array, ""]
     """Whether the last step was taken."""
     converged: Bool[Array, ""]
@@ -70,8 +48,73 @@ class State(eqx.Module):
 
     @property
     def done(self) -> Bool[Array | np.ndarray, "*starts"]:
-        """Whether further steps would change nothing; of many starts where the state is of many."""
+        """Whether further steps would change nothing."""
         return self.converged | self.stuck
+
+    def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "State":
+        """Return the state of many starts with the cost of some forgotten."""
+        return _reconsider_some(self, jnp.asarray(starts))
+
+    def moved(self, starts: Bool[np.ndarray, " starts"], points: Points) -> "State":
+        """Return the state of many starts with some of them at other points."""
+        which = jnp.asarray(starts)
+        state = eqx.tree_at(lambda s: s.at, self, jnp.where(which[:, None], points.at, self.at))
+        if self.seen.positions is None:
+            return state
+        positions = jnp.where(which[:, None, None, None], points.positions, self.seen.positions)
+        return eqx.tree_at(lambda s: s.seen.positions, state, positions)
+
+
+class LevenbergMarquardt(AbstractSolver):
+    """Damped Gauss-Newton, all starts at once; the ratio of the gain to the promised one controls the damping."""
+
+    tolerance: float = 1e-9
+    max_steps: int = 200
+    damping: float = 1e-3
+
+    def begin(self, problem: Problem, points: Float[np.ndarray, "starts free"]) -> State:
+        """Return the state of all starts before anything has been evaluated."""
+        state = _begun(problem, points, self)
+        if not problem.relaxes:
+            return state
+        everywhere = jnp.broadcast_to(problem.chunks.data.positions, state.seen.positions.shape)
+        return eqx.tree_at(lambda state: state.seen.positions, state, everywhere)
+
+    def run(self, course: Course) -> None:
+        """Take steps of all starts at once; one that has ended stays where it is."""
+        problem, form, state = course.problem, course.form, course.progress.state
+        assert isinstance(state, State)
+        begin_programs(problem, form, (state.at, state.quadratic, state.seen), jnp.asarray(course.progress.matching))
+        while course.progress.n_iterations < self.max_steps and not np.all(state.done):
+            tried = np.flatnonzero(~np.asarray(state.done))
+            state = step_all(problem, form, state, jnp.asarray(course.progress.matching), self)
+            seen: Found = jax.tree.map(lambda leaf, tried=tried: np.asarray(leaf)[tried], state.seen)
+            moved, cost = np.asarray(state.accepted)[tried], np.asarray(state.quadratic.cost)[tried]
+            course.note(state, Tried(tried, moved, cost, seen.modes, seen.positions))
+            state = course.progress.state
+            assert isinstance(state, State)
+
+    def judge(
+        self,
+        problem: Problem,
+        form: Gram | None,
+        at: Float[np.ndarray, "starts free"],
+        matching: Matchings,
+        positions: Float[np.ndarray, "starts chunks atoms 3"] | None,
+    ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
+        """Return what a first step finds at these points."""
+        state = self.begin(problem, at)
+        if positions is not None:
+            state = eqx.tree_at(lambda state: state.seen.positions, state, jnp.asarray(positions))
+        found = step_all(problem, form, state, jnp.asarray(matching), self)
+        return found.quadratic, np.asarray(found.converged)
+
+    def why_not(self, state: AbstractState, start: int) -> str:
+        """Return why a start has not converged."""
+        assert isinstance(state, State)
+        if state.stuck[start]:
+            return "no step lowers the cost any more, although its gradient is not zero"
+        return f"{self.max_steps} iterations were not enough; the best parameters are kept"
 
 
 def begin(at: Float[Array, " free"], seen: PyTree, solver: LevenbergMarquardt) -> State:
@@ -143,7 +186,7 @@ def step(
     )
     promise = jnp.where(accepted, promise, state.promise)
     damping = jnp.where(accepted, jnp.maximum(state.damping * calmer, 1e-12), state.damping * state.growth)
-    converged = _is_small(promise, kept.cost, solver.tolerance)
+    converged = is_small(promise, kept.cost, solver.tolerance)
     updated = State(
         at=jnp.where(accepted, there, state.at),
         quadratic=kept,
@@ -159,82 +202,51 @@ def step(
     return jax.tree.map(lambda a, b: jnp.where(state.done, b, a), updated, state)
 
 
-def bounded_minimum(
-    gradient: Float[Array, " n"],
-    matrix: Float[Array, "n n"],
-    lower: Float[Array, " n"],
-    upper: Float[Array, " n"],
-) -> Float[Array, " n"]:
-    """Return the minimum of gᵀs + ½ sᵀAs inside a box that contains zero, for a positive definite A.
-
-    Block principal pivoting (J. J. Júdice, F. M. Pires, Computers Oper. Res. 1994, 21, 587): variables that
-    leave the box go to its wall, those that a wall holds back for nothing are freed, all at once while
-    that makes the offenders fewer, else the last of them alone.
-    """
-    n = gradient.shape[0]
-
-    def solved(side):
-        fixed = side != 0
-        wall = jnp.where(side < 0, lower, jnp.where(side > 0, upper, 0.0))
-        reduced = jnp.where(fixed[:, None] | fixed[None, :], jnp.eye(n, dtype=matrix.dtype), matrix)
-        right = jnp.where(fixed, wall, -(gradient + matrix @ wall))
-        move = jnp.where(fixed, wall, jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(reduced), right))
-        return move, _offenders(gradient, matrix, move, side, (lower, upper))
-
-    def unfinished(carry):
-        _, _, offence, _, _, count = carry
-        return jnp.any(offence != 0) & (count < _PIVOTS)
-
-    def pivot(carry):
-        side, _, offence, fewest, patience, count = carry
-        offends = offence != 0
-        n_offenders = jnp.sum(offends)
-        fewer = n_offenders < fewest
-        patience = jnp.where(fewer, _PATIENCE, patience - 1)
-        last = jnp.arange(n) == jnp.max(jnp.where(offends, jnp.arange(n), -1))
-        changed = offends & (last | (patience > 0))
-        side = jnp.where(changed, jnp.where(side == 0, offence, 0), side)
-        return side, *solved(side), jnp.minimum(fewest, n_offenders), patience, count + 1
-
-    side = jnp.where((lower >= 0.0) & (gradient > 0.0), -1, jnp.where((upper <= 0.0) & (gradient < 0.0), 1, 0))
-    carry = (side, *solved(side), jnp.asarray(n + 1), jnp.asarray(_PATIENCE), jnp.asarray(0))
-    return jnp.clip(jax.lax.while_loop(unfinished, pivot, carry)[1], lower, upper)
+def step_all(
+    problem: Problem, form: Gram | None, state: State, matching: Matchings | Array, solver: LevenbergMarquardt
+) -> State:
+    """Return the state of all starts after a step of each: by one program, or several where molecules relax."""
+    return (_in_parts if problem.relaxes else _in_one)(problem, form, state, matching, solver)
 
 
-def _offenders(
-    gradient: Float[Array, " n"],
-    matrix: Float[Array, "n n"],
-    move: Float[Array, " n"],
-    side: Int[Array, " n"],
-    walls: tuple[Float[Array, " n"], Float[Array, " n"]],
-) -> Int[Array, " n"]:
-    """Return -1 or 1 for a variable beyond its lower or upper wall, or held by one for nothing, else 0."""
-    lower, upper = walls
-    rounding = _ROUNDING * (jnp.abs(gradient) + jnp.abs(matrix) @ jnp.abs(move))
-    slope = gradient + matrix @ move
-    slack = _ROUNDING * jnp.abs(move)
-    beyond = jnp.where(move < lower - slack, -1, jnp.where(move > upper + slack, 1, 0))
-    held_for_nothing = jnp.where(side * slope > rounding, side, 0)
-    return jnp.where(side == 0, beyond, held_for_nothing)
+def _in_parts(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
+    trials = _trials(problem, form, state)
+    found, seen = quadratics(problem, form, trials, matching, state.seen.positions)
+    return _stepped(problem, form, (state, trials, found, seen), solver)
 
 
-def has_converged(model: Quadratic, at: Float[Array, " n"], bounds: Bounds, tolerance: float) -> Bool[Array, ""]:
-    """Say whether a full Newton step promises to lower the cost by no more than this fraction of it."""
-    return _is_small(newton_decrement(model, at, bounds), model.cost, tolerance)
+_in_one = compiled(_in_parts)
 
 
-def _is_small(promise: Float[Array, ""], cost: Float[Array, ""], tolerance: float) -> Bool[Array, ""]:
-    return jnp.isfinite(cost) & (promise <= tolerance * (cost + _SMALL_COST))
+@compiled
+def _trials(problem: Problem, form: Gram | None, state: State) -> Float[Array, "starts free"]:
+    """Return where each start goes next."""
+    return map_starts(problem, form, lambda state: trial(state, problem.bounds), state)
 
 
-def newton_decrement(model: Quadratic, at: Float[Array, " n"], bounds: Bounds) -> Float[Array, ""]:
-    """Return what an undamped step of the variables that are not pressed against a bound promises to gain."""
-    lower, upper = bounds
-    pressed = ((at <= lower) & (model.gradient > 0.0)) | ((at >= upper) & (model.gradient < 0.0))
-    gradient = jnp.where(pressed, 0.0, model.gradient)
-    scale = jnp.diagonal(model.normal)
-    ridge = 1e-10 * jnp.max(scale) + _TINY
-    free = ~pressed
-    reduced = jnp.where(free[:, None] & free[None, :], model.normal, 0.0)
-    matrix = reduced + jnp.diag(jnp.where(pressed, 1.0, ridge))
-    return 0.5 * gradient @ jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), gradient)
+@compiled
+def _stepped(problem: Problem, form: Gram | None, tried, solver: LevenbergMarquardt) -> State:
+    """Return the state of each start after its trial."""
+
+    def one(given):
+        state, there, found, seen = given
+        return step(state, there, found, seen, problem.bounds, solver)
+
+    return map_starts(problem, form, one, tried)
+
+
+@compiled
+def _reconsider_some(state: State, changed) -> State:
+    def one(state, changed):
+        return jax.tree.map(lambda a, b: jnp.where(changed, a, b), reconsider(state), state)
+
+    return jax.vmap(one)(state, changed)
+
+
+@compiled
+def _begun(problem: Problem, points: Float[Array | np.ndarray, "starts free"], solver: LevenbergMarquardt) -> State:
+    n_molecules, n_modes = problem.modes_shape
+    modes = Modes(jnp.zeros((n_molecules, n_modes, n_modes)), jnp.zeros((n_molecules, n_modes)))
+    positions = jnp.zeros(problem.chunks.data.positions.shape)
+    seen = Found(modes if problem.uses_matching else None, positions if problem.relaxes else None)
+    return jax.vmap(lambda at: begin(at, seen, solver))(jnp.asarray(points))

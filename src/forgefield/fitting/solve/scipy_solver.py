@@ -1,24 +1,20 @@
 """SciPy's bounded trust region on the residuals of a fit and their Jacobian: a second opinion on every optimum."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from time import perf_counter
 from typing import Any
 
-import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Bool, Float, Int
 from scipy.optimize import least_squares
 
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Linearised, Problem, Quadratic, gauss_newton, linearise
-from forgefield.fitting.cost.relaxed_cost import linearise_relaxed
-from forgefield.fitting.solve.fit import Fit, Progress, matchings
-from forgefield.fitting.solve.levenberg_marquardt import has_converged
+from forgefield.fitting.cost.gram import Gram
+from forgefield.fitting.solve.bounded import has_converged
+from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Matchings, Points, Tried
 
-_ROUNDS = 20
-"""Changes of its matching after which a start keeps the one it has."""
 _FINEST = 1e-12
 """Well below our own tolerance, by which the end is judged."""
 _NEAR = 1e-6
@@ -27,204 +23,162 @@ _UNCHANGED = 1e-9
 """Share of the cost by which it may rise thereby."""
 
 
-@dataclass(frozen=True)
-class TrustRegionReflective:
-    """SciPy's `least_squares`, with at most `max_steps` evaluations for each matching of modes.
+class Search(AbstractState):
+    """Where each start is. SciPy does not give away its trust region, which is a new one after an interruption."""
 
-    `tolerance`: a start has converged when a full Newton step promises to lower the cost by less than
-    this fraction of it.
-    """
+    at: Float[Array | np.ndarray, "starts free"]
+    n_accepted: Int[Array | np.ndarray, " starts"]
+    n_evaluations: Int[np.ndarray, " starts"]
+    noted: Bool[np.ndarray, " starts"]
+    """Whether the cost there, under the present matching, has been noted."""
+    ended: Bool[np.ndarray, " starts"]
+
+    @property
+    def done(self) -> Bool[np.ndarray, " starts"]:
+        """Which starts have ended."""
+        return self.ended
+
+    def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "Search":
+        """Return the state with the cost of some starts forgotten."""
+        return Search(self.at, self.n_accepted, self.n_evaluations, self.noted & ~starts, self.ended & ~starts)
+
+    def moved(self, starts: Bool[np.ndarray, " starts"], points: Points) -> "Search":
+        """Return the state with some starts at other points."""
+        at = np.where(starts[:, None], points.at, self.at)
+        return Search(at, self.n_accepted, self.n_evaluations, self.noted, self.ended)
+
+
+class TrustRegionReflective(AbstractSolver):
+    """SciPy's `least_squares`, for one start after another, with at most `max_steps` evaluations for each."""
 
     tolerance: float = 1e-9
     max_steps: int = 200
 
+    def begin(self, problem: Problem, points: Float[np.ndarray, "starts free"]) -> Search:
+        """Return the state before anything has been evaluated."""
+        n, (lower, upper) = len(points), problem.bounds
+        at = np.clip(np.asarray(points), lower, upper)
+        return Search(at, np.full(n, -1), np.zeros(n, dtype=int), np.zeros(n, dtype=bool), np.zeros(n, dtype=bool))
 
-def fit_by_scipy(
-    problem: Problem,
-    progress: Progress,
-    solver: TrustRegionReflective,
-    *,
-    after: Callable[[Progress], None],
-) -> Fit:
-    """Minimise the cost from one start of `progress` after another and return the best end.
+    def run(self, course: Course) -> None:
+        """Minimise from one start after another, anew for each matching of modes."""
+        for s in np.flatnonzero(~np.asarray(course.progress.state.done)):
+            _Search(course, self.max_steps, int(s)).run()
 
-    `after` is called with the progress at each accepted point; a KeyboardInterrupt ends the fit with the best
-    point so far. Progress that is passed back goes on from the last accepted points, with a new trust region.
-    """
-    began = perf_counter()
-    search = _Search(problem, progress, solver, after)
-    search.evaluate(progress.best_at[0], progress.matching[0])
-    compile_s = perf_counter() - began
-    stopped = ""
-    try:
-        for s in np.flatnonzero(~np.asarray(progress.state.done)):
-            search.run(int(s))
-    except KeyboardInterrupt:
-        stopped = "interrupted: the best parameters so far are kept"
-    return _ended(search, stopped, (compile_s, perf_counter() - began))
+    def judge(
+        self,
+        problem: Problem,
+        form: Gram | None,
+        at: Float[np.ndarray, "starts free"],
+        matching: Matchings,
+        positions: Float[np.ndarray, "starts chunks atoms 3"] | None,
+    ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
+        """Return what the residuals and their Jacobian make of these points."""
+        ends = [gauss_newton(_linearised(problem, *map(jnp.asarray, one))) for one in zip(at, matching, strict=True)]
+        converged = [
+            bool(has_converged(end, jnp.asarray(one), problem.bounds, self.tolerance))
+            for end, one in zip(ends, at, strict=True)
+        ]
+        return jax.tree.map(lambda *each: jnp.stack(each), *ends), np.array(converged)
+
+    def why_not(self, state: AbstractState, start: int) -> str:
+        """Return why a start has not converged."""
+        if state.done[start]:
+            return "SciPy found no better point, although the gradient is not zero; the best parameters are kept"
+        return f"{self.max_steps} evaluations were not enough; the best parameters are kept"
+
+
+class _Renewed(Exception):  # noqa: N818 (it ends a search, and is no error)
+    """The matching of modes has changed, and with it what is minimised."""
 
 
 class _Search:
-    """Evaluations, the last of which is remembered, and the progress they make."""
+    """One start: its evaluations, the last of which is remembered, and what is noted of them."""
 
-    def __init__(
-        self,
-        problem: Problem,
-        progress: Progress,
-        solver: TrustRegionReflective,
-        after: Callable[[Progress], None],
-    ) -> None:
-        self.problem, self.progress, self.solver, self._after = problem, progress, solver, after
-        self.bounds = problem.bounds
+    def __init__(self, course: Course, max_steps: int, s: int) -> None:
+        self.course, self.max_steps, self.s = course, max_steps, s
+        self.n_evaluations = int(self.state.n_evaluations[s])
         self._last: tuple[tuple[bytes, bytes], Linearised] | None = None
 
-    def evaluate(self, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"]) -> Linearised:
-        """Return residuals and Jacobian; SciPy asks for them one after the other."""
-        key = at.tobytes(), matching.tobytes()
-        if self._last is None or self._last[0] != key:
-            self._last = key, _linearised(self.problem, jnp.asarray(at), jnp.asarray(matching))
-        return self._last[1]
+    @property
+    def state(self) -> Search:
+        """The state of all starts."""
+        state = self.course.progress.state
+        assert isinstance(state, Search)
+        return state
 
-    def cost(self, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"]) -> float:
-        """Return the cost under a matching."""
-        return float(gauss_newton(self.evaluate(at, matching)).cost)
+    def run(self) -> None:
+        """Minimise until the matching of modes stays as it is."""
+        while not self.state.done[self.s] and self.n_evaluations < self.max_steps:
+            at = np.asarray(self.state.at[self.s])
+            try:
+                end = self._minimised(at) if np.isfinite(self._cost(at)) else at
+                self._note(end, done=self.n_evaluations < self.max_steps)
+            except _Renewed:
+                pass
 
-    def run(self, s: int) -> None:
-        """Minimise from start s, again for each matching of modes that the end of the last one has."""
-        at = np.clip(np.asarray(self.progress.state.at[s]), *self.bounds)
-        matching = self._renewed(at, self.progress.matching[s])
-        if not np.isfinite(self.cost(at, matching)):
-            self._note(s, at, matching, done=True)
-            return
-        for _ in range(_ROUNDS):
-            at = self._minimised(s, at, matching)
-            renewed = self._renewed(at, matching)
-            if np.array_equal(renewed, matching):
-                break
-            matching = renewed
-        self._note(s, at, matching, done=True)
-
-    def _minimised(
-        self, s: int, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"]
-    ) -> Float[np.ndarray, " free"]:
-        """Return where SciPy ends under one matching, on the bounds that press against it."""
+    def _minimised(self, begun: Float[np.ndarray, " free"]) -> Float[np.ndarray, " free"]:
+        """Return where SciPy ends under the present matching, on the bounds that press against it."""
 
         def residuals(at: np.ndarray) -> np.ndarray:
-            return np.concatenate([np.asarray(r) for r in self.evaluate(at, matching).residuals])
+            self.n_evaluations += 1
+            return np.concatenate([np.asarray(r) for r in self._evaluated(at).residuals])
 
         def jacobian(at: np.ndarray) -> np.ndarray:
-            self._note(s, at, matching, done=False)
-            return np.concatenate([np.asarray(j) for j in self.evaluate(at, matching).jacobians])
+            # Asked for where SciPy begins, just inside the bounds, and at each point that it accepts.
+            if self.n_evaluations > first or not self.state.noted[self.s]:
+                self._note(at, done=False)
+            return np.concatenate([np.asarray(j) for j in self._evaluated(at).jacobians])
 
-        options = {"ftol": _FINEST, "xtol": _FINEST, "gtol": _FINEST, "max_nfev": self.solver.max_steps}
+        first = self.n_evaluations + 1
+        left = self.max_steps - self.n_evaluations
+        options = {"ftol": _FINEST, "xtol": _FINEST, "gtol": _FINEST, "max_nfev": left}
         solve: Callable[..., Any] = least_squares  # SciPy's own signature does not say that jac may be a function.
-        end = solve(residuals, at, jacobian, bounds=self.bounds, method="trf", **options).x
-        lower, upper = self.bounds
-        slope = np.asarray(gauss_newton(self.evaluate(end, matching)).gradient)
+        bounds = self.course.problem.bounds
+        end = solve(residuals, begun, jacobian, bounds=bounds, method="trf", **options).x
+        lower, upper = bounds
+        slope = np.asarray(gauss_newton(self._evaluated(end)).gradient)
         walled = np.where((end - lower < _NEAR) & (slope > 0.0), lower, end)
         walled = np.where((upper - end < _NEAR) & (slope < 0.0), upper, walled)
-        return walled if self.cost(walled, matching) <= self.cost(end, matching) * (1.0 + _UNCHANGED) else end
+        return walled if self._cost(walled) <= self._cost(end) * (1.0 + _UNCHANGED) else end
 
-    def _renewed(
-        self, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"]
-    ) -> Int[np.ndarray, "molecules modes"]:
-        if not self.problem.uses_matching:
-            return matching
-        modes = self.evaluate(at, matching).modes
-        assert modes is not None
-        if not np.isfinite(modes.overlaps).all():
-            return matching
-        return matchings(self.problem, np.asarray(modes.overlaps)[None], np.asarray(modes.eigenvalues)[None])[0]
+    def _evaluated(self, at: Float[np.ndarray, " free"]) -> Linearised:
+        """Return residuals and Jacobian; SciPy asks for them one after the other."""
+        matching = self.course.progress.matching[self.s]
+        key = at.tobytes(), matching.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, _linearised(self.course.problem, jnp.asarray(at), jnp.asarray(matching))
+        return self._last[1]
 
-    def _note(
-        self, s: int, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"], *, done: bool
-    ) -> None:
-        """Keep a point of start s, as its best where it is; a cost under an outdated matching is not comparable."""
-        old, cost = self.progress, self.cost(at, matching)
-        comparable = done or np.array_equal(self._renewed(at, matching), matching)
-        better = comparable and cost < old.best_cost[s]
-        moved = not np.array_equal(at, old.state.at[s])
-        state = eqx.tree_at(
-            lambda state: (state.at, state.converged, state.n_accepted),
-            old.state,
-            (
-                _with(old.state.at, s, at),
-                _with(old.state.converged, s, done),
-                _with(old.state.n_accepted, s, max(int(old.state.n_accepted[s]), 0) + moved),
-            ),
+    def _cost(self, at: Float[np.ndarray, " free"]) -> float:
+        return float(gauss_newton(self._evaluated(at)).cost)
+
+    def _note(self, at: Float[np.ndarray, " free"], *, done: bool) -> None:
+        """Note where the start is. Raises _Renewed where its matching is another there."""
+        s, old, cost = self.s, self.state, self._cost(at)
+        known, there = bool(old.noted[s]), np.array_equal(at, old.at[s])
+        n_accepted = max(int(old.n_accepted[s]), 0) + (known and not there) if np.isfinite(cost) else old.n_accepted[s]
+        state = Search(
+            at=_with(old.at, s, at),
+            n_accepted=_with(old.n_accepted, s, n_accepted),
+            n_evaluations=_with(old.n_evaluations, s, self.n_evaluations),
+            noted=_with(old.noted, s, value=True),
+            ended=_with(old.ended, s, done),
         )
-        now = np.full((1, len(old.best_cost)), np.nan)
-        now[0, s] = cost
-        self.progress = replace(
-            old,
-            state=state,
-            matching=_with(old.matching, s, matching),
-            best_cost=_with(old.best_cost, s, cost) if better else old.best_cost,
-            best_at=_with(old.best_at, s, at) if better else old.best_at,
-            best_matching=_with(old.best_matching, s, matching) if better else old.best_matching,
-            costs=old.costs if done else np.concatenate([old.costs, now]),
-        )
-        self._after(self.progress)
+        modes = jax.tree.map(lambda leaf: np.asarray(leaf)[None], self._evaluated(at).modes)
+        self.course.note(state, Tried(np.array([s]), np.array([not known or not there]), np.array([cost]), modes, None))
+        if not self.state.noted[s]:
+            raise _Renewed
 
 
 @compiled
 def _linearised(problem: Problem, at, matching) -> Linearised:
-    found = linearise(problem, at, matching)
-    if not problem.relaxes:
-        return found
-    # Always from the references, so that the residuals do not depend on where SciPy has been before.
-    return linearise_relaxed(problem, at, found, jnp.asarray(problem.chunks.data.positions), matching)
+    # Relaxed always from the references, so that the residuals do not depend on where SciPy has been before.
+    return linearise(problem, at, matching)
 
 
-def _with(array, s: int, value) -> np.ndarray:
+def _with(array: Array | np.ndarray, s: int, value) -> np.ndarray:
     """Return a copy of an array with another entry s."""
     changed = np.array(array)
     changed[s] = value
     return changed
-
-
-def _ended(search: _Search, stopped: str, times: tuple[float, float]) -> Fit:
-    """Judge every start at its best point."""
-    progress = search.progress
-    ends = [
-        gauss_newton(search.evaluate(at, matching))
-        for at, matching in zip(progress.best_at, progress.best_matching, strict=True)
-    ]
-    converged = np.array(
-        [
-            bool(has_converged(end, jnp.asarray(at), search.bounds, search.solver.tolerance))
-            for end, at in zip(ends, progress.best_at, strict=True)
-        ]
-    )
-    best = int(np.argmin(progress.best_cost))
-    n_accepted = int(progress.state.n_accepted[best])
-    own = progress.costs[:, best]
-    return Fit(
-        at=progress.best_at[best],
-        quadratic=ends[best],
-        success=bool(converged[best]) and n_accepted > 0 and not stopped,
-        interrupted=bool(stopped),
-        message=stopped or _message(ends[best], bool(converged[best]), n_accepted, search.solver),
-        costs=own[np.isfinite(own)],
-        matching=progress.best_matching[best],
-        starts_cost=progress.best_cost,
-        starts_at=progress.best_at,
-        starts_converged=converged,
-        n_accepted=n_accepted,
-        n_iterations=progress.n_iterations,
-        compile_s=times[0],
-        wall_s=times[1],
-    )
-
-
-def _message(end: Quadratic, converged: bool, n_accepted: int, solver: TrustRegionReflective) -> str:
-    if not np.isfinite(end.cost):
-        return "not converged: the cost is not a finite number at the start"
-    if n_accepted <= 0:
-        return "not converged: no step was accepted; the start is already stationary or cannot be improved"
-    if converged:
-        return f"converged: a further step would lower the cost by less than {solver.tolerance:g} of it"
-    return (
-        f"not converged: SciPy found no better point within {solver.max_steps} evaluations, "
-        "although the gradient is not zero; the best parameters are kept"
-    )

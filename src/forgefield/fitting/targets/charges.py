@@ -1,45 +1,44 @@
 """The target of atomic charges: those that follow from bond moments against those of the reference."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
-from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.data.training_set import TrainingSet
-from forgefield.fitting.targets.fixed import AbstractHeldTarget, Matching
+from forgefield.fitting.targets.target import AbstractTarget, Matching, Seen, Traits, of_atoms
 from forgefield.models.model import AbstractSensitivities
+from forgefield.properties.rigid import by_molecule
 
 
-class Charges(AbstractHeldTarget):
+class Charges(AbstractTarget):
     """Atomic charges [e]; the charge of the whole molecule does not change with bond moments."""
 
     tolerance: float
     weight: float = 1.0
 
     @property
-    def name(self) -> str:
-        """Its name in files and reports."""
-        return "charges"
-
-    @property
-    def unit(self) -> str:
-        """Unit of its deviations."""
-        return "e"
+    def traits(self) -> Traits:
+        """What it says of itself."""
+        return Traits("charges", "e", "atomic charges")
 
     def counted(self, data: TrainingSet) -> Float[Array, "molecules atoms"]:
         """The weight of the molecule for each atom of a molecule with reference charges."""
-        topology = data.topology
-        weight = jnp.where(jnp.asarray(data.has_charges), jnp.asarray(data.weight), 0.0)
-        empty = jnp.zeros((topology.n_molecules, topology.n_max))
-        return empty.at[topology.molecule, topology.slot].set(weight[jnp.asarray(topology.molecule)])
+        return of_atoms(data, jnp.where(jnp.asarray(data.has_charges), jnp.asarray(data.weight), 0.0), 1)
 
-    def deviations(self, seen: Observation, data: TrainingSet, matching: Matching) -> Float[Array, "molecules atoms"]:
+    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules atoms"]:
         """Charge minus the reference's."""
-        topology = data.topology
-        empty = jnp.zeros((topology.n_molecules, topology.n_max))
-        return empty.at[topology.molecule, topology.slot].set(seen.charges - data.charges)
+        return by_molecule(data.topology, seen.observed.charges - data.charges)
 
     def slopes(
-        self, seen: Observation, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
     ) -> Float[Array, "molecules own atoms"]:
-        """Derivative of the deviations by the columns that each molecule has."""
+        """Derivative of the deviations by the parameters that each molecule has."""
         return sensitivities.charges()
+
+    def reference(self, data: TrainingSet) -> Float[Array, "molecules atoms"]:
+        """The charges."""
+        return by_molecule(data.topology, jnp.asarray(data.charges))
+
+    def dependent(self, data: TrainingSet, counts: Bool[np.ndarray, "molecules atoms"]) -> int:
+        """One in each molecule: the sum is given."""
+        return int(counts.any(axis=1).sum())

@@ -1,123 +1,28 @@
-"""Targets at the structures that a model relaxes to, and their exact derivatives by the implicit function theorem."""
+"""Targets at the structures that a model relaxes to."""
 
 import abc
+from dataclasses import replace
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from forgefield import units
-from forgefield.compiled import compiled
-from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.data.searches import Internals
-from forgefield.fitting.data.training_set import KnownEnergies, TrainingSet
-from forgefield.fitting.targets.fixed import AbstractTarget, Energies
-from forgefield.models.model import AbstractModel, AbstractSensitivities
-from forgefield.properties.implicit import (
-    Change,
-    bond_angles,
-    bond_lengths,
-    response,
-    superposed_response,
-    torsions,
-    turned,
-)
-from forgefield.properties.relax import Limits, Relaxed, search
-from forgefield.properties.rigid import by_molecule, present
+from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.targets.target import AbstractTarget, Matching, Products, Seen, Traits, View, of_atoms
+from forgefield.models.model import AbstractSensitivities
+from forgefield.properties.implicit import Change, bond_angles, bond_lengths, superposed_response, torsions, turned
+from forgefield.properties.modes import rigid_motions
+from forgefield.properties.rigid import by_molecule
 
-_MAX_ITERATIONS = 60
 _NOWHERE = ((0.0, 0.0, 0.0), (1.5, 0.0, 0.0), (2.0, 1.4, 0.0), (2.5, 1.6, 1.3))
 """Å; where the padding of internal coordinates is measured."""
-_LOST = 100.0
-"""A molecule that does not relax costs as much as if all its deviations were this many tolerances."""
-_PULL = 1.0
-"""And this many more, the larger the forces at its reference geometry."""
-_SOFT = 5.0
-"""kcal/mol/Å: forces well above it pull no more."""
+_STATIONARY = "references that are stationary points (gradient below 5 kcal/mol/Å)"
 
 
-class Superposed(eqx.Module):
-    """What a model says of its relaxed structures, superposed on the reference's by mass."""
-
-    positions: Float[Array, "atoms 3"]
-    """Å"""
-    seen: Observation
-    """The eigenmatrix is that of the reference's modes, the eigenvalues are those of the relaxed structures."""
-    vibrations: Float[Array, "molecules coordinates modes"]
-    """A basis of the vibrations of the relaxed structures, like `TrainingSet.modes`."""
-
-
-class RelaxedStructures(eqx.Module):
-    """What a model says of a training set at the structures it relaxes to."""
-
-    positions: Float[Array, "atoms 3"]
-    """Å; those of the reference for molecules that did not relax."""
-    energy: Float[Array, " molecules"]
-    """kcal/mol"""
-    converged: Bool[Array, " molecules"]
-    failure: Int[Array, " molecules"]
-    """A member of `Failure`; of molecules that were not to relax it says nothing."""
-    superposed: Superposed | None = None
-    """None where no target asks."""
-
-
-def relaxed_structures(
-    model: AbstractModel, data: TrainingSet, positions: Float[Array, "atoms 3"]
-) -> tuple[RelaxedStructures, Relaxed]:
-    """Relax the molecules from these positions, each to a stationary point of its order near its reference.
-
-    Molecules that are not to be relaxed, and those without weight, stay where they are.
-    """
-    topology, about = data.topology, data.relaxation
-    wanted = jnp.asarray(about.wanted) & (jnp.asarray(data.weight) > 0.0)
-    bonds = jnp.minimum(about.bonds.atoms(topology), topology.n_atoms - 1)
-    # The padding has one atom twice, which no force field can pull apart.
-    bonds = jnp.where(jnp.asarray(about.bonds.present).reshape(-1)[:, None], bonds, 0)
-    found = search(
-        model,
-        topology,
-        positions,
-        order=jnp.where(wanted, about.order, -1),
-        follow=jnp.asarray(about.follow),
-        fixed=about.constraints(topology),
-        limits=Limits(reference=jnp.asarray(data.positions), bonds=bonds, max_iterations=_MAX_ITERATIONS),
-    )
-    converged = found.converged & wanted
-    kept = converged[jnp.asarray(topology.molecule)][:, None]
-    return (
-        RelaxedStructures(
-            jnp.where(kept, found.positions, jnp.asarray(data.positions)),
-            jnp.where(converged, found.landscape.energy, 0.0),
-            converged,
-            found.failure,
-        ),
-        found,
-    )
-
-
-@compiled
-def relaxed_observed(model: AbstractModel, data: TrainingSet) -> RelaxedStructures:
-    """Relax the molecules of a training set from their reference geometries, whatever their weights."""
-    everyone = eqx.tree_at(lambda d: d.weight, data, jnp.ones(data.topology.n_molecules))
-    return relaxed_structures(model, everyone, jnp.asarray(data.positions))[0]
-
-
-class AbstractRelaxedTarget(AbstractTarget):
-    """What the relaxed structures look like, against those of the reference."""
-
-    @abc.abstractmethod
-    def deviations(self, found: RelaxedStructures, data: TrainingSet) -> Float[Array, "molecules values"]:
-        """Model minus reference; zero where a molecule did not relax."""
-
-    @abc.abstractmethod
-    def slopes(
-        self, found: RelaxedStructures, data: TrainingSet, change: Change
-    ) -> Float[Array, "molecules own values"]:
-        """Derivative of the deviations where the positions change by each column of `change`."""
-
-
-class AbstractInternalTarget(AbstractRelaxedTarget):
+class AbstractInternalTarget(AbstractTarget):
     """Internal coordinates of the relaxed structures against those of the reference."""
 
     @abc.abstractmethod
@@ -135,27 +40,28 @@ class AbstractInternalTarget(AbstractRelaxedTarget):
         weight = jnp.where(jnp.asarray(data.relaxation.wanted), jnp.asarray(data.weight), 0.0)
         return jnp.where(jnp.asarray(self.internals(data).present), weight[:, None], 0.0)
 
-    def deviations(self, found: RelaxedStructures, data: TrainingSet) -> Float[Array, "molecules values"]:
+    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules values"]:
         """Model minus reference; zero where a molecule did not relax."""
-        values, _ = self._at(found, data)
+        values, _ = self._at(seen, data)
         return values
 
     def slopes(
-        self, found: RelaxedStructures, data: TrainingSet, change: Change
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
     ) -> Float[Array, "molecules own values"]:
-        """Derivative of the deviations where the positions change by each column of `change`."""
-        _, first = self._at(found, data)
+        """Derivative of the deviations by the parameters that each molecule has."""
+        _, first = self._at(seen, data)
+        change = sensitivities.displacements()
         blocks = change.reshape(*change.shape[:2], -1, 3)
         moved = jax.vmap(lambda block, slots: block[:, slots])(blocks, jnp.asarray(self.internals(data).slots))
         return jnp.einsum("mvax,mlvax->mlv", first, moved)
 
     def _at(
-        self, found: RelaxedStructures, data: TrainingSet
+        self, seen: Seen, data: TrainingSet
     ) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules values order 3"]]:
         own, topology = self.internals(data), data.topology
-        positions = jnp.concatenate([found.positions, jnp.asarray(_NOWHERE)])
+        positions = jnp.concatenate([seen.positions, jnp.asarray(_NOWHERE)])
         values, first = self.measured(positions, own.atoms(topology), jnp.asarray(own.reference).reshape(-1))
-        known = jnp.asarray(own.present) & found.converged[:, None]
+        known = jnp.asarray(own.present) & seen.there[:, None]
         values, first = values.reshape(known.shape), first.reshape(*own.slots.shape, 3)
         return jnp.where(known, values, 0.0), jnp.where(known[:, :, None, None], first, 0.0)
 
@@ -167,18 +73,17 @@ class BondLengths(AbstractInternalTarget):
     weight: float = 1.0
 
     @property
-    def name(self) -> str:
-        """Its name in files and reports."""
-        return "bond_length"
-
-    @property
-    def unit(self) -> str:
-        """Unit of its deviations."""
-        return "Å"
+    def traits(self) -> Traits:
+        """What it says of itself."""
+        return Traits("bond_length", "Å", f"bonds in {_STATIONARY}", View.RELAXED, observes=False)
 
     def internals(self, data: TrainingSet) -> Internals:
         """The coordinates."""
         return data.relaxation.bonds
+
+    def reference(self, data: TrainingSet) -> Float[Array, "molecules values"]:
+        """The coordinates in the reference."""
+        return jnp.asarray(data.relaxation.bonds.reference)
 
     def measured(
         self, positions: Float[Array, "atoms 3"], atoms: Int[Array, "values 2"], reference: Float[Array, " values"]
@@ -195,18 +100,17 @@ class BondAngles(AbstractInternalTarget):
     weight: float = 1.0
 
     @property
-    def name(self) -> str:
-        """Its name in files and reports."""
-        return "bond_angle"
-
-    @property
-    def unit(self) -> str:
-        """Unit of its deviations."""
-        return "°"
+    def traits(self) -> Traits:
+        """What it says of itself."""
+        return Traits("bond_angle", "°", f"angles between bonds in {_STATIONARY}", View.RELAXED, observes=False)
 
     def internals(self, data: TrainingSet) -> Internals:
         """The coordinates."""
         return data.relaxation.angles
+
+    def reference(self, data: TrainingSet) -> Float[Array, "molecules values"]:
+        """The coordinates in the reference."""
+        return jnp.asarray(data.relaxation.angles.reference) / units.DEGREE
 
     def measured(
         self, positions: Float[Array, "atoms 3"], atoms: Int[Array, "values 3"], reference: Float[Array, " values"]
@@ -223,18 +127,17 @@ class Torsions(AbstractInternalTarget):
     weight: float = 1.0
 
     @property
-    def name(self) -> str:
-        """Its name in files and reports."""
-        return "torsion"
-
-    @property
-    def unit(self) -> str:
-        """Unit of its deviations."""
-        return "°"
+    def traits(self) -> Traits:
+        """What it says of itself."""
+        return Traits("torsion", "°", f"dihedral angles along bonds in {_STATIONARY}", View.RELAXED, observes=False)
 
     def internals(self, data: TrainingSet) -> Internals:
         """The coordinates."""
         return data.relaxation.torsions
+
+    def reference(self, data: TrainingSet) -> Float[Array, "molecules values"]:
+        """The coordinates in the reference."""
+        return jnp.asarray(data.relaxation.torsions.reference) / units.DEGREE
 
     def measured(
         self, positions: Float[Array, "atoms 3"], atoms: Int[Array, "values 4"], reference: Float[Array, " values"]
@@ -244,114 +147,98 @@ class Torsions(AbstractInternalTarget):
         return turned(values, reference) / units.DEGREE, first / units.DEGREE
 
 
-class AtomPositions(AbstractRelaxedTarget):
+class AtomPositions(AbstractTarget):
     """Cartesian coordinates of the relaxed structure, superposed on the reference with all atoms alike [Å]."""
 
     tolerance: float
     weight: float = 1.0
 
     @property
-    def name(self) -> str:
-        """Its name in files and reports."""
-        return "positions"
-
-    @property
-    def unit(self) -> str:
-        """Unit of its deviations."""
-        return "Å"
+    def traits(self) -> Traits:
+        """What it says of itself."""
+        return Traits("positions", "Å", _STATIONARY, View.RELAXED, observes=False)
 
     def counted(self, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
         """The weight of the molecule for each coordinate of a molecule whose reference is stationary."""
-        weight = jnp.where(jnp.asarray(data.relaxation.wanted), jnp.asarray(data.weight), 0.0)
-        return jnp.where(jnp.repeat(present(data.topology), 3, axis=1), weight[:, None], 0.0)
+        return of_atoms(data, jnp.where(jnp.asarray(data.relaxation.wanted), jnp.asarray(data.weight), 0.0), 3)
 
-    def deviations(self, found: RelaxedStructures, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
+    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules coordinates"]:
         """Model minus reference; zero where a molecule did not relax."""
-        laid, _ = self._superposed(found, data, jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max)))
+        laid, _ = self._superposed(seen, data, jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max)))
         apart = by_molecule(data.topology, laid - jnp.asarray(data.positions))
-        return jnp.where(found.converged[:, None], apart.reshape(apart.shape[0], -1), 0.0)
+        return jnp.where(seen.there[:, None], apart.reshape(apart.shape[0], -1), 0.0)
 
     def slopes(
-        self, found: RelaxedStructures, data: TrainingSet, change: Change
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
     ) -> Float[Array, "molecules own coordinates"]:
-        """Derivative of the deviations where the positions change by each column of `change`."""
-        _, moved = self._superposed(found, data, change)
-        return jnp.where(found.converged[:, None, None], moved, 0.0)
+        """Derivative of the deviations by the parameters that each molecule has."""
+        _, moved = self._superposed(seen, data, sensitivities.displacements())
+        return jnp.where(seen.there[:, None, None], moved, 0.0)
 
-    def _superposed(
-        self, found: RelaxedStructures, data: TrainingSet, change: Change
-    ) -> tuple[Float[Array, "atoms 3"], Change]:
+    def dependent(self, data: TrainingSet, counts: Bool[np.ndarray, "molecules coordinates"]) -> int:
+        """As many in each molecule as superposition takes: six, five of a linear one."""
+        molecule, positions = np.asarray(data.topology.molecule), np.asarray(data.positions)
+        own = [positions[molecule == m] for m in np.flatnonzero(counts.any(axis=1))]
+        return sum(rigid_motions(x, np.ones(len(x))).shape[1] for x in own)
+
+    def _superposed(self, seen: Seen, data: TrainingSet, change: Change) -> tuple[Float[Array, "atoms 3"], Change]:
         even = jnp.ones(data.topology.n_atoms)
-        return superposed_response(data.topology, found.positions, jnp.asarray(data.positions), even, change)
+        return superposed_response(data.topology, seen.positions, jnp.asarray(data.positions), even, change)
 
 
-class RelaxedEnergies(AbstractTarget):
-    """Energies of the relaxed structures relative to the mean of their group [kcal/mol]."""
+class AtRelaxed(AbstractTarget):
+    """A target of the reference geometry, taken at the structures that the model relaxes to."""
 
     tolerance: float
-    weight: float = 1.0
+    weight: float
+    target: AbstractTarget
+
+    def __init__(self, target: AbstractTarget) -> None:
+        """Take a target at the relaxed structures."""
+        self.tolerance, self.weight, self.target = target.tolerance, target.weight, target
 
     @property
-    def name(self) -> str:
-        """Its name in files and reports."""
-        return "energy, relaxed"
+    def traits(self) -> Traits:
+        """What it says of itself."""
+        own = self.target.traits
+        needs = f"{own.needs} in {_STATIONARY}" if own.needs else ""
+        return replace(own, name=f"{own.name}, relaxed", needs=needs, view=View.RELAXED, is_linear=False)
 
-    @property
-    def unit(self) -> str:
-        """Unit of its deviations."""
-        return "kcal/mol"
+    def counted(self, data: TrainingSet) -> Float[Array, "molecules values"]:
+        """How much each value counts, of molecules whose reference is a stationary point.
 
-    @property
-    def relative(self) -> Energies:
-        """How energies are compared."""
-        return Energies(self.tolerance, self.weight)
+        Only energies compare what is one under constraints.
+        """
+        wanted = jnp.asarray(data.relaxation.wanted)
+        if self.traits.observes:
+            wanted &= ~jnp.asarray(data.relaxation.fixed.present).any(axis=1)
+        return jnp.where(wanted[:, None], self.target.counted(data), 0.0)
 
-    def counted(self, data: TrainingSet) -> Float[Array, " molecules"]:
-        """The weight of each molecule that has an energy to be compared with another's."""
-        return self.relative.comparable(self.known(data.energies, jnp.asarray(data.relaxation.wanted)))
+    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules values"]:
+        """Model minus reference; zero where a molecule did not relax."""
+        return jnp.where(seen.there[:, None], self.target.deviations(seen, data, matching), 0.0)
 
-    def known(self, known: KnownEnergies, there: Bool[Array, " molecules"]) -> KnownEnergies:
-        """Return the reference energies of the molecules that are there to be compared."""
-        return eqx.tree_at(lambda k: k.has_energy, known, jnp.asarray(known.has_energy) & there)
+    def slopes(
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+    ) -> Float[Array, "molecules own values"]:
+        """Derivative of the deviations by the parameters that each molecule has."""
+        return self.target.slopes(seen, sensitivities, data, matching)
 
-    def deviations(self, found: RelaxedStructures, data: TrainingSet) -> Float[Array, " molecules"]:
-        """Energy minus the reference's, less the mean of that over the group; zero where a molecule did not relax."""
-        known = self.known(data.energies, found.converged)
-        return jnp.where(known.has_energy, self.relative.deviations(found.energy, known), 0.0)
+    def products(
+        self,
+        seen: Seen,
+        sensitivities: AbstractSensitivities,
+        data: TrainingSet,
+        matching: Matching,
+        scale: Float[Array, "molecules values"],
+    ) -> Products:
+        """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
+        return self.target.products(seen, sensitivities, data, matching, scale)
 
+    def reference(self, data: TrainingSet) -> Float[Array, "molecules values"] | None:
+        """The reference's values in the unit of the deviations."""
+        return self.target.reference(data)
 
-def answering(
-    relaxed: Relaxed, found: RelaxedStructures, sensitivities: AbstractSensitivities
-) -> tuple[Change, Float[Array, "molecules own coordinates"]]:
-    """Return how the relaxed structures change with the parameters, and so the gradient where none was found."""
-    slopes = sensitivities.gradient()
-    change = response(relaxed, slopes)
-    return jnp.where(found.converged[:, None, None], change, 0.0), slopes
-
-
-def lost_share(
-    model: AbstractModel,
-    data: TrainingSet,
-    found: RelaxedStructures,
-    share: Float[Array, " molecules"],
-    forces: Float[Array, "molecules own coordinates"],
-) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules own values"]]:
-    """Return residuals of each molecule that did not relax, and their slopes from those of its `forces`.
-
-    Their squares add up to share (L² + P² u/(u + s²)) with the mean square u of the gradient at the reference: large,
-    so that no step towards it is taken, smooth, and beyond s nearly flat, so that a molecule that cannot relax leaves
-    the others alone. One residual is constant, the others are the gradient over the root of n (u + s²).
-    """
-    topology = data.topology
-    lost = jnp.asarray(data.relaxation.wanted) & (jnp.asarray(data.weight) > 0.0) & ~found.converged
-    empty = jnp.zeros((topology.n_molecules, topology.n_max, 3))
-    gradient = jnp.nan_to_num(model.gradient(topology, found.positions))
-    gradient = empty.at[topology.molecule, topology.slot].set(gradient).reshape(topology.n_molecules, -1)
-    n = 3.0 * jnp.zeros(topology.n_molecules).at[topology.molecule].add(1.0)
-    size = jnp.sqrt(jnp.sum(gradient**2, axis=1) + jnp.maximum(n, 1.0) * _SOFT**2)
-    root = jnp.where(lost, jnp.sqrt(share), 0.0)
-    relative = gradient / size[:, None]
-    turned = forces - jnp.einsum("mlc,mc->ml", forces, relative)[:, :, None] * relative[:, None, :]
-    slopes = (_PULL * root / size)[:, None, None] * jnp.nan_to_num(turned)
-    residuals = jnp.concatenate([(_LOST * root)[:, None], (_PULL * root)[:, None] * relative], axis=1)
-    return residuals, jnp.pad(slopes, ((0, 0), (0, 0), (1, 0)))
+    def dependent(self, data: TrainingSet, counts: Bool[np.ndarray, "molecules values"]) -> int:
+        """How many of the values that count follow from others."""
+        return self.target.dependent(data, counts)

@@ -1,19 +1,25 @@
-"""The native file of a force field (.json): types with their surroundings, rows with their values in stated units."""
+"""The native file of a force field (.json): types with their surroundings, rows with their values in stated units.
+
+One that was read from an MM3* file is that file, line by line.
+"""
 
 import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import BaseModel, FiniteFloat, ValidationError
+from pydantic import BaseModel, FiniteFloat, ValidationError, model_validator
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules, generated_rules
 from forgefield.assign.typing import Typing
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import require_held
+from forgefield.io.forcefields.mm3.fld import mm3_rules, parse_fld
 from forgefield.io.outputs import write_text
 from forgefield.io.text import read_text
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
@@ -25,7 +31,7 @@ from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
 from forgefield.terms.torsion import TORSION3, TORSION6
 
-_KEY, VERSION = "forgefield_force_field", 1
+KEY, VERSION = "forgefield_force_field", 1
 _TERMS = {
     term.name: term
     for term in (
@@ -53,7 +59,8 @@ class _Type(BaseModel, extra="forbid", frozen=True):
     """One type: its name in rows, and the surroundings of the atoms that have it."""
 
     name: str
-    environment: str
+    environment: str | None = None
+    """None: atoms of this type are told by its name."""
 
 
 class _Row(BaseModel, extra="forbid", frozen=True):
@@ -68,10 +75,18 @@ class _File(BaseModel, extra="forbid", frozen=True):
     """The whole of a file of version 1."""
 
     forgefield_force_field: int
-    types: tuple[_Type, ...]
-    units: dict[str, dict[str, str]]
+    types: tuple[_Type, ...] = ()
+    units: dict[str, dict[str, str]] = {}
     """Of the parameters of each term that the force field has."""
-    rows: tuple[_Row, ...]
+    rows: tuple[_Row, ...] = ()
+    mm3: tuple[str, ...] | None = None
+    """The lines of an MM3* file, which has all of this in its own form."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "_File":
+        if self.mm3 is not None and (self.types or self.units or self.rows):
+            raise ValueError("mm3 and types, units or rows exclude each other")
+        return self
 
 
 def _units(term: Term) -> dict[str, str]:
@@ -84,20 +99,37 @@ def write_native(path: Path, assignment: Assignment) -> None:
     Raises InputError for a van der Waals scale other than 1, which belongs to no row.
     """
     require_held(assignment, tuple(_TERMS.values()), f"{path}: a native file", "leave them out")
-    rules = generated_rules(assignment)
+    write_rules(path, generated_rules(assignment))
+
+
+def write_rules(path: Path, rules: AbstractRules) -> None:
+    """Write a force field whose rows go by types, every value to the last digit. Raises InputError for others."""
+    match rules:
+        case Mm3Rules():
+            file = _File(forgefield_force_field=VERSION, mm3=rules.file.lines)
+        case TypedRules():
+            file = _of_types(rules)
+        case _:
+            raise InputError(f"{path}: a native file holds rows by types, which this force field does not have")
+    write_text(path, file.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+
+
+def _of_types(rules: TypedRules) -> _File:
     types = tuple(_Type(name=name, environment=meaning) for meaning, name in rules.typing.meanings.items())
+    if not types:
+        named = dict.fromkeys(name for table in rules.tables.values() for row in table for name in row)
+        types = tuple(_Type(name=name) for name in named)
     rows = tuple(
         _Row(term=term.name, types=types, values=dict(zip(_units(term), values, strict=True)))
         for term, table in rules.tables.items()
         for types, values in table.items()
     )
     units = {term.name: _units(term) for term in rules.tables}
-    file = _File(forgefield_force_field=VERSION, types=types, units=units, rows=rows)
-    write_text(path, file.model_dump_json(indent=1) + "\n")
+    return _File(forgefield_force_field=VERSION, types=types, units=units, rows=rows)
 
 
-def read_native(path: Path) -> TypedRules:
-    """Return the force field of a native file, for any molecules with the same surroundings of atoms.
+def read_native(path: Path) -> TypedRules | Mm3Rules:
+    """Return the force field of a native file, for any molecules with its types, or surroundings of atoms.
 
     Raises InputError where it is none, was written by a later version, or has rows that cannot be.
     """
@@ -105,17 +137,19 @@ def read_native(path: Path) -> TypedRules:
         content = json.loads(read_text(path))
     except ValueError as error:
         raise InputError(f"{path}: is no JSON: {error}; it may be truncated") from None
-    if not isinstance(content, dict) or _KEY not in content:
-        raise InputError(f"{path}: is no force field of ForgeField, which has the key {_KEY!r}; give one, or a .fld")
-    if content[_KEY] != VERSION:
+    if not isinstance(content, dict) or KEY not in content:
+        raise InputError(f"{path}: is no force field of ForgeField, which has the key {KEY!r}; give one, or a .fld")
+    if content[KEY] != VERSION:
         raise InputError(
-            f"{path}: is of version {content[_KEY]!r} of the format, not {VERSION}; read it with a later ForgeField"
+            f"{path}: is of version {content[KEY]!r} of the format, not {VERSION}; read it with a later ForgeField"
         )
     try:
         file = _File.model_validate(content)
     except ValidationError as error:
         lines = [f"{path}: {'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
         raise InputError("\n".join(lines)) from None
+    if file.mm3 is not None:
+        return mm3_rules(parse_fld(path, "\n".join(file.mm3)))
     if complaints := [*_wrong_heads(file), *_wrong_rows(file)]:
         raise InputError("\n".join(f"{path}: {complaint}" for complaint in complaints))
     tables: dict[Term, dict[Types, tuple[float, ...]]] = {
@@ -124,13 +158,15 @@ def read_native(path: Path) -> TypedRules:
     for row in file.rows:
         term = _TERMS[row.term]
         tables[term][row.types] = tuple(row.values[own.name] for own in term.own)
-    return TypedRules(tables, Typing(str(path), {one.environment: one.name for one in file.types}, own=False))
+    meanings = {one.environment: one.name for one in file.types if one.environment is not None}
+    return TypedRules(tables, Typing(str(path), meanings, own=not meanings))
 
 
 def _wrong_heads(file: _File) -> Iterator[str]:
     """Yield what is wrong with types and units."""
     for key in ("name", "environment"):
-        repeated = [name for name, n in Counter(getattr(one, key) for one in file.types).items() if n > 1]
+        counts = Counter(getattr(one, key) for one in file.types)
+        repeated = [name for name, n in counts.items() if n > 1 and name is not None]
         if repeated:
             yield f"types: several have the {key} {', '.join(repeated)}; leave one of each"
     for name, units in file.units.items():

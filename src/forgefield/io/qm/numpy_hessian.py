@@ -1,6 +1,7 @@
 """Reads Hessians in .npy files and the frequencies and energies that lie in .txt files beside them."""
 
 import re
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
+from forgefield.io.sources import content
 from forgefield.io.text import LARGEST, floats, read_text
 
 _SYMMETRY = 1e-3
@@ -21,8 +23,7 @@ def read_numpy_hessian(path: Path) -> Part:
     Raises InputError where the array is not a finite, symmetric matrix of 3N rows.
     """
     try:
-        # A mapped file must be as long as its header says, before any memory is taken.
-        hessian = np.load(path, mmap_mode="r", allow_pickle=False)
+        hessian = np.load(BytesIO(content(path)), allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except Exception as error:  # A damaged header fails wherever the library's parser stumbles.

@@ -49,14 +49,15 @@ def read_xyz(path: Path) -> list[Part]:
     `esp_charges:R:1` and the like. Columns of numbers that are not read, and keys that look like results and are not
     read, give an InputWarning. Raises InputError that names the line, or the frame and what is wrong with it.
     """
-    lines = read_text(path).splitlines()
+    text = read_text(path)
+    lines = text.splitlines()
     # Before the library sees it too: that would count through a damaged number of atoms, line by line.
     starts = _frame_starts(path, lines)
     comments = [lines[start + 1] for start in starts]
     if any(_EXTENDED.search(comment) for comment in comments):
         check_columns(path, lines, starts, _NUMERIC)
         warn_of_keys(path, comments, _READ)
-        return _read_extended(path, len(starts))
+        return _read_extended(path, text, len(starts))
     warn_of_keys(path, [_STATED.sub("", comment) for comment in comments], ("charge", "multiplicity", "Properties"))
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
 
@@ -161,9 +162,9 @@ def _species(path: Path, start: int, words: list[str]) -> Int[np.ndarray, " atom
     return np.array(species)
 
 
-def _read_extended(path: Path, n_frames: int) -> list[Part]:
+def _read_extended(path: Path, text: str, n_frames: int) -> list[Part]:
     try:
-        frames = list(iread(path, index=":", format="extxyz"))
+        frames = list(iread(StringIO(text), index=":", format="extxyz"))
     except Exception as error:  # The library raises whatever its parser stumbles on.
         raise InputError(f"{path}: is not a readable extended xyz file ({type(error).__name__}: {error})") from error
     if len(frames) != n_frames:

@@ -9,21 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from forgefield.assign.mm3.laid import changed_columns
+from forgefield.assign.mm3.laid import Mm3Assignment, changed_columns
+from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules, ExplicitRules
 from forgefield.assign.typed_rules import generated_rules
 from forgefield.errors import InputError, WriteError
-from forgefield.fitting.solve.fit import Progress
+from forgefield.fitting.solve.solver import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
-from forgefield.io.forcefields.mm3.fld import write_fld
-from forgefield.io.forcefields.native import write_native
-from forgefield.io.outputs import make_folder, owned, remove, require_free, write_bytes, write_text
-from forgefield.io.rules import load
+from forgefield.io.forcefields.mm3.fld import changed_text, mm3_rules, parse_fld
+from forgefield.io.formats import NATIVE, Format, force_fields
+from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.soundness import evaluable
 from forgefield.jobs.fit.plan.starting import with_values
-from forgefield.jobs.fit.plan.writing import WRITERS, write_force_fields
 from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes
 from forgefield.jobs.fit.run.trade_off import TradeOff, require_targets, trade_offs
 from forgefield.jobs.fit.run.validation import Validation, not_validated, validated, warnings_of
@@ -31,12 +30,9 @@ from forgefield.report.fit_report import fit_report
 from forgefield.report.record import FitRecord
 
 CHECKPOINT = "checkpoint.safetensors"
-FLD = "forcefield.fld"
-NATIVE = "forcefield.json"
 _COPY = "FIT.toml"
-_WRITTEN = tuple(name for name, _ in WRITERS.values())
-_FILES = ("results.json", "report.html", "fit.log", _COPY, NATIVE, "forcefield.typ", *_WRITTEN)
-"""What a fit writes, besides its checkpoint and structures for AMBER."""
+_FILES = ("results.json", "report.html", "fit.log", _COPY, "forcefield.typ")
+"""What a fit writes besides its checkpoint, the force field and structures for AMBER."""
 _STRUCTURES = "forcefield*.mol2"
 
 
@@ -101,7 +97,7 @@ def run_fit(  # noqa: PLR0913 (these are the words of the command)
 
 def written_in(output: Path) -> list[Path]:
     """Return what fits have written into a folder, the checkpoint last."""
-    files = [output / name for name in dict.fromkeys(_FILES)]
+    files = [output / name for name in (*_FILES, *(one.in_folder for one in force_fields() if one.write_laid))]
     every = [*files, *sorted(output.glob(_STRUCTURES)), output / CHECKPOINT]
     return [path for path in every if path.is_symlink() or path.exists()]
 
@@ -127,7 +123,7 @@ def _fitted(
     passes = run_passes(prepared, stage, values, progress, save)
     last = passes[-1]
     outcome = Outcome(
-        passes, record(prepared, passes), last.values, _rules(prepared, last.values), last.fit.interrupted
+        passes, record(prepared, passes), last.values, _rules(prepared, last.values, output), last.fit.interrupted
     )
     return _written(prepared, outcome, output, log), log
 
@@ -182,43 +178,56 @@ def _begin(prepared: Prepared, output: Path) -> tuple[Stage, np.ndarray, Progres
 
 def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str]) -> Outcome:
     """Write the force field, results.json, report.html and fit.log."""
-    files, unwritten = _write_force_field(prepared, outcome.values, output)
+    files, unwritten = _write_force_field(prepared, outcome, output)
     known = outcome.record.results["warnings"]
     results = {**outcome.record.results, "warnings": [*known, *(said for said in unwritten if said not in known)]}
     told = replace(outcome.record, results=results, files=(*files, "results.json", "fit.log"))
     write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
-    write_bytes(output / _COPY, prepared.path.read_bytes())
-    force_field = load(output / FLD) if prepared.mm3 is not None and FLD in files else outcome.force_field
-    return replace(outcome, record=told, force_field=force_field)
+    if prepared.plan.text:
+        write_text(output / _COPY, prepared.plan.text)
+    return replace(outcome, record=told)
 
 
-def _rules(prepared: Prepared, values: np.ndarray) -> AbstractRules:
-    """Return the force field with these values."""
+def _rules(prepared: Prepared, values: np.ndarray, output: Path) -> AbstractRules:
+    """Return the force field with these values; laid over the molecules where no MM3* file could hold them."""
     fitted = with_values(prepared.assignment, values)
-    return generated_rules(fitted) if prepared.mm3 is None else ExplicitRules(fitted)
+    if prepared.mm3 is None:
+        return generated_rules(fitted)
+    try:
+        return _changed_file(prepared.mm3, values, output / NATIVE.in_folder)
+    except InputError:
+        return ExplicitRules(fitted)
 
 
-def _write_force_field(prepared: Prepared, values: np.ndarray, output: Path) -> tuple[list[str], list[str]]:
+def _changed_file(mm3: Mm3Assignment, values: np.ndarray, path: Path) -> Mm3Rules:
+    """Return the force field of an MM3* file with these values. Raises InputError where they do not fit into it."""
+    return mm3_rules(parse_fld(path, changed_text(mm3.file, changed_columns(mm3, values))))
+
+
+def _write_force_field(prepared: Prepared, outcome: Outcome, output: Path) -> tuple[list[str], list[str]]:
     """Return the files written, and a sentence for each format that cannot hold the fitted values."""
     files, unwritten = [], []
-    fitted = with_values(prepared.assignment, values)
-    for name in prepared.formats:
+    for one in (*prepared.formats, NATIVE):
         try:
-            if prepared.mm3 is not None:
-                write_fld(output / FLD, prepared.mm3.file, changed_columns(prepared.mm3, values))
-                files.append(FLD)
-            else:
-                files += write_force_fields(fitted, prepared.molecules, (name,), output)
+            files += _write_as(one, prepared, outcome, output / one.in_folder)
         except WriteError:
             raise
         except InputError as error:
-            unwritten.append(f"Not written as {name}: {error}")
-    if prepared.mm3 is None:
-        write_native(output / NATIVE, fitted)
-        files.append(NATIVE)
+            unwritten.append(f"Not written as {one.word or one.name}: {error}")
     return files, unwritten
+
+
+def _write_as(form: Format, prepared: Prepared, outcome: Outcome, path: Path) -> list[str]:
+    """Write the force field in one format and return the names of the files."""
+    if prepared.mm3 is None:
+        assert form.write_laid is not None
+        fitted = with_values(prepared.assignment, outcome.values)
+        return [written.name for written in form.write_laid(path, fitted, prepared.molecules)]
+    assert form.write_rules is not None
+    form.write_rules(path, _changed_file(prepared.mm3, outcome.values, path))
+    return [path.name]
 
 
 def plain(value: Any) -> Any:

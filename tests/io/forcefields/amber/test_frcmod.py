@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from forgefield.assign.typed import assign_typed_rows
 from forgefield.errors import InputError, MissingParameters
-from forgefield.io.forcefields.amber.frcmod import read_frcmod, write_frcmod
+from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
 from forgefield.io.forcefields.generated import two_character_types
 from forgefield.io.structures.mol2 import read_mol2
 from forgefield.molecules.molecule import Molecule
@@ -56,7 +57,7 @@ def read(tmp_path):
     def read(content, *molecules):
         path = tmp_path / "test.frcmod"
         path.write_text(content)
-        return read_frcmod(path, list(molecules))
+        return frcmod_rules(path).assign(list(molecules))
 
     return read
 
@@ -77,7 +78,7 @@ def test_every_molecule_has_the_same_energy_after_reading_back(
 
     write_frcmod(tmp_path / "out.frcmod", field, molecules)
 
-    again = read_frcmod(tmp_path / "out.frcmod", typed(molecules, field))
+    again = frcmod_rules(tmp_path / "out.frcmod").assign(typed(molecules, field))
     np.testing.assert_allclose(energies(again, displaced), energies(field, displaced), rtol=0, atol=1e-6)
 
 
@@ -202,8 +203,10 @@ def test_missing_rows_are_all_listed(read, water):
 
 
 def test_molecules_without_types_are_named(read, water):
-    with pytest.raises(InputError, match="no atom types in water"):
+    with pytest.raises(InputError, match=r"water: .*goes by atom types, which the molecule does not have"):
         read(WATER, replace(water, types=None))
+    with pytest.raises(InputError, match="no atom types in water"):
+        assign_typed_rows([replace(water, types=None)], {}, "")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,17 @@
 """What words stand for."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 
+from forgefield.config import FitSection
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import LARGE, AsIs, C, D, DPlus, E
-from forgefield.jobs.fit.plan.choices import policy_named
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.jobs.fit.plan.choices import SOLVERS, policy_named, solver
+from forgefield.jobs.fit.plan.target_choices import schema, targets
 
 
 @pytest.mark.parametrize(
@@ -27,3 +33,23 @@ def test_a_stated_eigenvalue_is_what_each_policy_puts_in(name, eigenvalue):
 def test_other_letters_are_refused():
     with pytest.raises(InputError, match=r"transition_state 'F' is not one of C, D, D\+, E, none"):
         policy_named("F")
+
+
+def solver_of(fit, **wanted):
+    file = schema().model_validate({"molecules": [{"reference": "a.json"}], "targets": wanted, "fit": fit})
+    return solver(file.fit, targets(file.targets))
+
+
+def test_every_solver_that_a_file_may_name_is_in_the_table():
+    assert set(SOLVERS) == set(get_args(FitSection.model_fields["solver"].annotation))
+
+
+def test_a_solver_has_the_limits_of_the_file_and_damps_first_steps_where_molecules_relax():
+    limits, forces = {"tolerance": 1e-6, "max_steps": 7}, {"tolerance": 1.0}
+
+    ours, scipys = (solver_of({"solver": name, **limits}, forces=forces) for name in ("lm", "trf"))
+    relaxed = solver_of(limits, bond_length={"tolerance": 0.01})
+
+    assert ours == LevenbergMarquardt(1e-6, 7)
+    assert scipys == TrustRegionReflective(1e-6, 7)
+    assert relaxed == LevenbergMarquardt(1e-6, 7, damping=1.0)

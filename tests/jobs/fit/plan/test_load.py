@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
-from forgefield.config import read_fit_file
 from forgefield.errors import InputError, MissingParameters
+from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import load
 from forgefield.jobs.fit.plan.prepare import prepare
 
@@ -303,7 +303,7 @@ def test_misspelt_results_are_among_the_warnings_of_a_fit(project):
     head = "Properties=species:S:1:pos:R:3:forces:R:3 enrgy=-2.0"
     (path.parent / "frames.xyz").write_text(f"2\n{head}\nH 0 0 0 0.5 0 0\nF 0 0 0.95 -0.5 0 0\n")
 
-    loaded = load(read_fit_file(path), path.parent)
+    loaded = load(read_plan(path))
 
     assert loaded.warnings == (f"{path.parent}/frames.xyz: the key 'enrgy' is not read; did you mean 'energy'?",)
 
@@ -323,7 +323,5 @@ def test_energies_of_other_compositions_have_no_common_zero(refusal, project):
     # Fluoromethane and ethane are not compared, ethane and ethane are.
     message = refusal(ENERGY.format(first="ch3f", second="staggered"))
 
-    assert (
-        "no reference has data for the target(s) energy: energies need at least two structures of one group" in message
-    )
+    assert "data for the target(s) energy: energy needs the energies of at least two structures of one group" in message
     assert len({e.group for e in prepare(project(ENERGY.format(first="eclipsed", second="staggered"))).examples}) == 1

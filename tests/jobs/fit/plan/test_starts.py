@@ -54,7 +54,7 @@ def test_fit_starts_from_what_a_fit_wrote(written, start):
     np.testing.assert_allclose(np.sort(prepared.start), np.sort(values), rtol=1e-7)
     assert len(prepared.rows) == len(prepared.laid.rows) == 4
     assert set(prepared.laid.descriptions.values()) == {"C(F,H,H,H)", "F(C)", "H(C)"}
-    assert prepared.formats == ("frcmod", "openmm-xml")
+    assert [one.word for one in prepared.formats] == ["frcmod", "openmm-xml"]
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,18 @@
 """A fit repeated without molecules and on samples of them, in this process."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
 from forgefield.fitting.judge.resampling import improvement
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.fitting.solve.solver import AbstractSolver
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.run import refits
+from forgefield.jobs.fit.run.trade_off import TradeOff
 from forgefield.jobs.fit.run.validation import Validation, warnings_of
 
 FIT = """
@@ -26,6 +29,28 @@ CH3F = '[[molecules]]\nreference = "ch3f.json"\n'
 STAGGERED = '[[molecules]]\nreference = "staggered.json"\n'
 ECLIPSED = '[[molecules]]\nreference = "eclipsed.json"\ntransition_state = "C"\n'
 SADDLE = '[[molecules]]\nreference = "saddle.json"\ntransition_state = "C"\n'
+
+
+class Recording(AbstractSolver):
+    """Another solver that counts its runs."""
+
+    solver: AbstractSolver
+    runs: list[int]
+    tolerance: float = 1e-9
+    max_steps: int = 200
+
+    def begin(self, problem, points):
+        return self.solver.begin(problem, points)
+
+    def run(self, course):
+        self.runs.append(len(course.progress.best_cost))
+        self.solver.run(course)
+
+    def judge(self, problem, form, at, matching, positions):
+        return self.solver.judge(problem, form, at, matching, positions)
+
+    def why_not(self, state, start):
+        return self.solver.why_not(state, start)
 
 
 def fit_text(*molecules, estimate="qfuerza"):
@@ -192,3 +217,20 @@ def _failing_for(number, function):
         return function(prepared, molecule)
 
     return failing
+
+
+@pytest.mark.slow
+def test_weights_and_samples_are_refitted_by_the_solver_that_was_chosen(project):
+    text = fit_text(CH3F, CH3F, STAGGERED) + '[fit]\nsolver = "trf"\nstarts = 2\n'
+    path, runs = project(text), []
+    prepared = prepare(path)
+    recorded = replace(prepared, plan=replace(prepared.plan, solver=Recording(prepared.plan.solver, runs)))
+    refits_of = {"trade_off": TradeOff(("forces",), 3), "validation": Validation(samples=2, workers=1)}
+
+    outcome = run_fit(recorded, path.parent / "out", **refits_of)
+
+    assert isinstance(prepared.plan.solver, TrustRegionReflective)
+    # The fit; two weights beside its own; three molecules left out; two samples.
+    assert runs == [2] + [1] * 7
+    assert len(outcome.record.results["trade_off"][0]["points"]) == 3
+    assert outcome.record.results["validation"]["message"] == "5 of 5 refits came to an end."

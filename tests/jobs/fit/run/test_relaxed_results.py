@@ -7,17 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.config import TargetsSection
 from forgefield.errors import InputError
+from forgefield.fitting.cost.cost import Sights
 from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.judge.metrics import Judgement, Metrics, judge
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
 from forgefield.fitting.targets.fixed import Diagonal, Energies, OffDiagonal
-from forgefield.fitting.targets.relaxed import BondAngles, BondLengths, RelaxedEnergies, RelaxedStructures, Torsions
+from forgefield.fitting.targets.relaxed import AtRelaxed, BondAngles, BondLengths, Torsions
+from forgefield.fitting.targets.target import Seen, at_reference
 from forgefield.jobs.fit.fit_job import run_fit
-from forgefield.jobs.fit.plan.choices import targets
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.plan.starting import with_values
+from forgefield.jobs.fit.plan.target_choices import schema, targets
 from forgefield.jobs.fit.run.relaxed_results import judge_fitted, judge_told, lost
 from forgefield.properties.modes import frequencies
 from forgefield.properties.relax import Failure, relax
@@ -28,22 +29,25 @@ GEOMETRY = {"bond_length": {"tolerance": 0.01}, "bond_angle": {"tolerance": 0.5}
 CURVED = RelaxedJudge(curvatures=True)
 
 
-def test_words_of_the_file_stand_for_targets_at_relaxed_structures():
-    relaxed = TargetsSection.model_validate({**GEOMETRY, "energy": {"tolerance": 0.5, "at": "relaxed"}})
-    energy = TargetsSection.model_validate({"energy": {"tolerance": 0.5}})
+def asked(wanted):
+    """The targets of these words of a file."""
+    return targets(schema().model_validate({"molecules": [{"reference": "x"}], "targets": wanted}).targets)
 
-    assert [type(t) for t in targets(relaxed)] == [RelaxedEnergies, BondLengths, BondAngles, Torsions]
-    assert [type(t) for t in targets(energy)] == [Energies]
+
+def test_words_of_the_file_stand_for_targets_at_relaxed_structures():
+    relaxed = asked({**GEOMETRY, "energy": {"tolerance": 0.5, "at": "relaxed"}})
+
+    assert [type(t) for t in relaxed] == [AtRelaxed, BondLengths, BondAngles, Torsions]
+    assert [type(t) for t in asked({"energy": {"tolerance": 0.5}})] == [Energies] == [type(relaxed[0].target)]
 
 
 def test_curvatures_are_compared_at_the_reference_or_at_relaxed_structures():
     eigenmatrix = {"tolerance": 1.0, "off_diagonal": 2.0}
-    there = TargetsSection.model_validate({"eigenmatrix": {**eigenmatrix, "at": "relaxed"}})
-    here = TargetsSection.model_validate({"eigenmatrix": eigenmatrix})
+    there, here = asked({"eigenmatrix": {**eigenmatrix, "at": "relaxed"}}), asked({"eigenmatrix": eigenmatrix})
 
-    assert [t.name for t in targets(there)] == ["eigenmatrix, relaxed", "eigenmatrix off-diagonal, relaxed"]
-    assert [(t.tolerance, t.weight) for t in targets(there)] == [(1.0, 1.0), (2.0, 1.0)]
-    assert [type(t) for t in targets(here)] == [Diagonal, OffDiagonal]
+    assert [t.name for t in there] == ["eigenmatrix, relaxed", "eigenmatrix off-diagonal, relaxed"]
+    assert [(t.tolerance, t.weight) for t in there] == [(1.0, 1.0), (2.0, 1.0)]
+    assert [type(t) for t in here] == [Diagonal, OffDiagonal]
 
 
 @pytest.mark.parametrize(
@@ -60,10 +64,8 @@ def test_curvatures_are_compared_at_the_reference_or_at_relaxed_structures():
     ids=["forces", "hessian", "energy", "energy and forces", "energy relaxed", "frequencies relaxed", "geometry"],
 )
 def test_relaxed_structures_are_judged_wherever_forces_or_geometries_are_fitted(wanted, fitted, told):
-    section = TargetsSection.model_validate(wanted)
-
-    assert judge_fitted(section) == fitted
-    assert judge_told(section) == told
+    assert judge_fitted(asked(wanted)) == fitted
+    assert judge_told(asked(wanted)) == told
 
 
 @pytest.mark.slow
@@ -114,15 +116,19 @@ def test_only_molecules_that_were_to_relax_are_lost(tmp_path):
     )
     shapes = (3,), (15, 3), (3, 15, 15), (3, 9, 9), (3, 9), (3, 9, 9), (0,)
     nothing = Metrics(**dict.fromkeys(Metrics.__dataclass_fields__))
-    relaxed = RelaxedStructures(
+    relaxed = Seen(
         positions=jnp.zeros((15, 3)),
         energy=jnp.zeros(3),
-        converged=jnp.array([True, False, False]),
+        there=jnp.array([True, False, False]),
+        observation=None,
+        vibrations=jnp.zeros((3, 15, 9)),
         failure=jnp.array([Failure.NONE, Failure.BOND_BROKEN, Failure.NOT_CONVERGED]),
     )
     seen = Observation(*map(jnp.zeros, shapes))
 
-    said = lost(prepared, Judgement(nothing, (nothing,) * 3, (None,) * 3, seen, relaxed))
+    said = lost(
+        prepared, Judgement(nothing, (nothing,) * 3, (None,) * 3, Sights(at_reference(seen, prepared.data), relaxed))
+    )
 
     assert said == [
         "ch3f-2 has no relaxed structure under the fitted force field: a bond broke: it became longer than the limit "

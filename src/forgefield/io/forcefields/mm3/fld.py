@@ -7,6 +7,9 @@ from pathlib import Path
 
 from forgefield.assign.mm3.file import Condition, Mm3File, Mm3Row, NonbondedRow, RowKind, Substructure
 from forgefield.assign.mm3.patterns import Pattern, parse_pattern
+from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.rules import AbstractRules
+from forgefield.assign.typing import Typing
 from forgefield.errors import InputError, located
 from forgefield.io.forcefields.mm3.fld_columns import CONSTANTS, NONBONDED_CONSTANTS, column_scales, with_numbers
 from forgefield.io.forcefields.mm3.fld_header import Header, header_line
@@ -19,6 +22,7 @@ from forgefield.io.forcefields.mm3.fld_rows import (
     substructure_row,
 )
 from forgefield.io.outputs import write_bytes
+from forgefield.io.sources import content
 
 _HEADER, _ROWS, _SUBSTRUCTURE, _EQUIVALENCES, _NONBONDED = "-1", "-2", "-3", "-5", "-6"
 _END_OF_NONBONDED = "END OF NONBONDED"
@@ -26,6 +30,8 @@ _COMMENT = re.compile(r"\s*$|#| ?C(\s|$)")
 _TITLE = re.compile(r" ?(?P<mark>[CS])(\s+(?P<title>.*))?$")
 """The last of such lines before a pattern is its title; with S, the substructure stops others."""
 _SHOWN = 20
+_LEGEND = re.compile(r" C  (?P<name>\S{2}) is \S+  (?P<meaning>\S+)")
+"""How a generated file says what a type name stands for."""
 
 
 @dataclass
@@ -64,15 +70,32 @@ class _Reader:
 
 
 def read_fld(path: str | Path) -> Mm3File:
-    """Read a force-field file.
+    """Read a force-field file, as `parse_fld` does."""
+    try:
+        text = content(Path(path)).decode("latin-1")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    return parse_fld(path, text)
+
+
+def read_mm3(path: str | Path) -> Mm3Rules:
+    """Return the force field of a file, for molecules with its types or, where it says what they mean, for others."""
+    return mm3_rules(read_fld(path))
+
+
+def mm3_rules(file: Mm3File) -> Mm3Rules:
+    """Return what a file holds as a force field."""
+    legend = filter(None, (_LEGEND.fullmatch(line.rstrip("\r")) for line in file.lines))
+    # A generated file is for neutral molecules, and its bond moments say all of their charges.
+    return Mm3Rules(file, Typing(file.path, {found["meaning"]: found["name"] for found in legend}, neutral=True))
+
+
+def parse_fld(path: str | Path, text: str) -> Mm3File:
+    """Return what the text of a file says; messages name it as the file at `path`.
 
     Lengths in Å, angles in rad and energies in kcal/mol, by the conversion factors of its header. Rows whose
     labels the header does not select are left out. Raises InputError that lists the lines that cannot be read.
     """
-    try:
-        text = Path(path).read_bytes().decode("latin-1")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
     lines = text.split("\n")
     _require_complete(path, lines)
     reader = _Reader([line.rstrip("\r") for line in lines])
@@ -103,8 +126,20 @@ def read_fld(path: str | Path) -> Mm3File:
     )
 
 
+def write_mm3(path: Path, rules: AbstractRules) -> None:
+    """Write the file that a force field was read from. Raises InputError where it was none."""
+    if not isinstance(rules, Mm3Rules):
+        raise InputError(f"{path}: an MM3* file of a force field that was not read from one is written for molecules")
+    write_fld(path, rules.file, {})
+
+
 def write_fld(path: str | Path, file: Mm3File, changes: Mapping[int, tuple[float | None, ...]]) -> None:
-    """Write the file with new numbers on some of its lines; every other byte stays as it was read.
+    """Write the file with new numbers on some of its lines, as `changed_text` does."""
+    write_bytes(Path(path), changed_text(file, changes).encode("latin-1"))
+
+
+def changed_text(file: Mm3File, changes: Mapping[int, tuple[float | None, ...]]) -> str:
+    """Return the text of the file with new numbers on some of its lines; all else stays as it was read.
 
     `changes` maps a line (any physical line of the row, 1-based) to the row's columns in internal units, in the
     order of the file; None leaves a column as it is. Raises InputError for lines without a row and for numbers
@@ -129,7 +164,7 @@ def write_fld(path: str | Path, file: Mm3File, changes: Mapping[int, tuple[float
                 lines[place - 1] = with_numbers(lines[place - 1], places, own)
             except InputError as error:
                 raise InputError(located(file.path, place, str(error))) from None
-    write_bytes(Path(path), "\n".join(lines).encode("latin-1"))
+    return "\n".join(lines)
 
 
 def _require_complete(path: str | Path, lines: list[str]) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from forgefield.assign.rules import ModelRules
 from forgefield.errors import InputError
 from forgefield.io.outputs import write_bytes
 from forgefield.io.text import LARGEST
@@ -101,6 +102,11 @@ def read_painn(path: Path) -> Painn:
         raise InputError(f"{path}: the weights do not fit their description:\n  " + "\n  ".join(wrong))
     tensors["references"] = tensors["references"].astype(np.float64) * UNITS[description.energy_unit]
     return with_arrays(model, tensors)
+
+
+def read_painn_rules(path: Path) -> ModelRules:
+    """Return the model of a file as a force field for any molecules of its elements. Raises InputError."""
+    return ModelRules(read_painn(path))
 
 
 def read_description(path: Path) -> Description:

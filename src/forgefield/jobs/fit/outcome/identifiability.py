@@ -1,5 +1,7 @@
 """What the data of a fit determine, in the names of its parameters."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Float
 
@@ -20,7 +22,7 @@ def identifiability(last: Passed, statistics: Uncertainty) -> Identifiability:
 
     Singular values are of the Jacobian of the data, without the prior, by the variables that are not at a bound.
     """
-    names = [last.changes.names[leader] for leader in last.changes.leaders]
+    names = last.changes.leaders
     pairs = statistics.correlated(_STRONG)
     finite = np.isfinite(statistics.condition)
     return Identifiability(
@@ -47,8 +49,8 @@ def identifiability(last: Passed, statistics: Uncertainty) -> Identifiability:
     )
 
 
-def _combination(vector: Float[np.ndarray, " free"], names: list[str]) -> list[Component]:
+def _combination(vector: Float[np.ndarray, " free"], names: Sequence[str]) -> list[Component]:
     """Return the components of a direction by name, the largest first."""
     ordered = np.argsort(-np.abs(vector), kind="stable")
     named = [k for k in ordered if abs(vector[k]) >= _NAMED * abs(vector[ordered[0]])]
-    return [Component(names[k], float(vector[k])) for k in named]
+    return [Component(names[int(k)], float(vector[k])) for k in named]

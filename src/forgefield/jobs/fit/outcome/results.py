@@ -2,27 +2,28 @@
 
 import platform
 from importlib import metadata
-from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from forgefield.assign.measured import mean_geometry
-from forgefield.fitting.cost.cost import contributions
-from forgefield.fitting.data.training_set import TrainingSet, Weights
+from forgefield.fitting.cost.gram import obstacle
+from forgefield.fitting.data.training_set import Weights
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.fitting.judge.sanity import not_stationary, unphysical
 from forgefield.fitting.judge.uncertainty import Uncertainty, independent_values, uncertainty
+from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.identifiability import identifiability
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
+from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.plan.check import weight_of
+from forgefield.jobs.fit.plan.choices import form_of, name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
-from forgefield.jobs.fit.run.relaxed_results import compared_energies, judge_told, lost, structures
+from forgefield.jobs.fit.run.relaxed_results import judge_told, lost, structures
 from forgefield.jobs.fit.run.trade_off import opposition
-from forgefield.report.record import Covered, FitRecord, Optimum, Parity
+from forgefield.report.record import Covered, FitRecord, Optimum
 from forgefield.report.results import (
     Change,
     Ending,
@@ -31,6 +32,7 @@ from forgefield.report.results import (
     ParameterResult,
     Provenance,
     Results,
+    TargetResult,
     told,
 )
 
@@ -42,7 +44,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     """Judge the end of a fit against its start and gather everything worth telling."""
     last = passes[-1]
     examples, data = prepared.examples, prepared.data
-    judge = judge_told(prepared.file.targets)
+    judge = judge_told(prepared.plan.targets)
     start = judge(prepared.assignment.model, data, examples)
     final = judge(with_values(prepared.assignment, last.values).model, data, examples)
     at_bound = _at_bound(last)
@@ -55,8 +57,10 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         *lost(prepared, final),
         *held_back(prepared, rows),
     ]
+    told_of_targets = of_targets(last.problem.targets, data, start, final)
     results = Results(
         fit=_fit(passes),
+        targets=told_of_targets,
         metrics=Change(start.total, final.total),
         parameters=_parameters(prepared, last, statistics),
         molecules=_molecules(prepared, start, final),
@@ -70,11 +74,11 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         provenance=provenance(prepared.input_sha256),
     )
     return FitRecord(
-        title=_title(prepared.path),
+        title=prepared.plan.name,
         results=told(results),
         costs=np.concatenate([passed.fit.costs for passed in passes]),
-        contributions=_shares(last, data, start, final),
-        parities=_parities(prepared, start, final),
+        contributions=_shares(last, told_of_targets),
+        parities=parities(prepared, start, final),
         optima=_optima(passes[0]),
         types=prepared.assignment.descriptions,
         statements=_statements(prepared, last),
@@ -89,19 +93,9 @@ def _coverage(prepared: Prepared) -> tuple[Covered, ...]:
     return tuple(Covered(c.kind, c.substructure, c.table, c.uncovered) for c in found)
 
 
-def _title(path: Path) -> str:
-    """Return the name of the file, or of its folder where the file is just FIT.toml."""
-    return path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
-
-
-def _shares(last: Passed, data: TrainingSet, start: Judgement, final: Judgement) -> dict[str, tuple[float, float]]:
+def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, float]]:
     """Return the share of each target and of the prior in the cost, before and after."""
-    targets = last.problem.targets
-    before, after = (
-        contributions(targets, data, judged.observation, jnp.asarray(judged.matching), judged.relaxed)
-        for judged in (start, final)
-    )
-    shares = {target.name: (float(b), float(a)) for target, b, a in zip(targets, before, after, strict=True)}
+    shares = {one.name: (one.cost_start, one.cost_final) for one in told}
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
 
 
@@ -129,11 +123,12 @@ def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> li
     changes = last.changes
     width, strength = np.asarray(last.problem.prior.width), last.problem.prior.strength
     # Standard deviations of tied values follow from those of the variables they depend on.
-    sigma = np.sqrt((changes.matrix**2) @ np.nan_to_num(statistics.sigma * width) ** 2)
-    unknown = (np.abs(changes.matrix) @ np.isnan(statistics.sigma).astype(float)) > 0.0
-    bound = (np.abs(changes.matrix) @ _at_bound(last).astype(float)) > 0.0
+    leader, factor = changes.variables.leader, np.abs(np.asarray(changes.variables.factor))
+    sigma = factor * np.nan_to_num(statistics.sigma * width)[leader]
+    unknown = (factor > 0.0) & np.isnan(statistics.sigma)[leader]
+    bound = (factor > 0.0) & _at_bound(last)[leader]
     place_of = {name: k for k, name in enumerate(changes.names)}
-    variable = {changes.names[leader]: k for k, leader in enumerate(changes.leaders)}
+    variable = {name: k for k, name in enumerate(changes.leaders)}
     table = []
     for row in prepared.assignment.rows:
         for position, parameter in enumerate(row.term.own):
@@ -188,7 +183,7 @@ def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statis
     said = []
     if not last.fit.success:
         said.append(f"The fit did not succeed: {last.fit.message}.")
-    names = [last.changes.names[leader] for leader in last.changes.leaders]
+    names = last.changes.leaders
     bounded = [name for name, at in zip(names, _at_bound(last), strict=True) if at]
     if bounded:
         said.append(f"At a bound of what makes sense: {', '.join(bounded)}.")
@@ -220,50 +215,8 @@ def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statis
 
 
 def _value(passed: Passed, name: str) -> float:
-    places = dict(zip(passed.changes.names, passed.changes.places, strict=True))
+    places = dict(zip(passed.changes.names, passed.changes.variables.places, strict=True))
     return float(passed.values[places[name]]) if name in places else 0.0
-
-
-def _parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Parity, ...]:
-    """Return the values behind the parity plots: frequencies, diagonals, forces, relative energies and charges."""
-    known = [m for m, mode in enumerate(final.modes) if mode is not None]
-    found = []
-    if known:
-
-        def pooled(judgement: Judgement, what: str) -> np.ndarray:
-            return np.concatenate([getattr(judgement.modes[m], what) for m in known])
-
-        reference = pooled(final, "reference")
-        found.append(Parity("frequencies", "cm⁻¹", reference, pooled(start, "model"), pooled(final, "model")))
-        before, after = (reference + pooled(j, "diagonal") for j in (start, final))
-        found.append(Parity("eigenmatrix", "cm⁻¹", reference, before, after))
-    data = prepared.data
-    atoms = np.asarray(data.has_gradient)[np.asarray(data.topology.molecule)]
-    if atoms.any():
-        gradients = (
-            -np.asarray(g)[atoms].ravel()
-            for g in (data.gradient, start.observation.gradient, final.observation.gradient)
-        )
-        found.append(Parity("forces", "kcal/mol/Å", *gradients))
-    if final.total.energy_rmsd_kcal_mol is not None:
-        found.append(Parity("energy", "kcal/mol", *_relative_energies(prepared, start, final)))
-    if final.total.charge_rmsd_e is not None:
-        charged = np.asarray(data.has_charges)[np.asarray(data.topology.molecule)]
-        charges = data.charges, start.observation.charges, final.observation.charges
-        found.append(Parity("charges", "e", *(np.asarray(q)[charged] for q in charges)))
-    return tuple(found)
-
-
-def _relative_energies(prepared: Prepared, start: Judgement, final: Judgement) -> list[np.ndarray]:
-    data = prepared.data
-    group = np.asarray(data.group)
-    (before, there), (after, still) = (compared_energies(prepared, judged) for judged in (start, final))
-    has, energies = there & still, (np.asarray(data.energy), before, after)
-    relative = []
-    for energy in energies:
-        means = np.array([energy[has & (group == g)].mean() if (has & (group == g)).any() else 0.0 for g in group])
-        relative.append((energy - means)[has])
-    return relative
 
 
 def _optima(first: Passed) -> tuple[Optimum, ...]:
@@ -287,18 +240,20 @@ _RELAXED_MODES = (
 
 
 def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
-    section = prepared.file.forcefield
+    plan = prepared.plan
+    form = form_of({row.term for row in prepared.assignment.rows}) if prepared.mm3 is None else "mm3"
     targets = ", ".join(
         f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
     )
     prior = last.problem.prior
-    relaxed = [_RELAXED_MODES] if any(t.at == "relaxed" for t in prepared.file.targets.curvatures) else []
+    curved = any(t.traits.view is View.RELAXED and t.traits.observes for t in plan.targets)
     return (
-        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {section.form}.",
-        f"{last.changes.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
-        f"started from the estimate “{section.estimate}”.",
+        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {form}.",
+        f"{last.changes.variables.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
+        f"started from the estimate “{name_of(plan.estimate)}”.",
         f"Targets: {targets}. A deviation of its tolerance counts as one.",
-        *relaxed,
+        *([] if (why := obstacle(last.problem)) is None else [f"The cost is evaluated anew in each step: {why}."]),
+        *([_RELAXED_MODES] if curved else []),
         "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",
         *(f"{e.molecule.name}: {e.treated.statement}" for e in prepared.examples if e.treated is not None),
         *(f"{e.molecule.name}: weight {weight_of(e)}." for e in prepared.examples if e.weights != Weights()),

@@ -7,6 +7,7 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.measured import measured
 from forgefield.fitting.judge.metrics import Judgement
+from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.models.rows import Row
 from forgefield.report.results import RowDeviation
@@ -26,7 +27,7 @@ def row_deviations(prepared: Prepared, judgement: Judgement) -> tuple[RowDeviati
     if judgement.relaxed is None:
         return ()
     topology = prepared.assignment.topology
-    relaxed = np.asarray(judgement.relaxed.converged)[np.asarray(topology.molecule)]
+    relaxed = np.asarray(judgement.relaxed.there)[np.asarray(topology.molecule)]
     reference, model = np.asarray(prepared.data.positions), np.asarray(judgement.relaxed.positions)
     trained = {row.name for row in prepared.rows}
     rows = {(row.term.kind, row.indices[0]): row for row in prepared.assignment.rows}
@@ -59,7 +60,8 @@ def _of_row(row: Row, deviations: np.ndarray, trained: bool) -> RowDeviation:
 
 def held_back(prepared: Prepared, found: Sequence[RowDeviation]) -> list[str]:
     """Say where most of what is left of the deviations of relaxed structures is in rows that are not trained."""
-    if not prepared.file.targets.geometry:
+    traits = [target.traits for target in prepared.plan.targets]
+    if not any(t.view is View.RELAXED and not t.observes and not t.is_relative for t in traits):
         return []
     said = []
     for kind, (name, unit, _) in _KINDS.items():

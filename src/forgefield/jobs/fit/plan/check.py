@@ -1,14 +1,12 @@
 """What `forgefield fit --check` shows: pairing, coverage, what is trained, and what each target holds."""
 
-import numpy as np
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from forgefield.assign.assignment import uses
 from forgefield.fitting.data.training_set import Example
-from forgefield.fitting.judge.uncertainty import independent_values
-from forgefield.jobs.fit.plan.choices import targets
+from forgefield.fitting.judge.uncertainty import numbers_of_values
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.report.evaluation import coverage_table
 
@@ -24,7 +22,7 @@ def check_table(prepared: Prepared) -> RenderableType:
         _parameters(prepared, frozenset(changes.names)),
         *_coverage(prepared),
         Text(),
-        Text(f"{changes.n_free} free variables stand for {len(changes.names)} trained parameters"),
+        Text(f"{changes.variables.n_free} free variables stand for {len(changes.names)} trained parameters"),
         *(Text(f"Warning: {warning}", "yellow") for warning in prepared.warnings),
     )
 
@@ -68,9 +66,8 @@ def weight_of(example: Example) -> str:
 
 def _targets(prepared: Prepared) -> Table:
     table = Table("target", "values", "tolerance", "weight", title="Targets", title_justify="left", box=None)
-    for target in targets(prepared.file.targets):
-        n_values = int((np.asarray(target.counted(prepared.data)) > 0.0).sum())
-        independent = independent_values((target,), prepared.data)
+    targets = prepared.plan.targets
+    for target, (n_values, independent) in zip(targets, numbers_of_values(targets, prepared.data), strict=True):
         note = "" if n_values == independent else f" ({independent} independent)"
         table.add_row(target.name, f"{n_values}{note}", f"{target.tolerance:g} {target.unit}", f"{target.weight:g}")
     return table

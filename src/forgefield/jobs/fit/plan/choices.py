@@ -1,31 +1,18 @@
 """What the words of FIT.toml and of the command line stand for."""
 
+from collections.abc import Callable, Iterable
+
 from forgefield import units
-from forgefield.config import (
-    CurvatureTarget,
-    EigenmatrixTarget,
-    EnergyTarget,
-    FitFile,
-    MoleculesSection,
-    TargetsSection,
-)
+from forgefield.config import FitSection
 from forgefield.errors import InputError
-from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, Method, ModifiedSeminario, Qfuerza
+from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, ModifiedSeminario, Qfuerza
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
-from forgefield.fitting.data.training_set import Band, Weights
-from forgefield.fitting.targets.charges import Charges
-from forgefield.fitting.targets.fixed import (
-    AbstractLocalTarget,
-    AbstractTarget,
-    Diagonal,
-    Energies,
-    Forces,
-    Frequencies,
-    HessianElements,
-    OffDiagonal,
-)
-from forgefield.fitting.targets.relaxed import AtomPositions, BondAngles, BondLengths, RelaxedEnergies, Torsions
-from forgefield.fitting.targets.relaxed_curvatures import AtRelaxed
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.fitting.solve.solver import AbstractSolver
+from forgefield.fitting.targets.target import AbstractTarget, View
+from forgefield.io.formats import Format, force_fields
+from forgefield.jobs.fit.plan.plan import Estimate, Kept, Linear
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
@@ -66,23 +53,26 @@ FORMS: dict[str, dict[str, Term]] = {
         "charges": BOND_MOMENT,
     },
 }
-ESTIMATES: dict[str, Method] = {
+USUAL_TERMS = ("stretch", "bend", "torsion", "out_of_plane")
+"""Of a generated force field that is not asked for others."""
+ESTIMATES: dict[str, Estimate] = {
     "qfuerza": Qfuerza(),
     "fuerza": Fuerza(),
     "seminario": Fuerza(),
     "gamma-fuerza": GammaFuerza(),
     "modified-seminario": ModifiedSeminario(),
+    "linear": Linear(),
     "approximation": Approximation(),
+    "none": Kept(),
 }
-FORMATS: dict[str, tuple[str, ...]] = {"mm3": ("fld", "openmm-xml"), "harmonic": ("frcmod", "openmm-xml")}
-"""The formats that can hold a form."""
-
-
-def policy(section: MoleculesSection) -> Policy | None:
-    """Return what is done to a negative eigenvalue; None where the file does not say."""
-    if section.transition_state is None:
-        return None
-    return policy_named(section.transition_state, section.eigenvalue)
+# Undamped first steps leave the basins that relaxed structures are in.
+SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
+    "lm": lambda section, relaxes: LevenbergMarquardt(
+        section.tolerance, section.max_steps, damping=1.0 if relaxes else LevenbergMarquardt.damping
+    ),
+    "trf": lambda section, _: TrustRegionReflective(section.tolerance, section.max_steps),
+}
+"""What makes a solver of the settings of a file, and of whether targets look at relaxed structures."""
 
 
 def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
@@ -103,74 +93,34 @@ def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
             raise InputError(f"transition_state {name!r} is not one of C, D, D+, E, none")
 
 
-def weights(section: MoleculesSection) -> Weights:
-    """Return how much molecules and their modes count."""
-    bands = tuple(Band(band.lowest, band.highest, band.weight) for band in section.mode_weights)
-    return Weights(section.weight, section.reaction_mode_weight, bands)
+def solver(section: FitSection, targets: tuple[AbstractTarget, ...]) -> AbstractSolver:
+    """Return the solver of a file for these targets."""
+    return SOLVERS[section.solver](section, any(target.traits.view is View.RELAXED for target in targets))
 
 
-def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
-    """Return the targets of a file in the order of the cost."""
-    chosen: list[AbstractTarget] = []
-    if section.eigenmatrix is not None:
-        chosen.extend(_where(section.eigenmatrix, target) for target in _eigenmatrix(section.eigenmatrix))
-    for entry, kind in ((section.frequencies, Frequencies), (section.hessian, HessianElements)):
-        if entry is not None:
-            chosen.append(_where(entry, kind(entry.tolerance, entry.weight)))
-    kinds = (
-        (section.forces, Forces),
-        (section.charges, Charges),
-        (section.energy, RelaxedEnergies if _relaxes(section.energy) else Energies),
-        (section.bond_length, BondLengths),
-        (section.bond_angle, BondAngles),
-        (section.torsion, Torsions),
-        (section.positions, AtomPositions),
-    )
-    chosen.extend(kind(entry.tolerance, entry.weight) for entry, kind in kinds if entry is not None)
-    return tuple(chosen)
+def terms_named(form: str, names: Iterable[str]) -> tuple[Term, ...]:
+    """Return terms of a generated force field, stretches and bends first since others borrow from them."""
+    chosen = {"stretch", "bend", *names}
+    return tuple(term for name, term in FORMS[form].items() if name in chosen)
 
 
-def _where(section: CurvatureTarget, target: AbstractLocalTarget) -> AbstractTarget:
-    return AtRelaxed(target.tolerance, target.weight, target) if section.at == "relaxed" else target
+def form_of(terms: Iterable[Term]) -> str:
+    """Return the form that these terms are of."""
+    return next(name for name, own in FORMS.items() if {*terms} <= {*own.values()})
 
 
-def _relaxes(section: EnergyTarget | None) -> bool:
-    return section is not None and section.at == "relaxed"
+def name_of(estimate: Estimate) -> str:
+    """Return what an estimate is called."""
+    return next(name for name, value in ESTIMATES.items() if value == estimate)
 
 
-def _eigenmatrix(section: EigenmatrixTarget) -> list[AbstractLocalTarget]:
-    diagonal: list[AbstractLocalTarget] = [Diagonal(section.tolerance, section.weight)]
-    if section.off_diagonal is None:
-        return diagonal
-    return [*diagonal, OffDiagonal(section.off_diagonal, section.weight)]
-
-
-def bonded_terms(file: FitFile) -> tuple[Term, ...]:
-    """Return the terms of a generated force field, stretches and bends first since others borrow from them."""
-    form = FORMS[file.forcefield.form]
-    chosen = {"stretch", "bend", *file.forcefield.terms}
-    return tuple(form[name] for name in form if name in chosen)
-
-
-def van_der_waals(file: FitFile) -> Term | None:
-    """Return the van der Waals term of a generated force field, if it is to have one."""
-    return FORMS[file.forcefield.form]["vdw"] if file.forcefield.nonbonded == "uff" else None
-
-
-def charging(file: FitFile) -> Term | None:
-    """Return the term that gives atoms of a generated force field charges, if they are to have any."""
-    return FORMS[file.forcefield.form]["charges"] if file.forcefield.charges == "bonds" else None
-
-
-def chosen_formats(file: FitFile) -> tuple[str, ...]:
-    """Return the formats to write. Raises InputError where one cannot hold the force field's form."""
-    possible = FORMATS[file.forcefield.form]
-    if file.forcefield.write is None:
-        return possible
-    wrong = [name for name in file.forcefield.write if name not in possible]
+def formats_named(form: str, words: Iterable[str] | None) -> tuple[Format, ...]:
+    """Return the formats that hold a form, or of these the ones of some names. Raises InputError for other names."""
+    possible = {one.word: one for one in force_fields() if one.word and form in one.forms}
+    wrong = [word for word in words or () if word not in possible]
     if wrong:
         raise InputError(
-            f'[forcefield] write: {", ".join(wrong)} cannot hold form = "{file.forcefield.form}"; '
+            f'[forcefield] write: {", ".join(wrong)} cannot hold form = "{form}"; '
             f"it can be written as {', '.join(possible)}"
         )
-    return file.forcefield.write
+    return tuple(possible.values() if words is None else (possible[word] for word in words))

@@ -6,9 +6,10 @@ import numpy as np
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.config import FitFile
 from forgefield.errors import InputError
 from forgefield.fitting.data.training_set import Example
+from forgefield.fitting.targets.charges import Charges
+from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.models.trainable import Trainable
 
 PREFERRED = ("esp", "cm5", "hirshfeld", "npa", "mulliken")
@@ -17,15 +18,15 @@ _TOTAL = 0.05
 """e by which the charges of a molecule may miss the charge of the whole before that is said."""
 
 
-def with_charges(file: FitFile, examples: list[Example]) -> list[Example]:
-    """Return the examples with the charges that the file asks for, as a target or to start from.
+def with_charges(plan: Plan, examples: list[Example]) -> list[Example]:
+    """Return the examples with the charges that the plan asks for, as a target or to start from.
 
     Raises InputError where no reference has any of that kind, and where it does not say which of several kinds.
     """
-    section = file.targets.charges
-    if section is None and file.forcefield.charges == "none":
+    target = next((one for one in plan.targets if isinstance(one, Charges)), None)
+    if target is None and not plan.charged:
         return examples
-    key = "the target charges" if section is not None else "[forcefield] charges"
+    key = "the target charges" if target is not None else "[forcefield] charges"
     held = [{one.kind: one.values for one in example.reference.charges} for example in examples]
     charged = [kinds for kinds in held if kinds]
     kinds = list(dict.fromkeys(kind for one in charged for kind in one))
@@ -34,10 +35,9 @@ def with_charges(file: FitFile, examples: list[Example]) -> list[Example]:
             f"no reference has data for {key}: none of the files holds atomic charges; ask the QM program "
             "for them (Gaussian: pop=mk, Jaguar: icfit=1), or add a column `esp_charges` to an extended xyz file"
         )
-    stated = None if section is None else section.kind
-    wanted = stated.lower() if stated is not None else _shared(charged, kinds)
+    wanted = plan.charges.lower() if plan.charges is not None else _shared(charged, kinds)
     if wanted is None:
-        tolerance = 0.05 if section is None else section.tolerance
+        tolerance = 0.05 if target is None else target.tolerance
         raise InputError(
             f"{key}: no kind of charges is in all references that have some ({', '.join(kinds)}); say which to use: "
             f'[targets] charges = {{ tolerance = {tolerance:g}, kind = "{kinds[0]}" }}'
@@ -53,21 +53,19 @@ def _shared(charged: list[dict[str, np.ndarray]], kinds: list[str]) -> str | Non
     return next((kind for kind in ordered if all(kind in one for one in charged)), None)
 
 
-def charge_warnings(
-    file: FitFile, assignment: Assignment, examples: list[Example], changes: Trainable
-) -> tuple[str, ...]:
+def charge_warnings(plan: Plan, assignment: Assignment, examples: list[Example], changes: Trainable) -> tuple[str, ...]:
     """Say where the charges of reference and model do not add up to the same, and which bonds no reference knows.
 
     Raises InputError where the force field gives atoms no charges, and where nothing that changes moves any.
     """
     rule = assignment.topology.charges
-    if file.targets.charges is not None:
+    if plan.compares_charges:
         if rule is None:
             raise InputError(
                 '[targets] charges: this force field gives atoms no charges; add charges = "bonds" to [forcefield], '
                 "or leave the target out"
             )
-        if not np.isin(changes.places, np.concatenate([rule.moment, rule.length])).any():
+        if not np.isin(changes.variables.places, np.concatenate([rule.moment, rule.length])).any():
             raise InputError(
                 "[targets] charges: nothing that is trained changes a charge; charges follow from bond moments, or "
                 'bond charge increments: add "bond_moment*", or "charge_increment*", to [forcefield] train'
@@ -84,6 +82,6 @@ def charge_warnings(
     known = np.array([example.charges is not None for example in examples])[assignment.topology.molecule]
     seen = {*np.asarray(rule.moment)[known[rule.atom]].tolist()}
     unseen = [row.name for row in assignment.rows if row.term.kind in CHARGING and row.indices[0] not in seen]
-    if unseen and file.forcefield.charges != "none":
+    if unseen and plan.charged:
         unequal.append(f"no molecule with reference charges has these, which start from zero: {', '.join(unseen)}")
     return tuple(unequal)

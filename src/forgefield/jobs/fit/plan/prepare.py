@@ -1,12 +1,14 @@
-"""Everything a fit needs, from the files that FIT.toml names."""
+"""Everything a fit needs, from the files of its plan."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generated import generate
@@ -14,18 +16,19 @@ from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
-from forgefield.config import FitFile, read_fit_file
+from forgefield.compiled import compiled
 from forgefield.errors import ForgeFieldError, InputError
-from forgefield.fitting.cost.cost import Problem, total_count, variables
+from forgefield.fitting.cost.cost import Problem, total_count
 from forgefield.fitting.data.chunks import chunks
-from forgefield.fitting.data.searches import is_stationary
-from forgefield.fitting.data.training_set import Example, TrainingSet, Weights, training_set
-from forgefield.io.rules import load as load_rules
-from forgefield.jobs.fit.plan.choices import FORMS, bonded_terms, charging, chosen_formats, targets, van_der_waals
+from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
+from forgefield.fitting.targets.target import AbstractTarget, counts, unweighted
+from forgefield.io.formats import Format
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
-from forgefield.jobs.fit.plan.load import Loaded, force_field_file, load
+from forgefield.jobs.fit.plan.fit_toml import read_plan
+from forgefield.jobs.fit.plan.load import Loaded, load
+from forgefield.jobs.fit.plan.plan import Generated, Plan
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
-from forgefield.jobs.fit.plan.writing import formats_to_write
+from forgefield.jobs.fit.plan.writing import formats_that_hold
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.molecule import Molecule
@@ -33,16 +36,13 @@ from forgefield.report.results import Skipped
 from forgefield.terms.mm3 import BOND_MOMENT
 
 _MOMENTS = BOND_MOMENT.kind
-_TYPED = (".json", ".frcmod")
-"""Files of rows that a fit wrote, and starts from."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
     """The input of a fit: what is trained on what, and where it starts."""
 
-    path: Path
-    file: FitFile
+    plan: Plan
     examples: list[Example]
     assignment: Assignment
     """Its model holds the starting values."""
@@ -54,16 +54,17 @@ class Prepared:
     """Where the force field comes from an MM3* file: the file and its original values."""
     data: TrainingSet
     input_sha256: str
-    formats: tuple[str, ...]
-    """Formats in which the force field will be written."""
+    formats: tuple[Format, ...]
+    """In which the force field will be written, beside the native file."""
     warnings: tuple[str, ...]
     loaded: Loaded
     """What the files held, before the force field was laid over it."""
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Every file that was read."""
-        return (self.path, *self.loaded.files)
+        """Every file that was looked at."""
+        named = (path for files in self.plan.molecules for path in files.all)
+        return tuple(dict.fromkeys((*self.plan.sources, *named, *self.loaded.sources)))
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -82,61 +83,58 @@ class Prepared:
 
     def changes(self, *, released: frozenset[str] = frozenset(), held: frozenset[str] = frozenset()) -> Trainable:
         """Return what a fit changes; `released` parameters lose their bounds, `held` ones stay."""
-        return what_changes(self.assignment, self.rows, self.file.forcefield, released=released, held=held)
+        return what_changes(self.assignment, self.rows, self.plan.changing, released=released, held=held)
 
     def problem(self, changes: Trainable, centre: Float[np.ndarray, " parameters"]) -> Problem:
         """Return the problem of fitting what changes, with priors about these values."""
         model = with_values(self.assignment, centre).model
-        about = prior(changes, self.assignment.rows, self.start, self.file.fit.prior)
-        chosen = targets(self.file.targets)
+        about = prior(changes, self.assignment.rows, self.start, self.plan.prior)
         return Problem(
             model=model,
-            chunks=chunks(self.data, len(centre), changes.places),
-            targets=chosen,
-            counts=tuple(total_count(target, self.data) for target in chosen),
+            chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),
+            targets=self.plan.targets,
+            counts=tuple(total_count(target, self.data) for target in self.plan.targets),
             prior=about,
-            variables=variables(changes),
+            variables=changes.variables,
         )
 
 
 def prepare(path: Path, *, starts: int | None = None) -> Prepared:
-    """Read FIT.toml and all that it names, lay the force field over the molecules and estimate its constants.
+    """Read FIT.toml and all that it names, as `prepare_plan` does. `starts` replaces the number that it asks for."""
+    return prepare_plan(read_plan(path, starts=starts))
 
-    `starts` replaces the number that the file asks for.
+
+def prepare_plan(plan: Plan) -> Prepared:
+    """Read the files of a plan, lay the force field over the molecules and estimate its constants.
+
     Raises InputError (or MissingParameters) for anything that cannot be used.
     """
     require_double_precision()
-    file = read_fit_file(path)
-    if starts is not None:
-        file = file.model_copy(update={"fit": file.fit.model_copy(update={"starts": starts})})
-    chosen_formats(file)
-    return _prepared(path, file, load(file, path.parent))
+    return _prepared(plan, load(plan))
 
 
 def without(prepared: Prepared, skipped: tuple[Skipped, ...]) -> Prepared:
     """Return the same fit without molecules that turned out not to be usable."""
     names = {one.name for one in skipped}
     left = tuple(example for example in prepared.examples if example.molecule.name not in names)
-    return _prepared(
-        prepared.path, prepared.file, replace(prepared.loaded, examples=left, skipped=prepared.skipped + skipped)
-    )
+    return _prepared(prepared.plan, replace(prepared.loaded, examples=left, skipped=prepared.skipped + skipped))
 
 
-def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
+def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     """Lay the force field over what was loaded, and find where it starts."""
-    laid, mm3, loaded = _laid(file, path.parent, loaded)
-    examples = with_charges(file, list(loaded.examples))
-    _require_data(file, examples)
-    rows = _trained_rows(file, laid, mm3)
-    found = estimated(laid, examples, file.forcefield.estimate, rows)
-    changes = what_changes(laid, rows, file.forcefield)
-    unused = _unused(file, path.parent, laid)
-    charged = charge_warnings(file, laid, examples, changes)
-    values = changes.within(found.values)
+    laid, mm3, loaded = _laid(plan, loaded)
+    examples = with_charges(plan, list(loaded.examples))
+    rows = _trained_rows(plan, laid, mm3)
+    found = estimated(laid, examples, plan.estimate, rows)
+    changes = what_changes(laid, rows, plan.changing)
+    charged = charge_warnings(plan, laid, examples, changes)
+    values = changes.variables.within(found.values)
     assignment = with_values(laid, values)
     data = training_set(assignment.topology, examples)
-    _require_weight(file, examples, data)
-    formats, unwritten = (("fld",), []) if mm3 else formats_to_write(assignment, [e.molecule for e in examples], file)
+    _require_data(plan.targets, data)
+    formats, unwritten = (
+        (plan.formats, []) if mm3 else formats_that_hold(assignment, [e.molecule for e in examples], plan)
+    )
     statements = tuple(
         f"{e.molecule.name}: {e.treated.statement}"
         for e in examples
@@ -144,44 +142,42 @@ def _prepared(path: Path, file: FitFile, loaded: Loaded) -> Prepared:
     )
     skipped = tuple(one.warning for one in loaded.skipped)
     return Prepared(
-        path=path,
-        file=file,
+        plan=plan,
         examples=examples,
         assignment=assignment,
         laid=laid,
         rows=rows,
         mm3=mm3,
         data=data,
-        input_sha256=_digest(path, loaded, examples),
+        input_sha256=_digest(plan, loaded.sources),
         formats=formats,
-        warnings=(*skipped, *loaded.warnings, *unused, *statements, *found.warnings, *charged, *unwritten),
+        warnings=(*skipped, *loaded.warnings, *_unused(plan, laid), *statements, *found.warnings, *charged, *unwritten),
         loaded=loaded,
     )
 
 
-def _laid(file: FitFile, folder: Path, loaded: Loaded) -> tuple[Assignment, Mm3Assignment | None, Loaded]:
-    """Lay the force field over the molecules; those it cannot be laid over are left out where the file says so."""
+def _laid(plan: Plan, loaded: Loaded) -> tuple[Assignment, Mm3Assignment | None, Loaded]:
+    """Lay the force field over the molecules; those it cannot be laid over are left out where the plan skips them."""
     if not loaded.examples:
         listed = "\n".join(f"  {one.warning}" for one in loaded.skipped)
         raise InputError(f"no molecule can be used:\n{listed}")
-    molecules = [example.molecule for example in loaded.examples]
     try:
-        return *_assigned(file, folder, molecules), loaded
+        return *_assigned(plan, [example.molecule for example in loaded.examples]), loaded
     except ForgeFieldError as error:
-        if file.fit.on_error == "stop":
+        if not plan.skips:
             raise
         together = error
     left, skipped = [], []
     for example in loaded.examples:
         try:
-            _assigned(file, folder, [example.molecule])
+            _assigned(plan, [example.molecule])
         except ForgeFieldError as error:
             skipped.append(Skipped(example.molecule.name, files_of(example), str(error)))
         else:
             left.append(example)
     if not skipped:
         raise together
-    return _laid(file, folder, replace(loaded, examples=tuple(left), skipped=(*loaded.skipped, *skipped)))
+    return _laid(plan, replace(loaded, examples=tuple(left), skipped=(*loaded.skipped, *skipped)))
 
 
 def files_of(example: Example) -> str:
@@ -189,11 +185,11 @@ def files_of(example: Example) -> str:
     return ", ".join(dict.fromkeys(filter(None, (example.molecule.source, *example.reference.sources))))
 
 
-def _trained_rows(file: FitFile, laid: Assignment, mm3: Mm3Assignment | None) -> tuple[Row, ...]:
-    """Return the rows that the file asks to train; none of a force-field file's unless a pattern names them."""
-    patterns = file.forcefield.train
+def _trained_rows(plan: Plan, laid: Assignment, mm3: Mm3Assignment | None) -> tuple[Row, ...]:
+    """Return the rows that are to be trained; none of an MM3* file's unless a pattern names them."""
+    patterns = plan.changing.train
     if mm3 is None:
-        return trained_rows(laid, patterns, charges=file.targets.charges is not None)
+        return trained_rows(laid, patterns, charges=plan.compares_charges)
     if not patterns:
         raise InputError(
             '[forcefield] train names no rows: say which rows of the file change, such as ["substructure:*"]'
@@ -223,107 +219,55 @@ def require_double_precision() -> None:
         )
 
 
-def _assigned(file: FitFile, folder: Path, molecules: list[Molecule]) -> tuple[Assignment, Mm3Assignment | None]:
+def _assigned(plan: Plan, molecules: list[Molecule]) -> tuple[Assignment, Mm3Assignment | None]:
     """Lay the force field over the molecules: one made from them, or that of a file."""
-    path = force_field_file(file, folder)
-    if path is None:
-        terms = bonded_terms(file)
-        kinds = {"van_der_waals": van_der_waals(file), "charging": charging(file)}
-        return generate(molecules, terms, depth=file.forcefield.depth, **kinds), None
-    if path.suffix.lower() in _TYPED:
-        return _rules_of_a_fit(file, path).assign(molecules), None
-    if file.forcefield.charges != "none":
-        raise InputError("[forcefield] charges: a .fld file has its own, from bond moments; leave the key out")
-    if path.suffix != ".fld":
-        raise InputError(
-            f'[forcefield] start = "{file.forcefield.start}": "environments", a .fld file, or a .json or .frcmod file '
-            "that a fit wrote, or its folder, is expected"
-        )
-    if file.forcefield.form != "mm3":
-        raise InputError(f'[forcefield] form = "{file.forcefield.form}": a .fld file holds form = "mm3"')
-    rules = load_rules(path)
-    assert isinstance(rules, Mm3Rules)
-    trained = selected_lines(rules.file, _without_moments(file.forcefield.train or ()))
-    found = rules.assign_lines(molecules, trained=trained)
-    return found.assignment, found
+    match plan.start:
+        case Generated(terms, depth, van_der_waals, charging):
+            return generate(molecules, terms, depth=depth, van_der_waals=van_der_waals, charging=charging), None
+        case Mm3Rules():
+            trained = selected_lines(plan.start.file, _without_moments(plan.changing.train or ()))
+            found = plan.start.assign_lines(molecules, trained=trained)
+            return found.assignment, found
+        case TypedRules():
+            return plan.start.assign(molecules), None
 
 
-def _rules_of_a_fit(file: FitFile, path: Path) -> TypedRules:
-    """Return the rows that a fit wrote. Raises InputError for those of others, and for keys that contradict them."""
-    rules, chosen = load_rules(path), file.forcefield
-    if not isinstance(rules, TypedRules) or not rules.typing.meanings:
-        raise InputError(
-            f'[forcefield] start = "{chosen.start}": the file does not say what its types stand for; a fit starts from '
-            "one that ForgeField wrote"
-        )
-    if double := sorted({"terms", "depth", "nonbonded", "charges"} & chosen.model_fields_set):
-        raise InputError(f"[forcefield] {', '.join(double)}: {path} has its own; leave the key(s) out")
-    other = [term for term in rules.tables if term not in FORMS[chosen.form].values()]
-    if other:
-        form = next(name for name, terms in FORMS.items() if other[0] in terms.values())
-        raise InputError(f'[forcefield] form = "{chosen.form}": {path} holds form = "{form}"')
-    return rules
-
-
-def _unused(file: FitFile, folder: Path, laid: Assignment) -> list[str]:
+def _unused(plan: Plan, laid: Assignment) -> list[str]:
     """Return a warning where a fit starts from rows of which its molecules use some alone."""
-    path = force_field_file(file, folder)
-    if path is None or path.suffix.lower() not in _TYPED:
+    if not isinstance(plan.start, TypedRules):
         return []
-    n = sum(map(len, _rules_of_a_fit(file, path).tables.values())) - len(laid.rows)
-    return (
-        [f"{n} row(s) of {path} are used by no molecule of the fit and will not be in what it writes"] if n > 0 else []
+    n = plan.start.unused(laid)
+    said = (
+        f"{n} row(s) of {plan.start.typing.source} are used by no molecule of the fit and will not be in what it writes"
     )
+    return [said] if n > 0 else []
 
 
-def _require_data(file: FitFile, examples: list[Example]) -> None:
-    """Raise InputError that lists the targets that no reference has data for."""
-    relaxed, energy = [e for e in examples if is_stationary(e.reference)], file.targets.energy
-    curvatures = {
-        name: any(e.treated is not None for e in (relaxed if target.at == "relaxed" else examples))
-        for name in ("eigenmatrix", "frequencies", "hessian")
-        if (target := getattr(file.targets, name)) is not None
-    }
-    wanted = curvatures | {
-        "forces": any(e.reference.gradient is not None for e in examples),
-        "energy": _comparable(relaxed if energy is not None and energy.at == "relaxed" else examples),
-        "bond_length": any(len(e.molecule.bonds) for e in relaxed),
-        "bond_angle": any(e.molecule.n_atoms > 2 and len(e.molecule.bonds) > 1 for e in relaxed),
-        "torsion": any(e.molecule.n_atoms > 3 and len(e.molecule.bonds) > 2 for e in relaxed),
-        "positions": bool(relaxed),
-    }
-    asked = file.targets.model_dump(exclude_none=True)
-    lacking = [name for name, there in wanted.items() if name in asked and not there]
+def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> None:
+    """Raise InputError that lists the targets that no reference has data for, or of which every value weighs zero."""
+    asked = [(target, *there) for target, there in zip(targets, _there(targets, data), strict=True)]
+    lacking = [target for target, known, _ in asked if target.traits.needs and not known]
     if lacking:
+        said = "; ".join(f"{target.name} needs {target.traits.needs}" for target in lacking)
         raise InputError(
-            f"no reference has data for the target(s) {', '.join(lacking)}: energies need at least two structures "
-            "of one group, forces a gradient or a Hessian, targets at relaxed structures a reference that is a "
-            "stationary point (its gradient below 5 kcal/mol/Å), the others a Hessian"
+            f"no reference has data for the target(s) {', '.join(target.name for target in lacking)}: {said}"
         )
-
-
-def _require_weight(file: FitFile, examples: list[Example], data: TrainingSet) -> None:
-    """Raise InputError that lists the targets whose values all have the weight zero."""
-    if all(example.weights == Weights() for example in examples):
-        return
-    idle = [t.name for t in targets(file.targets) if not float(np.sum(t.counted(data))) > 0.0]
-    if idle:
+    if idle := [target.name for target, known, counted in asked if known and not counted]:
         raise InputError(
             f"nothing counts in the target(s) {', '.join(idle)}: [[molecules]] weight, reaction_mode_weight and "
             "mode_weights leave every value that there is data for a weight of zero; give one more than that"
         )
 
 
-def _comparable(examples: list[Example]) -> bool:
-    groups = [e.group for e in examples if e.reference.energy is not None]
-    return any(groups.count(group) > 1 for group in groups)
+@compiled
+def _there(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[tuple[Bool[Array, ""], ...], ...]:
+    """Say of each target whether there are any values, and whether any of them counts."""
+    return tuple(tuple(jnp.any(counts(t, one) > 0.0) for one in (unweighted(data), data)) for t in targets)
 
 
-def _digest(path: Path, loaded: Loaded, examples: list[Example]) -> str:
-    """Return one SHA-256 of FIT.toml and of all files it led to."""
-    total = hashlib.sha256(path.read_bytes())
-    sources = (Path(s) for e in examples for s in (e.molecule.source, *e.reference.sources) if s)
-    for source in dict.fromkeys((*loaded.files, *sources)):
-        if source.is_file():
-            total.update(hashlib.sha256(source.read_bytes()).digest())
+def _digest(plan: Plan, sources: Mapping[Path, bytes]) -> str:
+    """Return one SHA-256 of a plan and of all that was read of files."""
+    total = hashlib.sha256(plan.identity.encode())
+    for digest in (*plan.sources.values(), *sources.values()):
+        total.update(digest)
     return total.hexdigest()

@@ -11,12 +11,12 @@ from forgefield.report.results import Skipped
 def evaluable(prepared: Prepared) -> Prepared:
     """Return a fit of which every molecule has a finite energy, gradient and Hessian at the starting values.
 
-    Others are left out where the file says `on_error = "skip"`; else InputError lists them.
+    Others are left out where the plan skips them; else InputError lists them.
     """
     unsound = _not_finite(prepared)
     if not unsound:
         return prepared
-    if prepared.file.fit.on_error == "stop":
+    if not prepared.plan.skips:
         listed = "\n".join(f"  {one.name} ({one.file}): {one.reason}" for one in unsound)
         raise InputError(
             f"{len(unsound)} molecule(s) cannot be evaluated with the starting values:\n{listed}\n"

@@ -11,7 +11,6 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.config import ForceFieldSection, PriorSection
 from forgefield.errors import InputError
 from forgefield.estimating.bond_charges import nearest_moments
 from forgefield.estimating.linear import (
@@ -25,9 +24,9 @@ from forgefield.estimating.seminario import Approximation, Method, estimate, rep
 from forgefield.estimating.transition_state import E
 from forgefield.fitting.cost.cost import Prior
 from forgefield.fitting.data.training_set import Example
-from forgefield.jobs.fit.plan.choices import ESTIMATES
+from forgefield.jobs.fit.plan.plan import Changing, Estimate, Kept, Linear, Widths
 from forgefield.models.rows import Row
-from forgefield.models.trainable import Tie, Trainable, trainable
+from forgefield.models.trainable import Trainable, trainable
 
 _SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
 """Smallest width of a prior on a force constant: 0.1 in the units of files."""
@@ -49,7 +48,7 @@ class Estimated:
 def estimated(
     assignment: Assignment,
     examples: list[Example],
-    name: str,
+    method: Estimate,
     rows: tuple[Row, ...],
     *,
     left_out: frozenset[int] = frozenset(),
@@ -61,11 +60,10 @@ def estimated(
     force field charges is fitted to those of the references in any case.
     """
     values = _charged(assignment, examples, left_out)
-    if name == "none":
+    if isinstance(method, Kept):
         return Estimated(values, ())
-    if name == "linear":
+    if isinstance(method, Linear):
         return _linear(assignment, examples, values, rows, left_out)
-    method = ESTIMATES[name]
     found: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
     places: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
     starts = np.flatnonzero(np.diff(np.asarray(assignment.topology.molecule), prepend=-1))
@@ -195,24 +193,23 @@ def _name(rows: tuple[Row, ...], place: int) -> str:
 def what_changes(
     assignment: Assignment,
     rows: tuple[Row, ...],
-    section: ForceFieldSection,
+    asked: Changing,
     *,
     released: frozenset[str] = frozenset(),
     held: frozenset[str] = frozenset(),
 ) -> Trainable:
-    """Return what a fit changes: the trained rows less what is frozen, held or straight, with the file's ties.
+    """Return what a fit changes: the trained rows less what is frozen, held or straight, with its ties.
 
     `released` parameters lose their bounds, `held` ones do not change. Raises InputError for a pattern that
     matches nothing.
     """
     names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
-    frozen = {n for n in names if _any_match(n, section.freeze)} | held | _straight(assignment, rows)
-    _require_matches("freeze", section.freeze, tuple(names))
-    _require_matches("allow_negative", section.allow_negative, tuple(names))
-    free = released | {n for n in names if _any_match(n, section.allow_negative)}
-    ties = tuple(Tie(t.follower, t.leader, t.factor, t.offset) for t in section.ties)
+    frozen = {n for n in names if _any_match(n, asked.freeze)} | held | _straight(assignment, rows)
+    _require_matches("freeze", asked.freeze, tuple(names))
+    _require_matches("allow_negative", asked.allow_negative, tuple(names))
+    free = released | {n for n in names if _any_match(n, asked.allow_negative)}
     found = trainable(
-        rows, len(assignment.model.values), frozen=frozenset(frozen), ties=ties, unbounded=frozenset(free)
+        rows, len(assignment.model.values), frozen=frozenset(frozen), ties=asked.ties, unbounded=frozenset(free)
     )
     if not found.names:
         raise InputError("nothing is trained: every parameter is frozen, or no row matches [forcefield] train")
@@ -256,31 +253,28 @@ def _require_matches(key: str, patterns: tuple[str, ...], names: tuple[str, ...]
         )
 
 
-def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, section: PriorSection) -> Prior:
+def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, asked: Widths) -> Prior:
     """Return Gaussians about the starting values, with widths in internal units."""
     kind = {row.parameter_name(p): row.term.own[p].name for row in rows for p in range(row.term.n_own)}
-    centre = changes.free(values)
-    width = [
-        _width(kind[changes.names[leader]], start, section)
-        for leader, start in zip(changes.leaders, centre, strict=True)
-    ]
-    return Prior(centre, np.array(width), section.strength)
+    centre = changes.variables.free(values)
+    width = [_width(kind[leader], start, asked) for leader, start in zip(changes.leaders, centre, strict=True)]
+    return Prior(centre, np.array(width), asked.strength)
 
 
-def _width(parameter: str, start: float, section: PriorSection) -> float:
+def _width(parameter: str, start: float, asked: Widths) -> float:
     match parameter:
         case "r0":
-            return section.r0
+            return asked.r0
         case "theta0" | "phi0":
-            return section.theta0 * units.DEGREE
+            return asked.theta0
         case name if name.startswith("v"):
-            return section.v
+            return asked.v
         case "moment":
-            return max(section.k * abs(start), _SMALLEST_MOMENT)
+            return max(asked.k * abs(start), _SMALLEST_MOMENT)
         case "dq":
-            return max(section.k * abs(start), _SMALLEST_INCREMENT)
+            return max(asked.k * abs(start), _SMALLEST_INCREMENT)
         case _:
-            return max(section.k * abs(start), _SMALLEST_WIDTH)
+            return max(asked.k * abs(start), _SMALLEST_WIDTH)
 
 
 def with_values(assignment: Assignment, values: Float[np.ndarray, " parameters"]) -> Assignment:

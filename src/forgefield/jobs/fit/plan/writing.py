@@ -1,56 +1,35 @@
-"""Fitted force fields in the formats that FIT.toml asks for."""
+"""Fitted force fields in the formats that a plan asks for."""
 
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from forgefield.assign.assignment import Assignment
-from forgefield.config import FitFile
 from forgefield.errors import InputError, WriteError
-from forgefield.io.forcefields.amber.frcmod import write_frcmod
-from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
-from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
-from forgefield.jobs.fit.plan.choices import chosen_formats
+from forgefield.io.formats import Format
+from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.molecules.molecule import Molecule
 
-WRITERS: dict[str, tuple[str, Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]]] = {
-    "fld": ("forcefield.fld", write_generated_fld),
-    "frcmod": ("forcefield.frcmod", write_frcmod),
-    "openmm-xml": ("forcefield.xml", write_openmm_xml),
-}
-"""For each format the usual name of the file and what writes it."""
 
+def formats_that_hold(
+    assignment: Assignment, molecules: list[Molecule], plan: Plan
+) -> tuple[tuple[Format, ...], list[str]]:
+    """Return the formats of a plan that hold this force field, tried out before anything is fitted, and warnings.
 
-def write_force_fields(
-    assignment: Assignment, molecules: list[Molecule], formats: tuple[str, ...], output: Path
-) -> list[str]:
-    """Write every format and return the names of the files."""
-    written = []
-    for name in formats:
-        filename, write = WRITERS[name]
-        written += [path.name for path in write(output / filename, assignment, molecules)]
-    return written
-
-
-def formats_to_write(
-    assignment: Assignment, molecules: list[Molecule], file: FitFile
-) -> tuple[tuple[str, ...], list[str]]:
-    """Return the formats that hold this force field, tried out before anything is fitted, and warnings.
-
-    Raises InputError for a format that FIT.toml names and that cannot hold it; others are left out with a warning.
+    Raises InputError for one that cannot hold it where all must; otherwise it is left out with a warning.
     """
     formats, warnings = [], []
     with TemporaryDirectory() as folder:
-        for name in chosen_formats(file):
+        for one in plan.formats:
+            assert one.write_laid is not None
             try:
-                write_force_fields(assignment, molecules, (name,), Path(folder))
+                one.write_laid(Path(folder) / one.in_folder, assignment, molecules)
             except WriteError:
                 raise
             except InputError as error:
                 message = str(error).replace(f"{folder}/", "")
-                if file.forcefield.write is not None:
-                    raise InputError(f'[forcefield] write = "{name}": {message}') from error
-                warnings.append(f"not written as {name}: {message}")
+                if plan.all_formats:
+                    raise InputError(f'[forcefield] write = "{one.word}": {message}') from error
+                warnings.append(f"not written as {one.word}: {message}")
             else:
-                formats.append(name)
+                formats.append(one)
     return tuple(formats), warnings

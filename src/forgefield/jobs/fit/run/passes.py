@@ -6,14 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.estimating.transition_state import C, E
+from forgefield.estimating.transition_state import C, D, E
 from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.cost.gram import gram
-from forgefield.fitting.solve.fit import Fit, Progress, fit, spread_starts, start
-from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
-from forgefield.fitting.solve.scipy_solver import TrustRegionReflective, fit_by_scipy
-from forgefield.fitting.targets.relaxed_curvatures import RELAXED
-from forgefield.jobs.fit.plan.choices import targets
+from forgefield.fitting.solve.fit import Fit, fit, spread_starts, start
+from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import estimated
 from forgefield.models.trainable import Trainable
@@ -49,15 +46,6 @@ Saver = Callable[[Stage, Progress, np.ndarray], None]
 """Takes the stage, the progress within it, and the values the stage began with: before and after each iteration."""
 
 
-def solver_of(prepared: Prepared) -> LevenbergMarquardt:
-    """Return our own solver with the limits of FIT.toml."""
-    relaxes = any(isinstance(target, RELAXED) for target in targets(prepared.file.targets))
-    # Undamped first steps leave the basins that the relaxed structures are in.
-    damping = 1.0 if relaxes else LevenbergMarquardt.damping
-    section = prepared.file.fit
-    return LevenbergMarquardt(tolerance=section.tolerance, max_steps=section.max_steps, damping=damping)
-
-
 def begin_stage(
     prepared: Prepared, stage: Stage, values: Float[np.ndarray, " parameters"]
 ) -> tuple[Problem, Trainable, Progress]:
@@ -69,12 +57,12 @@ def begin_stage(
     for name, value in held.items():
         values[places[name]] = value
     problem = prepared.problem(changes, values)
-    here = (changes.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
-    section = prepared.file.fit
-    further = section.starts if stage.number == 0 else 1
-    points = spread_starts(problem, further, seed=section.seed, spread=section.spread)
+    here = (changes.variables.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
+    plan = prepared.plan
+    further = plan.starts if stage.number == 0 else 1
+    points = spread_starts(problem, further, seed=plan.seed, spread=plan.spread)
     points[0] = here
-    return problem, changes, start(problem, points, solver_of(prepared))
+    return problem, changes, start(problem, points, prepared.plan.solver)
 
 
 def run_passes(
@@ -98,9 +86,9 @@ def run_passes(
         if progress is None:
             # Whatever comes before the first iteration, it can be continued.
             after(fresh)
-        ended = _fitted(prepared, problem, progress or fresh, after)
+        ended = fit(problem, progress or fresh, prepared.plan.solver, form=gram(problem), after=after)
         progress = None
-        values = changes.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
+        values = changes.variables.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
         done.append(Passed(stage, problem, changes, ended, values))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done
@@ -109,17 +97,6 @@ def run_passes(
 def _saving(save: Saver, stage: Stage, began: np.ndarray) -> Callable[[Progress], None]:
     """Return what saves the progress of a pass that began at these values."""
     return lambda progress: save(stage, progress, began)
-
-
-def _fitted(prepared: Prepared, problem: Problem, progress: Progress, after: Callable[[Progress], None]) -> Fit:
-    """Run one pass with the solver that FIT.toml asks for."""
-    section = prepared.file.fit
-    match section.solver:
-        case "lm":
-            return fit(problem, progress, solver_of(prepared), form=gram(problem), after=after)
-        case "trf":
-            scipy = TrustRegionReflective(section.tolerance, section.max_steps)
-            return fit_by_scipy(problem, progress, scipy, after=after)
 
 
 def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndarray, " free"]:
@@ -132,14 +109,14 @@ def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndar
 
 def _next(prepared: Prepared, passed: Passed) -> Stage | None:
     """Return the pass that must follow, if any."""
-    policies = {section.transition_state for section in prepared.file.molecules}
+    policies = [files.policy for files in prepared.plan.molecules]
     saddle = any(e.is_saddle for e in prepared.examples)
-    if not saddle or not policies & {"D", "E"}:
+    if not saddle or not any(isinstance(policy, D | E) for policy in policies):
         return None
     if passed.stage.number == 0:
         pressed = _pressed(passed)
         return Stage(1, released=pressed) if pressed else None
-    if passed.stage.number == 1 and "E" in policies:
+    if passed.stage.number == 1 and any(isinstance(policy, E) for policy in policies):
         negative = _negative(passed)
         under_c = _estimates_under_c(prepared)
         held = tuple((name, max(under_c[name], 0.0)) for name in negative)
@@ -151,13 +128,13 @@ def _pressed(passed: Passed) -> tuple[str, ...]:
     """Return the force constants that a fit would make negative if it might."""
     low = passed.free <= np.asarray(passed.problem.variables.lower)
     constants = np.asarray(passed.problem.variables.lower) == 0.0
-    return tuple(passed.changes.names[passed.changes.leaders[k]] for k in np.flatnonzero(low & constants))
+    return tuple(passed.changes.leaders[k] for k in np.flatnonzero(low & constants))
 
 
 def _negative(passed: Passed) -> tuple[str, ...]:
     """Return the released force constants that are negative."""
     changes = passed.changes
-    found = dict(zip(changes.names, passed.values[changes.places], strict=True))
+    found = dict(zip(changes.names, passed.values[changes.variables.places], strict=True))
     return tuple(name for name in passed.stage.released if found[name] < 0.0)
 
 
@@ -167,7 +144,7 @@ def _estimates_under_c(prepared: Prepared) -> dict[str, float]:
         example.under(example.policy.c if isinstance(example.policy, E) else C()) if example.is_saddle else example
         for example in prepared.examples
     ]
-    values = estimated(prepared.assignment, examples, prepared.file.forcefield.estimate, prepared.rows).values
+    values = estimated(prepared.assignment, examples, prepared.plan.estimate, prepared.rows).values
     return {
         row.parameter_name(p): float(values[row.indices[p]])
         for row in prepared.assignment.rows

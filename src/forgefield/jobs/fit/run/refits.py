@@ -9,6 +9,7 @@ from forgefield.assign.generated import STRAIGHT
 from forgefield.assign.measured import mean_geometry
 from forgefield.fitting.judge.metrics import Judgement, Metrics, ModeComparison, pooled
 from forgefield.fitting.judge.resampling import Shares, shares
+from forgefield.jobs.fit.plan.plan import Generated
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import estimated, with_values
 from forgefield.jobs.fit.run.passes import Passed, Stage, run_passes
@@ -85,13 +86,13 @@ def attempt(basis: Basis, task: LeaveOut | Resample) -> LeftOut | Resampled:
 
 def judged(prepared: Prepared, values: Float[np.ndarray, " parameters"]) -> Judgement:
     """Return how values do on every molecule."""
-    judge = judge_fitted(prepared.file.targets)
+    judge = judge_fitted(prepared.plan.targets)
     return judge(with_values(prepared.assignment, values).model, prepared.data, prepared.examples)
 
 
 def shares_of(prepared: Prepared, passed: Passed, judgement: Judgement) -> Shares:
     """Return what each molecule adds to the targets."""
-    return shares(passed.problem.targets, prepared.data, judgement.observation, judgement.matching, judgement.relaxed)
+    return shares(passed.problem.targets, prepared.data, judgement.sights, judgement.matching)
 
 
 def together(judgement: Judgement, multiplicity: Int[np.ndarray, " molecules"]) -> Metrics | None:
@@ -136,8 +137,7 @@ def _refitted(
 ) -> Passed:
     """Fit from one start to molecules that count so many times; the shapes, and so the program, are those of all."""
     weight = np.asarray(prepared.data.weight) * multiplicity
-    file = prepared.file.model_copy(update={"fit": prepared.file.fit.model_copy(update={"starts": 1})})
-    weighted = replace(prepared, file=file, data=replace(prepared.data, weight=weight))
+    weighted = replace(prepared, plan=replace(prepared.plan, starts=1), data=replace(prepared.data, weight=weight))
     last = run_passes(weighted, stage, values, None, _keep_nothing)[-1]
     if last.fit.interrupted:
         raise KeyboardInterrupt
@@ -149,21 +149,21 @@ def _keep_nothing(*_: object) -> None:
 
 
 def start_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " parameters"]:
-    """Return where a fit without a molecule starts: what the others alone give, by the estimate of the file.
+    """Return where a fit without a molecule starts: what the others alone give, by the estimate of the plan.
 
     Rows that only this molecule has keep what the force field had before the estimate: customary constants, or those
     of its file.
     """
     laid = with_values(prepared.laid, _geometry_without(prepared, molecule))
-    section = prepared.file.forcefield
-    found = estimated(laid, prepared.examples, section.estimate, prepared.rows, left_out=frozenset({molecule}))
-    return prepared.changes().within(found.values)
+    estimate = prepared.plan.estimate
+    found = estimated(laid, prepared.examples, estimate, prepared.rows, left_out=frozenset({molecule}))
+    return prepared.changes().variables.within(found.values)
 
 
 def _geometry_without(prepared: Prepared, molecule: int) -> Float[np.ndarray, " parameters"]:
     """Return values whose reference lengths and angles, where made from the molecules, are means over the others."""
     values = np.array(prepared.laid.model.values)
-    if prepared.file.forcefield.start != "environments":
+    if not isinstance(prepared.plan.start, Generated):
         return values
     others = np.asarray(prepared.data.topology.molecule) != molecule
     mean = mean_geometry(prepared.laid, np.asarray(prepared.data.positions), others)

@@ -8,10 +8,9 @@ import numpy as np
 
 from forgefield.errors import InputError
 from forgefield.fitting.judge.opposition import Pieces, Point, cosines, factors, inside, pieces, shares, trade_off
-from forgefield.fitting.solve.fit import Progress
-from forgefield.jobs.fit.plan.choices import targets
+from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.plan.prepare import Prepared
-from forgefield.jobs.fit.run.passes import Passed, Stage, solver_of
+from forgefield.jobs.fit.run.passes import Passed, Stage
 from forgefield.report.results import Opposition, TradeOffPoint, TradeOffResult
 
 PRIOR = "prior"
@@ -27,7 +26,7 @@ class TradeOff:
 
 def require_targets(prepared: Prepared, asked: TradeOff) -> None:
     """Raise InputError where there is nothing to vary: unknown targets, or none to weigh against."""
-    names = [target.name for target in targets(prepared.file.targets)]
+    names = [target.name for target in prepared.plan.targets]
     unknown = [name for name in asked.targets if name not in names]
     if unknown:
         raise InputError(
@@ -50,7 +49,7 @@ def opposition(prepared: Prepared, passed: Passed) -> Opposition | None:
     problem, at = passed.problem, passed.fit.at
     if len(problem.targets) < 2:
         return None
-    parts = pieces(problem, solver_of(prepared), n_starts=len(passed.fit.starts_cost))
+    parts = pieces(problem, prepared.plan.solver, n_starts=len(passed.fit.starts_cost))
     gradients = [share.gradient for share in shares(parts, at, passed.fit.matching)]
     names = [target.name for target in problem.targets]
     if problem.prior.strength > 0.0:
@@ -68,7 +67,7 @@ def trade_offs(
     Ctrl-C ends it with the points that there are; the second value says whether it came.
     """
     problem = passed.problem
-    parts = pieces(problem, solver_of(prepared))
+    parts = pieces(problem, prepared.plan.solver)
     names = [target.name for target in problem.targets]
     found = []
     for name in dict.fromkeys(asked.targets):

@@ -90,7 +90,7 @@ def validated(prepared: Prepared, last: Passed, wanted: Validation, tell: Callab
             f"zero, and there {'is' if len(counting) == 1 else 'are'} {len(counting)}; how well the force field does "
             "on other molecules cannot be told from this fit"
         )
-    seed, n_molecules = prepared.file.fit.seed, len(prepared.examples)
+    seed, n_molecules = prepared.plan.seed, len(prepared.examples)
     drawn = resamples(counting, n_molecules, wanted.samples, seed)
     out = [LeaveOut(int(m)) for m in counting]
     tasks = [*out, *(Resample(k, tuple(map(int, sample))) for k, sample in enumerate(drawn))]
@@ -287,7 +287,8 @@ class _Summary:
             return Jackknife(said, n, [])
         sigma = jackknife(np.stack([found.values for _, found in sorted(self.left_out.items())]))
         alone = {row.name for m in self.left_out for row in unseen_rows(self.prepared, m)}
-        changing = {place: name for name, place in zip(self.last.changes.names, self.last.changes.places, strict=True)}
+        changes = self.last.changes
+        changing = {int(place): name for name, place in zip(changes.names, changes.variables.places, strict=True)}
         rows = [
             # What only one molecule has says nothing of how it varies among molecules.
             JackknifeParameter(changing[place], parameter.unit, None if row.name in alone else float(sigma[place]))

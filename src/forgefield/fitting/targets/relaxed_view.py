@@ -1,0 +1,152 @@
+"""Where a model relaxes to, what it says there, and how that answers to its parameters (implicit function theorem)."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from forgefield.compiled import compiled
+from forgefield.fitting.data.observation import observe
+from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.targets.target import Seen
+from forgefield.models.forcefield import ForceField
+from forgefield.models.model import AbstractModel, AbstractSensitivities, Selection
+from forgefield.molecules.topology import Topology
+from forgefield.properties.implicit import Change, RelaxedSensitivities, response, superposed_response
+from forgefield.properties.relax import Limits, Relaxed, search
+from forgefield.properties.rigid import by_molecule, rigid_motions
+
+_MAX_ITERATIONS = 60
+_LOST = 100.0
+"""A molecule that does not relax costs as much as if all its deviations were this many tolerances."""
+_PULL = 1.0
+"""And this many more, the larger the forces at its reference geometry."""
+_SOFT = 5.0
+"""kcal/mol/Å: forces well above it pull no more."""
+_POWERS = 40
+"""Of the share of a mode that is a rotation, in a series: exact to rounding up to a half."""
+
+
+def relaxed_structures(
+    model: AbstractModel, data: TrainingSet, positions: Float[Array, "atoms 3"]
+) -> tuple[Seen, Relaxed]:
+    """Relax the molecules from these positions, each to a stationary point of its order near its reference.
+
+    Molecules that are not to be relaxed, and those without weight, stay where they are.
+    """
+    topology, about = data.topology, data.relaxation
+    wanted = jnp.asarray(about.wanted) & (jnp.asarray(data.weight) > 0.0)
+    bonds = jnp.minimum(about.bonds.atoms(topology), topology.n_atoms - 1)
+    # The padding has one atom twice, which no force field can pull apart.
+    bonds = jnp.where(jnp.asarray(about.bonds.present).reshape(-1)[:, None], bonds, 0)
+    found = search(
+        model,
+        topology,
+        positions,
+        order=jnp.where(wanted, about.order, -1),
+        follow=jnp.asarray(about.follow),
+        fixed=about.constraints(topology),
+        limits=Limits(reference=jnp.asarray(data.positions), bonds=bonds, max_iterations=_MAX_ITERATIONS),
+    )
+    there = found.converged & wanted
+    kept = there[jnp.asarray(topology.molecule)][:, None]
+    seen = Seen(
+        positions=jnp.where(kept, found.positions, jnp.asarray(data.positions)),
+        energy=jnp.where(there, found.landscape.energy, 0.0),
+        there=there,
+        observation=None,
+        vibrations=jnp.asarray(data.modes),
+        failure=found.failure,
+    )
+    return seen, found
+
+
+def superposed(model: AbstractModel, data: TrainingSet, seen: Seen, change: Change) -> tuple[Seen, Change]:
+    """Observe the relaxed structures where they lie on the reference's; return how these change, likewise."""
+    masses = jnp.asarray(data.masses)
+    positions, change = superposed_response(data.topology, seen.positions, jnp.asarray(data.positions), masses, change)
+    modes = vibrations(data.topology, positions, masses, jnp.asarray(data.modes))
+    observation = observe(model, replace(data, positions=positions, modes=modes))
+    eigenmatrix = jnp.einsum("mia,mij,mjb->mab", data.modes, observation.hessian, data.modes, optimize="optimal")
+    observation = replace(observation, eigenmatrix=eigenmatrix)
+    return replace(seen, positions=positions, observation=observation, vibrations=modes), change
+
+
+@compiled
+def relaxed_observed(model: AbstractModel, data: TrainingSet, observes: bool) -> Seen:
+    """Relax the molecules of a training set from their reference geometries, whatever their weights."""
+    everyone = replace(data, weight=jnp.ones(data.topology.n_molecules))
+    seen, _ = relaxed_structures(model, everyone, jnp.asarray(data.positions))
+    nothing = jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max))
+    return superposed(model, data, seen, nothing)[0] if observes else seen
+
+
+def answering(
+    model: ForceField, data: TrainingSet, selection: Selection, at: tuple[Seen, Relaxed], *, observes: bool
+) -> tuple[Seen, AbstractSensitivities, Float[Array, "molecules own coordinates"]]:
+    """Return relaxed structures, how they answer to the selected parameters, and so the gradient where none is."""
+    seen, relaxed = at
+    fixed = model.sensitivities(data.topology, seen.positions, selection)
+    forces = fixed.gradient()
+    change = jnp.where(seen.there[:, None, None], response(relaxed, forces), 0.0)
+    if observes:
+        seen, change = superposed(model, data, seen, change)
+        fixed = model.sensitivities(data.topology, seen.positions, selection)
+    return seen, RelaxedSensitivities(fixed, model, data.topology, seen.positions, change), forces
+
+
+def lost_share(
+    model: AbstractModel,
+    data: TrainingSet,
+    seen: Seen,
+    share: Float[Array, " molecules"],
+    forces: Float[Array, "molecules own coordinates"],
+) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules own values"]]:
+    """Return residuals of each molecule that did not relax, and their slopes from those of its `forces`.
+
+    Their squares add up to share (L² + P² u/(u + s²)) with the mean square u of the gradient at the reference: large,
+    so that no step towards it is taken, smooth, and beyond s nearly flat, so that a molecule that cannot relax leaves
+    the others alone. One residual is constant, the others are the gradient over the root of n (u + s²).
+    """
+    topology = data.topology
+    lost = jnp.asarray(data.relaxation.wanted) & (jnp.asarray(data.weight) > 0.0) & ~seen.there
+    gradient = by_molecule(topology, jnp.nan_to_num(model.gradient(topology, seen.positions)))
+    gradient = gradient.reshape(topology.n_molecules, -1)
+    n = 3.0 * jnp.zeros(topology.n_molecules).at[topology.molecule].add(1.0)
+    size = jnp.sqrt(jnp.sum(gradient**2, axis=1) + jnp.maximum(n, 1.0) * _SOFT**2)
+    root = jnp.where(lost, jnp.sqrt(share), 0.0)
+    relative = gradient / size[:, None]
+    turned = forces - jnp.einsum("mlc,mc->ml", forces, relative)[:, :, None] * relative[:, None, :]
+    slopes = (_PULL * root / size)[:, None, None] * jnp.nan_to_num(turned)
+    residuals = jnp.concatenate([(_LOST * root)[:, None], (_PULL * root)[:, None] * relative], axis=1)
+    return residuals, jnp.pad(slopes, ((0, 0), (0, 0), (1, 0)))
+
+
+def vibrations(
+    topology: Topology,
+    positions: Float[Array, "atoms 3"],
+    masses: Float[Array, " atoms"],
+    modes: Float[Array, "molecules coordinates modes"],
+) -> Float[Array, "molecules coordinates modes"]:
+    """Return modes as near to the given ones as those of these positions can be, still orthonormal.
+
+    Modes of one geometry hold a little of the rotations R of another, W = Rᵀ Q. Without that they are
+    (1 - R Rᵀ) Q (1 - Wᵀ W)^(-1/2), of which the last is 1 + Wᵀ f(W Wᵀ) W with f(s) = ((1 - s)^(-1/2) - 1)/s.
+    """
+    weights = by_molecule(topology, masses)
+    rigid = rigid_motions(by_molecule(topology, positions), weights)
+    roots = jnp.repeat(jnp.sqrt(weights), 3, axis=1)[:, :, None]
+    inverse = jnp.where(roots > 0.0, 1.0 / jnp.where(roots > 0.0, roots, 1.0), 0.0)
+    q = roots * modes
+    w = jnp.einsum("mir,mia->mra", rigid, q)
+    share = w @ jnp.swapaxes(w, 1, 2)
+    identity = jnp.eye(6, dtype=q.dtype)[None]
+    # The coefficients of (1 - s)^(-1/2) are products of (2k - 1)/2k; Horner's scheme begins with the last.
+    k = np.arange(1, _POWERS + 1)
+    coefficients = np.cumprod((2 * k - 1) / (2 * k))[::-1]
+    series, _ = jax.lax.scan(lambda s, c: (c * identity + s @ share, None), jnp.zeros_like(share), coefficients)
+    free = q - rigid @ w
+    scaled = free + (free @ jnp.swapaxes(w, 1, 2)) @ series @ w
+    return inverse * scaled

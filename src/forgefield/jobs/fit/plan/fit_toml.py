@@ -1,0 +1,145 @@
+"""From a FIT.toml to the plan of a fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from forgefield import units
+from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.typed_rules import TypedRules
+from forgefield.config import ChargesTarget, FitFile, ForceFieldSection, MoleculesSection, PriorSection
+from forgefield.errors import InputError
+from forgefield.fitting.data.training_set import Band, Weights
+from forgefield.io.formats import Format, force_field_format
+from forgefield.io.references import matching_files
+from forgefield.io.rules import file_of, load
+from forgefield.io.sources import content, reading
+from forgefield.io.structures.atom_types import FILE_NAME, AtomTypes, read_atom_types
+from forgefield.jobs.fit.plan.choices import (
+    ESTIMATES,
+    FORMS,
+    form_of,
+    formats_named,
+    policy_named,
+    solver,
+    terms_named,
+)
+from forgefield.jobs.fit.plan.plan import Changing, Generated, MoleculeFiles, Plan, Widths
+from forgefield.jobs.fit.plan.target_choices import read_fit_file, targets
+from forgefield.models.trainable import Tie
+
+_OF_GENERATED = {"terms", "depth", "nonbonded", "charges"}
+"""Keys that contradict a force field of a file, which has its own."""
+
+
+def read_plan(path: Path, *, starts: int | None = None) -> Plan:
+    """Return the plan of a FIT.toml, with the force field that it starts from. Raises InputError.
+
+    `starts` replaces the number that the file asks for.
+    """
+    with reading() as sources:
+        plan = _plan(path, read_fit_file(path))
+        text = content(path).decode("utf-8")
+    return replace(plan, text=text, sources=sources.digests, starts=plan.starts if starts is None else starts)
+
+
+def _plan(path: Path, file: FitFile) -> Plan:
+    section = file.forcefield
+    start, types = _start(section, path.parent)
+    formats = formats_named(section.form, section.write)
+    chosen, charges = targets(file.targets), file.targets.entry("charges")
+    return Plan(
+        molecules=tuple(_molecules(one, path.parent) for one in file.molecules),
+        targets=chosen,
+        start=start,
+        estimate=ESTIMATES[section.estimate],
+        changing=Changing(
+            section.train,
+            section.freeze,
+            section.allow_negative,
+            tuple(Tie(t.follower, t.leader, t.factor, t.offset) for t in section.ties),
+        ),
+        prior=_widths(file.fit.prior),
+        solver=solver(file.fit, chosen),
+        starts=file.fit.starts,
+        seed=file.fit.seed,
+        spread=file.fit.spread,
+        hessian_scale=section.hessian_scale,
+        charges=charges.kind if isinstance(charges, ChargesTarget) else None,
+        skips=file.fit.on_error == "skip",
+        formats=_own_formats(section, formats) if isinstance(start, Mm3Rules) else formats,
+        all_formats=section.write is not None,
+        atom_types=types,
+        # A file that is just FIT.toml goes by the name of its folder.
+        name=path.resolve().parent.name if path.stem.lower() == "fit" else path.stem,
+    )
+
+
+def _molecules(section: MoleculesSection, folder: Path) -> MoleculeFiles:
+    structures, name = section.structures, section.transition_state
+    bands = tuple(Band(band.lowest, band.highest, band.weight) for band in section.mode_weights)
+    return MoleculeFiles(
+        references=tuple(tuple(matching_files(folder, pattern)) for pattern in _patterns(section.reference)),
+        structures=None
+        if structures is None
+        else tuple(path for pattern in _patterns(structures) for path in matching_files(folder, pattern)),
+        policy=None if name is None else policy_named(name, section.eigenvalue),
+        weights=Weights(section.weight, section.reaction_mode_weight, bands),
+        group=section.group if "group" in section.model_fields_set else None,
+        pieces=section.pieces,
+    )
+
+
+def _patterns(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _widths(section: PriorSection) -> Widths:
+    return Widths(section.strength, section.k, section.r0, section.theta0 * units.DEGREE, section.v)
+
+
+def _own_formats(section: ForceFieldSection, formats: tuple[Format, ...]) -> tuple[Format, ...]:
+    """Return the formats that hold the force field of an MM3* file. Raises InputError where others are named."""
+    own = tuple(one for one in formats if one.write_rules is not None)
+    if section.write is not None and own != formats:
+        other = ", ".join(one.word for one in formats if one not in own)
+        raise InputError(f"[forcefield] write: {other} cannot hold the force field of an MM3* file; leave it out")
+    return own
+
+
+def _start(section: ForceFieldSection, folder: Path) -> tuple[Generated | TypedRules | Mm3Rules, AtomTypes | None]:
+    """Return where the force field comes from, and the atom types of an atom.typ beside it."""
+    form = FORMS[section.form]
+    if section.start == "environments":
+        generated = Generated(
+            terms_named(section.form, section.terms),
+            section.depth,
+            form["vdw"] if section.nonbonded == "uff" else None,
+            form["charges"] if section.charges == "bonds" else None,
+        )
+        return generated, None
+    path = file_of(folder / section.start)
+    beside = path.parent / FILE_NAME
+    types = read_atom_types(beside) if beside.is_file() else None
+    found = force_field_format(path)
+    if found is None or not (found.rules and found.write_laid):
+        raise InputError(
+            f'[forcefield] start = "{section.start}": "environments", a .fld file, or a .json or .frcmod file '
+            "that a fit wrote, or its folder, is expected"
+        )
+    if double := sorted(_OF_GENERATED & section.model_fields_set):
+        raise InputError(f"[forcefield] {', '.join(double)}: {path} has its own; leave the key(s) out")
+    rules = load(path)
+    match rules:
+        case Mm3Rules():
+            held = "mm3"
+        case TypedRules() if rules.typing.meanings:
+            other = [term for term in rules.tables if term not in form.values()]
+            held = form_of(other[:1]) if other else section.form
+        case _:
+            raise InputError(
+                f'[forcefield] start = "{section.start}": the file does not say what its types stand for; a fit starts '
+                "from one that ForgeField wrote"
+            )
+    if held != section.form:
+        raise InputError(f'[forcefield] form = "{section.form}": {path} holds form = "{held}"')
+    return rules, types

@@ -1,0 +1,230 @@
+"""What every solver does, on fits of fluoromethane; a new one is a row of SOLVERS."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import lsq_linear, minimize
+
+from forgefield.config import FitSection
+from forgefield.fitting.cost.cost import linearise
+from forgefield.fitting.cost.gram import gram
+from forgefield.fitting.solve.fit import fit, spread_starts, start
+from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.io.checkpoint import read_arrays, write_checkpoint
+from forgefield.jobs.fit.plan.choices import SOLVERS as CHOICES
+
+SOLVERS = [
+    pytest.param(LevenbergMarquardt, id="lm"),
+    pytest.param(TrustRegionReflective, id="trf"),
+]
+every_solver = pytest.mark.parametrize("kind", SOLVERS)
+LINEAR = """
+[forcefield]
+form = "harmonic"
+freeze = ["* r0", "* theta0"]
+[[forcefield.ties]]
+follower = "bend H1-C1-H1 k"
+leader = "bend F1-C1-H1 k"
+factor = 0.8
+[[molecules]]
+reference = "ch3f.json"
+[targets]
+hessian = { tolerance = 20.0 }
+[fit]
+prior = { strength = 1.0 }
+"""
+CURVED = "eigenmatrix = { tolerance = 50.0, off_diagonal = 50.0 }\nforces = { tolerance = 2.0 }"
+STRETCH = "stretch C1-H1 k"
+N_STARTS = 3
+
+
+def test_every_solver_that_a_file_can_choose_is_here():
+    made = {type(make(FitSection(), relaxes)) for make in CHOICES.values() for relaxes in (False, True)}
+
+    assert made == {row.values[0] for row in SOLVERS}
+
+
+@pytest.fixture(scope="module")
+def linear(prepared_from):
+    """Force constants alone, two of them tied, one below what it would be without its bound."""
+    prepared = prepared_from(LINEAR)
+    changes = prepared.changes()
+    problem = prepared.problem(changes, prepared.start)
+    k = changes.leaders.index(STRETCH)
+    upper = np.asarray(problem.variables.upper).copy()
+    upper[k] = problem.prior.centre[k] - 0.1 * problem.prior.width[k]
+    return prepared, eqx.tree_at(lambda p: p.variables.upper, problem, upper), k
+
+
+@pytest.fixture(scope="module")
+def minimum(linear):
+    """Where the cost of the linear problem is lowest, by another program, and where it would be without the prior."""
+    problem = linear[1]
+    found = linearise(problem, jnp.zeros(problem.n_free), jnp.zeros(problem.modes_shape, int))
+    rows = [(np.asarray(r), np.asarray(j)) for r, j in zip(found.residuals, found.jacobians, strict=True)]
+
+    def lowest(rows):
+        residuals, jacobian = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        return lsq_linear(jacobian, -residuals, problem.bounds, tol=1e-14).x
+
+    return lowest(rows), lowest(rows[:-1])
+
+
+@pytest.fixture(scope="module")
+def curved(ch3f, problem_of):
+    problem = problem_of(ch3f(CURVED, strength=0.01))
+    return problem, gram(problem), spread_starts(problem, N_STARTS, seed=5)
+
+
+@pytest.fixture(scope="module")
+def fits(curved):
+    """The end of a fit from three starts, and the progress after each iteration, once for each solver."""
+    known = {}
+
+    def run(kind):
+        if kind not in known:
+            problem, form, points = curved
+            seen = []
+            end = fit(problem, start(problem, points, kind()), kind(), form=form, after=seen.append)
+            known[kind] = end, seen
+        return known[kind]
+
+    return run
+
+
+def costs_at(solver, problem, form, points):
+    fresh = start(problem, points, solver)
+    return np.asarray(solver.judge(problem, form, points, fresh.matching, None)[0].cost)
+
+
+@every_solver
+def test_reaches_the_minimum_of_bounded_linear_least_squares(linear, minimum, kind):
+    _, problem, k = linear
+    begun = np.clip(np.full((1, problem.n_free), 0.7), *problem.bounds)
+
+    end = fit(problem, start(problem, begun, kind()), kind())
+
+    assert end.success
+    assert end.message.startswith("converged")
+    np.testing.assert_allclose(end.at, minimum[0], atol=1e-6)
+    assert end.at[k] == problem.bounds[1][k]
+    # The prior has a say in it.
+    assert np.abs(minimum[0] - minimum[1]).max() > 1e-2
+
+
+@every_solver
+def test_ties_hold_and_what_is_frozen_stays(linear, kind):
+    prepared, problem, _ = linear
+
+    end = fit(problem, start(problem, np.zeros((1, problem.n_free)), kind()), kind())
+
+    values = np.asarray(problem.model_at(problem.prior.centre + problem.prior.width * end.at).values)
+    place = {row.parameter_name(p): row.indices[p] for row in prepared.rows for p in range(row.term.n_own)}
+    np.testing.assert_allclose(values[place["bend H1-C1-H1 k"]], 0.8 * values[place["bend F1-C1-H1 k"]], rtol=1e-12)
+    still = [place[name] for name in place if name.endswith(("r0", "theta0"))]
+    assert len(still) == 4
+    np.testing.assert_array_equal(values[still], prepared.start[still])
+    assert (values != prepared.start).sum() >= 3
+
+
+@every_solver
+def test_no_other_program_finds_a_lower_cost_nearby(curved, fits, kind):
+    problem, form, points = curved
+    end, _ = fits(kind)
+    solver = LevenbergMarquardt()
+
+    def cost(at):
+        found = solver.judge(problem, form, at[None], start(problem, at[None], solver).matching, None)[0]
+        return float(found.cost[0]), np.asarray(found.gradient[0])
+
+    lower = minimize(cost, end.at, jac=True, method="L-BFGS-B", bounds=np.transpose(problem.bounds))
+    assert end.success
+    np.testing.assert_allclose(end.quadratic.cost, cost(end.at)[0], rtol=1e-8)
+    assert lower.fun > end.quadratic.cost * (1.0 - 1e-6)
+    assert end.quadratic.cost < 0.5 * costs_at(solver, problem, form, points).min()
+
+
+@every_solver
+def test_the_best_of_all_starts_is_returned_and_each_has_the_cost_it_is_said_to_have(curved, fits, kind):
+    problem, form, _ = curved
+    end, seen = fits(kind)
+
+    assert end.starts_at.shape == (N_STARTS, problem.n_free)
+    np.testing.assert_array_equal(end.at, end.starts_at[end.starts_cost.argmin()])
+    np.testing.assert_allclose(costs_at(kind(), problem, form, end.starts_at), end.starts_cost, rtol=1e-10)
+    np.testing.assert_allclose(end.quadratic.cost, end.starts_cost.min(), rtol=1e-10)
+    assert end.starts_converged.all()
+    assert np.asarray(seen[-1].state.done).all()
+
+
+@every_solver
+def test_never_ends_above_the_start_and_says_that_its_steps_were_used_up(curved, kind):
+    problem, form, points = curved
+    few = kind(max_steps=3)
+
+    end = fit(problem, start(problem, points, few), few, form=form)
+
+    lower, upper = problem.bounds
+    assert (end.starts_cost <= costs_at(few, problem, form, points) * (1.0 + 1e-9)).all()
+    assert ((end.starts_at >= lower) & (end.starts_at <= upper)).all()
+    assert not end.success
+    assert "not converged: 3" in end.message
+    assert "were not enough" in end.message
+
+
+@every_solver
+def test_an_interrupt_keeps_the_best_and_the_saved_progress_goes_on_to_the_same_end(curved, fits, kind, tmp_path):
+    problem, form, points = curved
+    whole, path = fits(kind)[0], tmp_path / "checkpoint"
+    fresh = start(problem, points, kind())
+
+    def interrupt(progress):
+        write_checkpoint(path, progress, {})
+        if progress.n_iterations == 4:
+            raise KeyboardInterrupt
+
+    stopped = fit(problem, fresh, kind(), form=form, after=interrupt)
+    saved = read_arrays(path, fresh)
+    seen = []
+    resumed = fit(problem, saved, kind(), form=form, after=seen.append)
+
+    assert stopped.interrupted
+    assert not stopped.success
+    assert stopped.message.startswith("interrupted")
+    np.testing.assert_array_equal(stopped.starts_cost, saved.best_cost)
+    assert np.isfinite(stopped.quadratic.cost)
+    np.testing.assert_array_equal(seen[0].costs[:4], saved.costs)
+    np.testing.assert_allclose(resumed.starts_cost, whole.starts_cost, rtol=1e-7)
+    assert resumed.success
+    assert (np.asarray(seen[0].state.n_accepted) >= saved.state.n_accepted).all()
+
+
+@every_solver
+def test_a_start_where_nothing_can_be_gained_is_no_success(curved, fits, kind):
+    problem, form, _ = curved
+    end, _ = fits(kind)
+    at = np.tile(end.at, (N_STARTS, 1))
+
+    again = fit(problem, start(problem, at, LevenbergMarquardt()), LevenbergMarquardt(), form=form)
+    once_more = fit(problem, start(problem, again.starts_at, kind()), kind(), form=form)
+
+    assert once_more.quadratic.cost <= end.quadratic.cost * (1.0 + 1e-9)
+    assert once_more.starts_converged.all()
+
+
+@every_solver
+def test_a_start_that_is_no_number_is_told_and_leaves_the_others_alone(curved, fits, kind):
+    problem, form, points = curved
+    end, _ = fits(kind)
+    broken = points.copy()
+    broken[1] = np.nan
+
+    found = fit(problem, start(problem, broken, kind()), kind(), form=form)
+    alone = fit(problem, start(problem, broken[1:2], kind()), kind(), form=form)
+
+    assert np.isinf(found.starts_cost[1])
+    np.testing.assert_allclose(np.delete(found.starts_cost, 1), np.delete(end.starts_cost, 1), rtol=1e-7)
+    assert found.success
+    assert alone.message == "not converged: the cost is not a finite number at the start"
