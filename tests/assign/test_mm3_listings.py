@@ -1,5 +1,6 @@
 """MM3* on real structures, against MacroModel's own listings: same rows, parameters, energies and charges."""
 
+import numpy as np
 import pytest
 
 from forgefield.assign.mm3.laid import assign_mm3
@@ -71,6 +72,22 @@ def test_difference_of_the_van_der_waals_totals_is_all_in_pairs_beyond_the_cutof
 
     assert all(p.either.value < COMPARED_BELOW for p in pairs)
     assert abs(sum(p.energy_deviation for p in pairs)) < 0.02
+
+
+def test_van_der_waals_pairs_end_where_macromodels_do(folder, file, molecules):
+    number = 4
+    (listing,) = mm3_listings([molecules[number - 1]], assign_mm3([molecules[number - 1]], file, vdw_cutoff=7.0))
+    reference = read_mmo(folder / f"mmo/{number}.mmo")
+
+    found, listed = (
+        {frozenset(i.atoms): i.parameters["epsilon"] for i in one.of_kind("vdw")} for one in (listing, reference)
+    )
+
+    pairs = {*found, *listed}
+    depths = [[depth.get(pair, 0.0) for pair in pairs] for depth in (found, listed)]
+    # Printed with four digits.
+    np.testing.assert_allclose(*depths, rtol=6e-4, atol=2e-5)
+    assert listing.totals_kj_mol["vdw"] == pytest.approx(reference.totals_kj_mol["vdw"], abs=0.005)
 
 
 @pytest.mark.slow

@@ -6,11 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield import units
 from forgefield.assign.mm3.laid import assign_mm3, changed_columns
 from forgefield.assign.mm3.selection import selected_lines
 from forgefield.errors import InputError, MissingParameters
 from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
 from forgefield.molecules.molecule import Molecule
+from forgefield.properties.derivatives import energies
 
 HEADER = """ A force field
 -1
@@ -143,6 +145,79 @@ def test_last_row_of_a_substructure_wins_and_precedes_the_tables(file):
     assert lines_of(assign_mm3([ETHANE], fld), "stretch") == {(0, 1): at(fld, last), (1, 2): 17}
 
 
+def test_of_the_places_of_a_substructure_the_last_one_with_a_row_supplies_it(file):
+    propane = molecule("C3 C3 C3", [(0, 1), (1, 2)])
+    within, out = inner(1, "1 2", 1.4, 4.0), inner(1, "1 C3", 1.5, 4.0)
+    fld = file(GENERAL, [("pair", "C3-C3", within + out)])
+
+    # Places in the order found: 0-1, 1-0, 1-2, 2-1. The last with a row for 0-1 is 1-2, from which 0 is outside.
+    assert lines_of(assign_mm3([propane], fld), "stretch") == {(0, 1): at(fld, out), (1, 2): at(fld, within)}
+
+
+def test_van_der_waals_row_of_a_substructure_is_that_of_its_last_place(file):
+    first, second = inner(6, "1 00", 1.9, 0.04), inner(6, "2 00", 1.8, 0.03)
+    fld = file(GENERAL, [("pair", "C3-C3", second + first)])
+
+    lines = assign_mm3([molecule("C3 C3", [(0, 1)])], fld).nonbonded_lines
+
+    # Places: 0-1, 1-0. In the last one atom 1 is the first.
+    assert lines.tolist() == [at(fld, second), at(fld, first)]
+
+
+def test_neighbours_that_a_row_asks_for_may_lie_in_the_substructure(file):
+    propane = molecule("C3 C3 C3", [(0, 1), (1, 2)])
+    asking = inner(1, "1 2", 1.4, 4.0, qualifiers="0000 C300")
+
+    fld = file(GENERAL, [("chain", "C3-C3-C3", asking)])
+
+    assert set(lines_of(assign_mm3([propane], fld), "stretch").values()) == {at(fld, asking)}
+
+
+def test_substructure_that_stops_keeps_its_atoms_from_later_ones(file):
+    earlier, later = inner(1, "1 2", 1.3, 4.0), inner(1, "1 2", 1.4, 4.0)
+    pair, chain = ("one", "C2-C2", earlier), ("two", "C0-C0", later)
+    fld = file(GENERAL, [pair, chain])
+    stopping = replace(fld, substructures=(replace(fld.substructures[0], stops=True), fld.substructures[1]))
+    carbons = molecule("C2 C2 C3 C3", [(0, 1), (1, 2), (2, 3)])
+
+    assert set(lines_of(assign_mm3([carbons], fld), "stretch").values()) == {at(fld, later)}
+    # 1-2 has no row left but that of the tables.
+    lines = lines_of(assign_mm3([carbons], stopping), "stretch")
+    assert lines == {(0, 1): at(fld, earlier), (1, 2): 16, (2, 3): at(fld, later)}
+
+
+def test_rows_of_an_optional_branch_apply_where_it_is_there(file):
+    within, branch = inner(1, "1 2", 1.4, 4.0), inner(1, "2 3", 1.5, 4.0)
+    fld = file(GENERAL, [("pair", "C3-C3[-H1]", within + branch)])
+
+    assert lines_of(assign_mm3([ETHANE], fld), "stretch") == {(0, 1): at(fld, within), (1, 2): at(fld, branch)}
+    bare = molecule("C3 C3", [(0, 1)])
+    assert lines_of(assign_mm3([bare], fld), "stretch") == {(0, 1): at(fld, within)}
+
+
+@pytest.mark.parametrize(("angle", "taken"), [(65.0, "alternate"), (-65.0, "alternate"), (95.0, "plain")])
+def test_condition_on_a_torsion_does_not_tell_mirror_images_apart(file, angle, taken):
+    rows = {"alternate": inner(1, "1 2", 1.3, 4.0, label="a"), "plain": inner(1, "1 2", 1.4, 4.0)}
+    condition = inner("T", "1 2 3 4", 60.0, 20.0, label="a")
+    end = [1.5, np.cos(np.radians(angle)), np.sin(np.radians(angle))]
+    chain = molecule("C3 C3 C3 H1", [(0, 1), (1, 2), (2, 3)], [[0, 1, 0], [0, 0, 0], [1.5, 0, 0], end])
+
+    fld = file(GENERAL, [("chain", "C3-C3-C3-H1", condition + "".join(rows.values()))])
+
+    assert lines_of(assign_mm3([chain], fld), "stretch")[0, 1] == at(fld, rows[taken])
+
+
+def test_rows_whose_atoms_are_not_bonded_in_their_order_are_idle(file):
+    fits, jumps = inner(1, "1 2", 1.4, 4.0), inner(4, "1 3 2 00", 0.0, 1.0, 0.0)
+    fld = file(GENERAL, [("chain", "C3-C3-C3", fits + jumps)])
+    propane = molecule("C3 C3 C3", [(0, 1), (1, 2)])
+    ring = molecule("C3 C3 C3", [(0, 1), (1, 2), (0, 2)])
+
+    assert assign_mm3([propane], fld).idle == (at(fld, jumps),)
+    assert assign_mm3([propane, ring], fld).idle == ()
+    assert assign_mm3([ETHANE], fld).idle == ()
+
+
 def test_later_substructure_precedes_an_earlier_one(file):
     earlier, later = inner(1, "1 2", 1.3, 4.0), inner(1, "1 2", 1.4, 4.0)
     fld = file(GENERAL, [("one", "C3-C3", earlier), ("two", "C3-C3-H1", later)])
@@ -230,6 +305,62 @@ def test_pairs_beyond_the_cutoff_are_left_out(file):
     assert set(lines_of(assign_mm3([chain], file(GENERAL), cutoff=4.5), "vdw")) == {(0, 3), (1, 4)}
 
 
+def test_van_der_waals_cutoff_scales_depths_down_as_macromodel_does(file):
+    chain = molecule("C3 C3 C3 C3", [(0, 1), (1, 2), (2, 3)], [[0, 0, 0], [1.5, 0, 0], [3, 0, 0], [5, 0, 0]])
+
+    def share(cutoff):
+        assigned = assign_mm3([chain], file(GENERAL), vdw_cutoff=cutoff)
+        values = np.asarray(assigned.assignment.model.values)
+        return next((values[group.parameters[0, 4]] for term, group in _terms(assigned) if term.kind == "vdw"), 0.0)
+
+    # From 4 to 6 Å, linear in r².
+    assert [share(cutoff) for cutoff in (np.inf, 6.0, 5.0, 4.0)] == [1.0, 1.0, (36 - 25) / (36 - 16), 0.0]
+
+
+def test_type_without_a_radius_has_no_van_der_waals_interactions(file):
+    chain = molecule("C3 C3 C3 H1 C3", [(0, 1), (1, 2), (2, 3), (2, 4)])
+    fld = file(GENERAL)
+    blank = tuple(replace(r, radius=0.0, depth=0.0) if r.name == "H1" else r for r in fld.nonbonded)
+
+    assert set(lines_of(assign_mm3([chain], replace(fld, nonbonded=blank)), "vdw")) == {(0, 4)}
+
+
+def test_out_of_plane_angle_runs_as_the_row_names_the_neighbours(file):
+    acid = molecule("C2 C3 O3 O2", [(0, 1), (0, 2), (0, 3, 2.0)])
+    main = row(1, "C2 - O3", 1.35, 5.0, 0.0) + GENERAL + row(5, "C2 * O2 * 00 * 00", 0.0, 0.8)
+
+    assert list(lines_of(assign_mm3([acid], file(main)), "out_of_plane")) == [(3, 0, 1, 2)]
+
+
+# Numbers of the row, and what it adds to the energy in units of the header's factor.
+PHI = np.radians(150.0)
+SERIES = [
+    pytest.param(5, "00", ((0.3, 0.4), ()), 0.3 * (1 + np.cos(PHI)) + 0.4 * (1 - np.cos(2 * PHI)), id="out of plane"),
+    pytest.param(
+        *(4, "C3", ((1.0, 0.0, 0.5), (0.1, 0.2, 0.3))),
+        (1 + np.cos(PHI)) + 0.5 * (1 + np.cos(3 * PHI))
+        + 0.1 * (1 - np.cos(4 * PHI)) + 0.2 * (1 + np.cos(5 * PHI)) + 0.3 * (1 - np.cos(6 * PHI)),
+        id="torsion with a row 54",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "end", "numbers", "energy"), SERIES)
+def test_rows_of_several_constants_give_the_energy_of_their_series(file, kind, end, numbers, energy):
+    bonds = [(0, 1), (1, 2), (1, 3)] if kind == 5 else [(0, 1), (1, 2), (2, 3)]
+    last = [1.0, np.cos(PHI), np.sin(PHI)]
+    four = molecule("C3 C3 C3 C3", bonds, [[0, 1, 0], [0, 0, 0], [1.5, 0, 0], last])
+    higher = "54" + " " * 20 + "".join(f"{n:11.4f}" for n in numbers[1]) + "\n" if numbers[1] else ""
+    bare, full = file(GENERAL), file(GENERAL + row(kind, f"C3 * {end} * {end} * {end}", *numbers[0]) + higher)
+
+    def total(fld):
+        laid = assign_mm3([four], fld).assignment
+        return float(energies(laid.model, laid.topology, jnp.asarray(four.positions))[0])
+
+    factor = bare.factors["IMP" if kind == 5 else "TOR"] * units.KILOJOULE
+    np.testing.assert_allclose(total(full) - total(bare), energy * factor, rtol=1e-9)
+
+
 def test_row_of_a_pair_overrides_those_of_its_atoms(file):
     chain = molecule("C3 C3 C3 H1", [(0, 1), (1, 2), (2, 3)])
     special = row(6, "C3   H1", 3.56, 0.023)
@@ -237,15 +368,14 @@ def test_row_of_a_pair_overrides_those_of_its_atoms(file):
     assert lines_of(assign_mm3([chain], file(GENERAL + special)), "vdw") == {(0, 3): 20}
 
 
-def test_hydrogen_bond_takes_the_place_of_van_der_waals_but_not_three_bonds_apart(file):
+def test_rows_of_hydrogen_bonds_take_no_part(file):
     chain = molecule("O2 C3 C3 C3 H1 H1", [(0, 1), (1, 2), (2, 3), (3, 4), (2, 5)])
-    main = row(1, "C3 - O2", 1.4, 5.0, 0.0) + GENERAL + row(7, "H1   O2", 42.5, 10.0)
+    main = row(1, "C3 - O2", 1.4, 5.0, 0.0) + GENERAL
 
-    assigned = assign_mm3([chain], file(main))
+    without, bridged = (assign_mm3([chain], file(main + more)) for more in ("", row(7, "H1   O2", 42.5, 10.0)))
 
-    (bond,) = [g for t, g in _terms(assigned) if t.kind == "hydrogen_bond"]
-    assert bond.atoms.tolist() == [[0, 4]]
-    assert {(0, 4), (0, 5)} & set(lines_of(assigned, "vdw")) == {(0, 5)}
+    assert [t.kind for t, _ in _terms(bridged)] == [t.kind for t, _ in _terms(without)]
+    assert lines_of(bridged, "vdw") == lines_of(without, "vdw")
 
 
 def test_atoms_without_types_are_refused(file):

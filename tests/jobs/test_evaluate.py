@@ -219,6 +219,32 @@ def test_listing_of_another_molecule_is_refused(forgefield, fld, structures, fol
     assert "it is the listing of another molecule" in result.stderr
 
 
+def test_rows_that_can_match_nothing_are_counted(forgefield, data):
+    folder = data / "cases/mm3/square-planar"
+
+    shown = forgefield("evaluate", folder / "mm3.fld", folder / "meets1.mae")
+    programs = forgefield("evaluate", folder / "mm3.fld", folder / "meets1.mae", "--json")
+
+    assert "4 row(s) of substructures can match nothing" in shown.stdout
+    assert "(line 1938, 1939, 1940, 1941)" in shown.stdout
+    assert json.loads(programs.stdout)["idle_lines"] == [1938, 1939, 1940, 1941]
+    assert "--vdw-cutoff 7 or 8" in shown.stderr
+
+
+def test_energy_of_a_minimised_structure_is_macromodels_with_its_cutoff(forgefield, data):
+    folder = data / "cases/mm3/fused-ring-stretch"
+
+    result = forgefield(
+        "evaluate", folder / "mm3.fld", folder / "binap-5s.mae", "--vdw-cutoff", 8, "--forces", "--json"
+    )
+
+    summary = json.loads(result.stdout)
+    gradient = np.array(summary["forces_kcal_mol_a"]) / units.KILOJOULE
+    assert summary["structures"][0]["total"] == pytest.approx(485.1735, abs=0.1)
+    assert np.sqrt(np.mean(gradient**2)) < 0.0455
+    assert "--vdw-cutoff" not in result.stderr
+
+
 def test_tables_are_as_wide_as_their_numbers(all_five, listed):
     total = all_five[0].splitlines()[-1].split()
 

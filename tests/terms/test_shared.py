@@ -24,11 +24,11 @@ TEN_SQUARED = 0.030461741978670857
 KINDS = {
     *("stretch", "bend", "stretch_bend", "stretch_stretch", "bend_bend", "urey_bradley"),
     *("bond_moment", "charge_increment"),
-    *("torsion", "torsion_stretch", "out_of_plane", "vdw", "electrostatic", "hydrogen_bond"),
+    *("torsion", "torsion_stretch", "out_of_plane", "vdw", "electrostatic"),
 }
 UNITS = {
     *("kcal/mol/Å²", "kcal/mol/rad²", "kcal/mol/Å/rad", "kcal^½/mol^½/rad", "kcal/mol/Å", "kcal/mol"),
-    *("Å", "rad", "e", "1", "e·Å", "kcal/mol·Å¹²", "kcal/mol·Å¹⁰"),
+    *("Å", "rad", "e", "1", "e·Å"),
 }
 STEPS = np.array([1e-2, 1e-3, 1e-4, 1e-5])
 
@@ -91,11 +91,11 @@ ROWS = [
     Row(torsion.TORSION3, (1.0, 2.0, 3.0), chain(1.5, 60), 2.25, BACKWARDS, (0, 1, 2)),
     Row(torsion.TORSION6, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), chain(1.5, 60), 9.0, BACKWARDS, tuple(range(6))),
     Row(out_of_plane.COSINE_OUT_OF_PLANE, (10.0,), chain(1.5, 30), 2.5, BACKWARDS, (0,)),
+    Row(out_of_plane.ONE_FOLD_OUT_OF_PLANE, (10.0,), chain(1.5, 60), 7.5, BACKWARDS, (0,)),
     Row(nonbonded.LENNARD_JONES, (1.5, 0.1, 2.0, 0.4, 0.5), pair(1.75), 396.8, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.EXP6, (1.5, 0.1, 2.0, 0.4, 0.5), pair(3.5), -0.11194649269876, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.EXP6_PAIR, (2.0, 10.0), pair(4.0), -0.3514930375243853, (1, 0), (0, 1)),
     Row(nonbonded.COULOMB, (0.5, -0.4, 0.5), pair(2.0), -0.05 * 332.0637133, (1, 0), (1, 0, 2)),
-    Row(mm3.HYDROGEN_BOND_10_12, (8192.0, 1024.0), pair(2.0), 1.0, (1, 0), (0, 1)),
     Row(nonbonded.CHARGE_INCREMENT, (0.3,), pair(1.1), 0.0, (1, 0), (0,)),
     Row(mm3.BOND_MOMENT, (0.3,), pair(1.1), 0.0, (1, 0), (0,)),
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forgefield.terms.cross import STRETCH_BEND
-from forgefield.terms.mm3 import BEND_BEND_PRODUCT, BOND_MOMENT, HYDROGEN_BOND_10_12
+from forgefield.terms.mm3 import BEND_BEND_PRODUCT, BOND_MOMENT
 from forgefield.terms.nonbonded import COULOMB, EXP6_PAIR
 from forgefield.terms.shifted import scaled, shifted, shifted_stretch
 from forgefield.terms.stretch import HARMONIC_STRETCH
@@ -83,13 +83,6 @@ def test_bend_bend_is_minus_the_product_of_both_constants_and_deviations():
     energy = BEND_BEND_PRODUCT.energy(right_angles, 2.0, 3.0, np.pi / 2 - 0.1, np.pi / 2 + 0.2)
 
     np.testing.assert_allclose(energy, -2.0 * 3.0 * 0.1 * -0.2, rtol=1e-12)
-
-
-@pytest.mark.parametrize(("r", "energy"), [(1.0, 2.0), (2.0, 3.0 / 2**12 - 1.0 / 2**10)])
-def test_hydrogen_bond_is_c_over_r12_less_d_over_r10(r, energy):
-    x = jnp.array([[0.0, 0.0, 0.0], [r, 0.0, 0.0]])
-
-    np.testing.assert_allclose(HYDROGEN_BOND_10_12.energy(x, 3.0, 1.0), energy, rtol=1e-13)
 
 
 def test_bond_moment_has_no_energy_of_its_own():

@@ -21,6 +21,9 @@ def evaluate(
     reference: Annotated[list[Path] | None, typer.Option(help="QM results to compare frequencies with.")] = None,
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
+    vdw_cutoff: Annotated[
+        float, typer.Option(min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å].")
+    ] = float("inf"),
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -42,16 +45,18 @@ def evaluate(
     from forgefield.report.tables import grid
 
     del verbose
-    found = job.evaluate(force_field, files, cutoff=cutoff)
+    found = job.evaluate(force_field, files, cutoff=cutoff, vdw_cutoff=vdw_cutoff)
     if listing is not None:
         compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
         with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
             write_listings(listing, job.listed(found, force_field))
     totals = found.totals_kj_mol
-    shown = [*([coverage_table(found.coverage)] if found.coverage else []), grid(found.table)]
+    shown = [*([coverage_table(found.coverage, found.idle)] if found.coverage else []), grid(found.table)]
     summary: dict[str, Any] = {
         "structures": [{"name": m.name, **t} for m, t in zip(found.molecules, totals, strict=True)]
     }
+    if found.idle:
+        summary["idle_lines"] = found.idle
     if compare is not None:
         comparison = job.compared(found, compare)
         shown += [comparison_tables(comparison), worst_table(comparison)]
@@ -66,6 +71,8 @@ def evaluate(
         shown.append(judgement_table(examples, judgement))
         summary["metrics"] = asdict(judgement.total)
     show(shown, summary, as_json=as_json)
+    if vdw_cutoff == float("inf") and found.reaches_further_than_macromodel:
+        say("Without a cutoff; MacroModel's totals end van der Waals at 7 Å, or 8 Å with EXNB: --vdw-cutoff 7 or 8")
     return DONE
 
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from forgefield import units
 from forgefield.assign.mm3.laid import Coverage, Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.mm3.through_space import SHORTEST_CUTOFF, TAPER
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import treat
@@ -56,6 +57,21 @@ class Evaluated(AbstractTabled):
         return () if self.assigned is None else self.assigned.coverage
 
     @property
+    def idle(self) -> tuple[int, ...]:
+        """Lines of rows in an MM3* file that can match nothing in these structures; none of other force fields."""
+        return () if self.assigned is None else self.assigned.idle
+
+    @property
+    def reaches_further_than_macromodel(self) -> bool:
+        """Whether an MM3* force field has van der Waals interactions that MacroModel scales down or leaves out."""
+        return self.assigned is not None and any(
+            i.value is not None and i.value > SHORTEST_CUTOFF - TAPER
+            for one in self.listings
+            for i in one.interactions
+            if i.kind == "vdw"
+        )
+
+    @property
     def totals_kj_mol(self) -> list[dict[str, float]]:
         """Energy of each structure by kind of interaction, as far as there are such, and in total."""
         if self.listings:
@@ -76,17 +92,20 @@ class Evaluated(AbstractTabled):
         return f"Evaluated({shorten(energies, 90)}; energies in kcal/mol)"
 
 
-def evaluate(force_field: Path, files: list[Path], *, cutoff: float = math.inf) -> Evaluated:
+def evaluate(
+    force_field: Path, files: list[Path], *, cutoff: float = math.inf, vdw_cutoff: float = math.inf
+) -> Evaluated:
     """Lay a force field over structures in their own geometry and list every interaction, where it has such.
 
-    Pairs beyond `cutoff` [Å] are left out of an MM3* force field; others have none: InputError is raised.
+    Pairs beyond `cutoff` [Å] are left out of an MM3* force field, and van der Waals interactions end about
+    `vdw_cutoff` [Å] as MacroModel's do; others have no cutoff: InputError is raised.
     """
     rules, molecules = opened(force_field, files)
     if isinstance(rules, Mm3Rules):
-        assigned = rules.assign_lines(molecules, cutoff=cutoff)
+        assigned = rules.assign_lines(molecules, cutoff=cutoff, vdw_cutoff=vdw_cutoff)
         laid = assigned.assignment
         return _evaluated(molecules, laid.model, laid.topology, mm3_listings(molecules, assigned), assigned)
-    if cutoff < math.inf:
+    if min(cutoff, vdw_cutoff) < math.inf:
         raise InputError(f"{force_field}: only an MM3* force field is evaluated with a cutoff; leave it out")
     if isinstance(rules, AbstractRowRules):
         laid = rules.assign(molecules)

@@ -10,6 +10,9 @@ from forgefield.fitting.judge.metrics import Judgement
 from forgefield.io.listings.listing import Comparison
 from forgefield.molecules.molecule import Molecule
 
+_SHOWN = 8
+"""Number of lines that are named."""
+
 
 def _table(title: str, *heads: str) -> Table:
     table = Table(
@@ -20,11 +23,18 @@ def _table(title: str, *heads: str) -> Table:
     return table
 
 
-def coverage_table(coverage: tuple[Coverage, ...]) -> Table:
-    """Return where the rows of the interactions stand in the file."""
+def coverage_table(coverage: tuple[Coverage, ...], idle: tuple[int, ...]) -> Table:
+    """Return where the rows of the interactions stand in the file, and on which lines rows can match nothing."""
     table = _table("Coverage", "interactions", "substructure", "main table", "no row")
     for kind in coverage:
         table.add_row(kind.kind, str(kind.substructure), str(kind.table), str(kind.uncovered))
+    if idle:
+        more = f", … and {len(idle) - _SHOWN} more" if len(idle) > _SHOWN else ""
+        table.caption_justify = "left"
+        table.caption = (
+            f"{len(idle)} row(s) of substructures can match nothing, as their atoms are not bonded in this order\n"
+            f"(line {', '.join(map(str, idle[:_SHOWN]))}{more})"
+        )
     return table
 
 

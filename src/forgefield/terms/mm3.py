@@ -1,8 +1,8 @@
-"""Terms as MM3* files parametrise them: bend-bend products, 10-12 hydrogen bonds, and moments, which make charges."""
+"""Terms as MM3* files parametrise them: bend-bend products, and moments, which make charges."""
 
 import math
 
-from forgefield.terms.coordinates import LENGTH, SQUARE, Values
+from forgefield.terms.coordinates import LENGTH, Values
 from forgefield.terms.cross import BEND_PAIR, bend_bend
 from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Polynomial, Term
@@ -14,14 +14,6 @@ def bend_bend_product(q: Values, k1: Scalar, k2: Scalar, theta1: Scalar, theta2:
     For ψ = π - θ [rad] and ψ² of both; theta1 and theta2 in rad, k1 and k2 in kcal^½/mol^½/rad; returns kcal/mol.
     """
     return bend_bend(q, -k1 * k2, theta1, theta2)
-
-
-def hydrogen_bond_10_12(q: Values, c: Scalar, d: Scalar) -> Scalar:
-    """10-12 hydrogen bond, c/r¹² - d/r¹⁰, for the coordinate r² [Å²].
-
-    c in kcal/mol·Å¹², d in kcal/mol·Å¹⁰; returns kcal/mol.
-    """
-    return (c / q[0] - d) / q[0] ** 5
 
 
 def bond_moment(q: Values, moment: Scalar) -> Scalar:
@@ -47,12 +39,3 @@ BEND_BEND_PRODUCT = Term(
     polynomial=Polynomial(1, (1, 1, 1)),
 )
 BOND_MOMENT = Term("bond_moment", LENGTH, bond_moment, "bond_moment", 2, (Parameter("moment", "e·Å"),), n_own=1)
-HYDROGEN_BOND_10_12 = Term(
-    "hydrogen_bond_10_12",
-    SQUARE,
-    hydrogen_bond_10_12,
-    "hydrogen_bond",
-    2,
-    (Parameter("c", "kcal/mol·Å¹²", minimum=0.0), Parameter("d", "kcal/mol·Å¹⁰", minimum=0.0)),
-    n_own=2,
-)

@@ -20,6 +20,7 @@ TERMS = [
     pytest.param(torsion.TORSION3, (0, 1, 2), id="torsion3"),
     pytest.param(torsion.TORSION6, (5, 4, 3, 2, 1, 0), id="torsion6"),
     pytest.param(out_of_plane.COSINE_OUT_OF_PLANE, (0,), id="cosine_out_of_plane"),
+    pytest.param(out_of_plane.ONE_FOLD_OUT_OF_PLANE, (0,), id="one_fold_out_of_plane"),
     pytest.param(cross.STRETCH_BEND, (0, 1, 2, 3), id="stretch_bend"),
     pytest.param(cross.STRETCH_BEND, (0, 1, 1, 3), id="stretch_bend of equal bonds"),
     pytest.param(cross.STRETCH_STRETCH, (0, 1, 1), id="stretch_stretch"),

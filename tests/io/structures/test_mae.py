@@ -144,7 +144,7 @@ def test_published_complexes(data):
         (
             "1 2 0.0",
             "1 250 0.0",
-            "line 28: unknown MacroModel atom type(s) 250, the first at atom 1; add a row such as",
+            "line 28: unknown MacroModel atom type(s) 250, the first at atom 1; add a row such as `250 6 12.0110 CX 4",
         ),
         ("1 2 0.0", "1 C2 0.0", "i_m_mmod_type of table m_atom is not an integer: 'C2' (line 28)"),
         ("1.2 0.0", "1.2 <>", "r_m_y_coord of table m_atom is not a finite number: <> (line 29)"),
@@ -180,6 +180,19 @@ def test_what_cannot_be_used_is_named_by_line(written, old, new, message):
         read_mae(written(FORMYL.replace(old, new, 1)))
 
     assert message in str(error.value)
+
+
+def test_advised_rows_are_those_of_the_unknown_atoms_and_make_them_known(written, tmp_path):
+    text = FORMYL.replace("2 15 1.2", "2 251 1.2").replace('"}" <> 0', '"}" 46 2').replace("3 41", "3 252")
+    with pytest.raises(InputError) as error:
+        read_mae(written(text))
+
+    rows = str(error.value).split("`")[1::2]
+    (tmp_path / "atom.typ").write_text("\n".join(rows))
+    (molecule,) = read_mae(written(text), atom_types=read_atom_types(tmp_path / "atom.typ"))
+
+    assert molecule.species.tolist() == [6, 46, 1]
+    assert (molecule.types, molecule.charge) == (("C2", "PD", "HX"), 2)
 
 
 def test_truncated_file_names_the_block_that_is_cut(written):

@@ -52,12 +52,22 @@ def test_bond_types(written):
         ("CL1", "cl", "Cl"),
         ("1HB", "hc", "H"),
         ("C7", "ca", "C"),
+        ("C15", "QC", "C"),
+        ("H21", "BH", "H"),
+        ("Pd1", "QX", "Pd"),
     ],
 )
 def test_element_follows_from_type_and_name(written, name, kind, element):
     (molecule,) = read_mol2(written([(name, kind)]))
 
     assert molecule.symbols == (element,)
+
+
+def test_published_types_of_a_transition_state_leave_the_elements_to_the_names(data):
+    (molecule,) = read_mol2(data / "cases/mm3/amber-mol2/thiohemiacetal.mol2")
+
+    assert molecule.symbols[35:46] == ("C", "H", "H", "C", "H", "O", "H", "O", "H", "S", "C")
+    assert molecule.types[35] == "QC"
 
 
 def test_plain_hydrogen_among_macromodel_types_is_h1(written):
@@ -88,6 +98,7 @@ def test_molecules_follow_each_other_and_unnamed_ones_are_called_after_the_file(
     ("atoms", "bonds", "message"),
     [
         ([("C", "C.3"), ("D", "Du")], [], "atom 2 (line 9, name D, type Du) is a dummy atom"),
+        ([("X1", "QX")], [], "atom 1 (line 8, name X1, type QX) could be no element"),
         ([("CA", "ca")], [], "atom 1 (line 8, name CA, type ca) could be Ca or C; remove dummy atoms, and name"),
         ([("C", "C.3")], [(1, 2, "1")], "bond 1-2: there is no atom 2 among the 1 atoms (line 10)"),
         ([("C", "C.3")], [(1, 1, "1")], "atom 1 is bonded to itself (line 10)"),

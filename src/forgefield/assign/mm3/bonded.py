@@ -11,23 +11,30 @@ from forgefield.assign.mm3.match import Atoms, Match, Matcher
 from forgefield.terms.bend import MM3_BEND
 from forgefield.terms.cross import STRETCH_BEND, TORSION_STRETCH
 from forgefield.terms.mm3 import BEND_BEND_PRODUCT, BOND_MOMENT
-from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.shifted import scaled, shifted, shifted_stretch
 from forgefield.terms.stretch import MM3_STRETCH
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3
+from forgefield.terms.torsion import TORSION3, TORSION6
 
 LENGTH, STRETCH_CONSTANT, MOMENT = 0, 1, 2
 ANGLE, BEND_CONSTANT, BEND_BEND_CONSTANT = 0, 1, 2
 
-_OWN: dict[RowKind, tuple[tuple[Term, tuple[int, ...]], ...]] = {
+V1, V2 = 0, 1
+
+_Own = tuple[tuple[Term, tuple[int, ...]], ...]
+"""Terms, and which columns of a row are their own parameters."""
+_OWN: dict[RowKind, _Own] = {
     RowKind.STRETCH: ((MM3_STRETCH, (STRETCH_CONSTANT, LENGTH)), (BOND_MOMENT, (MOMENT,))),
     RowKind.BEND: ((MM3_BEND, (BEND_CONSTANT, ANGLE)), (BEND_BEND_PRODUCT, (BEND_BEND_CONSTANT,))),
     RowKind.STRETCH_BEND: ((STRETCH_BEND, (0,)),),
     RowKind.TORSION: ((TORSION3, (0, 1, 2)),),
-    RowKind.OUT_OF_PLANE: ((COSINE_OUT_OF_PLANE, (1,)),),
+    RowKind.OUT_OF_PLANE: ((COSINE_OUT_OF_PLANE, (V2,)),),
     RowKind.TORSION_STRETCH: ((TORSION_STRETCH, (0,)),),
 }
+_CONTINUED: _Own = ((TORSION6, tuple(range(6))),)
+_BENT: _Own = (*_OWN[RowKind.OUT_OF_PLANE], (ONE_FOLD_OUT_OF_PLANE, (V1,)))
+"""An out-of-plane row whose first column is zero has but V2."""
 _QUARTER = 0.25
 """In a substructure, `00` at both ends of a torsion names the sum over the four torsions about a bond.
 
@@ -98,7 +105,7 @@ class Bonded:
         row = match.row
         columns = tuple(c or 0.0 for c in row.columns)
         # A column that the file leaves blank is no parameter of it.
-        own = tuple((term, at) for term, at in _OWN[row.kind] if all(row.columns[c] is not None for c in at))
+        own = tuple((term, at) for term, at in _own(row) if all(row.columns[c] is not None for c in at))
         return self.ledger.columns(row, columns, own, match.substructure)
 
     def _active(self, row: Mm3Row) -> bool:
@@ -172,7 +179,8 @@ class Bonded:
         match, columns = found
         shared = match.substructure is not None and match.row.names[0] == match.row.names[3] == ANY
         parameters = (*columns, self.ledger.constant(_QUARTER if shared else 1.0))
-        self._add(scaled(TORSION3), torsion, parameters, match.row.line, ((0, 1), (1, 2), (2, 3)))
+        term = TORSION6 if match.row.is_continued else TORSION3
+        self._add(scaled(term), torsion, parameters, match.row.line, ((0, 1), (1, 2), (2, 3)))
 
     def _torsion_stretch(self, torsion: Atoms) -> None:
         middle = self.stretches.get(torsion[1:3])
@@ -183,5 +191,17 @@ class Bonded:
 
     def _out_of_plane(self, centre: Atoms) -> None:
         found = self._match(RowKind.OUT_OF_PLANE, centre)
-        if found is not None and self._active(found[0].row):
-            self._add(COSINE_OUT_OF_PLANE, centre, (found[1][1],), found[0].row.line, ((0, 1), (1, 2), (1, 3)))
+        if found is None or not self._active(found[0].row):
+            return
+        match, columns = found
+        # The dihedral angle runs as the row names the neighbours: O2, C2, 00, 00 of `C2 * O2 * 00 * 00`.
+        middle, first, second, third = match.atoms
+        for term, (column,) in _own(match.row):
+            atoms, bonds = (first, middle, second, third), ((0, 1), (1, 2), (1, 3))
+            self._add(term, atoms, (columns[column],), match.row.line, bonds)
+
+
+def _own(row: Mm3Row) -> _Own:
+    if row.is_continued:
+        return _CONTINUED
+    return _BENT if row.kind == RowKind.OUT_OF_PLANE and row.columns[V1] else _OWN[row.kind]

@@ -32,6 +32,11 @@ N_ATOMS = {
 """Number of atoms of each kind of interaction."""
 
 
+THROUGH_SPACE = (RowKind.VAN_DER_WAALS, RowKind.HYDROGEN_BOND)
+_ON_ONE_LINE = 3
+"""Number of columns."""
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """A neighbour that an atom must have besides those of the interaction, and what that one must bear."""
@@ -45,7 +50,8 @@ class Mm3Row:
     """One interaction row.
 
     `names` are type names, or, in a substructure, positions of its pattern (1-based integers).
-    `columns` are its three columns in internal units, None where blank.
+    `columns` are its three columns in internal units, None where blank; those of a torsion that a row 54 continues
+    are six.
     """
 
     kind: RowKind
@@ -65,12 +71,21 @@ class Mm3Row:
     quality: str = ""
     comment: str = ""
 
+    @property
+    def is_continued(self) -> bool:
+        """Whether a row 54 continues it, whose columns stand on its last line."""
+        return len(self.columns) > _ON_ONE_LINE
+
 
 @dataclass(frozen=True)
 class Condition:
-    """When the rows of an alternate apply: an angle of the embedding lies within a tolerance [rad]."""
+    """When the rows of an alternate apply: an angle, or a dihedral angle, lies within a tolerance [rad].
 
-    positions: tuple[int, int, int]
+    Dihedral angles are meant without their sign, as a force field does not tell a molecule from its mirror image.
+    """
+
+    positions: tuple[int, ...]
+    """Three positions of the pattern, or four for a dihedral angle."""
     angle: float
     tolerance: float
     line: int
@@ -101,6 +116,8 @@ class Substructure:
     conditions: dict[str, Condition]
     line: int
     """Where its pattern stands."""
+    stops: bool = False
+    """Whether atoms that it covers take no later substructure (a title that begins with S)."""
 
 
 @dataclass(frozen=True, eq=False)

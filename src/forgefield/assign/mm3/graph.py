@@ -102,24 +102,19 @@ class Graph:
         covalent = [self.covalent(atom) for atom in range(len(self.around))]
         return [(n[0], centre, n[1], n[2]) for centre, n in enumerate(covalent) if len(n) == 3]
 
-    def bears(self, atom: int, wanted: tuple[Neighbour, ...], taken: Iterable[int], inside: Iterable[int] = ()) -> bool:
-        """Whether an atom has different neighbours, none of them `taken`, that are as wanted.
-
-        Names that are no wildcards fit only atoms that are not `inside` the substructure.
-        """
+    def bears(self, atom: int, wanted: tuple[Neighbour, ...], taken: Iterable[int]) -> bool:
+        """Whether an atom has different neighbours, none of them `taken`, that are as wanted."""
         if not wanted:
             return True
         first, *rest = wanted
-        for other in self.around[atom]:
-            if other in taken or not self._serves(first.name, other, inside):
-                continue
-            beyond = tuple(Neighbour(name) for name in first.beyond)
-            if self.bears(other, beyond, (atom,), inside) and self.bears(atom, tuple(rest), (*taken, other), inside):
-                return True
-        return False
-
-    def _serves(self, name: str, atom: int, inside: Iterable[int]) -> bool:
-        return self.fits(name, atom) and (name[1] == "0" or atom not in inside)
+        beyond = tuple(Neighbour(name) for name in first.beyond)
+        return any(
+            self.fits(first.name, other)
+            and self.bears(other, beyond, (atom,))
+            and self.bears(atom, tuple(rest), (*taken, other))
+            for other in self.around[atom]
+            if other not in taken
+        )
 
 
 def graph_of(molecule: Molecule, names: TypeNames) -> Graph:

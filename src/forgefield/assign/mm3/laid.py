@@ -15,7 +15,7 @@ from forgefield.assign.mm3.file import Mm3File, RowKind
 from forgefield.assign.mm3.graph import graph_of
 from forgefield.assign.mm3.ledger import Ledger
 from forgefield.assign.mm3.match import Matcher, Tables
-from forgefield.assign.mm3.through_space import Nonbonded
+from forgefield.assign.mm3.through_space import Cutoffs, Nonbonded
 from forgefield.errors import InputError, MissingParameters
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.molecule import Molecule
@@ -48,6 +48,8 @@ class Mm3Assignment:
     columns: dict[int, tuple[int, ...]]
     """Where the columns of the row on a line (the last of the row) stand in the model's values."""
     coverage: tuple[Coverage, ...]
+    idle: tuple[int, ...]
+    """Lines of substructure rows that can match nothing, as their atoms are nowhere bonded so."""
 
 
 def assign_mm3(
@@ -56,13 +58,15 @@ def assign_mm3(
     *,
     trained: Collection[int] = (),
     cutoff: float = math.inf,
+    vdw_cutoff: float = math.inf,
 ) -> Mm3Assignment:
     """Return the file's force field for molecules with MacroModel atom types.
 
     A number that a row holds stands once in the model's values, for all molecules. Cross terms and torsions
     whose numbers are all zero are left out unless their line is among `trained`. Pairs further apart than
-    `cutoff` [Å] in the given geometry are left out; no other force is cut off. Raises InputError for atoms
-    without types and MissingParameters that lists all stretches and bends without a row.
+    `cutoff` [Å] in the given geometry are left out; `vdw_cutoff` [Å] is where MacroModel cuts van der Waals
+    interactions off, in the given geometry too; no other force is cut off. Raises InputError for atoms without types
+    and MissingParameters that lists all stretches and bends without a row.
     """
     _require_types(molecules)
     ledger, tables = Ledger(file), Tables(file)
@@ -79,7 +83,7 @@ def assign_mm3(
     for bonded, nonbonded in laid:
         polar = np.asarray(charges.formal)[bonded.start : bonded.start + len(nonbonded.rows)] != 0
         polar[[atom for row in bonded.stretches.values() if row.polar for atom in row.atoms]] = True
-        nonbonded.lay(polar, cutoff)
+        nonbonded.lay(polar, Cutoffs(cutoff, vdw_cutoff))
     terms, interactions, lines = zip(*ledger.interactions(), strict=True)
     return Mm3Assignment(
         assignment=Assignment(
@@ -93,6 +97,7 @@ def assign_mm3(
         nonbonded_lines=np.array([row.line if row else 0 for _, nonbonded in laid for row in nonbonded.rows]),
         columns=ledger.entered,
         coverage=_coverage(laid),
+        idle=_idle(laid),
     )
 
 
@@ -173,3 +178,12 @@ def _coverage(laid: list[tuple[Bonded, Nonbonded]]) -> tuple[Coverage, ...]:
         uncovered[RowKind.VAN_DER_WAALS] += sum(row is None for row in nonbonded.rows)
     kinds = [kind for kind in RowKind if kind != RowKind.HYDROGEN_BOND]
     return tuple(Coverage(kind.name.lower(), inside[kind], table[kind], uncovered[kind]) for kind in kinds)
+
+
+def _idle(laid: list[tuple[Bonded, Nonbonded]]) -> tuple[int, ...]:
+    """Return the lines of rows whose positions are atoms of some molecule, but of none bonded as their kinds ask."""
+    placed: dict[int, bool] = {}
+    for bonded, _ in laid:
+        for line, are_bonded in bonded.matcher.rows_placed().items():
+            placed[line] = placed.get(line, False) or are_bonded
+    return tuple(sorted(line for line, are_bonded in placed.items() if not are_bonded))

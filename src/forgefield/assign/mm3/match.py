@@ -1,13 +1,15 @@
-"""Which row of an MM3* file an interaction takes: substructures before tables, last row there, first row here."""
+"""Which row of an MM3* file an interaction takes: substructures before tables, last row there, first row here.
+
+Of the places where a substructure lies the last one that has a row supplies it; within one place the last row wins.
+"""
 
 from dataclasses import dataclass, field
 from itertools import permutations
 
-import numpy as np
-
-from forgefield.assign.mm3.file import N_ATOMS, Condition, Mm3File, Mm3Row, RowKind, Substructure
+from forgefield.assign.mm3.file import N_ATOMS, Mm3File, Mm3Row, RowKind
 from forgefield.assign.mm3.graph import ANY, AtomClass, Graph, TypeNames
-from forgefield.assign.mm3.patterns import bond_fits, embeddings
+from forgefield.assign.mm3.patterns import bond_fits
+from forgefield.assign.mm3.places import Place, places, rows_placed
 
 Atoms = tuple[int, ...]
 _FORWARD_AND_BACK = {n: (tuple(range(n)), tuple(reversed(range(n)))) for n in (2, 3, 4)}
@@ -27,20 +29,12 @@ class Match:
 
 
 @dataclass(frozen=True)
-class _Embedding:
-    """One place where a substructure's pattern lies, and the alternates whose conditions hold there."""
-
-    position: dict[int, int]
-    """Position (1-based) of each atom."""
-    alternates: frozenset[str]
-
-
-@dataclass(frozen=True)
 class _Found:
     """A substructure that lies somewhere in a molecule."""
 
     which: int
-    embeddings: list[_Embedding]
+    places: list[Place]
+    """In the order found."""
     atoms: frozenset[int]
     """All atoms it covers."""
 
@@ -52,11 +46,11 @@ class Tables:
     file: Mm3File
     names: TypeNames = field(init=False)
     main: dict[RowKind, list[Mm3Row]] = field(init=False)
-    inside: list[dict[RowKind, list[tuple[int, Mm3Row]]]] = field(init=False)
-    """Rows of each substructure with their places in it."""
+    inside: list[dict[RowKind, list[Mm3Row]]] = field(init=False)
+    """Rows of each substructure."""
     named: dict[tuple[RowKind, tuple[AtomClass, ...]], list[tuple[Mm3Row, tuple[int, ...]]]] = field(init=False)
     """Main rows whose names fit some classes of atoms, with the order of the atoms in which they do."""
-    placed: dict[tuple[int, RowKind, tuple[int, ...]], list[tuple[int, Mm3Row, tuple[int, ...]]]] = field(init=False)
+    placed: dict[tuple[int, RowKind, tuple[int, ...]], list[tuple[Mm3Row, tuple[int, ...]]]] = field(init=False)
     """Rows of a substructure that fit some positions (0 outside), last first."""
     fitting: dict[AtomClass, frozenset[str]] = field(init=False)
     """The names in the main tables that stand for a class of atoms."""
@@ -69,8 +63,7 @@ class Tables:
             for kind in RowKind
         }
         self.inside = [
-            {kind: [(place, row) for place, row in enumerate(s.rows) if row.kind == kind] for kind in RowKind}
-            for s in self.file.substructures
+            {kind: [row for row in s.rows if row.kind == kind] for kind in RowKind} for s in self.file.substructures
         ]
         self.named = {}
         self.placed = {}
@@ -98,13 +91,13 @@ class Tables:
 
     def substructure_candidates(
         self, which: int, kind: RowKind, places: tuple[int, ...]
-    ) -> list[tuple[int, Mm3Row, tuple[int, ...]]]:
+    ) -> list[tuple[Mm3Row, tuple[int, ...]]]:
         """Return the rows of a substructure whose positions fit, the last first."""
         key = which, kind, places
         if key not in self.placed:
             self.placed[key] = [
-                (number, row, order)
-                for number, row in reversed(self.inside[which][kind])
+                (row, order)
+                for row in reversed(self.inside[which][kind])
                 if len(row.names) == len(places) and not _is_of_one_atom(row)
                 for order in arrangements(kind, len(places))
                 if all(_placed(n, places[i]) for n, i in zip(row.names, order, strict=True))
@@ -133,17 +126,22 @@ class Matcher:
 
     tables: Tables
     graph: Graph
+    laid: list[_Found] = field(init=False)
+    """The substructures that lie somewhere in the molecule, last of the file first."""
     found: dict[RowKind, list[_Found]] = field(init=False)
-    """The substructures with rows of a kind that lie somewhere in the molecule, last of the file first."""
+    """Those with rows of a kind."""
 
     def __post_init__(self) -> None:
-        places = [_embeddings(substructure, self.graph) for substructure in self.tables.file.substructures]
-        laid = [
-            _Found(which, found, frozenset(atom for embedding in found for atom in embedding.position))
-            for which, found in reversed(list(enumerate(places)))
-            if found
-        ]
-        self.found = {kind: [f for f in laid if self.tables.inside[f.which][kind]] for kind in RowKind}
+        self.laid = []
+        stopped: frozenset[int] = frozenset()
+        for which, substructure in enumerate(self.tables.file.substructures):
+            found = [place for place in places(substructure, self.graph) if stopped.isdisjoint(place.position)]
+            atoms = frozenset(atom for place in found for atom in place.position)
+            if found:
+                self.laid.insert(0, _Found(which, found, atoms))
+            if substructure.stops:
+                stopped |= atoms
+        self.found = {kind: [f for f in self.laid if self.tables.inside[f.which][kind]] for kind in RowKind}
 
     def match(self, kind: RowKind, atoms: Atoms) -> Match | None:
         """Return the row of an interaction, or None where no row covers it."""
@@ -163,35 +161,51 @@ class Matcher:
         classes = tuple(self.graph.classes[a] for a in atoms)
         for row, order in self.tables.main_candidates(kind, classes):
             arranged = tuple(atoms[i] for i in order)
-            if self._bonds_fit(row, arranged) and self._neighbours_fit(row, arranged, ()):
+            if self._bonds_fit(row, arranged) and self._neighbours_fit(row, arranged):
                 return Match(row, arranged, None)
         return None
 
     def atom_row(self, atom: int) -> tuple[Mm3Row, int] | None:
         """Return a substructure's van der Waals row for an atom (a position and `00`), and which one's it is."""
         for found in self.found[RowKind.VAN_DER_WAALS]:
-            for _, row in reversed(self.tables.inside[found.which][RowKind.VAN_DER_WAALS]):
-                if row.names[1] == ANY and any(e.position.get(atom) == row.names[0] for e in found.embeddings):
+            rows = [row for row in self.tables.inside[found.which][RowKind.VAN_DER_WAALS] if row.names[1] == ANY]
+            for place in reversed(found.places):
+                row = next((row for row in reversed(rows) if row.names[0] == place.position.get(atom)), None)
+                if row is not None:
                     return row, found.which
         return None
 
+    def rows_placed(self) -> dict[int, bool]:
+        """Return the lines of rows whose positions are atoms of the molecule, and whether bonded as their kinds ask."""
+        rows = [self.tables.file.substructures[found.which].rows for found in self.laid]
+        placed = (rows_placed(own, found.places, self.graph) for own, found in zip(rows, self.laid, strict=True))
+        return {line: bonded for lines in placed for line, bonded in lines.items()}
+
     def _in_substructure(self, found: _Found, kind: RowKind, atoms: Atoms) -> Match | None:
-        best: tuple[tuple[bool, int], Match] | None = None
-        for embedding in found.embeddings:
-            position = tuple(embedding.position.get(a, 0) for a in atoms)
-            if not any(position):
+        """Return the row of the last place that has one."""
+        for place in reversed(found.places):
+            position = tuple(place.position.get(a, 0) for a in atoms)
+            if any(position):
+                match = self._in_place(found.which, place, kind, atoms, position)
+                if match is not None:
+                    return match
+        return None
+
+    def _in_place(
+        self, which: int, place: Place, kind: RowKind, atoms: Atoms, position: tuple[int, ...]
+    ) -> Match | None:
+        """Return the last row that fits, or that of an alternate whose condition holds where there is one."""
+        last: Match | None = None
+        for row, order in self.tables.substructure_candidates(which, kind, position):
+            # Candidates come last first: of the plain rows, the first that fits.
+            if row.alternate not in place.alternates and (row.alternate or last is not None):
                 continue
-            for number, row, order in self.tables.substructure_candidates(found.which, kind, position):
-                # An alternate whose condition holds beats the plain rows; otherwise the last row wins.
-                rank = bool(row.alternate), number
-                arranged = tuple(atoms[i] for i in order)
-                if best is not None and rank <= best[0]:
-                    continue
-                if row.alternate and row.alternate not in embedding.alternates:
-                    continue
-                if self._names_fit(row, arranged) and self._neighbours_fit(row, arranged, tuple(embedding.position)):
-                    best = rank, Match(row, arranged, found.which)
-        return None if best is None else best[1]
+            arranged = tuple(atoms[i] for i in order)
+            if self._names_fit(row, arranged) and self._neighbours_fit(row, arranged):
+                last = Match(row, arranged, which)
+                if row.alternate:
+                    break
+        return last
 
     def _names_fit(self, row: Mm3Row, arranged: Atoms) -> bool:
         return all(isinstance(n, int) or self.graph.fits(n, a) for n, a in zip(row.names, arranged, strict=True))
@@ -203,27 +217,8 @@ class Matcher:
             for i, symbol in enumerate(row.bonds)
         )
 
-    def _neighbours_fit(self, row: Mm3Row, arranged: Atoms, inside: Atoms) -> bool:
+    def _neighbours_fit(self, row: Mm3Row, arranged: Atoms) -> bool:
         return all(
-            not wanted or self.graph.bears(atom, wanted, arranged, inside)
+            not wanted or self.graph.bears(atom, wanted, arranged)
             for atom, wanted in zip(arranged, row.neighbours, strict=True)
         )
-
-
-def _embeddings(substructure: Substructure, graph: Graph) -> list[_Embedding]:
-    found = []
-    members = {name: graph.atoms_called(name) for name in set(substructure.pattern.names)}
-    for image in embeddings(substructure.pattern, graph.around, lambda name, atom: atom in members[name]):
-        holds = frozenset(
-            label for label, condition in substructure.conditions.items() if _holds(condition, image, graph)
-        )
-        found.append(_Embedding({atom: place for place, atom in enumerate(image, 1)}, holds))
-    return found
-
-
-def _holds(condition: Condition, image: Atoms, graph: Graph) -> bool:
-    """Whether the angle between three atoms of an embedding lies within the condition's tolerance."""
-    i, j, k = (graph.positions[image[p - 1]] for p in condition.positions)
-    a, b = i - j, k - j
-    angle = np.arctan2(np.linalg.norm(np.cross(a, b)), a @ b)
-    return bool(abs(angle - condition.angle) <= condition.tolerance)

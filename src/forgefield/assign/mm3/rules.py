@@ -24,14 +24,19 @@ class Mm3Rules(AbstractRowRules):
         return assign_mm3([self.typing(m) for m in molecules], self.file).assignment
 
     def assign_lines(
-        self, molecules: list[Molecule], *, trained: Collection[int] = (), cutoff: float = math.inf
+        self,
+        molecules: list[Molecule],
+        *,
+        trained: Collection[int] = (),
+        cutoff: float = math.inf,
+        vdw_cutoff: float = math.inf,
     ) -> Mm3Assignment:
         """Return the same with the line of the file behind each interaction, as `assign_mm3` does.
 
         Raises InputError that names all molecules without types where the file does not say what its types stand for.
         """
         typed = [self.typing(m) for m in molecules] if self.typing.meanings else molecules
-        return assign_mm3(typed, self.file, trained=trained, cutoff=cutoff)
+        return assign_mm3(typed, self.file, trained=trained, cutoff=cutoff, vdw_cutoff=vdw_cutoff)
 
     @property
     def heeded(self) -> frozenset[str]:

@@ -1,23 +1,48 @@
-"""Van der Waals, hydrogen bonds and charges of a molecule, with the rows of an MM3* file that they take."""
+"""Van der Waals interactions and charges of a molecule, with the rows of an MM3* file that they take.
 
+Rows 7 (10-12 hydrogen bonds) take no part: structures that MacroModel minimised have no gradient without them, and one
+with them, added or in the place of van der Waals.
+"""
+
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from forgefield import units
 from forgefield.assign.mm3.file import NonbondedRow, RowKind
 from forgefield.assign.mm3.ledger import Ledger
 from forgefield.assign.mm3.match import Atoms, Match, Matcher
 from forgefield.molecules.paths import bond_separations
-from forgefield.terms.mm3 import HYDROGEN_BOND_10_12
 from forgefield.terms.nonbonded import COULOMB, EXP6, EXP6_PAIR
 from forgefield.terms.shifted import scaled, shifted
 from forgefield.terms.term import Term
 
 RADIUS, DEPTH, OFFSET = 0, 1, 2
-_PAIR_KINDS = (RowKind.HYDROGEN_BOND, RowKind.VAN_DER_WAALS)
+TAPER = 1.0
+"""Å before and beyond its cutoff, over which MacroModel scales van der Waals interactions down."""
+SHORTEST_CUTOFF = 7.0
+"""Å, of van der Waals interactions in MacroModel; 8 Å with EXNB."""
+
+
+@dataclass(frozen=True)
+class Cutoffs:
+    """Up to which distance in the given geometry [Å] pairs interact."""
+
+    pairs: float = math.inf
+    """Those further apart are left out."""
+    van_der_waals: float = math.inf
+    """Where MacroModel cuts off: it scales depths down from 1 Å before to 1 Å beyond."""
+
+    def share(self, distances: Float[np.ndarray, " pairs"]) -> Float[np.ndarray, " pairs"]:
+        """Return what is left of the van der Waals interaction of pairs of nuclei so far apart."""
+        if self.van_der_waals == math.inf:
+            return np.ones(len(distances))
+        inner, outer = self.van_der_waals - TAPER, self.van_der_waals + TAPER
+        # Linear in r², as the depths in its listings are.
+        return np.clip((outer**2 - distances**2) / (outer**2 - max(inner, 0.0) ** 2), 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -58,28 +83,34 @@ class Nonbonded:
             if row is not None and row.shift != 0.0 and graph.covalent(atom)
         }
 
-    def lay(self, polar: Bool[np.ndarray, " atoms"], cutoff: float) -> None:
-        """Enter all pairs of this molecule that are no further apart than `cutoff` [Å].
-
-        `polar` says which of its atoms may be charged.
-        """
-        pairs, is_14 = self._pairs(cutoff)
-        special = self._special(pairs, is_14)
-        self._exp6(pairs[~special], is_14[~special])
+    def lay(self, polar: Bool[np.ndarray, " atoms"], cutoffs: Cutoffs) -> None:
+        """Enter all pairs of this molecule within the cutoffs; `polar` says which of its atoms may be charged."""
+        pairs, is_14 = self._pairs(cutoffs.pairs)
+        self._van_der_waals(pairs, is_14, cutoffs)
         charged = pairs[polar[pairs].all(axis=1)]
         factor = self.ledger.file.factors["ELE"] * units.KILOJOULE / units.COULOMB
         scale = np.full((len(charged), 1), self.ledger.constant(factor))
         self._add(COULOMB, charged, np.concatenate([self.ledger.charge(self.start + charged), scale], axis=1))
 
-    def _exp6(self, pairs: Int[np.ndarray, "pairs 2"], is_14: Bool[np.ndarray, " pairs"]) -> None:
-        """Enter the pairs whose parameters combine those of their atoms; atoms without a row have none."""
-        has_row = np.array([row is not None for row in self.rows])
+    def _van_der_waals(
+        self, pairs: Int[np.ndarray, "pairs 2"], is_14: Bool[np.ndarray, " pairs"], cutoffs: Cutoffs
+    ) -> None:
+        x = self.matcher.graph.positions
+        share = cutoffs.share(np.linalg.norm(x[pairs[:, 0]] - x[pairs[:, 1]], axis=1))
+        share = share * np.where(is_14, self.ledger.file.factors["V14"], 1.0)
+        pairs, share = pairs[share > 0.0], share[share > 0.0]
+        special = self._special(pairs, share)
+        self._exp6(pairs[~special], share[~special])
+
+    def _exp6(self, pairs: Int[np.ndarray, "pairs 2"], share: Float[np.ndarray, " pairs"]) -> None:
+        """Enter the pairs whose parameters combine those of their atoms; atoms without a row or a radius have none."""
+        takes_part = np.array([row is not None and self.ledger.values[row.radius] > 0.0 for row in self.rows])
         table = np.array([(row.radius, row.depth) if row else (0, 0) for row in self.rows], dtype=np.int64)
-        kept = has_row[pairs].all(axis=1)
-        one, near = self.ledger.constant(1.0), self.ledger.constant(self.ledger.file.factors["V14"])
-        scale = np.where(is_14[kept], near, one)[:, None]
+        kept = takes_part[pairs].all(axis=1)
+        different, which = np.unique(share[kept], return_inverse=True)
+        scale = np.array([self.ledger.constant(value) for value in different.tolist()], dtype=np.int64)[which]
         pairs = pairs[kept]
-        self._add(EXP6, pairs, np.concatenate([table[pairs[:, 0]], table[pairs[:, 1]], scale], axis=1))
+        self._add(EXP6, pairs, np.concatenate([table[pairs[:, 0]], table[pairs[:, 1]], scale[:, None]], axis=1))
 
     def _atom_row(self, atom: int) -> AtomRow | None:
         graph, ledger = self.matcher.graph, self.ledger
@@ -122,58 +153,41 @@ class Nonbonded:
         return pairs, separation[pairs[:, 0], pairs[:, 1]] == 3
 
     def _special(
-        self, pairs: Int[np.ndarray, "pairs 2"], is_14: Bool[np.ndarray, " pairs"]
+        self, pairs: Int[np.ndarray, "pairs 2"], share: Float[np.ndarray, " pairs"]
     ) -> Bool[np.ndarray, " pairs"]:
-        """Enter the pairs that have a row of their own, and return which they are.
-
-        A hydrogen bond takes the place of the van der Waals interaction, but not three bonds apart, and a row of
-        zeros leaves it in place.
-        """
+        """Enter the pairs that have a row of their own, and return which they are."""
         special = np.zeros(len(pairs), dtype=bool)
-        by_row: dict[tuple[int, bool], tuple[Match, list[Atoms]]] = {}
-        kinds, kind_of = self._kinds(pairs)
+        by_row: dict[tuple[int, float], tuple[Match, list[Atoms]]] = {}
         # Of the millions of pairs of a large molecule few are of classes that have such rows.
-        for place in np.flatnonzero(np.array([bool(some) for some in kinds], dtype=bool)[kind_of]):
-            (i, j), near = pairs[place].tolist(), bool(is_14[place])
-            match = self._pair_match((i, j), kinds[kind_of[place]], near)
+        for place in np.flatnonzero(self._may_be_special(pairs)):
+            (i, j), factor = pairs[place].tolist(), float(share[place])
+            match = self.matcher.match(RowKind.VAN_DER_WAALS, (i, j))
             if match is not None:
                 special[place] = True
-                by_row.setdefault((match.row.line, near), (match, []))[1].append((i, j))
-        for (_, near), (match, found) in by_row.items():
-            self._enter_pairs(match, np.array(found), self.ledger.file.factors["V14"] if near else 1.0)
+                by_row.setdefault((match.row.line, factor), (match, []))[1].append((i, j))
+        for (_, factor), (match, found) in by_row.items():
+            self._enter_pairs(match, np.array(found), factor)
         return special
 
-    def _kinds(self, pairs: Int[np.ndarray, "pairs 2"]) -> tuple[list[tuple[RowKind, ...]], Int[np.ndarray, " pairs"]]:
-        """Return which kinds of rows of their own two classes may have, for all twos, and which of these each pair is.
-
-        There is an empty entry for twos that do not occur.
-        """
+    def _may_be_special(self, pairs: Int[np.ndarray, "pairs 2"]) -> Bool[np.ndarray, " pairs"]:
+        """Say of each pair whether its two classes may have a row of their own."""
         classes = self.matcher.graph.classes
         different = list(dict.fromkeys(classes))
         numbers = np.array([different.index(one) for one in classes], dtype=np.int64)
         of_pair = numbers[pairs] @ np.array([len(different), 1])
-        kinds: list[tuple[RowKind, ...]] = [()] * len(different) ** 2
+        may = np.zeros(len(different) ** 2, dtype=bool)
         for two in np.unique(of_pair).tolist():
             key = different[two // len(different)], different[two % len(different)]
-            kinds[two] = tuple(kind for kind in _PAIR_KINDS if self.matcher.may_match(kind, key))
-        return kinds, of_pair
-
-    def _pair_match(self, pair: Atoms, kinds: tuple[RowKind, ...], is_14: bool) -> Match | None:
-        for kind in kinds:
-            bridge = kind == RowKind.HYDROGEN_BOND
-            match = None if bridge and is_14 else self.matcher.match(kind, pair)
-            if match is not None and (not bridge or any(match.row.columns[:2])):
-                return match
-        return None
+            may[two] = self.matcher.may_match(RowKind.VAN_DER_WAALS, key)
+        return may[of_pair]
 
     def _enter_pairs(self, match: Match, pairs: Int[np.ndarray, "pairs 2"], factor: float) -> None:
         row = match.row
-        term = EXP6_PAIR if row.kind == RowKind.VAN_DER_WAALS else HYDROGEN_BOND_10_12
         columns = tuple(c or 0.0 for c in row.columns)
-        parameters = self.ledger.columns(row, columns, ((term, (0, 1)),), match.substructure)[:2]
-        if factor != 1.0:
-            term, parameters = scaled(term), (*parameters, self.ledger.constant(factor))
-        self._add(term, pairs, np.tile(np.array(parameters), (len(pairs), 1)), row.line)
+        parameters = self.ledger.columns(row, columns, ((EXP6_PAIR, (0, 1)),), match.substructure)[:2]
+        if columns[RADIUS]:
+            parameters = *parameters, self.ledger.constant(factor)
+            self._add(scaled(EXP6_PAIR), pairs, np.tile(np.array(parameters), (len(pairs), 1)), row.line)
 
     def _add(
         self,

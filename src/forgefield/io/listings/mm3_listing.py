@@ -20,12 +20,12 @@ from forgefield.molecules.topology import Topology
 from forgefield.terms.bend import MM3_BEND
 from forgefield.terms.cross import STRETCH_BEND, TORSION_STRETCH
 from forgefield.terms.geometry import angle, dihedral, distance
-from forgefield.terms.mm3 import BEND_BEND_PRODUCT, HYDROGEN_BOND_10_12
+from forgefield.terms.mm3 import BEND_BEND_PRODUCT
 from forgefield.terms.nonbonded import COULOMB, EXP6, EXP6_PAIR
-from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.stretch import MM3_STRETCH
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3
+from forgefield.terms.torsion import TORSION3, TORSION6
 
 Columns = Float[np.ndarray, "interactions columns"]
 Scales = dict[RowKind, tuple[float, ...]]
@@ -143,9 +143,13 @@ def _bend_bend(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " inte
     return {"k": p[:, 0] * p[:, 1] / coupling**2, "theta0_1": p[:, 2] / degree, "theta0_2": p[:, 3] / degree}
 
 
-def _torsion(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " interactions"]]:
-    # The last of its parameters is the share of the row that one torsion has.
-    return {f"v{n + 1}": p[:, n] * p[:, 3] / scales[RowKind.TORSION][n] for n in range(3)}
+def _torsion(count: int) -> Callable[[Columns, Scales], dict[str, Float[np.ndarray, " interactions"]]]:
+    """Return a conversion of so many constants, behind which stands the share of the row that one torsion has."""
+
+    def convert(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " interactions"]]:
+        return {f"v{n + 1}": p[:, n] * p[:, count] / scales[RowKind.TORSION][0] for n in range(count)}
+
+    return convert
 
 
 def _combined(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " interactions"]]:
@@ -154,11 +158,15 @@ def _combined(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " inter
     return {"radius": radius_i + radius_j, "epsilon": depth / scales[RowKind.VAN_DER_WAALS][1]}
 
 
+def _pair(p: Columns, scales: Scales) -> dict[str, Float[np.ndarray, " interactions"]]:
+    radius, depth, factor = p[:, :3].T
+    return {"radius": radius, "epsilon": factor * depth / scales[RowKind.VAN_DER_WAALS][1]}
+
+
 def _charge_product(p: Columns, _: Scales) -> dict[str, Float[np.ndarray, " interactions"]]:
     return {"charge_product": p[:, 0] * p[:, 1]}
 
 
-_PAIR = _named(RowKind.VAN_DER_WAALS, radius=0, epsilon=1)
 _SHOWN = {
     shown.term.name: shown
     for shown in (
@@ -166,12 +174,13 @@ _SHOWN = {
         _Shown(MM3_BEND, _named(RowKind.BEND, k=1, theta0=0), angle, units.DEGREE),
         _Shown(STRETCH_BEND, _named(RowKind.STRETCH_BEND, k=0), angle, units.DEGREE),
         _Shown(BEND_BEND_PRODUCT, _bend_bend, None),
-        _Shown(TORSION3, _torsion, dihedral, units.DEGREE),
+        _Shown(TORSION3, _torsion(3), dihedral, units.DEGREE),
+        _Shown(TORSION6, _torsion(6), dihedral, units.DEGREE),
         _Shown(COSINE_OUT_OF_PLANE, _named(RowKind.OUT_OF_PLANE, v2=1), dihedral, units.DEGREE),
+        _Shown(ONE_FOLD_OUT_OF_PLANE, _named(RowKind.OUT_OF_PLANE, v1=0), dihedral, units.DEGREE),
         _Shown(TORSION_STRETCH, _named(RowKind.TORSION_STRETCH, k=0), dihedral, units.DEGREE),
         _Shown(EXP6, _combined, distance),
-        _Shown(EXP6_PAIR, _PAIR, distance),
+        _Shown(EXP6_PAIR, _pair, distance),
         _Shown(COULOMB, _charge_product, distance),
-        _Shown(HYDROGEN_BOND_10_12, _named(RowKind.HYDROGEN_BOND, c=0, d=1), distance),
     )
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from forgefield.errors import InputError, located
 from forgefield.io.text import integer, read_text
+from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 
 FILE_NAME = "atom.typ"
 
@@ -56,14 +57,26 @@ class AtomTypes:
         """Return the type of this number, or None."""
         return self.types.get(number)
 
-    def advice(self, number: int) -> str:
-        """Return how to make an unknown number known: the row to add, and where."""
+    def advice(self, atoms: Iterable[tuple[int, int | None, int | None]]) -> str:
+        """Return how to make unknown numbers known: the rows to add, and where.
+
+        `atoms` are the numbers, each with the atomic number and the formal charge of an atom that has it, where known.
+        """
         where = self.source or f"a file {FILE_NAME} beside the structures or the force field"
         return (
-            f"add a row such as `{number} 45 102.9055 RH 4 1.75 T F ! 1.50 T ! ! ! ! +1 NCA 1 !` (number, atomic "
-            f"number, mass, two-character name, twelve more columns with the formal charge in the 16th) to {where}; "
-            f"numbers {_FIRST_FREE} to {_LAST_FREE} are free for your own types"
+            f"add a row such as {' and '.join(f'`{_advised(*atom)}`' for atom in atoms)} (number, atomic number, mass, "
+            "two-character name as the force field has it, twelve more columns with the formal charge in the 16th) to "
+            f"{where}; numbers {_FIRST_FREE} to {_LAST_FREE} are free for your own types"
         )
+
+
+def _advised(number: int, atomic_number: int | None, formal_charge: int | None) -> str:
+    element = "<atomic number> <mass> <name>"
+    if atomic_number is not None and 0 < atomic_number < len(SYMBOLS):
+        # A letter behind the symbols of one letter makes them names of two.
+        name = SYMBOLS[atomic_number].upper().ljust(2, "X")
+        element = f"{atomic_number} {WEIGHTS[atomic_number]:.4f} {name}"
+    return f"{number} {element} 4 1.75 T F ! 1.50 T ! ! ! ! {formal_charge or 0:+d} NCA 1 !"
 
 
 def standard_atom_types() -> AtomTypes:

@@ -110,9 +110,12 @@ def _atom_types(path: Path, atoms: Table, types: AtomTypes) -> list[AtomType]:
     found = [types.find(number) for number in numbers]
     unknown = sorted({number for number, known in zip(numbers, found, strict=True) if known is None})
     if unknown:
-        first = numbers.index(unknown[0])
-        quoted = ", ".join(map(str, unknown))
-        message = f"unknown MacroModel atom type(s) {quoted}, the first at atom {first + 1}; {types.advice(unknown[0])}"
+        firsts = [numbers.index(number) for number in unknown]
+        elements = _optional_integers(path, atoms, "i_m_atomic_number")
+        charges = _optional_integers(path, atoms, "i_m_formal_charge")
+        advice = types.advice((numbers[i], elements[i], charges[i]) for i in firsts)
+        first, quoted = firsts[0], ", ".join(map(str, unknown))
+        message = f"unknown MacroModel atom type(s) {quoted}, the first at atom {first + 1}; {advice}"
         raise InputError(located(path, atoms.lines[first], message))
     return [known for known in found if known is not None]
 

@@ -32,6 +32,8 @@ _SYBYL_WITHOUT_GEOMETRY = (
     *("H", "F", "Cl", "Br", "I", "Si", "Se", "Sn", "Li", "Na", "Mg", "Al", "K", "Ca", "Mn", "Fe", "Cu", "Zn", "Mo"),
 )
 _HALOGENS = ("Cl", "Br")
+_NUMBERED = re.compile(r"([A-Z][a-z]?)\d*$")
+"""A name that is an element's symbol, with a number or without."""
 _MACROMODEL = {t.name: t.atomic_number for t in standard_atom_types().types.values() if t.atomic_number > 0}
 _PLAIN_HYDROGEN, _MACROMODEL_HYDROGEN = "H", "H1"
 
@@ -53,7 +55,8 @@ class _Record:
 def read_mol2(path: Path) -> list[Molecule]:
     """Return the structures of a mol2 file in their order.
 
-    Elements follow from SYBYL or MacroModel types, else from what type and name of an atom agree on. Where all
+    Elements follow from SYBYL or MacroModel types, else from what type and name of an atom agree on, else from a name
+    such as C15. Where all
     types are MacroModel's, `H` is read as H1. Coordinative bonds (nc) have order 0. The format states no total charge:
     it is the sum of the atoms' charges where that is an integer, else 0. Raises InputError.
     """
@@ -178,6 +181,10 @@ def _elements(name: str, atom_type: str) -> list[str]:
     if atom_type in _MACROMODEL:
         return [SYMBOLS[_MACROMODEL[atom_type]]]
     spelled = [symbol for symbol in _spelled(atom_type) if symbol in _spelled(name)]
+    stated = _NUMBERED.match(name)
+    if not spelled and stated and stated[1] in SYMBOLS[1:]:
+        # Types such as QC and BH are the user's own; C15 and H21 are a carbon and a hydrogen.
+        return [stated[1]]
     # No force field calls a carbon cl or a boron br.
     return spelled[:1] if spelled and spelled[0] in _HALOGENS else spelled
 

@@ -26,6 +26,9 @@ from forgefield.io.sources import content
 
 _HEADER, _ROWS, _SUBSTRUCTURE, _EQUIVALENCES, _NONBONDED = "-1", "-2", "-3", "-5", "-6"
 _END_OF_NONBONDED = "END OF NONBONDED"
+_COMMENT = re.compile(r"\s*$|#| ?C(\s|$)")
+_TITLE = re.compile(r" ?(?P<mark>[CS])(\s+(?P<title>.*))?$")
+"""The last of such lines before a pattern is its title; with S, the substructure stops others."""
 _SHOWN = 20
 _LEGEND = re.compile(r" C  (?P<name>\S{2}) is \S+  (?P<meaning>\S+)")
 """How a generated file says what a type name stands for."""
@@ -38,6 +41,7 @@ class _OpenSubstructure:
     title: str = ""
     pattern: Pattern | None = None
     line: int = 0
+    stops: bool = False
     rows: list[Mm3Row] = field(default_factory=list)
     conditions: dict[str, Condition] = field(default_factory=dict)
 
@@ -93,6 +97,7 @@ def parse_fld(path: str | Path, text: str) -> Mm3File:
     labels the header does not select are left out. Raises InputError that lists the lines that cannot be read.
     """
     lines = text.split("\n")
+    _require_complete(path, lines)
     reader = _Reader([line.rstrip("\r") for line in lines])
     complaints: list[str] = []
     while reader.place < len(reader.lines):
@@ -149,24 +154,37 @@ def changed_text(file: Mm3File, changes: Mapping[int, tuple[float | None, ...]])
         if isinstance(row, NonbondedRow):
             first, places, factors = row.line, NONBONDED_CONSTANTS, (1.0, scales[RowKind.VAN_DER_WAALS][1], 1.0, 1.0)
         else:
-            first, places, factors = row.first_line, CONSTANTS, scales[row.kind]
+            first, places, factors = row.first_line, CONSTANTS, scales[row.kind] * (1 + row.is_continued)
         if len(columns) > len(factors):
             raise InputError(located(file.path, line, f"{len(columns)} numbers for {len(factors)} columns"))
         values = tuple(None if c is None else c / s for c, s in zip(columns, factors, strict=False))
-        try:
-            lines[first - 1] = with_numbers(lines[first - 1], places, values)
-        except InputError as error:
-            raise InputError(located(file.path, first, str(error))) from None
+        # Those of a torsion beyond the third stand on its last line.
+        for place, own in ((first, values[: len(places)]), (row.line, values[len(places) :])):
+            try:
+                lines[place - 1] = with_numbers(lines[place - 1], places, own)
+            except InputError as error:
+                raise InputError(located(file.path, place, str(error))) from None
     return "\n".join(lines)
+
+
+def _require_complete(path: str | Path, lines: list[str]) -> None:
+    """Raise InputError for substructures as they are published, without the file that they belong in."""
+    if any(line.startswith(" 9") for line in lines) and not any(line.startswith(_HEADER) for line in lines):
+        raise InputError(
+            f"{path}: holds substructures alone, without the header (-1) and the tables of a force field; insert it "
+            "into a complete mm3.fld before the last -3, and give that file"
+        )
 
 
 def _read_line(reader: _Reader, line: str) -> None:
     """Enter the current line."""
     if line[:1] == "-" and line[1:2].isdecimal():
         _open_section(reader, line[:2])
-    elif _is_comment(line):
-        if reader.section == _SUBSTRUCTURE and reader.inside is not None and line.strip():
-            reader.inside.title = line[2:].strip()
+    elif reader.inside is not None and reader.section == _SUBSTRUCTURE and (title := _TITLE.match(line)):
+        reader.inside.title = (title["title"] or "").strip() or reader.inside.title
+        reader.inside.stops |= title["mark"] == "S"
+    elif _COMMENT.match(line):
+        pass
     elif reader.section == _HEADER:
         header_line(reader.header, line)
     elif reader.section == _EQUIVALENCES:
@@ -177,10 +195,6 @@ def _read_line(reader: _Reader, line: str) -> None:
         _pattern(reader, line)
     elif reader.section == _ROWS:
         _row(reader, line)
-
-
-def _is_comment(line: str) -> bool:
-    return not line.strip() or (line[:2] == " C" and line[2:3] in ("", " ", "\t"))
 
 
 def _open_section(reader: _Reader, name: str) -> None:
@@ -242,7 +256,7 @@ def _row(reader: _Reader, line: str) -> None:
 
 def _close_substructure(reader: _Reader, following: _OpenSubstructure | None = None) -> None:
     inside, reader.inside = reader.inside, following
-    if inside is None:
+    if inside is None or (inside.pattern is None and not inside.title):
         return
     if inside.pattern is None:
         raise InputError(f"the substructure before this line, {inside.title!r}, has no pattern (9 …)")
@@ -251,15 +265,15 @@ def _close_substructure(reader: _Reader, following: _OpenSubstructure | None = N
         lines = ", ".join(str(row.first_line) for row in unconditional)
         raise InputError(f"no condition (such as {unconditional[0].alternate}A) for the alternates on line(s) {lines}")
     rows = tuple(row for row in inside.rows if reader.header.selects((row.origin, row.quality)))
-    reader.substructures.append(Substructure(inside.title, inside.pattern, rows, inside.conditions, inside.line))
+    reader.substructures.append(
+        Substructure(inside.title, inside.pattern, rows, inside.conditions, inside.line, inside.stops)
+    )
 
 
 def _finish(reader: _Reader) -> list[tuple[int | None, str]]:
     """Close what is open at the end of the file and return what is missing."""
     if reader.section in ("", _HEADER):
         return [(None, "no force-field sections found; is it a MacroModel .fld file?")]
-    if reader.inside is not None and reader.inside.pattern is None and not reader.inside.title:
-        reader.inside = None
     try:
         _close_substructure(reader)
     except InputError as error:

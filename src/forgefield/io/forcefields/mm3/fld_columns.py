@@ -21,8 +21,12 @@ COMMENT = 96
 
 ANY = "00"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)$")
-_SOUND = re.compile(r" +[+-]?(\d+\.?\d*|\.\d+) ?$")
-"""A number that stands at the right of its columns, up to one place, and does not touch their left edge."""
+_SOUND = re.compile(r" +[+-]?\d*\.\d+ *$")
+"""A number that does not touch the left edge of its columns."""
+_BETWEEN = " \t+-"
+"""Characters that stand behind a number: blanks, and the sign of the next one."""
+_CUT = re.compile(r"[+-]?\d+\.?$")
+"""A number without a digit behind its point."""
 _NAME = re.compile(r"[A-Z0][A-Za-z0-9]$")
 _BEND_BEND = 71.94
 """kcal/mol/rad² in the bend-bend energy of MM3 (Lii & Allinger, JACS 1989, 111, 8551)."""
@@ -52,7 +56,7 @@ def column_scales(factors: dict[str, float]) -> dict[RowKind, tuple[float, ...]]
         RowKind.STRETCH_BEND: (kilo["S-B"],),
         # The file's factor already holds the ½ of ½ V (1 ± cos nφ), which internal barriers do not.
         RowKind.TORSION: (2.0 * kilo["TOR"],) * 3,
-        RowKind.OUT_OF_PLANE: (units.DEGREE, 2.0 * kilo["IMP"]),
+        RowKind.OUT_OF_PLANE: (2.0 * kilo["IMP"],) * 2,
         RowKind.VAN_DER_WAALS: (1.0, kilo["VDW"]),
         RowKind.HYDROGEN_BOND: (kilo["HBD"], kilo["HBD"], kilo["HBD"]),
         RowKind.TORSION_STRETCH: (_TORSION_STRETCH * kilo["T-S"],),
@@ -62,21 +66,20 @@ def column_scales(factors: dict[str, float]) -> dict[RowKind, tuple[float, ...]]
 def number_in(line: str, start: int, end: int) -> float | None:
     """Return the number in columns start:end of a line, None where they are blank.
 
-    Raises InputError for text that is no number, that straddles the column's edge, or that the end of the
-    line cuts off.
+    Blanks behind a number do not matter. Raises InputError for text that is no number, that straddles the column's
+    edge, or that the end of the line cuts off.
     """
     text = line[start:end]
     field = text.strip()
     if not field:
         return None
     where = f"columns {start + 1}-{end}"
-    if (text[0] != " " and line[start - 1 : start].strip()) or (text[-1:].strip() and line[end : end + 1].strip()):
+    if any(line[at - 1 : at].strip() and line[at : at + 1].strip(_BETWEEN) for at in (start, end)):
         raise InputError(f"{field!r} runs over the edge of {where}; move it into them")
     if not _NUMBER.match(field):
         raise InputError(f"{field!r} in {where} is not a number")
-    # Numbers stand at the right of their columns, up to one place: one that ends the line before that was cut.
-    if len(line.rstrip()) == start + len(text.rstrip()) < end - 1:
-        raise InputError(f"the line ends inside {where}, after {field!r}; numbers end at the right of their columns")
+    if _CUT.match(field) and len(line.rstrip()) == start + len(text.rstrip()) < end - 1:
+        raise InputError(f"the line ends inside {where}, after {field!r}; give the digits behind the point")
     return float(field)
 
 

@@ -14,12 +14,14 @@ COLUMNS: dict[RowKind, tuple[str, ...]] = {
     RowKind.BEND: ("theta0", "k", "k_bend_bend"),
     RowKind.STRETCH_BEND: ("k",),
     RowKind.TORSION: ("v1", "v2", "v3"),
-    RowKind.OUT_OF_PLANE: ("phi0", "v2"),
+    RowKind.OUT_OF_PLANE: ("v1", "v2"),
     RowKind.VAN_DER_WAALS: ("radius", "epsilon"),
     RowKind.HYDROGEN_BOND: ("c", "d", "e"),
     RowKind.TORSION_STRETCH: ("k",),
 }
 """What the columns of each kind of interaction row are called."""
+HIGHER = ("v4", "v5", "v6")
+"""What those of a row 54 are called, which continues a torsion."""
 NONBONDED_COLUMNS = ("radius", "epsilon", "offset", "charge")
 FACTOR = "factor"
 
@@ -101,6 +103,8 @@ def _entries(file: Mm3File) -> Iterator[tuple[Hashable, _Entry]]:
 def _interaction(file: Mm3File, row: Mm3Row, title: str, pattern: tuple[str, ...]) -> _Entry:
     columns = COLUMNS[row.kind]
     numbers = numbers_in(_text(file, row.first_line), CONSTANTS[: len(columns)])
+    if row.is_continued:
+        columns, numbers = (*columns, *HIGHER), (*numbers, *numbers_in(_text(file, row.line), CONSTANTS))
     types = [pattern[name - 1] if isinstance(name, int) else name for name in row.names]
     return _Entry(row.kind.name.lower(), "-".join(types), title, row.first_line, columns, numbers)
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from forgefield import units
-from forgefield.assign.mm3.file import N_ATOMS, Condition, Mm3Row, Neighbour, NonbondedRow, RowKind
+from forgefield.assign.mm3.file import N_ATOMS, THROUGH_SPACE, Condition, Mm3Row, Neighbour, NonbondedRow, RowKind
 from forgefield.assign.mm3.patterns import BOND_SYMBOLS
 from forgefield.errors import InputError
 from forgefield.io.forcefields.mm3.fld_columns import (
@@ -35,7 +35,11 @@ _REQUIRED = {
     RowKind.HYDROGEN_BOND: 2,
     RowKind.TORSION_STRETCH: 1,
 }
-_THROUGH_SPACE = (RowKind.VAN_DER_WAALS, RowKind.HYDROGEN_BOND)
+_WRONG_VAN_DER_WAALS = "a radius must be positive (or zero where the depth is), a depth must not be negative"
+_HIGHER = "54"
+"""Begins the line that continues a torsion with V4 to V6."""
+_CONDITIONS = {"A": 3, "T": 4}
+"""Number of positions that conditions on an angle and on a dihedral angle name."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class PhysicalRow:
     """What the row asks of each of up to four atoms."""
     n_qualifiers: int = 0
     """Number of atoms that it has qualifiers for."""
+    higher: str | None = None
+    """The line that continues a torsion with V4 to V6."""
 
 
 def interaction_row(lines: list[str], place: int) -> PhysicalRow:
@@ -64,12 +70,15 @@ def interaction_row(lines: list[str], place: int) -> PhysicalRow:
     if len(continuations) < count or any(t[1:2] != line[1:2] or t[2:54].strip() for t in continuations):
         raise InputError(f"a qualifier announces {count} continuation line(s), which do not follow")
     below = [qualifiers_in(text, QUALIFIERS) for text in continuations]
+    following = lines[place + 1 + count] if place + 1 + count < len(lines) else ""
+    higher = following if following.startswith(_HIGHER) and line[1:2] == _HIGHER[1] else None
     return PhysicalRow(
         line=line,
         number=place + 1,
-        last=place + 1 + count,
+        last=place + 1 + count + (higher is not None),
         neighbours=tuple(neighbours_of(q, tuple(b[i] for b in below)) for i, q in enumerate(qualifiers)),
         n_qualifiers=next((i for i, q in enumerate(qualifiers) if q is None), len(qualifiers)),
+        higher=higher,
     )
 
 
@@ -78,8 +87,8 @@ def row_kind(line: str) -> RowKind:
     digit = line[1:2]
     if not digit.isdecimal() or int(digit) not in list(RowKind):
         raise InputError(f"{line[:2]!r} in columns 1-2 is no kind of row (1 to 8)")
-    if line[:2] == "54":
-        raise InputError("torsion constants V4 to V6 (rows 54) are not supported")
+    if line[:2] == _HIGHER:
+        raise InputError("torsion constants V4 to V6 (54) follow a torsion (4) on the line before, which none is")
     return RowKind(int(digit))
 
 
@@ -90,7 +99,7 @@ def main_row(row: PhysicalRow, scales: dict[RowKind, tuple[float, ...]]) -> Mm3R
         raise InputError(f"label {row.line[0]!r} in column 1: alternates exist only in substructures")
     names = _names(row.line, MAIN_NAMES, _ATOMS[kind], None)
     bonds = tuple(row.line[place : place + 1].strip() for place in MAIN_BONDS[: len(names) - 1])
-    wrong = [b for b in bonds if b not in BOND_SYMBOLS or (not b and kind not in _THROUGH_SPACE)]
+    wrong = [b for b in bonds if b not in BOND_SYMBOLS or (not b and kind not in THROUGH_SPACE)]
     if wrong:
         raise InputError(f"{wrong[0]!r} between the types is no bond symbol ({' '.join(BOND_SYMBOLS)})")
     _nothing_else(row.line, [*_spans(MAIN_NAMES, names), *((b, b + 1) for b in MAIN_BONDS[: len(bonds)])])
@@ -114,18 +123,22 @@ def substructure_row(row: PhysicalRow, scales: dict[RowKind, tuple[float, ...]],
 
 
 def condition_row(row: PhysicalRow, position_count: int) -> Condition:
-    """Return the condition of an alternate, such as `aA   3   2   9           180.0000    45.0000`."""
+    """Return the condition of an alternate, such as `aA   3   2   9           180.0000    45.0000`.
+
+    Raises InputError as `main_row`.
+    """
     label = row.line[:1]
     if not label.islower():
         raise InputError(f"{label!r} in column 1 is no label of an alternate (a to z)")
-    if row.line[1:2] != "A":
-        raise InputError(f"conditions of kind {row.line[1:2]!r} are not supported, only angles (A)")
-    names = _names(row.line, SUBSTRUCTURE_NAMES, (3,), position_count)
-    if not all(isinstance(name, int) for name in names) or len(set(names)) < 3:
-        raise InputError("an angle condition names three different positions of the pattern")
+    count = _CONDITIONS.get(row.line[1:2])
+    if count is None:
+        raise InputError(f"conditions of kind {row.line[1:2]!r} are not supported, only angles (A) and torsions (T)")
+    names = _names(row.line, SUBSTRUCTURE_NAMES, (count,), position_count)
+    positions = tuple(dict.fromkeys(name for name in names if isinstance(name, int)))
+    if len(positions) < count:
+        raise InputError(f"a condition of kind {row.line[1]} names {count} different positions of the pattern")
     angle, tolerance = _complete(numbers_in(row.line, CONSTANTS[:2]), 2)
-    i, j, k = (int(name) for name in names)
-    return Condition((i, j, k), angle * units.DEGREE, tolerance * units.DEGREE, row.number)
+    return Condition(positions, angle * units.DEGREE, tolerance * units.DEGREE, row.number)
 
 
 def nonbonded_row(row: PhysicalRow, depth_scale: float) -> NonbondedRow:
@@ -136,8 +149,8 @@ def nonbonded_row(row: PhysicalRow, depth_scale: float) -> NonbondedRow:
         raise InputError("a non-bonded row has a type name in columns 3-4")
     radius, depth, offset, charge = numbers_in(line, NONBONDED_CONSTANTS)
     radius, depth, offset = _complete((radius, depth, offset), 3)
-    if radius <= 0.0 or depth < 0.0 or not -1.0 < offset < 1.0:
-        raise InputError("a radius must be positive, a depth must not be negative, an offset is a fraction below 1")
+    if _not_van_der_waals(radius, depth) or not -1.0 < offset < 1.0:
+        raise InputError(f"{_WRONG_VAN_DER_WAALS}, an offset is a fraction below 1")
     (qualifier,) = qualifiers_in(line, (NONBONDED_QUALIFIER,))
     if qualifier is None or qualifier.announces:
         raise InputError("a non-bonded row ends with one qualifier (0000 where there is none) on the same line")
@@ -162,20 +175,21 @@ def _row(
     scales: dict[RowKind, tuple[float, ...]],
 ) -> Mm3Row:
     values = numbers_in(row.line, CONSTANTS)
-    _complete(values, _REQUIRED[kind])
-    if kind == RowKind.STRETCH and not (values[0] or 0.0) > 0.0:
+    complete = _complete(values, _REQUIRED[kind])
+    if kind == RowKind.STRETCH and not complete[0] > 0.0:
         raise InputError("a bond length must be positive")
-    if kind == RowKind.VAN_DER_WAALS and ((values[0] or 0.0) <= 0.0 or (values[1] or 0.0) < 0.0):
-        raise InputError("a radius must be positive and a depth must not be negative")
+    if kind == RowKind.VAN_DER_WAALS and _not_van_der_waals(complete[0], complete[1]):
+        raise InputError(_WRONG_VAN_DER_WAALS)
     if kind == RowKind.TORSION_STRETCH and any(values[1:]):
         raise InputError("torsion-bend and torsion-torsion constants (the second and third) are not supported")
-    if kind == RowKind.OUT_OF_PLANE and values[0]:
-        raise InputError("a reference angle other than 0 of an out-of-plane bend is not supported")
+    columns = tuple(None if v is None else v * s for v, s in zip(values, scales[kind], strict=False))
+    if row.higher is not None:
+        columns += tuple(v * s for v, s in zip(_higher(row.higher), scales[kind], strict=True))
     return Mm3Row(
         kind=kind,
         names=names,
         bonds=bonds,
-        columns=tuple(None if v is None else v * s for v, s in zip(values, scales[kind], strict=False)),
+        columns=columns,
         neighbours=row.neighbours[: len(names)],
         line=row.last,
         first_line=row.number,
@@ -184,6 +198,18 @@ def _row(
         quality=row.line[SELECTION + 2 : SELECTION + 3].strip(),
         comment=row.line[COMMENT:].strip(),
     )
+
+
+def _higher(line: str) -> tuple[float, ...]:
+    """Return V4 to V6 of the line that continues a torsion; blank ones are zero."""
+    if line[len(_HIGHER) : CONSTANTS[0][0]].strip():
+        raise InputError(f"the line {_HIGHER} below a torsion holds no names, only V4 to V6")
+    return tuple(v or 0.0 for v in numbers_in(line, CONSTANTS))
+
+
+def _not_van_der_waals(radius: float, depth: float) -> bool:
+    """Whether these are no radius and depth; what takes no part, such as a dummy atom, has neither."""
+    return radius < 0.0 or depth < 0.0 or (radius == 0.0 and depth != 0.0)
 
 
 def _names(

@@ -1,5 +1,6 @@
 """Writes a generated force field of form mm3 as a MacroModel MM3* file, with the atom types that go with it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -167,8 +168,10 @@ def _interaction(
     types = tuple(names[t] for t in found.row.types)
     if kind == RowKind.OUT_OF_PLANE:
         _require_covalent(found, batch)
-        centre_first = (types[1], types[0], types[2], types[3])
-        return [_row(kind, centre_first, (_ONLY_COVALENT,) * 3, columns, found.row.name)]
+        # The dihedral angle runs as the row names the neighbours; molecules may list these in several orders.
+        orders = Counter(tuple(names[batch.types[a]] for a in atoms) for atoms in found.atoms.tolist())
+        first, centre, *others = orders.most_common(1)[0][0]
+        return [_row(kind, (centre, first, *others), (_ONLY_COVALENT,) * 3, columns, found.row.name)]
     return [_row(kind, types, symbols, columns, found.row.name) for symbols in sorted(_symbols(found, batch))]
 
 

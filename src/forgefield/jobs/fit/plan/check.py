@@ -75,7 +75,7 @@ def _targets(prepared: Prepared) -> Table:
 
 def _coverage(prepared: Prepared) -> list[RenderableType]:
     """Say where the rows of an MM3* file's interactions stand."""
-    return [] if prepared.mm3 is None else [Text(), coverage_table(prepared.mm3.coverage)]
+    return [] if prepared.mm3 is None else [Text(), coverage_table(prepared.mm3.coverage, prepared.mm3.idle)]
 
 
 def _parameters(prepared: Prepared, trained: frozenset[str]) -> Table:
