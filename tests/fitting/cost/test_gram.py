@@ -24,13 +24,10 @@ hessian = { tolerance = 4.0 }
 @pytest.fixture(scope="module")
 def all_linear(both, problem_of):
     """Three molecules with every target but frequencies, a tie and molecules that count differently."""
-    linear = replace(both, file=both.file.model_copy(update={"targets": _without_frequencies(both.file.targets)}))
+    targets = tuple(target for target in both.plan.targets if target.traits.is_linear)
+    linear = replace(both, plan=replace(both.plan, targets=targets))
     weight = np.array([1.0, 2.0, 0.5])
     return linear, lambda: problem_of(replace(linear, data=replace(linear.data, weight=weight)))
-
-
-def _without_frequencies(targets):
-    return targets.model_copy(update={"frequencies": None})
 
 
 @pytest.mark.slow

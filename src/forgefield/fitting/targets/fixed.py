@@ -110,17 +110,16 @@ class Frequencies(AbstractTarget):
         return jnp.asarray(data.weight[:, None] * data.mode_weight)
 
     def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
-        """Frequency of the matching mode minus the reference's."""
-        own = jnp.take_along_axis(_wavenumbers(seen.observed.eigenvalues), matching, axis=1)
-        return own - self.reference(data)
+        """Frequency of the matching mode minus the reference's, both as `soft_frequencies` has them."""
+        own = jnp.take_along_axis(soft_frequencies(seen.observed.eigenvalues)[0], matching, axis=1)
+        return own - soft_frequencies(jnp.asarray(data.eigenvalues))[0]
 
     def slopes(
         self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
     ) -> Float[Array, "molecules own modes"]:
-        """dω = vᵀ dH v / (2 ω), with ω floored."""
+        """dω/dλ vᵀ dH v, which is vᵀ dH v / (2 ω) above the floor."""
         own = sensitivities.curvatures(jnp.einsum("mia,mab->mib", seen.vibrations, seen.observed.mixing))
-        floor = jnp.maximum(jnp.abs(_wavenumbers(seen.observed.eigenvalues)), FLOOR)
-        slopes = own * (units.WAVENUMBER**2 / (2.0 * floor))[:, None, :]
+        slopes = own * soft_frequencies(seen.observed.eigenvalues)[1][:, None, :]
         return jnp.take_along_axis(slopes, matching[:, None, :], axis=2)
 
     def reference(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
@@ -245,6 +244,22 @@ class Energies(AbstractTarget):
 def floored(data: TrainingSet) -> Float[Array, "molecules modes"]:
     """Return max(|ω|, 100 cm⁻¹) of the reference's modes after the policy."""
     return jnp.maximum(jnp.abs(_wavenumbers(jnp.asarray(data.eigenvalues))), FLOOR)
+
+
+def soft_frequencies(
+    eigenvalues: Float[Array, "*modes"],
+) -> tuple[Float[Array, "*modes"], Float[Array, "*modes"]]:
+    """Return signed frequencies [cm⁻¹] and their derivatives by the eigenvalues, without the root's cusp at zero.
+
+    Below the floor F they are F (5x - x³)/4 with x = ω |ω|/F², which meets ω with its slope at ±F.
+    """
+    x = eigenvalues * (units.WAVENUMBER / FLOOR) ** 2
+    inside = jnp.clip(x, -1.0, 1.0)
+    beyond = jnp.maximum(jnp.abs(x), 1.0)
+    soft = jnp.abs(x) < 1.0
+    frequencies = jnp.where(soft, 0.25 * inside * (5.0 - inside**2), jnp.sign(x) * jnp.sqrt(beyond))
+    slopes = jnp.where(soft, 0.25 * (5.0 - 3.0 * inside**2), 0.5 / jnp.sqrt(beyond))
+    return FLOOR * frequencies, slopes * (units.WAVENUMBER**2 / FLOOR)
 
 
 def _wavenumbers(eigenvalues: Float[Array, "*modes"]) -> Float[Array, "*modes"]:
