@@ -25,13 +25,14 @@ def estimate(
     Example: forgefield estimate examples/ch3f/ch3f.json -o ch3f.frcmod
     """
     from forgefield.jobs import estimate as job
+    from forgefield.report.folding import folded
     from forgefield.report.tables import grid
 
     del verbose
     found = job.estimate(files, method=method, form=form or job.form_of(output), transition_state=transition_state)
     job.write_estimated(output, found, overwrite=overwrite)
     print_whole([grid(job.parameters_table(found))], stderr())
-    for warning in found.warnings:
+    for warning in folded(found.warnings, "the output of --json"):
         warn(warning)
     say(f"Written: {output}")
     if as_json:
