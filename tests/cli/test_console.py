@@ -24,6 +24,9 @@ def test_a_fit_whose_output_is_piped_says_how_far_it_is(capsys, monkeypatch):
     monkeypatch.setattr(console, "_FIRST_S", 0.0)
     stage, state = SimpleNamespace(number=0), SimpleNamespace(n_iterations=3, best_cost=np.array([2.5, 1.5]))
 
-    _followed(lambda tell, count: tell(stage, state), 200)
+    def iterate(tell, **_):
+        tell(stage, state)
+
+    _followed(iterate, 200)
 
     assert capsys.readouterr().err == "iteration 3 of at most 200, pass 1: cost 1.5\n"
