@@ -35,7 +35,7 @@ FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "open
 IO = RULES | FORMATS | {"io"}
 ENGINES = IO | {"engines", "engines/native", "engines/qm"}
 REPORT = IO | JUDGE | {"report"}
-PLAN = ENGINES | REPORT | {"config", "jobs/threads", "jobs/fit/plan"}
+PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs"}
@@ -79,7 +79,8 @@ ALLOWED: dict[str, set[str]] = {
     "engines/qm": IO | {"engines/qm"},
     "engines": ENGINES,
     "report": REPORT,
-    "config": BOTTOM | {"io/sources"},
+    "config": set(),
+    "toml": TEXT | {"toml"},
     "jobs/threads": set(),
     "jobs/fit/plan": PLAN,
     "jobs/fit/run": RUN,

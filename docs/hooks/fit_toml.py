@@ -3,22 +3,20 @@
 import json
 import math
 import re
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, get_origin
 
-from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from forgefield.jobs.fit.plan.target_choices import schema
+from forgefield.toml.schema import OUTER, UNIT, bounds, table_of, unit_of, values
 
-_UNIT = re.compile(r" \[(?P<unit>[^\]]+)\]")
-"""How a meaning says the unit of its key."""
 _BEGIN = """# FIT.toml
 
 What `forgefield fit` runs. A key that is not listed here is an error, and everything wrong with a file is said at once.
 Paths and patterns are relative to the folder of the file; patterns of parameters go by the names that `forgefield fit
-FIT.toml --check` lists.
+FIT.toml --check` lists. Where a meaning says its unit, a number is in that unit, and text with another unit of the same
+kind will do as well: `tolerance = "0.05 eV/Å"`, `theta0 = "0.1 rad"`, `lowest = "600 cm-1"`.
 
 Editors that know TOML check a file as it is written, and complete keys, where its first line names
 [fit.schema.json](fit.schema.json), saved beside it:
@@ -37,7 +35,25 @@ def page() -> str:
 def schema_text() -> str:
     """Return the JSON Schema."""
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "FIT.toml"}
-    return json.dumps(_finite({**schema().model_json_schema(), **head}), indent=1, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(_finite(_with_texts({**schema().model_json_schema(), **head})), indent=1, ensure_ascii=False) + "\n"
+    )
+
+
+def _with_texts(schema: Any) -> Any:
+    """Return a schema that allows text, with a unit, where a number has one."""
+    if isinstance(schema, list):
+        return [_with_texts(value) for value in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: _with_texts(value) for key, value in schema.items()}
+    says = inner.get("description")
+    if isinstance(says, str) and (UNIT.search(says) or OUTER in says):
+        if inner.get("type") == "number":
+            inner["type"] = ["number", "string"]
+        elif {"type": "null"} in inner.get("anyOf", []):
+            inner["anyOf"] += [{"type": "string"}] * any(one.get("type") == "number" for one in inner["anyOf"])
+    return inner
 
 
 def _finite(schema: Any) -> Any:
@@ -56,7 +72,9 @@ def _sections(model: type[BaseModel], path: str, unit: str = "") -> list[str]:
 
     `unit` is that of the target which the table is about.
     """
-    inner = {key: found for key, field in model.model_fields.items() if (found := _table(field.annotation)) is not None}
+    inner = {
+        key: found for key, field in model.model_fields.items() if (found := table_of(field.annotation)) is not None
+    }
     keys = {key: field for key, field in model.model_fields.items() if key not in inner}
     lines = []
     if keys:
@@ -66,52 +84,20 @@ def _sections(model: type[BaseModel], path: str, unit: str = "") -> list[str]:
         field, place = model.model_fields[key], f"{path}.{key}" if path else key
         heading = f"[[{place}]]" if get_origin(field.annotation) is tuple else f"[{place}]"
         said = [_prose(field.description), _prose(found.__doc__), "Required." if field.is_required() else ""]
-        own = "".join(found["unit"] for found in _UNIT.finditer(said[0]))
-        lines += [f"## `{heading}`", "", " ".join(part for part in said if part), "", *_sections(found, place, own)]
+        lines += [
+            f"## `{heading}`",
+            "",
+            " ".join(part for part in said if part),
+            "",
+            *_sections(found, place, unit_of(field, "")),
+        ]
     return lines
 
 
-def _table(annotation: Any) -> type[BaseModel] | None:
-    """Return the table that a key holds, or tables; None where it holds values."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = [table for part in get_args(annotation) if (table := _table(part)) is not None]
-    return found[0] if found else None
-
-
 def _row(key: str, field: FieldInfo, unit: str) -> str:
-    meaning = _prose(field.description).replace("the unit of the target", unit or "the unit of the target")
-    values = " ".join([_values(field.annotation), *_bounds(field)])
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{key}`", values, _default(field), meaning)) + " |"
-
-
-def _values(annotation: Any) -> str:
-    """Return in words what a key may hold."""
-    origin, parts = get_origin(annotation), [part for part in get_args(annotation) if part is not type(None)]
-    if origin is Annotated:
-        return _values(parts[0])
-    if origin is Literal:
-        return ", ".join(f'`"{part}"`' for part in parts)
-    if origin in (Union, UnionType):
-        return " or ".join(_values(part) for part in parts)
-    if origin is tuple:
-        return f"list of {_values(parts[0])}"
-    return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}[annotation.__name__]
-
-
-def _bounds(field: FieldInfo) -> list[str]:
-    said = []
-    for limit in field.metadata:
-        match limit:
-            case Ge(ge=value):
-                said.append(f"≥ {value:g}")
-            case Gt(gt=value):
-                said.append(f"> {value:g}")
-            case Le(le=value):
-                said.append(f"≤ {value:g}")
-            case MinLen(min_length=value):
-                said.append(f"at least {value}")
-    return said
+    meaning = _prose(field.description).replace(OUTER, unit or OUTER)
+    stands = re.sub('"[^"]*"', r"`\g<0>`", " ".join([values(field.annotation), *bounds(field)]))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in (f"`{key}`", stands, _default(field), meaning)) + " |"
 
 
 def _default(field: FieldInfo) -> str:

@@ -1,24 +1,17 @@
 """The schema of FIT.toml: strings, paths and units as users write them."""
 
-import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     create_model,
     field_validator,
     model_validator,
 )
-
-from forgefield.errors import InputError
-from forgefield.io.sources import content
 
 Policy = Literal["C", "D", "D+", "E", "none"]
 _LARGEST = 1e12
@@ -261,42 +254,3 @@ def fit_file(targets: Mapping[str, tuple[type[Target], str]]) -> type[FitFile]:
     }
     known = create_model("TargetsSection", __base__=TargetsSection, __doc__=TargetsSection.__doc__, **fields)
     return create_model("FitFile", __base__=FitFile, __doc__=FitFile.__doc__, targets=(known, ...))
-
-
-def read_file(path: Path, schema: type[FitFile]) -> FitFile:
-    """Return a FIT.toml that obeys a schema. Raises InputError that lists everything wrong with it."""
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file")
-    try:
-        table = tomllib.loads(content(path).decode("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    # Of numbers with thousands of digits and of deep nesting the parser says so in errors of its own.
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from error
-    try:
-        return schema.model_validate(table)
-    except ValidationError as error:
-        raise InputError("\n".join(f"{path}: {_sentence(e, schema)}" for e in error.errors())) from error
-
-
-def _sentence(error, schema: type[FitFile]) -> str:
-    """Say in one sentence what pydantic found wrong."""
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        known = [*_table(schema, error["loc"][:-1]).model_fields]
-        near = get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(known)}"
-        return f"unknown key {where!r}; {hint}"
-    if error["type"] == "missing":
-        return f"{where!r} is missing"
-    return f"{where}: {error['msg']} (got {error['input']!r})"
-
-
-def _table(annotation: Any, location: tuple) -> type[BaseModel]:
-    """Return the table at a place of the file."""
-    if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-        inner = [part for part in get_args(annotation) if part not in (type(None), Ellipsis)]
-        return _table(inner[0], location)
-    names = [part for part in location if isinstance(part, str)]
-    return _table(annotation.model_fields[names[0]].annotation, tuple(names[1:])) if names else annotation

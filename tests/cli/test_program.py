@@ -1,10 +1,12 @@
 """The command line as a program of its own; what its commands do is tested with them."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import forgefield as ff
@@ -27,6 +29,18 @@ def test_help_of_every_command_has_an_example(command):
 
     assert result.exit_code == 0
     assert f"Example: forgefield {command}" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_all_that_stands_in_the_source(command):
+    (found,) = (one for name, one in get_command(app).commands.items() if name == command)
+    written = [found.help, *(option.help for option in found.params if option.name != "help")]
+
+    # Wide enough that no word is broken.
+    shown = CliRunner().invoke(app, [command, "--help"], env={"TERMINAL_WIDTH": "200"}).stdout
+
+    seen = {*re.sub("[│╭╮╰╯─]", " ", shown).split()}
+    assert [word for word in " ".join(written).split() if word not in seen] == []
 
 
 IMPORTED = """

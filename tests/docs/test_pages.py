@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from forgefield.io.formats import format_of
 from forgefield.jobs.fit.plan.target_choices import read_fit_file, schema
 from forgefield.report import results, validation_results
 from forgefield.terms import stretch
+from forgefield.toml.schema import tables
 
 ROOT = Path(__file__).parents[2]
 WRITTEN = sorted((ROOT / "docs").rglob("*.md"))
@@ -154,3 +156,23 @@ def test_workflows_run_what_the_makefile_offers():
 
     assert asked >= {"lint", "test", "test-lowest", "docs", "dist"}
     assert asked <= offered
+
+
+def keys_of_the_readme():
+    row = re.compile(r"^\| `\[+(?P<table>[^\]]+)\]+` \| (?P<keys>.*) \|$", re.MULTILINE)
+    rows = row.findall((ROOT / "README.md").read_text())
+    return {table: {*re.findall(r"`(\w+)`", keys)} for table, keys in rows}
+
+
+def test_the_table_of_the_readme_has_all_keys():
+    every = {path: {*table.model_fields} for path, table in tables(schema()) if path}
+    of_targets = [keys for path, keys in every.items() if path.startswith("targets.")]
+    others = {path: keys for path, keys in every.items() if not path.startswith("targets.")}
+
+    assert keys_of_the_readme() == {**others, "targets.…": set.union(*of_targets)}
+
+
+def test_the_fit_in_the_readme_is_that_of_the_example():
+    block = re.findall(r"^```toml$(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[0]
+
+    assert tomllib.loads(block) == tomllib.loads((ROOT / "examples/ch3f/FIT.toml").read_text())

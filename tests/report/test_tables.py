@@ -30,3 +30,9 @@ def test_summary_takes_brackets_as_text(record):
 
 def test_summary_of_a_failure(bare_record):
     assert printed(bare_record).startswith("The fit did not succeed.")
+
+
+def test_summary_counts_warnings_of_one_kind(record):
+    record.results["warnings"] = [f"molecule{k}: no gradient in the file; zero forces are assumed" for k in range(5)]
+
+    assert "Warning: … and 2 more like the 3 above: see report.html" in printed(record)

@@ -2,11 +2,15 @@
 
 import json
 import sys
+from collections.abc import Callable
 from functools import cache
+from time import perf_counter
 from typing import Any
 
 _WIDEST = 10_000
 """Columns of the widest table."""
+_FIRST_S, _EVERY_S = 10.0, 60.0
+"""Seconds before the first line of progress, and between lines."""
 
 
 @cache
@@ -63,6 +67,29 @@ def print_whole(tables: list[Any], console: Any = None) -> None:
     whole = Console(stderr=console.stderr, width=max(console.width, needed))
     for table in tables:
         whole.print(table)
+
+
+def say_unless_shown(message: str) -> None:
+    """Print progress on stderr as a line, where no terminal shows it as a bar."""
+    if not stderr().is_terminal:
+        say(message)
+
+
+class NowAndThen:
+    """Passes on a line after ten seconds, and then one a minute."""
+
+    def __init__(
+        self, tell: Callable[[str], object] = say_unless_shown, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        self._tell, self._clock = tell, clock
+        self._due = clock() + _FIRST_S
+
+    def __call__(self, message: str) -> None:
+        """Pass on a line if it is time for one."""
+        now = self._clock()
+        if now >= self._due:
+            self._due = now + _EVERY_S
+            self._tell(message)
 
 
 def progress_bar() -> Any:

@@ -26,13 +26,14 @@ def estimate(
     """
     from forgefield.jobs import estimate as job
     from forgefield.jobs.write import usual_form
+    from forgefield.report.folding import folded
     from forgefield.report.tables import grid
 
     del verbose
     found = job.estimate(files, method=method, form=form or usual_form(output), transition_state=transition_state)
     job.write_estimated(output, found, overwrite=overwrite)
     print_whole([grid(found.table)], stderr())
-    for warning in found.warnings:
+    for warning in folded(found.warnings, "the output of --json"):
         warn(warning)
     say(f"Written: {output}")
     if as_json:

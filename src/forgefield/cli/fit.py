@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
-from forgefield.cli.console import progress_bar, say, stderr, stdout
+from forgefield.cli.console import NowAndThen, progress_bar, say, stderr, stdout
 from forgefield.cli.interrupts import heard
 
 
@@ -69,14 +69,17 @@ def _followed(run: Callable[..., Any], max_steps: int) -> Any:
     """Run a fit while showing how far it is, and end it after the step in which it was interrupted."""
     with progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("compiling", total=max_steps)
+        line = NowAndThen()
 
         def tell(stage, state) -> None:
             text = f"pass {stage.number + 1}: cost {state.best_cost.min():.6g}"
             progress.update(task, completed=state.n_iterations, description=text)
+            line(f"iteration {state.n_iterations} of at most {max_steps}, {text}")
             interrupts.check()
 
         def count(n_done: int, n: int) -> None:
             progress.update(task, completed=n_done, total=n, description="validating")
+            line(f"validating: {n_done} of {n} fits")
             interrupts.check()
 
         return run(tell=tell, count=count)

@@ -16,6 +16,8 @@ from forgefield.cli.simulate import md, relax
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    # As markup of rich, words in brackets such as [fs] would be styles, and lost.
+    rich_markup_mode="markdown",
     help="Learns molecular force fields from quantum chemistry and runs them.",
 )
 for _function in (fit, reference, evaluate, modes, check, estimate, diff, convert, md, relax):

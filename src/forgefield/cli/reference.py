@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
-from forgefield.cli.console import print_json, progress_bar, say
+from forgefield.cli.console import NowAndThen, print_json, progress_bar, say
 from forgefield.cli.interrupts import heard
 from forgefield.errors import InputError
 
@@ -76,9 +76,11 @@ def _followed(run: Callable[..., Any]) -> Any:
     """Run a scan while showing how far it is, and end it after the point at which it was interrupted."""
     with progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("scan", total=None)
+        line = NowAndThen()
 
         def tell(description: str) -> None:
             progress.update(task, description=description)
+            line(description)
             interrupts.check()
 
         return run(tell=tell)

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
-from forgefield.cli.console import complain, print_json, print_whole, progress_bar, say, stderr
+from forgefield.cli.console import complain, print_json, print_whole, progress_bar, say, say_unless_shown, stderr
 from forgefield.cli.interrupts import heard
 
-_EQUILIBRATION = "Leave this time out of averages [ps]; default: a fifth of the run as first asked for."
+_EQUILIBRATION = "Leave this time out of averages [ps]; default: the first half of the run as first asked for."
 _MASSES = "weights (atomic weights, the default), isotopes (the most abundant), or file (as the structure states)."
 
 
@@ -51,7 +51,7 @@ def md(
     trajectory = output or Path(f"{molecule.stem}-md.xyz")
     with progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("steps", total=steps)
-        pace = Pace(steps, lambda text: None if stderr().is_terminal else say(text))
+        pace = Pace(steps, say_unless_shown)
 
         def follow(step: int) -> None:
             progress.update(task, completed=step, description=pace.words(step))

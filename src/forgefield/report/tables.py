@@ -5,6 +5,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from forgefield.report.content import ending, metrics_table, optima_table, verdict
+from forgefield.report.folding import folded
 from forgefield.report.record import FitRecord
 from forgefield.table import Table
 
@@ -18,7 +19,7 @@ def fit_summary(record: FitRecord) -> RenderableType:
         parts += [Text(validation["verdict"], "bold")]
     for table in (metrics_table(record.results), optima_table(record)):
         parts += [Text(), grid(table), Text()] if table else []
-    parts += [_listed("Warning: ", warning, "yellow") for warning in record.results["warnings"]]
+    parts += [_listed("Warning: ", warning, "yellow") for warning in folded(record.results["warnings"], "report.html")]
     parts += [_listed("Written: ", ", ".join(record.files), "bold")] if record.files else []
     return Group(*parts)
 

@@ -31,7 +31,7 @@ from forgefield.simulate.motion import NEVER, Motion, temperature
 
 _CHECKPOINT_S = 5.0
 """Seconds between checkpoints."""
-_EQUILIBRATION = 0.2
+_EQUILIBRATION = 0.5
 """Share of a run, as it is first asked for, that is left out of averages where nothing else is said."""
 
 

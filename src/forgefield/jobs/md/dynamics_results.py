@@ -121,6 +121,10 @@ def velocities(settings: DynamicsSettings) -> str:
     return "half steps" if settings.is_thermostatted else "full steps"
 
 
+def _half(found: Dynamics) -> str:
+    return " (the second half)" if np.isclose(2.0 * found.averaged_from, found.settings.length) else ""
+
+
 def dynamics_table(found: Dynamics) -> Table:
     """Return what a run amounts to for the terminal."""
     told = summary(found)
@@ -130,7 +134,7 @@ def dynamics_table(found: Dynamics) -> Table:
         ("masses", told["masses"], ""),
         (f"temperature, {velocities(found.settings)}", fixed(told["temperature_mean_k"], 1), "K"),
         ("its fluctuation", fixed(told["temperature_std_k"], 1), "K"),
-        ("averaged from", significant(told["equilibration_ps"], 4), "ps on"),
+        ("averaged from", significant(told["equilibration_ps"], 4), f"ps on{_half(found)}"),
         ("frames averaged", str(told["frames_averaged"]), ""),
         ("energy drift", significant(told["energy_drift_kcal_mol_atom_ps"], 2), "kcal/mol/atom/ps"),
         ("energy fluctuation", significant(told["energy_fluctuation_kcal_mol_atom"], 2), "kcal/mol/atom"),

@@ -32,7 +32,7 @@ class DynamicsSettings:
     """Steps between frames."""
     seed: int = 0
     equilibration: float | None = None
-    """ps from the start that no average holds; by default a fifth of the run as it was first asked for."""
+    """ps from the start that no average holds; by default half of the run as it was first asked for."""
     masses: str | None = None
     """A choice of `MASSES`; by default the standard atomic weights, unless the structure states other isotopes."""
     separate: bool = False

@@ -15,12 +15,12 @@ from forgefield.config import (
     Target,
     TargetsSection,
     fit_file,
-    read_file,
 )
 from forgefield.fitting.targets.charges import Charges
 from forgefield.fitting.targets.fixed import Diagonal, Energies, Forces, Frequencies, HessianElements, OffDiagonal
 from forgefield.fitting.targets.relaxed import AtomPositions, AtRelaxed, BondAngles, BondLengths, Torsions
 from forgefield.fitting.targets.target import AbstractTarget
+from forgefield.toml.read import read_toml
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def schema() -> type[FitFile]:
 
 def read_fit_file(path: Path) -> FitFile:
     """Return a validated FIT.toml. Raises InputError that lists everything wrong with it."""
-    return read_file(path, schema())
+    return read_toml(path, schema())
 
 
 def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:

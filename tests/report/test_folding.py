@@ -1,0 +1,39 @@
+"""Warnings of one kind are counted, not repeated."""
+
+import pytest
+
+from forgefield.report.folding import folded
+
+NO_GRADIENT = "{}: no gradient in the file; the structure is taken to be stationary (zero forces)"
+OTHER = "At a bound of what makes sense: bond length of a, angle of b."
+
+
+def test_of_each_kind_three_are_shown_and_the_rest_is_counted():
+    names = ["formamide", "ethanol", "butane 60°", "water", "ion-3"]
+    warnings = [*(NO_GRADIENT.format(name) for name in names), OTHER]
+
+    shown = folded(warnings, "report.html")
+
+    assert shown == [*warnings[:3], "… and 2 more like the 3 above: see report.html", OTHER]
+
+
+def test_three_of_a_kind_are_all_shown():
+    warnings = [NO_GRADIENT.format(name) for name in ("a", "b", "c")]
+
+    assert folded(warnings, "report.html") == warnings
+
+
+@pytest.mark.parametrize("mark", [", ", "; "])
+@pytest.mark.parametrize("end", ["", ".", ". Add a forces target."])
+def test_of_a_long_list_three_entries_are_shown(mark, end):
+    entries = [f"stretch{k} = {k}.5" for k in range(8)]
+
+    (shown,) = folded([f"This is unphysical: {mark.join(entries)}{end}"], "report.html")
+
+    assert shown == f"This is unphysical: {mark.join(entries[:3])}{mark}… and 5 more{end}"
+
+
+def test_a_list_of_four_is_left_whole():
+    warning = "At a bound: a, b, c, d."
+
+    assert folded([warning], "report.html") == [warning]
