@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 import forgefield as ff
+from certain import known
 from forgefield.cli import app
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-COMMANDS = sorted(command.callback.__name__.replace("_", "-") for command in app.registered_commands)
+COMMANDS = sorted(known(command.callback).__name__.replace("_", "-") for command in app.registered_commands)
 
 
 def test_program_lists_its_commands_on_stdout():

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield.fitting.cost.cost import add_relaxed, gauss_newton, linearise, quadratic, total_count
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
 from forgefield.fitting.solve.fit import fit, start
@@ -191,8 +192,8 @@ def test_a_molecule_that_cannot_relax_is_named_and_leaves_the_others_as_good(thr
     assert judged.each[0].bond_rmsd_a is None
     assert [one.name for one in structures(turning, judged)] == ["staggered", "eclipsed"]
     for m in (1, 2):
-        np.testing.assert_allclose(judged.each[m].bond_rmsd_a, alone.each[m].bond_rmsd_a, rtol=0.05)
-        np.testing.assert_allclose(judged.each[m].angle_rmsd_deg, alone.each[m].angle_rmsd_deg, rtol=0.05)
+        np.testing.assert_allclose(known(judged.each[m].bond_rmsd_a), known(alone.each[m].bond_rmsd_a), rtol=0.05)
+        np.testing.assert_allclose(known(judged.each[m].angle_rmsd_deg), known(alone.each[m].angle_rmsd_deg), rtol=0.05)
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 
 from forgefield.errors import InputError
 from forgefield.io.rules import load
-from forgefield.jobs.fit.fit_job import plain, run_fit
+from forgefield.jobs.fit.fit_job import Outcome, plain, run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.properties.derivatives import energies
 
@@ -80,7 +80,7 @@ def test_all_files_are_written(ch3f, finished):
     assert set(finished.record.files) <= found
 
 
-def test_outcome_holds_the_force_field_that_its_folder_holds(ch3f, finished):
+def test_outcome_holds_the_force_field_that_its_folder_holds(ch3f, finished: Outcome):
     (molecule,) = [example.molecule for example in prepare(ch3f).examples]
     x = jnp.asarray(molecule.positions)
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from certain import instance, known
 from forgefield import units
-from forgefield.assign.mm3.file import Neighbour, RowKind
+from forgefield.assign.mm3.file import Mm3Row, Neighbour, RowKind
 from forgefield.errors import InputError
 from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
 
@@ -66,7 +67,8 @@ def test_new_numbers_land_in_their_columns_and_read_back(data, tmp_path):
     old, new = file.lines, (tmp_path / "new.fld").read_text().split("\n")
     assert [i for i, (a, b) in enumerate(zip(old, new, strict=True), 1) if a != b] == [1135 - 1, 1861]
     assert new[1860] == " 1   1   2                 1.6000     2.5000   -0.4611"
-    np.testing.assert_allclose(read_fld(tmp_path / "new.fld").row_on(1861).columns[1], 2.5 * millidyne, rtol=1e-12)
+    row = instance(Mm3Row, read_fld(tmp_path / "new.fld").row_on(1861))
+    np.testing.assert_allclose(known(row.columns[1]), 2.5 * millidyne, rtol=1e-12)
 
 
 def test_line_ends_and_unknown_bytes_survive(read, tmp_path):
@@ -79,7 +81,7 @@ def test_line_ends_and_unknown_bytes_survive(read, tmp_path):
 
 
 def test_continued_row_says_what_the_neighbour_bears_and_ends_on_its_last_line(data):
-    row = read_fld(data / "rh-enamide/forcefield/mm3.fld").row_on(114)
+    row = instance(Mm3Row, read_fld(data / "rh-enamide/forcefield/mm3.fld").row_on(114))
 
     assert (row.first_line, row.line, row.names) == (114, 115, ("N2", "H3"))
     assert row.neighbours == ((Neighbour("C2", ("O2",)),), ())

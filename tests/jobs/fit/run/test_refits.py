@@ -224,7 +224,7 @@ def test_weights_and_samples_are_refitted_by_the_solver_that_was_chosen(project)
     text = fit_text(CH3F, CH3F, STAGGERED) + '[fit]\nsolver = "trf"\nstarts = 2\n'
     path, runs = project(text), []
     prepared = prepare(path)
-    recorded = replace(prepared, plan=replace(prepared.plan, solver=Recording(prepared.plan.solver, runs)))
+    recorded = replace(prepared, plan=replace(prepared.plan, solver=Recording(solver=prepared.plan.solver, runs=runs)))
     refits_of = {"trade_off": TradeOff(("forces",), 3), "validation": Validation(samples=2, workers=1)}
 
     outcome = run_fit(recorded, path.parent / "out", **refits_of)
