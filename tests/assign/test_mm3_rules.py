@@ -13,22 +13,9 @@ from forgefield.assign.mm3.selection import selected_lines
 from forgefield.errors import InputError, MissingParameters
 from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
 from forgefield.molecules.molecule import Molecule
+from samples import MM3_HEAD
 
-HEADER = """ A force field
--1
- 0    STR     3      601.99392
- 0    BND     3      601.99392
- 0    TOR     1        2.09200
- 0    IMP     1       60.19939
- 0    S-B     1      601.99392
- 0    B-B     1        4.18400
- 0    T-S     1        4.18400
- 0    VDW     3        4.18400
- 0    ELE     1     1389.50000
- 0    HBD     1      418.40000
--5
- 1  CU  C1 C2
-"""
+HEADER = f"{MM3_HEAD} 1  CU  C1 C2\n"
 SPECIES = {"C": 6, "H": 1, "O": 8, "N": 7, "R": 45}
 
 

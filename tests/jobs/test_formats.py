@@ -17,20 +17,10 @@ from forgefield.jobs.convert import convert, convert_force_field, read_with_resu
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
+from samples import BONDED, fit_toml, molecule
 
 CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
-FIT = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-write = ["new"]
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-frequencies = { tolerance = 20.0 }
-[fit]
-max_steps = 1
-"""
+FIT = fit_toml(molecule("ch3f"), forcefield=BONDED + 'write = ["new"]', fit="max_steps = 1")
 
 
 def write_new(path, assignment, molecules):

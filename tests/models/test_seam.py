@@ -28,6 +28,7 @@ from forgefield.molecules.topology import Interactions, Topology, union
 from forgefield.properties.many import Ladder, Rung, many
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
+from samples import MM3_HEAD
 
 # Most of the time goes into compiling whole models.
 pytestmark = pytest.mark.slow
@@ -54,20 +55,7 @@ FORMALDEHYDE = Molecule(
     types=("C2", "O2", "H1", "H1"),
 )
 MOLECULES = [METHANOL, FORMALDEHYDE]
-FLD = """ A force field
--1
- 0    STR     3      601.99392
- 0    BND     3      601.99392
- 0    TOR     1        2.09200
- 0    IMP     1       60.19939
- 0    S-B     1      601.99392
- 0    B-B     1        4.18400
- 0    T-S     1        4.18400
- 0    VDW     3        4.18400
- 0    ELE     1     1389.50000
- 0    HBD     1      418.40000
--5
--2
+FLD = f"""{MM3_HEAD}-2
  1  C3 - O3                1.4130     5.7000     1.2000  0000 0000
  1  C3 - H1                1.1120     4.7400     0.0000  0000 0000
  1  O3 - H1                0.9470     7.2000    -1.1100  0000 0000

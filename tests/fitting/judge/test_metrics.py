@@ -8,23 +8,13 @@ import pytest
 
 from certain import known
 from forgefield.fitting.judge.metrics import Metrics, ModeComparison, judge, pooled
+from samples import CH3F, HARMONIC, fit_toml, molecule
 
 
 @pytest.fixture(scope="module")
 def prepared(prepared_from):
-    text = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend", "stretch_stretch"]
-[[molecules]]
-reference = "ch3f.json"
-[[molecules]]
-reference = "saddle.json"
-transition_state = "C"
-[targets]
-frequencies = { tolerance = 20.0 }
-"""
-    return prepared_from(text)
+    forcefield = f'{HARMONIC}terms = ["stretch", "bend", "stretch_stretch"]'
+    return prepared_from(fit_toml(CH3F, molecule("saddle", "C"), forcefield=forcefield))
 
 
 @pytest.fixture(scope="module")

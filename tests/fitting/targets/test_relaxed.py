@@ -18,41 +18,23 @@ from forgefield.fitting.targets.target import counts
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.relaxed_results import lost, structures
 from forgefield.molecules.measure import dihedrals
+from samples import CH3F, HARMONIC, STAGGERED, TIED, fit_toml, molecule
 
 MIXED = """frequencies = { tolerance = 20.0 }
 bond_length = { tolerance = 0.01 }
 bond_angle = { tolerance = 0.5 }"""
-THREE = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend", "torsion"]
-[[forcefield.ties]]
-follower = "stretch C1-H1 k"
-leader = "stretch C2-H1 k"
-factor = 0.9
-[[molecules]]
-reference = "ch3f.json"
-[[molecules]]
-reference = "staggered.json"
-[[molecules]]
-reference = "eclipsed.json"
-transition_state = "D"
-[targets]
+THREE = fit_toml(
+    *(CH3F, STAGGERED, molecule("eclipsed", "D")),
+    forcefield=f'{HARMONIC}terms = ["stretch", "bend", "torsion"]\n{TIED}',
+    targets="""
 bond_length = { tolerance = 0.001 }
 bond_angle = { tolerance = 0.05 }
 energy = { tolerance = 0.1, at = "relaxed" }
-"""
-SCAN = """
-[forcefield]
-form = "harmonic"
-[[molecules]]
-reference = "scan.json"
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-torsion = { tolerance = 1.0 }
-energy = { tolerance = 0.2, at = "relaxed" }
-"""
+""",
+)
+SCAN = fit_toml(
+    *(molecule("scan"), CH3F), targets='torsion = { tolerance = 1.0 }\nenergy = { tolerance = 0.2, at = "relaxed" }'
+)
 SOLVER = LevenbergMarquardt(tolerance=1e-7)
 
 

@@ -8,24 +8,11 @@ from forgefield import units
 from forgefield.assign.mm3.file import Mm3Row, Neighbour, RowKind
 from forgefield.errors import InputError
 from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
+from samples import MM3_HEAD
 
 FILES = ["mm3", "rh_hyd_enamide_start", "rh_hyd_enamide_final", "rh_hyd_enamide_seminario"]
 
-HEADER = """ A force field
--1
- 0    STR     3      601.99392
- 0    BND     3      601.99392
- 0    TOR     1        2.09200
- 0    IMP     1       60.19939
- 0    S-B     1      601.99392
- 0    B-B     1        4.18400
- 0    T-S     1        4.18400
- 0    VDW     3        4.18400
- 0    ELE     1     1389.50000
- 0    HBD     1      418.40000
--5
- 1  CU  C1 C2
-"""
+HEADER = f"{MM3_HEAD} 1  CU  C1 C2\n"
 STRETCH = " 1  C3 - H1                1.1120     4.7400     0.0000  0000 0000              O 1             H-C(sp3)\n"
 NONBONDED = "  C3     2.0400     0.0270     0.0000                                   0000    O 1\n"
 RING = " 1   1   2                 1.5030     5.0000\n"

@@ -29,19 +29,9 @@ from forgefield.jobs.fit.plan.prepare import prepare, prepare_plan
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
+from samples import BONDED, CH3F, fit_toml
 
-FIT = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-frequencies = { tolerance = 20.0 }
-[fit]
-max_steps = 3
-prior = { strength = 0.1 }
-"""
+FIT = fit_toml(CH3F, forcefield=BONDED, fit="max_steps = 3\nprior = { strength = 0.1 }")
 
 
 def planned(folder: Path) -> Plan:
