@@ -80,7 +80,8 @@ def test_van_der_waals_pairs_end_where_macromodels_do(folder, file, molecules):
     reference = read_mmo(folder / f"mmo/{number}.mmo")
 
     found, listed = (
-        {frozenset(i.atoms): i.parameters["epsilon"] for i in one.of_kind("vdw")} for one in (listing, reference)
+        {frozenset(i.atoms): i.parameters["epsilon"] for i in one.interactions if i.kind == "vdw"}
+        for one in (listing, reference)
     )
 
     pairs = {*found, *listed}

@@ -11,16 +11,9 @@ import pytest
 
 from forgefield.cli.interrupts import heard
 from forgefield.jobs.estimate import estimate, write_estimated
+from samples import fit_toml, molecule
 
 CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
-FIT = """
-[forcefield]
-form = "harmonic"
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-frequencies = { tolerance = 20.0 }
-"""
 
 pytestmark = pytest.mark.usefixtures("listening")
 
@@ -79,7 +72,7 @@ JOBS = {
 def test_a_command_whose_job_drops_an_interrupt_ends_all_the_same(command, tmp_path):
     module, name, words = JOBS[command]
     shutil.copy(CH3F, tmp_path)
-    (tmp_path / "FIT.toml").write_text(FIT)
+    (tmp_path / "FIT.toml").write_text(fit_toml(molecule("ch3f")))
     write_estimated(tmp_path / "ch3f.frcmod", estimate([CH3F], form="harmonic"))
 
     program = [sys.executable, "-c", DROPPED.format(module=module, name=name), command, *words]

@@ -49,7 +49,7 @@ def test_the_fit_on_the_first_page_is_valid(tmp_path):
     (block,) = blocks("index.md", "toml")
     (tmp_path / "FIT.toml").write_text(block)
 
-    assert read_fit_file(tmp_path / "FIT.toml").targets.frequencies
+    assert dict(read_fit_file(tmp_path / "FIT.toml").targets)["frequencies"]
 
 
 def test_the_term_that_a_page_adds_is_one():

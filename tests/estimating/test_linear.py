@@ -149,7 +149,8 @@ def springs():
     return model, union(species, (group,)), np.vstack([x, x[:2]]), species
 
 
-def references(model, topology, positions, species, policy):
+def references(springs, policy):
+    model, topology, positions, species = springs
     matrices = np.asarray(hessians(model, topology, jnp.asarray(positions)))
     sizes = np.cumsum([0, *map(len, species)])
     return [
@@ -160,7 +161,7 @@ def references(model, topology, positions, species, policy):
 
 def test_constants_of_a_model_come_back_from_its_own_hessians(springs):
     model, topology, positions, _ = springs
-    targets = references(*springs, AsIs())
+    targets = references(springs, AsIs())
     start = ForceField(terms=model.terms, values=jnp.array([1.0, 2.0, 3.0, 4.0, 5.0, 1.05]))
 
     rows = eigenmatrix_system(start, topology, positions, np.array([4, 0, 2, 1, 3]), targets)
@@ -173,14 +174,14 @@ def test_constants_of_a_model_come_back_from_its_own_hessians(springs):
 
 def test_values_that_are_not_asked_for_stay_as_they_are(springs):
     model, topology, positions, _ = springs
-    rows = eigenmatrix_system(model, topology, positions, np.array([1, 3]), references(*springs, AsIs()))
+    rows = eigenmatrix_system(model, topology, positions, np.array([1, 3]), references(springs, AsIs()))
 
     np.testing.assert_allclose(bounded_least_squares(rows, np.zeros(2)).values, [300.0, 90.0], rtol=1e-9)
 
 
 def test_a_deviation_of_the_diagonal_weighs_as_that_of_the_frequency(springs):
     model, topology, positions, _ = springs
-    targets = references(*springs, AsIs())
+    targets = references(springs, AsIs())
     rows = eigenmatrix_system(model, topology, positions, np.array([4]), targets)
 
     weighted = rows.weights[-1] * (rows.design[-1] * 501.0 - rows.target[-1])
@@ -193,14 +194,14 @@ def test_a_reference_length_is_refused_with_the_constants_it_multiplies(springs)
     model, topology, positions, _ = springs
 
     with pytest.raises(InputError, match="not linear in these of the model's values taken together: 0, 5;"):
-        eigenmatrix_system(model, topology, positions, np.array([0, 4, 5]), references(*springs, AsIs()))
+        eigenmatrix_system(model, topology, positions, np.array([0, 4, 5]), references(springs, AsIs()))
 
 
 def test_one_reference_is_needed_for_each_molecule(springs):
     model, topology, positions, _ = springs
 
     with pytest.raises(InputError, match="2 molecules have 1 reference Hessians"):
-        eigenmatrix_system(model, topology, positions, np.array([0]), references(*springs, AsIs())[:1])
+        eigenmatrix_system(model, topology, positions, np.array([0]), references(springs, AsIs())[:1])
 
 
 def test_policies_change_the_target_of_the_reaction_mode_alone(springs):
@@ -208,7 +209,7 @@ def test_policies_change_the_target_of_the_reaction_mode_alone(springs):
     saddle = ForceField(terms=model.terms, values=model.values.at[2].set(-150.0))
     under_c, under_d = (
         eigenmatrix_system(
-            model, topology, positions, np.arange(5), references(saddle, topology, positions, species, p)
+            model, topology, positions, np.arange(5), references((saddle, topology, positions, species), p)
         )
         for p in (C(), D())
     )

@@ -8,40 +8,20 @@ import numpy as np
 import pytest
 
 from forgefield.jobs.fit.plan.prepare import prepare
+from samples import BONDED, CH3F, STAGGERED, TIED, fit_toml, molecule
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CH3F = """
-[forcefield]
-form = "harmonic"
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-{targets}
-[fit]
-prior = {{ strength = {strength} }}
-"""
-BOTH = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[forcefield.ties]]
-follower = "stretch C1-H1 k"
-leader = "stretch C2-H1 k"
-factor = 0.9
-[[molecules]]
-reference = "ch3f.json"
-[[molecules]]
-reference = "staggered.json"
-[[molecules]]
-reference = "eclipsed.json"
-transition_state = "D"
-[targets]
+BOTH = fit_toml(
+    *(CH3F, STAGGERED, molecule("eclipsed", "D")),
+    forcefield=BONDED + TIED,
+    targets="""
 eigenmatrix = { tolerance = 40.0, off_diagonal = 100.0, weight = 2.0 }
 frequencies = { tolerance = 20.0 }
 hessian = { tolerance = 5.0 }
 forces = { tolerance = 3.0 }
 energy = { tolerance = 0.5 }
-"""
+""",
+)
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +43,7 @@ def ch3f(prepared_from):
     """Fluoromethane with these targets and this strength of the prior."""
 
     def prepared(targets, strength=0.0):
-        return prepared_from(CH3F.format(targets=targets, strength=strength))
+        return prepared_from(fit_toml(CH3F, targets=targets, fit=f"prior = {{ strength = {strength} }}"))
 
     return prepared
 

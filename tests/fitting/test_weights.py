@@ -10,26 +10,18 @@ from forgefield.fitting.cost.cost import quadratic
 from forgefield.fitting.data.training_set import training_set
 from forgefield.fitting.targets.target import centred, comparable
 from forgefield.jobs.fit.plan.check import weight_of
+from samples import BONDED, CH3F, STAGGERED, fit_toml, molecule
 
 # Most of the time goes into compiling whole models.
 pytestmark = pytest.mark.slow
 
-PLAIN = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-{molecules}
-[targets]
-eigenmatrix = {{ tolerance = 40.0, off_diagonal = 100.0 }}
-forces = {{ tolerance = 3.0 }}
-[fit]
-prior = {{ strength = 0.0 }}
-"""
-CH3F = '[[molecules]]\nreference = "ch3f.json"\n'
-STAGGERED = '[[molecules]]\nreference = "staggered.json"\n'
-SADDLE = '[[molecules]]\nreference = "saddle.json"\ntransition_state = "C"\n'
-ETHANE = STAGGERED + '[[molecules]]\nreference = "eclipsed.json"\ntransition_state = "D"\nweight = 0.0\n'
+TARGETS = "eigenmatrix = { tolerance = 40.0, off_diagonal = 100.0 }\nforces = { tolerance = 3.0 }"
+ETHANE = STAGGERED + molecule("eclipsed", "D") + "weight = 0.0\n"
 QUADRATIC = eqx.filter_jit(quadratic)
+
+
+def plain(molecules):
+    return fit_toml(molecules, forcefield=BONDED, targets=TARGETS, fit="prior = { strength = 0.0 }")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +29,7 @@ def derivatives(prepared_from, problem_of):
     """The cost with its derivatives by the free variables of these molecules, at values that all of them know."""
 
     def of(molecules, values=None):
-        prepared = prepared_from(PLAIN.format(molecules=molecules))
+        prepared = prepared_from(plain(molecules))
         problem = problem_of(prepared)
         names = prepared.changes().leaders
         free = np.asarray(problem.prior.centre) if values is None else np.array([values[n] for n in names])
@@ -75,7 +67,7 @@ def test_energies_of_a_group_are_about_the_weighted_mean():
 def test_modes_count_by_their_band_and_the_reaction_mode_by_its_own_weight(prepared_from):
     weighted = "reaction_mode_weight = 0.0\nmode_weights = [{ lowest = 0, highest = 600, weight = 3.0 }]\n"
 
-    prepared = prepared_from(PLAIN.format(molecules=SADDLE + weighted))
+    prepared = prepared_from(plain(molecule("saddle", "C") + weighted))
 
     (example,), (counted,) = prepared.examples, prepared.data.mode_weight
     frequencies = example.treated.frequencies
@@ -90,10 +82,10 @@ def test_modes_count_by_their_band_and_the_reaction_mode_by_its_own_weight(prepa
 
 def test_weights_that_leave_nothing_of_a_target_are_refused(prepared_from):
     with pytest.raises(InputError, match=r"nothing counts in the target\(s\) eigenmatrix, .*weight of zero"):
-        prepared_from(PLAIN.format(molecules=CH3F + "weight = 0.0\n"))
+        prepared_from(plain(CH3F + "weight = 0.0\n"))
 
 
 def test_band_without_modes_is_warned_of(prepared_from):
-    prepared = prepared_from(PLAIN.format(molecules=CH3F + "mode_weights = [{ lowest = 6000, weight = 2.0 }]\n"))
+    prepared = prepared_from(plain(CH3F + "mode_weights = [{ lowest = 6000, weight = 2.0 }]\n"))
 
     assert "mode_weights: no mode lies between 6000 and inf cm⁻¹" in prepared.warnings

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from certain import instance
 from forgefield.errors import InputError
 from forgefield.io.trajectories import Stretch, trajectories
 
@@ -36,7 +37,7 @@ def test_truncated_trajectory_is_not_continued(begun, name):
 def test_data_set_that_is_none_is_named(begun):
     written, marks = begun("run.h5")
     with h5py.File(written.path, "r+") as file:
-        element = file["particles/replica-1/position"]
+        element = instance(h5py.Group, file["particles/replica-1/position"])
         del element["time"]
         element.create_group("time")
 

@@ -67,8 +67,9 @@ def _unchecked():
 
 def check(examples, source: Path, target: Path, molecule):
     text = source.read_bytes().decode("latin-1")
+    unchecked: list = list(HealthCheck)
 
-    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=unchecked)
     @given(damages(len(text)))
     def ends_in_a_result_or_a_clear_error(damages):
         content = damaged(text, damages)

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
+from certain import dataset
 from forgefield.errors import InputError, WriteError
 from forgefield.io import hdf5_updates
 from forgefield.io.hdf5_updates import finish_update, journal_of, updated
@@ -24,9 +25,10 @@ def file(tmp_path):
 
 def grow(path, n):
     with updated(path) as made:
-        old = made["x"].shape[0]
-        made["x"].resize(old + n, axis=0)
-        made["x"][old:] = np.arange(old, old + n)[:, None]
+        x = dataset(made, "x")
+        old = x.shape[0]
+        x.resize(old + n, axis=0)
+        x[old:] = np.arange(old, old + n)[:, None]
 
 
 def shorten(dataset):
@@ -36,8 +38,9 @@ def shorten(dataset):
 
 def rows(path):
     with h5py.File(path) as made:
-        np.testing.assert_array_equal(made["x"][:], np.arange(len(made["x"]))[:, None] + np.zeros(40))
-        return len(made["x"])
+        x = dataset(made, "x")
+        np.testing.assert_array_equal(x[:], np.arange(len(x))[:, None] + np.zeros(40))
+        return len(x)
 
 
 def test_many_changes_are_read_as_they_were_made(file, generator):
@@ -54,7 +57,7 @@ def test_a_shorter_data_set_stays_readable(file):
     grow(file, 200)
 
     with updated(file) as made:
-        made["x"].resize(7, axis=0)
+        dataset(made, "x").resize(7, axis=0)
 
     assert rows(file) == 7
     grow(file, 3)

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield.errors import InputError
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
@@ -44,11 +45,11 @@ def test_frequencies_are_as_many_as_vibrations_or_coordinates(positions, counts)
 
 
 def test_translations_printed_as_zeros_do_not_count():
-    assert len(part(0, frequencies=np.array([0.0] * 5 + [10.0, 20.0, 30.0])).frequencies) == 8
+    assert len(known(part(0, frequencies=np.array([0.0] * 5 + [10.0, 20.0, 30.0])).frequencies)) == 8
 
 
 def test_direction_that_the_job_projected_out_is_not_missed():
-    assert len(part(2, n_projected=1).frequencies) == 2
+    assert len(known(part(2, n_projected=1).frequencies)) == 2
 
 
 def test_frequencies_of_another_file_are_counted_too():

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import check_frequencies
 from forgefield.io.molecules import read_structures
@@ -33,7 +34,7 @@ def test_files_of_several_patterns_are_merged_in_sorted_order(folder):
     assert (first.sources, second.sources) == tuple(
         (str(folder / f"{name}.xyz"), str(folder / f"{name}.txt")) for name in "ab"
     )
-    assert first.energy > second.energy
+    assert known(first.energy) > known(second.energy)
 
 
 def test_one_pattern_gives_one_reference_for_each_file(folder):
@@ -95,10 +96,10 @@ ETHANE = [
 def test_ethane_reproduces_its_frequencies(data, suffixes, name):
     (reference,) = read_references([f"ethane/{name}.{suffix}" for suffix in suffixes], root=data)
 
-    check = check_frequencies(reference)
+    check = known(check_frequencies(reference))
 
     assert (check.projected, check.deviation < 3e-4) == (True, True)
-    assert np.sum(reference.frequencies < 0) == reference.stationary_order
+    assert np.sum(known(reference.frequencies) < 0) == reference.stationary_order
 
 
 @pytest.mark.parametrize(("name", "geometry"), [("ch3f", "ch3f-optimized"), ("sn2", "sn2-ts-optimized")])
@@ -107,7 +108,7 @@ def test_psi4_files_reproduce_their_frequencies(data, name, geometry):
 
     (reference,) = read_references([f"{name}/{geometry}.xyz", *(f"{name}/*-{kind}" for kind in kinds)], root=data)
 
-    assert check_frequencies(reference).deviation < 1e-6
+    assert known(check_frequencies(reference)).deviation < 1e-6
     assert reference.level == "b3lyp/6-31+G(d)"
 
 
@@ -117,7 +118,7 @@ def rhodium(data):
 
 
 def test_nine_jaguar_jobs_reproduce_their_frequencies(rhodium):
-    checks = [check_frequencies(reference) for reference in rhodium]
+    checks = [known(check_frequencies(reference)) for reference in rhodium]
 
     assert [check.projected for check in checks] == [True] * 9
     assert max(check.deviation for check in checks) < 0.006

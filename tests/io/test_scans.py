@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.formats import format_of
@@ -102,11 +103,11 @@ def record(reference: Reference) -> dict:
 
 
 def optimisation(reference: Reference, higher: float = 0.0, **told) -> dict:
-    energy = reference.energy / units.HARTREE
+    energy = known(reference.energy) / units.HARTREE
     last = {
         "molecule": record(reference),
         "driver": "gradient",
-        "return_result": (reference.gradient / units.HARTREE_PER_BOHR).tolist(),
+        "return_result": (known(reference.gradient) / units.HARTREE_PER_BOHR).tolist(),
     }
     return {
         "energies": [energy + 1.0, energy + higher],
@@ -129,7 +130,7 @@ QCSCHEMA = {
 LAYOUTS = {
     "QCElemental 1": QCSCHEMA
     | {
-        "final_energies": {k: f.energy / units.HARTREE for k, f in zip(KEYS, FRAMES, strict=True)},
+        "final_energies": {k: known(f.energy) / units.HARTREE for k, f in zip(KEYS, FRAMES, strict=True)},
         "final_molecules": {k: record(f) for k, f in zip(KEYS, FRAMES, strict=True)},
         "optimization_history": {
             k: [optimisation(frame((float(k),), 5.0), 1.0), optimisation(f)] for k, f in zip(KEYS, FRAMES, strict=True)
@@ -146,11 +147,13 @@ LAYOUTS = {
             }
         },
         "final_molecules": {k: record(f) for k, f in zip(KEYS, FRAMES, strict=True)},
-        "scan_properties": {k: {"return_energy": f.energy / units.HARTREE} for k, f in zip(KEYS, FRAMES, strict=True)},
+        "scan_properties": {
+            k: {"return_energy": known(f.energy) / units.HARTREE} for k, f in zip(KEYS, FRAMES, strict=True)
+        },
         "scan_results": {
             k: [
                 {
-                    "properties": {"return_energy": f.energy / units.HARTREE},
+                    "properties": {"return_energy": known(f.energy) / units.HARTREE},
                     "trajectory_results": optimisation(f)["trajectory"],
                 }
             ]
@@ -290,11 +293,11 @@ def numbers(rows: np.ndarray, middle: str) -> str:
 def printed(reference: Reference, *, last: bool = True) -> str:
     """One step of an optimisation, the last of its point or not."""
     heading = RULE + " Center     Atomic\n Number     Number\n" + RULE
-    forces = -reference.gradient / units.HARTREE_PER_BOHR
+    forces = -known(reference.gradient) / units.HARTREE_PER_BOHR
     text = f"                          Input orientation:                          \n{heading}"
     text += numbers(reference.positions, "           0") + RULE
     text += f" Standard orientation:\n{heading}" + numbers(reference.positions + 1.0, "           0") + RULE
-    text += f" SCF Done:  E(RHF) =  {reference.energy / units.HARTREE:.10f}     A.U. after    7 cycles\n"
+    text += f" SCF Done:  E(RHF) =  {known(reference.energy) / units.HARTREE:.10f}     A.U. after    7 cycles\n"
     text += " ***** Axes restored to original set *****\n" + RULE
     text += " Center     Atomic                   Forces (Hartrees/Bohr)\n Number     Number              X\n" + RULE
     text += numbers(forces, "    ") + RULE
@@ -409,7 +412,7 @@ def test_extended_xyz_states_its_dihedrals_and_energy_in_words(tmp_path, comment
 
     assert [one.constraints[0].atoms for one in found] == 2 * [QUADS[0]]
     np.testing.assert_allclose(held_angles(found), [[60.0], [60.0]], atol=1e-4)
-    np.testing.assert_allclose([one.energy for one in found], -4.0 * units.ELECTRONVOLT, rtol=1e-9)
+    np.testing.assert_allclose([known(one.energy) for one in found], -4.0 * units.ELECTRONVOLT, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -466,7 +469,7 @@ def test_gradient_of_the_shipped_scan_is_along_the_rotation_only():
         axis = one.positions[2] - one.positions[1]
         far = [2, 3, 9, 10, 11, 12, 13]
         arms = np.cross(axis / np.linalg.norm(axis), one.positions[far] - one.positions[2])
-        turned.append(float((one.gradient[far] * arms).sum()))
+        turned.append(float((known(one.gradient)[far] * arms).sum()))
 
     np.testing.assert_allclose(turned, slope, atol=0.05)
     assert np.abs(turned).max() > 4.0

@@ -15,20 +15,11 @@ from threadpoolctl import ThreadpoolController
 import forgefield as ff
 from forgefield import api
 from forgefield.jobs.threads import ONE_THREAD_A_MATRIX
+from samples import BONDED, CH3F, FORCES, FREQUENCIES, STAGGERED, fit_toml
 
 SOURCE = Path(ff.__file__).parents[1]
-FIT = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-frequencies = { tolerance = 20.0 }
-forces = { tolerance = 1.0 }
-[fit]
-prior = { strength = 0.01 }
-"""
+
+FIT = fit_toml(CH3F, forcefield=BONDED, targets=FREQUENCIES + FORCES, fit="prior = { strength = 0.01 }")
 
 
 def test_ten_lines_of_python_estimate_write_fit_and_convert(project):
@@ -211,8 +202,7 @@ print(outcome.record.results["validation"]["message"])
 
 @pytest.mark.slow
 def test_script_that_validates_is_not_run_again_by_its_processes(project):
-    others = '[[molecules]]\nreference = "staggered.json"\n[[molecules]]\nreference = "ch3f.json"\n'
-    folder = project(FIT.replace("[targets]", f"{others}[targets]")).parent
+    folder = project(FIT.replace("[targets]", f"{STAGGERED}{CH3F}[targets]")).parent
     (folder / "script.py").write_text(UNGUARDED)
 
     done = subprocess.run(

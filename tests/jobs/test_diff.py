@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from certain import instance
 from forgefield.assign.mm3.file import RowKind
+from forgefield.assign.typed_rules import TypedRules
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.forcefields.native import write_rules
 from forgefield.io.rules import load
@@ -106,7 +108,7 @@ def test_rows_of_generated_force_fields_are_compared_by_what_their_types_mean(fo
         "harmonic_bend H(C)-C(F,H,H,H)-H(C)",
     }
     stretch = found["harmonic_stretch C(F,H,H,H)-F(C)"]
-    tables = [load(path).tables[HARMONIC_STRETCH] for path in estimated]
+    tables = [instance(TypedRules, load(path)).tables[HARMONIC_STRETCH] for path in estimated]
     expected = [table[types] for table, types in zip(tables, (("C1", "F1"), ("X9", "A0")), strict=True)]
     assert stretch["columns"] == ["k [kcal/mol/Å²]", "r0 [Å]"]
     assert [tuple(numbers) for numbers in stretch["numbers"]] == expected

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield.fitting.judge.metrics import judge
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.units import ELECTRONVOLT
@@ -38,4 +39,4 @@ def test_interaction_energy_is_that_of_a_complex_relative_to_its_parts_far_apart
     near, far = np.asarray(judged.observation.energy)
     assert near - far != 0.0
     deviation = (near - far) - INTERACTION * ELECTRONVOLT
-    np.testing.assert_allclose(judged.total.energy_rmsd_kcal_mol, abs(deviation) / 2.0, rtol=1e-9)
+    np.testing.assert_allclose(known(judged.total.energy_rmsd_kcal_mol), abs(deviation) / 2.0, rtol=1e-9)

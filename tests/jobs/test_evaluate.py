@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import constants
 
+from certain import instance
 from forgefield import units
+from forgefield.assign.mm3.file import Mm3Row
 from forgefield.assign.mm3.laid import assign_mm3
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.listings.listing import KINDS, Interaction, Listing, compare
@@ -167,7 +169,7 @@ def test_lines_of_the_listing_hold_the_parameters(listed, fld):
     file = read_fld(fld)
     stretches = [i for i in listed["structures"][0]["interactions"] if i["kind"] == "stretch"]
 
-    rows = [file.lines[file.row_on(i["line"]).first_line - 1] for i in stretches]
+    rows = [file.lines[instance(Mm3Row, file.row_on(i["line"])).first_line - 1] for i in stretches]
 
     expected = [[i["parameters"]["r0"], i["parameters"]["k"]] for i in stretches]
     np.testing.assert_allclose([[float(row[22:33]), float(row[33:44])] for row in rows], expected, atol=1e-9)

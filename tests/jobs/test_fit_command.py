@@ -11,49 +11,14 @@ import numpy as np
 import pytest
 
 from forgefield.io.outputs import owned
+from samples import BONDED, CH3F, FORCES, FREQUENCIES, STAGGERED, fit_toml, molecule
 
-CH3F = """
-[forcefield]
-form = "harmonic"
-[[molecules]]
-reference = "{reference}"
-[targets]
-frequencies = {{ tolerance = 20.0 }}
-forces = {{ tolerance = 1.0 }}
-[fit]
-max_steps = {max_steps}
-starts = {starts}
-"""
-
-SEVERAL_PASSES = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "saddle.json"
-transition_state = "E"
-[targets]
-frequencies = { tolerance = 20.0 }
-forces = { tolerance = 1.0 }
-"""
-THREE = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "ch3f.json"
-[[molecules]]
-reference = "staggered.json"
-[[molecules]]
-reference = "eclipsed.json"
-transition_state = "C"
-[targets]
-frequencies = { tolerance = 20.0 }
-"""
+SEVERAL_PASSES = fit_toml(molecule("saddle", "E"), forcefield=BONDED, targets=FREQUENCIES + FORCES)
+THREE = fit_toml(CH3F, STAGGERED, molecule("eclipsed", "C"), forcefield=BONDED)
 
 
-def text(reference="ch3f.json", max_steps=200, starts=1):
-    return CH3F.format(reference=reference, max_steps=max_steps, starts=starts)
+def text(molecules=CH3F, max_steps=200, starts=1):
+    return fit_toml(molecules, targets=FREQUENCIES + FORCES, fit=f"max_steps = {max_steps}\nstarts = {starts}")
 
 
 def test_fit_prints_json_on_stdout_and_the_rest_on_stderr(forgefield, project):
@@ -93,8 +58,8 @@ def test_check_shows_pairing_targets_and_parameters_and_writes_nothing(forgefiel
     ("content", "said"),
     [
         (text() + "strats = 3", "unknown key 'fit.strats'; did you mean 'starts'?"),
-        (text("nowhere.json"), "nowhere.json"),
-        (text("saddle.json"), "the Hessian has a negative eigenvalue"),
+        (text(molecule("nowhere")), "nowhere.json"),
+        (text(molecule("saddle")), "the Hessian has a negative eigenvalue"),
         ("[[molecules", "not valid TOML"),
     ],
 )

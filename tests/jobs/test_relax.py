@@ -6,8 +6,10 @@ from pathlib import Path
 import ase.io
 import numpy as np
 import pytest
+from ase import Atoms
 
 import forgefield as ff
+from certain import instance
 from forgefield.jobs.estimate import estimate, write_estimated
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -40,7 +42,7 @@ def test_structures_are_relaxed_and_written_with_energy_and_forces(forgefield, p
     assert sorted(p.name for p in (tmp_path / "relaxed").iterdir()) == ["one.xyz", "two-1.xyz", "two-2.xyz"]
     assert [s["name"] for s in told] == ["one", "two-1", "two-2"]
     assert all(s["converged"] and s["n_negative"] == 0 and s["gradient_max_kcal_mol_a"] < 1e-6 for s in told)
-    relaxed = ase.io.read(tmp_path / "relaxed/two-2.xyz")
+    relaxed = instance(Atoms, ase.io.read(tmp_path / "relaxed/two-2.xyz"))
     assert np.abs(relaxed.get_forces()).max() < 1e-6
     relaxed.calc = ff.ForgeFieldCalculator(project_folder / "ch3f.frcmod")
     # Files have eight decimals.

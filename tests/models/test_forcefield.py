@@ -12,7 +12,7 @@ from forgefield.assign.generated import generate
 from forgefield.models.forcefield import ForceField, select
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.topology import ChargeRule, Interactions, union
+from forgefield.molecules.topology import ChargeRule, Interactions, Topology, union
 from forgefield.properties.derivatives import energies, forces, gradient, hessians
 from forgefield.terms import bend, cross, mm3, nonbonded, out_of_plane, stretch, torsion
 
@@ -69,6 +69,9 @@ def everything(molecules):
     return model, replace(topology, interactions=(*topology.interactions, coulomb, bonds), charges=charges)
 
 
+Laid = tuple[ForceField, Topology]
+
+
 @pytest.fixture(scope="module")
 def molecules():
     return [molecule(*CH3F), molecule(*WATER), molecule(*ETHANE)]
@@ -97,7 +100,7 @@ def evaluated(model, topology, positions):
 
 
 @pytest.fixture(scope="module")
-def known(batch, positions):
+def known(batch: Laid, positions):
     return evaluated(*batch, positions)
 
 
@@ -119,7 +122,7 @@ def modes(batch):
 
 
 @pytest.fixture(scope="module")
-def slopes(batch, positions, everywhere, modes):
+def slopes(batch: Laid, positions, everywhere, modes):
     return sensitivities(*batch, positions, everywhere, modes)
 
 

@@ -1,5 +1,6 @@
 """What holds for every model. A model enters by one row: a function that lays it over molecules."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
+from jax import Array
 from scipy.spatial.transform import Rotation
 
 from forgefield.assign.mm3.laid import assign_mm3
@@ -16,15 +18,17 @@ from forgefield.engines.native.library import NativeError
 from forgefield.engines.native.painn import native
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.models.forcefield import ForceField
+from forgefield.models.model import AbstractModel
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.neighbour_list import neighbour_list
 from forgefield.molecules.paths import angles
-from forgefield.molecules.topology import Interactions, union
+from forgefield.molecules.topology import Interactions, Topology, union
 from forgefield.properties.many import Ladder, Rung, many
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
+from samples import MM3_HEAD
 
 # Most of the time goes into compiling whole models.
 pytestmark = pytest.mark.slow
@@ -51,20 +55,7 @@ FORMALDEHYDE = Molecule(
     types=("C2", "O2", "H1", "H1"),
 )
 MOLECULES = [METHANOL, FORMALDEHYDE]
-FLD = """ A force field
--1
- 0    STR     3      601.99392
- 0    BND     3      601.99392
- 0    TOR     1        2.09200
- 0    IMP     1       60.19939
- 0    S-B     1      601.99392
- 0    B-B     1        4.18400
- 0    T-S     1        4.18400
- 0    VDW     3        4.18400
- 0    ELE     1     1389.50000
- 0    HBD     1      418.40000
--5
--2
+FLD = f"""{MM3_HEAD}-2
  1  C3 - O3                1.4130     5.7000     1.2000  0000 0000
  1  C3 - H1                1.1120     4.7400     0.0000  0000 0000
  1  O3 - H1                0.9470     7.2000    -1.1100  0000 0000
@@ -153,8 +144,8 @@ class Exactness(NamedTuple):
 
 EXACTNESS = {np.dtype(np.float64): Exactness(1e-10, 1e-4, 1e-5), np.dtype(np.float32): Exactness(1e-5, 3e-3, 1e-2)}
 
-ENERGY = eqx.filter_jit(lambda model, topology, x: model.energy(topology, x))
-GRADIENT = eqx.filter_jit(lambda model, topology, x: model.gradient(topology, x))
+ENERGY: Callable[..., Array] = eqx.filter_jit(lambda model, topology, x: model.energy(topology, x))
+GRADIENT: Callable[..., Array] = eqx.filter_jit(lambda model, topology, x: model.gradient(topology, x))
 
 
 @eqx.filter_jit
@@ -180,7 +171,7 @@ def exactness(laid):
 
 
 @pytest.fixture(scope="module")
-def known(laid):
+def known(laid: tuple[AbstractModel, Topology]):
     return jax.tree.map(np.asarray, answered(*laid, flat(MOLECULES)))
 
 

@@ -70,8 +70,8 @@ def test_only_the_held_angles_are_pulled_at(relaxed, butanes, everything):
     gradient, _ = gradients(butanes.model, butanes.topology, relaxed.positions, everything)
     _, slopes = torsions(relaxed.positions, QUADS)
     pulls = np.zeros((3, *gradient.shape))
-    for pull, quad, slope in zip(pulls, QUADS, slopes, strict=True):
-        pull[quad] = slope
+    for k, (quad, slope) in enumerate(zip(QUADS, slopes, strict=True)):
+        pulls[k, quad] = slope
 
     forces, *_ = np.linalg.lstsq(pulls.reshape(3, -1).T, np.asarray(gradient).reshape(-1), rcond=None)
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from certain import known
 from forgefield.io.qm.qcschema import read_qcschema
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
@@ -45,8 +46,8 @@ frame.srcdoc = page.value
 def butane() -> Molecule:
     """The shipped minimum."""
     part = read_qcschema(BUTANE)
-    bonds, orders = perceive_bonds(part.species, part.positions)
-    return Molecule("butane <anti> & co", part.species, part.positions, bonds, orders)
+    bonds, orders = perceive_bonds(known(part.species), known(part.positions))
+    return Molecule("butane <anti> & co", known(part.species), known(part.positions), bonds, orders)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_geometry_that_did_not_change_stays_where_it_is(butane):
 def test_section_names_atoms_from_1_with_values_and_differences(butane, stretched):
     section = structures_section([relaxed_structure(butane, stretched)])
 
-    shown = section.shown[0]
+    shown = known(section).shown[0]
     (label, reference, model, difference) = shown.table.groups[0].rows[0]
     assert (label, difference) == ("C1-C2", "0.0500")
     assert float(model) - float(reference) == pytest.approx(0.05, abs=2e-4)
@@ -124,7 +125,7 @@ def test_structures_are_drawn_when_they_are_opened(record, butane, stretched, tm
 
     command = [browser, *OPTIONS, f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    told = json.loads(unescape(re.search(r'<pre id="told">(.*?)</pre>', ran.stdout, re.DOTALL)[1]))
+    told = json.loads(unescape(known(re.search(r'<pre id="told">(.*?)</pre>', ran.stdout, re.DOTALL))[1]))
 
     assert (told["before"], told["after"], told["failed"]) == (0, 1, 0)
     assert told["atoms"] == [str(2 * butane.n_atoms), None]

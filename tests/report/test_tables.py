@@ -8,9 +8,9 @@ from forgefield.report.tables import fit_summary
 
 
 def printed(record) -> str:
-    console = Console(file=io.StringIO(), width=100)
-    console.print(fit_summary(record))
-    return " ".join(console.file.getvalue().split())
+    told = io.StringIO()
+    Console(file=told, width=100).print(fit_summary(record))
+    return " ".join(told.getvalue().split())
 
 
 def test_summary_tells_metrics_warnings_and_files(record):

@@ -117,9 +117,10 @@ def test_forces_that_are_not_finite_are_a_blow_up_at_the_start(springs):
 def test_precision_is_that_of_the_positions(springs):
     model, topology = springs(1.0, 2)
     motion = start(topology, np.zeros((2, 2, 3), np.float32), np.ones(2), temperature=300.0, seed=0)
-    numbers = (jnp.asarray(value, jnp.float32) for value in (0.1, 300.0, 1.0))
+    step, warmth, friction = jnp.asarray([0.1, 300.0, 1.0], jnp.float32)
+    thermostat = Langevin(step, warmth, friction)
 
-    *_, last = trajectory(model, topology, np.ones(2), Langevin(*numbers), motion, n_steps=5, every=1)
+    *_, last = trajectory(model, topology, np.ones(2), thermostat, motion, n_steps=5, every=1)
 
     assert {a.dtype for a in jax.tree.leaves(last.motion) if eqx.is_inexact_array(a)} == {jnp.dtype("float32")}
     assert last.frames.potential.dtype == np.float32

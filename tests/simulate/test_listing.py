@@ -70,8 +70,8 @@ def test_listed_neighbours_move_atoms_as_all_pairs_do():
     listed, paired = (blocks(begun(listing), 60) for listing in (Listing(CUTOFF, SKIN), None))
 
     for name, tolerance in (("step", 0), ("positions", 1e-8), ("potential", 1e-8), ("thermal", 1e-6)):
-        of_both = (np.concatenate([getattr(block.frames, name) for block in run]) for run in (listed, paired))
-        np.testing.assert_allclose(*of_both, atol=tolerance, err_msg=name)
+        found, expected = (np.concatenate([getattr(block.frames, name) for block in run]) for run in (listed, paired))
+        np.testing.assert_allclose(found, expected, atol=tolerance, err_msg=name)
     # Atoms have passed from neighbour to neighbour, so that lists of the start would not do.
     assert np.abs(listed[-1].motion.positions - begun(None).positions).max() > 2.0 * SKIN
     assert len(listed) > 3

@@ -2,6 +2,8 @@
 
 import functools
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ from forgefield.terms.geometry import angle
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.torsion import TORSION3, TORSION6
 
-EXACT = mpmath.MPContext()
+EXACT: Any = mpmath.MPContext()
 EXACT.dps = 80
 STEP = EXACT.mpf(10) ** -18
 
@@ -221,7 +223,7 @@ def to_third_order(term):
     """Return the energies of a batch and their derivatives along a direction."""
 
     def found(x, p, direction):
-        functions = [lambda y: term.energy(y, *p)]
+        functions: list[Callable] = [lambda y: term.energy(y, *p)]
         for _ in range(3):
             functions.append(functools.partial(along, functions[-1], direction))
         return [f(x) for f in functions]

@@ -14,27 +14,26 @@ from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
 from forgefield.io.checkpoint import read_arrays, write_checkpoint
 from forgefield.jobs.fit.plan.choices import SOLVERS as CHOICES
+from samples import HARMONIC, fit_toml, molecule
 
 SOLVERS = [
     pytest.param(LevenbergMarquardt, id="lm"),
     pytest.param(TrustRegionReflective, id="trf"),
 ]
 every_solver = pytest.mark.parametrize("kind", SOLVERS)
-LINEAR = """
-[forcefield]
-form = "harmonic"
+LINEAR = fit_toml(
+    molecule("ch3f"),
+    forcefield=HARMONIC
+    + """
 freeze = ["* r0", "* theta0"]
 [[forcefield.ties]]
 follower = "bend H1-C1-H1 k"
 leader = "bend F1-C1-H1 k"
 factor = 0.8
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-hessian = { tolerance = 20.0 }
-[fit]
-prior = { strength = 1.0 }
-"""
+""",
+    targets="hessian = { tolerance = 20.0 }",
+    fit="prior = { strength = 1.0 }",
+)
 CURVED = "eigenmatrix = { tolerance = 50.0, off_diagonal = 50.0 }\nforces = { tolerance = 2.0 }"
 STRETCH = "stretch C1-H1 k"
 N_STARTS = 3

@@ -34,7 +34,8 @@ def minimise():
     """Runs steps until the end and returns all states."""
 
     def run(residuals, at, bounds=INFINITE, solver=SOLVER):
-        walls = tuple(jnp.broadcast_to(jnp.asarray(bound), np.shape(at)) for bound in bounds)
+        low, high = (jnp.broadcast_to(jnp.asarray(bound), np.shape(at)) for bound in bounds)
+        walls = low, high
 
         def evaluate(x):
             r, slopes = residuals(x), jax.jacfwd(residuals)(x)

@@ -29,7 +29,7 @@ def test_charges_count_the_weight_of_their_molecule_where_the_reference_has_any(
 
 def test_deviation_is_the_charge_of_the_model_less_that_of_the_reference(charged):
     shapes = (3,), (21, 3), (3, 0, 0), (3, 0, 0), (3, 0), (3, 0, 0)
-    seen = Observation(*map(jnp.zeros, shapes), jnp.full(21, 0.3))
+    seen = Observation(*map(jnp.zeros, shapes), charges=jnp.full(21, 0.3))
 
     found = np.asarray(Charges(0.05).deviations(at_reference(seen, charged), charged, jnp.zeros((3, 1), int)))
 

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from certain import instance
+from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.io.forcefields.native import write_native
 from forgefield.io.rules import load
@@ -65,7 +67,7 @@ def test_types_of_a_structure_are_not_mistaken_for_those_of_the_file(molecules, 
     write_native(tmp_path / "forcefield.json", made)
     mistaken = replace(ethane, types=tuple(made.types[0][::-1]))
 
-    found = load(tmp_path / "forcefield.json").assign([mistaken])
+    found = instance(AbstractRowRules, load(tmp_path / "forcefield.json")).assign([mistaken])
 
     assert found.types == made.types
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.qm.gaussian_log import read_gaussian_log
@@ -60,24 +61,24 @@ def test_archive_gives_geometry_hessian_and_gradient_in_one_frame(written):
     part = read_gaussian_log(written(step(archive())))
 
     np.testing.assert_array_equal(part.positions, [[0, 0, 0], [0, 0, 0.75]])
-    np.testing.assert_allclose(part.hessian[2, :3] / units.HARTREE_PER_BOHR2, [0.4, 0.5, 0.6], rtol=1e-12)
-    np.testing.assert_allclose(part.gradient[1] / units.HARTREE_PER_BOHR, [0.0, 0.0, 0.2], rtol=1e-12)
+    np.testing.assert_allclose(known(part.hessian)[2, :3] / units.HARTREE_PER_BOHR2, [0.4, 0.5, 0.6], rtol=1e-12)
+    np.testing.assert_allclose(known(part.gradient)[1] / units.HARTREE_PER_BOHR, [0.0, 0.0, 0.2], rtol=1e-12)
 
 
 def test_printed_values_of_the_same_step(written):
     part = read_gaussian_log(written(step(archive())))
 
     assert part.energy == pytest.approx(-1.117 * units.HARTREE, rel=1e-15)
-    assert part.frequencies.tolist() == [4161.1663]
+    assert known(part.frequencies).tolist() == [4161.1663]
     assert (part.level, part.charge, part.multiplicity, part.stationary_order) == ("UHF/STO-3G", 1, 2, None)
     # The printed decimals of the usual isotope are completed, those of deuterium kept.
-    assert part.masses.tolist() == [1.00782503223, 2.0141]
+    assert known(part.masses).tolist() == [1.00782503223, 2.0141]
 
 
 def test_archive_of_windows_reads_the_same(written):
     part = read_gaussian_log(written(step(archive(separator="|"))))
 
-    np.testing.assert_allclose(part.hessian[0, 0], 0.1 * units.HARTREE_PER_BOHR2, rtol=1e-12)
+    np.testing.assert_allclose(known(part.hessian)[0, 0], 0.1 * units.HARTREE_PER_BOHR2, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["Z-Matrix", "Input", "Standard"])
@@ -86,13 +87,13 @@ def test_geometry_is_the_printed_one_where_the_archive_holds_a_z_matrix(written,
 
     part = read_gaussian_log(written(tables + step(archive(atoms=("H", "H,1,R")))))
 
-    assert part.positions[1].tolist() == [0.0, 0.0, 0.75]
+    assert known(part.positions)[1].tolist() == [0.0, 0.0, 0.75]
 
 
 def test_frozen_flag_of_an_atom_is_not_a_coordinate(written):
     part = read_gaussian_log(written(step(archive(atoms=("H(Iso=2),-1,0.,0.,0.", "H,0,0.,0.,0.75")))))
 
-    assert part.positions[1].tolist() == [0.0, 0.0, 0.75]
+    assert known(part.positions)[1].tolist() == [0.0, 0.0, 0.75]
 
 
 def test_high_precision_modes_are_counted_once(written):
@@ -100,7 +101,7 @@ def test_high_precision_modes_are_counted_once(written):
 
     part = read_gaussian_log(written(step(archive(), frequencies=twice)))
 
-    assert part.frequencies.tolist() == [4161.1663]
+    assert known(part.frequencies).tolist() == [4161.1663]
 
 
 def test_correlated_energy_is_that_of_the_method(written):
@@ -117,7 +118,7 @@ def test_optimisation_says_what_it_looked_for(written):
 
     part = read_gaussian_log(written(optimisation + step(archive())))
 
-    assert (part.stationary_order, part.frequencies.size) == (1, 1)
+    assert (part.stationary_order, known(part.frequencies).size) == (1, 1)
 
 
 OTHER = step(archive(kind="FOpt", atoms=("H,0.,0.,0.", "F,0.,0.,0.9")))
@@ -151,6 +152,6 @@ def test_bad_files_are_refused(written, text, message):
 def test_ethane(data, name, order, energy):
     part = read_gaussian_log(data / f"ethane/{name}.log")
 
-    assert (part.stationary_order, part.level, len(part.frequencies)) == (order, "RB3LYP/6-31G(d)", 18)
+    assert (part.stationary_order, part.level, len(known(part.frequencies))) == (order, "RB3LYP/6-31G(d)", 18)
     assert part.energy == pytest.approx(energy * units.HARTREE, rel=1e-15)
     assert (part.charge, part.multiplicity) == (0, 1)

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
@@ -55,7 +56,11 @@ def test_what_is_written_is_read_to_full_precision(tmp_path, molecule, reference
         np.testing.assert_allclose(getattr(part, name), getattr(reference, name), **ROUNDING)
     for name in ("level", "program", "stationary_order", "charge", "multiplicity"):
         assert getattr(part, name) == getattr(reference, name)
-    assert (part.name, part.bonds.tolist(), part.orders.tolist()) == ("water", [[0, 1], [0, 2]], [1.0, 0.5])
+    assert (part.name, known(part.bonds).tolist(), known(part.orders).tolist()) == (
+        "water",
+        [[0, 1], [0, 2]],
+        [1.0, 0.5],
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["water.json"]
 
 
@@ -84,7 +89,7 @@ def test_result_of_another_program_is_read_in_shape_or_flat(tmp_path):
 
     part = read_qcschema(tmp_path / "h2.json")
 
-    assert part.gradient[1, 2] == 0.5 * units.HARTREE_PER_BOHR
+    assert known(part.gradient)[1, 2] == 0.5 * units.HARTREE_PER_BOHR
     assert (part.energy, part.level, part.hessian) == (-1.1 * units.HARTREE, "hf/sto-3g", None)
 
 

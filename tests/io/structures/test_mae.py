@@ -3,6 +3,7 @@ import gzip
 import numpy as np
 import pytest
 
+from certain import known
 from forgefield.errors import InputError
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.mae import read_mae
@@ -114,7 +115,7 @@ def test_own_types_are_found_beside_the_file(written, tmp_path):
     (molecule,) = read_mae(written(FORMYL.replace("1 2 0.0 0.0 0.0", "1 250 0.0 0.0 0.0").replace("6 <>", "45 <>")))
 
     assert molecule.types == ("RH", "O2", "H1")
-    assert molecule.formal_charges.tolist() == [1, 0, 0]
+    assert known(molecule.formal_charges).tolist() == [1, 0, 0]
     assert molecule.charge == 1
 
 
@@ -131,7 +132,7 @@ def test_published_complexes(data):
     (molecule,) = read_mae(data / "rh-enamide/mae/1_ZDMP_from_JCTC_SI.mae", atom_types=types)
 
     assert (molecule.name, molecule.n_atoms, molecule.charge) == ("1 ZDMP from JCTC SI", 36, 1)
-    assert molecule.types[:5] == ("RH", "O2", "C2", "N2", "C2")
+    assert known(molecule.types)[:5] == ("RH", "O2", "C2", "N2", "C2")
     assert molecule.bonds[:6].tolist() == [[0, 12], [0, 17], [0, 16], [0, 13], [0, 1], [0, 4]]
     assert molecule.orders[:7].tolist() == [1, 1, 1, 1, 0, 0, 2]
 

@@ -8,42 +8,20 @@ import pytest
 
 from forgefield.errors import InputError
 from forgefield.io.rules import load
-from forgefield.jobs.fit.fit_job import plain, run_fit
+from forgefield.jobs.fit.fit_job import Outcome, plain, run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.properties.derivatives import energies
+from samples import CH3F, FORCES, FREQUENCIES, HARMONIC, STAGGERED, fit_toml, molecule
 
-CH3F = """
-[forcefield]
-form = "harmonic"
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-{targets}
-[fit]
-starts = 2
-max_steps = {max_steps}
-prior = {{ strength = 0.01 }}
-"""
-BOTH = "frequencies = { tolerance = 20.0 }\nforces = { tolerance = 1.0 }"
-ETHANE = """
-[forcefield]
-form = "harmonic"
-terms = ["torsion"]
-train = ["torsion*"]
-[[molecules]]
-reference = "staggered.json"
-[[molecules]]
-reference = "eclipsed.json"
-transition_state = "D"
-[targets]
-energy = { tolerance = 0.1 }
-"""
+
+def text(targets):
+    return fit_toml(CH3F, targets=targets, fit="starts = 2\nmax_steps = 200\nprior = { strength = 0.01 }")
 
 
 @pytest.fixture(scope="module")
 def ch3f(project):
     """A FIT.toml for fluoromethane with both targets."""
-    return project(CH3F.format(targets=BOTH, max_steps=200))
+    return project(text(FREQUENCIES + FORCES))
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +58,7 @@ def test_all_files_are_written(ch3f, finished):
     assert set(finished.record.files) <= found
 
 
-def test_outcome_holds_the_force_field_that_its_folder_holds(ch3f, finished):
+def test_outcome_holds_the_force_field_that_its_folder_holds(ch3f, finished: Outcome):
     (molecule,) = [example.molecule for example in prepare(ch3f).examples]
     x = jnp.asarray(molecule.positions)
 
@@ -169,7 +147,7 @@ def test_folder_that_is_a_file_is_refused(ch3f):
 
 
 def test_frequencies_alone_leave_parameters_of_fluoromethane_open(project):
-    path = project(CH3F.format(targets="frequencies = { tolerance = 20.0 }", max_steps=200))
+    path = project(text(FREQUENCIES))
 
     outcome = run_fit(prepare(path), path.parent / "out")
 
@@ -183,7 +161,9 @@ def test_frequencies_alone_leave_parameters_of_fluoromethane_open(project):
 
 @pytest.mark.slow
 def test_energy_of_rotation_determines_only_the_threefold_term_of_ethane(project):
-    path = project(ETHANE)
+    forcefield = f'{HARMONIC}terms = ["torsion"]\ntrain = ["torsion*"]'
+    ethane = STAGGERED, molecule("eclipsed", "D")
+    path = project(fit_toml(*ethane, forcefield=forcefield, targets="energy = { tolerance = 0.1 }"))
 
     outcome = run_fit(prepare(path), path.parent / "out")
 

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
+from certain import dataset, instance
 from forgefield import units
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.md.dynamics import run_dynamics
@@ -35,10 +36,10 @@ def test_temperature_is_that_of_half_steps_under_the_thermostat_and_of_full_step
     found = run_dynamics(field, CH3F, tmp_path / "md.h5", settings)
 
     with h5py.File(tmp_path / "md.h5") as file:
-        particles = file["particles/replica-1"]
-        force, velocity = particles["force/value"][:], particles["velocity/value"][:] / units.FEMTOSECOND
-        m = particles["mass"][:]
-        written = file["observables/replica-1/temperature/value"][:]
+        force = dataset(file, "particles/replica-1/force/value")[:]
+        velocity = dataset(file, "particles/replica-1/velocity/value")[:] / units.FEMTOSECOND
+        m = dataset(file, "particles/replica-1/mass")[:]
+        written = dataset(file, "observables/replica-1/temperature/value")[:]
     kicks = [velocity + shift * 1.5 * units.FEMTOSECOND * force / m[:, None] for shift in shifts]
     kinetic = np.mean([0.5 * np.einsum("a,fac->f", m, v**2) for v in kicks], axis=0)
     np.testing.assert_allclose(found.temperature[:, 0], 2.0 * kinetic / (12 * units.BOLTZMANN), rtol=1e-9)
@@ -53,7 +54,7 @@ def test_averages_begin_after_the_equilibration_which_the_output_states(forgefie
     longer = forgefield(*words, "-o", tmp_path / "b.h5", "--equilibration", 0.04)
 
     with h5py.File(tmp_path / "a.h5") as file:
-        temperatures = file["observables/replica-1/temperature/value"][:]
+        temperatures = dataset(file, "observables/replica-1/temperature/value")[:]
     told = json.loads(longer.stdout)
     assert (usual["equilibration_ps"], usual["frames_averaged"]) == (pytest.approx(0.025), 6)
     assert (told["equilibration_ps"], told["frames_averaged"]) == (0.04, 3)
@@ -102,7 +103,7 @@ def test_masses_are_atomic_weights_unless_isotopes_are_wanted(forgefield, field,
     assert json.loads(result.stdout)["masses"] == said
     assert said in result.stderr
     with h5py.File(tmp_path / "md.h5") as file:
-        assert file["particles/replica-1/mass"][0] == carbon
+        assert dataset(file, "particles/replica-1/mass")[0] == carbon
 
 
 def test_separate_files_hold_a_replica_each_and_are_continued(field, tmp_path):
@@ -116,7 +117,9 @@ def test_separate_files_hold_a_replica_each_and_are_continued(field, tmp_path):
     with h5py.File(tmp_path / "all.h5") as together:
         for k, path in enumerate(found.files[:2], start=1):
             with h5py.File(path) as alone:
-                assert list(alone["particles"]) == list(alone["observables"]) == [f"replica-{k}"]
+                assert [list(instance(h5py.Group, alone[name])) for name in ("particles", "observables")] == 2 * [
+                    [f"replica-{k}"]
+                ]
                 for name in ("position/step", "position/time", "position/value", "force/value"):
                     place = f"particles/replica-{k}/{name}"
                     np.testing.assert_array_equal(alone[place], together[place])

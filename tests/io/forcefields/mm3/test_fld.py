@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
+from certain import instance, known
 from forgefield import units
-from forgefield.assign.mm3.file import Neighbour, RowKind
+from forgefield.assign.mm3.file import Mm3Row, Neighbour, RowKind
 from forgefield.errors import InputError
 from forgefield.io.forcefields.mm3.fld import read_fld, write_fld
 from forgefield.io.forcefields.mm3.fld_differences import fld_differences
+from samples import MM3_HEAD
 
 FILES = [
     *(f"rh-enamide/forcefield/{name}" for name in ("mm3", "rh_hyd_enamide_start", "rh_hyd_enamide_final")),
@@ -23,21 +25,7 @@ PUBLISHED = {
 }
 """Number of substructures in files that hold nothing else to be inserted in one place."""
 
-HEADER = """ A force field
--1
- 0    STR     3      601.99392
- 0    BND     3      601.99392
- 0    TOR     1        2.09200
- 0    IMP     1       60.19939
- 0    S-B     1      601.99392
- 0    B-B     1        4.18400
- 0    T-S     1        4.18400
- 0    VDW     3        4.18400
- 0    ELE     1     1389.50000
- 0    HBD     1      418.40000
--5
- 1  CU  C1 C2
-"""
+HEADER = f"{MM3_HEAD} 1  CU  C1 C2\n"
 STRETCH = " 1  C3 - H1                1.1120     4.7400     0.0000  0000 0000              O 1             H-C(sp3)\n"
 NONBONDED = "  C3     2.0400     0.0270     0.0000                                   0000    O 1\n"
 TORSION = " 4   1   2   3   1         1.0000     2.0000     3.0000\n"
@@ -94,7 +82,8 @@ def test_new_numbers_land_in_their_columns_and_read_back(data, tmp_path):
     old, new = file.lines, (tmp_path / "new.fld").read_text().split("\n")
     assert [i for i, (a, b) in enumerate(zip(old, new, strict=True), 1) if a != b] == [1135 - 1, 1861]
     assert new[1860] == " 1   1   2                 1.6000     2.5000   -0.4611"
-    np.testing.assert_allclose(read_fld(tmp_path / "new.fld").row_on(1861).columns[1], 2.5 * millidyne, rtol=1e-12)
+    row = instance(Mm3Row, read_fld(tmp_path / "new.fld").row_on(1861))
+    np.testing.assert_allclose(known(row.columns[1]), 2.5 * millidyne, rtol=1e-12)
 
 
 def test_line_ends_and_unknown_bytes_survive(read, tmp_path):
@@ -107,7 +96,7 @@ def test_line_ends_and_unknown_bytes_survive(read, tmp_path):
 
 
 def test_continued_row_says_what_the_neighbour_bears_and_ends_on_its_last_line(data):
-    row = read_fld(data / "rh-enamide/forcefield/mm3.fld").row_on(114)
+    row = instance(Mm3Row, read_fld(data / "rh-enamide/forcefield/mm3.fld").row_on(114))
 
     assert (row.first_line, row.line, row.names) == (114, 115, ("N2", "H3"))
     assert row.neighbours == ((Neighbour("C2", ("O2",)),), ())
@@ -198,10 +187,11 @@ def test_number_may_end_anywhere_in_its_columns(read, column, shift, number):
 
 
 def test_published_numbers_short_of_the_edge_of_their_columns(data):
-    row = read_fld(data / "cases/mm3/short-number/mm3.fld").row_on(1854)
+    row = instance(Mm3Row, read_fld(data / "cases/mm3/short-number/mm3.fld").row_on(1854))
 
     moment = 0.0002 / 4.80298
-    np.testing.assert_allclose(row.columns, [1.0127, 5.0 * 601.99392 * units.KILOJOULE, moment], rtol=1e-12)
+    columns = [known(column) for column in row.columns]
+    np.testing.assert_allclose(columns, [1.0127, 5.0 * 601.99392 * units.KILOJOULE, moment], rtol=1e-12)
 
 
 def test_torsion_goes_on_with_the_constants_of_a_row_54(read, tmp_path):
@@ -214,7 +204,7 @@ def test_torsion_goes_on_with_the_constants_of_a_row_54(read, tmp_path):
     assert (row.columns, row.first_line, row.line) == ((1.0, 2.0, 3.0, -0.5, 0.25, 0.0), 23, 24)
     assert last.columns == (1.0, 2.0, 3.0)
     new = read_fld(tmp_path / "new.fld")
-    assert new.row_on(23).columns == (1.0, 4.0, 3.0, -0.5, 0.25, 0.5)
+    assert instance(Mm3Row, new.row_on(23)).columns == (1.0, 4.0, 3.0, -0.5, 0.25, 0.5)
     assert [b for a, b in zip(file.lines, new.lines, strict=True) if a != b] == [
         " 4   1   2   3   1         1.0000     4.0000     3.0000",
         "54" + " " * 24 + "-0.5000    0.2500      0.5000",
@@ -229,7 +219,7 @@ def test_row_54_of_the_tables_follows_its_torsion_and_is_compared(read):
     (found,) = fld_differences(old, new)
 
     assert old.rows[0].columns == (0.0, 0.0, 0.267, 0.1, 0.0, 0.5)
-    assert dict(zip(found.columns, zip(*found.numbers, strict=True), strict=True))["v6"] == (0.5, 0.4)
+    assert dict(zip(found.columns, zip(*map(known, found.numbers), strict=True), strict=True))["v6"] == (0.5, 0.4)
 
 
 @pytest.mark.parametrize("title", [" S  A ring", " S A ring", "S  A ring", " S\tA ring", " S\n C  A ring"])

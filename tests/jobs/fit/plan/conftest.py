@@ -4,21 +4,9 @@ import numpy as np
 import pytest
 
 from forgefield import units
+from samples import MM3_HEAD
 
-FLD = """ A force field
--1
- 0    STR     3      601.99392
- 0    BND     3      601.99392
- 0    TOR     1        2.09200
- 0    IMP     1       60.19939
- 0    S-B     1      601.99392
- 0    B-B     1        4.18400
- 0    T-S     1        4.18400
- 0    VDW     3        4.18400
- 0    ELE     1     1389.50000
- 0    HBD     1      418.40000
--5
- 1  CU  C1 C2
+FLD = f"""{MM3_HEAD} 1  CU  C1 C2
 -2
  1  C2 = O2                1.2200    10.0000    -1.5000  0000 0000
  1  C2 - H1                1.1100     4.7000     0.1000  0000 0000

@@ -14,21 +14,11 @@ from forgefield.jobs.fit.plan import soundness
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.plan.soundness import evaluable
 from forgefield.jobs.fit.plan.starting import with_values
+from samples import BONDED, CH3F, STAGGERED, fit_toml
 
-FIT = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "ch3f.json"
-[[molecules]]
-reference = "staggered.json"
-[targets]
-frequencies = {{ tolerance = 20.0 }}
-[fit]
-max_steps = 1
-on_error = "{on_error}"
-"""
+
+def text(on_error):
+    return fit_toml(CH3F, STAGGERED, forcefield=BONDED, fit=f'max_steps = 1\non_error = "{on_error}"')
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +26,7 @@ def broken(project):
     """A fit of which one parameter of fluoromethane is no number, whatever makes it so."""
 
     def of(on_error):
-        prepared = prepare(project(FIT.format(on_error=on_error)))
+        prepared = prepare(project(text(on_error)))
         (row,) = (row for row in prepared.assignment.rows if row.name == "stretch C1-F1")
         values = prepared.start.copy()
         values[row.indices[0]] = np.nan
@@ -69,7 +59,7 @@ def test_skipped_molecule_is_listed_and_the_others_are_fitted(broken, tmp_path):
 
 
 def test_sound_fit_is_taken_as_it_is(project):
-    prepared = prepare(project(FIT.format(on_error="stop")))
+    prepared = prepare(project(text("stop")))
 
     assert evaluable(prepared) is prepared
 
@@ -83,7 +73,7 @@ def test_sound_fit_is_taken_as_it_is(project):
     ],
 )
 def test_what_is_not_finite_is_named_by_itself(project, monkeypatch, part, said):
-    prepared = prepare(project(FIT.format(on_error="stop")))
+    prepared = prepare(project(text("stop")))
     shapes = (2,), (13, 3), (2, 24, 24), (2, 18, 18), (2, 18), (2, 18, 18), (0,)
     seen = Observation(*map(jnp.zeros, shapes))
     place = {"energy": (1,), "gradient": (9, 1), "hessian": (1, 2, 3)}[part]

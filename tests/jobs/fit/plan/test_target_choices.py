@@ -16,6 +16,7 @@ from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.check import check_table
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.plan.target_choices import TARGETS, Choice
+from samples import CH3F, fit_toml
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
 PACKAGE = '''
@@ -51,15 +52,7 @@ HOWS = {
     "curvatures": "return jnp.sum(sensitivities.curvatures(every), axis=2, keepdims=True)",
     "hessian": "return sensitivities.each_hessian(every, lambda dh: jnp.trace(dh, axis1=1, axis2=2)[:, None])",
 }
-FIT = """
-[forcefield]
-form = "harmonic"
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-forces = { tolerance = 5.0 }
-stiffness = { tolerance = 10.0 }
-"""
+FIT = fit_toml(CH3F, targets="forces = { tolerance = 5.0 }\nstiffness = { tolerance = 10.0 }")
 
 
 @pytest.fixture

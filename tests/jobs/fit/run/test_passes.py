@@ -10,21 +10,14 @@ from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.run import passes as running
 from forgefield.jobs.fit.run.passes import Stage, run_passes
+from samples import BONDED, FORCES, FREQUENCIES, fit_toml, molecule
 
 BREAKING = "stretch C1-F1 k"
-SADDLE = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "saddle.json"
-transition_state = "{policy}"
-[targets]
-frequencies = {{ tolerance = 20.0 }}
-forces = {{ tolerance = 1.0 }}
-[fit]
-solver = "{solver}"
-"""
+
+
+def text(policy, solver):
+    saddle = molecule("saddle", policy)
+    return fit_toml(saddle, forcefield=BONDED, targets=FREQUENCIES + FORCES, fit=f'solver = "{solver}"')
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +27,7 @@ def passes(project):
 
     def run(policy, solver="lm"):
         if (policy, solver) not in known:
-            prepared = prepare(project(SADDLE.format(policy=policy, solver=solver)))
+            prepared = prepare(project(text(policy, solver)))
             known[policy, solver] = (
                 prepared,
                 run_passes(prepared, Stage(), prepared.start, None, keep_nothing),
@@ -106,7 +99,7 @@ def test_scipy_ends_where_our_own_solver_does(passes):
 @pytest.mark.parametrize(("under_c", "held"), [(-3.0, 0.0), (250.0, 250.0)])
 def test_e_holds_no_constant_below_zero(project, monkeypatch, under_c, held):
     # The second pass ends where it begins, with a negative constant for which C has another value.
-    prepared = prepare(project(SADDLE.format(policy="E", solver="lm")))
+    prepared = prepare(project(text("E", "lm")))
     values = prepared.start.copy()
     values[next(row.indices[0] for row in prepared.assignment.rows if row.parameter_name(0) == BREAKING)] = -20.0
 

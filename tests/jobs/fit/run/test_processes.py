@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +28,9 @@ def work(given, task):
             (Path(os.environ["TOLD"]) / f"{os.getpid()}.pid").touch()
             time.sleep(600.0)
         case "settings":
+            settings: Any = jax.config
             alone = {os.environ[name] for name in ("NPROC", "OMP_NUM_THREADS")} == {"1"}
-            return alone, bool(jax.config.jax_enable_x64), os.getpid() != given
+            return alone, bool(settings.jax_enable_x64), os.getpid() != given
         case "precision":
             return str(given.dtype), str(jnp.asarray(given).dtype)
     return given, task

@@ -14,21 +14,9 @@ from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.run import refits
 from forgefield.jobs.fit.run.trade_off import TradeOff
 from forgefield.jobs.fit.run.validation import Validation, warnings_of
+from samples import BONDED, CH3F, FORCES, FREQUENCIES, STAGGERED, fit_toml, molecule
 
-FIT = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-estimate = "{estimate}"
-{molecules}
-[targets]
-frequencies = {{ tolerance = 20.0 }}
-forces = {{ tolerance = 1.0 }}
-"""
-CH3F = '[[molecules]]\nreference = "ch3f.json"\n'
-STAGGERED = '[[molecules]]\nreference = "staggered.json"\n'
-ECLIPSED = '[[molecules]]\nreference = "eclipsed.json"\ntransition_state = "C"\n'
-SADDLE = '[[molecules]]\nreference = "saddle.json"\ntransition_state = "C"\n'
+ECLIPSED = molecule("eclipsed", "C")
 
 
 class Recording(AbstractSolver):
@@ -53,14 +41,15 @@ class Recording(AbstractSolver):
         return self.solver.why_not(state, start)
 
 
-def fit_text(*molecules, estimate="qfuerza"):
-    return FIT.format(molecules="".join(molecules), estimate=estimate)
+def fit_text(*molecules, estimate="qfuerza", fit=""):
+    forcefield = f'{BONDED}estimate = "{estimate}"'
+    return fit_toml(*molecules, forcefield=forcefield, targets=FREQUENCIES + FORCES, fit=fit)
 
 
 @pytest.fixture(scope="module")
 def five(project):
     """Ethane twice, at its minimum and eclipsed, fluoromethane twice, and a molecule of weight zero."""
-    idle = SADDLE + "weight = 0.0\n"
+    idle = molecule("saddle", "C") + "weight = 0.0\n"
     return project(fit_text(CH3F, CH3F, STAGGERED, STAGGERED, ECLIPSED, idle))
 
 
@@ -221,10 +210,10 @@ def _failing_for(number, function):
 
 @pytest.mark.slow
 def test_weights_and_samples_are_refitted_by_the_solver_that_was_chosen(project):
-    text = fit_text(CH3F, CH3F, STAGGERED) + '[fit]\nsolver = "trf"\nstarts = 2\n'
+    text = fit_text(CH3F, CH3F, STAGGERED, fit='solver = "trf"\nstarts = 2')
     path, runs = project(text), []
     prepared = prepare(path)
-    recorded = replace(prepared, plan=replace(prepared.plan, solver=Recording(prepared.plan.solver, runs)))
+    recorded = replace(prepared, plan=replace(prepared.plan, solver=Recording(solver=prepared.plan.solver, runs=runs)))
     refits_of = {"trade_off": TradeOff(("forces",), 3), "validation": Validation(samples=2, workers=1)}
 
     outcome = run_fit(recorded, path.parent / "out", **refits_of)

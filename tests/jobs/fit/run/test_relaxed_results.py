@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from certain import instance, known
 from forgefield.errors import InputError
 from forgefield.fitting.cost.cost import Sights
 from forgefield.fitting.data.observation import Observation
@@ -38,7 +39,11 @@ def test_words_of_the_file_stand_for_targets_at_relaxed_structures():
     relaxed = asked({**GEOMETRY, "energy": {"tolerance": 0.5, "at": "relaxed"}})
 
     assert [type(t) for t in relaxed] == [AtRelaxed, BondLengths, BondAngles, Torsions]
-    assert [type(t) for t in asked({"energy": {"tolerance": 0.5}})] == [Energies] == [type(relaxed[0].target)]
+    assert (
+        [type(t) for t in asked({"energy": {"tolerance": 0.5}})]
+        == [Energies]
+        == [type(instance(AtRelaxed, relaxed[0]).target)]
+    )
 
 
 def test_curvatures_are_compared_at_the_reference_or_at_relaxed_structures():
@@ -83,8 +88,8 @@ def test_results_tell_the_frequencies_of_the_relaxed_structures(tmp_path):
     model, topology = with_values(prepared.assignment, outcome.values).model, prepared.data.topology
     relaxed = relax(model, topology, jnp.asarray(prepared.data.positions), order=np.zeros(1, dtype=int))
     hessian = np.asarray(model.hessian(topology, relaxed.positions))[0]
-    own = frequencies(hessian, np.asarray(relaxed.positions), example.treated.masses)
-    deviations = np.sort(own) - np.sort(example.treated.frequencies)
+    own = frequencies(hessian, np.asarray(relaxed.positions), known(example.treated).masses)
+    deviations = np.sort(own) - np.sort(known(example.treated).frequencies)
     assert results["fit"]["success"]
     assert any("structures that the force field relaxes to" in line for line in outcome.record.statements)
     found = results["metrics"]["final"]["frequency_rmsd_sorted_cm1"]

@@ -9,16 +9,9 @@ from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.run.trade_off import TradeOff, require_targets
 from forgefield.jobs.fit.run.validation import Validation
+from samples import CH3F, fit_toml
 
-FIT = """
-[forcefield]
-form = "harmonic"
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-eigenmatrix = { tolerance = 50.0 }
-forces = { tolerance = 5.0 }
-"""
+FIT = fit_toml(CH3F, targets="eigenmatrix = { tolerance = 50.0 }\nforces = { tolerance = 5.0 }")
 
 
 @pytest.fixture(scope="module")

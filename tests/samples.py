@@ -1,0 +1,43 @@
+"""Texts that several tests write into files: FIT.toml on the examples' molecules, the head of an MM3* force field."""
+
+HARMONIC = 'form = "harmonic"\n'
+BONDED = HARMONIC + 'terms = ["stretch", "bend"]\n'
+TIED = """
+[[forcefield.ties]]
+follower = "stretch C1-H1 k"
+leader = "stretch C2-H1 k"
+factor = 0.9
+"""
+FREQUENCIES = "frequencies = { tolerance = 20.0 }\n"
+FORCES = "forces = { tolerance = 1.0 }\n"
+
+
+def molecule(name: str, policy: str = "") -> str:
+    """The table of FIT.toml of an example's molecule; a transition state has a policy."""
+    return f'[[molecules]]\nreference = "{name}.json"\n' + (f'transition_state = "{policy}"\n' if policy else "")
+
+
+CH3F = molecule("ch3f")
+STAGGERED = molecule("staggered")
+
+
+def fit_toml(*molecules: str, forcefield: str = HARMONIC, targets: str = FREQUENCIES, fit: str = "") -> str:
+    """A FIT.toml with these tables of molecules, and these lines under its other heads."""
+    return f"[forcefield]\n{forcefield}\n{''.join(molecules)}[targets]\n{targets}\n[fit]\n{fit}\n"
+
+
+MM3_HEAD = """ A force field
+-1
+ 0    STR     3      601.99392
+ 0    BND     3      601.99392
+ 0    TOR     1        2.09200
+ 0    IMP     1       60.19939
+ 0    S-B     1      601.99392
+ 0    B-B     1        4.18400
+ 0    T-S     1        4.18400
+ 0    VDW     3        4.18400
+ 0    ELE     1     1389.50000
+ 0    HBD     1      418.40000
+-5
+"""
+"""Up to the types of atoms."""
