@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
@@ -24,7 +25,9 @@ from forgefield.jobs.estimate import EstimatedForceField
 from forgefield.jobs.evaluate import Evaluated
 from forgefield.jobs.fit import fit_job
 from forgefield.jobs.fit.fit_job import Outcome
-from forgefield.jobs.fit.plan.prepare import prepare, require_double_precision
+from forgefield.jobs.fit.plan.asked import asked
+from forgefield.jobs.fit.plan.plan import Plan
+from forgefield.jobs.fit.plan.prepare import prepare_plan, require_double_precision
 from forgefield.jobs.fit.run.passes import Stage
 from forgefield.jobs.fit.run.trade_off import TradeOff
 from forgefield.jobs.fit.run.validation import Validation
@@ -107,7 +110,7 @@ def estimate(
 
 @_in_double_precision()
 def fit(  # noqa: PLR0913 (these are the words of the command)
-    file: File,
+    files: File | Sequence[File] | Plan,
     output: File | None = None,
     *,
     starts: int | None = None,
@@ -117,20 +120,26 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
     trade_off: Sequence[str] | TradeOff = (),
     tell: Callable[[Stage, Progress], None] = fit_job.silent,
 ) -> Outcome:
-    """Run the fit that a FIT.toml describes and write its results into a folder, by default named after the file.
+    """Run a fit and write its results into a folder, by default named after the first file.
 
-    `starts` replaces the file's number of starts, `resume` continues an interrupted fit in the folder, `overwrite`
-    replaces an earlier one, without which InputError is raised, `validate` asks for what `forgefield fit --validate`
-    does (or a `Validation`, with its number of samples and of processes), `trade_off` names targets whose weights are
-    varied (or is a `TradeOff`, with the number of weights), `tell` is called after each iteration.
+    `files` are a FIT.toml; or QM results, which are fitted to with settings that suit them and that are written into
+    the folder as FIT.toml; or a `Plan`, whose folder is by default its `name`. `starts` is the number of starts,
+    `resume` continues an interrupted fit in the folder, `overwrite` replaces an earlier one, without which InputError
+    is raised, `validate` asks for what `forgefield fit --validate` does (or a `Validation`, with its number of samples
+    and of processes), `trade_off` names targets whose weights are varied (or is a `TradeOff`, with the number of
+    weights), `tell` is called after each iteration.
     """
-    path = Path(file)
-    folder = path.with_suffix("") if output is None else Path(output)
     validation = Validation() if validate is True else validate or None
     varied = trade_off if isinstance(trade_off, TradeOff) else TradeOff(tuple(trade_off)) if trade_off else None
-    prepared = prepare(path, starts=starts)
+    folder = None if output is None else Path(output)
+    if isinstance(files, Plan):
+        plan = files if starts is None else replace(files, starts=starts)
+        folder = folder or Path(plan.name)
+    else:
+        named = [files] if isinstance(files, str | Path) else files
+        plan, folder = asked([Path(file) for file in named], folder, starts=starts)
     return fit_job.run_fit(
-        prepared,
+        prepare_plan(plan),
         folder,
         resume=resume,
         overwrite=overwrite,

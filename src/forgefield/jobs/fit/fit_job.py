@@ -20,18 +20,18 @@ from forgefield.io.forcefields.mm3.fld import changed_text, mm3_rules, parse_fld
 from forgefield.io.formats import NATIVE, Format, force_fields
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
 from forgefield.jobs.fit.outcome.results import record
+from forgefield.jobs.fit.plan.asked import SETTINGS
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.soundness import evaluable
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed, Stage, begin_stage, run_passes
 from forgefield.jobs.fit.run.trade_off import TradeOff, require_targets, trade_offs
 from forgefield.jobs.fit.run.validation import Validation, not_validated, validated, warnings_of
-from forgefield.report.fit_report import fit_report
+from forgefield.report.fit_report import Plots, fit_report, parity_plots
 from forgefield.report.record import FitRecord
 
 CHECKPOINT = "checkpoint.safetensors"
-_COPY = "FIT.toml"
-_FILES = ("results.json", "report.html", "fit.log", _COPY, "forcefield.typ")
+_FILES = ("results.json", "report.html", "fit.log", SETTINGS, "forcefield.typ")
 """What a fit writes besides its checkpoint, the force field and structures for AMBER."""
 _STRUCTURES = "forcefield*.mol2"
 
@@ -47,6 +47,10 @@ class Outcome:
     """What was fitted, to be laid over any molecules; over those of the fit alone where no .fld could hold it."""
     interrupted: bool = False
     """Whether Ctrl-C came before all that was asked for was done."""
+
+    def plot(self) -> Plots:
+        """Return the figures of reference against model, a figure for each target, which notebooks show."""
+        return parity_plots(self.record)
 
 
 def silent(stage: Stage, progress: Progress) -> None:
@@ -186,7 +190,7 @@ def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str])
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
     if prepared.plan.text:
-        write_text(output / _COPY, prepared.plan.text)
+        write_text(output / SETTINGS, prepared.plan.text)
     return replace(outcome, record=told)
 
 
