@@ -103,8 +103,10 @@ DEPENDENCIES = {
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}}  # fmt: skip
 
-KNOW_WORDS = {"jobs/fit/plan/choices", "jobs/fit/plan/fit_toml", "jobs/fit/plan/target_choices"}
-"""What makes values of the words of FIT.toml; all others see the plan."""
+KNOW_WORDS = {
+    f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
+}
+"""What writes the words of FIT.toml and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 
@@ -30,7 +31,9 @@ from forgefield.jobs.estimate import EstimatedForceField
 from forgefield.jobs.evaluate import Evaluated
 from forgefield.jobs.fit import fit_job
 from forgefield.jobs.fit.outcome.outcome import Outcome
-from forgefield.jobs.fit.plan.prepare import prepare
+from forgefield.jobs.fit.plan.asked import asked
+from forgefield.jobs.fit.plan.plan import Plan
+from forgefield.jobs.fit.plan.prepare import prepare_plan
 from forgefield.jobs.fit.run.passes import Stage
 from forgefield.jobs.fit.run.trade_off import TradeOff
 from forgefield.jobs.fit.run.validation import Validation
@@ -124,7 +127,7 @@ def estimate(
 
 
 def fit(  # noqa: PLR0913 (these are the words of the command)
-    file: File,
+    files: Files | Plan,
     output: File | None = None,
     *,
     starts: int | None = None,
@@ -134,22 +137,29 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
     trade_off: str | Iterable[str] | TradeOff = (),
     tell: Callable[[Stage, Progress], None] = fit_job.silent,
 ) -> Outcome:
-    """Run the fit that a FIT.toml describes and write its results into a folder, by default named after the file.
+    """Run a fit and write its results into a folder, by default named after the first file.
 
-    `starts` replaces the file's number of starts, `resume` continues an interrupted fit in the folder, `overwrite`
-    replaces an earlier one, without which InputError is raised, `validate` asks for what `forgefield fit --validate`
-    does (or a `Validation`, with its number of samples and of processes), `trade_off` names targets whose weights are
-    varied (or is a `TradeOff`, with the number of weights), `tell` is called after each iteration.
+    `files` are a FIT.toml; or QM results, which are fitted to with settings that suit them and that are written into
+    the folder as FIT.toml; or a `Plan`, whose folder is by default its `name`. `starts` is the number of starts,
+    `resume` continues an interrupted fit in the folder, `overwrite` replaces an earlier one, without which InputError
+    is raised, `validate` asks for what `forgefield fit --validate` does (or a `Validation`, with its number of samples
+    and of processes), `trade_off` names targets whose weights are varied (or is a `TradeOff`, with the number of
+    weights), `tell` is called after each iteration.
     """
-    path = _path(file, "file")
-    folder = path.with_suffix("") if output is None else _path(output, "output")
     validation = Validation() if validate is True else validate or None
     if not isinstance(validation, Validation | None):
         raise InputError(f"validate is True, False or a Validation, not {_shown(validation)}")
     varied = trade_off if isinstance(trade_off, TradeOff) else TradeOff(_words(trade_off, "trade_off"))
+    n_starts = None if starts is None else _count(starts, "starts")
+    folder = None if output is None else _path(output, "output")
     with _computing():
+        if isinstance(files, Plan):
+            plan = files if n_starts is None else replace(files, starts=n_starts)
+            folder = folder or Path(plan.name)
+        else:
+            plan, folder = asked(_paths(files, "files"), folder, starts=n_starts)
         return fit_job.run_fit(
-            prepare(path, starts=None if starts is None else _count(starts, "starts")),
+            prepare_plan(plan),
             folder,
             resume=resume,
             overwrite=overwrite,

@@ -36,7 +36,7 @@ def stated(path):
     text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
     blocks = [block.properties for block in read_blocks(path, text) if block.name == "f_m_ct"]
     keys = "r_mmod_Potential_Energy-MM3*", "r_mmod_RMS_Derivative-MM3*"
-    return np.array([[instance(float, block[key]) for key in keys] for block in blocks]).T
+    return np.array([[float(instance(str, block[key])) for key in keys] for block in blocks]).T
 
 
 @pytest.mark.parametrize("name", FILES)

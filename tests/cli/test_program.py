@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pytest
+from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -35,7 +35,7 @@ def test_help_of_every_command_has_an_example(command):
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_says_all_that_stands_in_the_source(command):
-    (found,) = (one for name, one in instance(click.Group, get_command(app)).commands.items() if name == command)
+    (found,) = (one for name, one in instance(TyperGroup, get_command(app)).commands.items() if name == command)
     written = [found.help, *(option.help for option in found.params if option.name != "help")]
 
     # Wide enough that no word is broken.

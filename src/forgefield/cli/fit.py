@@ -16,8 +16,10 @@ from forgefield.cli.interrupts import heard
 
 @command
 def fit(
-    file: Annotated[Path, typer.Argument(help="The FIT.toml to run.")],
-    output: Annotated[Path | None, typer.Option(help="Folder for the results; default: the name of the file.")] = None,
+    files: Annotated[list[Path], typer.Argument(help="QM results (fchk, log, json, …), or one FIT.toml.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder for the results; default: the name of the first file.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Only show pairing, coverage and what is trained.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
     overwrite: Overwrite = False,
@@ -32,22 +34,25 @@ def fit(
 ) -> int:
     """Fit a force field to quantum chemistry, the main job.
 
-    Example: forgefield fit examples/ch3f/FIT.toml
+    Files of QM results are fitted to with settings that suit them, which are written into the folder as FIT.toml.
+
+    Example: forgefield fit examples/ch3f/ch3f.json -o runs/first
     """
     from forgefield.jobs.fit.fit_job import plain, run_fit
+    from forgefield.jobs.fit.plan.asked import SETTINGS, asked
     from forgefield.jobs.fit.plan.check import check_table
-    from forgefield.jobs.fit.plan.prepare import prepare
+    from forgefield.jobs.fit.plan.prepare import prepare_plan
     from forgefield.jobs.fit.run.trade_off import TradeOff
     from forgefield.jobs.fit.run.validation import Validation
     from forgefield.report.tables import fit_summary
 
     del verbose
-    prepared = prepare(file, starts=starts)
+    plan, folder = asked(files, output, starts=starts)
+    prepared = prepare_plan(plan)
     if check:
         stdout().print(check_table(prepared))
         return DONE
-    folder = output or file.with_suffix("")
-    asked = partial(
+    job = partial(
         run_fit,
         prepared,
         folder,
@@ -56,9 +61,11 @@ def fit(
         validation=Validation(bootstrap, workers) if validate else None,
         trade_off=TradeOff(tuple(trade_off), points) if trade_off else None,
     )
-    outcome = _followed(asked, prepared.plan.solver.max_steps)
+    outcome = _followed(job, prepared.plan.solver.max_steps)
     stderr().print(fit_summary(outcome.record))
     say(f"Results in {folder}/ (open {folder / 'report.html'})")
+    if files[0].suffix.lower() != ".toml":
+        say(f"The settings are in {folder / SETTINGS}: edit them and run `forgefield fit {folder / SETTINGS}`")
     if as_json:
         json.dump(plain(outcome.record.results), sys.stdout, indent=1, ensure_ascii=False)
         sys.stdout.write("\n")

@@ -43,7 +43,7 @@ def read_reference(paths: Sequence[Path]) -> list[Reference]:
     The Hessian is checked against the geometry and the printed frequencies. Raises InputError where files cannot be
     read or merged, and where a Hessian contradicts its job.
     """
-    parts = [_read_parts(path) for path in paths]
+    parts = [read_parts(path) for path in paths]
     if len({len(frames) for frames in parts}) > 1:
         counts = ", ".join(f"{len(frames)} in {path}" for path, frames in zip(paths, parts, strict=True))
         raise InputError(f"files of different numbers of structures cannot be merged: {counts}")
@@ -64,11 +64,13 @@ def pair(molecule: Molecule, reference: Reference) -> Reference:
     return reference
 
 
-def _read_parts(path: Path) -> list[Part]:
+def read_parts(path: Path) -> list[Part]:
+    """Return what a file says of its structures. Raises InputError where its format holds no results."""
     kind = format_of(path)
     parts = kind.parts(path)
     if parts is None:
-        raise InputError(f"{path}: a file in {kind.name} format holds no QM results; give it as a structure")
+        other = "give it as a structure in a FIT.toml" if kind.molecules else "give the file of a QM job"
+        raise InputError(f"{path}: a file in {kind.name} format holds no QM results; {other}")
     return parts
 
 

@@ -21,6 +21,7 @@ from forgefield.io.formats import NATIVE, Format, force_fields
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
 from forgefield.jobs.fit.outcome.outcome import Outcome
 from forgefield.jobs.fit.outcome.results import record
+from forgefield.jobs.fit.plan.asked import SETTINGS
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.soundness import evaluable
 from forgefield.jobs.fit.plan.starting import with_values
@@ -30,8 +31,7 @@ from forgefield.jobs.fit.run.validation import Validation, not_validated, valida
 from forgefield.report.fit_report import fit_report
 
 CHECKPOINT = "checkpoint.safetensors"
-_COPY = "FIT.toml"
-_FILES = ("results.json", "report.html", "fit.log", _COPY, "forcefield.typ")
+_FILES = ("results.json", "report.html", "fit.log", SETTINGS, "forcefield.typ")
 """What a fit writes besides its checkpoint, the force field and structures for AMBER."""
 _STRUCTURES = "forcefield*.mol2"
 
@@ -180,7 +180,7 @@ def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str])
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
     if prepared.plan.text:
-        write_text(output / _COPY, prepared.plan.text)
+        write_text(output / SETTINGS, prepared.plan.text)
     return replace(outcome, record=told)
 
 

@@ -11,6 +11,7 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.jobs.fit.run.passes import Passed
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.content import METRICS, metrics_table, parameters_table, verdict
+from forgefield.report.fit_report import Plots, parity_plots
 from forgefield.report.numerals import UNKNOWN, fixed, plural, significant
 from forgefield.report.record import FitRecord
 from forgefield.report.results import ParameterResult
@@ -100,6 +101,10 @@ class Outcome(AbstractTabled):
             for name, (label, unit, _) in METRICS.items()
         ]
         return Records(found, metrics_table(self.record.results))
+
+    def plot(self) -> Plots:
+        """Return the figures of reference against model, a figure for each target, which notebooks show."""
+        return parity_plots(self.record)
 
     @property
     def table(self) -> Table:

@@ -37,18 +37,21 @@ def read_plan(path: Path, *, starts: int | None = None) -> Plan:
     `starts` replaces the number that the file asks for.
     """
     with reading() as sources:
-        plan = _plan(path, read_fit_file(path))
+        # A file that is just FIT.toml goes by the name of its folder.
+        name = path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
+        plan = plan_of(read_fit_file(path), path.parent, name)
         text = content(path).decode("utf-8")
     return replace(plan, text=text, sources=sources.digests, starts=plan.starts if starts is None else starts)
 
 
-def _plan(path: Path, file: FitFile) -> Plan:
+def plan_of(file: FitFile, folder: Path, name: str) -> Plan:
+    """Return the plan of settings whose paths are relative to a folder. Raises InputError."""
     section = file.forcefield
-    start, types = _start(section, path.parent)
+    start, types = _start(section, folder)
     formats = formats_named(section.form, section.write)
     chosen, charges = targets(file.targets), file.targets.entry("charges")
     return Plan(
-        molecules=tuple(_molecules(one, path.parent) for one in file.molecules),
+        molecules=tuple(_molecules(one, folder) for one in file.molecules),
         targets=chosen,
         start=start,
         estimate=ESTIMATES[section.estimate],
@@ -69,8 +72,7 @@ def _plan(path: Path, file: FitFile) -> Plan:
         formats=_own_formats(section, formats) if isinstance(start, Mm3Rules) else formats,
         all_formats=section.write is not None,
         atom_types=types,
-        # A file that is just FIT.toml goes by the name of its folder.
-        name=path.resolve().parent.name if path.stem.lower() == "fit" else path.stem,
+        name=name,
     )
 
 

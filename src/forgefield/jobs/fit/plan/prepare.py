@@ -35,6 +35,7 @@ from forgefield.report.results import Skipped
 from forgefield.terms.mm3 import BOND_MOMENT
 
 _MOMENTS = BOND_MOMENT.kind
+_UNCOUNTED = " Its mode is not fitted to (reaction_mode_weight = 0)."
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
         (plan.formats, []) if mm3 else formats_that_hold(assignment, [e.molecule for e in examples], plan)
     )
     statements = tuple(
-        f"{e.molecule.name}: {e.treated.statement}"
+        f"{e.molecule.name}: {e.treated.statement}{'' if e.weights.reaction_mode else _UNCOUNTED}"
         for e in examples
         if e.treated is not None and e.treated.reaction_mode is not None
     )
