@@ -1,0 +1,73 @@
+"""How far the rows of a force field fight each other: the energy that stretches and bends hold at rest."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from forgefield.assign.assignment import Assignment
+from forgefield.compiled import compiled
+from forgefield.fitting.judge.metrics import Judgement
+from forgefield.models.forcefield import ForceField
+from forgefield.molecules.topology import Topology
+from forgefield.report.results import MoleculeResult, Strain
+
+_KINDS = ("stretch", "bend")
+_MUCH = 2.0
+"""kcal/mol from which it is said of a molecule."""
+_NAMED = 5
+
+
+def strains(
+    assignment: Assignment,
+    values: Float[np.ndarray, " parameters"],
+    positions: Float[np.ndarray, "atoms 3"],
+    judgement: Judgement,
+) -> list[Strain]:
+    """Return the strain of each molecule where it relaxes to, or at its reference, whose `positions` [Å] are given."""
+    topology, model = assignment.topology, assignment.model
+    there = np.zeros(topology.n_molecules, dtype=bool)
+    if judgement.relaxed is not None:
+        there = np.asarray(judgement.relaxed.there)
+        moved = there[np.asarray(topology.molecule)][:, None]
+        positions = np.where(moved, np.asarray(judgement.relaxed.positions), positions)
+    acting = [t for t, term in enumerate(model.terms) if term.kind in _KINDS]
+    part = ForceField(tuple(model.terms[t] for t in acting), jnp.asarray(values))
+    laid = eqx.tree_at(lambda t: t.interactions, topology, tuple(topology.interactions[t] for t in acting))
+    held = np.zeros((topology.n_molecules, len(values)))
+    energies = _energies(part, laid, jnp.asarray(positions))
+    for group, each in zip(laid.interactions, energies, strict=True):
+        molecule = np.asarray(topology.molecule)[np.asarray(group.atoms)[:, 0]]
+        np.add.at(held, (molecule, np.asarray(group.parameters)[:, 0]), np.asarray(each))
+    names = {row.indices[0]: row.name for row in assignment.rows if row.term.kind in _KINDS}
+    return [_strain(own, bool(relaxed), names) for own, relaxed in zip(held, there, strict=True)]
+
+
+def _strain(held: Float[np.ndarray, " parameters"], relaxed: bool, names: dict[int, str]) -> Strain:
+    place = int(held.argmax())
+    most = float(held[place])
+    return Strain(float(held.sum()), relaxed, names.get(place) if most > 0.0 else None, most)
+
+
+@compiled
+def _energies(
+    model: ForceField, topology: Topology, positions: Float[Array, "atoms 3"]
+) -> tuple[Float[Array, " interactions"], ...]:
+    return model.interaction_energies(topology, positions)
+
+
+def strained(molecules: list[MoleculeResult]) -> list[str]:
+    """Say which molecules hold much strain, and in which row."""
+    found = sorted((one for one in molecules if one.strain.energy >= _MUCH), key=lambda one: -one.strain.energy)
+    if not found:
+        return []
+    named = "; ".join(
+        f"{one.name} {one.strain.energy:.1f} kcal/mol"
+        + (f" (most in {one.strain.row}, {one.strain.most:.1f})" if one.strain.row else "")
+        for one in found[:_NAMED]
+    )
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [
+        f"Rows fight each other: {len(found)} molecule(s) hold {_MUCH:g} kcal/mol or more in stretches and bends at "
+        f"rest: {named}{more}."
+    ]
