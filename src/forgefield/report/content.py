@@ -316,7 +316,7 @@ def verdict(record: FitRecord) -> str:
     """Say in a sentence or two how the fit ended, and what it lacks for a success."""
     fit = record.results["fit"]
     if not fit["success"]:
-        return f"The fit did not succeed. {fit['reason']}".rstrip()
+        return f"The fit did not succeed: {fit['reason']}" if fit["reason"] else "The fit did not succeed."
     loose = sum(one["determined"] is False for one in record.results["parameters"])
     told = [f"{plural(loose, 'parameter')} not determined"] if loose else []
     if warned := len(record.results["warnings"]):

@@ -18,7 +18,7 @@ from forgefield.jobs.fit.outcome.identifiability import identifiability
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
-from forgefield.jobs.fit.outcome.strain import strained, strains
+from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
 from forgefield.jobs.fit.outcome.verdict import reason, undetermined, worse_than_at_the_start
@@ -64,7 +64,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     positions = np.asarray(data.positions)
     geometry = geometries(prepared.assignment, positions)
     shapes = row_geometry(prepared.assignment, last.values, geometry, frozenset(row.name for row in prepared.rows))
-    strain = strains(prepared.assignment, last.values, positions, final)
+    strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean)
     warnings = [
@@ -245,7 +245,10 @@ def _about_shapes(
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
     said = [*apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
-        said += [*strained(molecules), *unmoved(prepared.assignment, prepared.examples)]
+        said += [
+            *strained({one.name: one.strain for one in molecules}),
+            *unmoved(prepared.assignment, prepared.examples),
+        ]
     return said
 
 

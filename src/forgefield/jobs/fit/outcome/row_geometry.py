@@ -97,10 +97,13 @@ def drifted(found: Sequence[RowGeometry], starts: Mapping[str, tuple[float, floa
         f"{one.row} {_UNITS[one.kind][2]} = {_shown(one.reference, one)} (molecules {_shown(one.mean, one)})"
         for one in far[:_NAMED]
     )
+    names = sorted({(one.kind, _UNITS[one.kind][2]) for one in far})
+    patterns = ", ".join(f'"{kind} * {name}"' for kind, name in names)
+    both = " and ".join(name for _, name in names)
     return [
         f"{len(far)} reference value(s) ended 6°, 0.03 Å or two prior widths, or more, from the molecules and serve as "
-        f"spare curvature: {named}{_more(far)}. A stronger prior, a narrower one (prior = {{ theta0 = 2.0 }}) or "
-        'freeze = ["bend * theta0"] holds them; cross terms may replace what they do.'
+        f"spare curvature: {named}{_more(far)}. A stronger or narrower prior on {both} holds them near, "
+        f"freeze = [{patterns}] where they are; cross terms may replace what they do."
     ]
 
 

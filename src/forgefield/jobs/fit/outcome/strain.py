@@ -1,16 +1,18 @@
 """How far the rows of a force field fight each other: the energy that stretches and bends hold at rest."""
 
+from collections.abc import Mapping
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.compiled import compiled
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.topology import Topology
-from forgefield.report.results import MoleculeResult, Strain
+from forgefield.report.results import Strain
 
 _KINDS = ("stretch", "bend")
 _MUCH = 2.0
@@ -18,19 +20,25 @@ _MUCH = 2.0
 _NAMED = 5
 
 
+def at_rest(
+    topology: Topology, positions: Float[np.ndarray, "atoms 3"], judgement: Judgement
+) -> tuple[Float[np.ndarray, "atoms 3"], Bool[np.ndarray, " molecules"]]:
+    """Return where molecules relax to [Å], their given positions where they do not, and which do."""
+    if judgement.relaxed is None:
+        return positions, np.zeros(topology.n_molecules, dtype=bool)
+    there = np.asarray(judgement.relaxed.there)
+    moved = there[np.asarray(topology.molecule)][:, None]
+    return np.where(moved, np.asarray(judgement.relaxed.positions), positions), there
+
+
 def strains(
     assignment: Assignment,
     values: Float[np.ndarray, " parameters"],
     positions: Float[np.ndarray, "atoms 3"],
-    judgement: Judgement,
+    relaxed: Bool[np.ndarray, " molecules"],
 ) -> list[Strain]:
-    """Return the strain of each molecule where it relaxes to, or at its reference, whose `positions` [Å] are given."""
+    """Return the strain of each molecule at positions [Å], which are those of `relaxed` structures or of references."""
     topology, model = assignment.topology, assignment.model
-    there = np.zeros(topology.n_molecules, dtype=bool)
-    if judgement.relaxed is not None:
-        there = np.asarray(judgement.relaxed.there)
-        moved = there[np.asarray(topology.molecule)][:, None]
-        positions = np.where(moved, np.asarray(judgement.relaxed.positions), positions)
     acting = [t for t, term in enumerate(model.terms) if term.kind in _KINDS]
     part = ForceField(tuple(model.terms[t] for t in acting), jnp.asarray(values))
     laid = eqx.tree_at(lambda t: t.interactions, topology, tuple(topology.interactions[t] for t in acting))
@@ -40,7 +48,7 @@ def strains(
         molecule = np.asarray(topology.molecule)[np.asarray(group.atoms)[:, 0]]
         np.add.at(held, (molecule, np.asarray(group.parameters)[:, 0]), np.asarray(each))
     names = {row.indices[0]: row.name for row in assignment.rows if row.term.kind in _KINDS}
-    return [_strain(own, bool(relaxed), names) for own, relaxed in zip(held, there, strict=True)]
+    return [_strain(own, bool(relaxed), names) for own, relaxed in zip(held, relaxed, strict=True)]
 
 
 def _strain(held: Float[np.ndarray, " parameters"], relaxed: bool, names: dict[int, str]) -> Strain:
@@ -56,15 +64,16 @@ def _energies(
     return model.interaction_energies(topology, positions)
 
 
-def strained(molecules: list[MoleculeResult]) -> list[str]:
+def strained(strain: Mapping[str, Strain]) -> list[str]:
     """Say which molecules hold much strain, and in which row."""
-    found = sorted((one for one in molecules if one.strain.energy >= _MUCH), key=lambda one: -one.strain.energy)
+    found = sorted(
+        ((name, one) for name, one in strain.items() if one.energy >= _MUCH), key=lambda pair: -pair[1].energy
+    )
     if not found:
         return []
     named = "; ".join(
-        f"{one.name} {one.strain.energy:.1f} kcal/mol"
-        + (f" (most in {one.strain.row}, {one.strain.most:.1f})" if one.strain.row else "")
-        for one in found[:_NAMED]
+        f"{name} {one.energy:.1f} kcal/mol" + (f" (most in {one.row}, {one.most:.1f})" if one.row else "")
+        for name, one in found[:_NAMED]
     )
     more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return [

@@ -20,7 +20,7 @@ def reason(*, converged: bool, targets: Sequence[TargetResult], wrong: Sequence[
     lacking = [] if converged else ["it did not converge, and the best parameters found are no optimum"]
     lacking += [f"{one.name} ended at {_amount(one, one.rms_final)}, worse than the start's" for one in worse[:_NAMED]]
     lacking += list(wrong[:_NAMED])
-    return f"It is no success: {'; '.join(lacking)}. {_advice(targets, worse)}".rstrip() if lacking else ""
+    return f"{'; '.join(lacking)}. {_advice(targets, worse)}".rstrip() if lacking else ""
 
 
 def _amount(one: TargetResult, value: float) -> str:
