@@ -256,7 +256,7 @@ def _warnings(passes: list[Passed], statistics: Uncertainty) -> list[str]:
     last = passes[-1]
     said = []
     if not last.fit.success:
-        said.append(f"The fit did not converge: {last.fit.message.removeprefix('not converged: ')}.")
+        said.append(f"The fit did not succeed: {last.fit.message}.")
     names = last.changes.leaders
     bounded = [name for name, at in zip(names, _at_bound(last), strict=True) if at]
     if bounded:
