@@ -131,7 +131,8 @@ class MoleculesSection(Section):
     eigenvalue: Real | None = None
     """What replaces the negative eigenvalue under C and D+ [Hartree/Bohr²/amu]."""
     group: str = "all"
-    """Relative energies are compared within a group; where none is stated, each relaxed scan is one of its own."""
+    """Relative energies are compared within a group; where none is stated, molecules with the same bonds
+    are one, and each relaxed scan is one of its own."""
     pieces: Whole = Field(default=1, ge=1)
     """Of how many molecules, not bonded to each other, each structure may consist."""
     weight: Real = Field(default=1.0, ge=0.0)

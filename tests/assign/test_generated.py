@@ -201,3 +201,25 @@ def test_molecule_in_two_pieces_is_refused_with_its_pieces(water):
 
     with pytest.raises(InputError, match="the molecule is in 2 pieces: O1, H2, H3; O4, H5, H6"):
         generate([apart], BONDED)
+
+
+FLAT = [[0, 0, 0], [1.1, 0, 0], [-0.55, 0.953, 0], [-0.55, -0.953, 0]]
+
+
+@pytest.mark.parametrize(("height", "n_terms"), [(0.0, 3), (0.08, 3), (0.4, 2)])
+def test_out_of_plane_terms_stand_at_planar_centres_alone(height, n_terms):
+    # Bonds 4° off the plane leave 1.3° of 360°; 20° leave 31°.
+    ammonia = molecule("NHHH", np.array(FLAT) - [[0, 0, height], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+
+    assert len(generate([ammonia], (*BONDED, COSINE_OUT_OF_PLANE)).model.terms) == n_terms
+
+
+@pytest.mark.parametrize(("off_straight", "n_torsions"), [(0.0, 0), (4.0, 0), (6.0, 1)])
+def test_no_torsion_runs_across_a_straight_angle(off_straight, n_torsions):
+    bent = np.radians(off_straight)
+    end = [1.2 - 1.06 * -np.cos(bent), 1.06 * np.sin(bent), 0]
+    acetylene = molecule("CCHH", [[0, 0, 0], [1.2, 0, 0], [-0.3, 1.02, 0], end])
+
+    kinds = [term.kind for term in generate([acetylene], (*BONDED, TORSION3)).model.terms]
+
+    assert kinds.count("torsion") == n_torsions

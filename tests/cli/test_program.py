@@ -36,7 +36,8 @@ def test_help_of_every_command_has_an_example(command):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_says_all_that_stands_in_the_source(command):
     (found,) = (one for name, one in instance(TyperGroup, get_command(app)).commands.items() if name == command)
-    written = [found.help, *(option.help for option in found.params if option.name != "help")]
+    told = (getattr(option, "help", None) for option in found.params if option.name != "help")
+    written = [found.help, *told]
 
     # Wide enough that no word is broken.
     shown = CliRunner().invoke(app, [command, "--help"], env={"TERMINAL_WIDTH": "200"}).stdout

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.molecules.bonds import PARTIAL_ORDER, perceive_bonds, perceive_transition_state_bonds, pieces
+from forgefield.molecules.bonds import (
+    PARTIAL_ORDER,
+    bond_graph,
+    perceive_bonds,
+    perceive_transition_state_bonds,
+    pieces,
+)
 
 WATER = np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]])
 TETRAHEDRON = np.array([[1.0, 1.0, 1.0], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]]) / 3**0.5
@@ -90,3 +96,15 @@ def test_atoms_without_bonds_are_pieces_of_their_own():
     found = pieces(2, np.zeros((0, 2), dtype=np.int64))
 
     assert [list(piece) for piece in found] == [[0], [1]]
+
+
+CHAIN, BRANCHED = np.array([[0, 1], [1, 2], [2, 3]]), np.array([[0, 1], [0, 2], [0, 3]])
+CARBONS = np.full(4, 6)
+
+
+def test_graph_is_that_of_the_same_bonds_in_any_order():
+    graph = bond_graph(CARBONS, CHAIN)
+
+    assert bond_graph(CARBONS, np.array([[3, 1], [0, 2], [1, 0]])) == graph
+    assert bond_graph(CARBONS, BRANCHED) != graph
+    assert bond_graph(np.array([6, 6, 6, 8]), CHAIN) != bond_graph(np.array([6, 6, 8, 6]), CHAIN)

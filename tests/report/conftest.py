@@ -53,6 +53,7 @@ WARNINGS = [
 def parameter(name: str, term: str, unit: str, start: float, value: float, **changed) -> dict:
     """A row of the parameters in results.json."""
     told = {"sigma": 0.02 * abs(value), "prior": 0.5 * abs(start) or None, "at_bound": False, "trained": True}
+    told["determined"] = True
     return {"name": name, "term": term, "unit": unit, "start": start, "value": value, **told, **changed}
 
 
@@ -74,8 +75,22 @@ def molecule(name: str, qm: tuple[float, ...], generator: np.random.Generator, *
     frequencies = [
         {"qm": q, "mm": q + generator.normal(0.0, 30.0), "overlap": float(generator.uniform(0.3, 1.0))} for q in qm
     ]
-    told = {"start": START, "reaction_mode": None, "frequencies": frequencies}
+    strain = {"energy": 0.41, "relaxed": True, "row": "bend F1-C1-H<1>", "most": 0.3}
+    told = {"start": START, "strain": strain, "reaction_mode": None, "frequencies": frequencies}
     return {"name": name, "atoms": (len(qm) + 6) // 3, **FINAL, "reaction_mode_cm1": None, **told, **changed}
+
+
+def row_shape(row: str, unit: str, interactions: int, values: tuple[float, float, float, float]) -> dict:
+    """A row of results.json with its reference value, and the mean, the smallest and the largest in the molecules."""
+    named = dict(zip(("reference", "mean", "minimum", "maximum"), values, strict=True))
+    return {
+        "row": row,
+        "kind": row.split(maxsplit=1)[0],
+        "unit": unit,
+        "interactions": interactions,
+        "trained": True,
+        **named,
+    }
 
 
 def target(name: str, unit: str, tolerance: float, values: int, independent: int, rms: tuple[float, float]) -> dict:
@@ -94,6 +109,8 @@ def fit_record(generator: np.random.Generator) -> FitRecord:
     results = {
         "fit": {
             "success": True,
+            "converged": True,
+            "reason": "",
             "message": "converged: a further step would lower the cost by less than 1e-09 of it",
             "iterations": 31,
             "starts": 16,
@@ -109,7 +126,9 @@ def fit_record(generator: np.random.Generator) -> FitRecord:
         ],
         "parameters": PARAMETERS,
         "molecules": molecules,
+        "row_geometry": [row_shape("bend F1-C1-H<1>", "°", 3, (103.2, 108.8, 108.7, 108.9))],
         "warnings": WARNINGS,
+        "not_for": ["No charges: it is not for solvents."],
         "provenance": {
             "version": "0.1.0",
             "input_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -179,7 +198,11 @@ def large_record(record, generator) -> FitRecord:
 @pytest.fixture
 def bare_record(record) -> FitRecord:
     """A fit that failed at its first evaluation and left nothing to draw."""
-    fit = record.results["fit"] | {"success": False, "message": "not converged: the cost is not a finite number"}
+    fit = record.results["fit"] | {
+        "success": False,
+        "converged": False,
+        "message": "not converged: the cost is not a finite number",
+    }
     metrics = {"start": NO_METRICS, "final": NO_METRICS}
     failed = with_results(record, fit=fit | {"starts": 1}, metrics=metrics, molecules=[], parameters=[], warnings=[])
     nothing = {"costs": np.array([np.nan]), "contributions": {"forces": (np.nan, np.nan)}, "parities": ()}

@@ -194,4 +194,4 @@ def test_large_data_sets_stay_small_and_folded(large_record):
 
     assert len(page.encode()) < 5e6
     assert "<details open" not in page
-    assert page.count("<details") == 10
+    assert page.count("<details") == 11

@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment, require_connected
@@ -24,6 +24,10 @@ BEND_CONSTANT = 0.5 * units.MILLIDYNE_PER_ANGSTROM
 """Where nothing better is known [kcal/mol/rad²]."""
 STRAIGHT = 0.02
 """A mean angle this close to 180° [rad] is taken as 180°."""
+_NO_DIHEDRAL = 5.0 * units.DEGREE
+"""Across an angle this close to 180° a dihedral is noise."""
+_NOT_FLAT = 3.0 * units.DEGREE
+"""A centre whose three angles lack more of 360° is not planar."""
 
 
 def generate(
@@ -38,7 +42,9 @@ def generate(
 
     Stretches and bends must come first in `terms`, since others borrow their reference values. Reference
     lengths and angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad²
-    until something better is estimated; cross terms and torsions are zero. `van_der_waals` takes its
+    until something better is estimated; cross terms and torsions are zero. Torsions whose row has a chain with a
+    straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar.
+    `van_der_waals` takes its
     parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from
     `charging`, a bond moment or a bond charge increment, and are those of an even spread until something
     better is known. Raises InputError for a molecule in more than one piece.
@@ -84,6 +90,10 @@ def _interactions(
 ) -> Interactions:
     """Make the rows of one term and return the interactions that refer to them."""
     keys = [kind.canonical(tuple(types[a] for a in chain)) for chain in atoms]
+    senseless = {key for key, sound in zip(keys, meaningful(term.kind, atoms, positions), strict=True) if not sound}
+    # By row, so that rows say by themselves where terms act, over whatever the force field is laid later.
+    kept = np.array([key not in senseless for key in keys], dtype=bool)
+    keys, atoms = [key for key in keys if key not in senseless], atoms[kept]
     acting = atoms if kind.acts_on is None else atoms[:, kind.acts_on]
     members: dict[Types, list[int]] = {}
     for place, key in enumerate(keys):
@@ -98,6 +108,19 @@ def _interactions(
         atoms=acting.reshape(-1, term.order),
         parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)),
     )
+
+
+def meaningful(
+    kind: str, atoms: Int[np.ndarray, "interactions order"], positions: Float[np.ndarray, "atoms 3"]
+) -> Bool[np.ndarray, " interactions"]:
+    """Say where an interaction of a kind makes sense: no torsion across a straight angle, flat centres alone."""
+    if kind == "torsion":
+        bent = [angles(positions[atoms[:, part]]) < np.pi - _NO_DIHEDRAL for part in ([0, 1, 2], [1, 2, 3])]
+        return bent[0] & bent[1]
+    if kind == "out_of_plane":
+        around = [angles(positions[atoms[:, part]]) for part in ([0, 1, 2], [0, 1, 3], [2, 1, 3])]
+        return np.sum(around, axis=0) > 2.0 * np.pi - _NOT_FLAT
+    return np.ones(len(atoms), dtype=bool)
 
 
 def _pairs(term: Term, pairs: Int[np.ndarray, "pairs 2"], types: Types, gathered: Rows) -> Interactions:

@@ -52,11 +52,8 @@ def evaluate(
             write_listings(listing, job.listed(found, force_field))
     totals = found.totals_kj_mol
     shown = [*([coverage_table(found.coverage, found.idle)] if found.coverage else []), grid(found.table)]
-    summary: dict[str, Any] = {
-        "structures": [{"name": m.name, **t} for m, t in zip(found.molecules, totals, strict=True)]
-    }
-    if found.idle:
-        summary["idle_lines"] = found.idle
+    named = [{"name": m.name, **t} for m, t in zip(found.molecules, totals, strict=True)]
+    summary: dict[str, Any] = {"structures": named, **({"idle_lines": found.idle} if found.idle else {})}
     if compare is not None:
         comparison = job.compared(found, compare)
         shown += [comparison_tables(comparison), worst_table(comparison)]

@@ -10,12 +10,15 @@ from jaxtyping import Float, Int
 
 from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generated import generate
-from forgefield.assign.measured import measured
 from forgefield.assign.typed_rules import TypedRules, generated_rules
 from forgefield.errors import InputError
-from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
+from forgefield.estimating.row_statistics import RowStatistics
 from forgefield.fitting.data.training_set import Example
+from forgefield.fitting.judge.sanity import cancelling, unphysical
+from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.io.references import read_files
+from forgefield.jobs.fit.outcome.row_geometry import apart, geometries, row_geometry
+from forgefield.jobs.fit.outcome.unmoved import unmoved
 from forgefield.jobs.fit.plan.choices import ESTIMATES, FORMS, USUAL_TERMS, policy_named, terms_named
 from forgefield.jobs.fit.plan.load import examples_of
 from forgefield.jobs.fit.plan.plan import Kept
@@ -26,6 +29,8 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.report.numerals import plural
 from forgefield.table import AbstractTabled, Column, Records, Table, table
 
+_STIFF = ("stretch", "bend")
+_MEASURED = (*_STIFF, "urey_bradley")
 METHODS = {name: method for name, method in ESTIMATES.items() if not isinstance(method, Kept)}
 
 
@@ -99,13 +104,16 @@ def estimate(
         for e in examples
         if e.treated is not None and e.treated.reaction_mode is not None
     ]
-    spread = found.spread | _geometries(laid, examples)
+    geometry = geometries(laid, np.concatenate([e.reference.positions for e in examples]))
+    spread = found.spread | {f"{kind} reference": geometry for kind in _MEASURED}
     counts = uses(laid)
     parameters = [
         _parameter(row, position, found.values, counts, spread) for row in rows for position in range(row.term.n_own)
     ]
     shown = Records(parameters, parameters_table(parameters))
-    return EstimatedForceField(form, examples, with_values(laid, found.values), shown, (*saddles, *found.warnings))
+    doubts = _doubts(laid, examples, rows, found.values, geometry)
+    said = (*saddles, *found.warnings, *doubts)
+    return EstimatedForceField(form, examples, with_values(laid, found.values), shown, said)
 
 
 def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> None:
@@ -146,14 +154,27 @@ def _require_hessians(examples: list[Example]) -> None:
         raise InputError(f"force constants are estimated from Hessians; there is none in {'; '.join(lacking)}")
 
 
-def _geometries(assignment: Assignment, examples: list[Example]) -> dict[str, RowStatistics]:
-    """Return how lengths [Å] and angles [rad] vary among the interactions of a row, by the place of its reference."""
+def _doubts(
+    assignment: Assignment,
+    examples: list[Example],
+    rows: tuple[Row, ...],
+    values: Float[np.ndarray, " parameters"],
+    geometry: RowStatistics,
+) -> list[str]:
+    """Say what is doubtful about estimated constants, by the rules of a fit."""
+    saddles = np.flatnonzero([example.is_saddle for example in examples])
     positions = np.concatenate([e.reference.positions for e in examples])
-    n = len(assignment.model.values)
-    return {
-        f"{one.kind} reference": estimate_rows(one.values, one.parameters[:, 1], n)
-        for one in measured(assignment, positions)
-    }
+    limits = stiffest_rows(assignment.model, assignment.topology, positions, saddles)
+    wrong = unphysical(rows, values, geometry.mean, limits)
+    none = [row.parameter_name(0) for row in rows if row.term.kind in _STIFF and values[row.indices[0]] == 0.0]
+    shapes = row_geometry(assignment, values, geometry, frozenset(row.name for row in rows))
+    return [
+        *([f"Unphysical: {'; '.join(wrong.values())}."] if wrong else []),
+        *([f"Force constants that come out negative are written as 0: {', '.join(none)}."] if none else []),
+        *apart(shapes),
+        *cancelling(rows, values),
+        *unmoved(assignment, examples),
+    ]
 
 
 def _parameter(

@@ -172,7 +172,7 @@ def judged(
         if paired.hessian is not None:
             masses = standard_masses(paired.species) if paired.masses is None else paired.masses
             treated = treat(paired.hessian, paired.positions, masses, policy, name=molecule.name)
-        examples.append(Example(molecule, paired, treated, group_of(paired)))
+        examples.append(Example(molecule, paired, treated, group_of(molecule, paired, None)))
     model, topology = rules.lay(molecules)
     return examples, judge(model.with_precision(jnp.float64), training_set(topology, examples), examples)
 

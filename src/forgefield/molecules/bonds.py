@@ -1,11 +1,14 @@
 """Bonds perceived from distances and covalent radii."""
 
+from hashlib import sha256
+
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from forgefield.molecules.elements import covalent_radii
+from forgefield.molecules.paths import neighbours
 
 BOND_TOLERANCE = 1.25
 """Atoms closer than this many times the sum of their covalent radii are bonded."""
@@ -56,6 +59,24 @@ def pieces(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[Int[np.ndarr
     graph = coo_array((np.ones(len(bonds)), (bonds[:, 0], bonds[:, 1])), shape=(n_atoms, n_atoms))
     n_pieces, piece = connected_components(graph, directed=False)
     return [np.flatnonzero(piece == k) for k in range(n_pieces)]
+
+
+def bond_graph(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds 2"]) -> str:
+    """Return a word that is the same for molecules with the same elements, bonded in the same way, in any order.
+
+    The colours of Weisfeiler and Leman (1968), which differ for nearly all graphs that do: each atom's is refined by
+    those of its neighbours until no more atoms differ.
+    """
+    around = neighbours(len(species), bonds)
+    colours = [str(int(z)) for z in species]
+    while True:
+        refined = [
+            sha256(",".join([own, *sorted(colours[j] for j in near)]).encode()).hexdigest()[:16]
+            for own, near in zip(colours, around, strict=True)
+        ]
+        if len(set(refined)) == len(set(colours)):
+            return sha256(",".join(sorted(refined)).encode()).hexdigest()[:16]
+        colours = refined
 
 
 def _relative_distances(

@@ -22,3 +22,11 @@ def dihedrals(x: Float[np.ndarray, "members 4 3"]) -> Float[np.ndarray, " member
     sine = np.linalg.norm(b, axis=1) * np.einsum("ij,ij->i", a, second)
     # Adding zero turns -0 into 0, so that a straight chain's π has one sign.
     return np.arctan2(sine + 0.0, np.einsum("ij,ij->i", first, second))
+
+
+def elevations(x: Float[np.ndarray, "members 4 3"]) -> Float[np.ndarray, " members"]:
+    """Return the sine of the angle between the first bond and the plane of the others, the centre second."""
+    first, second, third = (x[:, k] - x[:, 1] for k in (0, 2, 3))
+    normal = np.cross(second, third)
+    above = np.einsum("ij,ij->i", first, normal)
+    return above / (np.linalg.norm(first, axis=1) * np.linalg.norm(normal, axis=1))

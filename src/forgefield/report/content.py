@@ -85,6 +85,48 @@ def _metric(name: str, metrics: dict[str, Any]) -> str:
     return visible(value, METRICS[name][2])
 
 
+def strain_table(molecules: list[dict[str, Any]]) -> Table | None:
+    """Return the energy that stretches and bends hold in each molecule at rest; None without molecules."""
+    columns = (
+        *(Column("Molecule", numeric=False), Column("Strain", "kcal/mol"), Column("At", numeric=False)),
+        *(Column("Most in", numeric=False), Column("Of it", "kcal/mol")),
+    )
+    rows = [
+        (
+            m["name"],
+            visible(m["strain"]["energy"], 2),
+            "relaxed structure" if m["strain"]["relaxed"] else "reference",
+            m["strain"]["row"] or UNKNOWN,
+            visible(m["strain"]["most"], 2),
+        )
+        for m in molecules
+    ]
+    note = "What stretches and bends hold where the forces balance: how far the rows fight each other."
+    return table("Strain", columns, rows, note) if rows else None
+
+
+def row_geometry_table(rows: list[dict[str, Any]]) -> Table | None:
+    """Return the reference values of trained rows beside the geometry that the rows cover; None where there is none."""
+    columns = (
+        *(Column("", numeric=False), Column("Interactions"), Column("Reference value"), Column("Drift")),
+        *(Column("Mean"), Column("Smallest"), Column("Largest")),
+    )
+    groups = []
+    for title, unit, decimals in (("Bonds, Å", "Å", 3), ("Angles, °", "°", 1)):
+        shown = [
+            (
+                *(one["row"], str(one["interactions"]), fixed(one["reference"], decimals)),
+                fixed(one["reference"] - one["mean"], decimals),
+                *(fixed(one[name], decimals) for name in ("mean", "minimum", "maximum")),
+            )
+            for one in rows
+            if one["unit"] == unit and one["trained"]
+        ]
+        groups += [Group(title, tuple(shown))] if shown else []
+    note = "Lengths and angles are those of the references. Drift is the reference value minus their mean."
+    return Table("Reference values and the molecules", columns, tuple(groups), note) if groups else None
+
+
 def modes_table(molecule: dict[str, Any]) -> Table | None:
     """Return QM and MM frequencies of a molecule without its reaction mode; None without frequencies."""
     columns = (
@@ -170,7 +212,7 @@ def parameters_table(parameters: list[dict[str, Any]], title: str) -> Table:
         Column("Value"),
         Column("Sigma"),
         Column("Prior width"),
-        Column("At bound", numeric=False),
+        Column("Remarks", numeric=False),
     )
 
     def key(parameter: dict[str, Any]) -> tuple[str, str]:
@@ -205,7 +247,7 @@ def _parameter(parameter: dict[str, Any]) -> tuple[str, ...]:
         visible(value, decimals),
         significant(sigma, 2),
         significant(prior, 3),
-        "at bound" if parameter["at_bound"] else "",
+        "at bound" if parameter["at_bound"] else "not determined" if parameter["determined"] is False else "",
     )
 
 
@@ -271,14 +313,15 @@ def types_table(types: dict[str, str]) -> Table | None:
 
 
 def verdict(record: FitRecord) -> str:
-    """Say in one sentence how the fit ended."""
+    """Say in a sentence or two how the fit ended, and what it lacks for a success."""
     fit = record.results["fit"]
-    warned = len(record.results["warnings"])
     if not fit["success"]:
-        return "The fit did not succeed. The best parameters found are kept, but they are not an optimum."
-    if warned:
-        return f"The fit succeeded, with {plural(warned, 'warning')} to read before its result is used."
-    return "The fit succeeded."
+        return f"The fit did not succeed: {fit['reason']}" if fit["reason"] else "The fit did not succeed."
+    loose = sum(one["determined"] is False for one in record.results["parameters"])
+    told = [f"{plural(loose, 'parameter')} not determined"] if loose else []
+    if warned := len(record.results["warnings"]):
+        told.append(f"{plural(warned, 'warning')} to read before its result is used")
+    return f"The fit succeeded, with {' and '.join(told)}." if told else "The fit succeeded."
 
 
 def ending(record: FitRecord) -> str:

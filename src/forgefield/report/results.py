@@ -12,9 +12,14 @@ class Ending:
     """How the fit ended."""
 
     success: bool
-    """Whether it converged."""
+    """Whether it converged, no target ended worse than at the start by more than its tolerance, and no row is
+    unphysical."""
+    converged: bool
+    """Whether a further step would change nothing."""
     message: str
     """Why it ended, in words."""
+    reason: str
+    """What it lacks for a success, which target dominates the cost, and what to do; empty after a success."""
     iterations: int
     """Of all passes together."""
     starts: int
@@ -83,6 +88,9 @@ class ParameterResult:
     """Whether it ended at the bound of what makes physical sense."""
     trained: bool
     """Whether it changes in the fit."""
+    determined: bool | None
+    """Whether sigma is at most the value itself, 20° for an angle, half of a harmonic constant; null where it was not
+    trained or is at a bound."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,20 @@ class Frequency:
 
 
 @dataclass(frozen=True)
+class Strain:
+    """How far the rows of a force field fight each other: what stretches and bends hold where the forces balance."""
+
+    energy: float
+    """Of all stretches and bends [kcal/mol]."""
+    relaxed: bool
+    """Whether at the structure that the force field relaxes to, or else at the reference."""
+    row: str | None
+    """The row that holds most of it."""
+    most: float
+    """What that holds [kcal/mol]."""
+
+
+@dataclass(frozen=True)
 class MoleculeResult:
     """A molecule; the metrics after the fit stand among its own keys."""
 
@@ -109,6 +131,7 @@ class MoleculeResult:
     weight: float
     """How often it counts."""
     start: Metrics
+    strain: Strain
     reaction_mode: int | None
     """Place in `frequencies` of the reaction mode of a transition state, which metrics leave out."""
     frequencies: list[Frequency]
@@ -139,6 +162,38 @@ class RowDeviation:
     def square(self) -> float:
         """Sum of the squared deviations."""
         return self.interactions * self.rmsd**2
+
+
+@dataclass(frozen=True)
+class RowGeometry:
+    """The reference value of a row of stretches or bends beside the lengths or angles that the references have."""
+
+    row: str
+    """Its name."""
+    kind: str
+    """`stretch` or `bend`."""
+    unit: str
+    """Å or °."""
+    interactions: int
+    """How many of the molecules' interactions it covers."""
+    reference: float
+    """The force field's."""
+    mean: float
+    """Of the interactions in the references."""
+    minimum: float
+    maximum: float
+    trained: bool
+    """Whether a parameter of the row changes in the fit."""
+
+    @property
+    def drift(self) -> float:
+        """Reference value minus mean."""
+        return self.reference - self.mean
+
+    @property
+    def spread(self) -> float:
+        """Between the smallest and the largest."""
+        return self.maximum - self.minimum
 
 
 @dataclass(frozen=True)
@@ -271,6 +326,7 @@ class Results:
     molecules: list[MoleculeResult]
     row_deviations: list[RowDeviation]
     """Largest first by kind; empty where nothing was relaxed."""
+    row_geometry: list[RowGeometry]
     identifiability: Identifiability
     opposition: Opposition | None
     """Null for a single target."""
@@ -281,6 +337,8 @@ class Results:
     skipped: list[Skipped]
     warnings: list[str]
     """In plain words."""
+    not_for: list[str]
+    """What the force field is not for, whatever its figures."""
     provenance: Provenance
 
 

@@ -20,6 +20,7 @@ def fit_summary(record: FitRecord) -> RenderableType:
     for table in (metrics_table(record.results), optima_table(record)):
         parts += [Text(), grid(table), Text()] if table else []
     parts += [_listed("Warning: ", warning, "yellow") for warning in folded(record.results["warnings"], "report.html")]
+    parts += [_listed("Not for: ", sentence, "bold") for sentence in record.results["not_for"]]
     parts += [_listed("Written: ", ", ".join(record.files), "bold")] if record.files else []
     return Group(*parts)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield.fitting.judge.metrics import Metrics
-from forgefield.fitting.judge.sanity import not_stationary, unphysical
+from forgefield.fitting.judge.sanity import cancelling, not_stationary, unphysical
 from forgefield.models.rows import Row
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
@@ -18,6 +18,7 @@ ROWS = (
     Row(TORSION3, ("H1", "C1", "C1", "H1"), (4, 5, 6)),
 )
 SANE = np.array([700.0, 1.09, 70.0, np.radians(109.0), -5.0, 900.0, 0.0])
+STIFFEST = np.array([1900.0, *[np.nan] * 6])
 GEOMETRY = np.array([np.nan, 1.10, np.nan, np.radians(110.0), np.nan, np.nan, np.nan])
 
 
@@ -26,16 +27,17 @@ def metrics(**known):
 
 
 def test_sane_parameters_are_not_mentioned():
-    assert unphysical(ROWS, SANE, GEOMETRY) == []
+    assert unphysical(ROWS, SANE, GEOMETRY, STIFFEST) == {}
+    assert cancelling(ROWS, SANE) == []
 
 
 @pytest.mark.parametrize(
     ("place", "value", "said"),
     [
         (0, -1.0, "stretch C1-H1 k is negative (-1.0 kcal/mol/Å²)"),
-        (0, 5000.0, "stretch C1-H1 k is larger than of any known one (5000 kcal/mol/Å²)"),
+        (0, 5000.0, "stretch C1-H1 k is larger than of any known one (5000, at most 1900 kcal/mol/Å²)"),
         (1, 1.50, "stretch C1-H1 r0 = 1.500 Å, but the bonds are 1.100 Å long"),
-        (2, 900.0, "bend H1-C1-H1 k is larger than of any known one (900 kcal/mol/rad²)"),
+        (2, 900.0, "bend H1-C1-H1 k is larger than of any known one (900, at most 800 kcal/mol/rad²)"),
         (3, np.radians(60.0), "bend H1-C1-H1 theta0 = 60.0°, but the angles are 110.0°"),
     ],
 )
@@ -43,7 +45,9 @@ def test_parameter_that_no_molecule_has_is_named(place, value, said):
     values = SANE.copy()
     values[place] = value
 
-    assert unphysical(ROWS, values, GEOMETRY) == [said]
+    (found,) = unphysical(ROWS, values, GEOMETRY, STIFFEST).items()
+    assert found[1] == said
+    assert said.startswith(found[0])
 
 
 def test_force_that_remains_at_the_reference_geometry_is_told():
@@ -60,4 +64,17 @@ def test_a_reference_value_may_differ_by_so_much_from_the_molecules(place, apart
     values = SANE.copy()
     values[place] = GEOMETRY[place] + apart
 
-    assert len(unphysical(ROWS, values, GEOMETRY)) == n_said
+    assert len(unphysical(ROWS, values, GEOMETRY, STIFFEST)) == n_said
+
+
+@pytest.mark.parametrize(
+    ("v", "told"), [((34.6, -16.7, 0.0), True), ((34.6, 16.7, 0.0), False), ((34.6, -4.9, 0.0), False)]
+)
+def test_large_torsional_constants_of_opposite_signs_are_told(v, told):
+    values = SANE.copy()
+    values[4:] = v
+
+    said = cancelling(ROWS, values)
+
+    assert bool(said) is told
+    assert not told or "torsion H1-C1-C1-H1 v1 = 34.6 and v2 = -16.7 kcal/mol" in said[0]

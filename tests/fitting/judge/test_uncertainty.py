@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from forgefield.fitting.cost.cost import Quadratic, linearise
-from forgefield.fitting.judge.uncertainty import independent_values, uncertainty
+from forgefield.fitting.judge.uncertainty import determined, independent_values, uncertainty
 from forgefield.fitting.targets.fixed import Energies
 from forgefield.fitting.targets.relaxed import AtomPositions
 
@@ -50,6 +50,19 @@ def test_sigma_is_the_documented_formula(problem, residuals_and_jacobian, end):
     np.testing.assert_allclose(found.sigma, np.sqrt(s2 * np.diag(covariance)), rtol=1e-6)
     np.testing.assert_allclose(found.n_effective, n_effective, rtol=1e-9)
     assert not found.undetermined.any()
+
+
+@pytest.mark.parametrize(
+    ("value", "sigma", "unit", "is_it"),
+    [
+        *((144.7, 3128.0, "kcal/mol/rad²", False), (100.0, 49.0, "kcal/mol/rad²", True)),
+        *((100.0, 51.0, "kcal/mol/Å²", False), (1.9, 0.33, "rad", True)),
+        *((1.9, 0.36, "rad", False), (-0.3, 0.29, "kcal/mol", True), (-0.3, 0.31, "kcal/mol", False)),
+        *((1.0, None, "Å", False), (1.0, float("nan"), "Å", False), (0.0, 0.0, "kcal/mol", True)),
+    ],
+)
+def test_a_parameter_is_determined_where_its_sigma_leaves_it_a_meaning(value, sigma, unit, is_it):
+    assert determined(value, sigma, unit) is is_it
 
 
 def test_off_diagonal_elements_are_no_independent_values(prepared, problem):

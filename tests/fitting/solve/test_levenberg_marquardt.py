@@ -1,5 +1,6 @@
 """The bounded Levenberg-Marquardt on problems whose minimum is known."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -190,3 +191,19 @@ def test_a_variable_that_is_pressed_against_its_bound_promises_nothing(at, gradi
     model = Quadratic(jnp.asarray(1.0), jnp.array([gradient]), jnp.eye(1))
 
     assert bool(has_converged(model, jnp.array([at]), (-jnp.ones(1), jnp.ones(1)), 1e-9)) == converged
+
+
+@pytest.mark.parametrize(
+    ("stuck", "converged", "said"),
+    [
+        (False, False, "70 iterations were not enough: set max_steps = 350 under [fit]"),
+        (False, True, "the steps ended where other modes are compared"),
+        (True, False, "no step lowers the cost any more"),
+    ],
+)
+def test_why_a_start_has_not_converged_is_said_as_it_is(stuck, converged, said):
+    solver = LevenbergMarquardt(max_steps=70)
+    begun = jax.tree.map(lambda leaf: leaf[None], begin(jnp.zeros(2), (), solver))
+    state = eqx.tree_at(lambda s: (s.stuck, s.converged), begun, (jnp.array([stuck]), jnp.array([converged])))
+
+    assert solver.why_not(state, 0).startswith(said)

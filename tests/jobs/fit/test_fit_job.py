@@ -70,7 +70,16 @@ def test_outcome_holds_the_force_field_that_its_folder_holds(ch3f, finished: Out
 def test_results_have_the_documented_keys(results):
     asked_for = {"fit", "metrics", "targets", "parameters", "molecules", "warnings", "provenance"}
     assert set(results) == asked_for | {
-        *("identifiability", "validation", "skipped", "opposition", "trade_off", "row_deviations")
+        *(
+            "identifiability",
+            "validation",
+            "skipped",
+            "opposition",
+            "trade_off",
+            "row_deviations",
+            "row_geometry",
+            "not_for",
+        )
     }
     assert results["validation"] is None
     assert results["trade_off"] is None

@@ -1,5 +1,7 @@
 """Whether a fitted force field makes physical sense, in words."""
 
+from itertools import combinations
+
 import numpy as np
 from jaxtyping import Float
 
@@ -11,37 +13,67 @@ _FORCE = 5.0
 _LENGTH_SHIFT = 0.15
 """Å by which a reference length may differ from the mean length in the molecules."""
 _ANGLE_SHIFT = np.radians(20.0)
-_STIFF = {"stretch": 3000.0, "bend": 800.0}
-"""Force constants above these [kcal/mol/Å² or rad²] are of no known bond or angle."""
+_STIFF_BEND = 800.0
+"""Force constants above it [kcal/mol/rad²] are of no known angle."""
+_CANCELLING = 5.0
+"""kcal/mol: torsional constants of one row that are both larger, of opposite signs, stand for their sum alone."""
 
 
 def unphysical(
-    rows: tuple[Row, ...], values: Float[np.ndarray, " parameters"], geometry: Float[np.ndarray, " parameters"]
-) -> list[str]:
-    """Return a sentence for each parameter that no molecule has.
+    rows: tuple[Row, ...],
+    values: Float[np.ndarray, " parameters"],
+    geometry: Float[np.ndarray, " parameters"],
+    stiffest: Float[np.ndarray, " parameters"],
+) -> dict[str, str]:
+    """Return a sentence for each parameter that no molecule has, by its name.
 
-    `geometry` holds the mean lengths [Å] and angles [rad] of the molecules where `values` has reference values.
+    `geometry` holds the mean lengths [Å] and angles [rad] of the molecules where `values` has reference values, and
+    `stiffest` the largest force constants [kcal/mol/Å²] that bonds can have where it has those of stretches.
     """
-    said = []
+    said = {}
     for row in rows:
-        if row.term.kind not in _STIFF:
+        if row.term.kind not in ("stretch", "bend"):
             continue
         k, reference = values[row.indices[0]], values[row.indices[1]]
-        mean = geometry[row.indices[1]]
+        limit = stiffest[row.indices[0]] if row.term.kind == "stretch" else _STIFF_BEND
+        name, unit = row.parameter_name(0), row.term.own[0].unit
         if k < 0.0:
-            said.append(f"{row.parameter_name(0)} is negative ({k:.1f} {row.term.own[0].unit})")
-        if k > _STIFF[row.term.kind]:
-            said.append(f"{row.parameter_name(0)} is larger than of any known one ({k:.0f} {row.term.own[0].unit})")
-        said.extend(_shifted(row, reference, mean))
+            said[name] = f"{name} is negative ({k:.1f} {unit})"
+        if k > limit:
+            said[name] = f"{name} is larger than of any known one ({k:.0f}, at most {limit:.0f} {unit})"
+        said |= _shifted(row, reference, geometry[row.indices[1]])
     return said
 
 
-def _shifted(row: Row, reference: float, mean: float) -> list[str]:
+def _shifted(row: Row, reference: float, mean: float) -> dict[str, str]:
+    name = row.parameter_name(1)
     if row.term.kind == "stretch" and abs(reference - mean) > _LENGTH_SHIFT:
-        return [f"{row.parameter_name(1)} = {reference:.3f} Å, but the bonds are {mean:.3f} Å long"]
+        return {name: f"{name} = {reference:.3f} Å, but the bonds are {mean:.3f} Å long"}
     if row.term.kind == "bend" and abs(reference - mean) > _ANGLE_SHIFT:
-        return [f"{row.parameter_name(1)} = {np.degrees(reference):.1f}°, but the angles are {np.degrees(mean):.1f}°"]
-    return []
+        return {name: f"{name} = {np.degrees(reference):.1f}°, but the angles are {np.degrees(mean):.1f}°"}
+    return {}
+
+
+def cancelling(rows: tuple[Row, ...], values: Float[np.ndarray, " parameters"]) -> list[str]:
+    """Return a sentence where torsional constants of one row are large and of opposite signs."""
+    found = []
+    for row in rows:
+        if row.term.kind != "torsion":
+            continue
+        pairs = [
+            f"{row.parameter_name(p)} = {values[row.indices[p]]:.1f} and {row.term.own[q].name} = "
+            f"{values[row.indices[q]]:.1f} {row.term.own[p].unit}"
+            for p, q in combinations(range(row.term.n_own), 2)
+            if min(abs(values[row.indices[p]]), abs(values[row.indices[q]])) > _CANCELLING
+            and values[row.indices[p]] * values[row.indices[q]] < 0.0
+        ]
+        found += pairs[:1]
+    if not found:
+        return []
+    return [
+        f"Large torsional constants that cancel each other where the molecules are, and mean nothing elsewhere: "
+        f"{'; '.join(found)}. Leave the torsion terms out, freeze one of the constants, or give more geometries."
+    ]
 
 
 def not_stationary(metrics: Metrics) -> list[str]:

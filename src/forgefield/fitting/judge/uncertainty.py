@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.linalg import qr
 
+from forgefield import units
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.data.training_set import TrainingSet
@@ -15,6 +16,9 @@ _UNDETERMINED = 1e-7
 """A direction whose singular value is below this fraction of the largest changes nothing that is measured."""
 _SHARE = 0.1
 """A parameter counts as undetermined when more than this share of it lies in such directions."""
+_LOOSE_ANGLE = 20.0 * units.DEGREE
+_LOOSE_CONSTANT = 0.5
+"""Share of a harmonic constant."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +113,23 @@ def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " f
         weak=tuple(weak),
         correlation=_correlation(inverse, inside, undetermined),
     )
+
+
+def determined(value: float, sigma: float | None, unit: str) -> bool:
+    """Say whether a standard deviation leaves a parameter its meaning.
+
+    It does not above 20° for an angle, half of a harmonic constant, and the value itself for all others, whose sign is
+    then open.
+    """
+    if sigma is None or not np.isfinite(sigma):
+        return False
+    match unit:
+        case "rad":
+            return sigma <= _LOOSE_ANGLE
+        case "kcal/mol/Å²" | "kcal/mol/rad²":
+            return sigma <= _LOOSE_CONSTANT * abs(value)
+        case _:
+            return sigma <= abs(value)
 
 
 def _whole(

@@ -14,7 +14,17 @@ from forgefield.fitting.cost.cost import Modes, Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import Bounds, bounded_minimum, is_small, newton_decrement
 from forgefield.fitting.solve.evaluation import Found, begin_programs, map_starts, quadratics
-from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Matchings, Points, Tried
+from forgefield.fitting.solve.solver import (
+    LEVEL,
+    OTHER_MODES,
+    AbstractSolver,
+    AbstractState,
+    Course,
+    Matchings,
+    Points,
+    Tried,
+    more_steps,
+)
 
 _TINY = 1e-30
 _ACCEPTED = 1e-4
@@ -114,7 +124,9 @@ class LevenbergMarquardt(AbstractSolver):
         assert isinstance(state, State)
         if state.stuck[start]:
             return "no step lowers the cost any more, although its gradient is not zero"
-        return f"{self.max_steps} iterations were not enough; the best parameters are kept"
+        if state.done[start]:
+            return OTHER_MODES
+        return f"{self.max_steps} iterations were not enough: {more_steps(self.max_steps)}"
 
 
 def begin(at: Float[Array, " free"], seen: PyTree, solver: LevenbergMarquardt) -> State:

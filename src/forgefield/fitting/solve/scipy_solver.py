@@ -13,7 +13,7 @@ from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Linearised, Problem, Quadratic, gauss_newton, linearise
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import has_converged
-from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Matchings, Points, Tried
+from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Matchings, Points, Tried, more_steps
 
 _FINEST = 1e-12
 """Well below our own tolerance, by which the end is judged."""
@@ -85,7 +85,7 @@ class TrustRegionReflective(AbstractSolver):
         """Return why a start has not converged."""
         if state.done[start]:
             return "SciPy found no better point, although the gradient is not zero; the best parameters are kept"
-        return f"{self.max_steps} evaluations were not enough; the best parameters are kept"
+        return f"{self.max_steps} evaluations were not enough: {more_steps(self.max_steps)}"
 
 
 class _Renewed(Exception):  # noqa: N818 (it ends a search, and is no error)

@@ -206,6 +206,17 @@ class AbstractSolver(eqx.Module):
         """Return why a start has not converged although it took steps, as half a sentence."""
 
 
+OTHER_MODES = (
+    "the steps ended where other modes are compared than at the best point, which is kept and is not stationary; a "
+    "target eigenmatrix compares modes without matching them"
+)
+
+
+def more_steps(max_steps: int) -> str:
+    """Say what to do where so many steps were not enough."""
+    return f"set max_steps = {5 * max_steps} under [fit]; the best parameters are kept"
+
+
 def matchings(
     problem: Problem,
     overlaps: Float[np.ndarray, "starts molecules modes modes"],

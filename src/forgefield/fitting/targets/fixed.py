@@ -212,7 +212,7 @@ class Energies(AbstractTarget):
         return Traits(
             "energy",
             "kcal/mol",
-            "the energies of at least two structures of one group",
+            "the energies of at least two structures of one group (of the same bonds, unless group is stated)",
             observes=False,
             is_relative=True,
             is_linear=True,

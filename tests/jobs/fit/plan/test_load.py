@@ -9,7 +9,7 @@ import pytest
 from certain import known
 from forgefield.errors import InputError, MissingParameters
 from forgefield.jobs.fit.plan.fit_toml import read_plan
-from forgefield.jobs.fit.plan.load import load
+from forgefield.jobs.fit.plan.load import isomers_apart, load
 from forgefield.jobs.fit.plan.prepare import prepare
 
 FIT = """
@@ -318,6 +318,22 @@ reference = "{second}.json"
 [targets]
 energy = {{ tolerance = 0.5 }}
 """
+
+
+@pytest.mark.parametrize(("group", "n_groups"), [("", 2), ('group = "isomers"\n', 1)])
+def test_energies_of_isomers_are_compared_in_a_stated_group_alone(project, group, n_groups):
+    path = project(f'[[molecules]]\nreference = "*.xyz"\n{group}[targets]\nenergy = {{ tolerance = 1.0 }}\n')
+    # Hydrogen cyanide and isocyanide.
+    for name, atoms in (("a", "H 0 0 0;C 0 0 1.07;N 0 0 2.22"), ("b", "C 0 0 0;N 0 0 1.17;H 0 0 2.17")):
+        head = "Properties=species:S:1:pos:R:3 energy=-1000.0"
+        (path.parent / f"{name}.xyz").write_text("\n".join(["3", head, *atoms.split(";")]) + "\n")
+
+    examples = load(read_plan(path)).examples
+
+    assert len({one.group for one in examples}) == n_groups
+    said = isomers_apart(examples)
+    assert len(said) == n_groups - 1
+    assert all("the energies of a, b are not compared" in one and "group" in one for one in said)
 
 
 def test_energies_of_other_compositions_have_no_common_zero(refusal, project):

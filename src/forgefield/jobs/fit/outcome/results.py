@@ -5,17 +5,23 @@ from importlib import metadata
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
-from forgefield.assign.measured import mean_geometry
 from forgefield.fitting.cost.gram import obstacle
 from forgefield.fitting.data.training_set import Weights
 from forgefield.fitting.judge.metrics import Judgement
-from forgefield.fitting.judge.sanity import not_stationary, unphysical
-from forgefield.fitting.judge.uncertainty import Uncertainty, independent_values, uncertainty
+from forgefield.fitting.judge.sanity import cancelling, not_stationary, unphysical
+from forgefield.fitting.judge.stiffest import stiffest_rows
+from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.identifiability import identifiability
+from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
+from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
+from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
+from forgefield.jobs.fit.outcome.unmoved import unmoved
+from forgefield.jobs.fit.outcome.verdict import reason, undetermined, worse_than_at_the_start
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import form_of, name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
@@ -32,6 +38,8 @@ from forgefield.report.results import (
     ParameterResult,
     Provenance,
     Results,
+    RowGeometry,
+    Strain,
     TargetResult,
     told,
 )
@@ -51,26 +59,40 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     n_values = independent_values(last.problem.targets, data)
     statistics = uncertainty(last.problem, last.fit.quadratic, at_bound, n_values)
     rows = row_deviations(prepared, final)
+    told_of_targets = of_targets(last.problem.targets, data, start, final)
+    parameters = _parameters(prepared, last, statistics)
+    positions = np.asarray(data.positions)
+    geometry = geometries(prepared.assignment, positions)
+    shapes = row_geometry(prepared.assignment, last.values, geometry, frozenset(row.name for row in prepared.rows))
+    strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
+    molecules = _molecules(prepared, start, final, strain)
+    wrong, newly_wrong = _unphysical(prepared, last, geometry.mean)
     warnings = [
         *prepared.warnings,
-        *_warnings(prepared, passes, final, statistics),
+        *_warnings(passes, statistics),
+        *worse_than_at_the_start(told_of_targets),
+        *_about_unphysical(prepared, [*wrong, *not_stationary(final.total)]),
+        *cancelling(prepared.rows, last.values),
+        *undetermined(parameters),
+        *_about_shapes(prepared, shapes, parameters, molecules),
         *lost(prepared, final),
         *held_back(prepared, rows),
     ]
-    told_of_targets = of_targets(last.problem.targets, data, start, final)
     results = Results(
-        fit=_fit(passes),
+        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=newly_wrong)),
         targets=told_of_targets,
         metrics=Change(start.total, final.total),
-        parameters=_parameters(prepared, last, statistics),
-        molecules=_molecules(prepared, start, final),
+        parameters=parameters,
+        molecules=molecules,
         row_deviations=list(rows),
+        row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
         opposition=opposition(prepared, last),
         trade_off=None,
         validation=None,
         skipped=list(prepared.skipped),
         warnings=warnings,
+        not_for=not_for(prepared.assignment, prepared.examples),
         provenance=provenance(prepared.input_sha256),
     )
     return FitRecord(
@@ -99,11 +121,13 @@ def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, fl
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
 
 
-def _fit(passes: list[Passed]) -> Ending:
+def _fit(passes: list[Passed], lacking: str) -> Ending:
     last = passes[-1].fit
     return Ending(
-        success=last.success,
+        success=not lacking,
+        converged=last.success,
         message=last.message,
+        reason=lacking,
         iterations=sum(p.fit.n_iterations for p in passes),
         starts=len(passes[0].fit.starts_cost),
         wall_s=sum(p.fit.wall_s for p in passes),
@@ -135,23 +159,28 @@ def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> li
             name = row.parameter_name(position)
             k = place_of.get(name)
             free = variable.get(name)
+            value = float(last.values[row.indices[position]])
+            deviation = None if k is None or unknown[k] else float(sigma[k])
+            at_bound = bool(k is not None and bound[k])
+            left_alone = k is None or at_bound or factor[k] == 0.0
             table.append(
                 ParameterResult(
                     name=name,
                     term=row.term.name,
                     unit=parameter.unit,
                     start=float(prepared.start[row.indices[position]]),
-                    value=float(last.values[row.indices[position]]),
-                    sigma=None if k is None or unknown[k] else float(sigma[k]),
+                    value=value,
+                    sigma=deviation,
                     prior=float(width[free]) if free is not None and strength > 0.0 else None,
-                    at_bound=bool(k is not None and bound[k]),
+                    at_bound=at_bound,
                     trained=k is not None,
+                    determined=None if left_alone else determined(value, deviation, parameter.unit),
                 )
             )
     return table
 
 
-def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[MoleculeResult]:
+def _molecules(prepared: Prepared, start: Judgement, final: Judgement, strain: list[Strain]) -> list[MoleculeResult]:
     table = []
     for m, example in enumerate(prepared.examples):
         modes = final.modes[m]
@@ -171,6 +200,7 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[M
                 final=final.each[m],
                 weight=example.weights.molecule,
                 start=start.each[m],
+                strain=strain[m],
                 reaction_mode=None if reaction is None or not reaction.size else int(reaction[0]),
                 frequencies=frequencies,
             )
@@ -178,7 +208,51 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement) -> list[M
     return table
 
 
-def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statistics: Uncertainty) -> list[str]:
+def _unphysical(
+    prepared: Prepared, last: Passed, mean: Float[np.ndarray, " parameters"]
+) -> tuple[list[str], list[str]]:
+    """Say what is unphysical, and what of it is so of trained rows that were sound at the start."""
+    saddles = np.flatnonzero([example.is_saddle for example in prepared.examples])
+    assignment = prepared.assignment
+    limits = stiffest_rows(assignment.model, assignment.topology, np.asarray(prepared.data.positions), saddles)
+    found = unphysical(assignment.rows, last.values, mean, limits)
+    known = unphysical(assignment.rows, prepared.start, mean, limits)
+    trained = {row.parameter_name(p) for row in prepared.rows for p in range(row.term.n_own)}
+    # A constant is below zero only where the user or a policy for transition states lets it.
+    may_be = {name for name in found if "is negative" in found[name]}
+    return list(found.values()), [found[name] for name in found if name in trained - known.keys() - may_be]
+
+
+def _about_unphysical(prepared: Prepared, wrong: list[str]) -> list[str]:
+    """Say what to do about it: forces are no advice where a target holds the structure already."""
+    if not wrong:
+        return []
+    holds = any(t.traits.holds_structure or t.traits.view is View.RELAXED for t in prepared.plan.targets)
+    advice = "a stronger prior, or the terms that are missing"
+    return [
+        f"This solution is unphysical, however well it reproduces the targets: {'; '.join(wrong)}. "
+        f"Add {advice if holds else 'a target that holds the structure (forces, bond_length), ' + advice}."
+    ]
+
+
+def _about_shapes(
+    prepared: Prepared,
+    shapes: tuple[RowGeometry, ...],
+    parameters: list[ParameterResult],
+    molecules: list[MoleculeResult],
+) -> list[str]:
+    """Say which rows do not fit the molecules' geometry, and of rows made for them what they do not hold or move."""
+    starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
+    said = [*apart(shapes), *drifted(shapes, starts)]
+    if prepared.mm3 is None:
+        said += [
+            *strained({one.name: one.strain for one in molecules}),
+            *unmoved(prepared.assignment, prepared.examples),
+        ]
+    return said
+
+
+def _warnings(passes: list[Passed], statistics: Uncertainty) -> list[str]:
     last = passes[-1]
     said = []
     if not last.fit.success:
@@ -195,15 +269,6 @@ def _warnings(prepared: Prepared, passes: list[Passed], final: Judgement, statis
         )
     if statistics.n_values <= statistics.n_effective + 0.5:
         said.append("There are no more data than parameters: standard deviations cannot be given.")
-    geometry = mean_geometry(prepared.assignment, np.asarray(prepared.data.positions))
-    wrong = unphysical(prepared.assignment.rows, last.values, geometry)
-    wrong += not_stationary(final.total)
-    if wrong:
-        said.append(
-            "This solution is unphysical, however well it reproduces the targets: "
-            + "; ".join(wrong)
-            + ". Add a forces target, a stronger prior, or the terms that are missing."
-        )
     released = [s for p in passes for s in p.stage.released]
     negative = [n for n in dict.fromkeys(released) if _value(last, n) < 0.0]
     if negative:

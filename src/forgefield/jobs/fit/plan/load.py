@@ -1,6 +1,6 @@
 """From the files of a plan to molecules, references and Hessians after their policy."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,12 +18,14 @@ from forgefield.io.sources import reading
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.jobs.fit.plan.plan import MoleculeFiles, Plan
 from forgefield.jobs.fit.plan.scan_frames import laid_over, perceived, scan_of
-from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds
+from forgefield.molecules.bonds import bond_graph, perceive_bonds, perceive_transition_state_bonds
 from forgefield.molecules.molecule import Molecule, Reference, standard_masses, symbol
 from forgefield.report.results import Skipped
 
 _GROUP = "all"
 """Of energies that are of no scan, where none is stated."""
+_NAMED = 4
+"""Isomers that a warning names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +80,7 @@ def _read(files: MoleculeFiles, types: AtomTypes | None, hessian_scale: float) -
     examples, warnings = [], []
     for molecule, reference in _paired(files.structures, read_columns(files.references), types):
         scaled = _scaled(reference, hessian_scale)
-        group = scan_of(reference) or _GROUP if files.group is None else files.group
-        example, said = _example(molecule, scaled, files.policy, group)
+        example, said = _example(molecule, scaled, files.policy, files.group)
         complex_ = replace(example.molecule, n_pieces=files.pieces)
         examples.append(replace(example, molecule=complex_, weights=files.weights))
         warnings.extend(said)
@@ -124,7 +125,7 @@ def _idle_bands(files: MoleculeFiles, examples: list[Example]) -> list[str]:
 def examples_of(references: list[Reference], policy: Policy | None) -> list[Example]:
     """Return references as examples in their own geometry, with bonds perceived where the files have none."""
     molecules = perceived(references)
-    return _unambiguous([_example(m, r, policy, _GROUP)[0] for m, r in zip(molecules, references, strict=True)])
+    return _unambiguous([_example(m, r, policy, None)[0] for m, r in zip(molecules, references, strict=True)])
 
 
 def _paired(
@@ -152,7 +153,7 @@ def _scaled(reference: Reference, scale: float) -> Reference:
 
 
 def _example(
-    molecule: Molecule | None, reference: Reference, policy: Policy | None, group: str
+    molecule: Molecule | None, reference: Reference, policy: Policy | None, group: str | None
 ) -> tuple[Example, list[str]]:
     """Treat the Hessian, perceive bonds where the file has none, and say what was assumed."""
     warnings = []
@@ -166,12 +167,36 @@ def _example(
             reference = replace(reference, gradient=np.zeros_like(reference.positions))
     saddle = treated is not None and bool((treated.before.frequencies < -NOISE).any())
     laid = _bonded(molecule, reference, saddle, name)
-    return Example(laid, reference, treated, f"{group} {group_of(reference)}", policy), warnings
+    return Example(laid, reference, treated, group_of(laid, reference, group), policy), warnings
 
 
-def group_of(reference: Reference) -> str:
-    """Return the composition: energies of different compositions have no common zero."""
-    return "".join(sorted(symbol(z) for z in reference.species))
+def group_of(molecule: Molecule, reference: Reference, stated: str | None) -> str:
+    """Return within what energies are compared: those of different compositions, or bonds, have no common zero.
+
+    Where a group is stated, molecules of one composition are compared in it whatever their bonds.
+    """
+    composition = "".join(sorted(symbol(z) for z in reference.species))
+    if stated is not None:
+        return f"{stated} {composition}"
+    return f"{scan_of(reference) or _GROUP} {composition} {bond_graph(molecule.species, molecule.bonds)}"
+
+
+def isomers_apart(examples: Sequence[Example]) -> list[str]:
+    """Say which energies are not compared because the molecules, of one composition, differ in their bonds."""
+    alike: dict[str, dict[str, str]] = {}
+    for example in examples:
+        group, _, graph = example.group.rpartition(" ")
+        if example.reference.energy is not None and graph == bond_graph(
+            example.molecule.species, example.molecule.bonds
+        ):
+            alike.setdefault(group, {}).setdefault(graph, example.molecule.name)
+    return [
+        f"the energies of {', '.join([*graphs.values()][:_NAMED])} are not compared: they have the same atoms, "
+        "but not the same bonds, and a force field has no common zero for them; to compare them all the same, state "
+        "one group under [[molecules]]"
+        for graphs in alike.values()
+        if len(graphs) > 1
+    ]
 
 
 def _bonded(molecule: Molecule | None, reference: Reference, saddle: bool, name: str) -> Molecule:

@@ -24,7 +24,7 @@ from forgefield.fitting.targets.target import AbstractTarget, counts, unweighted
 from forgefield.io.formats import Format
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.fit_toml import read_plan
-from forgefield.jobs.fit.plan.load import Loaded, load
+from forgefield.jobs.fit.plan.load import Loaded, isomers_apart, load
 from forgefield.jobs.fit.plan.plan import Generated, Plan
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
 from forgefield.jobs.fit.plan.writing import formats_that_hold
@@ -140,6 +140,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
         if e.treated is not None and e.treated.reaction_mode is not None
     )
     skipped = tuple(one.warning for one in loaded.skipped)
+    apart = isomers_apart(examples) if any(target.traits.is_relative for target in plan.targets) else []
     return Prepared(
         plan=plan,
         examples=examples,
@@ -150,7 +151,16 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
         data=data,
         input_sha256=_digest(plan, loaded.sources),
         formats=formats,
-        warnings=(*skipped, *loaded.warnings, *_unused(plan, laid), *statements, *found.warnings, *charged, *unwritten),
+        warnings=(
+            *skipped,
+            *loaded.warnings,
+            *_unused(plan, laid),
+            *apart,
+            *statements,
+            *found.warnings,
+            *charged,
+            *unwritten,
+        ),
         loaded=loaded,
     )
 

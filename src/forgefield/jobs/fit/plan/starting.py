@@ -86,8 +86,10 @@ def estimated(
         # At zero a force constant sits on its bound, and the frequency of its mode has no derivative.
         values[negative] = np.maximum(np.abs(values[negative]), _SMALLEST_WIDTH)
         if negative:
-            names = ", ".join(f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f})" for p in negative)
-            warnings.append(f"the estimate gives negative {kind} constants, started from their magnitude: {names}")
+            names = ", ".join(
+                f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f}, written as {values[p]:.1f})" for p in negative
+            )
+            warnings.append(f"the estimate gives negative {kind} constants, replaced by their magnitude: {names}")
     return Estimated(values, tuple(warnings), spread)
 
 

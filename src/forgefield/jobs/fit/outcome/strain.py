@@ -1,0 +1,82 @@
+"""How far the rows of a force field fight each other: the energy that stretches and bends hold at rest."""
+
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from forgefield.assign.assignment import Assignment
+from forgefield.compiled import compiled
+from forgefield.fitting.judge.metrics import Judgement
+from forgefield.models.forcefield import ForceField
+from forgefield.molecules.topology import Topology
+from forgefield.report.results import Strain
+
+_KINDS = ("stretch", "bend")
+_MUCH = 2.0
+"""kcal/mol from which it is said of a molecule."""
+_NAMED = 5
+
+
+def at_rest(
+    topology: Topology, positions: Float[np.ndarray, "atoms 3"], judgement: Judgement
+) -> tuple[Float[np.ndarray, "atoms 3"], Bool[np.ndarray, " molecules"]]:
+    """Return where molecules relax to [Å], their given positions where they do not, and which do."""
+    if judgement.relaxed is None:
+        return positions, np.zeros(topology.n_molecules, dtype=bool)
+    there = np.asarray(judgement.relaxed.there)
+    moved = there[np.asarray(topology.molecule)][:, None]
+    return np.where(moved, np.asarray(judgement.relaxed.positions), positions), there
+
+
+def strains(
+    assignment: Assignment,
+    values: Float[np.ndarray, " parameters"],
+    positions: Float[np.ndarray, "atoms 3"],
+    relaxed: Bool[np.ndarray, " molecules"],
+) -> list[Strain]:
+    """Return the strain of each molecule at positions [Å], which are those of `relaxed` structures or of references."""
+    topology, model = assignment.topology, assignment.model
+    acting = [t for t, term in enumerate(model.terms) if term.kind in _KINDS]
+    part = ForceField(tuple(model.terms[t] for t in acting), jnp.asarray(values))
+    laid = eqx.tree_at(lambda t: t.interactions, topology, tuple(topology.interactions[t] for t in acting))
+    held = np.zeros((topology.n_molecules, len(values)))
+    energies = _energies(part, laid, jnp.asarray(positions))
+    for group, each in zip(laid.interactions, energies, strict=True):
+        molecule = np.asarray(topology.molecule)[np.asarray(group.atoms)[:, 0]]
+        np.add.at(held, (molecule, np.asarray(group.parameters)[:, 0]), np.asarray(each))
+    names = {row.indices[0]: row.name for row in assignment.rows if row.term.kind in _KINDS}
+    return [_strain(own, bool(relaxed), names) for own, relaxed in zip(held, relaxed, strict=True)]
+
+
+def _strain(held: Float[np.ndarray, " parameters"], relaxed: bool, names: dict[int, str]) -> Strain:
+    place = int(held.argmax())
+    most = float(held[place])
+    return Strain(float(held.sum()), relaxed, names.get(place) if most > 0.0 else None, most)
+
+
+@compiled
+def _energies(
+    model: ForceField, topology: Topology, positions: Float[Array, "atoms 3"]
+) -> tuple[Float[Array, " interactions"], ...]:
+    return model.interaction_energies(topology, positions)
+
+
+def strained(strain: Mapping[str, Strain]) -> list[str]:
+    """Say which molecules hold much strain, and in which row."""
+    found = sorted(
+        ((name, one) for name, one in strain.items() if one.energy >= _MUCH), key=lambda pair: -pair[1].energy
+    )
+    if not found:
+        return []
+    named = "; ".join(
+        f"{name} {one.energy:.1f} kcal/mol" + (f" (most in {one.row}, {one.most:.1f})" if one.row else "")
+        for name, one in found[:_NAMED]
+    )
+    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return [
+        f"Rows fight each other: {len(found)} molecule(s) hold {_MUCH:g} kcal/mol or more in stretches and bends at "
+        f"rest: {named}{more}."
+    ]

@@ -1,0 +1,72 @@
+"""Whether a fit is a success, in words."""
+
+import math
+from collections.abc import Sequence
+
+from forgefield.report.numerals import percent, significant
+from forgefield.report.results import ParameterResult, TargetResult
+
+_MANY = 3.0
+"""Tolerances above which a target that has become worse is told of."""
+_NAMED = 3
+
+
+def reason(*, converged: bool, targets: Sequence[TargetResult], wrong: Sequence[str]) -> str:
+    """Return what a fit lacks for a success, which target dominates its cost, and what to do; nothing for a success.
+
+    `wrong` says what is unphysical about the rows that were trained.
+    """
+    worse = [one for one in targets if one.rms_final > one.rms_start + one.tolerance]
+    lacking = [] if converged else ["it did not converge, and the best parameters found are no optimum"]
+    lacking += [f"{one.name} ended at {_amount(one, one.rms_final)}, worse than the start's" for one in worse[:_NAMED]]
+    lacking += list(wrong[:_NAMED])
+    return f"{'; '.join(lacking)}. {_advice(targets, worse)}".rstrip() if lacking else ""
+
+
+def _amount(one: TargetResult, value: float) -> str:
+    before = significant(one.rms_start, 3)
+    return f"{significant(value, 3)} {one.unit} ({before} before)".replace(" °", "°")
+
+
+def _advice(targets: Sequence[TargetResult], worse: Sequence[TargetResult]) -> str:
+    """Say which target dominates the cost, and what to do about it."""
+    known = [one for one in targets if math.isfinite(one.cost_final)]
+    total = math.fsum(one.cost_final for one in known)
+    if not total > 0.0:
+        return ""
+    largest = max(known, key=lambda one: one.cost_final)
+    said = f"Of the cost of the targets {percent(largest.cost_final / total)} is that of {largest.name}"
+    tolerance = f"{largest.tolerance:g} {largest.unit}".rstrip()
+    if worse and largest.name not in {one.name for one in worse}:
+        return (
+            f"{said}, which the others pay for: give it a larger tolerance than {tolerance} or a smaller weight, "
+            "or add terms that let both be met."
+        )
+    return (
+        f"{said}: add terms that can meet it (torsion, stretch_bend, stretch_stretch), split rows that hold different "
+        f"geometries, or give it a larger tolerance than {tolerance}."
+    )
+
+
+def worse_than_at_the_start(targets: Sequence[TargetResult]) -> list[str]:
+    """Say which targets ended above three tolerances and above where they began."""
+    return [
+        f"{one.name} ended worse than it began, and at {one.rms_final / one.tolerance:.1f} tolerances: "
+        f"{_amount(one, one.rms_final)}."
+        for one in targets
+        if one.rms_final > _MANY * one.tolerance and one.rms_final > one.rms_start
+    ]
+
+
+def undetermined(parameters: Sequence[ParameterResult]) -> list[str]:
+    """Say how many parameters have a standard deviation that leaves them no meaning."""
+    loose = [one.name for one in parameters if one.determined is False]
+    if not loose:
+        return []
+    n = sum(one.determined is not None for one in parameters)
+    more = f" and {len(loose) - 8} more" if len(loose) > 8 else ""
+    return [
+        f"{len(loose)} of {n} parameters are not determined (their sigma is larger than the value, 20° or half of the "
+        f"constant, or cannot be given): {', '.join(loose[:8])}{more}. More data, fewer terms or a prior determine "
+        "them."
+    ]

@@ -1,0 +1,68 @@
+"""Whether a fit is a success, in words, from figures made by hand."""
+
+import pytest
+
+from forgefield.jobs.fit.outcome.verdict import reason, undetermined, worse_than_at_the_start
+from forgefield.report.results import ParameterResult, TargetResult
+
+
+def target(name, rms, cost_final, tolerance=20.0, unit="cm⁻¹"):
+    start, final = rms
+    return TargetResult(name, unit, tolerance, 1.0, 9, 9, start, final, 1.0, cost_final)
+
+
+FORCES = target("forces", (0.0, 0.05), 9.0, tolerance=0.1, unit="kcal/mol/Å")
+
+
+def test_converged_and_nowhere_worse_is_a_success():
+    # Worse by less than its tolerance is as good.
+    better = target("frequencies", (145.0, 164.9), 1.0)
+
+    assert reason(converged=True, targets=[better, FORCES], wrong=[]) == ""
+
+
+def test_a_target_worse_by_more_than_its_tolerance_is_none_and_who_it_pays_for_is_said():
+    worse = target("frequencies", (145.0, 341.0), 1.0)
+
+    said = reason(converged=True, targets=[worse, FORCES], wrong=[])
+
+    assert "frequencies ended at 341 cm⁻¹ (145 before), worse than the start's" in said
+    assert "90.0 % is that of forces" in said
+    assert "give it a larger tolerance than 0.1 kcal/mol/Å" in said
+
+
+def test_a_target_that_is_worse_and_dominates_is_not_blamed_on_others():
+    worse = target("frequencies", (145.0, 341.0), 99.0)
+
+    said = reason(converged=True, targets=[worse, FORCES], wrong=[])
+
+    assert "91.7 % is that of frequencies: add terms that can meet it" in said
+
+
+@pytest.mark.parametrize(
+    ("converged", "wrong", "said"), [(False, [], "it did not converge"), (True, ["k is 9"], "k is 9")]
+)
+def test_what_has_not_converged_or_is_unphysical_is_none(converged, wrong, said):
+    assert said in reason(converged=converged, targets=[FORCES], wrong=wrong)
+
+
+@pytest.mark.parametrize(
+    ("rms", "n_said"), [((145.0, 341.0), 1), ((50.0, 59.0), 0), ((500.0, 341.0), 0), ((60.0, 61.0), 1)]
+)
+def test_a_target_above_three_tolerances_and_its_start_is_told(rms, n_said):
+    assert len(worse_than_at_the_start([target("frequencies", rms, 1.0)])) == n_said
+
+
+def test_parameters_that_are_not_determined_are_counted():
+    rows = [
+        ParameterResult(
+            name, "harmonic_bend", "rad", 1.0, 1.0, 0.1, None, at_bound=False, trained=True, determined=known
+        )
+        for name, known in (("a", True), ("b", False), ("c", None))
+    ]
+
+    (said,) = undetermined(rows)
+
+    assert said.startswith("1 of 2 parameters are not determined")
+    assert ": b. " in said
+    assert undetermined(rows[:1]) == []
