@@ -81,7 +81,7 @@ WRONG = [
     ("ff.relax('a.fld', 'a.xyz', max_iterations=0.5)", "max_iterations is a whole number from 1 on, not 0.5"),
     ("ff.relax('a.fld', 'a.xyz', tolerance=None)", "tolerance is a number, not None"),
     ("ff.modes('a.fld', 1)", "file is the path of a file"),
-    ("ff.fit({})", "file is the path of a file"),
+    ("ff.fit({})", "files are empty; give the path of at least one file"),
     ("ff.fit('FIT.toml', starts='many')", "starts is a number, not the str 'many'"),
     ("ff.fit('FIT.toml', validate=5)", "validate is True, False or a Validation, not the int 5"),
     ("ff.fit('FIT.toml', trade_off=[1])", "trade_off is a word or words, not the int 1"),

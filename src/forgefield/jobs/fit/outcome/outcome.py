@@ -68,7 +68,7 @@ class Outcome(AbstractTabled):
 
     @property
     def success(self) -> bool:
-        """Whether the fit converged, and nothing interrupted it."""
+        """Whether the fit converged, no target ended worse, no row is unphysical, and nothing interrupted it."""
         return self.record.results["fit"]["success"] and not self.interrupted
 
     @property
@@ -114,7 +114,8 @@ class Outcome(AbstractTabled):
 
     def __repr__(self) -> str:
         fit = self.record.results["fit"]
-        ended = "interrupted" if self.interrupted else "converged" if fit["success"] else "not converged"
+        ended = "interrupted" if self.interrupted else "converged" if fit["converged"] else "not converged"
+        ended += "" if fit["success"] or not fit["converged"] else ", but no success"
         said = [ended, plural(fit["iterations"], "iteration"), f"cost {significant(fit['cost'], 4)}"]
         before, after = (self.record.results["metrics"][when]["frequency_rmsd_cm1"] for when in ("start", "final"))
         said += [] if after is None else [f"frequency RMSD {fixed(before, 1)} → {fixed(after, 1)} cm⁻¹"]
