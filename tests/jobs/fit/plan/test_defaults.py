@@ -11,8 +11,7 @@ from certain import instance
 from forgefield.config import EigenmatrixTarget
 from forgefield.errors import InputError
 from forgefield.io.references import read_reference
-from forgefield.jobs.fit.plan.defaults import TOLERANCES, given, settings
-from forgefield.jobs.fit.plan.target_choices import TARGETS
+from forgefield.jobs.fit.plan.defaults import given, settings
 
 EXAMPLES = Path(__file__).parents[4] / "examples"
 MINIMUM, SADDLE = EXAMPLES / "ethane/staggered.json", EXAMPLES / "ethane/eclipsed.json"
@@ -168,7 +167,3 @@ def test_structure_of_two_imaginary_frequencies_is_refused():
 
     with pytest.raises(InputError, match=r"imaginary frequencies .*: neither a minimum nor a transition state"):
         given((REACTION,), [replace(reference, hessian=-reference.hessian)])
-
-
-def test_every_target_has_a_tolerance():
-    assert [*TOLERANCES] == [*TARGETS]

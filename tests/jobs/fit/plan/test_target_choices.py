@@ -13,6 +13,7 @@ from forgefield.config import Target
 from forgefield.errors import InputError
 from forgefield.fitting.cost.gram import gram, obstacle
 from forgefield.jobs.fit.fit_job import run_fit
+from forgefield.jobs.fit.plan.asked import asked
 from forgefield.jobs.fit.plan.check import check_table
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.plan.target_choices import TARGETS, Choice
@@ -69,7 +70,11 @@ def with_row(tmp_path, monkeypatch):
         for name in [name for name in sys.modules if name.split(".")[0] == "stiffness"]:
             monkeypatch.delitem(sys.modules, name)
         kind = importlib.import_module("stiffness.trace").Stiffness
-        row = Choice(Target, "Trace of the Hessian [kcal/mol/Å²].", lambda entry: [kind(entry.tolerance, entry.weight)])
+        row = Choice(
+            Target(tolerance=10.0),
+            "Trace of the Hessian [kcal/mol/Å²].",
+            lambda entry: [kind(entry.tolerance, entry.weight)],
+        )
         monkeypatch.setitem(TARGETS, "stiffness", row)
         shutil.copy(EXAMPLES / "ch3f/ch3f.json", tmp_path)
         (tmp_path / "FIT.toml").write_text(text)
@@ -116,3 +121,11 @@ def test_check_counts_its_values(with_row, capsys):
 def test_its_key_is_known_and_others_are_not(with_row):
     with pytest.raises(InputError, match=r"unknown key 'targets.stifness'; did you mean 'stiffness'\?"):
         with_row(text=FIT.replace("stiffness", "stifness"))
+
+
+def test_settings_that_a_fit_writes_name_it_with_its_usual_tolerance(with_row, tmp_path):
+    with_row()
+
+    plan, _ = asked([tmp_path / "ch3f.json"], tmp_path / "out")
+
+    assert "# stiffness = { tolerance = 10.0, weight = 1.0 }" in plan.text

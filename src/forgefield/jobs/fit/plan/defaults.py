@@ -14,24 +14,11 @@ from forgefield.errors import InputError
 from forgefield.estimating.transition_state import NOISE
 from forgefield.io.offenders import listed
 from forgefield.jobs.fit.plan.scan_frames import perceived, scan_of
-from forgefield.jobs.fit.plan.target_choices import schema
+from forgefield.jobs.fit.plan.target_choices import TARGETS, schema
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds, pieces
 from forgefield.molecules.molecule import Molecule, Reference, standard_masses, symbol
 from forgefield.properties.modes import frequencies
 
-TOLERANCES: dict[str, dict[str, float]] = {
-    "eigenmatrix": {"tolerance": 20.0, "off_diagonal": 20.0},
-    "frequencies": {"tolerance": 20.0},
-    "hessian": {"tolerance": 10.0},
-    "forces": {"tolerance": 1.0},
-    "charges": {"tolerance": 0.02},
-    "energy": {"tolerance": 0.5},
-    "bond_length": {"tolerance": 0.01},
-    "bond_angle": {"tolerance": 1.0},
-    "torsion": {"tolerance": 3.0},
-    "positions": {"tolerance": 0.05},
-}
-"""Of each target, where it is fitted to."""
 STRENGTH = 1.0
 """Of the prior."""
 _NARROW, _WIDE = 1.5, 5.0
@@ -137,7 +124,7 @@ def settings(data: Sequence[Given], *, starts: int | None = None) -> FitFile:
     content: dict[str, Any] = {
         "forcefield": _through_space(data, structures),
         "molecules": [_table(part, group, minima) for part, group in zip(data, _groups(data), strict=True)],
-        "targets": {key: dict(TOLERANCES[key]) for key in wanted},
+        "targets": {key: TARGETS[key].usual.model_dump(exclude_defaults=True) for key in wanted},
         "fit": {
             "starts": 1 if starts is None else starts,
             "prior": {"strength": STRENGTH, "theta0": _NARROW if relaxed else _WIDE},

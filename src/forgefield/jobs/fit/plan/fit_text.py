@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from forgefield.config import FitFile
-from forgefield.jobs.fit.plan.defaults import TOLERANCES
+from forgefield.jobs.fit.plan.target_choices import TARGETS
 
 _WIDTH = 118
 
@@ -50,7 +50,7 @@ def _targets(file: FitFile) -> Iterator[str]:
     for key, field in type(file.targets).model_fields.items():
         kind = next(part for part in get_args(field.annotation) if part is not type(None))
         chosen = file.targets.entry(key)
-        shown = kind(**TOLERANCES[key]) if chosen is None else chosen
+        shown = TARGETS[key].usual if chosen is None else chosen
         values = {name: value for name, value in shown.model_dump().items() if value is not None}
         where = kind.model_fields.get("at")
         both = where is not None and len(get_args(where.annotation)) > 1

@@ -27,12 +27,17 @@ from forgefield.toml.read import read_toml
 class Choice:
     """What a key of [targets] stands for."""
 
-    section: type[Target]
-    """What may stand in its table."""
+    usual: Target
+    """Its table where nobody says otherwise; others hold the same keys."""
     says: str
     """What it means, with its unit in brackets."""
     make: Callable[[Any], list[AbstractTarget]]
     """Makes the targets of its table."""
+
+    @property
+    def section(self) -> type[Target]:
+        """What may stand in its table."""
+        return type(self.usual)
 
 
 def _plain(kind: Callable[[float, float], AbstractTarget]) -> Callable[[Target], list[AbstractTarget]]:
@@ -58,24 +63,54 @@ def _where(entry: CurvatureTarget | EnergyTarget, target: AbstractTarget) -> Abs
 
 TARGETS: dict[str, Choice] = {
     "eigenmatrix": Choice(
-        EigenmatrixTarget,
+        EigenmatrixTarget(tolerance=20.0, off_diagonal=20.0),
         "Diagonal of the Hessian in the modes of the reference, as deviations of frequencies [cm⁻¹].",
         _eigenmatrix,
     ),
     "frequencies": Choice(
-        CurvatureTarget, "Signed frequencies, modes matched by overlap [cm⁻¹].", _either(Frequencies)
+        CurvatureTarget(tolerance=20.0),
+        "Signed frequencies, modes matched by overlap [cm⁻¹].",
+        _either(Frequencies),
     ),
-    "hessian": Choice(CurvatureTarget, "Elements of the Cartesian Hessian [kcal/mol/Å²].", _either(HessianElements)),
+    "hessian": Choice(
+        CurvatureTarget(tolerance=10.0),
+        "Elements of the Cartesian Hessian [kcal/mol/Å²].",
+        _either(HessianElements),
+    ),
     "forces": Choice(
-        Target, "Components of the forces on the atoms at the reference geometries [kcal/mol/Å].", _plain(Forces)
+        Target(tolerance=1.0),
+        "Components of the forces on the atoms at the reference geometries [kcal/mol/Å].",
+        _plain(Forces),
     ),
-    "charges": Choice(ChargesTarget, "Atomic charges [e].", _plain(Charges)),
-    "energy": Choice(EnergyTarget, "Energies relative to the mean of their group [kcal/mol].", _either(Energies)),
-    "bond_length": Choice(RelaxedTarget, "Lengths of bonds [Å].", _plain(BondLengths)),
-    "bond_angle": Choice(RelaxedTarget, "Angles between bonds [degrees].", _plain(BondAngles)),
-    "torsion": Choice(RelaxedTarget, "Dihedral angles, the shorter way round [degrees].", _plain(Torsions)),
+    "charges": Choice(
+        ChargesTarget(tolerance=0.02),
+        "Atomic charges [e].",
+        _plain(Charges),
+    ),
+    "energy": Choice(
+        EnergyTarget(tolerance=0.5),
+        "Energies relative to the mean of their group [kcal/mol].",
+        _either(Energies),
+    ),
+    "bond_length": Choice(
+        RelaxedTarget(tolerance=0.01),
+        "Lengths of bonds [Å].",
+        _plain(BondLengths),
+    ),
+    "bond_angle": Choice(
+        RelaxedTarget(tolerance=1.0),
+        "Angles between bonds [degrees].",
+        _plain(BondAngles),
+    ),
+    "torsion": Choice(
+        RelaxedTarget(tolerance=3.0),
+        "Dihedral angles, the shorter way round [degrees].",
+        _plain(Torsions),
+    ),
     "positions": Choice(
-        RelaxedTarget, "Positions of the atoms after superposition on the reference [Å].", _plain(AtomPositions)
+        RelaxedTarget(tolerance=0.05),
+        "Positions of the atoms after superposition on the reference [Å].",
+        _plain(AtomPositions),
     ),
 }
 """In the order of the cost."""
