@@ -164,10 +164,12 @@ def calls_of():
 
 @pytest.fixture
 def listening() -> Iterator[None]:
-    """Hear Ctrl-C, and let processes hear it that are started, even where the tests run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Hear Ctrl-C and the end of a terminal, as processes that are started do, wherever the tests themselves run."""
+    heard = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in heard.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

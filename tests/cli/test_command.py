@@ -49,6 +49,7 @@ def test_each_kind_of_failure_has_its_exit_code_and_one_message(error, code):
     assert "Traceback" not in result.output
 
 
+@pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_the_end_of_a_job_or_of_a_terminal_is_heard_like_ctrl_c(number):
     result = run(lambda: signal.raise_signal(number))

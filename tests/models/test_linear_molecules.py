@@ -30,25 +30,41 @@ ALLENE = (
 )
 
 
+MIDDLE = 1, 0
+"""The atom of each at its straight angle."""
+BENDS = pytest.mark.parametrize("bend", [HARMONIC_BEND, MM3_BEND], ids=lambda term: term.name)
+
+
+def molecules(aside=0.0):
+    """Both, with the atom at the straight angle moved aside [Å]."""
+    found = []
+    for (species, positions), middle in zip((ACETONITRILE, ALLENE), MIDDLE, strict=True):
+        moved = np.array(positions, dtype=float)
+        moved[middle, 0] += aside
+        atoms = np.array(species), moved
+        found.append(Molecule("straight", *atoms, *perceive_bonds(*atoms)))
+    return found
+
+
 @pytest.fixture(scope="module", params=[HARMONIC_BEND, MM3_BEND], ids=lambda term: term.name)
 def straight(request):
-    """Both molecules in one batch, with torsions across their straight angles."""
-    molecules = []
-    for species, positions in (ACETONITRILE, ALLENE):
-        atoms = np.array(species), np.array(positions, dtype=float)
-        molecules.append(Molecule("straight", *atoms, *perceive_bonds(*atoms)))
-    made = generate(molecules, (MM3_STRETCH, request.param, TORSION3))
+    """Both molecules in one batch, with torsions across their straight angles, as bent ones have them."""
+    made = generate(molecules(aside=0.35), (MM3_STRETCH, request.param, TORSION3))
     values = jnp.where(made.model.values == 0.0, 1.5, made.model.values)
-    positions = jnp.concatenate([jnp.asarray(molecule.positions) for molecule in molecules])
+    theta0 = made.topology.interactions[1].parameters[:, 1]
+    values = values.at[theta0].set(jnp.where(values[theta0] > np.radians(145.0), np.pi, values[theta0]))
+    positions = jnp.concatenate([jnp.asarray(molecule.positions) for molecule in molecules()])
+    assert len(made.topology.interactions[2].atoms) == 3 + 4
     return ForceField(made.model.terms, values), made.topology, positions
 
 
-def test_straight_angles_have_a_reference_of_180_degrees(straight):
-    model, topology, _ = straight
-    _, theta0 = np.asarray(model.values)[topology.interactions[1].parameters].T
+@BENDS
+def test_straight_angles_have_a_reference_of_180_degrees_and_no_torsions_across(bend):
+    made = generate(molecules(), (MM3_STRETCH, bend, TORSION3))
+    _, theta0 = np.asarray(made.model.values)[made.topology.interactions[1].parameters].T
 
     assert (theta0 == np.pi).sum() == 2
-    assert len(topology.interactions[2].atoms) == 3 + 4
+    assert TORSION3 not in made.model.terms
 
 
 def test_energy_gradient_and_hessian_are_finite(straight):

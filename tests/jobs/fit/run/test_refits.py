@@ -183,7 +183,7 @@ def test_two_molecules_cannot_be_validated_and_the_reason_is_said(project):
     assert told["validation"]["possible"] is False
     assert "need at least 3 molecules" in told["validation"]["verdict"]
     assert told["validation"]["verdict"] in told["warnings"]
-    assert told["fit"]["success"] is True
+    assert told["fit"]["converged"] is True
     assert "Not validated" in (path.parent / "out/report.html").read_text()
 
 
