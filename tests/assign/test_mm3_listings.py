@@ -74,6 +74,7 @@ def test_difference_of_the_van_der_waals_totals_is_all_in_pairs_beyond_the_cutof
     assert abs(sum(p.energy_deviation for p in pairs)) < 0.02
 
 
+@pytest.mark.slow
 def test_van_der_waals_pairs_end_where_macromodels_do(folder, file, molecules):
     number = 4
     (listing,) = mm3_listings([molecules[number - 1]], assign_mm3([molecules[number - 1]], file, vdw_cutoff=7.0))

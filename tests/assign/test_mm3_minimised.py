@@ -18,7 +18,7 @@ from forgefield.properties.derivatives import energies, forces
 EXTENDED = 8.0
 """Å, where MacroModel cut van der Waals interactions off (EXNB)."""
 FILES = [
-    pytest.param("one/binap_s1_5s_1.mae", id="one of binap"),
+    pytest.param("one/binap_s1_5s_1.mae", marks=pytest.mark.slow, id="one of binap"),
     pytest.param("one/binap-b_s1_5s_2.mae", marks=pytest.mark.slow, id="one of binap-b"),
     pytest.param("rh-hydrogenation-enamides_binap_s1_5s_cs.mae.gz", marks=pytest.mark.slow, id="all of binap"),
     pytest.param("rh-hydrogenation-enamides_binap-b_s1_5s_cs.mae.gz", marks=pytest.mark.slow, id="all of binap-b"),

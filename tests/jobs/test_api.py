@@ -22,6 +22,7 @@ SOURCE = Path(ff.__file__).parents[1]
 FIT = fit_toml(CH3F, forcefield=BONDED, targets=FREQUENCIES + FORCES, fit="prior = { strength = 0.01 }")
 
 
+@pytest.mark.slow
 def test_ten_lines_of_python_estimate_write_fit_and_convert(project):
     path = project(FIT)
     folder = path.parent

@@ -70,6 +70,7 @@ def test_rows_are_found_again_where_lines_have_moved(forgefield, start, lines, t
     assert [numbers[0] for numbers in found["numbers"]] == [float(lines[place][22:33]), 9.999]
 
 
+@pytest.mark.slow
 def test_a_row_that_one_file_lacks_has_no_line_there(forgefield, start, lines, tmp_path):
     place = (
         next(row.line for row in read_fld(start).rows if row.kind == RowKind.STRETCH and row.first_line == row.line) - 1

@@ -77,6 +77,7 @@ def test_listed_neighbours_move_atoms_as_all_pairs_do():
     assert len(listed) > 3
 
 
+@pytest.mark.slow
 def test_restart_between_two_lists_is_exact_to_the_bit():
     straight = blocks(begun(Listing(CUTOFF, SKIN)), 60)[-1].motion
 

@@ -128,6 +128,7 @@ def test_ties_hold_and_what_is_frozen_stays(linear, kind):
     assert (values != prepared.start).sum() >= 3
 
 
+@pytest.mark.slow
 @every_solver
 def test_no_other_program_finds_a_lower_cost_nearby(curved, fits, kind):
     problem, form, points = curved

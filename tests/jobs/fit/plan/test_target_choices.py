@@ -83,7 +83,7 @@ def with_row(tmp_path, monkeypatch):
     return add
 
 
-@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("how", ["curvatures", pytest.param("hessian", marks=pytest.mark.slow)])
 def test_a_fit_to_a_target_of_ones_own_meets_it(with_row, tmp_path, how):
     prepared = with_row(how=how)
 
