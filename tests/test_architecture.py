@@ -126,6 +126,11 @@ def place(path: Path) -> str:
 PLACES = {place(path): path for path in FILES}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(tree: ast.AST) -> list[tuple[str, int]]:
     """Return the modules that are imported, ours as places, with their lines."""
     found = []
@@ -159,13 +164,13 @@ def path(request) -> Path:
 def test_imports_only_what_its_layer_allows(path):
     allowed = ALLOWED[layer(place(path))]
 
-    used = [(layer(name), line) for name, line in ours(ast.parse(path.read_text()))]
+    used = [(layer(name), line) for name, line in ours(parsed(path))]
 
     assert [(name, line) for name, line in used if name not in allowed] == []
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    arrows = {name: {used for used, _ in ours(ast.parse(path.read_text()))} for name, path in PLACES.items()}
+    arrows = {name: {used for used, _ in ours(parsed(path))} for name, path in PLACES.items()}
 
     assert list(TopologicalSorter(arrows).static_order())
 
@@ -174,7 +179,7 @@ def test_uses_only_declared_dependencies(path):
     standard = set(__import__("sys").stdlib_module_names)
     allowed = DEPENDENCIES | standard | {"forgefield"} | OPTIONAL.get(str(path.relative_to(ROOT)), set())
 
-    used = {name.split(".")[0] for name, _ in imports(ast.parse(path.read_text()))}
+    used = {name.split(".")[0] for name, _ in imports(parsed(path))}
 
     assert used - allowed == set()
 
@@ -182,7 +187,7 @@ def test_uses_only_declared_dependencies(path):
 def test_the_core_touches_no_file(path):
     if layer(place(path)).split("/")[0] not in CORE:
         return
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
 
     used = {name.split(".")[0] for name, _ in imports(tree)}
     opened = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "open"]
@@ -194,7 +199,7 @@ def test_the_core_touches_no_file(path):
 def test_imports_of_the_package_stand_at_the_top(path):
     if place(path).split("/")[0] in {"cli", "__init__"}:
         return
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     top = {node.lineno for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}
 
     inside = [(name, line) for name, line in ours(tree) if line not in top]
@@ -209,7 +214,7 @@ def classes_of_models() -> set[str]:
     bases = {
         node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
         for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef)
     }
     while more := {name for name, its in bases.items() if its & found} - found:
@@ -227,7 +232,7 @@ def names_asked_for(node: ast.AST) -> list[ast.expr]:
 
 
 def test_models_are_told_by_their_class_only_where_they_are_known(path):
-    models, tree = classes_of_models(), ast.parse(path.read_text())
+    models, tree = classes_of_models(), parsed(path)
     assert {"Painn", "ForceField", "NativePainn"} <= models
     if layer(place(path)) in KNOW_MODELS:
         return
@@ -245,14 +250,14 @@ def test_models_are_told_by_their_class_only_where_they_are_known(path):
 
 
 def test_words_of_a_settings_file_are_seen_only_where_a_plan_is_made_of_them(path):
-    uses = {name for name, _ in ours(ast.parse(path.read_text()))}
+    uses = {name for name, _ in ours(parsed(path))}
 
     assert "config" not in uses or place(path) in KNOW_WORDS
 
 
 def test_files_and_functions_are_short(path):
     text = path.read_text()
-    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [n for n in ast.walk(parsed(path)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
 
     long = [(f.name, n) for f in functions if (n := (f.end_lineno or f.lineno) - f.lineno + 1) > MAX_FUNCTION]
 
@@ -261,7 +266,7 @@ def test_files_and_functions_are_short(path):
 
 
 def test_every_module_says_what_it_is_for(path):
-    assert ast.get_docstring(ast.parse(path.read_text()))
+    assert ast.get_docstring(parsed(path))
 
 
 def test_every_layer_is_in_the_table():
@@ -289,7 +294,7 @@ OWN_PROCESS = {"cli", "jobs/fit/run/worker"}
 def test_only_what_has_a_process_of_its_own_changes_the_process(path):
     if place(path).split("/")[0] in OWN_PROCESS or place(path) in OWN_PROCESS:
         return
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
 
     calls = {(ast.unparse(node.func), node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     targets = [one for node in ast.walk(tree) if isinstance(node, ast.Assign) for one in node.targets]

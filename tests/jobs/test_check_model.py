@@ -85,6 +85,7 @@ def test_a_deviation_that_is_no_number_does_not_hold():
     assert not check_model.Check("one", float("nan"), 1.0, "").holds
 
 
+@pytest.mark.slow
 def test_an_atom_alone_has_no_cutoff_to_pass():
     model, topology = rules_of(NETWORK.with_precision(jnp.float64)).lay(
         [Molecule("F", np.array([9]), np.zeros((1, 3)), charge=-1)]

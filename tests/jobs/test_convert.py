@@ -117,6 +117,7 @@ def test_native_force_field_is_the_same_in_another_format(forgefield, native, tm
     np.testing.assert_allclose(after, before, rtol=rtol)
 
 
+@pytest.mark.slow
 def test_mm3_file_comes_back_byte_for_byte(forgefield, data, tmp_path):
     fld = data / "rh-enamide/forcefield/rh_hyd_enamide_start.fld"
 

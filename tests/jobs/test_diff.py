@@ -33,6 +33,7 @@ def differences(forgefield, old, new):
     return json.loads(result.stdout)["differences"]
 
 
+@pytest.mark.slow
 def test_a_file_does_not_differ_from_itself(forgefield, start):
     assert differences(forgefield, start, start) == []
     assert "No row differs" in forgefield("diff", start, start).stdout
@@ -57,6 +58,7 @@ def numbers(line):
     return [float(line[place : place + 11].strip() or 0.0) for place in (22, 33, 44)]
 
 
+@pytest.mark.slow
 def test_rows_are_found_again_where_lines_have_moved(forgefield, start, lines, tmp_path):
     place = next(n for n, line in enumerate(lines) if line.startswith(" 1") and line[22:33].strip())
     changed = lines[place][:22] + "     9.9990" + lines[place][33:]
@@ -128,6 +130,7 @@ def test_a_row_of_one_force_field_alone_is_told(forgefield, estimated, tmp_path)
     assert found["numbers"] == [list(gone["values"].values()), None]
 
 
+@pytest.mark.slow
 def test_a_native_file_of_mm3_is_compared_line_by_line(forgefield, start, tmp_path):
     write_rules(tmp_path / "start.json", load(start))
 

@@ -70,6 +70,7 @@ def test_ethane_is_staggered_at_the_minimum_and_eclipsed_at_the_saddle(relaxed, 
     np.testing.assert_allclose(np.sort(np.degrees(np.abs(eclipsed))), [0, 120, 120], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_molecules_without_coupled_terms_go_to_their_reference_values(relaxed, batch):
     for group, measured in zip(batch.topology.interactions[:2], (bond_lengths, bond_angles), strict=True):
         own = np.asarray(batch.topology.molecule)[group.atoms[:, 0]] <= LINEAR

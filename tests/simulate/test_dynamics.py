@@ -139,6 +139,7 @@ def test_a_move_of_half_an_angstrom_in_a_step_is_a_blow_up(springs, move, failed
     np.testing.assert_allclose(last.motion.positions[0, 0, 1], -move if failed == NEVER else 0.0, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_replicas_that_do_not_fit_memory_together_are_computed_in_parts(water, monkeypatch):
     monkeypatch.setattr("forgefield.simulate.dynamics._LARGEST_BATCH", 2 * 3)
     motion = begun(water, 5)

@@ -39,6 +39,7 @@ def test_fit_converges_and_reports_the_lowest_cost_of_all_starts(history):
     np.testing.assert_allclose(seen[-1].best_cost.min(), end.starts_cost.min(), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_scipy_finds_the_same_optimum(problem, history):
     end, _ = history
     # Near the end: from afar another solver may go to another optimum.

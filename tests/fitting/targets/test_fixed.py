@@ -75,6 +75,7 @@ def slopes(distorted, evaluated):
     return {kind: (local.residuals[k], values[k], local.jacobians[k], forward[k]) for k, kind in enumerate(names)}
 
 
+@pytest.mark.slow
 def test_products_are_those_of_residuals_and_slopes(distorted, matching, evaluated):
     problem, _, at = distorted
 

@@ -155,6 +155,7 @@ def test_folder_that_is_a_file_is_refused(ch3f):
         run_fit(prepare(ch3f), ch3f.with_name("ch3f.json"))
 
 
+@pytest.mark.slow
 def test_frequencies_alone_leave_parameters_of_fluoromethane_open(project):
     path = project(text(FREQUENCIES))
 

@@ -100,6 +100,7 @@ def test_a_fit_to_a_target_of_ones_own_meets_it(with_row, tmp_path, how):
     assert "stiffness" in (tmp_path / "out/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_not_linear_is_no_quadratic_form_and_that_is_said(with_row, tmp_path):
     prepared = with_row(linear=False)
 

@@ -88,6 +88,7 @@ def test_e_holds_what_came_out_negative_at_its_estimate_under_c(passes):
     assert any("Held at their values under policy C" in w for w in record(prepared, ended).results["warnings"])
 
 
+@pytest.mark.slow
 def test_scipy_ends_where_our_own_solver_does(passes):
     (ours,), (scipys,) = passes("D+")[1], passes("D+", "trf")[1]
 
