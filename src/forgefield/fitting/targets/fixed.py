@@ -67,7 +67,7 @@ class OffDiagonal(AbstractStreamedTarget):
     @property
     def traits(self) -> Traits:
         """What it says of itself."""
-        return Traits("eigenmatrix off-diagonal", "cm⁻¹")
+        return Traits("eigenmatrix off-diagonal", "cm⁻¹", is_linear=True)
 
     def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules pairs"]:
         """E_ab / (2 √(ω_a ω_b)), of which the reference is zero."""
@@ -172,7 +172,7 @@ class HessianElements(AbstractStreamedTarget):
     @property
     def traits(self) -> Traits:
         """What it says of itself."""
-        return Traits("hessian", "kcal/mol/Å²", _HESSIAN)
+        return Traits("hessian", "kcal/mol/Å²", _HESSIAN, is_linear=True)
 
     def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules elements"]:
         """Hessian minus the reference's."""
