@@ -101,7 +101,7 @@ def trained(folder: Path, max_steps: int, validation: Validation | None = None, 
         "compile_s": results["fit"]["compile_s"],
         "with_report_s": perf_counter() - began,
         "iterations": results["fit"]["iterations"],
-        "success": results["fit"]["success"],
+        "converged": results["fit"]["converged"],
         "message": results["fit"]["message"],
         "lost": lines,
         "rows": {

@@ -376,7 +376,7 @@ def results(folder: Path) -> dict[str, Any]:
 def parameters(folder: Path) -> Result:
     """Return the values that a fit ends with."""
     told = results(folder)
-    if not told["fit"]["success"]:
+    if not told["fit"]["converged"]:
         raise RuntimeError(told["fit"]["message"])
     files = {path.name: np.frombuffer(path.read_bytes(), np.uint8) for path in folder.glob("forcefield.*")}
     return {"values": np.array([one["value"] for one in told["parameters"]]), **files}

@@ -177,7 +177,7 @@ def whole_fit(folder: Path, targets: str, **options: Any) -> Figures:
     figures = {
         "fit_s": wall,
         "fit_iterations": results["fit"]["iterations"],
-        "converged": results["fit"]["success"],
+        "converged": results["fit"]["converged"],
         "n_negative_constants": sum(value < 0.0 for value in constants),
         **{name: final[name] for name in final if final[name] is not None},
     }

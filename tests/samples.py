@@ -1,4 +1,8 @@
-"""Texts that several tests write into files: FIT.toml on the examples' molecules, the head of an MM3* force field."""
+"""What several tests use: texts of FIT.toml on the examples' molecules, the head of an MM3* force field, water."""
+
+import numpy as np
+
+from forgefield.molecules.molecule import Molecule
 
 HARMONIC = 'form = "harmonic"\n'
 BONDED = HARMONIC + 'terms = ["stretch", "bend"]\n'
@@ -41,3 +45,7 @@ MM3_HEAD = """ A force field
 -5
 """
 """Up to the types of atoms."""
+
+AT_WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
+"""Å: a geometry of water near its minimum, oxygen first."""
+WATER = Molecule("water", np.array([8, 1, 1]), AT_WATER, np.array([[0, 1], [0, 2]]), np.ones(2))

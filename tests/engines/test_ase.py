@@ -23,15 +23,14 @@ from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
-from forgefield.molecules.molecule import Molecule, standard_masses
+from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.derivatives import energies, forces, hessians
 from forgefield.properties.modes import vibrations
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
+from samples import AT_WATER, WATER
 
-POSITIONS = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
-MOVED = POSITIONS + np.array([[0.02, 0.0, -0.05], [0.0, 0.1, 0.03], [0.0, 0.04, -0.1]])
-WATER = Molecule("water", np.array([8, 1, 1]), POSITIONS, np.array([[0, 1], [0, 2]]), np.ones(2))
+MOVED = AT_WATER + np.array([[0.02, 0.0, -0.05], [0.0, 0.1, 0.03], [0.0, 0.04, -0.1]])
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def test_energy_forces_and_hessian_are_the_models_in_ase_units(water, assignment
 def test_bfgs_finds_the_minimum(water):
     assert BFGS(water, logfile=None).run(fmax=1e-4, steps=50)
 
-    np.testing.assert_allclose(water.get_distance(0, 1), np.linalg.norm(POSITIONS[1] - POSITIONS[0]), atol=1e-5)
+    np.testing.assert_allclose(water.get_distance(0, 1), np.linalg.norm(AT_WATER[1] - AT_WATER[0]), atol=1e-5)
     assert water.get_potential_energy() == pytest.approx(0.0, abs=1e-8)
 
 
@@ -79,7 +78,7 @@ def test_velocity_verlet_conserves_energy(water):
 
 
 def test_langevin_of_ase_warms_a_cold_molecule(water):
-    water.positions[:] = POSITIONS
+    water.positions[:] = AT_WATER
     options = {"temperature_K": 300, "friction": 0.05 / ase_units.fs, "fixcm": False}
 
     Langevin(water, 0.5 * ase_units.fs, rng=np.random.default_rng(2), **options).run(300)
@@ -90,7 +89,7 @@ def test_langevin_of_ase_warms_a_cold_molecule(water):
 def test_nudged_elastic_band_passes_the_barrier_of_an_inversion(water):
     # The molecule turned upside down through a straight one, where the bend costs ½ k (π - θ₀)².
     calculator = water.calc
-    first, last = (Atoms("OH2", POSITIONS * [1, 1, sign]) for sign in (1, -1))
+    first, last = (Atoms("OH2", AT_WATER * [1, 1, sign]) for sign in (1, -1))
     images = [first.copy() for _ in range(5)] + [last]
     for image in images:
         image.calc = calculator
@@ -106,13 +105,13 @@ def test_nudged_elastic_band_passes_the_barrier_of_an_inversion(water):
 
 
 def test_vibrations_of_ase_agree_with_the_exact_modes(assignment, tmp_path):
-    water = Atoms("OH2", POSITIONS, masses=standard_masses(WATER.species), calculator=ForgeFieldCalculator(assignment))
+    water = Atoms("OH2", AT_WATER, masses=standard_masses(WATER.species), calculator=ForgeFieldCalculator(assignment))
     by_differences = Vibrations(water, name=str(tmp_path / "vib"), delta=1e-3)
 
     by_differences.run()
 
     hessian = known(water.calc).get_hessian(water) * units.ELECTRONVOLT
-    exact = vibrations(hessian, POSITIONS, standard_masses(WATER.species)).frequencies
+    exact = vibrations(hessian, AT_WATER, standard_masses(WATER.species)).frequencies
     np.testing.assert_allclose(np.real(by_differences.get_frequencies())[-3:], exact, rtol=1e-4)
 
 
@@ -139,7 +138,7 @@ def test_results_are_kept_until_the_atoms_change(water, monkeypatch):
 @pytest.mark.slow
 def test_many_structures_at_once_are_as_one_by_one_in_their_order(neural, generator):
     calculator = ForgeFieldCalculator(neural)
-    images = [Atoms("OH2", POSITIONS + 0.05 * generator.normal(size=(3, 3))) for _ in range(3)]
+    images = [Atoms("OH2", AT_WATER + 0.05 * generator.normal(size=(3, 3))) for _ in range(3)]
     images.insert(1, Atoms("OH", [[0, 0, 0], [0, 0, 0.97]]))
     images.append(images[0].copy())
 
@@ -188,7 +187,7 @@ def test_file_of_generated_types_needs_no_structure_and_gives_the_same(water, as
 
     calculator = ff.ForgeFieldCalculator(tmp_path / "water.frcmod")
 
-    again = Atoms("OH2", POSITIONS, calculator=calculator)
+    again = Atoms("OH2", AT_WATER, calculator=calculator)
     assert again.get_potential_energy() == pytest.approx(0.0, abs=1e-6)
     again.positions = MOVED
     np.testing.assert_allclose(again.get_forces(), water.get_forces(), atol=1e-4)

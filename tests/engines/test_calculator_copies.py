@@ -21,13 +21,11 @@ from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
-from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
+from samples import AT_WATER, WATER
 
-POSITIONS = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
-MOVED = POSITIONS + np.array([[0.02, 0.0, -0.05], [0.0, 0.1, 0.03], [0.0, 0.04, -0.1]])
-WATER = Molecule("water", np.array([8, 1, 1]), POSITIONS, np.array([[0, 1], [0, 2]]), np.ones(2))
+MOVED = AT_WATER + np.array([[0.02, 0.0, -0.05], [0.0, 0.1, 0.03], [0.0, 0.04, -0.1]])
 
 
 def network(dtype=jnp.float32):
@@ -67,7 +65,7 @@ def test_a_copy_gives_the_same_numbers(force_field, copied, used, tmp_path):
         path.unlink()
 
     assert again.get_potential_energy() == atoms.get_potential_energy()
-    again.positions = atoms.positions = POSITIONS
+    again.positions = atoms.positions = AT_WATER
     assert np.array_equal(again.get_forces(), atoms.get_forces())
 
 
@@ -85,12 +83,12 @@ def test_a_copy_goes_its_own_way():
 
 def test_a_copy_knows_the_bonds_that_were_perceived(tmp_path):
     write_frcmod(tmp_path / "water.frcmod", generate([WATER], (HARMONIC_STRETCH, HARMONIC_BEND)), [WATER])
-    atoms = Atoms("OH2", POSITIONS, calculator=ff.ForgeFieldCalculator(tmp_path / "water.frcmod"))
+    atoms = Atoms("OH2", AT_WATER, calculator=ff.ForgeFieldCalculator(tmp_path / "water.frcmod"))
     atoms.get_potential_energy()
     # Too long for a bond to be seen, not for one that is known.
-    atoms.positions = 1.6 * POSITIONS
+    atoms.positions = 1.6 * AT_WATER
 
-    again = Atoms("OH2", 1.6 * POSITIONS, calculator=through_pickle(through_pickle(atoms.calc)))
+    again = Atoms("OH2", 1.6 * AT_WATER, calculator=through_pickle(through_pickle(atoms.calc)))
 
     assert again.get_potential_energy() == atoms.get_potential_energy()
 

@@ -23,9 +23,8 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.properties.stress import energy_gradient_and_stress
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
+from samples import AT_WATER, WATER
 
-POSITIONS = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
-WATER = Molecule("water", np.array([8, 1, 1]), POSITIONS, np.array([[0, 1], [0, 2]]), np.ones(2))
 CELL = np.array([[3.1, 0.0, 0.0], [0.9, 2.8, 0.0], [-0.7, 0.5, 3.6]])
 SLAB = (True, True, False)
 
@@ -51,7 +50,7 @@ def stateful():
 
 
 def water(**options):
-    return Atoms("OH2", POSITIONS, **options)
+    return Atoms("OH2", AT_WATER, **options)
 
 
 def energy(model, atoms):
@@ -181,8 +180,8 @@ def moved(x):
 @pytest.mark.parametrize(
     ("atoms", "message"),
     [
-        (Atoms([8, 119], POSITIONS[:2]), "atom 2 has the atomic number 119, which is no element"),
-        (Atoms([0, 8, -1], POSITIONS), r"atom 1 has the atomic number 0, .*\n.*atom 3 has the atomic number -1"),
+        (Atoms([8, 119], AT_WATER[:2]), "atom 2 has the atomic number 119, which is no element"),
+        (Atoms([0, 8, -1], AT_WATER), r"atom 1 has the atomic number 0, .*\n.*atom 3 has the atomic number -1"),
         (moved(1e300), r"atom 2 is at \[0.0, 0.76, 1e\+300\], not within 1e\+06 Å"),
         (moved(np.nan), "atom 2 is at .*nan"),
         (moved(-np.inf), "atom 2 is at .*-inf"),
@@ -212,7 +211,7 @@ def test_results_that_are_no_numbers_are_refused(neural):
 
 def test_images_at_fault_are_listed_by_their_index(assignment):
     calculator = ff.ForgeFieldCalculator(assignment)
-    images = [water(), moved(1e300), water(), water(info={"charge": 0.5}), Atoms("HOH", POSITIONS)]
+    images = [water(), moved(1e300), water(), water(info={"charge": 0.5}), Atoms("HOH", AT_WATER)]
 
     with pytest.raises(ff.InputError) as caught:
         calculator.calculate_many(images)

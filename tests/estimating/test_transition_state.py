@@ -7,6 +7,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, treat
 from forgefield.properties.modes import vibrations
+from samples import AT_WATER
 
 SOFT = 0.03 * units.HARTREE_PER_BOHR2
 """kcal/mol/Å²/amu"""
@@ -130,7 +131,7 @@ def test_a_policy_refuses_what_is_not_positive(eigenvalue):
 
 def with_lowest(*frequencies):
     """A Hessian of water whose lowest frequencies are these [cm⁻¹], 3000 cm⁻¹ the rest; positions and masses."""
-    positions = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
+    positions = AT_WATER
     masses = np.array([16.0, 1.0, 1.0])
     modes = np.repeat(np.sqrt(masses), 3)[:, None] * vibrations(np.eye(9), positions, masses).vectors
     wavenumbers = np.array([*frequencies, *[3000.0] * (3 - len(frequencies))])

@@ -15,10 +15,11 @@ from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.references import read_reference
 from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.molecules.molecule import AtomicCharges, Molecule, Reference
+from samples import AT_WATER
 
 WATER = Reference(
     species=np.array([8, 1, 1]),
-    positions=np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]]),
+    positions=AT_WATER,
     charges=(
         AtomicCharges("esp", np.array([-0.8, 0.4, 0.4])),
         AtomicCharges("mulliken", np.array([-0.6, 0.3, 0.3])),

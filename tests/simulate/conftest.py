@@ -11,6 +11,7 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import union
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
+from samples import AT_WATER
 
 
 class Springs(AbstractModel):
@@ -52,7 +53,7 @@ def springs():
 @pytest.fixture(scope="session")
 def water():
     """A water molecule with harmonic stretches and bend: model, topology, positions, masses."""
-    positions = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
+    positions = AT_WATER
     molecule = Molecule("water", np.array([8, 1, 1]), positions, np.array([[0, 1], [0, 2]]), np.ones(2))
     laid = generate([molecule], (HARMONIC_STRETCH, HARMONIC_BEND))
     values = jnp.where(jnp.arange(len(laid.model.values)) % 2 == 0, 1.5 * laid.model.values, laid.model.values)

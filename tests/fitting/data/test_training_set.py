@@ -6,8 +6,8 @@ import pytest
 from forgefield.estimating.transition_state import C, D, treat
 from forgefield.fitting.data.training_set import Band, Weights, buckets
 from forgefield.properties.modes import vibrations
+from samples import AT_WATER
 
-POSITIONS = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
 MASSES = np.array([16.0, 1.0, 1.0])
 Saddle = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -15,9 +15,9 @@ Saddle = tuple[np.ndarray, np.ndarray, np.ndarray]
 @pytest.fixture
 def saddle() -> Saddle:
     """A Hessian of water with modes at -400, 600 and 3000 cm⁻¹."""
-    modes = np.repeat(np.sqrt(MASSES), 3)[:, None] * vibrations(np.eye(9), POSITIONS, MASSES).vectors
+    modes = np.repeat(np.sqrt(MASSES), 3)[:, None] * vibrations(np.eye(9), AT_WATER, MASSES).vectors
     wavenumbers = np.array([-400.0, 600.0, 3000.0])
-    return (modes * np.sign(wavenumbers) * (wavenumbers / 108.5913) ** 2) @ modes.T, POSITIONS, MASSES
+    return (modes * np.sign(wavenumbers) * (wavenumbers / 108.5913) ** 2) @ modes.T, AT_WATER, MASSES
 
 
 def test_a_band_holds_its_lower_end_and_not_its_upper_one():
