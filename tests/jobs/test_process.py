@@ -8,17 +8,9 @@ import numpy as np
 import pytest
 
 from forgefield import units
+from samples import BONDED, CH3F, FORCES, FREQUENCIES, fit_toml
 
-FIT = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-frequencies = { tolerance = 20.0 }
-forces = { tolerance = 1.0 }
-"""
+FIT = fit_toml(CH3F, forcefield=BONDED, targets=FREQUENCIES + FORCES)
 SCRIPT = """
 import gc, json, os, signal, sys, warnings
 import ase.io

@@ -49,7 +49,8 @@ class Soft(AbstractModel):
         return self.energy(topology, positions), self.gradient(topology, positions)
 
     def hessian(self, topology, positions):
-        raise NotImplementedError
+        n = positions.size
+        return jax.hessian(lambda x: self.energy(topology, x)[0])(positions).reshape(1, n, n)
 
     def charges(self, topology):
         return jnp.zeros(0)

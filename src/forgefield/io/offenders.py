@@ -6,7 +6,7 @@ SHOWN = 5
 """Offenders that a message quotes; the rest are counted."""
 
 
-def listed(offenders: Sequence[str]) -> str:
-    """Return the first offenders, separated by commas, and the number of the others."""
-    more = f" and {len(offenders) - SHOWN} more" if len(offenders) > SHOWN else ""
-    return ", ".join(offenders[:SHOWN]) + more
+def listed(offenders: Sequence[str], *, shown: int = SHOWN, separator: str = ", ") -> str:
+    """Return the first offenders with a separator between them, and the number of the others."""
+    more = f"{separator.rstrip(', ')} and {len(offenders) - shown} more" if len(offenders) > shown else ""
+    return separator.join(offenders[:shown]) + more

@@ -8,6 +8,7 @@ from forgefield.assign.mm3.laid import Coverage
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.io.listings.listing import Comparison
+from forgefield.io.offenders import listed
 from forgefield.molecules.molecule import Molecule
 
 _SHOWN = 8
@@ -29,11 +30,10 @@ def coverage_table(coverage: tuple[Coverage, ...], idle: tuple[int, ...]) -> Tab
     for kind in coverage:
         table.add_row(kind.kind, str(kind.substructure), str(kind.table), str(kind.uncovered))
     if idle:
-        more = f", … and {len(idle) - _SHOWN} more" if len(idle) > _SHOWN else ""
         table.caption_justify = "left"
         table.caption = (
             f"{len(idle)} row(s) of substructures can match nothing, as their atoms are not bonded in this order\n"
-            f"(line {', '.join(map(str, idle[:_SHOWN]))}{more})"
+            f"(line {listed([str(line) for line in idle], shown=_SHOWN)})"
         )
     return table
 

@@ -10,6 +10,7 @@ from forgefield import units
 from forgefield.fitting.cost.cost import Sights
 from forgefield.fitting.data.observation import Observation, observed
 from forgefield.fitting.data.training_set import Example, TrainingSet
+from forgefield.fitting.targets.fixed import FLOOR
 from forgefield.fitting.targets.target import Seen, at_reference
 from forgefield.models.model import AbstractModel
 from forgefield.properties.matching import match_modes, matched_overlaps
@@ -17,8 +18,6 @@ from forgefield.properties.modes import signed_frequencies
 
 _SIMILAR = 0.5
 """Modes with a larger overlap than this count as the same mode."""
-_FLOOR = 100.0
-"""cm⁻¹, as in the cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +143,7 @@ def _compare_modes(seen: Observation, m: int, example: Example) -> ModeCompariso
     partner = match_modes(overlaps, reference, eigenvalues)
     diagonal = np.diagonal(np.asarray(seen.eigenmatrix)[m])[:n]
     frequencies = signed_frequencies(reference)
-    floored = np.maximum(np.abs(frequencies), _FLOOR)
+    floored = np.maximum(np.abs(frequencies), FLOOR)
     counted = np.ones(n, dtype=bool)
     if example.treated.reaction_mode is not None:
         counted[example.treated.reaction_mode] = False

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
 from forgefield.errors import InputError
+from forgefield.io.offenders import listed
 from forgefield.io.structures.atom_types import standard_atom_types
 from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
@@ -20,7 +21,6 @@ _STRAIGHT_SINE = np.sin(np.radians(10.0))
 """Sine of the angle to a straight one below which torsions are switched off."""
 _NEGLIGIBLE = 1e-6
 """kcal/mol; a torsion constant below it counts as zero."""
-_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,10 +134,9 @@ def require_no_switched_torsions(
         if near.any() and not negligible(found.values)
     ]
     if switched:
-        more = f", … and {len(switched) - _SHOWN} more" if len(switched) > _SHOWN else ""
         raise InputError(
             f"{what} cannot hold torsions within 10° of a straight angle, where they are switched off smoothly: "
-            f"{', '.join(switched[:_SHOWN])}{more}; freeze their constants at zero"
+            f"{listed(switched)}; freeze their constants at zero"
         )
 
 

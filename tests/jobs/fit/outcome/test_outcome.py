@@ -8,18 +8,9 @@ import pytest
 import forgefield as ff
 from certain import instance
 from forgefield.assign.mm3.rules import Mm3Rules
+from samples import BONDED, CH3F, fit_toml
 
-FIT = """
-[forcefield]
-form = "harmonic"
-terms = ["stretch", "bend"]
-[[molecules]]
-reference = "ch3f.json"
-[targets]
-frequencies = { tolerance = 20.0 }
-[fit]
-max_steps = 3
-"""
+FIT = fit_toml(CH3F, forcefield=BONDED, fit="max_steps = 3")
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,11 @@ from forgefield.errors import InputError
 from forgefield.estimating.transition_state import LARGE, AsIs, C, D, DPlus, E
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
-from forgefield.jobs.fit.plan.choices import SOLVERS, policy_named, solver
+from forgefield.jobs.fit.plan.choices import SOLVERS, form_of, policy_named, solver
 from forgefield.jobs.fit.plan.target_choices import schema, targets
+from forgefield.terms.bend import MM3_BEND
+from forgefield.terms.stretch import HARMONIC_STRETCH
+from forgefield.terms.torsion import TORSION3
 
 
 @pytest.mark.parametrize(
@@ -33,6 +36,12 @@ def test_a_stated_eigenvalue_is_what_each_policy_puts_in(name, eigenvalue):
 def test_other_letters_are_refused():
     with pytest.raises(InputError, match=r"transition_state 'F' is not one of C, D, D\+, E, none"):
         policy_named("F")
+
+
+def test_terms_of_two_forms_have_none():
+    assert form_of((HARMONIC_STRETCH, TORSION3)) == "harmonic"
+    with pytest.raises(InputError, match=r"terms of more than one form .* stand together: harmonic_stretch, mm3_bend"):
+        form_of((HARMONIC_STRETCH, MM3_BEND))
 
 
 def solver_of(fit, **wanted):

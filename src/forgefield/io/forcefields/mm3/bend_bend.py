@@ -6,13 +6,13 @@ import numpy as np
 
 from forgefield.assign.assignment import Assignment
 from forgefield.errors import InputError
+from forgefield.io.offenders import listed
 from forgefield.models.rows import Row
 from forgefield.terms.cross import BEND_BEND
 
 Types = tuple[str, ...]
 _AGREES = 1e-9
 """Relative deviation of a product from its constant that is rounding."""
-_SHOWN = 5
 
 
 @dataclass
@@ -41,10 +41,9 @@ def coupling_factors(assignment: Assignment, what: str) -> dict[Types, float]:
         if abs(factors.get(i, 0.0) * factors.get(j, 0.0) + k) > _AGREES * largest
     }
     if wrong:
-        more = f", … and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise InputError(
             f"{what} holds bend-bend constants only as minus the product of one factor for each angle; there are no "
-            f"such factors for bend_bend ({', '.join([*wrong][:_SHOWN])}{more}); leave the term out"
+            f"such factors for bend_bend ({listed([*wrong])}); leave the term out"
         )
     return {
         row.types: factors[row.indices[1]]

@@ -9,6 +9,7 @@ from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.measured import measured
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
+from forgefield.io.offenders import listed
 from forgefield.report.results import RowGeometry
 
 _UNITS = {"stretch": ("Å", 1.0, "r0", 3), "bend": ("°", units.DEGREE, "theta0", 1)}
@@ -63,14 +64,14 @@ def apart(found: Sequence[RowGeometry]) -> list[str]:
     )
     if not wide:
         return []
-    named = "; ".join(
+    named = [
         f"{one.row} {_shown(one.minimum, one)} to {_shown(one.maximum, one)} (mean {_shown(one.mean, one)}, "
         f"{one.interactions} of them)"
-        for one in wide[:_NAMED]
-    )
+        for one in wide
+    ]
     return [
         f"{len(wide)} row(s) hold different geometries (10° or 0.05 Å apart, or more), and their mean is none of them: "
-        f"{named}{_more(wide)}. Split them by types that tell the places apart: depth = 2 under [forcefield] where "
+        f"{_told(named)}. Split them by types that tell the places apart: depth = 2 under [forcefield] where "
         "further neighbours differ, atom types in a mol2 or mae file where they do not."
     ]
 
@@ -93,24 +94,24 @@ def drifted(found: Sequence[RowGeometry], starts: Mapping[str, tuple[float, floa
     if not far:
         return []
     far.sort(key=lambda one: -abs(one.drift) / _DRIFT[one.unit])
-    named = "; ".join(
+    named = [
         f"{one.row} {_UNITS[one.kind][2]} = {_shown(one.reference, one)} (molecules {_shown(one.mean, one)})"
-        for one in far[:_NAMED]
-    )
+        for one in far
+    ]
     names = sorted({(one.kind, _UNITS[one.kind][2]) for one in far})
     patterns = ", ".join(f'"{kind} * {name}"' for kind, name in names)
     both = " and ".join(name for _, name in names)
     return [
         f"{len(far)} reference value(s) ended 6°, 0.03 Å or two prior widths, or more, from the molecules and serve as "
-        f"spare curvature: {named}{_more(far)}. A stronger or narrower prior on {both} holds them near, "
+        f"spare curvature: {_told(named)}. A stronger or narrower prior on {both} holds them near, "
         f"freeze = [{patterns}] where they are; cross terms may replace what they do."
     ]
+
+
+def _told(named: Sequence[str]) -> str:
+    return listed(named, shown=_NAMED, separator="; ")
 
 
 def _shown(value: float, one: RowGeometry) -> str:
     unit, _, _, decimals = _UNITS[one.kind]
     return f"{value:.{decimals}f}{'' if unit == '°' else ' '}{unit}"
-
-
-def _more(found: Sequence[RowGeometry]) -> str:
-    return f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""

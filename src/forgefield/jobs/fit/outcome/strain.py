@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 from forgefield.assign.assignment import Assignment
 from forgefield.compiled import compiled
 from forgefield.fitting.judge.metrics import Judgement
+from forgefield.io.offenders import listed
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.topology import Topology
 from forgefield.report.results import Strain
@@ -17,7 +18,6 @@ from forgefield.report.results import Strain
 _KINDS = ("stretch", "bend")
 _MUCH = 2.0
 """kcal/mol from which it is said of a molecule."""
-_NAMED = 5
 
 
 def at_rest(
@@ -71,12 +71,11 @@ def strained(strain: Mapping[str, Strain]) -> list[str]:
     )
     if not found:
         return []
-    named = "; ".join(
+    named = [
         f"{name} {one.energy:.1f} kcal/mol" + (f" (most in {one.row}, {one.most:.1f})" if one.row else "")
-        for name, one in found[:_NAMED]
-    )
-    more = f"; and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        for name, one in found
+    ]
     return [
         f"Rows fight each other: {len(found)} molecule(s) hold {_MUCH:g} kcal/mol or more in stretches and bends at "
-        f"rest: {named}{more}."
+        f"rest: {listed(named, separator='; ')}."
     ]

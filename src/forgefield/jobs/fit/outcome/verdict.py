@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 
+from forgefield.io.offenders import listed
 from forgefield.report.numerals import percent, significant
 from forgefield.report.results import ParameterResult, TargetResult
 
 _MANY = 3.0
 """Tolerances above which a target that has become worse is told of."""
 _NAMED = 3
+_LISTED = 8
 
 
 def reason(*, converged: bool, targets: Sequence[TargetResult], wrong: Sequence[str]) -> str:
@@ -64,9 +66,8 @@ def undetermined(parameters: Sequence[ParameterResult]) -> list[str]:
     if not loose:
         return []
     n = sum(one.determined is not None for one in parameters)
-    more = f" and {len(loose) - 8} more" if len(loose) > 8 else ""
     return [
         f"{len(loose)} of {n} parameters are not determined (their sigma is larger than the value, 20° or half of the "
-        f"constant, or cannot be given): {', '.join(loose[:8])}{more}. More data, fewer terms or a prior determine "
+        f"constant, or cannot be given): {listed(loose, shown=_LISTED)}. More data, fewer terms or a prior determine "
         "them."
     ]

@@ -105,8 +105,15 @@ def terms_named(form: str, names: Iterable[str]) -> tuple[Term, ...]:
 
 
 def form_of(terms: Iterable[Term]) -> str:
-    """Return the form that these terms are of."""
-    return next(name for name, own in FORMS.items() if {*terms} <= {*own.values()})
+    """Return the form that these terms are of. Raises InputError for those that no form has together."""
+    wanted = {*terms}
+    found = next((name for name, own in FORMS.items() if wanted <= {*own.values()}), None)
+    if found is None:
+        named = ", ".join(sorted(term.name for term in wanted))
+        raise InputError(
+            f"terms of more than one form ({' or '.join(FORMS)}) stand together: {named}; keep those of one"
+        )
+    return found
 
 
 def name_of(estimate: Estimate) -> str:
