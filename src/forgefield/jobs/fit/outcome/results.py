@@ -317,7 +317,11 @@ def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
         f"{last.changes.variables.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
         f"started from the estimate “{name_of(plan.estimate)}”.",
         f"Targets: {targets}. A deviation of its tolerance counts as one.",
-        *([] if (why := obstacle(last.problem)) is None else [f"The cost is evaluated anew in each step: {why}."]),
+        *(
+            []
+            if (why := obstacle(last.problem)) is None
+            else [f"The cost is evaluated anew in each step, as it is no quadratic form ({why})."]
+        ),
         *([_RELAXED_MODES] if curved else []),
         "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",
         *(f"{e.molecule.name}: {e.treated.statement}" for e in prepared.examples if e.treated is not None),
