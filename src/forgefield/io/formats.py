@@ -16,9 +16,9 @@ from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
-from forgefield.io.qm.fchk import read_fchk
-from forgefield.io.qm.gaussian_log import read_gaussian_log
-from forgefield.io.qm.gaussian_scan import is_gaussian_scan, read_gaussian_scan
+from forgefield.io.qm.gaussian.fchk import read_fchk
+from forgefield.io.qm.gaussian.log import read_gaussian_log
+from forgefield.io.qm.gaussian.scan import is_gaussian_scan, read_gaussian_scan
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema

@@ -4,7 +4,7 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.qm.gaussian_log import read_gaussian_log
+from forgefield.io.qm.gaussian.log import read_gaussian_log
 
 TRIANGLE = [f"{0.1 * i:.8f}" for i in range(1, 22)]
 GRADIENT = ["0.00000000", "0.", "-0.20000000", "0.", "0.", "0.20000000"]

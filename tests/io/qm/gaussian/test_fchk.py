@@ -4,7 +4,7 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.qm.fchk import read_fchk
+from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.modes import vibrations
 

@@ -13,7 +13,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part
 from forgefield.io.offenders import listed
-from forgefield.io.qm.gaussian_text import (
+from forgefield.io.qm.gaussian.text import (
     INPUT_ORIENTATION,
     archive_of,
     charge_of,

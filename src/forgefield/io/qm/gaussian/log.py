@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
-from forgefield.io.qm.gaussian_charges import printed_charges
-from forgefield.io.qm.gaussian_text import CHARGE_RECORD, Archive, archive_of, charge_of, printed_structure, scf_energy
+from forgefield.io.qm.gaussian.charges import printed_charges
+from forgefield.io.qm.gaussian.text import CHARGE_RECORD, Archive, archive_of, charge_of, printed_structure, scf_energy
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import MASSES, atomic_number
 
