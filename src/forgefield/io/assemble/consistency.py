@@ -13,6 +13,8 @@ TOLERANCE = 0.1
 """cm⁻¹"""
 COARSE_TOLERANCE = 1.0
 """cm⁻¹, where the job printed fewer than two decimals."""
+_ALMOST_LINEAR = 1e-3
+"""Smallest moment of inertia, as a share of the largest, of a molecule that no program takes for a linear one."""
 _TURNED = 0.02
 """Force of a rigid rotation, as a share of the forces that cancel in it, beyond which the frame is a wrong one.
 
@@ -38,8 +40,9 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     """Return how well the Hessian reproduces the printed frequencies, None where one of the two is absent.
 
     Both sorted lists are compared value by value, with translations and rotations projected out and without; masses
-    are those of the job, else of the most abundant isotopes. Raises InputError where neither agrees to the tolerance
-    or the job printed another number of frequencies than the molecule has.
+    are those of the job, else of the most abundant isotopes. A molecule that is almost linear may have been taken for a
+    linear one or not, and where one frequency is missing the path along the gradient may have been projected out too.
+    Raises InputError where neither agrees to the tolerance, or the job printed another number of frequencies.
     """
     if reference.hessian is None or reference.frequencies is None:
         return None
@@ -47,7 +50,7 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     masses = standard_masses(reference.species) if reference.masses is None else reference.masses
     # Some programs print translations and rotations along, as zeros.
     printed = np.sort(reference.frequencies[reference.frequencies != 0.0])
-    inside = frequencies(reference.hessian, reference.positions, masses)
+    inside = _inside(reference.hessian, reference, masses, len(printed))
     raw = unprojected_frequencies(reference.hessian, masses)
     if len(printed) not in (len(inside), len(raw)):
         raise InputError(f"{files}: {len(printed)} frequencies are printed, the molecule has {len(inside)}")
@@ -57,6 +60,23 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     if deviations[projected] > tolerance:
         raise InputError(_contradiction(files, deviations, tolerance, inside, printed))
     return FrequencyCheck(projected, deviations[projected], tolerance)
+
+
+def _inside(
+    hessian: Float[np.ndarray, "coordinates coordinates"],
+    reference: Reference,
+    masses: Float[np.ndarray, " atoms"],
+    n_printed: int,
+) -> Float[np.ndarray, " modes"]:
+    """Return the frequencies with rigid motions projected out, in the first way that gives as many as were printed."""
+    usual = frequencies(hessian, reference.positions, masses)
+    for linear in (_ALMOST_LINEAR, 0.0):
+        if len(usual) != n_printed and len(reference.species) > 2:
+            other = frequencies(hessian, reference.positions, masses, linear=linear)
+            usual = other if len(other) == n_printed else usual
+    if len(usual) == n_printed + 1 and reference.gradient is not None:
+        return frequencies(hessian, reference.positions, masses, across=reference.gradient)
+    return usual
 
 
 def _deviation(computed: Float[np.ndarray, " computed"], printed: Float[np.ndarray, " printed"]) -> float:

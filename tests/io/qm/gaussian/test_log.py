@@ -22,7 +22,7 @@ TABLE = """                         {name} orientation:
 """
 
 
-def archive(kind="Freq", method="UHF", atoms=("H,0.,0.,0.", "H,0.,0.,0.75"), energies="HF=-1.1", separator="\\"):
+def archive(kind="Freq", method="UHF", atoms=("H,0.,0.,0.", "H,0.,0.,0.75"), energies="HF=-1.117", separator="\\"):
     head = ["1", "1", "GINC-NODE", kind, method, "STO-3G", "H2", "ME", "01-Jan-2020", "0"]
     fields = [
         "\\".join(head),
@@ -139,7 +139,11 @@ ENDLESS = step(archive()) + " Link1:  Proceeding to internal job step number  2.
         (step(archive(), energy="****"), r"SCF energy: '\*\*\*\*' cannot be read"),
         (step(archive(), frequencies=" Frequencies -- ****\n"), r"frequencies: '\*\*\*\*' cannot be read"),
         (step(archive(atoms=("H", "H,1,R"))), "a job step holds no geometry"),
-        (step(archive(method="B2PLYP", energies="HF=-1.1\\MP2=-1.13")), "energies of MP2, but none of B2PLYP"),
+        (
+            step(archive(energies="HF=-1.1")),
+            r"SCF energy is -1\.1000000 Hartree in the archive, but none .* is -1\.117",
+        ),
+        (step(archive(kind="IRC")), "a job of the kind IRC, which is not read"),
         (step(archive(atoms=("C,0.,0.,0.", "O,0.,0.,1.1"))), "masses of the thermochemistry section are not those"),
     ],
 )

@@ -3,19 +3,22 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
 from forgefield.io.text import floats, integer, integers, read_text
 from forgefield.molecules.molecule import AtomicCharges
 
 _HEADER = re.compile(r"^([A-Z].{39})   ([IRCHL])   ([ N])")
-_STATIONARY_ORDER = {"FOpt": 0, "POpt": 0, "FTS": 1}
-"""By the kind of job on the second line."""
+_STATIONARY_ORDER = {"fopt": 0, "popt": 0, "fts": 1, "pts": 1}
+"""By the kind of job on the second line, in small letters."""
+_CONVERGED = 1
+"""The job status of a job that did what it was meant to."""
 _COMPUTED = {
     "freq": ("Cartesian Force Constants",),
     "force": ("Cartesian Gradient", "Cartesian Forces"),
@@ -41,10 +44,12 @@ class _Entry:
 
 
 def read_fchk(path: Path) -> Part:
-    """Return geometry, energy, gradient, Hessian, masses, charges, multiplicity and level of an .fchk file.
+    """Return geometry, energy, gradient, Hessian, frequencies, charges, state and level of an .fchk file.
 
-    Gaussian 94 heads the gradient `Cartesian Forces`; it is the gradient there as well (its log prints the opposite
-    sign). Raises InputError where geometry is missing, an array is cut short or a number cannot be read.
+    Masses are those of the frequencies where there are any. An optimisation that did not converge has found no
+    stationary point, of which an InputWarning tells. Gaussian 94 heads the gradient `Cartesian Forces`; it is the
+    gradient there as well (its log prints the opposite sign). Raises InputError where geometry is missing, an array is
+    cut short or a number cannot be read.
     """
     lines = read_text(path).splitlines()
     entries = _entries(lines)
@@ -58,6 +63,8 @@ def read_fchk(path: Path) -> Part:
     energy = _scalar(path, entries, "Total Energy")
     if energy is None:
         energy = _scalar(path, entries, "SCF Energy")
+    frequencies = _frequencies(path, lines, entries)
+    weights = "Real atomic weights" if frequencies is None or "Vib-AtMass" not in entries else "Vib-AtMass"
     kind, method, basis = (lines[1][a:b].strip() for a, b in ((0, 10), (10, 40), (40, 110)))
     return Part(
         source=str(path),
@@ -66,19 +73,40 @@ def read_fchk(path: Path) -> Part:
         energy=None if energy is None else energy * units.HARTREE,
         gradient=None if gradient is None else _triples(path, gradient, "gradient") * units.HARTREE_PER_BOHR,
         hessian=None if triangle is None else hessian_from_triangle(path, triangle, len(species)),
-        masses=_array(path, lines, entries, "Real atomic weights"),
+        frequencies=frequencies,
+        masses=_array(path, lines, entries, weights),
         level="/".join(word for word in (method, basis) if word),
         program="Gaussian",
-        stationary_order=_STATIONARY_ORDER.get(kind),
+        stationary_order=_stationary_order(path, entries, kind),
         charge=_integer(path, entries, "Charge"),
         multiplicity=_integer(path, entries, "Multiplicity"),
-        name=path.stem,
         charges=tuple(
             AtomicCharges(kind, values)
             for head, kind in _CHARGES.items()
             if (values := _array(path, lines, entries, head)) is not None
         ),
     )
+
+
+def _frequencies(path: Path, lines: list[str], entries: dict[str, _Entry]) -> Float[np.ndarray, " modes"] | None:
+    """Return the frequencies [cm⁻¹] that a job with `freq=savenormalmodes` or of Gaussian 16 keeps: first in Vib-E2."""
+    kept, count = _array(path, lines, entries, "Vib-E2"), _integer(path, entries, "Number of Normal Modes")
+    if kept is None or count is None:
+        return None
+    if len(kept) < count:
+        raise InputError(f"{path}: Vib-E2 holds {len(kept)} numbers, fewer than the {count} normal modes")
+    return kept[:count]
+
+
+def _stationary_order(path: Path, entries: dict[str, _Entry], kind: str) -> int | None:
+    order, status = _STATIONARY_ORDER.get(kind.lower()), _integer(path, entries, "Job Status")
+    if order is None or status in (None, _CONVERGED):
+        return order
+    warn(
+        InputWarning(f"{path}: the optimisation did not converge (Job Status {status}); it found no stationary point"),
+        stacklevel=3,
+    )
+    return None
 
 
 def _check_whole(path: Path, lines: list[str], entries: dict[str, _Entry]) -> None:

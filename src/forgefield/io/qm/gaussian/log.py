@@ -4,17 +4,28 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
+from forgefield.io.assemble.superposition import SAME_FRAME, SAME_GEOMETRY, superpose
+from forgefield.io.qm.gaussian.archive import (
+    Archive,
+    Structure,
+    archive_of,
+    archived_structure,
+    charge_of,
+    freq_coordinates,
+)
 from forgefield.io.qm.gaussian.charges import printed_charges
-from forgefield.io.qm.gaussian.text import CHARGE_RECORD, Archive, archive_of, charge_of, printed_structure, scf_energy
+from forgefield.io.qm.gaussian.energy import method_energy
+from forgefield.io.qm.gaussian.text import printed_gradient, printed_structure
 from forgefield.io.text import floats, integer, read_text
-from forgefield.molecules.elements import MASSES, atomic_number
+from forgefield.molecules.elements import MASSES
 
 _STEP_END = re.compile(r"^.*Normal termination of Gaussian.*$", re.MULTILINE)
 _STEP_TRACE = re.compile(
@@ -23,10 +34,14 @@ _STEP_TRACE = re.compile(
 _FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
 _MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
 _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
-_PROJECTED = re.compile(r"\bFREQ\w*=?\(?[^)\s]*\bPROJ", re.IGNORECASE)
-_ATOM = re.compile(r"^([A-Za-z]{1,2})(?![A-Za-z])")
-_CORRELATED = ("MP2", "MP3", "MP4D", "MP4DQ", "MP4SDQ", "MP4SDTQ", "CISD", "QCISD", "QCISD(T)", "CCSD", "CCSD(T)")
-"""Names under which an archive holds energies beyond SCF."""
+_STOPPED = re.compile(r"-- Number of steps exceeded|-- Optimization stopped|Non-Optimized Parameters")
+_PROJECTED = re.compile(r"\bFREQ\w*=?\(?[^)\s]*\bPROJ")
+_GOES_ON = re.compile(r"\bGEOM\w*=?\(?[^)\s]*CHECK")
+_OPTIMISATIONS = {"fopt": 0, "popt": 0, "fts": 1, "pts": 1, "fsaddle": 2, "psaddle": 2}
+"""Kinds of job that look for a stationary point, and its order where the output does not say it."""
+_KINDS = ("sp", "freq", "force", "scan", "mixed", *_OPTIMISATIONS)
+_SAME_FORCES = 1e-3
+"""Share by which the root mean square of the printed forces may differ from that of the archive (four digits)."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +51,29 @@ class _Step:
     text: str
     archive: Archive | None
 
+    @property
+    def kind(self) -> str:
+        """What was done, in small letters; nothing where no archive says it."""
+        return self.archive.kind.lower() if self.archive else ""
+
+    @property
+    def route(self) -> str:
+        """The keywords, in capitals."""
+        return self.archive.route if self.archive else ""
+
+    @property
+    def level(self) -> str:
+        """Method and basis set."""
+        return self.archive.level if self.archive else ""
+
 
 def read_gaussian_log(path: Path) -> Part:
     """Return what the last job step with a Hessian says, or the last of all where none has one.
 
-    Geometry, Hessian and gradient are those of the archive, in the input orientation; the SCF energy, frequencies and
-    masses those printed in the same step. Raises InputError where the job did not end, where frequencies were asked
-    for and are not there, or where steps are of different molecules.
+    Geometry and Hessian are those of the archive, in the input orientation; energy (see `method_energy`), forces,
+    frequencies and masses those of the same step, of a composite method those of its step of frequencies. Raises
+    InputError where the job did not end or is of a kind that is not read, where frequencies were asked for and are not
+    there, or where steps are of different molecules.
     """
     steps = _steps(path, read_text(path))
     structures = [_structure(path, step) for step in steps]
@@ -51,24 +82,31 @@ def read_gaussian_log(path: Path) -> Part:
     with_hessian = [i for i, step in enumerate(steps) if step.archive and step.archive.hessian_field]
     chosen = with_hessian[-1] if with_hessian else len(steps) - 1
     step, (species, positions) = steps[chosen], structures[chosen]
-    hessian, gradient = _derivatives(path, step.archive, len(species))
+    _check_kind(path, step)
+    _tell_of_others(path, steps, [structure[1] for structure in structures], chosen)
+    printing = _printing_frequencies(path, steps, chosen, len(species))
+    energy, level = method_energy(path, step.text, step.archive), step.level
+    if step.archive and step.archive.is_composite:
+        energy, level = _of_composite(path, step.archive, energy, printing.level, structures[chosen])
+        moved = freq_coordinates(path, step.archive, len(species))
+        positions = positions if moved is None else moved
+    hessian, gradient = _derivatives(path, step, len(species))
     charge, multiplicity = charge_of(path, step.text, step.archive)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=_energy(path, step),
+        energy=energy,
         gradient=gradient,
         hessian=hessian,
-        frequencies=_frequencies(path, step.text),
-        masses=_masses(path, step.text, species),
-        level=step.archive.level if step.archive else "",
+        frequencies=_frequencies(path, printing.text),
+        masses=_masses(path, printing.text, species),
+        level=level,
         program="Gaussian",
         stationary_order=_stationary_order(path, steps),
         charge=charge,
         multiplicity=multiplicity,
-        name=path.stem,
-        n_projected=int(step.archive is not None and _PROJECTED.search(step.archive.fields[1]) is not None),
+        n_projected=int(_PROJECTED.search(printing.route) is not None),
         charges=printed_charges(path, step.text, len(species)),
     )
 
@@ -88,51 +126,80 @@ def _steps(path: Path, text: str) -> list[_Step]:
         )
     if not steps:
         raise InputError(f"{path}: holds no Gaussian job")
-    asked = any(step.archive and re.search(r"\bFREQ", step.archive.fields[1].upper()) for step in steps)
-    if asked and not any(_FREQUENCIES.search(step.text) for step in steps):
-        raise InputError(f"{path}: the job asked for frequencies, but none are there; is the file truncated?")
     return steps
 
 
-def _structure(path: Path, step: _Step) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
-    """Return atomic numbers and positions [Å]: of the archive, or as printed where that holds a Z-matrix."""
-    if step.archive is not None:
-        structure = _archived_structure(path, step.archive)
+def _structure(path: Path, step: _Step) -> Structure:
+    """Return atomic numbers and positions [Å]: of the archive, or as printed where that holds another geometry."""
+    if step.archive is not None and step.kind != "scan":
+        structure = archived_structure(path, step.archive)
         if structure is not None:
             return structure
     return printed_structure(path, step.text)
 
 
-def _archived_structure(
-    path: Path, archive: Archive
-) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]] | None:
-    fields = [field for field in archive.fields[2:] if CHARGE_RECORD.match(field)]
-    records = [record.split(",") for record in fields[0].split("\\")[1:]] if fields else []
-    # A Cartesian record is symbol, x, y, z or symbol, frozen flag, x, y, z; the first of a Z-matrix is shorter.
-    flagged = all(len(record) == 5 and record[1] in ("0", "-1") for record in records)
-    if not records or not (flagged or all(len(record) == 4 for record in records)):
-        return None
-    symbols = [_ATOM.match(record[0]) for record in records]
-    damaged = [record[0] for record, symbol in zip(records, symbols, strict=True) if symbol is None]
-    if damaged:
-        raise InputError(f"{path}: atoms {', '.join(map(repr, damaged))} of the archive have no element")
-    try:
-        species = np.array([atomic_number(symbol[1]) for symbol in symbols if symbol])
-    except InputError as error:
-        raise InputError(f"{path}: archive: {error}") from None
-    positions = floats(path, None, [" ".join(record[-3:]) for record in records], "coordinates of the archive")
-    if positions.size != 3 * species.size:
-        raise InputError(f"{path}: the coordinates of the archive are damaged")
-    return species, positions.reshape(-1, 3)
+def _check_kind(path: Path, step: _Step) -> None:
+    """Raise InputError for a job that goes along a path, or does what is not known here."""
+    if step.archive and step.kind not in _KINDS:
+        raise InputError(
+            f"{path}: is a job of the kind {step.archive.kind}, which is not read: what its archive holds need not be "
+            "of one geometry; give the points that you want as an extended xyz file"
+        )
+
+
+def _tell_of_others(path: Path, steps: Sequence[_Step], positions: Sequence[np.ndarray], chosen: int) -> None:
+    """Give an InputWarning of geometries that are not read: of points of a scan, and of jobs that began anew."""
+    if steps[chosen].kind == "scan":
+        warn(InputWarning(f"{path}: is a scan with a rigid molecule; only its last point is read"), stacklevel=3)
+    # A step that goes on with a geometry is of the same structure as that before.
+    starts = [i for i, step in enumerate(steps) if i == 0 or not _GOES_ON.search(step.route)]
+    chains = [range(a, b) for a, b in zip(starts, [*starts[1:], len(steps)], strict=True)]
+    ends = [chain[-1] for chain in chains if chosen not in chain]
+    others = sum((superpose(positions[i], positions[chosen]).deviations > SAME_GEOMETRY).any() for i in ends)
+    if others:
+        warn(
+            InputWarning(
+                f"{path}: holds jobs of {others} more geometr{'y' if others == 1 else 'ies'}; only that of job step "
+                f"{chosen + 1} of {len(steps)} is read; give each its own file"
+            ),
+            stacklevel=3,
+        )
+
+
+def _printing_frequencies(path: Path, steps: Sequence[_Step], chosen: int, n_atoms: int) -> _Step:
+    """Return the step that printed the frequencies: that of the Hessian, of a composite method one before it."""
+    asked = n_atoms > 1 and any(re.search(r"\bFREQ", step.route) for step in steps)
+    if asked and not any(_FREQUENCIES.search(step.text) for step in steps):
+        raise InputError(f"{path}: the job asked for frequencies, but none are there; is the file truncated?")
+    if steps[chosen].archive and steps[chosen].kind == "mixed":
+        return next((step for step in steps[chosen::-1] if _FREQUENCIES.search(step.text)), steps[chosen])
+    return steps[chosen]
+
+
+def _of_composite(
+    path: Path, archive: Archive, energy: float | None, level: str, structure: Structure
+) -> tuple[float | None, str]:
+    """Return energy and level of a composite method; no energy where that is of another geometry than the Hessian."""
+    moved = freq_coordinates(path, archive, len(structure[0]))
+    apart = 0.0 if moved is None else float(superpose(moved, structure[1]).deviations.max())
+    if energy is None:
+        return None, level
+    if apart > SAME_FRAME:
+        said = f"is left out: its geometry and that of the Hessian are {apart:.3f} Å apart"
+    else:
+        said = "includes the zero-point energy"
+    warn(InputWarning(f"{path}: the energy of {archive.method} {said}"), stacklevel=3)
+    return (None, level) if apart > SAME_FRAME else (energy, f"{archive.method}//{level}".rstrip("/"))
 
 
 def _derivatives(
-    path: Path, archive: Archive | None, n_atoms: int
+    path: Path, step: _Step, n_atoms: int
 ) -> tuple[Float[np.ndarray, "coordinates coordinates"] | None, Float[np.ndarray, "atoms 3"] | None]:
-    """Return Hessian [kcal/mol/Å²] and gradient [kcal/mol/Å] of the archive."""
+    """Return Hessian [kcal/mol/Å²] and gradient [kcal/mol/Å]: of the archive, else the gradient that was printed."""
+    archive = step.archive
     place = archive.hessian_field if archive else None
     if archive is None or place is None:
-        return None, None
+        return None, _printed_gradient(path, step, n_atoms)
     triangle = floats(path, None, [archive.fields[place].replace(",", " ")], "Hessian of the archive")
     hessian = hessian_from_triangle(path, triangle, n_atoms)
     # The field behind the Hessian is the gradient: the forces in the same log have the opposite sign.
@@ -147,20 +214,25 @@ def _derivatives(
     return hessian, gradient.reshape(-1, 3) * units.HARTREE_PER_BOHR
 
 
-def _energy(path: Path, step: _Step) -> float | None:
-    """Return the energy [kcal/mol] of the method that the Hessian belongs to."""
-    archived = {key: step.archive.value(key) for key in _CORRELATED} if step.archive else {}
-    archived = {key: value for key, value in archived.items() if value is not None}
-    if archived and step.archive:
-        # Restricted or unrestricted stands before the method, frozen or full core behind it.
-        method = re.sub(r"^(?:RO|R|U)|-(?:FC|FULL|FU)$", "", step.archive.head[4].upper())
-        if method not in archived:
-            raise InputError(
-                f"{path}: the archive holds energies of {', '.join(archived)}, but none of {method}; "
-                "give the formatted checkpoint, whose total energy is that of the method"
-            )
-        return float(floats(path, None, [archived[method]], f"{method} energy")[0]) * units.HARTREE
-    return scf_energy(path, step.text)
+def _printed_gradient(path: Path, step: _Step, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:
+    """Return the gradient of the last table of forces where it is that of the archive, by its root mean square."""
+    archived = step.archive.values.get("RMSF") if step.archive else None
+    gradient = None if archived is None else printed_gradient(path, step.text, n_atoms)
+    if archived is None or gradient is None:
+        return None
+    stated = float(floats(path, None, [archived], "RMSF of the archive")[0])
+    found = float(np.sqrt((gradient**2).mean())) / units.HARTREE_PER_BOHR
+    # Forces are printed with nine decimals.
+    if abs(found - stated) <= _SAME_FORCES * stated + 1e-9:
+        return gradient
+    warn(
+        InputWarning(
+            f"{path}: the forces are not read: their root mean square is {found:.3e} Hartree/Bohr in the last table, "
+            f"{stated:.3e} in the archive"
+        ),
+        stacklevel=3,
+    )
+    return None
 
 
 def _frequencies(path: Path, text: str) -> Float[np.ndarray, " modes"] | None:
@@ -185,10 +257,14 @@ def _masses(path: Path, text: str, species: Int[np.ndarray, " atoms"]) -> Float[
 
 
 def _stationary_order(path: Path, steps: Sequence[_Step]) -> int | None:
-    """Return what the last optimisation of the file looked for."""
+    """Return what the last optimisation of the file looked for; None where it did not find it."""
     for step in reversed(steps):
-        kind = step.archive.kind if step.archive else ""
-        if kind in ("FOpt", "POpt", "FTS"):
-            saddle = _SADDLE.search(step.text)
-            return integer(path, None, saddle[1], "the order of the saddle point") if saddle else int(kind == "FTS")
+        order = _OPTIMISATIONS.get(step.kind)
+        if order is None:
+            continue
+        if _STOPPED.search(step.text):
+            warn(InputWarning(f"{path}: the optimisation did not converge; it found no stationary point"), stacklevel=3)
+            return None
+        saddle = _SADDLE.search(step.text)
+        return integer(path, None, saddle[1], "the order of the saddle point") if saddle else order
     return None

@@ -4,23 +4,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from jaxtyping import Float
+from warnings import warn
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part
 from forgefield.io.offenders import listed
-from forgefield.io.qm.gaussian.text import (
-    INPUT_ORIENTATION,
-    archive_of,
-    charge_of,
-    printed_structure,
-    ruled_rows,
-    scf_energy,
-)
+from forgefield.io.qm.gaussian.archive import archive_of, charge_of
+from forgefield.io.qm.gaussian.energy import BEYOND_SCF, method_energy
+from forgefield.io.qm.gaussian.text import INPUT_ORIENTATION, printed_gradient, printed_structure
 from forgefield.io.text import floats, integer, read_text
 
 # Of the table of initial parameters: D5  D(1,2,3,4)  60.0  Scan
@@ -33,8 +26,6 @@ _END = re.compile(r"Normal termination of Gaussian|Entering Link 1 =")
 _COMPLETED = re.compile(r"-- Stationary point found\.")
 _STOPPED = re.compile(r"-- Number of steps exceeded|-- Non-Optimized Parameters|Error termination")
 _POINTS = re.compile(r"Number of optimizations in scan= *(\d+)")
-_CORRELATED = re.compile(r"\b(?:EUMP2|EU?MP4\w*|E\(CORR\)|CCSD\(T\)|E2\(\w+\)) *=")
-_FORCES = re.compile(r"^.*Forces \(Hartrees/Bohr\)\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -66,8 +57,9 @@ def read_gaussian_scan(path: Path) -> list[Part]:
     """Return the completed frames of a relaxed scan in the order of the job, with the dihedrals that were held.
 
     Energies are those of the last SCF of each frame; geometry and gradient are in the input orientation, and without
-    one the frame has no gradient. Raises InputError where the scan did not reach its last point, where it held or
-    scanned anything but dihedrals, where the energy is not that of the SCF, and where a frame is off the scan's grid.
+    one the frame has no gradient. Missing points give an InputWarning. Raises InputError where all are missing, where
+    it held or scanned anything but dihedrals, where the energy is not that of the SCF, and where a frame is off the
+    scan's grid.
     """
     text = _scan_of(path, read_text(path))
     coordinates = _coordinates(path, text)
@@ -77,10 +69,10 @@ def read_gaussian_scan(path: Path) -> list[Part]:
     stopped = _STOPPED.search(text)
     if len(ends) != n_points or stopped:
         what = f" ({stopped[0].strip(' -.')})" if stopped else ""
-        raise InputError(
-            f"{path}: {len(ends)} of {n_points} points of the scan were optimised{what}; finish the scan, or give the "
-            "points that are there as an extended xyz file"
-        )
+        said = f"{path}: {len(ends)} of {n_points} points of the scan were optimised{what}"
+        if not ends:
+            raise InputError(f"{said}; finish the scan")
+        warn(InputWarning(f"{said}; only these are read"), stacklevel=2)
     pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     parts = [_frame(path, k, piece, coordinates) for k, piece in enumerate(pieces, start=1)]
     archive = archive_of(text)
@@ -133,17 +125,17 @@ def _chain(path: Path, words: Sequence[str]) -> tuple[int, ...]:
 
 def _frame(path: Path, number: int, text: str, coordinates: Sequence[_Coordinate]) -> dict:
     """Return the fields of a Part of one point: what was printed last before it was found to be stationary."""
-    if _CORRELATED.search(text):
+    if BEYOND_SCF.search(text):
         raise InputError(
             f"{path}: the scan is one with an energy beyond SCF, which is not read from a scan's output; "
             "give the frames with their energies as an extended xyz file"
         )
     species, positions = printed_structure(path, text)
-    energy = scf_energy(path, text)
+    energy = method_energy(path, text, None)
     if energy is None:
         raise InputError(f"{path}: point {number} of the scan has no SCF energy; is the file cut?")
     quads = [one.atoms for one in coordinates]
-    frame = f"{path}: point {number} of the scan"
+    frame, frames = f"{path}: point {number} of the scan", list(INPUT_ORIENTATION.finditer(text))
     found = held(frame, species, positions, quads)
     stated = [one.nearest(d.angle / units.DEGREE) for one, d in zip(coordinates, found, strict=True)]
     return {
@@ -151,19 +143,7 @@ def _frame(path: Path, number: int, text: str, coordinates: Sequence[_Coordinate
         "species": species,
         "positions": positions,
         "energy": energy,
-        "gradient": _gradient(path, text, len(species)),
+        "gradient": printed_gradient(path, text[frames[-1].start() :], len(species)) if frames else None,
         "constraints": held(frame, species, positions, quads, stated),
         "name": f"{path.stem}-{number}",
     }
-
-
-def _gradient(path: Path, text: str, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:
-    """Return the gradient [kcal/mol/Å] of the last geometry, which Gaussian prints in the input orientation."""
-    frames, tables = list(INPUT_ORIENTATION.finditer(text)), list(_FORCES.finditer(text))
-    if not frames or not tables or tables[-1].start() < frames[-1].start():
-        return None
-    rows = ruled_rows(path, text[tables[-1].end() :], 1, "forces")
-    numbers = floats(path, None, rows, "forces")
-    if len(rows) != n_atoms or numbers.size != 5 * n_atoms:
-        raise InputError(f"{path}: the last table of forces is damaged: {len(rows)} rows for {n_atoms} atoms")
-    return -numbers.reshape(n_atoms, 5)[:, 2:] * units.HARTREE_PER_BOHR
