@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes the references of `benchmarks/molecules.py` with GFN2-xTB: minima, and first-order saddles of five structures.
-# Half an hour on one core, most of it for the peptide of 100 atoms.
+# A quarter of an hour on one core, most of it for the peptide of 100 atoms.
 set -e
 cd "$(dirname "$0")"
 for file in *.xyz; do
