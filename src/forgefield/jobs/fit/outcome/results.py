@@ -21,7 +21,7 @@ from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries,
 from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
-from forgefield.jobs.fit.outcome.verdict import reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.verdict import far_off, reason, undetermined, worse_than_at_the_start
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import form_of, name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
@@ -71,7 +71,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         *prepared.warnings,
         *_warnings(passes, statistics),
         *worse_than_at_the_start(told_of_targets),
-        *_about_unphysical(prepared, [*wrong, *not_stationary(final.total)]),
+        *_about_unphysical(prepared, [*wrong, *not_stationary(final.each)]),
         *cancelling(prepared.rows, last.values),
         *undetermined(parameters),
         *_about_shapes(prepared, shapes, parameters, molecules),
@@ -241,9 +241,9 @@ def _about_shapes(
     parameters: list[ParameterResult],
     molecules: list[MoleculeResult],
 ) -> list[str]:
-    """Say which rows do not fit the molecules' geometry, and of rows made for them what they do not hold or move."""
+    """Say which molecules and rows are off, and of rows made for these molecules what they do not hold or move."""
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
-    said = [*apart(shapes), *drifted(shapes, starts)]
+    said = [*far_off(molecules), *apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
         said += [
             *strained({one.name: one.strain for one in molecules}),
