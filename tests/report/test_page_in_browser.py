@@ -75,7 +75,7 @@ def test_page_fits_the_window(record, chromium, width, tmp_path):
     assert measured["inner"] > width - 20
     assert measured["content"] <= measured["inner"]
     assert not measured["wide"]
-    assert (measured["drawings"], measured["flat"]) == (6, 0)
+    assert (measured["drawings"], measured["flat"]) == (9, 0)
 
 
 def test_measurement_notices_errors_and_overflow(chromium, tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from forgefield.report.axes import Scale, linear_ticks, log_ticks
+from forgefield.report.figures.axes import Scale, linear_ticks, log_ticks
 
 
 def test_logarithmic_scale_puts_the_geometric_mean_in_the_middle():

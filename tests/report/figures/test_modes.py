@@ -5,14 +5,16 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from certain import known
-from forgefield.report.figures import modes_figure
+from forgefield.report.figures.modes import modes_figure
 
 
 @pytest.fixture
 def figure():
     """Five modes, of which three overlap by more than a half; the reaction mode is left out."""
     overlaps = (0.99, 0.51, 0.5, 0.1, 0.8, 0.9)
-    modes = [{"qm": 500.0 * k, "mm": 500.0 * k + 4.0 * k, "overlap": o} for k, o in enumerate(overlaps)]
+    modes = [
+        {"qm": 500.0 * k, "mm": 500.0 * k + 4.0 * k, "overlap": o, "start": 500.0 * k} for k, o in enumerate(overlaps)
+    ]
     return modes_figure({"name": "m", "frequencies": modes, "reaction_mode": 0})
 
 

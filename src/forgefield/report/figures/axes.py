@@ -1,6 +1,7 @@
 """A small plot in scalable vector graphics: scales, ticks, axes and marks, styled by the page's style sheet."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from xml.etree import ElementTree as ET
@@ -11,6 +12,8 @@ from jaxtyping import Float
 from forgefield.report.numerals import fixed, power_of_ten, significant
 
 Mark = Literal["dot", "ring"]
+LETTER = 6.6
+"""Mean width of a letter in the figures' text."""
 _RADIUS = 2.5
 _TICK = 4
 _SMALL, _LARGE = 1e-4, 1e5
@@ -123,6 +126,36 @@ def curve(parent: ET.Element, x: Float[np.ndarray, " points"], y: Float[np.ndarr
     """Draw a line through points in drawing coordinates."""
     path = "L".join(f"{_at(a)} {_at(b)}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
     ET.SubElement(parent, "path", {"class": kind, "d": f"M{path}"})
+
+
+def area(parent: ET.Element, x: Float[np.ndarray, " corners"], y: Float[np.ndarray, " corners"], kind: str) -> None:
+    """Fill a polygon in drawing coordinates."""
+    path = "L".join(f"{_at(a)} {_at(b)}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
+    ET.SubElement(parent, "path", {"class": kind, "d": f"M{path}Z"})
+
+
+def sticks(parent: ET.Element, x: Float[np.ndarray, " sticks"], heights: tuple[float, float], kind: str) -> None:
+    """Draw vertical lines between two heights as one path."""
+    bottom, top = heights
+    if path := "".join(f"M{_at(a)} {_at(bottom)}V{_at(top)}" for a in x.tolist()):
+        ET.SubElement(parent, "path", {"class": kind, "d": path})
+
+
+def cells(parent: ET.Element, boxes: Float[np.ndarray, "boxes 4"], opacity: float) -> None:
+    """Fill boxes (left, top, right, bottom) with one shade."""
+    path = "".join(f"M{_at(a)} {_at(b)}H{_at(c)}V{_at(d)}H{_at(a)}Z" for a, b, c, d in boxes.tolist())
+    if path:
+        ET.SubElement(parent, "path", {"class": "cell", "fill-opacity": f"{opacity:.3g}", "d": path})
+
+
+def legend(parent: ET.Element, right: float, height: float, entries: Sequence[tuple[str, Mark, str]]) -> None:
+    """Draw the key of names, marks and kinds, flush right."""
+    at = right
+    for text, mark, kind in reversed(entries):
+        label(parent, at, height, text, **{"text-anchor": "end"})
+        at -= LETTER * len(text) + 8.0
+        marks(parent, np.array([at]), np.array([height - 4.0]), mark, kind)
+        at -= 16.0
 
 
 def _at(place: float) -> str:
