@@ -74,7 +74,7 @@ def test_parameters_that_are_not_determined_are_counted():
 def molecule(angle=1.0, modes=(), **changed):
     metrics = Metrics(**(dict.fromkeys((field.name for field in fields(Metrics)), 0.0) | changed))
     metrics = replace(metrics, angle_rmsd_deg=angle)
-    frequencies = [Frequency(qm, mm, 1.0) for qm, mm in modes]
+    frequencies = [Frequency(qm, mm, 1.0, mm) for qm, mm in modes]
     return MoleculeResult("water", 3, metrics, 1.0, metrics, Strain(0.0, True, None, 0.0), 0, frequencies)
 
 

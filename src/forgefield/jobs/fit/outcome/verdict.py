@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from forgefield.io.offenders import listed
-from forgefield.report.content import METRICS
 from forgefield.report.numerals import percent, significant
+from forgefield.report.quality import METRICS
 from forgefield.report.results import MoleculeResult, ParameterResult, TargetResult
 
 _MANY = 3.0
