@@ -21,11 +21,6 @@ FILES = [
     "cases/qmfiles/hessian-scf_total_energy-only.json",
     "ch3f/ch3f-optimized.xyz",
 ]
-    "ethane/GS.log",
-    "ethane/GS.fchk",
-    "cases/qmfiles/hessian-scf_total_energy-only.json",
-    "ch3f/ch3f-optimized.xyz",
-]
 
 
 def compressed(path: Path, folder: Path) -> Path:
