@@ -1,6 +1,7 @@
 """Files of real programs, and of their layouts, each with what is right (how it is known says the README there)."""
 
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
+from forgefield.io.molecules import read_structures
 from forgefield.io.references import read_reference
 
 
@@ -57,8 +59,20 @@ CASES = {
     "forces-opt.out": Right(-111.879290191, gradient=-0.000039952),
     "freq-projected.log": Right(-958.6139793, (11, 203.41, 3632.48), hessian=True),
     "near-linear.log": Right(-76.6066108, (3, 500.57, 3528.26), hessian=True),
+    "archive-pdbname-standard-only.log": Right(-139.7510845, hessian=True),
+    "jaguar-lmp2.out": Right(-76.11256280977, level="LMP2/6-31G"),
+    "jaguar78-h2-freq.out": Right(frequencies=(1, 4354.66, 4354.66)),
+    "plain.xyz hessian-4d.npy": Right(hessian=True),
+    "extxyz-REF-keys.xyz": Right(-3.674932218, gradient=-0.005834071),
+    "extxyz-total_charge.xyz": Right(state=(-1, 2)),
+    "xyz-comment-autode.xyz": Right(-139.7359, state=(-1, 2)),
+    "qc_schema_output-gradient.json": Right(-76.02141836717794, gradient=-0.05958554087087453),
+    "optimization-output-v1.json": Right(-139.7510845),
+    "record-singlepoint-gradient.json": Right(-75.31289065940899, gradient=-0.10751401735814711),
+    "hessian-scf_total_energy-only.json": Right(-139.7510845, hessian=True),
 }
 REFUSED = {
+    "plain.xyz hessian-kcal.npy": r"frequency of 14887[12] cm⁻¹.* most likely in kcal/mol/Å\^2; .*hessian_unit",
     "bomd.out": "is a job of the kind BOMD, which is not read",
 }
 
@@ -101,3 +115,30 @@ def test_a_file_gives_what_is_right(data, names):
 def test_a_file_that_cannot_be_read_rightly_is_refused(data, names):
     with pytest.raises(InputError, match=REFUSED[names]):
         read_reference([data / "cases" / "qmfiles" / name for name in names.split()])
+
+
+def test_a_stated_unit_makes_a_hessian_what_it_is(data):
+    files = [data / "cases" / "qmfiles" / name for name in ("plain.xyz", "hessian-kcal.npy")]
+
+    (stated,) = read_reference(files, hessian_unit=1.0)
+
+    (other,) = read_reference([files[0], files[1].with_name("hessian-4d.npy")])
+    np.testing.assert_allclose(known(stated.hessian), known(other.hessian), rtol=1e-6, atol=1e-6)
+
+
+STRUCTURES = {
+    "mol2-type-Pd.mol2": (46, None),
+    "mae-custom-type.mae": (46, r"unknown MacroModel atom type\(s\) 201.*`201 46 106.4200 PD"),
+    "jaguar-end-terminator.in": (6, None),
+}
+"""The atomic number of the first atom, and what is said."""
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_a_structure_has_its_elements(data, name):
+    number, said = STRUCTURES[name]
+
+    with nullcontext() if said is None else pytest.warns(InputWarning, match=said):
+        (molecule,) = read_structures(data / "cases" / "qmfiles" / name)
+
+    assert molecule.species[0] == number

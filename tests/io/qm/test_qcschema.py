@@ -126,7 +126,8 @@ def _set(content, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("schema_name", "qcschema_optimization_output", "expected `qcschema_output` or `qcschema_molecule`"),
+        ("schema_name", "qcschema_basis", "schema_name is 'qcschema_basis'; expected `qcschema_output`"),
+        ("schema_name", "qcschema_optimization_output", "the optimisation keeps no `final_molecule`"),
         ("schema_version", 2, "schema_version: Input should be 1"),
         ("success", False, "the computation failed"),
         ("success", None, "the computation failed"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from forgefield import units
 from forgefield.errors import InputError
 from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses
 from forgefield.properties.modes import frequencies, unprojected_frequencies
@@ -13,6 +14,18 @@ TOLERANCE = 0.1
 """cm⁻¹"""
 COARSE_TOLERANCE = 1.0
 """cm⁻¹, where the job printed fewer than two decimals."""
+_HIGHEST = 6000.0
+"""cm⁻¹; H2 has 4401, and no molecule more than 4500."""
+_WITH_HYDROGEN, _WITHOUT = (2000.0, 4700.0), (400.0, 2600.0)
+"""cm⁻¹; where the highest frequency of a molecule lies."""
+_UNITS = {
+    "kcal/mol/Å^2": 1.0,
+    "eV/Å^2": units.ELECTRONVOLT,
+    "kJ/mol/Å^2": units.KILOJOULE,
+    "mdyn/Å": units.MILLIDYNE_PER_ANGSTROM,
+    "kJ/mol/nm^2": units.KILOJOULE / units.NANOMETRE**2,
+}
+"""In which Hessians are stored besides Hartree/Bohr² [kcal/mol/Å²]."""
 _ALMOST_LINEAR = 1e-3
 """Smallest moment of inertia, as a share of the largest, of a molecule that no program takes for a linear one."""
 _TURNED = 0.02
@@ -124,6 +137,29 @@ def _contradiction(
         pairs = ", ".join(f"{computed[i]:.2f} for {printed[i]:.2f}" for i in sorted(worst))
         message += f"; the worst with projection: {pairs}"
     return message + ". Are they of the same job, geometry and isotopes?"
+
+
+def check_stiffness(reference: Reference) -> None:
+    """Raise InputError where a Hessian gives frequencies that no molecule has, with the unit that it may be in."""
+    if reference.hessian is None:
+        return
+    masses = standard_masses(reference.species) if reference.masses is None else reference.masses
+    weights = np.repeat(1.0 / np.sqrt(masses), 3)
+    # No eigenvalue is above the largest sum of a row.
+    bound = np.abs(weights[:, None] * reference.hessian * weights).sum(axis=1).max()
+    if np.sqrt(bound) * units.WAVENUMBER <= _HIGHEST:
+        return
+    highest = float(unprojected_frequencies(reference.hessian, masses).max())
+    if highest <= _HIGHEST:
+        return
+    low, high = _WITH_HYDROGEN if (reference.species == 1).any() else _WITHOUT
+    likely = [unit for unit, size in _UNITS.items() if low <= highest * np.sqrt(size / units.HARTREE_PER_BOHR2) <= high]
+    said = f", but most likely in {' or '.join(likely)}" if likely else ""
+    example = f'; under [[molecules]] of a FIT.toml, hessian_unit = "{likely[0]}" says so of an .npy' if likely else ""
+    raise InputError(
+        f"{', '.join(reference.sources)}: the Hessian gives a frequency of {highest:.0f} cm⁻¹, and no molecule has one "
+        f"above 4500: it is not in Hartree/Bohr²{said}{example}"
+    )
 
 
 def check_frame(reference: Reference) -> None:

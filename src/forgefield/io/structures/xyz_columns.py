@@ -22,6 +22,9 @@ _COLUMNS = {
     "pos": ("R", 3),
     "positions": ("R", 3),
     "forces": ("R", 3),
+    "REF_forces": ("R", 3),
+    "dft_forces": ("R", 3),
+    "dft_total_gradient": ("R", 3),
     "masses": ("R", 1),
     "charge": ("R", 1),
 }

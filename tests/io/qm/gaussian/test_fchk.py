@@ -3,7 +3,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.modes import vibrations
@@ -126,3 +126,23 @@ def test_truncated_file_says_what_is_missing(written, kind, end, missing):
 
     with pytest.raises(InputError, match=missing):
         read_fchk(written(text[: text.index(end)]))
+
+
+def test_optimisation_that_did_not_converge_found_no_stationary_point(written):
+    status = f"{'Job Status':<43}I{3:>17}\n"
+
+    with pytest.warns(InputWarning, match=r"the optimisation did not converge \(Job Status 3\)"):
+        assert read_fchk(written(HYDROGEN + status)).stationary_order is None
+    assert read_fchk(written(HYDROGEN + status.replace("3\n", "1\n"))).stationary_order == 0
+
+
+def test_frequencies_that_are_kept_come_with_the_masses_they_are_of(written):
+    modes = f"{'Number of Normal Modes':<43}I{1:>17}\n{'Vib-AtMass':<43}R   N={2:>12}\n  2.0141  2.0141\n"
+    kept = f"{'Vib-E2':<43}R   N={14:>12}\n  4401.5 {' '.join(13 * ['0.5'])}\n"
+
+    part = read_fchk(written(HYDROGEN + modes + kept))
+
+    assert known(part.frequencies).tolist() == [4401.5]
+    assert known(part.masses).tolist() == [2.0141, 2.0141]
+    with pytest.raises(InputError, match="Vib-E2 holds 14 numbers, fewer than the 15 normal modes"):
+        read_fchk(written(HYDROGEN + modes.replace("                1\n", "               15\n") + kept))

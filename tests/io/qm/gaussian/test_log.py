@@ -3,7 +3,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.qm.gaussian.log import read_gaussian_log
 
 TRIANGLE = [f"{0.1 * i:.8f}" for i in range(1, 22)]
@@ -119,6 +119,71 @@ def test_optimisation_says_what_it_looked_for(written):
     part = read_gaussian_log(written(optimisation + step(archive())))
 
     assert (part.stationary_order, known(part.frequencies).size) == (1, 1)
+
+
+def test_optimisation_that_stopped_found_no_stationary_point(written):
+    text = " Optimization stopped.\n    -- Number of steps exceeded,  NStep=  20\n"
+
+    with pytest.warns(InputWarning, match="the optimisation did not converge"):
+        part = read_gaussian_log(written(text + step(archive(kind="FOpt"), frequencies="")))
+
+    assert part.stationary_order is None
+
+
+FORCES = """ -------------------------------------------------------------------
+ Center     Atomic                   Forces (Hartrees/Bohr)
+ Number     Number              X              Y              Z
+ -------------------------------------------------------------------
+      1          1           0.000000000    0.000000000    0.003000000
+      2          1           0.000000000    0.000000000   -0.003000000
+ -------------------------------------------------------------------
+"""
+
+
+def test_printed_forces_are_read_where_they_are_those_of_the_archive(written):
+    def job(force):
+        return FORCES + step(archive(kind="Force", energies=f"HF=-1.117\\RMSF={force}"), frequencies="")
+
+    part = read_gaussian_log(written(job("1.732e-03")))
+
+    np.testing.assert_allclose(known(part.gradient)[0] / units.HARTREE_PER_BOHR, [0.0, 0.0, -0.003], atol=1e-12)
+    with pytest.warns(InputWarning, match=r"root mean square is 1\.732e-03 .* last table, 1\.800e-03 in the archive"):
+        assert read_gaussian_log(written(job("1.8e-03"))).gradient is None
+
+
+def test_jobs_of_other_geometries_are_told_of(written):
+    longer = step(archive(kind="SP", atoms=("H,0.,0.,0.", "H,0.,0.,0.95")), frequencies="")
+    on = archive().replace("#P UHF/STO-3G FREQ", "#P GEOM=ALLCHECK FREQ")
+
+    with pytest.warns(InputWarning, match="holds jobs of 1 more geometry; only that of job step 2 of 2 is read"):
+        read_gaussian_log(written(longer + step(archive())))
+    # Where the second job goes on with the geometry of the first, its own is that of the whole.
+    assert read_gaussian_log(written(longer + step(on))).hessian is not None
+
+
+def test_last_point_of_a_rigid_scan_is_read_and_the_others_are_told_of(written):
+    points = "".join(
+        TABLE.format(name="Input", z=z) + f" SCF Done:  E(UHF) =  {energy}     A.U.\n"
+        for z, energy in (("0.700000", "-1.1"), ("0.800000", "-1.2"))
+    )
+    record = archive(kind="Scan", energies="HF=-1.1,-1.2", atoms=("H", "H,1,R"))
+
+    with pytest.warns(InputWarning, match="is a scan with a rigid molecule; only its last point is read"):
+        part = read_gaussian_log(written(points + step(record, frequencies="", energy="-1.2")))
+
+    assert known(part.positions)[1, 2] == 0.8
+    assert part.energy == pytest.approx(-1.2 * units.HARTREE)
+
+
+def test_atom_has_no_frequencies_to_miss(written):
+    zeros, none = ",".join(6 * ["0."]), ",".join(3 * ["0."])
+    record = archive(atoms=("He,0.,0.,0.",)).replace(" ", "").replace("\n", "")
+    record = record.replace(",".join(TRIANGLE), zeros).replace(",".join(GRADIENT), none)
+    text = step("").replace(THERMOCHEMISTRY, "").replace(" Frequencies --  4161.1663\n", "")
+
+    part = read_gaussian_log(written(text.replace("\n\n", f"\n {record}\n", 1)))
+
+    assert (part.frequencies, known(part.hessian).shape) == (None, (3, 3))
 
 
 OTHER = step(archive(kind="FOpt", atoms=("H,0.,0.,0.", "F,0.,0.,0.9")))

@@ -14,6 +14,7 @@ from forgefield.io.offenders import listed
 from forgefield.io.qm.gaussian.archive import archive_of, charge_of
 from forgefield.io.qm.gaussian.energy import BEYOND_SCF, method_energy
 from forgefield.io.qm.gaussian.text import INPUT_ORIENTATION, printed_gradient, printed_structure
+from forgefield.io.sources import stem
 from forgefield.io.text import floats, integer, read_text
 
 # Of the table of initial parameters: D5  D(1,2,3,4)  60.0  Scan
@@ -145,5 +146,5 @@ def _frame(path: Path, number: int, text: str, coordinates: Sequence[_Coordinate
         "energy": energy,
         "gradient": printed_gradient(path, text[frames[-1].start() :], len(species)) if frames else None,
         "constraints": held(frame, species, positions, quads, stated),
-        "name": f"{path.stem}-{number}",
+        "name": f"{stem(path)}-{number}",
     }

@@ -13,6 +13,7 @@ from forgefield.config import FitFile
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import NOISE
 from forgefield.io.offenders import listed
+from forgefield.io.sources import stem
 from forgefield.jobs.fit.plan.scan_frames import perceived, scan_of
 from forgefield.jobs.fit.plan.target_choices import TARGETS, schema
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds, pieces
@@ -82,7 +83,7 @@ def given(files: tuple[Path, ...], references: Sequence[Reference]) -> Given:
     if empty:
         raise InputError(
             f"{', '.join(map(str, files))}: a geometry without energy, forces or Hessian, so nothing to fit to; "
-            f"`forgefield reference {files[0]} --optimise -o {files[0].stem}-reference.json` computes them, as does a "
+            f"`forgefield reference {files[0]} --optimise -o {stem(files[0])}-reference.json` computes them, as does a "
             "frequency job of a QM program"
         )
     molecules = perceived(references)
@@ -201,7 +202,7 @@ def _groups(data: Sequence[Given]) -> list[str | None]:
     graphs: dict[str, dict[tuple[str, ...], str]] = {}
     for part, one in zip(data, first, strict=True):
         if not scan_of(one.reference):
-            graphs.setdefault(one.formula, {}).setdefault(one.graph, part.files[0].stem)
+            graphs.setdefault(one.formula, {}).setdefault(one.graph, stem(part.files[0]))
     return [
         None if scan_of(one.reference) or len(graphs[one.formula]) == 1 else graphs[one.formula][one.graph]
         for one in first

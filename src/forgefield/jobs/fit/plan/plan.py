@@ -93,6 +93,8 @@ class MoleculeFiles:
     """Within which energies are compared; None: each relaxed scan is one, the rest another."""
     pieces: int = 1
     """Of how many molecules each structure may consist."""
+    hessian_unit: float | None = None
+    """Of Hessians whose format states none [kcal/mol/Å²]; None: Hartree/Bohr²."""
 
     @property
     def all(self) -> tuple[Path, ...]:
