@@ -11,7 +11,7 @@ from forgefield.errors import InputError, located
 from forgefield.io.offenders import listed
 from forgefield.io.structures.atom_types import AtomType, AtomTypes, find_atom_types
 from forgefield.io.structures.mae_blocks import Block, Table, Value, read_blocks
-from forgefield.io.text import integer, read_compressed_text, read_text, real, whole
+from forgefield.io.text import floats, integer, read_compressed_text, read_text, real, whole
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
@@ -23,6 +23,7 @@ _PARTIAL_STRUCTURE = "p_m_ct"
 _COMPRESSED = (".maegz", ".gz")
 _ORDERS = (0, 1, 2, 3)
 _LARGEST = 2**31
+_ENERGY = "r_mmod_Potential_Energy-MM3*"
 
 
 def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
@@ -44,6 +45,19 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
     return [
         _molecule(path, block, types, path.stem if len(structures) == 1 else f"{path.stem}-{i + 1}")
         for i, block in enumerate(structures)
+    ]
+
+
+def stated_energies(path: Path) -> list[float | None]:
+    """Return the MM3* energy [kJ/mol] that MacroModel wrote beside each structure of a file, None where there is none.
+
+    Raises InputError.
+    """
+    blocks = [block for block in read_blocks(path, _text(path)) if block.name == _STRUCTURE]
+    stated = [block.properties.get(_ENERGY) for block in blocks]
+    return [
+        None if word is None else float(floats(path, block.line, [word], _ENERGY)[0])
+        for block, word in zip(blocks, stated, strict=True)
     ]
 
 
