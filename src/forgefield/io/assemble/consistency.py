@@ -36,6 +36,9 @@ QM jobs have 0.0001 to 0.002; a frame that is off by 0.3 rad has 0.1 in a molecu
 _OFF = 0.15
 """rad: the same as the angle by which the frame is off, whatever the size of the molecule; QM jobs have up to 0.01."""
 
+_NEARLY = 0.02
+"""rad; so little is accepted in any case."""
+
 
 @dataclass(frozen=True, eq=False)
 class FrequencyCheck:
@@ -175,7 +178,9 @@ def check_frame(reference: Reference) -> None:
     forces = np.cross(np.eye(3)[:, None, :], gradient).reshape(3, -1)
     cancelling = np.linalg.norm(np.abs(turns) @ np.abs(reference.hessian))
     residual = np.linalg.norm(turns @ reference.hessian - forces)
-    accepted = min(_TURNED * cancelling, _OFF * _force_of_turning(reference.hessian, turns))
+    # Nothing cancels in turns of a molecule that lies along an axis.
+    turned = _force_of_turning(reference.hessian, turns)
+    accepted = min(max(_TURNED * cancelling, _NEARLY * turned), _OFF * turned)
     if residual > accepted:
         raise InputError(
             f"{', '.join(reference.sources)}: the Hessian does not belong to this geometry: turning the molecule "
