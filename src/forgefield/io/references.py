@@ -5,7 +5,7 @@ from glob import glob
 from pathlib import Path
 
 from forgefield.errors import InputError
-from forgefield.io.assemble.consistency import check_frame, check_frequencies
+from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
 from forgefield.io.assemble.superposition import same_structure
@@ -13,7 +13,7 @@ from forgefield.io.formats import Format, format_of
 from forgefield.molecules.molecule import Molecule, Reference
 
 
-def read_files(paths: Sequence[Path]) -> list[Reference]:
+def read_files(paths: Sequence[Path], *, trust: bool = False) -> list[Reference]:
     """Return the references of listed files: those of one format in sorted order, those of different formats merged.
 
     Raises InputError where the formats have different numbers of files, and whatever `read_reference` raises.
@@ -23,10 +23,10 @@ def read_files(paths: Sequence[Path]) -> list[Reference]:
         columns.setdefault(format_of(path), []).append(path)
     if not columns:
         raise InputError("no reference files are given")
-    return read_columns(list(columns.values()))
+    return read_columns(list(columns.values()), trust=trust)
 
 
-def read_columns(columns: Sequence[Sequence[Path]]) -> list[Reference]:
+def read_columns(columns: Sequence[Sequence[Path]], *, trust: bool = False) -> list[Reference]:
     """Return the references of files in columns: the files of a row are of one structure, or of one list of frames.
 
     Raises InputError where columns have different numbers of files, and whatever `read_reference` raises.
@@ -34,24 +34,21 @@ def read_columns(columns: Sequence[Sequence[Path]]) -> list[Reference]:
     if len({len(files) for files in columns}) > 1:
         lists = "\n".join(f"  {len(files)}: " + ", ".join(map(str, files)) for files in columns)
         raise InputError(f"files to be merged must be as many of each kind; found\n{lists}")
-    return [reference for group in zip(*columns, strict=True) for reference in read_reference(group)]
+    return [reference for group in zip(*columns, strict=True) for reference in read_reference(group, trust=trust)]
 
 
-def read_reference(paths: Sequence[Path]) -> list[Reference]:
+def read_reference(paths: Sequence[Path], *, trust: bool = False) -> list[Reference]:
     """Return the references of files that describe one structure, or of the frames of an xyz file or a relaxed scan.
 
-    The Hessian is checked against the geometry and the printed frequencies. Raises InputError where files cannot be
-    read or merged, and where a Hessian contradicts its job.
+    Gradient and Hessian are checked against the geometry, what the job says of it and the printed frequencies. Raises
+    InputError where files cannot be read or merged, and where results contradict their job; with `trust` the latter
+    are warnings.
     """
     parts = [read_parts(path) for path in paths]
     if len({len(frames) for frames in parts}) > 1:
         counts = ", ".join(f"{len(frames)} in {path}" for path, frames in zip(paths, parts, strict=True))
         raise InputError(f"files of different numbers of structures cannot be merged: {counts}")
-    references = [merged(frame) for frame in zip(*parts, strict=True)]
-    for reference in references:
-        check_frame(reference)
-        check_frequencies(reference)
-    return references
+    return [checked(merged(frame), trust=trust) for frame in zip(*parts, strict=True)]
 
 
 def pair(molecule: Molecule, reference: Reference) -> Reference:

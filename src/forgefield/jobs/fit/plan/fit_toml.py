@@ -88,6 +88,7 @@ def _molecules(section: MoleculesSection, folder: Path) -> MoleculeFiles:
         weights=Weights(section.weight, section.reaction_mode_weight, bands),
         group=section.group if "group" in section.model_fields_set else None,
         pieces=section.pieces,
+        trust=section.trust,
     )
 
 

@@ -78,7 +78,7 @@ def _noted(warnings: list[str]) -> Iterator[None]:
 def _read(files: MoleculeFiles, types: AtomTypes | None, hessian_scale: float) -> tuple[list[Example], list[str]]:
     """Return the examples of files that are treated alike, and warnings."""
     examples, warnings = [], []
-    for molecule, reference in _paired(files.structures, read_columns(files.references), types):
+    for molecule, reference in _paired(files.structures, read_columns(files.references, trust=files.trust), types):
         scaled = _scaled(reference, hessian_scale)
         example, said = _example(molecule, scaled, files.policy, files.group)
         complex_ = replace(example.molecule, n_pieces=files.pieces)

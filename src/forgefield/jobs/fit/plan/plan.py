@@ -93,6 +93,8 @@ class MoleculeFiles:
     """Within which energies are compared; None: each relaxed scan is one, the rest another."""
     pieces: int = 1
     """Of how many molecules each structure may consist."""
+    trust: bool = False
+    """Whether results that contradict their job are warnings instead of errors."""
 
     @property
     def all(self) -> tuple[Path, ...]:
