@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Trust, Verbose, command
 from forgefield.cli.console import say, show
 from forgefield.errors import InputError
 
@@ -28,6 +28,7 @@ def evaluate(
         ),
     ] = None,
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -67,7 +68,7 @@ def evaluate(
         shown.append(forces_tables(found.molecules, vectors))
         summary["forces_kcal_mol_a"] = [f.tolist() for f in vectors]
     if reference:
-        examples, judgement = job.judged(force_field, files, reference, transition_state)
+        examples, judgement = job.judged(force_field, files, reference, transition_state, trust=trust)
         shown.append(judgement_table(examples, judgement))
         summary["metrics"] = asdict(judgement.total)
     show(shown, summary, as_json=as_json)

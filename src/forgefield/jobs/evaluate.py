@@ -187,7 +187,7 @@ def forces_of(evaluated: Evaluated) -> list[Float[np.ndarray, "atoms 3"]]:
 
 
 def judged(
-    force_field: Path, files: list[Path], references: list[Path], transition_state: str
+    force_field: Path, files: list[Path], references: list[Path], transition_state: str, *, trust: bool = False
 ) -> tuple[list[Example], Judgement]:
     """Judge a force field against QM at the reference geometries, after a policy for transition states.
 
@@ -195,7 +195,7 @@ def judged(
     """
     policy = policy_named(transition_state)
     rules, molecules = opened(force_field, sorted(files))
-    found = read_files(references)
+    found = read_files(references, trust=trust)
     if len(found) != len(molecules):
         raise InputError(
             f"{len(molecules)} structure(s) but {len(found)} reference(s); they are paired in sorted order"

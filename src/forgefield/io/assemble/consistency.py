@@ -1,12 +1,14 @@
 """Whether the Hessian of a QM job is that of its geometry and gives the frequencies that the job printed."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses
 from forgefield.properties.modes import frequencies, unprojected_frequencies
 
@@ -38,6 +40,12 @@ _OFF = 0.15
 
 _NEARLY = 0.02
 """rad; so little is accepted in any case."""
+_WEIGHTS = 5e-5
+"""Share of a frequency by which programs differ for the digits of their atomic weights."""
+_UNBALANCED = 0.02
+"""Force of a rigid translation, as a share of the forces that cancel in it; QM jobs have 1e-10 to 0.0001."""
+_STATIONARY = 0.01 * units.HARTREE_PER_BOHR
+"""kcal/mol/Å: largest gradient of a converged optimisation; the loosest criteria of QM programs are a third of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +54,65 @@ class FrequencyCheck:
 
     masses: Float[np.ndarray, " atoms"]
     """With which it does [amu]."""
+    weighted: bool
+    """Whether they are atomic weights, because the job states no masses and isotopes do not agree."""
     projected: bool
     """Whether the better agreement is that with translations and rotations projected out."""
     deviation: float
     """Largest deviation [cm⁻¹]."""
     tolerance: float
     """Largest deviation that is accepted [cm⁻¹]."""
+
+
+def checked(reference: Reference, *, trust: bool = False) -> Reference:
+    """Return a reference after all checks, with the masses that reproduce its frequencies.
+
+    Raises InputError for the first that fails; with `trust` each that fails is an InputWarning.
+    """
+    checks: tuple[Callable[[Reference], object], ...] = (
+        check_gradient,
+        check_stiffness,
+        check_translations,
+        check_frame,
+    )
+    masses = reference.masses
+    for check in (*checks, check_frequencies):
+        try:
+            found = check(reference)
+        except InputError as error:
+            if not trust:
+                raise
+            warn(InputWarning(f"{error} (trusted all the same, as asked for)"), stacklevel=2)
+        else:
+            if masses is None and isinstance(found, FrequencyCheck) and found.weighted:
+                masses = found.masses
+    return replace(reference, masses=masses)
+
+
+def check_gradient(reference: Reference) -> None:
+    """Raise InputError where the gradient is none of the stationary point that the job says it found."""
+    gradient = reference.gradient
+    if gradient is None:
+        return
+    largest = np.abs(gradient).max(initial=0.0)
+    if reference.stationary_order is not None and not reference.constraints and largest > _STATIONARY:
+        raise InputError(
+            f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is up to "
+            f"{largest:.3g} kcal/mol/Å, accepted {_STATIONARY:.3g}; are they of one geometry?"
+        )
+
+
+def check_translations(reference: Reference) -> None:
+    """Raise InputError where moving the molecule as a whole is not free of force."""
+    if reference.hessian is None:
+        return
+    rows = reference.hessian.reshape(len(reference.species), 3, -1)
+    residual, cancelling = np.linalg.norm(rows.sum(axis=0)), np.linalg.norm(np.abs(rows).sum(axis=0))
+    if residual > _UNBALANCED * cancelling:
+        raise InputError(
+            f"{', '.join(reference.sources)}: moving the molecule as a whole is not free of force: the Hessian leaves "
+            f"{residual:.3g} kcal/mol/Å², accepted {_UNBALANCED * cancelling:.3g}; is it whole, and was no atom frozen?"
+        )
 
 
 def check_frequencies(reference: Reference) -> FrequencyCheck | None:
@@ -69,32 +130,32 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     # Some programs print translations and rotations along, as zeros.
     printed = np.sort(printed[printed != 0.0])
     fine = COARSE_TOLERANCE if (printed == np.round(printed, 1)).all() else TOLERANCE
-    # Programs differ on the last digits of the weights.
-    choices = [(standard_masses(reference.species), fine), (atomic_weights(reference.species), COARSE_TOLERANCE)]
+    isotopes, weights = standard_masses(reference.species), atomic_weights(reference.species)
+    choices = [(isotopes, False, fine), (weights, True, max(fine, _WEIGHTS * np.abs(printed).max(initial=0.0)))]
     if reference.masses is not None:
-        choices = [(reference.masses, fine)]
-    checks = [_checked(reference, hessian, printed, masses, tolerance) for masses, tolerance in choices]
+        choices = [(reference.masses, False, fine)]
+    checks = [_compared(reference, printed, *choice) for choice in choices]
     check = next((one for one in checks if one.deviation <= one.tolerance), checks[0])
     if check.deviation > check.tolerance:
         raise InputError(_contradiction(reference, hessian, printed, check))
     return check
 
 
-def _checked(
+def _compared(
     reference: Reference,
-    hessian: Float[np.ndarray, "coordinates coordinates"],
     printed: Float[np.ndarray, " printed"],
     masses: Float[np.ndarray, " atoms"],
+    weighted: bool,
     tolerance: float,
 ) -> FrequencyCheck:
-    inside = _inside(hessian, reference, masses, len(printed))
-    raw = unprojected_frequencies(hessian, masses)
+    inside = _inside(reference.hessian, reference, masses, len(printed))
+    raw = unprojected_frequencies(reference.hessian, masses)
     if len(printed) not in (len(inside), len(raw)):
         files = ", ".join(reference.sources)
         raise InputError(f"{files}: {len(printed)} frequencies are printed, the molecule has {len(inside)}")
     deviations = {False: _deviation(raw, printed), True: _deviation(inside, printed)}
     projected = deviations[True] <= deviations[False]
-    return FrequencyCheck(masses, projected, deviations[projected], tolerance)
+    return FrequencyCheck(masses, weighted, projected, deviations[projected], tolerance)
 
 
 def _inside(
