@@ -43,7 +43,7 @@ def test_script_for_openmm_runs(folder, monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("kJ/mol\n")
 
 
-@pytest.mark.parametrize("line", [0, 1, 2])
+@pytest.mark.parametrize("line", [0, pytest.param(1, marks=pytest.mark.slow), 2])
 def test_commands_run(line, forgefield, folder, monkeypatch):
     monkeypatch.chdir(folder)
     program, *words = shlex.split(text("Command line", folder).splitlines()[line])
