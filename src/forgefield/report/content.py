@@ -116,7 +116,9 @@ def contributions_table(contributions: dict[str, tuple[float, float]]) -> Table:
         return name, before, shares[0], after, shares[1]
 
     rows = [row(name, pair) for name, pair in contributions.items()]
-    return table("Contributions to the cost", columns, [*rows, row("Total", (totals[0], totals[1]))])
+    # The sum stays below whatever rows are sorted by.
+    groups = Group("", tuple(rows)), Group("", (row("Total", (totals[0], totals[1])),))
+    return Table("Contributions to the cost", columns, groups)
 
 
 def parameters_table(parameters: list[dict[str, Any]], title: str) -> Table:

@@ -78,10 +78,10 @@ def metrics_table(results: dict[str, Any]) -> Table:
 
 
 def molecules_table(results: dict[str, Any]) -> Table | None:
-    """Return the metrics of each molecule after the fit, those that any molecule has; None for a single molecule."""
-    molecules = results["molecules"]
-    shown = [name for name in METRICS if any(m.get(name) is not None for m in molecules)]
-    if len(molecules) < 2 or not shown:
+    """Return the metrics of each molecule that has any after the fit; None for a single molecule."""
+    told = [m for m in results["molecules"] if any(m.get(name) is not None for name in METRICS)]
+    shown = [name for name in METRICS if any(m.get(name) is not None for m in told)]
+    if len(results["molecules"]) < 2 or not told:
         return None
     columns = [Column("Molecule", numeric=False), Column("Atoms")]
     columns += [Column(_BRIEF[name], METRICS[name][1]) for name in shown]
@@ -92,8 +92,8 @@ def molecules_table(results: dict[str, Any]) -> Table | None:
         cells = [_marked(name, before, m, _tolerance(name, results["targets"])) for name in shown]
         return m["name"], str(m["atoms"]), metric("frequency_rmsd_cm1", before), *cells
 
-    fitted = tuple(row(m) for m in molecules if m["weight"] > 0.0)
-    left_out = tuple(row(m) for m in molecules if m["weight"] == 0.0)
+    fitted = tuple(row(m) for m in told if m["weight"] > 0.0)
+    left_out = tuple(row(m) for m in told if m["weight"] == 0.0)
     groups = [Group("Fitted to", fitted), Group("Left out of the fit (weight 0)", left_out)]
     groups = groups if left_out else [Group("", fitted)]
     marked = any(_MARK in cell for group in groups for cells in group.rows for cell in cells)

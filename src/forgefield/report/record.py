@@ -113,7 +113,7 @@ class FitRecord:
     structures: tuple[RelaxedStructure, ...] = ()
     """Where the fit relaxed its molecules."""
     vibrations: tuple[Vibrations, ...] = ()
-    costs_of_estimate: Float[np.ndarray, " iterations"] | None = None
+    costs_of_estimate: Float[np.ndarray, " others"] | None = None
     """Where the fit from the estimate is not the one that ended lowest."""
     structure: str = ""
     """A file of one of the structures, as seen from the folder of the report."""

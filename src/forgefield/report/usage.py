@@ -22,13 +22,15 @@ from openmm import LangevinMiddleIntegrator, unit
 from openmm.app import Element, ForceField, Simulation, Topology
 
 import forgefield as ff
+from forgefield.molecules.bonds import perceive_bonds
 
 molecule = ff.read({structure})[0].molecule
+bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
 topology = Topology()
 residue = topology.addResidue("molecule", topology.addChain())
 elements = [Element.getByAtomicNumber(int(z)) for z in molecule.species]
 atoms = [topology.addAtom(f"{{e.symbol}}{{k}}", e, residue) for k, e in enumerate(elements, 1)]
-for one, other in molecule.bonds:
+for one, other in bonds:
     topology.addBond(atoms[one], atoms[other])
 system = ForceField("forcefield.xml").createSystem(topology)
 integrator = LangevinMiddleIntegrator(300 * unit.kelvin, 1 / unit.picosecond, 0.0005 * unit.picosecond)

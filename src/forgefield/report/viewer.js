@@ -65,7 +65,10 @@
     viewer.removeAllShapes();
     viewer.setBackgroundColor(ground());
     if (motion) {
-      addReference(entry, motion.moved).vibrate(16, AMPLITUDE, true);
+      const model = addReference(entry, motion.moved);
+      // What vibrates must have a frame to come back to.
+      model.addFrame(model.selectedAtoms({}));
+      model.vibrate(16, AMPLITUDE, true);
       viewer.animate({ interval: 40, loop: "backAndForth" });
     } else {
       if (pressed("reference") || !entry.model) addReference(entry);

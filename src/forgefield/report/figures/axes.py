@@ -29,6 +29,8 @@ class Scale:
     begin: float
     end: float
     logarithmic: bool = False
+    step: float | None = None
+    """Between ticks, where it is not to be chosen."""
 
     def __call__(self, values: Float[np.ndarray, "*values"]) -> Float[np.ndarray, "*values"]:
         """Return places in the drawing."""
@@ -44,14 +46,14 @@ class Scale:
     @property
     def ticks(self) -> list[tuple[float, str]]:
         """Round values inside the interval and their labels."""
-        return log_ticks(self.low, self.high) if self.logarithmic else linear_ticks(self.low, self.high)
+        return log_ticks(self.low, self.high) if self.logarithmic else linear_ticks(self.low, self.high, step=self.step)
 
 
-def linear_ticks(low: float, high: float, n: int = 5) -> list[tuple[float, str]]:
-    """Return about n multiples of 1, 2 or 5 times a power of ten in an interval."""
+def linear_ticks(low: float, high: float, n: int = 5, step: float | None = None) -> list[tuple[float, str]]:
+    """Return about n multiples of 1, 2 or 5 times a power of ten in an interval, or those of `step`."""
     rough = (high - low) / n
     power = math.floor(math.log10(rough))
-    step = next(s * 10.0**power for s in (1, 2, 5, 10) if s * 10.0**power >= rough * 0.999)
+    step = step or next(s * 10.0**power for s in (1, 2, 5, 10) if s * 10.0**power >= rough * 0.999)
     places = step * np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     return [(float(place), fixed(round(float(place), decimals), decimals)) for place in places]
@@ -153,9 +155,9 @@ def legend(parent: ET.Element, right: float, height: float, entries: Sequence[tu
     at = right
     for text, mark, kind in reversed(entries):
         label(parent, at, height, text, **{"text-anchor": "end"})
-        at -= LETTER * len(text) + 8.0
+        at -= LETTER * len(text) + 14.0
         marks(parent, np.array([at]), np.array([height - 4.0]), mark, kind)
-        at -= 16.0
+        at -= 14.0
 
 
 def _at(place: float) -> str:

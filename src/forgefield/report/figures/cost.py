@@ -16,7 +16,7 @@ _MARKED = 100
 
 
 def cost_figure(
-    costs: Float[np.ndarray, " iterations"], estimate: Float[np.ndarray, " iterations"] | None = None
+    costs: Float[np.ndarray, " iterations"], estimate: Float[np.ndarray, " others"] | None = None
 ) -> Figure | None:
     """Return the cost by iteration on a logarithmic scale; None with fewer than two positive values.
 

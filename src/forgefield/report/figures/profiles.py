@@ -12,6 +12,8 @@ from forgefield.report.figures.figure import Figure, drawn_text, room_for_labels
 from forgefield.report.numerals import fixed, plural
 
 _WIDTH, _HEIGHT = 440, 300
+_TURN = 60.0
+"""Degrees between ticks of a wide scan."""
 _MAP = 300
 _KEY = 34.0
 """Room for the key beside a map."""
@@ -76,7 +78,8 @@ def _profile(
     margin = 0.05 * (float(np.ptp(shown)) or 1.0)
     low, high = float(shown.min()) - margin, float(shown.max()) + margin
     wide = 0.02 * (float(np.ptp(across)) or 1.0)
-    x = Scale(across.min() - wide, across.max() + wide, room_for_labels(low, high), _WIDTH - 10.0)
+    step = _TURN if x_label.endswith("°") and np.ptp(across) > 2.0 * _TURN else None
+    x = Scale(across.min() - wide, across.max() + wide, room_for_labels(low, high), _WIDTH - 10.0, step=step)
     y = Scale(low, high, _HEIGHT - 44.0, 26.0)
     title = f"{scan['name']}, dihedral {', '.join(_named(scan))}"
     root = drawing(_WIDTH, _HEIGHT, f"Energy of the scan {title}: reference, and the model before and after the fit.")
@@ -101,8 +104,9 @@ def _map(
     first, second = _named(scan)
     left = 52.0
     sides = [_edges(np.unique(angles[:, k])) for k in (0, 1)]
-    x = Scale(sides[0][0], sides[0][-1], left, _MAP - _KEY - 24.0)
-    y = Scale(sides[1][0], sides[1][-1], _MAP - 58.0, 26.0)
+    steps = [2.0 * _TURN if edges[-1] - edges[0] > 4.0 * _TURN else None for edges in sides]
+    x = Scale(sides[0][0], sides[0][-1], left, _MAP - _KEY - 24.0, step=steps[0])
+    y = Scale(sides[1][0], sides[1][-1], _MAP - 58.0, 26.0, step=steps[1])
     title = f"{scan['name']}, {name}"
     root = drawing(_MAP, _MAP - 14, f"Energy of the scan {title} over two dihedrals.")
     level = np.clip(np.round(energy / highest * _LEVELS), 0, _LEVELS)

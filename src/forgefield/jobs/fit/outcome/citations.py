@@ -24,10 +24,7 @@ _MM3 = (
     "J.-H. Lii, N. L. Allinger, ibid. 8566."
 )
 _UFF = "Van der Waals radii and depths: A. K. Rappé et al., J. Am. Chem. Soc. 1992, 114, 10024."
-_SADDLES = (
-    "Transition states: E. Limé, P.-O. Norrby, J. Comput. Chem. 2015, 36, 244, doi 10.1002/jcc.23797; P.-O. Norrby, "
-    "T. Liljefors, J. Comput. Chem. 1998, 19, 1146."
-)
+_SADDLES = "Transition states: E. Limé, P.-O. Norrby, J. Comput. Chem. 2015, 36, 244, doi 10.1002/jcc.23797."
 _STARTS = "Starts: M. D. McKay, R. J. Beckman, W. J. Conover, Technometrics 1979, 21, 239."
 _RELAXED = "Relaxed structures: J. J. Moré, D. C. Sorensen, SIAM J. Sci. Stat. Comput. 1983, 4, 553."
 RESAMPLED = "Validation: B. Efron, Ann. Stat. 1979, 7, 1."
