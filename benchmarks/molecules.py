@@ -14,7 +14,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -77,6 +77,8 @@ LIMITS = {
 """What the medians should be at most, with the usual terms."""
 TRANSFER = 1.5
 """How many times the error of the fit a molecule that was left out may have."""
+ONE_OPTIMUM = "led to one optimum"
+"""What the report says where all starts ended in one place."""
 SHOWN = {
     "converged": "converged",
     "physical": "physical",
@@ -168,7 +170,10 @@ def run(case: str, files: list[Path], options: Options) -> Figures:
     results = folder / "results.json"
     if not results.is_file():
         return {"converged": False, "physical": False, "verdict": "no result", "matched_cm1": None, **times}
-    return outcome(json.loads(results.read_text(encoding="utf-8"))) | times
+    figures = outcome(json.loads(results.read_text(encoding="utf-8"))) | times
+    if (options.starts or 1) > 1:
+        figures["one_optimum"] = ONE_OPTIMUM in (folder / "report.html").read_text(encoding="utf-8")
+    return figures
 
 
 def with_terms(files: list[Path], folder: Path, terms: Iterable[str]) -> Path:
@@ -250,6 +255,7 @@ def summary(found: dict[str, Figures]) -> Figures:
         "success": sum(one.get("success", False) for one in found.values()),
         "medians": {key: statistics.median(known) for key, known in values.items() if known},
         "within": {key: f"{sum(v <= LIMITS[key] for v in known)} of {len(known)}" for key, known in values.items()},
+        "one_optimum": sum(one.get("one_optimum", False) for one in found.values()),
         "transferred": f"{sum(transfers(one) for one in outside)} of {len(outside)}",
         "not_converged_or_unphysical": [c for c, one in found.items() if not (one["converged"] and one["physical"])],
     }
@@ -261,17 +267,12 @@ def transfers(one: Figures) -> bool:
 
 
 def table(found: dict[str, Figures]) -> str:
-    """Return the figures as a table of Markdown, medians last."""
-    medians = summary(found)["medians"]
-    rows = [("", *SHOWN.values()), ("---", *("---:" for _ in SHOWN))]
-    rows += [(case, *(shown(figures.get(key)) for key in SHOWN)) for case, figures in found.items()]
-    rows += [("median", *(shown(medians.get(key)) for key in SHOWN))]
-    return "\n".join(lines(rows))
-
-
-def lines(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Yield rows of a table."""
-    yield from (f"| {' | '.join(row)} |" for row in rows)
+    """Return the figures that were measured as a table of Markdown, medians last."""
+    rows = {**found, "median": summary(found)["medians"]}
+    keys = [key for key in SHOWN if any(figures.get(key) is not None for figures in rows.values())]
+    cells = [["", *(SHOWN[key] for key in keys)], ["---", *("---:" for _ in keys)]]
+    cells += [[case, *(shown(figures.get(key)) for key in keys)] for case, figures in rows.items()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def shown(value: Any) -> str:

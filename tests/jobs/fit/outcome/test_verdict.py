@@ -83,8 +83,8 @@ def molecule(angle=1.0, modes=(), **changed):
     [
         (molecule(angle=1.51), "water: Angles, relaxed structure, RMSD 1.51°"),
         (
-            molecule(frequency_rmsd_cm1=120.0, bond_rmsd_a=0.02),
-            "120.0 cm⁻¹, Bond lengths, relaxed structure, RMSD 0.0200 Å",
+            molecule(frequency_rmsd_cm1=76.0, bond_rmsd_a=0.02),
+            "76.0 cm⁻¹, Bond lengths, relaxed structure, RMSD 0.0200 Å",
         ),
         (
             molecule(modes=[(-500.0, -400.0), (90.0, -60.0)]),

@@ -11,7 +11,7 @@ from forgefield.report.results import MoleculeResult, ParameterResult, TargetRes
 _MANY = 3.0
 """Tolerances above which a target that has become worse is told of."""
 _FAR = {
-    "frequency_rmsd_cm1": 100.0,
+    "frequency_rmsd_cm1": 75.0,
     "bond_rmsd_a": 0.012,
     "angle_rmsd_deg": 1.5,
     "torsion_rmsd_deg": 5.0,
