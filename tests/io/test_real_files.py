@@ -59,6 +59,9 @@ CASES = {
     "forces-opt.out": Right(-111.879290191, gradient=-0.000039952),
     "freq-projected.log": Right(-958.6139793, (11, 203.41, 3632.48), hessian=True),
     "near-linear.log": Right(-76.6066108, (3, 500.57, 3528.26), hessian=True),
+    "linear-co.log": Right(-113.18788, (1, 2235.8648, 2235.8648), hessian=True),
+    "linear-n2.fchk": Right(-109.5207191183505, hessian=True),
+    "nonstationary-no-gradient.fchk": Right(hessian=True),
     "archive-pdbname-standard-only.log": Right(-139.7510845, hessian=True),
     "jaguar-lmp2.out": Right(-76.11256280977, level="LMP2/6-31G"),
     "jaguar78-h2-freq.out": Right(frequencies=(1, 4354.66, 4354.66)),
@@ -72,6 +75,7 @@ CASES = {
     "hessian-scf_total_energy-only.json": Right(-139.7510845, hessian=True),
 }
 REFUSED = {
+    "frozen-atoms-freq.log": r"the Hessian is zero for atom\(s\) C1, F2: they were frozen",
     "plain.xyz hessian-kcal.npy": r"frequency of 14887[12] cm⁻¹.* most likely in kcal/mol/Å\^2; .*hessian_unit",
     "bomd.out": "is a job of the kind BOMD, which is not read",
 }

@@ -9,7 +9,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
-from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses
+from forgefield.io.offenders import listed
+from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses, symbol
 from forgefield.properties.modes import frequencies, unprojected_frequencies
 
 TOLERANCE = 0.1
@@ -30,16 +31,15 @@ _UNITS = {
 """In which Hessians are stored besides Hartree/Bohr² [kcal/mol/Å²]."""
 _ALMOST_LINEAR = 1e-3
 """Smallest moment of inertia, as a share of the largest, of a molecule that no program takes for a linear one."""
-_TURNED = 0.02
-"""Force of a rigid rotation, as a share of the forces that cancel in it, beyond which the frame is a wrong one.
+_TURNED = 0.015
+"""Force of a rigid rotation, as a share of what a random Hessian of the same size would give, beyond which the frame is
+a wrong one.
 
-QM jobs have 0.0001 to 0.002; a frame that is off by 0.3 rad has 0.1 in a molecule of six atoms, 0.02 in one of forty.
+QM jobs have up to 0.0003, of a linear saddle 0.008; a frame that is off by 0.3 rad has 0.1 in a molecule of six atoms.
 """
-_OFF = 0.15
-"""rad: the same as the angle by which the frame is off, whatever the size of the molecule; QM jobs have up to 0.01."""
-
-_NEARLY = 0.02
-"""rad; so little is accepted in any case."""
+_OFF = 0.04
+"""rad: the same as the angle by which the frame is off, whatever the size of the molecule; QM jobs have up to 0.003, of
+a linear saddle 0.02."""
 _WEIGHTS = 5e-5
 """Share of a frequency by which programs differ for the digits of their atomic weights."""
 _UNBALANCED = 0.02
@@ -228,27 +228,45 @@ def check_stiffness(reference: Reference) -> None:
 
 
 def check_frame(reference: Reference) -> None:
-    """Raise InputError where the Hessian is in another orientation than the geometry.
+    """Raise InputError where the Hessian is in another orientation than the geometry, or one of a part of the atoms.
 
     The energy does not change when the molecule turns, so H (ω × x) = ω × g for every axis ω, where g is the gradient.
+    Where that is not known, there must be one: what an atom feels is antisymmetric in its axis and that of the turn.
     """
     if reference.hessian is None:
         return
+    _check_frozen(reference, reference.hessian)
     centred = reference.positions - reference.positions.mean(axis=0)
-    gradient = np.zeros_like(centred) if reference.gradient is None else reference.gradient
     turns = np.cross(np.eye(3)[:, None, :], centred).reshape(3, -1)
-    forces = np.cross(np.eye(3)[:, None, :], gradient).reshape(3, -1)
-    cancelling = np.linalg.norm(np.abs(turns) @ np.abs(reference.hessian))
-    residual = np.linalg.norm(turns @ reference.hessian - forces)
-    # Nothing cancels in turns of a molecule that lies along an axis.
-    turned = _force_of_turning(reference.hessian, turns)
-    accepted = min(max(_TURNED * cancelling, _NEARLY * turned), _OFF * turned)
+    felt = turns @ reference.hessian
+    if reference.gradient is None:
+        residual = _symmetric(felt)
+    else:
+        residual = float(np.linalg.norm(felt - np.cross(np.eye(3)[:, None, :], reference.gradient).reshape(3, -1)))
+    size = float(np.linalg.norm(turns) * np.linalg.norm(reference.hessian)) / np.sqrt(centred.size)
+    accepted = min(_TURNED * size, _OFF * _force_of_turning(reference.hessian, turns))
     if residual > accepted:
         raise InputError(
             f"{', '.join(reference.sources)}: the Hessian does not belong to this geometry: turning the molecule "
             f"is not free of force ({residual:.3g} kcal/mol/Å, accepted {accepted:.3g}); "
             "geometry and Hessian must be of the same orientation and the same order of atoms"
         )
+
+
+def _check_frozen(reference: Reference, hessian: Float[np.ndarray, "coordinates coordinates"]) -> None:
+    frozen = np.flatnonzero(~hessian.reshape(len(reference.species), -1).any(axis=1))
+    if frozen.size and len(reference.species) > 1:
+        atoms = listed([f"{symbol(reference.species[i])}{i + 1}" for i in frozen])
+        raise InputError(
+            f"{', '.join(reference.sources)}: the Hessian is zero for atom(s) {atoms}: they were frozen; a Hessian of "
+            "all atoms is needed"
+        )
+
+
+def _symmetric(rows: Float[np.ndarray, "axes coordinates"]) -> float:
+    """Return the size of the part of each atom's matrix of axes that is symmetric."""
+    blocks = rows.reshape(3, -1, 3)
+    return float(np.linalg.norm(blocks + blocks.swapaxes(0, 2))) / 2.0
 
 
 def _force_of_turning(
@@ -262,5 +280,5 @@ def _force_of_turning(
             (rows.reshape(len(turns), -1, 3) @ generator).reshape(turns.shape) for rows in (turns, turns @ hessian)
         )
         # A Hessian turned by a small angle changes by its commutator with the generator.
-        forces.append(turned @ hessian - crossed)
+        forces.append(_symmetric(turned @ hessian - crossed))
     return float(np.linalg.norm(forces) / np.sqrt(len(forces)))

@@ -91,7 +91,7 @@ def _optimisation(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
         energy = _object(content.get("properties")).get("return_energy")
     steps = content.get("trajectory_results") or content.get("trajectory")
     last = steps[-1] if isinstance(steps, list) and steps else None
-    if isinstance(last, dict):
+    if isinstance(last, dict) and "final_molecule" not in last:
         step = atomic_result(path, {"record_type": None, **last})
         if _same_geometry(_object(step.get("molecule")), molecule):
             told = _object(step.get("properties"))
