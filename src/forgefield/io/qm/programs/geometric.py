@@ -10,8 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.molden import with_modes
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, full_hessian, square
-from forgefield.io.structures.xyz import read_xyz
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, full_hessian, square
 from forgefield.io.text import integer, read_text
 
 _VERSION = re.compile(r"TeraChem v(\S+)")
@@ -100,20 +99,22 @@ def read_qdata(path: Path) -> list[Part]:
     printout = Printout(path, text)
     jobs = [dict(_KEY.findall(job)) for job in _JOB.split(text)[1:]]
     frames = [printout.vectors(-1, [job.get("COORDS", "").split()], "coordinates") for job in jobs]
-    species = next(
-        (
-            found[0].species
-            for other in sorted(path.parent.glob("*.xyz"))
-            if (found := read_xyz(other)) and found[0].species is not None and len(found[0].species) == len(frames[0])
-        ),
-        None,
-    )
+    found = (_elements(other) for other in sorted(path.parent.glob("*.xyz")))
+    species = next((one for one in found if len(one) == len(frames[0])), None)
     if species is None:
         raise InputError(f"{path}: holds no elements, and no xyz file of {len(frames[0])} atoms is beside it")
     return [
         _frame(printout, job, species, positions, k)
         for k, (job, positions) in enumerate(zip(jobs, frames, strict=True))
     ]
+
+
+def _elements(path: Path) -> np.ndarray:
+    """Return the atomic numbers of the first frame of an xyz file, as far as its first words are elements."""
+    lines = read_text(path).splitlines()
+    count = lines[0].strip()
+    n_atoms = int(count) if count.isdecimal() and len(count) < 7 else 0
+    return np.array([element(path, line.split()[0]) for line in lines[2 : 2 + n_atoms] if line.strip()], dtype=np.int64)
 
 
 def _frame(printout: Printout, job: dict[str, str], species: np.ndarray, positions: np.ndarray, k: int) -> Part:

@@ -1,6 +1,7 @@
 """Programs whose output is recognised but not read, and what to give instead."""
 
 _UNREAD = (
+    ("!PROPERTIES!", "a property file of ORCA before 6", "the .out and .hess files of the job"),
     (
         "* CFOUR Coupled-Cluster techniques",
         "CFOUR output",
