@@ -97,8 +97,8 @@ def check_gradient(reference: Reference) -> None:
     largest = np.abs(gradient).max(initial=0.0)
     if reference.stationary_order is not None and not reference.constraints and largest > _STATIONARY:
         raise InputError(
-            f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is up to "
-            f"{largest:.3g} kcal/mol/Å, accepted {_STATIONARY:.3g}; are they of one geometry?"
+            f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is "
+            f"up to {largest:.3g} kcal/mol/Å, accepted {_STATIONARY:.3g}; are they of one geometry?"
         )
 
 
