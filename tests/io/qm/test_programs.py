@@ -9,7 +9,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.consistency import check_frequencies
 from forgefield.io.formats import format_of
 from forgefield.io.references import read_reference
@@ -237,8 +237,32 @@ def test_a_job_that_was_cut_is_refused(data, name, tmp_path):
         read_reference([path])
 
 
+def test_a_ghost_atom_is_not_passed_over(data, tmp_path):
+    text = (data / PUBLIC / "orca5-dvb_ir.out").read_text()
+    path = tmp_path / "ghost.out"
+    path.write_text(
+        text.replace("  H     -4.931645   -0.071105    0.000000", "  H :   -4.931645   -0.071105    0.000000")
+    )
+
+    with pytest.raises(InputError, match=r"line \d+: the table that begins here has a row that is not read: 'H : "):
+        read_reference([path])
+
+
+def test_energy_of_excited_states_is_left_out_with_a_word(data, tmp_path):
+    text = (data / PUBLIC / "orca5-dvb_ir.out").read_text()
+    path = tmp_path / "excited.out"
+    path.write_text(text.replace("****ORCA TERM", "ORCA TD-DFT/TDA CALCULATION\n****ORCA TERM"))
+
+    with pytest.warns(InputWarning, match="excited states were computed"):
+        (reference,) = read_reference([path])
+
+    assert reference.energy is None
+
+
 UNREAD = {
     "cfour21-dvb_ir.c4": "is CFOUR output, which is not read; give its files GRD or FCMFINAL",
+    "dalton2015-dvb_ir.out": "is DALTON output, which is not read; give its geometry as .xyz",
+    "openmolcas18-dvb_ir.out": "is Molcas output, which is not read; give the .molden file",
     "molpro2018-dvb_ir.log": "is the log file of Molpro, which is not read; give its .out file",
 }
 

@@ -31,7 +31,7 @@ def read_output(path: Path) -> Part:
     if head < 0 or not tables:
         raise InputError(f"{path}: holds no List of All Frequencies with a geometry; vibrational analyses are read")
     # Displaced geometries follow the first one.
-    rows = printout.rows(tables[0].start(), _ATOM, skip=6)
+    rows = printout.table(tables[0].start(), _ATOM, skip=6)
     species, positions = printout.atoms(tables[0].start(), [(row[1], row.groups()[1:]) for row in rows])
     masses = printout.last("Atomic Masses:", tables[0].start())
     weights = printout.rows(masses, _MASS, skip=2) if masses >= 0 else []

@@ -51,13 +51,13 @@ def read_output(path: Path) -> Part:
     run = options.get("RUNTYP", "")
     if run not in ("ENERGY", "GRADIENT", "HESSIAN", "OPTIMIZE", "SADPOINT", "PROP"):
         raise InputError(f"{path}: RUNTYP is {run or 'not there'}; energies, optimisations and Hessians are read")
-    if "FAILURE TO LOCATE STATIONARY POINT" in text:
+    if "FAILURE TO LOCATE STATIONARY POINT" in text or "SEARCH IS NOT CONVERGED" in text:
         raise InputError(f"{path}: the optimisation did not converge; repeat it from its last geometry")
     place, unit, skip = printout.last("COORDINATES OF ALL ATOMS ARE (ANGS)"), 1.0, 3
     if place < 0:
         first = _FIRST.search(text)
         place, unit, skip = first.start() if first else -1, units.BOHR, 2
-    rows = printout.rows(place, _ATOM, skip) if place >= 0 else []
+    rows = printout.table(place, _ATOM, skip)
     labels = [str(round(printout.number(place, row[1], "nuclear charge"))) for row in rows]
     species, positions = printout.atoms(
         place, [(label, row.groups()[1:]) for label, row in zip(labels, rows, strict=True)], unit
@@ -155,7 +155,7 @@ _PUNCHED = re.compile(rf"E(?:NERGY IS|=) +({NUMBER})")
 
 
 def _is_punch(_: Path, text: str) -> bool:
-    return bool(re.search(r"^ \$HESS *$", text, re.MULTILINE)) or ("\n $GRAD" in text and "\n $DATA" in text)
+    return "\n $HESS" in f"\n{text[:20]}" or "\n $HESS" in text or ("\n $GRAD" in text and "\n $DATA" in text)
 
 
 def read_punch(path: Path) -> Part:

@@ -37,7 +37,7 @@ def read_terachem(path: Path) -> Part:
     if other:
         raise InputError(f"{path}: is {other}, whose geometries TeraChem writes elsewhere; give scr*/optim.xyz")
     place = printout.text.find("****** QM coordinates ******")
-    rows = printout.rows(place, _ATOM) if place >= 0 else []
+    rows = printout.table(place, _ATOM)
     species, positions = printout.atoms(max(place, 0), [(row[1], row.groups()[1:]) for row in rows])
     # Displaced geometries follow the first one.
     energy = _FINAL.search(printout.text, place)
@@ -87,7 +87,7 @@ _KEY = re.compile(r"^(COORDS|ENERGY|GRADIENT|FORCES)[ \t]+(.*)$", re.MULTILINE)
 
 
 def _is_qdata(_: Path, text: str) -> bool:
-    return bool(_JOB.search(text)) and "\nCOORDS" in text
+    return "\nCOORDS" in text and bool(_JOB.search(text))
 
 
 def read_qdata(path: Path) -> list[Part]:

@@ -38,7 +38,7 @@ def read_output(path: Path) -> Part:
     printout.ended(*_END)
     analysis = printout.last("\n Atomic Coordinates")
     place = analysis + 1 if analysis >= 0 else printout.last("\n ATOMIC COORDINATES") + 1
-    rows = printout.rows(place, _ATOM, skip=4)
+    rows = printout.table(place, _ATOM, skip=4)
     species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows], units.BOHR)
     method, basis, energy = _energy(printout)
     vibrating = printout.last("PROGRAM * FREQUENCIES")

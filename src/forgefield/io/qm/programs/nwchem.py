@@ -45,7 +45,7 @@ def read_output(path: Path) -> Part:
     if place < 0:
         raise InputError(f"{path}: holds no geometry; is the file truncated?")
     unit = 1.0 if printout.text[place:].startswith("Output coordinates in angstroms") else units.BOHR
-    rows = printout.rows(place, _ATOM, skip=4)
+    rows = printout.table(place, _ATOM, skip=4)
     species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows], unit)
     analysis = printout.last("NWChem Nuclear Hessian and Frequency Analysis")
     theory, energy = _energy(printout, analysis)
@@ -156,8 +156,10 @@ def _frequencies(printout: Printout, place: int, *, projected: bool) -> Float[np
 
 
 def _is_hessian(path: Path, text: str) -> bool:
-    lines = text.split()
-    return path.suffix.lower() == ".hess" and len(lines) > 5 and all("D" in word.upper() for word in lines[:6])
+    if path.suffix.lower() != ".hess":
+        return False
+    words = text.split()
+    return len(words) > 5 and all("D" in word.upper() for word in words[:6])
 
 
 def read_hessian(path: Path) -> Part:

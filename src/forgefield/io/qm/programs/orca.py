@@ -60,7 +60,7 @@ def read_output(path: Path) -> Part:
         raise InputError(f"{path}: is {other}; give single points of its geometries, or its .xyz with energies")
     printout.ended(_END)
     place = printout.last("CARTESIAN COORDINATES (ANGSTROEM)")
-    rows = printout.rows(place, _ATOM, skip=2) if place >= 0 else []
+    rows = printout.table(place, _ATOM, skip=2)
     species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows])
     masses = printout.rows(printout.last("CARTESIAN COORDINATES (A.U.)"), _MASS, skip=3)
     version = _VERSION.search(printout.text)

@@ -21,7 +21,7 @@ ZERO = 0.01
 """cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
 _ASYMMETRIC = 0.01
 """Largest difference between the two halves of a Hessian, as a share of its largest element."""
-_LABEL = re.compile(r"[A-Za-z]{1,2}")
+_LABEL = re.compile(r"([A-Za-z]{1,2})(?:[\d_].*)?")
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,17 @@ class Printout:
             found.append(match)
         return found
 
+    def table(self, place: int, pattern: re.Pattern[str], skip: int = 1) -> list[re.Match[str]]:
+        """Return the rows of a table; raises InputError where it ends with a row that does not match, such as of a
+        ghost atom."""
+        if place < 0:
+            return []
+        rows = self.rows(place, pattern, skip)
+        after = next(iter(self.lines(place, skip + len(rows))), "")
+        if rows and after.strip(" -=*"):
+            raise self.wrong(place, f"the table that begins here has a row that is not read: {after.strip()!r}")
+        return rows
+
     def matches(self, pattern: re.Pattern[str], place: int = 0) -> list[re.Match[str]]:
         """Return all matches from a place on."""
         return list(pattern.finditer(self.text, max(place, 0)))
@@ -135,14 +146,11 @@ def element(path: Path, label: str) -> int:
     """Return the atomic number of a label such as C, CL, H12 or 6; raises InputError where it names no element."""
     if label.isdecimal() and label.isascii():
         return int(label[:4])
-    found = _LABEL.match(label)
-    names = [found[0].capitalize(), found[0][0].upper()] if found and len(label) > len(found[0]) else [label]
-    for name in names:
-        try:
-            return atomic_number(name.capitalize())
-        except InputError:
-            continue
-    raise InputError(f"{path}: {label!r} names no element")
+    found = _LABEL.fullmatch(label)
+    try:
+        return atomic_number(found[1].capitalize() if found else label)
+    except InputError:
+        raise InputError(f"{path}: {label!r} names no element") from None
 
 
 def vibrations(frequencies: Float[np.ndarray, " all"]) -> Float[np.ndarray, " modes"]:

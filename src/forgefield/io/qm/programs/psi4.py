@@ -47,7 +47,7 @@ def read_output(path: Path) -> Part:
     ends = [place for mark in _DISPLACED if (place := printout.text.find(mark)) >= 0]
     undisplaced = Printout(path, printout.text[: min(ends)] if ends else printout.text)
     # The last table of masses is that of the job; the one of an optimised geometry has none.
-    tables = [(match, undisplaced.rows(match.start(), _ATOM, skip=4)) for match in undisplaced.matches(_GEOMETRY)]
+    tables = [(match, undisplaced.table(match.start(), _ATOM, skip=4)) for match in undisplaced.matches(_GEOMETRY)]
     tables = [
         (match, rows) for match, rows in tables if rows and undisplaced.text.find("Total Energy =", match.end()) > 0
     ]

@@ -49,7 +49,7 @@ def read_output(path: Path) -> Part:
     if "MAXIMUM OPTIMIZATION CYCLES REACHED" in printout.text:
         raise InputError(f"{path}: the optimisation did not converge; repeat it from its last geometry")
     place = printout.last("Standard Nuclear Orientation (Angstroms)")
-    rows = printout.rows(place, _ATOM, skip=3) if place >= 0 else []
+    rows = printout.table(place, _ATOM, skip=3)
     species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows])
     stated = _MOLECULE.search(printout.text)
     searches = [_SEARCHES[kind] for kind in kinds if kind in _SEARCHES]

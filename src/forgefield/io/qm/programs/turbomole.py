@@ -134,7 +134,7 @@ def read_forces(path: Path) -> Part:
     """Return geometry and frequencies that aoforce printed."""
     printout = Printout.of(path)
     printout.ended("force : all done", "force ended normally", "aoforce ended normally")
-    rows = printout.rows(printout.text.find("atomic coordinates"), _FORCE_ATOM)
+    rows = printout.table(printout.text.find("atomic coordinates"), _FORCE_ATOM)
     species, positions = printout.atoms(0, [(row[4], row.groups()[:3]) for row in rows], units.BOHR)
     words = " ".join(match[1] for match in printout.matches(_FREQUENCIES))
     version = _VERSION.search(printout.text)

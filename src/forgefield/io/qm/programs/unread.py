@@ -15,6 +15,7 @@ _UNREAD = (
     ("Program PWSCF", "Quantum ESPRESSO output", "its frames as extended xyz (`ase convert job.pwo frames.extxyz`)"),
     ("Amsterdam Modeling Suite", "AMS output", "its .rkf converted to extended xyz"),
     ("Cartesian Coordinates are in [bohr]\n Creating new Variables", "the log file of Molpro", "its .out file"),
+    ("MOPAC", "MOPAC output", "its .aux file, which the keyword AUX writes"),
     ("BAGEL", "BAGEL output", "its .molden file"),
     ("Firefly version", "Firefly output", "its punch file with $HESS, and an .xyz of the geometry"),
     ("GAMESS-UK", "GAMESS-UK output", "its geometry as .xyz and its Hessian as .npy"),

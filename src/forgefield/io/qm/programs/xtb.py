@@ -43,7 +43,7 @@ def read_output(path: Path) -> Part:
     if not energies:
         raise InputError(f"{path}: holds no TOTAL ENERGY; is the file truncated?")
     place = printout.last("final structure:")
-    rows = printout.rows(place, _ATOM, skip=4) if place >= 0 else []
+    rows = printout.table(place, _ATOM, skip=4)
     species, positions = printout.atoms(place, [(r[1], r.groups()[1:]) for r in rows]) if rows else (None, None)
     charge = printout.matches(_CHARGE)
     unpaired = printout.integer(_UNPAIRED, "unpaired electrons")
@@ -86,7 +86,7 @@ def _is_g98(_: Path, text: str) -> bool:
 def read_g98(path: Path) -> Part:
     """Return geometry and frequencies of the file that imitates Gaussian's output."""
     printout = Printout.of(path)
-    rows = printout.rows(printout.last("Standard orientation:"), _G98_ATOM, skip=5)
+    rows = printout.table(printout.last("Standard orientation:"), _G98_ATOM, skip=5)
     species, positions = printout.atoms(0, [(row[1], row.groups()[1:]) for row in rows])
     found = printout.matches(_G98_FREQUENCIES)
     if not found:
