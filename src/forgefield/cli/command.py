@@ -17,6 +17,9 @@ from forgefield.errors import ConvergenceError, ForgeFieldError, InputWarning
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier run has written.")]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Make warnings of what QM results contradict their job in, instead of errors.")
+]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")]
 
 

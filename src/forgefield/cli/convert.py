@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
+from forgefield.cli.command import DONE, Json, Overwrite, Trust, Verbose, command
 from forgefield.cli.console import print_json, say, warn
 from forgefield.errors import InputError
 
@@ -25,6 +25,7 @@ def convert(
     drop: Annotated[list[str] | None, typer.Option(help="What may be lost: bonds, types, Hessian, …")] = None,
     over: Annotated[list[Path] | None, typer.Option(help="Structures that a force field is laid over.")] = None,
     settings: Annotated[Path | None, typer.Option(help="TOML file with what weights of SchNetPack do not say.")] = None,
+    trust: Trust = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -48,7 +49,7 @@ def convert(
         told = _force_field(source, target, over or [], overwrite)
     else:
         _refuse(given, but="--drop")
-        told = _structures(source, target, drop or [], overwrite)
+        told = _structures(source, target, drop or [], overwrite, trust)
     if as_json:
         print_json(told)
     return DONE
@@ -82,10 +83,10 @@ def _force_field(source: Path, target: Path, over: list[Path], overwrite: bool) 
     return {"file": str(target), "warnings": warnings}
 
 
-def _structures(source: Path, target: Path, drop: list[str], overwrite: bool) -> dict[str, Any]:
+def _structures(source: Path, target: Path, drop: list[str], overwrite: bool, trust: bool) -> dict[str, Any]:
     from forgefield.jobs import convert as job
 
-    found = job.convert(source, target, drop=drop, overwrite=overwrite)
+    found = job.convert(source, target, drop=drop, overwrite=overwrite, trust=trust)
     names, held = [molecule.name for molecule, _ in found], job.held(found)
     say(f"Read:    {source} ({job.format_of(source).name}): {', '.join(held) or 'no results'}")
     lost = [what for what in drop if what in held]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
+from forgefield.cli.command import DONE, Json, Overwrite, Trust, Verbose, command
 from forgefield.cli.console import print_json, print_whole, say, show, stderr, warn
 
 
@@ -16,6 +16,7 @@ def estimate(
     method: Annotated[str, typer.Option(help="qfuerza, fuerza, seminario, modified-seminario, linear, …")] = "qfuerza",
     form: Annotated[str | None, typer.Option(help="mm3 or harmonic; default: what the file is usual for.")] = None,
     transition_state: Annotated[str | None, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = None,
+    trust: Trust = False,
     overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -30,7 +31,8 @@ def estimate(
     from forgefield.report.tables import grid
 
     del verbose
-    found = job.estimate(files, method=method, form=form or usual_form(output), transition_state=transition_state)
+    form = form or usual_form(output)
+    found = job.estimate(files, method=method, form=form, transition_state=transition_state, trust=trust)
     job.write_estimated(output, found, overwrite=overwrite)
     print_whole([grid(found.table)], stderr())
     for warning in folded(found.warnings, "the output of --json"):

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Trust, Verbose, command
 from forgefield.cli.console import say, show
 from forgefield.errors import InputError
 
@@ -22,9 +22,13 @@ def evaluate(
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
     vdw_cutoff: Annotated[
-        float, typer.Option(min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å].")
-    ] = float("inf"),
+        float | None,
+        typer.Option(
+            min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å]; default 8 beside its energies."
+        ),
+    ] = None,
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
+    trust: Trust = False,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -64,12 +68,12 @@ def evaluate(
         shown.append(forces_tables(found.molecules, vectors))
         summary["forces_kcal_mol_a"] = [f.tolist() for f in vectors]
     if reference:
-        examples, judgement = job.judged(force_field, files, reference, transition_state)
+        examples, judgement = job.judged(force_field, files, reference, transition_state, trust=trust)
         shown.append(judgement_table(examples, judgement))
         summary["metrics"] = asdict(judgement.total)
     show(shown, summary, as_json=as_json)
-    if vdw_cutoff == float("inf") and found.reaches_further_than_macromodel:
-        say("Without a cutoff; MacroModel's totals end van der Waals at 7 Å, or 8 Å with EXNB: --vdw-cutoff 7 or 8")
+    if found.note:
+        say(found.note)
     return DONE
 
 

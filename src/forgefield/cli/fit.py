@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Trust, Verbose, command
 from forgefield.cli.console import NowAndThen, progress_bar, say, stderr, stdout
 from forgefield.cli.interrupts import heard
 
@@ -23,6 +23,7 @@ def fit(
     check: Annotated[bool, typer.Option("--check", help="Only show pairing, coverage and what is trained.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted fit.")] = False,
     overwrite: Overwrite = False,
+    trust: Trust = False,
     starts: Annotated[int | None, typer.Option(min=1, help="Number of starts, instead of the file's.")] = None,
     validate: Annotated[bool, typer.Option("--validate", help="Then leave molecules out, and resample them.")] = False,
     bootstrap: Annotated[int, typer.Option(min=2, help="Samples of --validate.")] = 200,
@@ -47,7 +48,7 @@ def fit(
     from forgefield.report.tables import fit_summary
 
     del verbose
-    plan, folder = asked(files, output, starts=starts)
+    plan, folder = asked(files, output, starts=starts, trust=trust)
     prepared = prepare_plan(plan)
     if check:
         stdout().print(check_table(prepared))

@@ -21,6 +21,8 @@ from forgefield.io.qm.gaussian.log import read_gaussian_log
 from forgefield.io.qm.gaussian.scan import is_gaussian_scan, read_gaussian_scan
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
+from forgefield.io.qm.programs.kinds import KINDS
+from forgefield.io.qm.programs.unread import way_round
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
 from forgefield.io.sources import plain_name
@@ -210,22 +212,38 @@ FORMATS = (
 """Where formats share a suffix, the first that a file is known to be of counts."""
 
 
+PROGRAMS = tuple(
+    Format(kind.name, kind.suffixes, known=kind.known, part=kind.read, has_geometry=kind.has_geometry) for kind in KINDS
+)
+"""Files of QM programs that are known by their content, whatever their suffix."""
+_SHARED = (".json", ".xml", ".txt")
+"""Suffixes of formats that programs use for other files."""
+
+
 def format_of(path: Path) -> Format:
     """Return the format of a file; raises InputError where suffix and content leave it unknown."""
     suffix = plain_name(path).suffix.lower()
     alike = [one for one in FORMATS if suffix in one.suffixes]
-    if not alike:
-        raise InputError(f"{path}: the suffix {suffix!r} is not known; known are {', '.join(suffixes(FORMATS))}")
-    if len(alike) == 1:
+    if len(alike) == 1 and suffix not in _SHARED:
         return alike[0]
+    if not alike and not path.is_file():
+        raise InputError(f"{path}: {_unknown(suffix)}")
     text = read_text(path)
-    found = next((one for one in alike if one.known is None or one.known(path, text)), None)
+    found = next((one for one in PROGRAMS if one.known is not None and one.known(path, text)), None)
+    found = found or next((one for one in alike if one.known is None or one.known(path, text)), None)
     if found is None:
+        instead = way_round(text)
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))
-        raise InputError(
-            f"{path}: is neither {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
-        )
+        names = f"is neither {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
+        raise InputError(f"{path}: {instead or (names if alike else _unknown(suffix))}")
     return found
+
+
+def _unknown(suffix: str) -> str:
+    return (
+        f"the suffix {suffix!r} is not known; known are {', '.join(suffixes(FORMATS))}, and files of QM programs by "
+        "their content"
+    )
 
 
 def force_fields() -> list[Format]:

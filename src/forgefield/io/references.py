@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.consistency import check_frame, check_frequencies, check_stiffness
+from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
 from forgefield.io.assemble.superposition import same_structure
@@ -15,7 +15,7 @@ from forgefield.io.formats import Format, format_of
 from forgefield.molecules.molecule import Molecule, Reference
 
 
-def read_files(paths: Sequence[Path]) -> list[Reference]:
+def read_files(paths: Sequence[Path], *, trust: bool = False) -> list[Reference]:
     """Return the references of listed files: those of one format in sorted order, those of different formats merged.
 
     Raises InputError where the formats have different numbers of files, and whatever `read_reference` raises.
@@ -25,10 +25,12 @@ def read_files(paths: Sequence[Path]) -> list[Reference]:
         columns.setdefault(format_of(path), []).append(path)
     if not columns:
         raise InputError("no reference files are given")
-    return read_columns(list(columns.values()))
+    return read_columns(list(columns.values()), trust=trust)
 
 
-def read_columns(columns: Sequence[Sequence[Path]], *, hessian_unit: float | None = None) -> list[Reference]:
+def read_columns(
+    columns: Sequence[Sequence[Path]], *, hessian_unit: float | None = None, trust: bool = False
+) -> list[Reference]:
     """Return the references of files in columns: the files of a row are of one structure, or of one list of frames.
 
     `hessian_unit` is as in `read_reference`. Raises InputError where columns have different numbers of files, and
@@ -40,16 +42,17 @@ def read_columns(columns: Sequence[Sequence[Path]], *, hessian_unit: float | Non
     return [
         reference
         for group in zip(*columns, strict=True)
-        for reference in read_reference(group, hessian_unit=hessian_unit)
+        for reference in read_reference(group, hessian_unit=hessian_unit, trust=trust)
     ]
 
 
-def read_reference(paths: Sequence[Path], *, hessian_unit: float | None = None) -> list[Reference]:
+def read_reference(paths: Sequence[Path], *, hessian_unit: float | None = None, trust: bool = False) -> list[Reference]:
     """Return the references of files that describe one structure, or of the frames of an xyz file or a relaxed scan.
 
-    The Hessian is checked against the geometry, the printed frequencies and what molecules can have. `hessian_unit` is
-    that [kcal/mol/Å²] of Hessians whose format states none, by default Hartree/Bohr². Raises InputError where files
-    cannot be read or merged, where a Hessian contradicts its job, and where all formats state a unit that is given.
+    Gradient and Hessian are checked against the geometry, what the job says of it, the printed frequencies and what
+    molecules can have. `hessian_unit` is that [kcal/mol/Å²] of Hessians whose format states none, by default
+    Hartree/Bohr². Raises InputError where files cannot be read or merged, where all formats state a unit that is given,
+    and where results contradict their job; with `trust` the latter are warnings.
     """
     parts = [read_parts(path) for path in paths]
     if hessian_unit is not None:
@@ -57,12 +60,7 @@ def read_reference(paths: Sequence[Path], *, hessian_unit: float | None = None) 
     if len({len(frames) for frames in parts}) > 1:
         counts = ", ".join(f"{len(frames)} in {path}" for path, frames in zip(paths, parts, strict=True))
         raise InputError(f"files of different numbers of structures cannot be merged: {counts}")
-    references = [merged(frame) for frame in zip(*parts, strict=True)]
-    for reference in references:
-        check_stiffness(reference)
-        check_frame(reference)
-        check_frequencies(reference)
-    return references
+    return [checked(merged(frame), trust=trust) for frame in zip(*parts, strict=True)]
 
 
 def _in_unit(paths: Sequence[Path], parts: Sequence[list[Part]], unit: float) -> list[list[Part]]:

@@ -30,24 +30,27 @@ from forgefield.table import Column, Records, Table, table
 _SEVERAL = "several structures"
 
 
-def convert(source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False) -> Records[Structure]:
+def convert(
+    source: Path, target: Path, *, drop: Iterable[str] = (), overwrite: bool = False, trust: bool = False
+) -> Records[Structure]:
     """Convert a file and return its structures; the suffix of `target` says the format.
 
+    With `trust` results that contradict their job are warnings.
     Raises InputError that names what the format cannot hold, such as bonds, unless `drop` names it too, and where
     `target` is the source, or there already and not to `overwrite`.
     """
-    structures = read_with_results(source)
+    structures = read_with_results(source, trust=trust)
     write_structures(target, structures, drop=drop, overwrite=overwrite, read=[source])
     return structures
 
 
-def read_with_results(path: Path) -> Records[Structure]:
+def read_with_results(path: Path, *, trust: bool = False) -> Records[Structure]:
     """Return the structures of a file with the QM results in it, each in the frame of its results."""
     molecules = read_structures(path)
     if format_of(path).molecules is not None:
         references = [_without_results(molecule) for molecule in molecules]
     else:
-        references = read_reference([path])
+        references = read_reference([path], trust=trust)
     structures = [Structure(*both) for both in zip(molecules, references, strict=True)]
     return Records(structures, structures_table(structures, f"{path} ({format_of(path).name})"))
 

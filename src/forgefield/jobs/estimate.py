@@ -83,17 +83,23 @@ class EstimatedForceField(AbstractTabled):
 
 
 def estimate(
-    files: list[Path], *, method: str = "qfuerza", form: str = "mm3", transition_state: str | None = None
+    files: list[Path],
+    *,
+    method: str = "qfuerza",
+    form: str = "mm3",
+    transition_state: str | None = None,
+    trust: bool = False,
 ) -> EstimatedForceField:
     """Return a force field made from the molecules of QM files, with the force constants that their Hessians say.
 
-    `transition_state` says what is done to negative eigenvalues: C, D, D+, E or none. Raises InputError for unknown
-    words, for files without a Hessian, and for a negative eigenvalue without a policy.
+    `transition_state` says what is done to negative eigenvalues: C, D, D+, E or none; with `trust` results that
+    contradict their job are warnings. Raises InputError for unknown words, for files without a Hessian, and for a
+    negative eigenvalue without a policy.
     """
     _require_word("method", method, tuple(METHODS))
     _require_word("form", form, tuple(FORMS))
     policy = None if transition_state is None else policy_named(transition_state)
-    examples = examples_of(read_files(files), policy)
+    examples = examples_of(read_files(files, trust=trust), policy)
     if method != "approximation":
         _require_hessians(examples)
     laid = generate([e.molecule for e in examples], terms_named(form, USUAL_TERMS))

@@ -32,6 +32,8 @@ from forgefield.io.qm.qcschema_records import (
 )
 from forgefield.molecules.molecule import AtomicCharges, Molecule, Reference
 
+_BETWEEN_NUMBERS = re.compile(r",\n +(?=[-\d])")
+
 
 class _Provenance(Record):
     creator: str = ""
@@ -178,19 +180,19 @@ def _method_energy(path: Path, result: _Result) -> list[float] | None:
 def write_qcschema(path: Path, molecule: Molecule, reference: Reference) -> None:
     """Write an AtomicResult of version 1: the reference in its own frame, the bonds and the name of the molecule.
 
-    Energy, gradient, Hessian and masses are in the standard fields, frequencies and what the schema has no field for
-    under `extras.forgefield`. Raises InputError where the two are not of the same atoms.
+    Energy, gradient, Hessian and masses are in the standard fields, the Hessian once, as the result; frequencies and
+    what the schema has no field for are under `extras.forgefield`. Raises InputError where the two are not of the same
+    atoms.
     """
     if not np.array_equal(molecule.species, reference.species):
         raise InputError(f"{path}: the molecule {molecule.name} and its reference are not of the same atoms")
-    properties = {
-        "return_energy": multiples(reference.energy, units.HARTREE),
-        "return_gradient": multiples(reference.gradient, units.HARTREE_PER_BOHR),
-        "return_hessian": multiples(reference.hessian, units.HARTREE_PER_BOHR2),
-        "calcinfo_natom": molecule.n_atoms,
+    returned = {
+        "hessian": multiples(reference.hessian, units.HARTREE_PER_BOHR2),
+        "gradient": multiples(reference.gradient, units.HARTREE_PER_BOHR),
+        "energy": multiples(reference.energy, units.HARTREE),
     }
-    present = [key for key in ("hessian", "gradient", "energy") if properties[f"return_{key}"] is not None]
-    driver = present[0] if present else "properties"
+    driver = next((key for key, values in returned.items() if values is not None), "properties")
+    properties = {f"return_{key}": values for key, values in returned.items() if key != "hessian"}
     method, _, basis = reference.level.partition("/")
     charges = {one.kind: multiples(one.values, 1.0) for one in reference.charges}
     content = {
@@ -201,8 +203,8 @@ def write_qcschema(path: Path, molecule: Molecule, reference: Reference) -> None
         "driver": driver,
         "model": {"method": method, "basis": basis or None},
         "keywords": {},
-        "properties": properties,
-        "return_result": properties[f"return_{driver}"] if present else {},
+        "properties": properties | {"calcinfo_natom": molecule.n_atoms},
+        "return_result": returned.get(driver, {}),
         "provenance": {"creator": reference.program or "forgefield"},
         "extras": {
             "forgefield": {
@@ -214,4 +216,5 @@ def write_qcschema(path: Path, molecule: Molecule, reference: Reference) -> None
             }
         },
     }
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=1, allow_nan=False)
+    write_text(path, _BETWEEN_NUMBERS.sub(", ", text) + "\n")

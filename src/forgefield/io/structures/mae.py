@@ -13,7 +13,7 @@ from forgefield.io.offenders import listed
 from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import AtomType, AtomTypes, find_atom_types
 from forgefield.io.structures.mae_blocks import Block, Table, Value, read_blocks
-from forgefield.io.text import integer, read_text, real, whole
+from forgefield.io.text import floats, integer, read_text, real, whole
 from forgefield.molecules.electrons import electron_problem, lowest_multiplicity
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
@@ -24,6 +24,7 @@ _STRUCTURE = "f_m_ct"
 _PARTIAL_STRUCTURE = "p_m_ct"
 _ORDERS = (0, 1, 2, 3)
 _LARGEST = 2**31
+_ENERGY = "r_mmod_Potential_Energy-MM3*"
 
 
 def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
@@ -45,6 +46,19 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
     return [
         _molecule(path, block, types, stem(path) if len(structures) == 1 else f"{stem(path)}-{i + 1}")
         for i, block in enumerate(structures)
+    ]
+
+
+def stated_energies(path: Path) -> list[float | None]:
+    """Return the MM3* energy [kJ/mol] that MacroModel wrote beside each structure of a file, None where there is none.
+
+    Raises InputError.
+    """
+    blocks = [block for block in read_blocks(path, read_text(path)) if block.name == _STRUCTURE]
+    stated = [block.properties.get(_ENERGY) for block in blocks]
+    return [
+        None if word is None else float(floats(path, block.line, [word], _ENERGY)[0])
+        for block, word in zip(blocks, stated, strict=True)
     ]
 
 

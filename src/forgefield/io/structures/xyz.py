@@ -1,7 +1,7 @@
 """Reads and writes xyz and extended xyz files of one or more frames."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread, write
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError, located
@@ -18,7 +18,8 @@ from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part
 from forgefield.io.outputs import write_text
 from forgefield.io.sources import stem
-from forgefield.io.structures.xyz_columns import check_columns, warn_of_keys
+from forgefield.io.structures.isotopes import isotope
+from forgefield.io.structures.xyz_columns import check_columns, elements_at, warn_of_keys
 from forgefield.io.structures.xyz_keys import (
     ENERGIES,
     STATES,
@@ -32,7 +33,7 @@ from forgefield.io.structures.xyz_keys import (
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS, atomic_number
-from forgefield.molecules.molecule import AtomicCharges, Dihedral, Reference
+from forgefield.molecules.molecule import AtomicCharges, Dihedral, Reference, standard_masses
 
 _DIHEDRALS, _ANGLES = "dihedrals", "dihedrals_deg"
 """Keys of the chains that were held (atoms counted from 1) and of their angles [degrees]; the singular will do."""
@@ -45,7 +46,8 @@ _READ = (*_NUMERIC, "Properties", "pbc", "level", "charges_kind")
 def read_xyz(path: Path) -> list[Part]:
     """Return the frames of an xyz file (Å), or of an extended one with its energy [eV] and forces [eV/Å].
 
-    The comment of a frame may state `charge=-1 multiplicity=1` and `energy_hartree=…` (or _ev, _kcal_mol, _kj_mol); the
+    Elements may be isotopes (D, T, 13C), whose masses are those of the frame; a column `masses` [amu] goes before. The
+    comment of a frame may state `charge=-1 multiplicity=1` and `energy_hartree=…` (or _ev, _kcal_mol, _kj_mol); the
     names of other programs are in `xyz_keys`. That of an extended one may state, as a frame of a relaxed scan,
     `dihedrals="1-2-3-4 2-3-4-5" dihedrals_deg="60 -120"`: the chains that were held, atoms counted from 1, and their
     angles, which may be left out.
@@ -61,7 +63,7 @@ def read_xyz(path: Path) -> list[Part]:
     if any(_EXTENDED.search(comment) for comment in comments):
         check_columns(path, lines, starts, _NUMERIC)
         warn_of_keys(path, comments, _READ)
-        return _read_extended(path, text, len(starts))
+        return _read_extended(path, lines, starts)
     read = ("charge", "multiplicity", "Properties", *(key for key in ENERGIES if key.startswith("energy_")))
     warn_of_keys(path, [without_state(comment) for comment in comments], read)
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
@@ -144,41 +146,78 @@ def _frame(path: Path, lines: list[str], start: int, name: str) -> Part:
         raise InputError(f"{path}, line(s) {numbers}: expected an element and three coordinates")
     positions = floats(path, start + 3, [" ".join(row[1:4]) for row in rows], "coordinates").reshape(-1, 3)
     state = comment_state(path, start + 2, comment)
+    species, masses = _species(path, start, [row[0] for row in rows])
     return Part(
         source=str(path),
-        species=_species(path, start, [row[0] for row in rows]),
+        species=species,
         positions=positions,
         energy=comment_energy(path, name, comment),
+        masses=masses,
         charge=state.charge,
         multiplicity=state.multiplicity,
         name=name,
     )
 
 
-def _species(path: Path, start: int, words: list[str]) -> Int[np.ndarray, " atoms"]:
-    species, wrong = [], []
+def _species(
+    path: Path, start: int, words: list[str]
+) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, " atoms"] | None]:
+    """Return atomic numbers, and masses [amu] where the words name isotopes."""
+    species, named, wrong = [], {}, []
     for i, word in enumerate(words):
         try:
             numbered = word.isascii() and word.isdecimal() and len(word) < 4 and int(word) < len(SYMBOLS)
-            species.append(int(word) if numbered else atomic_number(word))
+            found = isotope(word)
+            if found is not None:
+                named[i] = found[1]
+            species.append(int(word) if numbered else atomic_number(word if found is None else found[0]))
         except InputError:
             wrong.append(f"{word!r} (line {start + 3 + i})")
     if wrong:
         raise InputError(f"{path}: " + ", ".join(wrong) + " are no element symbols")
-    return np.array(species)
+    return np.array(species), _masses(np.array(species), named)
 
 
-def _read_extended(path: Path, text: str, n_frames: int) -> list[Part]:
+def _masses(species: Int[np.ndarray, " atoms"], named: Mapping[int, float]) -> Float[np.ndarray, " atoms"] | None:
+    """Return the masses [amu] of atoms some of which are named as isotopes; None where none is."""
+    if not named:
+        return None
+    masses = standard_masses(species)
+    masses[list(named)] = list(named.values())
+    return masses
+
+
+def _read_extended(path: Path, lines: list[str], starts: list[int]) -> list[Part]:
+    n_frames, lines = len(starts), list(lines)
+    named = [_without_isotopes(lines, start) for start in starts]
     try:
-        frames = list(iread(StringIO(text), index=":", format="extxyz"))
+        frames = list(iread(StringIO("\n".join([*lines, ""])), index=":", format="extxyz"))
     except Exception as error:  # The library raises whatever its parser stumbles on.
         raise InputError(f"{path}: is not a readable extended xyz file ({type(error).__name__}: {error})") from error
     if len(frames) != n_frames:
         raise InputError(f"{path}: holds {n_frames} frames, {len(frames)} of them can be read; remove blank lines")
-    return [_extended_frame(path, atoms, _frame_name(path, i, n_frames)) for i, atoms in enumerate(frames)]
+    return [
+        _extended_frame(path, atoms, _frame_name(path, i, n_frames), isotopes)
+        for i, (atoms, isotopes) in enumerate(zip(frames, named, strict=True))
+    ]
 
 
-def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
+def _without_isotopes(lines: list[str], start: int) -> dict[int, float]:
+    """Put elements in the place of isotopes in the rows of a frame; return their masses [amu] by atom."""
+    place = elements_at(lines[start + 1])
+    named: dict[int, float] = {}
+    if place is None:
+        return named
+    for atom in range(int(lines[start])):
+        words = lines[start + 2 + atom].split()
+        found = isotope(words[place])
+        if found is not None:
+            words[place], named[atom] = found
+            lines[start + 2 + atom] = " ".join(words)
+    return named
+
+
+def _extended_frame(path: Path, atoms: Atoms, name: str, isotopes: Mapping[int, float]) -> Part:
     if atoms.pbc.any():
         raise InputError(f'{path}: frame {name} is periodic; write pbc="F F F" if it is a molecule')
     results = atoms.calc.results if atoms.calc is not None else {}
@@ -192,7 +231,7 @@ def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
         positions=positions,
         energy=energy_of(path, name, told),
         gradient=gradient_of(path, name, {**atoms.arrays, "forces": results.get("forces")}),
-        masses=np.asarray(atoms.get_masses(), dtype=np.float64) if atoms.has("masses") else None,
+        masses=np.asarray(atoms.get_masses()) if atoms.has("masses") else _masses(species, isotopes),
         charge=state.charge,
         multiplicity=state.multiplicity,
         level=str(atoms.info.get("level", "")),

@@ -79,6 +79,12 @@ def check_columns(path: Path, lines: Sequence[str], starts: Sequence[int], numer
     _warn(path, "column", [name for name in unknown if name not in _OTHER_COLUMNS], {n.lower(): n for n in known})
 
 
+def elements_at(comment: str) -> int | None:
+    """Return which word of a row of a checked frame is the symbol of its element; None where numbers stand for it."""
+    columns = _columns(Path(), 0, stated(comment).get("Properties", _DEFAULT))
+    return next((column.start for column in columns if column.name in _ELEMENTS and column.kind == "S"), None)
+
+
 def _never_closed(comment: str) -> str:
     """Return the quote or bracket behind which the library would take all that follows for one value."""
     opened, escaped = "", False

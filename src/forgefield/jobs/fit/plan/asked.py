@@ -19,11 +19,14 @@ SETTINGS = "FIT.toml"
 """The name of the settings in the folder of a fit."""
 
 
-def asked(files: Sequence[Path], output: Path | None = None, *, starts: int | None = None) -> tuple[Plan, Path]:
+def asked(
+    files: Sequence[Path], output: Path | None = None, *, starts: int | None = None, trust: bool = False
+) -> tuple[Plan, Path]:
     """Return the plan of a FIT.toml, or of files of QM results, and the folder of the fit.
 
     By default the folder is named like the first file, without its suffix, and stands beside it. `starts` replaces the
-    number of starts. Raises InputError for both kinds of files together, and for what cannot be fitted to.
+    number of starts; with `trust` results that contradict their job are warnings. Raises InputError for both kinds of
+    files together, and for what cannot be fitted to.
     """
     if not files:
         raise InputError("no files are given: name a FIT.toml, or files of QM results")
@@ -31,6 +34,8 @@ def asked(files: Sequence[Path], output: Path | None = None, *, starts: int | No
     if written and len(files) > 1:
         named = ", ".join(map(str, files))
         raise InputError(f"{named}: a FIT.toml names its data itself; give it alone, or QM results alone")
+    if written and trust:
+        raise InputError(f"{files[0]}: state trust = true there, under the [[molecules]] that it is meant for")
     if written:
         plan = read_plan(files[0], starts=starts)
         return plan, output or plain_name(files[0]).with_suffix("")
@@ -39,12 +44,15 @@ def asked(files: Sequence[Path], output: Path | None = None, *, starts: int | No
     folder = output or plain_name(files[0]).with_suffix("")
     if folder == files[0]:
         raise InputError(f"{folder}: has no suffix, so that the folder of the fit needs another name; give it with -o")
-    return _by_default(files, folder, starts), folder
+    return _by_default(files, folder, starts, trust), folder
 
 
-def _by_default(files: Sequence[Path], folder: Path, starts: int | None) -> Plan:
-    data = [given(group, read_reference(group)) for group in belonging(files)]
+def _by_default(files: Sequence[Path], folder: Path, starts: int | None, trust: bool) -> Plan:
+    data = [given(group, read_reference(group, trust=trust)) for group in belonging(files)]
     chosen = settings(data, starts=starts)
+    if trust:
+        tables = tuple(one.model_copy(update={"trust": True}) for one in chosen.molecules)
+        chosen = chosen.model_copy(update={"molecules": tables})
     plan = plan_of(chosen, Path(), folder.resolve().name)
     return replace(plan, text=fit_text(_seen_from(chosen, folder), _head(data)))
 

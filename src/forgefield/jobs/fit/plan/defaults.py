@@ -22,8 +22,10 @@ from forgefield.properties.modes import frequencies
 
 STRENGTH = 1.0
 """Of the prior."""
-_NARROW, _WIDE = 1.5, 5.0
+_NARROW, _WIDE = 1.0, 5.0
 """Degrees: widths of reference angles where geometries are relaxed, and where they are not."""
+_BARRIER = 3.0
+"""kcal/mol: width of torsional constants, that of an amide's; they start from zero."""
 _EIGENVALUE = 0.03
 """Hartree/Bohr²/amu, 890 cm⁻¹: of a reaction mode; a larger one starts from bonds that are far too stiff."""
 _REACH = 4
@@ -128,7 +130,7 @@ def settings(data: Sequence[Given], *, starts: int | None = None) -> FitFile:
         "targets": {key: TARGETS[key].usual.model_dump(exclude_defaults=True) for key in wanted},
         "fit": {
             "starts": 1 if starts is None else starts,
-            "prior": {"strength": STRENGTH, "theta0": _NARROW if relaxed else _WIDE},
+            "prior": {"strength": STRENGTH, "theta0": _NARROW if relaxed else _WIDE, "v": _BARRIER},
         },
     }
     if max(one.molecule.n_atoms for one in structures) < 3:

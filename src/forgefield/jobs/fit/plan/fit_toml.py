@@ -90,6 +90,7 @@ def _molecules(section: MoleculesSection, folder: Path) -> MoleculeFiles:
         group=section.group if "group" in section.model_fields_set else None,
         pieces=section.pieces,
         hessian_unit=None if section.hessian_unit is None else _force_constant(section.hessian_unit),
+        trust=section.trust,
     )
 
 

@@ -78,7 +78,7 @@ def _noted(warnings: list[str]) -> Iterator[None]:
 def _read(files: MoleculeFiles, types: AtomTypes | None, hessian_scale: float) -> tuple[list[Example], list[str]]:
     """Return the examples of files that are treated alike, and warnings."""
     examples, warnings = [], []
-    references = read_columns(files.references, hessian_unit=files.hessian_unit)
+    references = read_columns(files.references, hessian_unit=files.hessian_unit, trust=files.trust)
     for molecule, reference in _paired(files.structures, references, types):
         scaled = _scaled(reference, hessian_scale)
         example, said = _example(molecule, scaled, files.policy, files.group)

@@ -95,6 +95,8 @@ class MoleculeFiles:
     """Of how many molecules each structure may consist."""
     hessian_unit: float | None = None
     """Of Hessians whose format states none [kcal/mol/Å²]; None: Hartree/Bohr²."""
+    trust: bool = False
+    """Whether results that contradict their job are warnings instead of errors."""
 
     @property
     def all(self) -> tuple[Path, ...]:

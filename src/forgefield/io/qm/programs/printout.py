@@ -1,0 +1,232 @@
+"""What readers of printed results share: finding tables by their heads, matrices in blocks of columns, wrong ends."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield import units
+from forgefield.errors import InputError, InputWarning, located
+from forgefield.io.assemble.parts import Part
+from forgefield.io.text import floats, integer, read_text
+from forgefield.molecules.elements import atomic_number
+
+NUMBER = r"[+-]?\d*\.\d*(?:[EeDd][+-]?\d+)?"
+"""A number with a decimal point, as programs print results."""
+ZERO = 0.01
+"""cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
+_ASYMMETRIC = 0.01
+"""Largest difference between the two halves of a Hessian, as a share of its largest element."""
+_LABEL = re.compile(r"[A-Za-z]{1,2}")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file that a program writes."""
+
+    name: str
+    """What messages call it."""
+    suffixes: tuple[str, ...]
+    """Those it usually has."""
+    known: Callable[[Path, str], bool]
+    """Whether a file is of this kind, by its text."""
+    read: Callable[[Path], Part]
+    has_geometry: bool = True
+
+
+@dataclass(frozen=True)
+class Printout:
+    """The text of a file, in which tables are found by their heads; places are offsets in the text, -1 for none."""
+
+    path: Path
+    text: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Printout":
+        """Read a file."""
+        return cls(path, read_text(path))
+
+    def last(self, mark: str, after: int = 0) -> int:
+        """Return where a text stands for the last time."""
+        return self.text.rfind(mark, max(after, 0))
+
+    def line(self, place: int) -> int:
+        """Return the 1-based number of the line of a place."""
+        return self.text.count("\n", 0, place) + 1
+
+    def lines(self, place: int, skip: int = 1) -> Iterable[str]:
+        """Return the lines from the one that is `skip` lines below a place on, one by one."""
+        for _ in range(skip):
+            place = self.text.find("\n", place) + 1 or len(self.text)
+        while place < len(self.text):
+            end = self.text.find("\n", place)
+            end = len(self.text) if end < 0 else end
+            yield self.text[place:end]
+            place = end + 1
+
+    def rows(self, place: int, pattern: re.Pattern[str], skip: int = 1) -> list[re.Match[str]]:
+        """Return the matches of a table's rows, which begin `skip` lines below its head and match each for itself."""
+        found = []
+        for line in self.lines(place, skip):
+            match = pattern.fullmatch(line)
+            if match is None:
+                break
+            found.append(match)
+        return found
+
+    def matches(self, pattern: re.Pattern[str], place: int = 0) -> list[re.Match[str]]:
+        """Return all matches from a place on."""
+        return list(pattern.finditer(self.text, max(place, 0)))
+
+    def wrong(self, place: int, message: str) -> InputError:
+        """Return an error that names the line of a place."""
+        return InputError(located(self.path, self.line(place), message))
+
+    def number(self, place: int, word: str, what: str) -> float:
+        """Return one number of a place."""
+        return float(self.numbers(place, [word], what)[0])
+
+    def numbers(self, place: int, words: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:
+        """Return numbers of a place; raises InputError that quotes those that are none."""
+        return floats(self.path, None if place < 0 else self.line(place), [" ".join(words)], what)
+
+    def frequencies(self, place: int, rows: Sequence[str]) -> Float[np.ndarray, " modes"]:
+        """Return the frequencies [cm⁻¹] in rows of numbers but those of projected translations and rotations."""
+        return vibrations(self.numbers(place, rows, "frequencies"))
+
+    def integer(self, pattern: re.Pattern[str], what: str, place: int = 0) -> int | None:
+        """Return the integer in the first group of the last match, None where nothing matches."""
+        found = self.matches(pattern, place)
+        return integer(self.path, self.line(found[-1].start()), found[-1][1], what) if found else None
+
+    def atoms(
+        self, place: int, rows: Sequence[tuple[str, Sequence[str]]], unit: float = 1.0
+    ) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+        """Return species and positions [Å] from labels, or atomic numbers, and coordinates in a unit [Å]."""
+        if not rows:
+            raise self.wrong(max(place, 0), "holds no geometry here; is the file truncated?")
+        species = np.array([element(self.path, label) for label, _ in rows])
+        numbers = self.numbers(place, [word for _, words in rows for word in words], "coordinates")
+        if len(numbers) != 3 * len(rows):
+            raise self.wrong(place, f"{len(rows)} atoms have {len(numbers)} coordinates")
+        return species, numbers.reshape(-1, 3) * unit
+
+    def vectors(self, place: int, rows: Sequence[Sequence[str]], what: str) -> Float[np.ndarray, "atoms 3"]:
+        """Return three numbers for each atom."""
+        numbers = self.numbers(place, [word for words in rows for word in words], what)
+        if len(numbers) % 3:
+            raise self.wrong(place, f"{what}: {len(numbers)} numbers, not three for each atom")
+        return numbers.reshape(-1, 3)
+
+    def ended(self, *marks: str) -> None:
+        """Raise InputError where none of the lines is there with which a program says that all went well."""
+        if not any(mark in self.text for mark in marks):
+            raise InputError(f"{self.path}: the job did not end (no line `{marks[0]}`); repeat it")
+
+
+def element(path: Path, label: str) -> int:
+    """Return the atomic number of a label such as C, CL, H12 or 6; raises InputError where it names no element."""
+    if label.isdecimal() and label.isascii():
+        return int(label[:4])
+    found = _LABEL.match(label)
+    names = [found[0].capitalize(), found[0][0].upper()] if found and len(label) > len(found[0]) else [label]
+    for name in names:
+        try:
+            return atomic_number(name.capitalize())
+        except InputError:
+            continue
+    raise InputError(f"{path}: {label!r} names no element")
+
+
+def vibrations(frequencies: Float[np.ndarray, " all"]) -> Float[np.ndarray, " modes"]:
+    """Return the frequencies [cm⁻¹] that are not zero but for rounding."""
+    return frequencies[np.abs(frequencies) >= ZERO]
+
+
+def full_hessian(
+    source: Path | str, matrix: Float[np.ndarray, "rows columns"], n_atoms: int
+) -> Float[np.ndarray, "coordinates coordinates"]:
+    """Return the Hessian [kcal/mol/Å²] of a full matrix [Hartree/Bohr²], the mean of both halves.
+
+    Raises InputError where the matrix is not that of `n_atoms` atoms, or its halves differ by 1 % of its largest
+    element, which no finite difference does.
+    """
+    n = 3 * n_atoms
+    if matrix.shape != (n, n):
+        size = "x".join(map(str, matrix.shape))
+        raise InputError(
+            f"{source}: the Hessian is {size}, {n_atoms} atoms need {n}x{n}; the file is truncated or belongs to "
+            "another molecule"
+        )
+    apart, largest = np.abs(matrix - matrix.T).max(initial=0.0), np.abs(matrix).max(initial=0.0)
+    if not apart <= _ASYMMETRIC * largest:
+        raise InputError(
+            f"{source}: the halves of the Hessian differ by up to {apart:.3g} Hartree/Bohr², its largest element is "
+            f"{largest:.3g}; the file is damaged"
+        )
+    return 0.5 * (matrix + matrix.T) * units.HARTREE_PER_BOHR2
+
+
+def blocks(
+    printout: Printout, place: int, skip: int, n: int, what: str, *, triangular: bool = False
+) -> Float[np.ndarray, "rows columns"]:
+    """Return a square matrix that is printed in blocks of columns, under heads without a decimal point.
+
+    Each row has a label of one word. A triangular matrix is filled up by symmetry. Raises InputError where rows or
+    blocks are missing.
+    """
+    words: list[str] = []
+    spans: list[tuple[int, int, int]] = []
+    first = width = 0
+    row = n
+    for line in printout.lines(place, skip):
+        found = line.split()
+        if not found or not line.strip(" -"):
+            continue
+        if "." not in line:
+            if row < n or first >= n:
+                break
+            width, row = len(found), first if triangular else 0
+            continue
+        end = min(first + width, row + 1) if triangular else first + width
+        if row >= n or end > n or len(found) - 1 != end - first:
+            break
+        words += found[1:]
+        spans.append((row, first, end))
+        row += 1
+        if row == n:
+            first += width
+    if first != n:
+        raise printout.wrong(place, f"the table of {what} has not {n} whole rows and columns; is the file truncated?")
+    numbers = printout.numbers(place, words, what)
+    matrix = np.zeros((n, n))
+    at = 0
+    for row, start, end in spans:
+        matrix[row, start:end] = numbers[at : at + end - start]
+        at += end - start
+    return matrix + np.tril(matrix, -1).T if triangular else matrix
+
+
+def square(
+    printout: Printout, words: Sequence[str], n: int, what: str, *, triangular: bool = False
+) -> Float[np.ndarray, "rows columns"]:
+    """Return a square matrix, or that of its lower triangle, from its numbers row by row."""
+    wanted = n * (n + 1) // 2 if triangular else n * n
+    if len(words) != wanted:
+        message = f"{what}: {len(words)} numbers, expected {wanted}; the file is truncated or of another molecule"
+        raise InputError(f"{printout.path}: {message}")
+    numbers = printout.numbers(-1, words, what)
+    if not triangular:
+        return numbers.reshape(n, n)
+    matrix = np.zeros((n, n))
+    matrix[np.tril_indices(n)] = numbers
+    return matrix + np.tril(matrix, -1).T
+
+
+def not_understood(path: Path, what: str) -> None:
+    """Give an InputWarning that an energy is left out."""
+    warnings.warn(InputWarning(f"{path}: {what}; no energy is read"), stacklevel=3)

@@ -1,0 +1,127 @@
+"""Reads what Q-Chem prints."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from forgefield import units
+from forgefield.errors import InputError
+from forgefield.io.assemble.parts import Part
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, full_hessian, not_understood
+from forgefield.molecules.molecule import AtomicCharges
+
+_END = "Thank you very much for using Q-Chem"
+_VERSION = re.compile(r"^ *Q-Chem (\d[\d.]*)", re.MULTILINE)
+_ATOM = re.compile(rf" *\d+ +([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
+_CHARGE = re.compile(rf" *\d+ +[A-Z][a-z]? +({NUMBER})(?: +{NUMBER})? *")
+_MOLECULE = re.compile(r"^\$molecule\s+(-?\d+) +(\d+)", re.MULTILINE | re.IGNORECASE)
+_REM = re.compile(r"^\$rem\s*$(.*?)^\$end", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+_OPTION = re.compile(r"^ *(\w+)[ =]+(\S+)", re.MULTILINE)
+_FREQUENCIES = re.compile(r"^ Frequency: +(.*)$", re.MULTILINE)
+_TOTAL = re.compile(r"Total energy(?: in the final basis set)? += +(\S+)")
+_CORRELATED = {
+    "mp2": re.compile(r"MP2 +total energy += +(\S+)"),
+    "ccsd": re.compile(r"CCSD total energy += +(\S+)"),
+    "ccsd(t)": re.compile(r"CCSD\(T\) total energy += +(\S+)"),
+}
+_OTHERS = re.compile(r"TDDFT|Excitation Energies|MP2 |CCSD|EOM|ADC|CIS ", re.IGNORECASE)
+_SEARCHES = {"opt": 0, "optimization": 0, "ts": 1}
+_KINDS = {"Mulliken Net Atomic": "mulliken", "Hirshfeld Atomic": "hirshfeld", "ChElPG Net Atomic": "esp"}
+_OTHER_JOBS = {"aimd": "molecular dynamics", "pes_scan": "a scan", "rpath": "a reaction path", "fsm": "a string"}
+
+
+def _is_output(_: Path, text: str) -> bool:
+    return "Welcome to Q-Chem" in text or "Q-Chem, Inc." in text[:20000]
+
+
+def read_output(path: Path) -> Part:
+    """Return what Q-Chem printed of the last geometry: energy, gradient, Hessian, frequencies and charges."""
+    printout = Printout.of(path)
+    printout.ended(_END)
+    jobs = [dict(_OPTION.findall(rem.lower())) for rem in _REM.findall(printout.text)]
+    options = {key: value for job in jobs for key, value in job.items()}
+    kinds = [job.get("jobtype", job.get("job_type", "sp")) for job in jobs]
+    other = next((_OTHER_JOBS[kind] for kind in kinds if kind in _OTHER_JOBS), None)
+    if other:
+        raise InputError(f"{path}: is {other}; give single points of its geometries, or an .xyz with energies")
+    if "MAXIMUM OPTIMIZATION CYCLES REACHED" in printout.text:
+        raise InputError(f"{path}: the optimisation did not converge; repeat it from its last geometry")
+    place = printout.last("Standard Nuclear Orientation (Angstroms)")
+    rows = printout.rows(place, _ATOM, skip=3) if place >= 0 else []
+    species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows])
+    stated = _MOLECULE.search(printout.text)
+    searches = [_SEARCHES[kind] for kind in kinds if kind in _SEARCHES]
+    version = _VERSION.search(printout.text)
+    found = printout.matches(_FREQUENCIES, place)
+    method = options.get("method") or options.get("correlation") or options.get("exchange") or ""
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        energy=_energy(printout, place, method),
+        gradient=_gradient(printout, place, len(rows)),
+        hessian=_hessian(printout, place, len(rows)),
+        frequencies=printout.frequencies(place, [match[1] for match in found]) if found else None,
+        level="/".join(word.upper() for word in (method, options.get("basis", "")) if word),
+        program=f"Q-Chem {version[1]}" if version else "Q-Chem",
+        stationary_order=searches[-1] if searches and "OPTIMIZATION CONVERGED" in printout.text else None,
+        charge=int(stated[1][:6]) if stated else None,
+        multiplicity=int(stated[2][:6]) if stated else None,
+        name=path.stem,
+        charges=_charges(printout, place),
+    )
+
+
+def _energy(printout: Printout, place: int, method: str) -> float | None:
+    """Return the energy [kcal/mol] of a method; None where it is not told from that of its SCF."""
+    pattern = _CORRELATED.get(method)
+    if pattern is None and _OTHERS.search(printout.text, place):
+        not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
+        return None
+    found = printout.matches(pattern or _TOTAL, place)
+    if not found:
+        raise printout.wrong(place, "no energy follows the last geometry; is the file truncated?")
+    return printout.number(found[-1].start(), found[-1][1], "energy") * units.HARTREE
+
+
+def _gradient(printout: Printout, place: int, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:
+    """Return the gradient, which is printed with a row for each direction, in blocks of atoms."""
+    head = printout.last("Gradient of SCF Energy", place)
+    head = printout.last("Full Analytical Gradient", place) if head < 0 else head
+    if head < 0:
+        return None
+    rows: list[list[str]] = [[], [], []]
+    for line in printout.lines(head):
+        words = line.split()
+        if words and all("." not in word and word.isdecimal() for word in words):
+            continue
+        if len(words) < 2 or words[0] not in ("1", "2", "3"):
+            break
+        rows[int(words[0]) - 1] += words[1:]
+    if any(len(row) != n_atoms for row in rows):
+        raise printout.wrong(head, "the gradient has not three numbers for each atom; is the file truncated?")
+    gradient = printout.numbers(head, [word for row in rows for word in row], "gradient")
+    return gradient.reshape(3, n_atoms).T * units.HARTREE_PER_BOHR
+
+
+def _hessian(printout: Printout, place: int, n_atoms: int) -> Float[np.ndarray, "coordinates coordinates"] | None:
+    heads = [printout.last(mark, place) for mark in ("Hessian of the SCF Energy", "Final Hessian.")]
+    head = max(heads)
+    if head < 0:
+        return None
+    return full_hessian(printout.path, blocks(printout, head, 1, 3 * n_atoms, "the Hessian"), n_atoms)
+
+
+def _charges(printout: Printout, place: int) -> tuple[AtomicCharges, ...]:
+    found = []
+    for name, kind in _KINDS.items():
+        head = printout.last(f"{name} Charges", place)
+        rows = printout.rows(head, _CHARGE, skip=4) if head >= 0 else []
+        if rows:
+            found.append(AtomicCharges(kind, printout.numbers(head, [row[1] for row in rows], f"{kind} charges")))
+    return tuple(found)
+
+
+KINDS = (Kind("Q-Chem output", (".out", ".log", ".qcout"), _is_output, read_output),)

@@ -1,0 +1,178 @@
+"""Reads Turbomole's data groups, in whatever files they are, and the output of aoforce; xTB writes such files too."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield import units
+from forgefield.errors import InputError
+from forgefield.io.assemble.parts import Part
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, full_hessian, square
+from forgefield.io.text import read_text
+
+_GROUP = re.compile(r"^\$(.*)$", re.MULTILINE)
+_ELSEWHERE = re.compile(r"\bfile=(\S+)")
+_HESSIANS = ("nprhessian", "hessian", "hessian (projected)")
+"""By name, the ones that still hold translations and rotations first."""
+_CYCLE = re.compile(r"cycle = +\d+ +\S+ energy = +(\S+)")
+_FREQUENCIES = re.compile(r"^ +frequency +(.*)$", re.MULTILINE)
+_FORCE_ATOM = re.compile(rf" *({NUMBER}) +({NUMBER}) +({NUMBER}) +([a-z]{{1,2}}) +.*")
+_VERSION = re.compile(r"TURBOMOLE V *(\S+)")
+
+
+def _groups(path: Path, text: str) -> dict[str, list[str]]:
+    """Return the lines of each data group, those of a group that stands in another file of the folder from there."""
+    heads = list(_GROUP.finditer(text))
+    groups: dict[str, list[str]] = {}
+    for head, following in zip(heads, [*heads[1:], None], strict=True):
+        body = text[head.end() : following.start() if following else len(text)]
+        name = head[1].strip()
+        elsewhere = _ELSEWHERE.search(name)
+        name = name[: elsewhere.start()].strip() if elsewhere else name
+        if elsewhere and "/" not in elsewhere[1] and (path.parent / elsewhere[1]).is_file():
+            body = _body(read_text(path.parent / elsewhere[1]), name)
+        lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        if lines:
+            groups[name] = lines
+    return groups
+
+
+def _body(text: str, name: str) -> str:
+    head = next((one for one in _GROUP.finditer(text) if one[1].split()[:1] == name.split()[:1]), None)
+    end = _GROUP.search(text, head.end()) if head else None
+    return text[head.end() : end.start() if end else len(text)] if head else ""
+
+
+def _starts(*names: str) -> re.Pattern[str]:
+    return re.compile(rf"\s*\$(?:{'|'.join(names)})\b")
+
+
+def read_groups(path: Path) -> Part:
+    """Return geometry, energy, gradient, Hessian and frequencies, as far as the data groups of a file hold them.
+
+    Groups that `control` says to be in other files of its folder are read there.
+    """
+    text = read_text(path)
+    printout = Printout(path, text)
+    groups = _groups(path, text)
+    species, positions = _coord(printout, groups["coord"]) if "coord" in groups else (None, None)
+    energy = gradient = None
+    if "grad" in groups:
+        at, where, energy, gradient = _gradient(printout, groups["grad"])
+        if positions is None:
+            species, positions = at, where
+        elif positions.shape != where.shape or np.abs(positions - where).max(initial=0.0) > 1e-4:
+            energy = gradient = None
+    name = next((name for name in _HESSIANS if name in groups), None)
+    frequencies = _spectrum(printout, groups.get("vibrational spectrum"))
+    if positions is None and name is None and frequencies is None:
+        raise InputError(f"{path}: its groups hold no geometry, gradient, Hessian or frequencies")
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        energy=energy,
+        gradient=gradient,
+        hessian=None if name is None else _hessian(printout, groups[name]),
+        frequencies=frequencies,
+        name=path.stem,
+    )
+
+
+def _coord(printout: Printout, lines: list[str]) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+    rows = [line.split() for line in lines]
+    if any(len(row) < 4 for row in rows):
+        raise InputError(f"{printout.path}: $coord: expected three coordinates and an element in each row")
+    return printout.atoms(-1, [(row[3], row[:3]) for row in rows], units.BOHR)
+
+
+def _gradient(
+    printout: Printout, lines: list[str]
+) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"], float, Float[np.ndarray, "atoms 3"]]:
+    """Return species, positions, energy and gradient of the last cycle."""
+    start = max((i for i, line in enumerate(lines) if "cycle =" in line), default=-1)
+    found = _CYCLE.search(lines[start]) if start >= 0 else None
+    rows = [line.split() for line in lines[start + 1 :]]
+    n_atoms = len(rows) // 2
+    if found is None or len(rows) % 2 or any(len(row) != 4 for row in rows[:n_atoms]):
+        raise InputError(f"{printout.path}: $grad: the last cycle is damaged; is the file truncated?")
+    species, positions = printout.atoms(-1, [(row[3], row[:3]) for row in rows[:n_atoms]], units.BOHR)
+    gradient = printout.vectors(-1, rows[n_atoms:], "gradient")
+    if gradient.shape != positions.shape:
+        raise InputError(f"{printout.path}: $grad: {n_atoms} atoms, but a gradient of {len(gradient)}")
+    energy = printout.number(-1, found[1], "energy")
+    return species, positions, energy * units.HARTREE, gradient * units.HARTREE_PER_BOHR
+
+
+def _hessian(printout: Printout, lines: list[str]) -> Float[np.ndarray, "coordinates coordinates"]:
+    """Return the Hessian from rows that may begin with two counters, or the one `level` of an old file."""
+    words: list[str] = []
+    for line in lines:
+        row = line.split()
+        words += [word for word in row if "." in word]
+    n = round(len(words) ** 0.5)
+    if not n or n % 3:
+        raise InputError(f"{printout.path}: the Hessian has {len(words)} numbers, not (3N)²; is the file truncated?")
+    return full_hessian(printout.path, square(printout, words, n, "Hessian"), n // 3)
+
+
+def _spectrum(printout: Printout, lines: list[str] | None) -> Float[np.ndarray, " modes"] | None:
+    """Return the frequencies, which follow a number and, of a vibration, its symmetry."""
+    if lines is None:
+        return None
+    words = [next((word for word in line.split()[1:] if "." in word), line.strip()) for line in lines]
+    return printout.frequencies(-1, words)
+
+
+def _is_forces(_: Path, text: str) -> bool:
+    return "TURBOMOLE" in text and "NORMAL MODES and VIBRATIONAL FREQUENCIES" in text
+
+
+def read_forces(path: Path) -> Part:
+    """Return geometry and frequencies that aoforce printed."""
+    printout = Printout.of(path)
+    printout.ended("force : all done", "force ended normally", "aoforce ended normally")
+    rows = printout.rows(printout.text.find("atomic coordinates"), _FORCE_ATOM)
+    species, positions = printout.atoms(0, [(row[4], row.groups()[:3]) for row in rows], units.BOHR)
+    words = " ".join(match[1] for match in printout.matches(_FREQUENCIES))
+    version = _VERSION.search(printout.text)
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        # Imaginary ones are printed as i123.45.
+        frequencies=printout.frequencies(-1, [words.replace("i", "-")]),
+        program=f"Turbomole {version[1]}" if version else "Turbomole",
+        name=path.stem,
+    )
+
+
+_CONTROL = re.compile(r"^\$(?:title|atoms|rundimensions|scfmo)\b", re.MULTILINE)
+_FIRST = {
+    "Turbomole coord": _starts("coord"),
+    "Turbomole gradient": _starts("grad"),
+    "Hessian in Turbomole's form": _starts("hessian", "nprhessian"),
+    "vibrational spectrum": _starts("vibrational spectrum"),
+}
+
+
+def _is_control(_: Path, text: str) -> bool:
+    return text.lstrip().startswith("$") and bool(_CONTROL.search(text)) and "$coord" in text
+
+
+KINDS = (
+    Kind("Turbomole output", (".out",), _is_forces, read_forces),
+    Kind("Turbomole control", ("",), _is_control, read_groups),
+    *(
+        Kind(
+            name,
+            ("",),
+            lambda _, text, mark=mark: bool(mark.match(text)),
+            read_groups,
+            has_geometry=name in ("Turbomole coord", "Turbomole gradient"),
+        )
+        for name, mark in _FIRST.items()
+    ),
+)

@@ -1,0 +1,65 @@
+"""What a reference must fulfil whatever program it is from, and what trusting it makes of that."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from certain import known
+from forgefield.errors import InputError, InputWarning
+from forgefield.io.assemble.consistency import checked
+from forgefield.molecules.molecule import Reference, atomic_weights
+from forgefield.properties.modes import frequencies
+
+SPECIES = np.array([6, 6])
+POSITIONS = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.3]])
+STRETCH = np.diag([0.0, 0.0, 1700.0])
+HESSIAN = np.block([[STRETCH, -STRETCH], [-STRETCH, STRETCH]])
+
+
+@pytest.fixture
+def carbon() -> Reference:
+    """Two atoms and a spring at rest."""
+    return Reference(SPECIES, POSITIONS, hessian=HESSIAN, gradient=np.zeros((2, 3)), sources=("c2.log",))
+
+
+def test_what_is_whole_passes(carbon):
+    assert checked(carbon) is not None
+
+
+def test_hessian_that_moving_the_molecule_costs_energy_in_is_refused_with_both_numbers(carbon):
+    held = HESSIAN.copy()
+    held[0, 0] += 200.0
+
+    with pytest.raises(InputError, match=r"c2\.log: moving the molecule as a whole .* leaves 200 .* accepted 96\.2"):
+        checked(replace(carbon, hessian=held))
+
+
+def test_a_stationary_point_with_a_gradient_is_refused(carbon):
+    pulled = np.array([[0.0, 0.0, 20.0], [0.0, 0.0, -20.0]])
+
+    assert checked(replace(carbon, gradient=pulled, hessian=None)) is not None
+    with pytest.raises(InputError, match=r"is stationary, but the gradient is up to 20 kcal/mol/Å, accepted 11\.9"):
+        checked(replace(carbon, gradient=pulled, hessian=None, stationary_order=0))
+
+
+def test_masses_are_atomic_weights_where_these_give_the_frequencies(carbon):
+    printed = frequencies(HESSIAN, POSITIONS, atomic_weights(SPECIES))
+
+    found = checked(replace(carbon, frequencies=printed))
+
+    np.testing.assert_array_equal(known(found.masses), atomic_weights(SPECIES))
+    with pytest.raises(InputError, match="the Hessian contradicts the printed frequencies"):
+        checked(replace(carbon, frequencies=printed + 0.3))
+
+
+def test_what_is_trusted_is_a_warning(carbon):
+    wrong = replace(carbon, frequencies=np.array([100.0]))
+
+    with pytest.warns(
+        InputWarning, match=r"c2\.log: the Hessian contradicts .* \(trusted all the same, as asked for\)"
+    ):
+        found = checked(wrong, trust=True)
+
+    np.testing.assert_array_equal(known(found.hessian), HESSIAN)
+    assert known(found.frequencies).tolist() == [100.0]
