@@ -114,6 +114,10 @@ def _says(word: str, other: str, path: Path, text: str) -> bool:
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
 
 
+def _has(mark: str, _: Path, text: str) -> bool:
+    return mark in text
+
+
 def _is_native(_: Path, text: str) -> bool:
     return native.KEY in text
 
@@ -163,7 +167,12 @@ FORMATS = (
         write_structures=_write_frames,
         lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
     ),
-    Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
+    Format(
+        "Gaussian formatted checkpoint",
+        (".fchk", ".fch"),
+        partial(_has, "Current cartesian coordinates   "),
+        part=read_fchk,
+    ),
     NATIVE,
     Format("torsion drive", (".json",), known=_is_torsion_drive, frames=read_torsion_drive),
     Format(
@@ -175,8 +184,8 @@ FORMATS = (
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
     Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False, states_unit=False),
-    Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
-    Format("mol2", (".mol2",), molecules=_read_mol2),
+    Format("Maestro", (".mae", ".maegz"), partial(_has, "\nf_m_ct {"), molecules=_read_mae),
+    Format("mol2", (".mol2",), partial(_has, "@<TRIPOS>MOLECULE"), molecules=_read_mol2),
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, frames=read_gaussian_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, part=read_gaussian_log),
@@ -231,6 +240,8 @@ def format_of(path: Path) -> Format:
     text = read_text(path)
     found = next((one for one in PROGRAMS if one.known is not None and one.known(path, text)), None)
     found = found or next((one for one in alike if one.known is None or one.known(path, text)), None)
+    # What has no clue in its suffix or name is known by its text alone.
+    found = found or next((one for one in FORMATS if one.known and not one.clue and one.known(path, text)), None)
     if found is None:
         instead = way_round(text)
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))

@@ -163,6 +163,7 @@ def _compared(
     weighted: bool,
     tolerance: float,
 ) -> FrequencyCheck:
+    assert reference.hessian is not None
     inside = _inside(reference.hessian, reference, masses, len(printed))
     raw = unprojected_frequencies(reference.hessian, masses)
     if len(printed) not in (len(inside), len(raw)):
