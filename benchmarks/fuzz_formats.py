@@ -38,6 +38,7 @@ from forgefield.terms.torsion import TORSION3
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RH = DATA / "rh-enamide"
+_XTB = "programs/qm/xtb"
 HARMONIC = (HARMONIC_STRETCH, HARMONIC_BEND, TORSION3, LENNARD_JONES)
 CHECKPOINT = {"at": np.arange(40.0), "done": np.array([True, False]), "costs": np.ones((4, 2))}
 
@@ -74,6 +75,17 @@ def _qm(*files: str, kind: str = "text") -> Callable[[Path], Case]:
 def _structures_and_references(path: Path) -> None:
     read_structures(path)
     read_reference([path])
+
+
+def _programs(*files: str, beside: str = "") -> Callable[[Path], Case]:
+    """Files of other QM programs, alone or with a geometry beside them."""
+
+    def build(folder: Path) -> Case:
+        geometry = _copied(folder, [DATA / beside]) if beside else []
+        found = _copied(folder, [DATA / name for name in files])
+        return Case(found, lambda path: read_reference([*geometry, path]))
+
+    return build
 
 
 def _partial(*files: str, kind: str = "text") -> Callable[[Path], Case]:
@@ -286,6 +298,26 @@ BUILDERS: dict[str, Callable[[Path], Case]] = {
     "Jaguar out": _qm("rh-enamide/jaguar/*.out"),
     "QCSchema": _qcschema,
     "torsion drive": _qm("butane/scan.json", kind="json"),
+    "ORCA out": _programs("public-qm/orca-ts.out"),
+    "ORCA hess": _programs("public-qm/orca-ts.hess"),
+    "xTB out": _programs(f"{_XTB}/xtb.out"),
+    "xTB g98.out": _programs(f"{_XTB}/g98.out"),
+    "xTB partial": _programs(
+        *(f"{_XTB}/{name}" for name in ("hessian", "vibspectrum", "charges", "xtbout.json")),
+        beside=f"{_XTB}/xtbopt.xyz",
+    ),
+    "Psi4 out": _programs("programs/qm/psi4/h2co.out"),
+    "Psi4 hess": _programs("programs/qm/psi4/h2co.hess", beside="programs/qm/psi4/h2co.out"),
+    "Molden": _programs("programs/qm/psi4/h2co.molden_normal_modes"),
+    "NWChem out": _programs("programs/qm/nwchem/h2co.out"),
+    "NWChem hess": _programs("programs/qm/nwchem/h2co.hess", beside="programs/qm/nwchem/h2co.out"),
+    "Q-Chem out": _programs("public-qm/qchem51-dvb_ir.out"),
+    "Turbomole": _programs(*(f"public-qm/turbomole59-dvb_ir/{name}" for name in ("control", "coord", "aoforce.out"))),
+    "GAMESS out": _programs("public-qm/gamess-us2018-dvb_ir.out"),
+    "GAMESS dat": _programs("public-qm/gamess-us2018-dvb_ir.dat", beside="public-qm/gamess-us2018-dvb_ir.out"),
+    "Molpro out": _programs("public-qm/molpro2018-dvb_ir.out"),
+    "MOPAC aux": _programs("public-qm/mopac-h2o-force.aux", "programs/qm/mopac/opt.aux"),
+    "ADF out": _programs("public-qm/adf2013-dvb_ir.adfout"),
     "npy Hessian": _partial("sn2-ts-hessian.npy", kind="binary"),
     "frequencies and energy": _partial("sn2-ts-frequencies.txt", "sn2-ts-energy.txt"),
     "checkpoint": _checkpoint,

@@ -200,9 +200,7 @@ def test_structures_of_every_kind_of_geometry(data):
     ("name", "other", "form"),
     [
         ("ethane/GS.log", "GS.txt", "Gaussian output"),
-        ("ethane/GS.fchk", "GS.checkpoint", "Gaussian formatted checkpoint"),
         ("cases/qmfiles/jaguar-lmp2.out", "water", "Jaguar output"),
-        ("cases/qmfiles/mol2-type-Pd.mol2", "pd.txt", "mol2"),
     ],
 )
 def test_file_is_known_by_its_content_where_its_suffix_says_something_else(data, tmp_path, name, other, form):

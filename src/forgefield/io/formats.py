@@ -27,6 +27,7 @@ from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
 from forgefield.io.sources import plain_name
 from forgefield.io.structures.atom_types import AtomTypes
+from forgefield.io.structures.gaussian_input import is_gaussian_input, read_gaussian_input
 from forgefield.io.structures.mae import read_mae
 from forgefield.io.structures.mol2 import read_mol2
 from forgefield.io.structures.xyz import read_xyz, write_xyz
@@ -114,10 +115,6 @@ def _says(word: str, other: str, path: Path, text: str) -> bool:
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
 
 
-def _has(mark: str, _: Path, text: str) -> bool:
-    return mark in text
-
-
 def _is_native(_: Path, text: str) -> bool:
     return native.KEY in text
 
@@ -132,6 +129,10 @@ def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
 
 def _read_mol2(path: Path, _: AtomTypes | None) -> list[Molecule]:
     return read_mol2(path)
+
+
+def _read_gaussian_input(path: Path, _: AtomTypes | None) -> list[Molecule]:
+    return [read_gaussian_input(path)]
 
 
 def _write_frames(path: Path, structures: Structures) -> None:
@@ -167,12 +168,7 @@ FORMATS = (
         write_structures=_write_frames,
         lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
     ),
-    Format(
-        "Gaussian formatted checkpoint",
-        (".fchk", ".fch"),
-        partial(_has, "Current cartesian coordinates   "),
-        part=read_fchk,
-    ),
+    Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
     Format("torsion drive", (".json",), known=_is_torsion_drive, frames=read_torsion_drive),
     Format(
@@ -184,8 +180,9 @@ FORMATS = (
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
     Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False, states_unit=False),
-    Format("Maestro", (".mae", ".maegz"), partial(_has, "\nf_m_ct {"), molecules=_read_mae),
-    Format("mol2", (".mol2",), partial(_has, "@<TRIPOS>MOLECULE"), molecules=_read_mol2),
+    Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
+    Format("mol2", (".mol2",), molecules=_read_mol2),
+    Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_read_gaussian_input),
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, frames=read_gaussian_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, part=read_gaussian_log),
@@ -222,7 +219,8 @@ FORMATS = (
 
 
 PROGRAMS = tuple(
-    Format(kind.name, kind.suffixes, known=kind.known, part=kind.read, has_geometry=kind.has_geometry) for kind in KINDS
+    Format(one.name, one.suffixes, known=one.known, part=one.read, frames=one.frames, has_geometry=one.has_geometry)
+    for one in KINDS
 )
 """Files of QM programs that are known by their content, whatever their suffix."""
 _SHARED = (".json", ".xml", ".txt")
@@ -233,15 +231,15 @@ def format_of(path: Path) -> Format:
     """Return the format of a file; raises InputError where suffix and content leave it unknown."""
     suffix = plain_name(path).suffix.lower()
     alike = [one for one in FORMATS if suffix in one.suffixes]
-    if len(alike) == 1 and suffix not in _SHARED:
+    if len(alike) == 1 and alike[0].known is None and suffix not in _SHARED:
         return alike[0]
     if not alike and not path.is_file():
         raise InputError(f"{path}: {_unknown(suffix)}")
     text = read_text(path)
     found = next((one for one in PROGRAMS if one.known is not None and one.known(path, text)), None)
-    found = found or next((one for one in alike if one.known is None or one.known(path, text)), None)
-    # What has no clue in its suffix or name is known by its text alone.
-    found = found or next((one for one in FORMATS if one.known and not one.clue and one.known(path, text)), None)
+    # What a program prints is known whatever its suffix.
+    printed = [one for one in FORMATS if ".out" in one.suffixes]
+    found = found or next((one for one in [*alike, *printed] if one.known is None or one.known(path, text)), None)
     if found is None:
         instead = way_round(text)
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))

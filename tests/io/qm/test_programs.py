@@ -123,6 +123,10 @@ CASES = {
     "Molpro": Case(
         (f"{PUBLIC}/molpro2018-dvb_ir.out",), -382.050772417363, 55.87, 3546.16, "B3LYP/STO-3G", "Molpro 2018.2"
     ),
+    "Molden modes of Psi4": Case(
+        (f"{OWN}/psi4/h2co.molden_normal_modes", f"{OWN}/psi4/h2co.hess"), None, 1197.8194, 2967.7950, "", "Psi4"
+    ),
+    "ADF": Case((f"{PUBLIC}/adf2013-dvb_ir.adfout",), None, 82.43, 3436.36, "", "ADF 2013.01", has_hessian=False),
     "MOPAC PM7": Case(
         (f"{PUBLIC}/mopac-h2o-force.aux",), -57.7990, 1397.86, 2857.09, "PM7", "MOPAC 2016.16.093M", unit=1.0
     ),

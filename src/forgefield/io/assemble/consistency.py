@@ -40,7 +40,6 @@ QM jobs have up to 0.0003, of a linear saddle 0.008; a frame that is off by 0.3 
 _OFF = 0.04
 """rad: the same as the angle by which the frame is off, whatever the size of the molecule; QM jobs have up to 0.003, of
 a linear saddle 0.02."""
-
 _WEIGHTS = 5e-5
 """Share of a frequency by which programs differ for the digits of their atomic weights."""
 _UNBALANCED = 0.02
@@ -99,8 +98,8 @@ def check_gradient(reference: Reference) -> None:
     largest = np.abs(gradient).max(initial=0.0)
     if reference.stationary_order is not None and not reference.constraints and largest > _STATIONARY:
         raise InputError(
-            f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is up to "
-            f"{largest:.3g} kcal/mol/Å, accepted {_STATIONARY:.3g}; are they of one geometry?"
+            f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is "
+            f"up to {largest:.3g} kcal/mol/Å, accepted {_STATIONARY:.3g}; are they of one geometry?"
         )
 
 

@@ -143,6 +143,15 @@ def test_energies_of_isomers_are_not_compared(tmp_path):
     assert [one.group for one in file.molecules] == ["peroxide", "oxide"]
 
 
+def test_isomers_in_one_file_are_left_to_their_bonds(tmp_path):
+    both = frames(tmp_path / "both.xyz", [PEROXIDE, OXIDE, PEROXIDE * 1.02], elements="OOHH")
+    oxide = frames(tmp_path / "oxide.xyz", [OXIDE], elements="OOHH")
+
+    file = chosen(both, oxide)
+
+    assert [one.model_dump(exclude_unset=True).get("group") for one in file.molecules] == [None, None]
+
+
 def test_starts_can_be_asked_for():
     assert chosen(MINIMUM, starts=7).fit.starts == 7
 

@@ -1,6 +1,19 @@
 """All kinds of files that programs write, in one table; the first that a text is known to be of counts."""
 
-from forgefield.io.qm.programs import gamess, molpro, mopac, nwchem, orca, psi4, qchem, turbomole, xtb
+from forgefield.io.qm.programs import (
+    adf,
+    gamess,
+    geometric,
+    molden,
+    molpro,
+    mopac,
+    nwchem,
+    orca,
+    psi4,
+    qchem,
+    turbomole,
+    xtb,
+)
 from forgefield.io.qm.programs.printout import Kind
 
 KINDS: tuple[Kind, ...] = (
@@ -13,4 +26,7 @@ KINDS: tuple[Kind, ...] = (
     *gamess.KINDS,
     *molpro.KINDS,
     *mopac.KINDS,
+    *geometric.KINDS,
+    *molden.KINDS,
+    *adf.KINDS,
 )

@@ -221,8 +221,60 @@ def read_engrad(path: Path) -> Part:
     )
 
 
+_SECTION = re.compile(r"^\$(\w+) *\n(.*?)^\$End", re.MULTILINE | re.DOTALL)
+_ENTRY = re.compile(r"^ *&(\w+)(?: *\[[^\]\n]*\])? *(.*?)(?=^ *&|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def _is_properties(_: Path, text: str) -> bool:
+    return text.startswith("****") and "\n$Calculation_Status" in text[:400]
+
+
+def read_properties(path: Path) -> Part:
+    """Return the last geometry of ORCA 6's property.txt, with its energy, gradient, charge and multiplicity."""
+    printout = Printout.of(path)
+    found = [(match[1], dict(_ENTRY.findall(match[2]))) for match in _SECTION.finditer(printout.text)]
+    numbers = [sections.get("GeometryIndex", "").split()[:1] for name, sections in found if name == "Geometry"]
+    if not numbers or not any(
+        '"NORMAL TERMINATION"' in one.get("STATUS", "") for name, one in found if "Status" in name
+    ):
+        raise InputError(
+            f"{path}: holds no geometry or no STATUS of NORMAL TERMINATION; the job did not end, repeat it"
+        )
+    # What is said of another geometry than the last one is left out.
+    last = {name: one for name, one in found if one.get("GeometryIndex", "").split()[:1] == numbers[-1]}
+    place = printout.last("&CartesianCoordinates")
+    rows = [row.split() for row in last["Geometry"].get("CartesianCoordinates", "").splitlines() if row.strip()]
+    bohr = '&Units "Bohr"' in next(iter(printout.lines(place, 0)), "")
+    species, positions = printout.atoms(place, [(row[0], row[1:4]) for row in rows], units.BOHR if bohr else 1.0)
+    energy = last.get("Single_Point_Data", {}).get("FinalEnergy")
+    slopes = next((one["GRAD"] for name, one in last.items() if "Gradient" in name and "GRAD" in one), None)
+    gradient = None
+    if slopes is not None:
+        words = [row.split()[-1:] for row in slopes.splitlines() if "." in row]
+        gradient = printout.vectors(-1, words, "gradient") * units.HARTREE_PER_BOHR
+    about = next((one for name, one in found if name == "Calculation_Info"), {})
+    version = re.search(r"ORCA (\d[\d.]*)", printout.text[:400])
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        energy=None if energy is None else printout.number(place, energy.split()[0], "energy") * units.HARTREE,
+        gradient=gradient,
+        program=f"ORCA {version[1]}" if version else "ORCA",
+        charge=_stated(path, about, "CHARGE"),
+        multiplicity=_stated(path, about, "MULT"),
+        name=path.stem,
+    )
+
+
+def _stated(path: Path, entries: dict[str, str], key: str) -> int | None:
+    words = entries.get(key, "").split()
+    return integer(path, None, words[0], key) if words else None
+
+
 KINDS = (
     Kind("ORCA output", (".out", ".log"), _is_output, read_output),
     Kind("ORCA Hessian", (".hess",), _is_hess, read_hess),
+    Kind("ORCA properties", (".txt",), _is_properties, read_properties),
     Kind("engrad", (".engrad",), _is_engrad, read_engrad),
 )

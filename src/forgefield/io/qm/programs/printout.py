@@ -34,8 +34,11 @@ class Kind:
     """Those it usually has."""
     known: Callable[[Path, str], bool]
     """Whether a file is of this kind, by its text."""
-    read: Callable[[Path], Part]
+    read: Callable[[Path], Part] | None = None
+    """Reads what is said of one structure."""
     has_geometry: bool = True
+    frames: Callable[[Path], list[Part]] | None = None
+    """Reads the same of several."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Programs whose output is recognised but not read, and what to give instead."""
 
 _UNREAD = (
+    ("!PROPERTIES!", "a property file of ORCA before 6", "the .out and .hess files of the job"),
     (
         "* CFOUR Coupled-Cluster techniques",
         "CFOUR output",
@@ -12,7 +13,6 @@ _UNREAD = (
     ("Invoking FHI-aims", "FHI-aims output", "geometry.in as .xyz, and its hessian.dat as .npy"),
     ("vasp.", "VASP output", "its frames as extended xyz (`ase convert OUTCAR frames.extxyz`)"),
     ("Program PWSCF", "Quantum ESPRESSO output", "its frames as extended xyz (`ase convert job.pwo frames.extxyz`)"),
-    ("Amsterdam Density Functional  (ADF)", "ADF output", "its frequencies and Hessian as .txt and .npy"),
     ("Amsterdam Modeling Suite", "AMS output", "its .rkf converted to extended xyz"),
     ("Cartesian Coordinates are in [bohr]\n Creating new Variables", "the log file of Molpro", "its .out file"),
     ("BAGEL", "BAGEL output", "its .molden file"),

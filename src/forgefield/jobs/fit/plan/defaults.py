@@ -201,6 +201,12 @@ def _table(part: Given, group: str | None, minima: frozenset[tuple[str, ...]]) -
 def _groups(data: Sequence[Given]) -> list[str | None]:
     """Return within what energies are compared: isomers have no common zero; None where that needs no word."""
     first = [part.structures[0] for part in data]
+    if any(
+        not scan_of(one.reference) and len({s.graph for s in part.structures}) > 1
+        for part, one in zip(data, first, strict=True)
+    ):
+        # One word would be said of isomers within a file, which are told apart by their bonds where none is.
+        return [None] * len(data)
     graphs: dict[str, dict[tuple[str, ...], str]] = {}
     for part, one in zip(data, first, strict=True):
         if not scan_of(one.reference):

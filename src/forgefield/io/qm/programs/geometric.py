@@ -1,0 +1,170 @@
+"""Reads what TeraChem prints, geomeTRIC's Hessian and the data of ForceBalance's targets."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from forgefield import units
+from forgefield.errors import InputError
+from forgefield.io.assemble.parts import Part
+from forgefield.io.qm.programs.molden import with_modes
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, full_hessian, square
+from forgefield.io.text import integer, read_text
+
+_VERSION = re.compile(r"TeraChem v(\S+)")
+_ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
+_SLOPE = re.compile(rf" *({NUMBER}) +({NUMBER}) +({NUMBER}) *")
+_MODE = re.compile(rf" *\d+ +{NUMBER} +({NUMBER}i?) +{NUMBER} .*")
+_FINAL = re.compile(r"FINAL ENERGY: +(\S+) a\.u\.")
+_CHARGE = re.compile(r"Total charge: +(-?\d+)")
+_MULTIPLICITY = re.compile(r"Spin multiplicity: +(\d+)")
+_METHOD = re.compile(r"^Method: +(\S+)", re.MULTILINE)
+_BASIS = re.compile(r"^(?:Using basis set|Basis set): +(\S+)", re.MULTILINE)
+_OTHERS = {"GEOMETRY OPTIMIZATION": "an optimisation", "MOLECULAR DYNAMICS": "molecular dynamics"}
+
+
+def _is_terachem(_: Path, text: str) -> bool:
+    return "TeraChem v" in text and "PetaChem" in text
+
+
+def read_terachem(path: Path) -> Part:
+    """Return geometry, energy, gradient and frequencies of a single point or a vibrational analysis."""
+    printout = Printout.of(path)
+    printout.ended("Job finished:")
+    other = next((job for mark, job in _OTHERS.items() if f"* {mark}" in printout.text), None)
+    if other:
+        raise InputError(f"{path}: is {other}, whose geometries TeraChem writes elsewhere; give scr*/optim.xyz")
+    place = printout.text.find("****** QM coordinates ******")
+    rows = printout.rows(place, _ATOM) if place >= 0 else []
+    species, positions = printout.atoms(max(place, 0), [(row[1], row.groups()[1:]) for row in rows])
+    # Displaced geometries follow the first one.
+    energy = _FINAL.search(printout.text, place)
+    if energy is None:
+        raise InputError(f"{path}: holds no FINAL ENERGY; is the file truncated?")
+    slopes = printout.text.find("Gradient units are Hartree/Bohr", energy.end())
+    found = printout.rows(slopes, _SLOPE, skip=3) if slopes >= 0 else []
+    modes = printout.text.find("Frequency(cm-1)")
+    words = [row[1] for row in printout.rows(modes, _MODE)] if modes >= 0 else []
+    version, method, basis = (pattern.search(printout.text) for pattern in (_VERSION, _METHOD, _BASIS))
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        energy=printout.number(energy.start(), energy[1], "energy") * units.HARTREE,
+        gradient=printout.vectors(slopes, [row.groups() for row in found], "gradient") * units.HARTREE_PER_BOHR
+        if len(found) == len(rows)
+        else None,
+        frequencies=printout.frequencies(modes, [re.sub(r"(\S+)i$", r"-\1", word) for word in words])
+        if modes >= 0
+        else None,
+        level="/".join(one[1] for one in (method, basis) if one),
+        program=f"TeraChem {version[1]}" if version else "TeraChem",
+        charge=printout.integer(_CHARGE, "charge"),
+        multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
+        name=path.stem,
+    )
+
+
+def _is_hessian(path: Path, text: str) -> bool:
+    if path.name.lower() != "hessian.txt":
+        return False
+    lines = text.strip().splitlines()
+    return len(lines) % 3 == 0 and all(len(line.split()) == len(lines) for line in lines[:3])
+
+
+def read_hessian(path: Path) -> Part:
+    """Return the Hessian of a file that holds its rows [Hartree/Bohr²] and nothing else."""
+    text = read_text(path)
+    n = len(text.strip().splitlines())
+    matrix = square(Printout(path, text), text.split(), n, "Hessian")
+    return Part(source=str(path), hessian=full_hessian(path, matrix, n // 3), program="geomeTRIC", name=path.stem)
+
+
+_JOB = re.compile(r"^JOB\s+\d+", re.MULTILINE)
+_KEY = re.compile(r"^(COORDS|ENERGY|GRADIENT|FORCES)[ \t]+(.*)$", re.MULTILINE)
+
+
+def _is_qdata(_: Path, text: str) -> bool:
+    return bool(_JOB.search(text)) and "\nCOORDS" in text
+
+
+def read_qdata(path: Path) -> list[Part]:
+    """Return the frames of a qdata.txt, with the elements of an xyz file beside it, which a target folder has.
+
+    The gradient is one under either of its keys: FORCES is an older name for it.
+    """
+    text = read_text(path)
+    printout = Printout(path, text)
+    jobs = [dict(_KEY.findall(job)) for job in _JOB.split(text)[1:]]
+    frames = [printout.vectors(-1, [job.get("COORDS", "").split()], "coordinates") for job in jobs]
+    found = (_elements(other) for other in sorted(path.parent.glob("*.xyz")))
+    species = next((one for one in found if len(one) == len(frames[0])), None)
+    if species is None:
+        raise InputError(f"{path}: holds no elements, and no xyz file of {len(frames[0])} atoms is beside it")
+    return [
+        _frame(printout, job, species, positions, k)
+        for k, (job, positions) in enumerate(zip(jobs, frames, strict=True))
+    ]
+
+
+def _elements(path: Path) -> np.ndarray:
+    """Return the atomic numbers of the first frame of an xyz file, as far as its first words are elements."""
+    lines = read_text(path).splitlines()
+    count = lines[0].strip()
+    n_atoms = int(count) if count.isdecimal() and len(count) < 7 else 0
+    return np.array([element(path, line.split()[0]) for line in lines[2 : 2 + n_atoms] if line.strip()], dtype=np.int64)
+
+
+def _frame(printout: Printout, job: dict[str, str], species: np.ndarray, positions: np.ndarray, k: int) -> Part:
+    slopes = job.get("GRADIENT", job.get("FORCES"))
+    gradient = None if slopes is None else printout.vectors(-1, [slopes.split()], "gradient") * units.HARTREE_PER_BOHR
+    energy = printout.number(-1, job["ENERGY"], "energy") * units.HARTREE if "ENERGY" in job else None
+    return Part(
+        source=str(printout.path),
+        species=species,
+        positions=positions,
+        energy=energy,
+        gradient=gradient,
+        name=f"{printout.path.parent.name}-{k + 1}",
+    )
+
+
+def _vdata(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+
+
+def _is_vdata(path: Path, text: str) -> bool:
+    return (
+        "vdata" in path.name.lower() and next((line for line in _vdata(text) if line.strip()), "").strip().isdecimal()
+    )
+
+
+def read_vdata(path: Path) -> Part:
+    """Return geometry, frequencies and the Hessian that the modes make of a vdata.txt: an xyz frame, then the modes."""
+    lines = _vdata(read_text(path))
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    printout = Printout(path, "\n".join(lines))
+    n_atoms = integer(path, None, lines[0].strip(), "the number of atoms")
+    rows = [line.split() for line in lines[2 : 2 + n_atoms]]
+    if not rows or len(rows) != n_atoms or any(len(row) < 4 for row in rows):
+        raise InputError(f"{path}: has not {n_atoms} rows of an element and three coordinates; is it truncated?")
+    species, positions = printout.atoms(-1, [(row[0], row[1:4]) for row in rows])
+    rest = [line.split() for line in lines[2 + n_atoms :] if line.strip()]
+    step = 1 + n_atoms
+    if len(rest) % step or any(len(row) != (1 if k % step == 0 else 3) for k, row in enumerate(rest)):
+        raise InputError(f"{path}: its modes are not a frequency and {n_atoms} displacements each; is it truncated?")
+    frequencies = printout.numbers(-1, [row[0] for row in rest[::step]], "frequencies")
+    words = [word for k, row in enumerate(rest) if k % step for word in row]
+    modes: Float[np.ndarray, "modes coordinates"] = printout.numbers(-1, words, "modes").reshape(-1, 3 * n_atoms)
+    return with_modes(path, species, positions, frequencies, modes)
+
+
+KINDS = (
+    Kind("TeraChem output", (".out", ".log"), _is_terachem, read_terachem),
+    Kind("geomeTRIC Hessian", (".txt",), _is_hessian, read_hessian, has_geometry=False),
+    Kind("ForceBalance qdata", (".txt",), _is_qdata, frames=read_qdata),
+    Kind("ForceBalance vdata", (".txt",), _is_vdata, read_vdata),
+)

@@ -1,0 +1,124 @@
+"""Reads the modes of Molden files, such as Psi4, CP2K, ORCA and Molpro write, and makes Hessians of modes."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield import units
+from forgefield.errors import InputError, InputWarning
+from forgefield.io.assemble.parts import Part
+from forgefield.io.qm.programs.printout import ZERO, Kind, Printout
+from forgefield.io.text import read_text
+from forgefield.molecules.molecule import atomic_weights, standard_masses
+
+_SECTION = re.compile(r"^\s*\[([^\]\n]+)\](.*)$", re.MULTILINE)
+_OVERLAP = 2e-3
+"""Largest overlap of two modes of which a Hessian is made; with five decimals it is 1e-5, with three 0.005."""
+
+
+def _is_molden(_: Path, text: str) -> bool:
+    return "[molden format]" in text[:2000].lower()
+
+
+def read_molden(path: Path) -> Part:
+    """Return geometry, frequencies and, where the modes are precise enough, the Hessian that they make."""
+    text = read_text(path)
+    printout = Printout(path, text)
+    heads = list(_SECTION.finditer(text))
+    ends = [head.start() for head in heads[1:]] + [len(text)]
+    bodies = {
+        head[1].strip().upper(): (head[2].strip().upper(), text[head.end() : end].split("\n"))
+        for head, end in zip(heads, ends, strict=True)
+    }
+    species, positions = _geometry(printout, bodies)
+    if "FREQ" not in bodies:
+        return Part(source=str(path), species=species, positions=positions, name=path.stem)
+    frequencies = printout.numbers(-1, bodies["FREQ"][1], "frequencies")
+    modes = _modes(printout, bodies.get("FR-NORM-COORD", ("", []))[1], len(species))
+    if modes is not None and len(modes) != len(frequencies):
+        raise InputError(f"{path}: {len(frequencies)} frequencies, but {len(modes)} modes; is the file truncated?")
+    return with_modes(path, species, positions, frequencies, modes)
+
+
+def _geometry(
+    printout: Printout, bodies: dict[str, tuple[str, list[str]]]
+) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+    if "FR-COORD" in bodies:
+        rows = [line.split() for line in bodies["FR-COORD"][1] if line.strip()]
+        return printout.atoms(-1, [(row[0], row[1:4]) for row in rows], units.BOHR)
+    if "ATOMS" not in bodies:
+        raise InputError(f"{printout.path}: has no [Atoms] and no [FR-COORD]; is the file truncated?")
+    unit, lines = bodies["ATOMS"]
+    rows = [line.split() for line in lines if line.strip()]
+    if any(len(row) < 6 for row in rows):
+        raise InputError(f"{printout.path}: [Atoms]: expected a label, two numbers and three coordinates in each row")
+    return printout.atoms(-1, [(row[2], row[3:6]) for row in rows], units.BOHR if "AU" in unit else 1.0)
+
+
+def _modes(printout: Printout, lines: list[str], n_atoms: int) -> Float[np.ndarray, "modes coordinates"] | None:
+    """Return the displacements of each vibration, which is headed by a line of its own."""
+    rows = [line for line in lines if line.strip() and not line.strip().lower().startswith("vibration")]
+    numbers = printout.numbers(-1, rows, "modes")
+    if not len(numbers):
+        return None
+    if len(numbers) % (3 * n_atoms):
+        raise InputError(f"{printout.path}: the modes hold {len(numbers)} numbers; is the file truncated?")
+    return numbers.reshape(-1, 3 * n_atoms)
+
+
+def with_modes(
+    path: Path,
+    species: Int[np.ndarray, " atoms"],
+    positions: Float[np.ndarray, "atoms 3"],
+    frequencies: Float[np.ndarray, " all"],
+    modes: Float[np.ndarray, "all coordinates"] | None,
+) -> Part:
+    """Return a part with frequencies [cm⁻¹] and the Hessian of Cartesian displacements of any length.
+
+    The masses are those with which the modes are orthogonal: of the most abundant isotopes, or the atomic weights.
+    """
+    kept = np.abs(frequencies) >= ZERO
+    hessian = masses = None
+    if modes is not None:
+        found = {
+            name: _hessian(frequencies[kept], modes[kept], choice)
+            for name, choice in (("isotopes", standard_masses(species)), ("weights", atomic_weights(species)))
+        }
+        name = min(found, key=lambda one: found[one][1])
+        if found[name][1] <= _OVERLAP:
+            hessian = found[name][0]
+            masses = standard_masses(species) if name == "isotopes" else atomic_weights(species)
+        else:
+            message = f"{path}: the modes overlap by {found[name][1]:.2g}, too much to make a Hessian of them"
+            warnings.warn(InputWarning(message), stacklevel=2)
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        hessian=hessian,
+        frequencies=frequencies[kept],
+        masses=masses,
+        name=path.stem,
+    )
+
+
+def _hessian(
+    frequencies: Float[np.ndarray, " modes"],
+    modes: Float[np.ndarray, "modes coordinates"],
+    masses: Float[np.ndarray, " atoms"],
+) -> tuple[Float[np.ndarray, "coordinates coordinates"], float]:
+    """Return the Hessian [kcal/mol/Å²] that has these modes for these masses, and how far they overlap."""
+    roots = np.sqrt(np.repeat(masses, 3))
+    weighted = modes * roots
+    weighted /= np.maximum(np.linalg.norm(weighted, axis=1, keepdims=True), np.finfo(float).tiny)
+    overlap = np.abs(weighted @ weighted.T - np.eye(len(weighted))).max(initial=0.0)
+    left, _, right = np.linalg.svd(weighted, full_matrices=False)
+    orthonormal = left @ right
+    eigenvalues = np.sign(frequencies) * (frequencies / units.WAVENUMBER) ** 2
+    return roots[:, None] * (orthonormal.T * eigenvalues @ orthonormal) * roots, float(overlap)
+
+
+KINDS = (Kind("Molden file", (".molden", ".molden_normal_modes", ".mol"), _is_molden, read_molden),)
