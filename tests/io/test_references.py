@@ -9,6 +9,7 @@ import pytest
 from certain import known
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.consistency import check_frequencies
+from forgefield.io.formats import format_of
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import matching_files, pair, read_columns, read_files
 from forgefield.io.structures.atom_types import read_atom_types
@@ -193,3 +194,17 @@ def test_structures_of_every_kind_of_geometry(data):
         read_structures(data / "ch3f/ch3f-hessian.npy")
     with pytest.raises(InputError, match="is it a Tinker file"):
         read_structures(data / "sn2/tinker-mm3/sn2-ts.xyz")
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "form"),
+    [
+        ("ethane/GS.log", "GS.txt", "Gaussian output"),
+        ("cases/qmfiles/jaguar-lmp2.out", "water", "Jaguar output"),
+    ],
+)
+def test_file_is_known_by_its_content_where_its_suffix_says_something_else(data, tmp_path, name, other, form):
+    path = shutil.copyfile(data / name, tmp_path / other)
+
+    assert format_of(path).name == form
+    np.testing.assert_array_equal(read_structures(path)[0].species, read_structures(data / name)[0].species)

@@ -237,7 +237,9 @@ def format_of(path: Path) -> Format:
         raise InputError(f"{path}: {_unknown(suffix)}")
     text = read_text(path)
     found = next((one for one in PROGRAMS if one.known is not None and one.known(path, text)), None)
-    found = found or next((one for one in alike if one.known is None or one.known(path, text)), None)
+    # What a program prints is known whatever its suffix.
+    printed = [one for one in FORMATS if ".out" in one.suffixes]
+    found = found or next((one for one in [*alike, *printed] if one.known is None or one.known(path, text)), None)
     if found is None:
         instead = way_round(text)
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))

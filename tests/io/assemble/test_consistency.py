@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.consistency import check_frame, check_frequencies, check_stiffness
+from forgefield.io.assemble.consistency import check_frame, check_frequencies, check_stiffness, check_whole
 from forgefield.molecules.molecule import Reference, standard_masses
 from forgefield.properties.modes import unprojected_frequencies, vibrations
 
@@ -137,8 +137,9 @@ def test_hessian_of_a_part_of_the_atoms_is_named_as_such(water):
     hessian = water.hessian.copy()
     hessian[3:6], hessian[:, 3:6] = 0.0, 0.0
 
+    check_whole(water)
     with pytest.raises(InputError, match=r"w\.log: the Hessian is zero for atom\(s\) H2: they were frozen"):
-        check_frame(replace(water, hessian=hessian))
+        check_whole(replace(water, hessian=hessian))
 
 
 @pytest.mark.parametrize(("species", "unit"), [(SPECIES, r"kcal/mol/Å\^2"), (np.array([8, 6, 6]), r"kcal/mol/Å\^2")])

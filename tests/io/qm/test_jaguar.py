@@ -3,7 +3,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 
 INPUT = """MAEFILE: h2.mae
@@ -108,6 +108,7 @@ def test_output_gives_energy_frequencies_and_geometry(written):
         ("igeopt=2", "iunit=0", "iunit=0 is not supported"),
         ("&hess", "&atomic\natom mass\nH1 2.0\n&\n&hess", "&atomic sets masses"),
         ("&zmat\n", "zmat\n", "line 10: '&' does not fit"),
+        (" H1 ", " H1\n H1 ", "line 8: the geometry is a Z-matrix, which is not read; give the input that"),
     ],
 )
 def test_bad_inputs_are_refused(written, old, new, message):
@@ -174,3 +175,10 @@ def test_atoms_and_energies_are_not_lost_at_an_odd_row(written, old, new, messag
 def test_real_output_that_has_lost_atoms_is_refused(data, name):
     with pytest.raises(InputError, match=rf"(?s)jaguar-{name}\.out.* line (137|172): "):
         read_jaguar_output(data / "cases" / "rel" / f"jaguar-{name}.out")
+
+
+def test_energy_of_a_method_beyond_scf_that_is_not_known_is_left_out(written):
+    text = OUTPUT.replace("  multiplicity: ", " Post-SCF correlation type: RCI\n  multiplicity: ", 1)
+
+    with pytest.warns(InputWarning, match="the energy of RCI is not read; only LMP2 is beyond SCF"):
+        assert read_jaguar_output(written(text)).energy is None

@@ -16,6 +16,23 @@ def test_hessian_enters_in_internal_units(tmp_path):
     assert part.positions is None
 
 
+@pytest.mark.parametrize("n_atoms", [2, 3, 4])
+@pytest.mark.parametrize("axes", [(0, 1, 2, 3), (0, 2, 1, 3)], ids=["atom axis atom axis", "atom atom axis axis"])
+def test_hessian_may_have_an_index_for_each_atom_and_axis(tmp_path, generator, n_atoms, axes):
+    # Springs along any directions: symmetric, and no force where all atoms move alike, as tells of three atoms.
+    springs = np.zeros((n_atoms, 3, n_atoms, 3))
+    for a, b in zip(*np.triu_indices(n_atoms, 1), strict=True):
+        u = generator.normal(size=3)
+        for i, j, sign in ((a, a, 1.0), (b, b, 1.0), (a, b, -1.0), (b, a, -1.0)):
+            springs[i, :, j, :] += sign * np.outer(u, u)
+    np.save(tmp_path / "h.npy", springs.transpose(axes))
+
+    part = read_numpy_hessian(tmp_path / "h.npy")
+
+    right = springs.reshape(3 * n_atoms, -1) * units.HARTREE_PER_BOHR2
+    np.testing.assert_allclose(known(part.hessian), right, rtol=1e-12)
+
+
 def test_frequencies_and_energy_carry_the_level_of_their_comment(tmp_path):
     (tmp_path / "f.txt").write_text("# frequencies (cm^-1) at b3lyp/6-31+G(d)\n-461.7\n322.0 # degenerate\n")
     (tmp_path / "e.txt").write_text("# energy\n-1.0\n")

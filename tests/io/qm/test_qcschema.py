@@ -5,7 +5,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.molecules.molecule import Molecule, Reference
 
@@ -91,6 +91,112 @@ def test_result_of_another_program_is_read_in_shape_or_flat(tmp_path):
 
     assert known(part.gradient)[1, 2] == 0.5 * units.HARTREE_PER_BOHR
     assert (part.energy, part.level, part.hessian) == (-1.1 * units.HARTREE, "hf/sto-3g", None)
+
+
+H2 = {"schema_name": "qcschema_molecule", "symbols": ["H", "H"], "geometry": [0.0, 0.0, 0.0, 0.0, 0.0, 1.4]}
+LONGER = {**H2, "geometry": [0.0, 0.0, 0.0, 0.0, 0.0, 1.5]}
+MODEL = {"method": "hf", "basis": "sto-3g"}
+GRADIENT = [0.0, 0.0, -0.5, 0.0, 0.0, 0.5]
+ONE = {
+    "schema_name": "qcschema_output",
+    "molecule": H2,
+    "driver": "gradient",
+    "model": MODEL,
+    "properties": {"return_energy": -1.1},
+    "return_result": GRADIENT,
+}
+SPECIFICATION = {"driver": "gradient", "model": MODEL}
+TWO = {
+    **{key: ONE[key] for key in ("molecule", "properties", "return_result")},
+    "schema_name": "qcschema_atomic_result",
+    "schema_version": 2,
+    "input_data": {"schema_name": "qcschema_atomic_input", "molecule": H2, "specification": SPECIFICATION},
+}
+RECORD = {
+    "record_type": "singlepoint",
+    "status": "complete",
+    "specification": {"driver": "gradient", "program": "psi4", **MODEL},
+    "molecule": H2,
+    "properties": {"return_energy": -1.1, "return_gradient": GRADIENT},
+}
+LAYOUTS = {
+    "the name of old programs": {**ONE, "schema_name": "qc_schema_output"},
+    "version 2": TWO,
+    "input and result": {"input": {"molecule": H2, "driver": "gradient"}, "result": ONE},
+    "a record": RECORD,
+    "an optimisation": {
+        "schema_name": "qcschema_optimization_output",
+        "final_molecule": H2,
+        "energies": [-1.0, -1.1],
+        "trajectory": [{**ONE, "molecule": LONGER}, ONE],
+    },
+    "an optimisation of version 2": {
+        "schema_name": "qcschema_optimization_result",
+        "final_molecule": H2,
+        "properties": {"return_energy": -1.1},
+        "trajectory_results": [TWO],
+    },
+    "a record of an optimisation": {
+        "record_type": "optimization",
+        "status": "complete",
+        "final_molecule": H2,
+        "energies": [-1.1],
+        "trajectory": [RECORD],
+    },
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_says_the_same(tmp_path, name):
+    (tmp_path / "h2.json").write_text(json.dumps(LAYOUTS[name]))
+
+    part = read_qcschema(tmp_path / "h2.json")
+
+    assert (part.energy, part.level) == (-1.1 * units.HARTREE, "hf/sto-3g")
+    np.testing.assert_allclose(known(part.gradient)[1, 2], 0.5 * units.HARTREE_PER_BOHR, rtol=1e-12)
+    np.testing.assert_allclose(known(part.positions)[1, 2], 1.4 * units.BOHR, rtol=1e-12)
+
+
+def test_optimisation_that_keeps_no_step_at_its_end_has_no_gradient(tmp_path):
+    optimisation = {**LAYOUTS["an optimisation"], "trajectory": [{**ONE, "molecule": LONGER}]}
+    (tmp_path / "h2.json").write_text(json.dumps({**optimisation, "input_specification": SPECIFICATION}))
+
+    part = read_qcschema(tmp_path / "h2.json")
+
+    assert (part.energy, part.gradient, part.level) == (-1.1 * units.HARTREE, None, "hf/sto-3g")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({**RECORD, "status": "error"}, "the computation is not complete; its status is 'error'"),
+        ({**RECORD, "molecule": 5}, "names its molecule by number only"),
+        ({**TWO, "success": False, "error": {"error_message": "no SCF"}}, "the computation failed: no SCF"),
+    ],
+)
+def test_computations_that_hold_nothing_are_refused(tmp_path, content, message):
+    (tmp_path / "h2.json").write_text(json.dumps(content))
+
+    with pytest.raises(InputError, match=message):
+        read_qcschema(tmp_path / "h2.json")
+
+
+ENERGIES = {"scf_total_energy": -1.1, "mp2_total_energy": -1.2, "ccsd_prt_pr_total_energy": -1.3}
+
+
+@pytest.mark.parametrize(("method", "right"), [("B3LYP", -1.1), ("HF", -1.1), ("MP2", -1.2), ("CCSD(T)", -1.3)])
+def test_energy_among_the_properties_is_that_of_the_method(tmp_path, method, right):
+    result = {**ONE, "model": {"method": method}, "properties": ENERGIES}
+    (tmp_path / "h2.json").write_text(json.dumps(result))
+
+    assert read_qcschema(tmp_path / "h2.json").energy == right * units.HARTREE
+
+
+def test_of_another_method_there_is_none(tmp_path):
+    (tmp_path / "h2.json").write_text(json.dumps({**ONE, "model": {"method": "CASSCF"}, "properties": ENERGIES}))
+
+    with pytest.warns(InputWarning, match="the energy of CASSCF is not read: the file holds only others"):
+        assert read_qcschema(tmp_path / "h2.json").energy is None
 
 
 def test_unwritable_reference_leaves_the_old_file(tmp_path, molecule, reference):

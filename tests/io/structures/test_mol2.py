@@ -34,11 +34,11 @@ def test_atoms_bonds_and_name(written):
 
 
 def test_bond_types(written):
-    kinds = ["1", "2", "3", "ar", "am", "nc", "un", "du"]
+    kinds = ["1", "2", "3", "ar", "am", "nc", "un", "du", "0"]
 
-    (molecule,) = read_mol2(written([("C", "C.3")] * 9, [(1, i + 2, kind) for i, kind in enumerate(kinds)]))
+    (molecule,) = read_mol2(written([("C", "C.3")] * 10, [(1, i + 2, kind) for i, kind in enumerate(kinds)]))
 
-    assert molecule.orders.tolist() == [1, 2, 3, AROMATIC, 1, ZERO_ORDER, 1, 1]
+    assert molecule.orders.tolist() == [1, 2, 3, AROMATIC, 1, ZERO_ORDER, 1, 1, ZERO_ORDER]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,11 @@ def test_bond_types(written):
         ("C15", "QC", "C"),
         ("H21", "BH", "H"),
         ("Pd1", "QX", "Pd"),
+        ("PD", "Pd", "Pd"),
+        ("PT1", "Pt", "Pt"),
+        ("NI", "Ni", "Ni"),
+        ("OS1", "Os", "Os"),
+        ("H19", "AH", "H"),
     ],
 )
 def test_element_follows_from_type_and_name(written, name, kind, element):

@@ -72,6 +72,7 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
     checks: tuple[Callable[[Reference], object], ...] = (
         check_gradient,
         check_stiffness,
+        check_whole,
         check_translations,
         check_frame,
     )
@@ -99,6 +100,19 @@ def check_gradient(reference: Reference) -> None:
         raise InputError(
             f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is "
             f"up to {largest:.3g} kcal/mol/Å, accepted {_STATIONARY:.3g}; are they of one geometry?"
+        )
+
+
+def check_whole(reference: Reference) -> None:
+    """Raise InputError where the Hessian is one of a part of the atoms."""
+    if reference.hessian is None or len(reference.species) == 1:
+        return
+    frozen = np.flatnonzero(~reference.hessian.reshape(len(reference.species), -1).any(axis=1))
+    if frozen.size:
+        atoms = listed([f"{symbol(reference.species[i])}{i + 1}" for i in frozen])
+        raise InputError(
+            f"{', '.join(reference.sources)}: the Hessian is zero for atom(s) {atoms}: they were frozen; a Hessian of "
+            "all atoms is needed"
         )
 
 
@@ -228,14 +242,13 @@ def check_stiffness(reference: Reference) -> None:
 
 
 def check_frame(reference: Reference) -> None:
-    """Raise InputError where the Hessian is in another orientation than the geometry, or one of a part of the atoms.
+    """Raise InputError where the Hessian is in another orientation than the geometry.
 
     The energy does not change when the molecule turns, so H (ω × x) = ω × g for every axis ω, where g is the gradient.
     Where that is not known, there must be one: what an atom feels is antisymmetric in its axis and that of the turn.
     """
     if reference.hessian is None:
         return
-    _check_frozen(reference, reference.hessian)
     centred = reference.positions - reference.positions.mean(axis=0)
     turns = np.cross(np.eye(3)[:, None, :], centred).reshape(3, -1)
     felt = turns @ reference.hessian
@@ -250,16 +263,6 @@ def check_frame(reference: Reference) -> None:
             f"{', '.join(reference.sources)}: the Hessian does not belong to this geometry: turning the molecule "
             f"is not free of force ({residual:.3g} kcal/mol/Å, accepted {accepted:.3g}); "
             "geometry and Hessian must be of the same orientation and the same order of atoms"
-        )
-
-
-def _check_frozen(reference: Reference, hessian: Float[np.ndarray, "coordinates coordinates"]) -> None:
-    frozen = np.flatnonzero(~hessian.reshape(len(reference.species), -1).any(axis=1))
-    if frozen.size and len(reference.species) > 1:
-        atoms = listed([f"{symbol(reference.species[i])}{i + 1}" for i in frozen])
-        raise InputError(
-            f"{', '.join(reference.sources)}: the Hessian is zero for atom(s) {atoms}: they were frozen; a Hessian of "
-            "all atoms is needed"
         )
 
 
