@@ -23,9 +23,7 @@ def evaluate(
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
     vdw_cutoff: Annotated[
         float | None,
-        typer.Option(
-            min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å]; default 8 beside its energies."
-        ),
+        typer.Option(min=1.0, help="Of van der Waals [Å]: MacroModel's 7, or 8 with EXNB (as it minimises)."),
     ] = None,
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
     trust: Trust = False,

@@ -106,10 +106,15 @@ def beside(folder):
     return sorted(folder.glob("*.mol2"))
 
 
-def test_without_charges_no_structures_are_written(molecules, random_field, tmp_path):
-    write_frcmod(tmp_path / "out.frcmod", random_field(*BONDED, of=molecules[:1]), molecules[:1])
+def test_without_charges_structures_say_the_types_alone(molecules, random_field, tmp_path):
+    field = random_field(*BONDED, of=molecules[:1])
 
-    assert not beside(tmp_path)
+    write_frcmod(tmp_path / "out.frcmod", field, molecules[:1])
+
+    (path,) = beside(tmp_path)
+    rows = path.read_text().partition("ATOM\n")[2].partition("@")[0].split()
+    assert read_mol2(path)[0].types == typed(molecules[:1], field)[0].types
+    assert [float(charge) for charge in rows[8::9]] == [0.0] * molecules[0].n_atoms
 
 
 def test_increments_are_what_the_type_named_first_gains(read, water):
