@@ -1,8 +1,8 @@
 """Bounded Levenberg-Marquardt on a quadratic model of the cost.
 
 The step is pure and free of branches, so that `vmap` runs many starts in one kernel. What the Gauss-Newton matrix
-leaves out of the curvature, second derivatives of large residuals, is learned from the gradients along the way, and used
-while it foretells the cost better (J. E. Dennis, D. M. Gay, R. E. Welsch, ACM Trans. Math. Softw. 1981, 7, 348).
+leaves out of the curvature, second derivatives of large residuals, is learned from the gradients along the way, and
+used while it foretells the cost better (J. E. Dennis, D. M. Gay, R. E. Welsch, ACM Trans. Math. Softw. 1981, 7, 348).
 """
 
 import equinox as eqx
