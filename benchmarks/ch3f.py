@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from forgefield.assign.measured import mean_geometry
@@ -26,6 +27,7 @@ from forgefield.fitting.judge.metrics import Metrics, judge
 from forgefield.fitting.judge.sanity import not_stationary, unphysical
 from forgefield.fitting.solve.fit import Fit, fit, start
 from forgefield.fitting.targets.fixed import Frequencies
+from forgefield.fitting.targets.spectrum import soft_frequencies
 from forgefield.fitting.targets.target import AbstractTarget, Traits
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import Prepared, prepare
@@ -84,16 +86,14 @@ class SortedFrequencies(AbstractTarget):
         return Traits("frequencies sorted by value", "cm⁻¹")
 
     def counted(self, data):
-        return self._paired().counted(data)
+        return jnp.asarray(data.weight[:, None] * data.mode_weight)
 
     def deviations(self, seen, data, matching):
-        return self._paired().deviations(seen, data, matching)
+        return soft_frequencies(seen.observed.eigenvalues)[0] - soft_frequencies(jnp.asarray(data.eigenvalues))[0]
 
     def slopes(self, seen, sensitivities, data, matching):
-        return self._paired().slopes(seen, sensitivities, data, matching)
-
-    def _paired(self) -> Frequencies:
-        return Frequencies(self.tolerance, self.weight)
+        own = sensitivities.curvatures(jnp.einsum("mia,mab->mib", seen.vibrations, seen.observed.mixing))
+        return own * soft_frequencies(seen.observed.eigenvalues)[1][:, None, :]
 
 
 def main() -> None:

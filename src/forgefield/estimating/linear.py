@@ -16,6 +16,7 @@ from forgefield.estimating.transition_state import Treated
 from forgefield.models.forcefield import ForceField, select
 from forgefield.models.model import Selection
 from forgefield.molecules.topology import Topology
+from forgefield.properties.modes import signed_frequencies
 
 _FLOOR = 100.0
 """cm⁻¹: softer modes weigh as if they were this stiff."""
@@ -101,6 +102,25 @@ def bounded_least_squares(
     return _fit(system, values, solution.active_mask != 0, undetermined)
 
 
+def shrunk_least_squares(
+    system: LinearSystem,
+    lower: Float[np.ndarray, " parameters"],
+    width: Float[np.ndarray, " parameters"],
+    *,
+    least: float = 0.0,
+) -> LinearFit:
+    """Minimise as `bounded_least_squares` does, with values drawn to zero as far as the elements leave them open.
+
+    `width` says how large values usually are; infinite ones are not drawn. What the best fit leaves, and `least` at
+    the least, is taken for what the elements are uncertain by, so that exact elements draw nothing.
+    """
+    best = bounded_least_squares(system, lower)
+    uncertain = max(best.rms, least)
+    if uncertain == 0.0 or not np.isfinite(width).any():
+        return best
+    return bounded_least_squares(system, lower, prior=Prior(np.zeros_like(width), width / uncertain))
+
+
 def refit_with_negatives_held(
     system: LinearSystem,
     lower: Float[np.ndarray, " parameters"],
@@ -138,14 +158,14 @@ def eigenmatrix_system(
     topology: Topology,
     positions: Float[Array | np.ndarray, "atoms 3"],
     parameters: Int[np.ndarray, " parameters"],
-    references: Sequence[Treated],
+    references: Sequence[Treated | None],
 ) -> LinearSystem:
     """Return the elements of all QM eigenmatrices as a linear system in some of a force field's values.
 
-    One reference for each molecule, at the positions [Å]. The elements are those of the Hessian between QM modes,
-    mass-weighted and projected, in kcal/mol/Å²/amu. Weights turn them to cm⁻¹, 1 / (2 √(ω_a ω_b)) with ω of at
-    least 100 cm⁻¹, and count off-diagonal elements twice, as the norm of a matrix does. All other values stay as
-    they are in the model. InputError if the Hessian is not linear in the parameters, listing those to blame.
+    One reference for each molecule, None where it has no Hessian, at the positions [Å]. The elements are those of the
+    Hessian between QM modes, mass-weighted and projected, in kcal/mol/Å²/amu. Weights turn them to cm⁻¹,
+    1 / (2 √(ω_a ω_b)) with ω of at least 100 cm⁻¹, and count off-diagonal elements twice, as the norm of a matrix
+    does. All other values stay as they are in the model. InputError if the Hessian is not linear in the parameters, listing those to blame.
     """
     if len(references) != topology.n_molecules:
         raise InputError(
@@ -169,12 +189,12 @@ def eigenmatrix_system(
             f"the Hessian is not linear in these of the model's values taken together: {', '.join(wrong)}; "
             "leave out all but force constants"
         )
-    places = [np.triu_indices(len(reference.eigenvalues)) for reference in references]
+    eigenvalues = [np.zeros(0) if reference is None else reference.eigenvalues for reference in references]
+    places = [np.triu_indices(len(own)) for own in eigenvalues]
     return LinearSystem(
         design=_gathered(slopes, places),
-        target=_gathered([np.diag(reference.eigenvalues) for reference in references], places)
-        - _gathered(base, places),
-        weights=_gathered([_weights(reference) for reference in references], places),
+        target=_gathered([np.diag(own) for own in eigenvalues], places) - _gathered(base, places),
+        weights=_gathered([_weights(own) for own in eigenvalues], places),
     )
 
 
@@ -220,18 +240,20 @@ def _gathered(
     return np.concatenate([np.asarray(matrix)[place] for matrix, place in zip(matrices, places, strict=True)])
 
 
-def _padded_modes(references: Sequence[Treated], n_max: int) -> Float[np.ndarray, "molecules coordinates modes"]:
+def _padded_modes(references: Sequence[Treated | None], n_max: int) -> Float[np.ndarray, "molecules coordinates modes"]:
     """Return M^(-1/2) times the modes of each molecule, zero-padded."""
-    padded = np.zeros((len(references), 3 * n_max, max(len(reference.eigenvalues) for reference in references)))
+    most = max((len(reference.eigenvalues) for reference in references if reference is not None), default=0)
+    padded = np.zeros((len(references), 3 * n_max, most))
     for m, reference in enumerate(references):
-        coordinates, modes = reference.vectors.shape
-        padded[m, :coordinates, :modes] = reference.vectors / np.repeat(np.sqrt(reference.masses), 3)[:, None]
+        if reference is not None:
+            coordinates, modes = reference.vectors.shape
+            padded[m, :coordinates, :modes] = reference.vectors / np.repeat(np.sqrt(reference.masses), 3)[:, None]
     return padded
 
 
-def _weights(reference: Treated) -> Float[np.ndarray, "modes modes"]:
+def _weights(eigenvalues: Float[np.ndarray, " modes"]) -> Float[np.ndarray, "modes modes"]:
     """Return what turns a deviation of the eigenmatrix to cm⁻¹, off-diagonal elements times √2."""
-    root = np.sqrt(np.maximum(np.abs(reference.frequencies), _FLOOR))
+    root = np.sqrt(np.maximum(np.abs(signed_frequencies(eigenvalues)), _FLOOR))
     n = len(root)
     return units.WAVENUMBER**2 / (2.0 * np.outer(root, root)) * (np.sqrt(2.0) - (np.sqrt(2.0) - 1.0) * np.eye(n))
 

@@ -10,7 +10,7 @@ from forgefield import units
 from forgefield.fitting.cost.cost import Sights
 from forgefield.fitting.data.observation import Observation, observed
 from forgefield.fitting.data.training_set import Example, TrainingSet
-from forgefield.fitting.targets.fixed import FLOOR
+from forgefield.fitting.targets.spectrum import FLOOR
 from forgefield.fitting.targets.target import Seen, at_reference
 from forgefield.models.model import AbstractModel
 from forgefield.properties.matching import match_modes, matched_overlaps

@@ -1,6 +1,8 @@
 """Bounded Levenberg-Marquardt on a quadratic model of the cost.
 
-The step is pure and free of branches, so that `vmap` runs many starts in one kernel.
+The step is pure and free of branches, so that `vmap` runs many starts in one kernel. What the Gauss-Newton matrix
+leaves out of the curvature, second derivatives of large residuals, is learned from the gradients along the way, and
+used while it foretells the cost better (J. E. Dennis, D. M. Gay, R. E. Welsch, ACM Trans. Math. Softw. 1981, 7, 348).
 """
 
 import equinox as eqx
@@ -33,6 +35,10 @@ _FAIR, _GOOD = 0.25, 0.75
 """Gains from which the damping is lowered, and lowered more."""
 _OF_WIDTH = 0.01
 """What damping holds a step of one prior width by, as a curvature of the cost."""
+_NEAR = 0.1
+"""Share of the cost by which a trial may raise it and still say something of the curvature."""
+_ALONG = 1e-8
+"""Corrections of the curvature that are at right angles to the step but for this are left out."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
 
@@ -43,6 +49,10 @@ class State(AbstractState):
     at: Float[Array | np.ndarray, " free"]
     """Scaled variables."""
     quadratic: Quadratic
+    rest: Float[Array, "free free"]
+    """What steps have shown of the curvature beside the Gauss-Newton matrix."""
+    uses_rest: Bool[Array, ""]
+    """Whether it foretold the last cost better."""
     damping: Float[Array, ""]
     growth: Float[Array, ""]
     promise: Float[Array, ""]
@@ -136,6 +146,8 @@ def begin(at: Float[Array, " free"], seen: PyTree, solver: LevenbergMarquardt) -
     return State(
         at=at,
         quadratic=unknown,
+        rest=jnp.zeros((n, n), at.dtype),
+        uses_rest=jnp.asarray(False),
         damping=jnp.asarray(solver.damping, at.dtype),
         growth=jnp.asarray(2.0, at.dtype),
         promise=jnp.asarray(jnp.inf, at.dtype),
@@ -155,9 +167,14 @@ def reconsider(state: State) -> State:
         jnp.broadcast_to(jnp.eye(state.at.shape[-1]), state.quadratic.normal.shape),
     )
     return eqx.tree_at(
-        lambda s: (s.quadratic, s.n_accepted, s.converged, s.stuck),
+        lambda s: (s.quadratic, s.rest, s.uses_rest, s.n_accepted, s.converged, s.stuck),
         state,
-        (quadratic, state.n_accepted - 1, jnp.zeros_like(state.converged), jnp.zeros_like(state.stuck)),
+        (
+            quadratic,
+            jnp.zeros_like(state.rest),
+            *(jnp.zeros_like(state.uses_rest), state.n_accepted - 1),
+            *(jnp.zeros_like(state.converged), jnp.zeros_like(state.stuck)),
+        ),
     )
 
 
@@ -168,7 +185,11 @@ def trial(state: State, bounds: Bounds) -> Float[Array, " free"]:
     far while the cost is not yet what its model says.
     """
     model, (lower, upper) = state.quadratic, (jnp.asarray(bound) for bound in bounds)
-    damped = model.normal + jnp.diag(state.damping * (jnp.diagonal(model.normal) + _OF_WIDTH))
+    held = model.normal + jnp.diag(state.damping * (jnp.diagonal(model.normal) + _OF_WIDTH))
+    # Where the whole has no minimum, its factor is not a number.
+    whole = held + state.rest
+    has_minimum = jnp.all(jnp.isfinite(jnp.linalg.cholesky(whole, symmetrize_input=False)))
+    damped = jnp.where(state.uses_rest & has_minimum, whole, held)
     move = bounded_minimum(model.gradient, damped, lower - state.at, upper - state.at)
     return jnp.clip(state.at + move, lower, upper)
 
@@ -178,8 +199,10 @@ def step(
 ) -> State:
     """Return the state after a trial: where it led, with this cost and what was `seen` there, or as it was."""
     model, move = state.quadratic, there - state.at
-    promised = -(model.gradient @ move + 0.5 * move @ model.normal @ move)
-    gain = (model.cost - new.cost) / jnp.maximum(promised, _TINY)
+    gained = model.cost - new.cost
+    without_rest = -(model.gradient @ move + 0.5 * move @ model.normal @ move)
+    with_rest = without_rest - 0.5 * move @ state.rest @ move
+    gain = gained / jnp.maximum(jnp.where(state.uses_rest, with_rest, without_rest), _TINY)
     finite = jnp.isfinite(new.cost) & jnp.all(jnp.isfinite(new.gradient)) & jnp.all(jnp.isfinite(new.normal))
     first = jnp.isinf(model.cost)
     promise = newton_decrement(new, there, bounds)
@@ -199,9 +222,14 @@ def step(
     promise = jnp.where(accepted, promise, state.promise)
     damping = jnp.where(accepted, jnp.maximum(state.damping * calmer, 1e-12), state.damping * state.growth)
     converged = is_small(promise, kept.cost, solver.tolerance)
+    # A trial that raised the cost by much was too far away to say anything of the curvature here.
+    near = finite & ~first & (gained > -_NEAR * model.cost)
+    rest = _learned(state.rest, move, new.gradient - model.gradient - new.normal @ move)
     updated = State(
         at=jnp.where(accepted, there, state.at),
         quadratic=kept,
+        rest=jnp.where(near, rest, state.rest),
+        uses_rest=~first & (jnp.abs(gained - with_rest) < jnp.abs(gained - without_rest)),
         damping=damping,
         growth=jnp.where(accepted, 2.0, 2.0 * state.growth),
         promise=promise,
@@ -212,6 +240,22 @@ def step(
         seen=jax.tree.map(lambda a, b: jnp.where(accepted, a, b), seen, state.seen),
     )
     return jax.tree.map(lambda a, b: jnp.where(state.done, b, a), updated, state)
+
+
+def _learned(
+    rest: Float[Array, "free free"], move: Float[Array, " free"], seen: Float[Array, " free"]
+) -> Float[Array, "free free"]:
+    """Return a symmetric matrix near `rest` of which the product with a move is what was `seen`.
+
+    It is made smaller first where it is too large along the move, then corrected by a matrix of rank one.
+    """
+    along = jnp.abs(move @ rest @ move)
+    sized = jnp.minimum(1.0, jnp.abs(move @ seen) / jnp.maximum(along, _TINY)) * rest
+    missing = seen - sized @ move
+    product = missing @ move
+    sound = jnp.abs(product) > _ALONG * jnp.linalg.norm(missing) * jnp.linalg.norm(move)
+    correction = missing[:, None] * missing[None, :] / jnp.where(sound, product, 1.0)
+    return sized + jnp.where(sound, correction, 0.0)
 
 
 def step_all(

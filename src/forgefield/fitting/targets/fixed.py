@@ -1,11 +1,13 @@
 """Targets at the reference geometries."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from forgefield import units
 from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.targets.spectrum import FLOOR, place_slopes, places, soft_frequencies
 from forgefield.fitting.targets.target import (
     AbstractStreamedTarget,
     AbstractTarget,
@@ -18,8 +20,6 @@ from forgefield.fitting.targets.target import (
 from forgefield.models.model import AbstractSensitivities
 from forgefield.properties.rigid import by_molecule
 
-FLOOR = 100.0
-"""A frequency below this [cm⁻¹] is not divided by, but this is."""
 _HESSIAN = "a Hessian"
 
 
@@ -95,7 +95,7 @@ class OffDiagonal(AbstractStreamedTarget):
 
 
 class Frequencies(AbstractTarget):
-    """Signed harmonic frequencies, matched by overlap [cm⁻¹]."""
+    """Signed harmonic frequencies: where the reference's modes lie in the spectrum of the model [cm⁻¹]."""
 
     tolerance: float
     weight: float = 1.0
@@ -103,24 +103,27 @@ class Frequencies(AbstractTarget):
     @property
     def traits(self) -> Traits:
         """What it says of itself."""
-        return Traits("frequencies", "cm⁻¹", _HESSIAN, is_matched=True)
+        return Traits("frequencies", "cm⁻¹", _HESSIAN)
 
     def counted(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
         """The weight of each mode."""
         return jnp.asarray(data.weight[:, None] * data.mode_weight)
 
     def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
-        """Frequency of the matching mode minus the reference's, both as `soft_frequencies` has them."""
-        own = jnp.take_along_axis(soft_frequencies(seen.observed.eigenvalues)[0], matching, axis=1)
+        """Where a mode lies minus its frequency in the reference, both as `soft_frequencies` has them."""
+        own = jax.vmap(places)(seen.observed.eigenvalues, seen.observed.mixing)
         return own - soft_frequencies(jnp.asarray(data.eigenvalues))[0]
 
     def slopes(
         self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
     ) -> Float[Array, "molecules own modes"]:
-        """dω/dλ vᵀ dH v, which is vᵀ dH v / (2 ω) above the floor."""
-        own = sensitivities.curvatures(jnp.einsum("mia,mab->mib", seen.vibrations, seen.observed.mixing))
-        slopes = own * soft_frequencies(seen.observed.eigenvalues)[1][:, None, :]
-        return jnp.take_along_axis(slopes, matching[:, None, :], axis=2)
+        """Derivative of the deviations by the parameters that each molecule has."""
+
+        def reduce(product, modes, eigenvalues, mixing):
+            return place_slopes(eigenvalues, mixing, jnp.einsum("lca,cb->lab", product, modes))
+
+        modes = jnp.einsum("mia,mab->mib", seen.vibrations, seen.observed.mixing)
+        return sensitivities.each_hessian(modes, reduce, modes, seen.observed.eigenvalues, seen.observed.mixing)
 
     def reference(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
         """The frequencies."""
@@ -244,22 +247,6 @@ class Energies(AbstractTarget):
 def floored(data: TrainingSet) -> Float[Array, "molecules modes"]:
     """Return max(|ω|, 100 cm⁻¹) of the reference's modes after the policy."""
     return jnp.maximum(jnp.abs(_wavenumbers(jnp.asarray(data.eigenvalues))), FLOOR)
-
-
-def soft_frequencies(
-    eigenvalues: Float[Array, "*modes"],
-) -> tuple[Float[Array, "*modes"], Float[Array, "*modes"]]:
-    """Return signed frequencies [cm⁻¹] and their derivatives by the eigenvalues, without the root's cusp at zero.
-
-    Below the floor F they are F (5x - x³)/4 with x = ω |ω|/F², which meets ω with its slope at ±F.
-    """
-    x = eigenvalues * (units.WAVENUMBER / FLOOR) ** 2
-    inside = jnp.clip(x, -1.0, 1.0)
-    beyond = jnp.maximum(jnp.abs(x), 1.0)
-    soft = jnp.abs(x) < 1.0
-    frequencies = jnp.where(soft, 0.25 * inside * (5.0 - inside**2), jnp.sign(x) * jnp.sqrt(beyond))
-    slopes = jnp.where(soft, 0.25 * (5.0 - 3.0 * inside**2), 0.5 / jnp.sqrt(beyond))
-    return FLOOR * frequencies, slopes * (units.WAVENUMBER**2 / FLOOR)
 
 
 def _wavenumbers(eigenvalues: Float[Array, "*modes"]) -> Float[Array, "*modes"]:

@@ -15,13 +15,13 @@ from forgefield.errors import InputError
 from forgefield.estimating.bond_charges import nearest_moments
 from forgefield.estimating.linear import (
     LinearSystem,
-    bounded_least_squares,
     eigenmatrix_system,
     refit_with_negatives_held,
+    shrunk_least_squares,
 )
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
 from forgefield.estimating.seminario import Approximation, Method, estimate, replace_negative
-from forgefield.estimating.transition_state import E
+from forgefield.estimating.transition_state import E, Treated
 from forgefield.fitting.cost.cost import Prior
 from forgefield.fitting.data.training_set import Example
 from forgefield.jobs.fit.plan.plan import Changing, Estimate, Kept, Linear, Widths
@@ -30,6 +30,12 @@ from forgefield.models.trainable import Trainable, trainable
 
 _SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
 """Smallest width of a prior on a force constant: 0.1 in the units of files."""
+_BARRIER = 1.0
+"""kcal/mol; about as large as torsional constants are."""
+_SOFT = 1000.0
+"""cm⁻¹: modes below it are those in which barriers show."""
+_UNCERTAIN = 100.0
+"""cm⁻¹; about as far off as frequencies are with constants of stretches and bends that were read off a Hessian."""
 _SMALLEST_MOMENT = 0.1 * units.DEBYE
 _SMALLEST_INCREMENT = 0.02
 """e, of a bond of 1 Å with that moment."""
@@ -90,7 +96,48 @@ def estimated(
                 f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f}, written as {values[p]:.1f})" for p in negative
             )
             warnings.append(f"the estimate gives negative {kind} constants, replaced by their magnitude: {names}")
+    if not isinstance(method, Approximation):
+        _turn(assignment, examples, values, rows, left_out)
     return Estimated(values, tuple(warnings), spread)
+
+
+def _turn(
+    assignment: Assignment,
+    examples: list[Example],
+    values: Float[np.ndarray, " parameters"],
+    rows: tuple[Row, ...],
+    left_out: frozenset[int],
+) -> None:
+    """Give the barriers of a generated force field what Hessians say of them in soft modes, beside all that is known.
+
+    Rows that were read keep their values.
+    """
+    linear = [
+        (place, parameter.minimum)
+        for row in rows
+        if row.term.kind in ("torsion", "out_of_plane") and row.line is None
+        for place, parameter in zip(row.indices, row.term.own, strict=True)
+        if parameter.name.startswith("v")
+    ]
+    known = [m for m, example in enumerate(examples) if example.treated is not None and m not in left_out]
+    if not linear or not known:
+        return
+    places = np.array([place for place, _ in linear], dtype=np.int64)
+    soft = [_soft(example.treated) if m in known else None for m, example in enumerate(examples)]
+    positions = np.concatenate([example.reference.positions for example in examples])
+    laid = with_values(assignment, values)
+    system = eigenmatrix_system(laid.model, laid.topology, jnp.asarray(positions), places, soft)
+    width = np.full(len(places), _BARRIER)
+    lower = np.array([minimum for _, minimum in linear])
+    values[places] = shrunk_least_squares(system, lower, width, least=_UNCERTAIN).values
+
+
+def _soft(treated: Treated | None) -> Treated | None:
+    """Return a Hessian with the modes alone that barriers move."""
+    if treated is None:
+        return None
+    soft = np.abs(treated.frequencies) < _SOFT
+    return replace(treated, eigenvalues=treated.eigenvalues[soft], vectors=treated.vectors[:, soft])
 
 
 def _charged(
@@ -152,22 +199,22 @@ def _linear(
     if lacking:
         raise InputError(f'estimate = "linear" needs a Hessian for every molecule; there is none for {lacking}')
     linear = [
-        (place, parameter.minimum)
+        (place, parameter.minimum, _BARRIER if parameter.name.startswith("v") else np.inf)
         for row in rows
         if row.term.kind not in ("vdw", *CHARGING)
         for place, parameter in zip(row.indices, row.term.own, strict=True)
         if parameter.name not in ("r0", "theta0", "phi0")
     ]
-    places = np.array([place for place, _ in linear], dtype=np.int64)
-    lower = np.array([minimum for _, minimum in linear])
+    places = np.array([place for place, _, _ in linear], dtype=np.int64)
+    lower, width = np.array([minimum for _, minimum, _ in linear]), np.array([width for _, _, width in linear])
     system = _system(assignment, examples, places, left_out)
     if any(isinstance(e.policy, E) and e.is_saddle for e in examples):
         treated = [e.under(e.policy.c) if isinstance(e.policy, E) else e for e in examples]
         under_c = _system(assignment, treated, places, left_out)
-        held = bounded_least_squares(under_c, lower).values
+        held = shrunk_least_squares(under_c, lower, width).values
         values[places] = refit_with_negatives_held(system, lower, held).values
     else:
-        values[places] = bounded_least_squares(system, lower).values
+        values[places] = shrunk_least_squares(system, lower, width).values
     return Estimated(values, ())
 
 

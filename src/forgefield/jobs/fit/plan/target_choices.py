@@ -57,6 +57,12 @@ def _eigenmatrix(entry: EigenmatrixTarget) -> list[AbstractTarget]:
     return [diagonal, _where(entry, OffDiagonal(entry.off_diagonal, entry.weight))]
 
 
+def _frequencies(entry: CurvatureTarget) -> list[AbstractTarget]:
+    """Return frequencies, and what keeps modes from mixing until frequencies are right."""
+    targets = Frequencies(entry.tolerance, entry.weight), OffDiagonal(entry.tolerance, entry.weight)
+    return [_where(entry, target) for target in targets]
+
+
 def _where(entry: CurvatureTarget | EnergyTarget, target: AbstractTarget) -> AbstractTarget:
     return AtRelaxed(target) if entry.at == "relaxed" else target
 
@@ -69,8 +75,8 @@ TARGETS: dict[str, Choice] = {
     ),
     "frequencies": Choice(
         CurvatureTarget(tolerance=20.0),
-        "Signed frequencies, modes matched by overlap [cm⁻¹].",
-        _either(Frequencies),
+        "Signed frequencies, by where the modes of the reference lie, and how these mix [cm⁻¹].",
+        _frequencies,
     ),
     "hessian": Choice(
         CurvatureTarget(tolerance=10.0),
@@ -129,4 +135,7 @@ def read_fit_file(path: Path) -> FitFile:
 def targets(section: TargetsSection) -> tuple[AbstractTarget, ...]:
     """Return the targets of a file in the order of the cost."""
     asked = [(choice, entry) for key, choice in TARGETS.items() if (entry := section.entry(key)) is not None]
-    return tuple(target for choice, entry in asked for target in choice.make(entry))
+    made = [target for choice, entry in asked for target in choice.make(entry)]
+    # Of two that are the same, the first tells the tolerance.
+    first = {target.name: target for target in reversed(made)}
+    return tuple(target for target in made if first[target.name] is target)
