@@ -282,7 +282,7 @@ def complaints(prepared: Prepared, values: np.ndarray, metrics: Metrics) -> list
     """Return what is unphysical about a force field."""
     return unphysical(
         prepared.assignment.rows, values, mean_geometry(prepared.assignment, np.asarray(prepared.data.positions))
-    ) + not_stationary(metrics)
+    ) + not_stationary([metrics])
 
 
 def values_at(problem: Problem, changes: Trainable, at: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "open
 }
 IO = RULES | FORMATS | {"io"}
 ENGINES = IO | {"engines", "engines/native", "engines/qm"}
-REPORT = IO | JUDGE | {"report"}
+REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
@@ -79,6 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines/qm": IO | {"engines/qm"},
     "engines": ENGINES,
     "report": REPORT,
+    "report/figures": REPORT,
     "config": set(),
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),

@@ -47,3 +47,20 @@ def test_records_are_gone_through_and_shown():
 def test_a_row_with_too_few_cells_is_no_table():
     with pytest.raises(ValueError, match="shorter"):
         str(table("Numbers", (Column("n"), Column("m")), [("3",)]))
+
+
+def test_filled_leaves_out_columns_and_rows_that_hold_nothing():
+    columns = (Column("", numeric=False), Column("a"), Column("b"), Column("said", numeric=False))
+    whole = table("t", columns, [("x", "1", "—", ""), ("y", "—", "—", "odd"), ("z", "—", "", "")], "note")
+
+    filled = whole.filled
+
+    assert [column.label for column in filled.columns] == ["", "a"]
+    assert filled.groups[0].rows == (("x", "1"),)
+    assert filled.note == "note"
+
+
+def test_filled_keeps_rows_of_words():
+    columns = (Column("type", numeric=False), Column("stands for", numeric=False))
+
+    assert table("t", columns, [("C1", "")]).filled.n_rows == 1

@@ -169,16 +169,23 @@ def fit(  # noqa: PLR0913 (these are the words of the command)
         )
 
 
-def evaluate(force_field: File, files: Files, *, cutoff: float = math.inf, vdw_cutoff: float = math.inf) -> Evaluated:
+def evaluate(
+    force_field: File, files: Files, *, cutoff: float = math.inf, vdw_cutoff: float | None = None
+) -> Evaluated:
     """Lay a force field over structures and list every interaction, where it has such.
 
     `force_field` is a file that `load` reads, or the folder of a fit. Of an MM3* file, pairs beyond `cutoff` [Å] are
     left out, and van der Waals interactions are scaled down from 1 Å before to 1 Å beyond `vdw_cutoff` [Å], as in
-    MacroModel.
+    MacroModel: by default at 8 Å where its energies stand beside the structures, else nowhere.
     """
     with _computing():
-        beyond = {"cutoff": _number(cutoff, "cutoff"), "vdw_cutoff": _number(vdw_cutoff, "vdw_cutoff")}
-        return evaluate_job.evaluate(_path(force_field, "force_field"), _paths(files, "files"), **beyond)
+        ends = None if vdw_cutoff is None else _number(vdw_cutoff, "vdw_cutoff")
+        return evaluate_job.evaluate(
+            _path(force_field, "force_field"),
+            _paths(files, "files"),
+            cutoff=_number(cutoff, "cutoff"),
+            vdw_cutoff=ends,
+        )
 
 
 def modes(force_field: File, file: File) -> Vibrations:

@@ -126,6 +126,8 @@ class MoleculesSection(Section):
     """Files with the bonds and types; by default the reference's own geometry, bonds perceived."""
     reference: str | tuple[str, ...]
     """QM results: a file or a pattern, or several that are merged, such as a Gaussian log and its fchk."""
+    hessian_unit: str | None = None
+    """Of Hessians in .npy files, where it is not `hartree/bohr^2`: `kcal/mol/Å^2`, `eV/Å^2` and the like."""
     trust: bool = False
     """Whether results that contradict their job, such as a Hessian its frequencies, are warnings instead of errors."""
     transition_state: Policy | None = None

@@ -8,6 +8,8 @@ from typing import Generic, TypeVar, overload
 from markupsafe import escape
 
 Record = TypeVar("Record")
+_NOTHING = ("", "—")
+"""Cells that tell nothing."""
 
 
 class AbstractTabled(abc.ABC):
@@ -62,6 +64,22 @@ class Table(AbstractTabled):
     def table(self) -> "Table":
         """The table itself."""
         return self
+
+    @property
+    def filled(self) -> "Table":
+        """The table without columns that hold nothing, and without rows whose numbers are all unknown."""
+        rows = [cells for group in self.groups for cells in group.rows if self._tells(cells)]
+        kept = [k for k in range(len(self.columns)) if k == 0 or any(cells[k] not in _NOTHING for cells in rows)]
+        groups = tuple(
+            Group(group.title, tuple(tuple(cells[k] for k in kept) for cells in group.rows if self._tells(cells)))
+            for group in self.groups
+        )
+        columns = tuple(self.columns[k] for k in kept)
+        return Table(self.title, columns, tuple(group for group in groups if group.rows), self.note)
+
+    def _tells(self, cells: tuple[str, ...]) -> bool:
+        numbers = [cell for column, cell in zip(self.columns[1:], cells[1:], strict=True) if column.numeric]
+        return not numbers or any(cell not in _NOTHING for cell in numbers)
 
     @property
     def html(self) -> str:

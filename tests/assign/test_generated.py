@@ -82,6 +82,31 @@ def test_equivalent_atoms_share_a_type_in_all_molecules(ethyl_fluoride, water):
     assert meaning["H3"] == "H(O(H,H))"
 
 
+def ring(size):
+    """A ring of carbon, the first of which has a fluorine on it."""
+    corners = [(i, (i + 1) % size) for i in range(size)]
+    at = 0.78 / np.sin(np.pi / size) * np.exp(2j * np.pi * np.arange(size + 1) / size)
+    positions = np.stack([at.real, at.imag, np.append(np.zeros(size), 1.4)], axis=1)
+    species = np.array([*[6] * size, 9])
+    return Molecule("ring", species, positions, np.array([*corners, (0, size)]), np.ones(size + 1))
+
+
+@pytest.mark.parametrize(("size", "mark"), [(3, ":3"), (4, ":4"), (5, "")])
+def test_rings_of_three_and_four_make_other_environments_of_their_atoms_alone(size, mark):
+    described = environments(ring(size), 1)
+
+    assert described[:2] == [f"C{mark}(C,C,F)", f"C{mark}(C,C)"]
+    assert described[-1] == "F(C)"
+    assert environments(ring(size), 0)[0] == "C"
+
+
+def test_a_bond_across_a_ring_of_four_makes_two_of_three():
+    one = ring(4)
+    crossed = Molecule("crossed", one.species, one.positions, np.array([*one.bonds, (1, 3)]), np.ones(6))
+
+    assert [text[:3] for text in environments(crossed, 1)[:4]] == ["C:3"] * 4
+
+
 def test_partial_bond_makes_another_environment(ethyl_fluoride):
     orders = np.where(np.arange(7) == 1, 0.5, 1.0)
     loose = Molecule(
@@ -214,7 +239,7 @@ def test_out_of_plane_terms_stand_at_planar_centres_alone(height, n_terms):
     assert len(generate([ammonia], (*BONDED, COSINE_OUT_OF_PLANE)).model.terms) == n_terms
 
 
-@pytest.mark.parametrize(("off_straight", "n_torsions"), [(0.0, 0), (4.0, 0), (6.0, 1)])
+@pytest.mark.parametrize(("off_straight", "n_torsions"), [(0.0, 0), (9.0, 0), (11.0, 1)])
 def test_no_torsion_runs_across_a_straight_angle(off_straight, n_torsions):
     bent = np.radians(off_straight)
     end = [1.2 - 1.06 * -np.cos(bent), 1.06 * np.sin(bent), 0]

@@ -1,5 +1,6 @@
 """The QM data that are shipped with the examples; `make_data.sh` beside them makes them."""
 
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,44 @@ def test_shipped_reference_is_of_the_starting_structure_beside_it(name):
     assert (part.charge, part.multiplicity) == (start.charge, start.multiplicity)
     np.testing.assert_array_equal(part.species, start.species)
     np.testing.assert_allclose(known(part.positions), known(start.positions), atol=0.05)
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    return runpy.run_path(str(EXAMPLES.parent / "benchmarks/molecules.py"))
+
+
+def test_the_benchmark_of_molecules_has_its_cases_and_a_structure_and_a_reference_for_each(benchmark):
+    cases, sets = benchmark["CASES"], benchmark["SETS"]
+
+    used = {name for names in cases.values() for name in names}
+    assert (len(cases) - len(sets), len(sets), min(len(cases[name]) for name in sets)) == (64, 12, 2)
+    assert {path.stem for path in benchmark["EXAMPLES"].glob("*.xyz")} == used
+    assert {path.stem for path in benchmark["EXAMPLES"].glob("*.json")} == used
+
+
+def test_the_molecules_of_the_benchmark_are_stationary_points_of_their_order(benchmark):
+    saddles = {*benchmark["KINDS"]["saddles"].split(), "ethane-eclipsed"}
+
+    for path in benchmark["EXAMPLES"].glob("*.json"):
+        part = read_qcschema(path)
+        frequencies = vibrations(known(part.hessian), known(part.positions), known(part.masses)).frequencies
+        assert part.level == "GFN2-xTB"
+        assert (frequencies < 0.0).sum() == part.stationary_order == (path.stem in saddles), path.stem
+        assert np.abs(known(part.gradient)).max() < 5e-5 * units.HARTREE_PER_BOHR, path.stem
+
+
+def test_the_benchmark_counts_what_keeps_within_its_limits(benchmark):
+    figures = dict.fromkeys(benchmark["LIMITS"], 1e-3) | {"converged": True, "physical": True}
+    worse = figures | {"matched_cm1": 90.0, "physical": False, "left_out": []}
+    left_out = {"unseen": 0, "left_out_cm1": 30.0, "fitted_cm1": 20.0}
+    found = {"a": figures, "b": worse, "c": figures | {"left_out": [left_out, left_out | {"left_out_cm1": 31.0}]}}
+
+    told = benchmark["summary"](found)
+
+    assert (told["converged"], told["converged_and_physical"], told["transferred"]) == (3, 2, "1 of 2")
+    assert (told["within"]["matched_cm1"], told["not_converged_or_unphysical"]) == ("2 of 3", ["b"])
+    assert benchmark["table"](found).splitlines()[3].startswith("| b | yes | no | 90 |")
 
 
 def test_shipped_fluoromethane_agrees_with_another_program(data):

@@ -47,6 +47,6 @@ def test_this_machine_has_a_name():
     assert found["vector_bits"] in {128, 256, 512}
 
 
-@pytest.mark.parametrize("name", ["ch3f", "dynamics", "geometry", "painn", "rh_enamide"])
+@pytest.mark.parametrize("name", ["ch3f", "dynamics", "geometry", "molecules", "painn", "rh_enamide"])
 def test_benchmarks_name_the_processor_beside_their_figures(name):
     assert "machine()" in (BENCHMARKS / f"{name}.py").read_text()

@@ -9,7 +9,7 @@ import pytest
 from forgefield.errors import InputError
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.gaussian_charges import printed_charges
+from forgefield.io.qm.gaussian.charges import printed_charges
 from forgefield.io.qm.jaguar import read_jaguar_output
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.references import read_reference

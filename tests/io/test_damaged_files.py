@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from forgefield.errors import ForgeFieldError, InputWarning
 from forgefield.io.molecules import read_structures
-from forgefield.io.qm.fchk import read_fchk
-from forgefield.io.qm.gaussian_log import read_gaussian_log
+from forgefield.io.qm.gaussian.fchk import read_fchk
+from forgefield.io.qm.gaussian.log import read_gaussian_log
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema

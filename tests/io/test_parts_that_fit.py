@@ -1,12 +1,13 @@
 """What one file says of a structure must fit together, whatever its format."""
 
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 from certain import known
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
 from forgefield.io.molecules import read_structures
@@ -162,12 +163,34 @@ def test_every_format_refuses_what_no_molecule_can_be(tmp_path, name, state):
         read_structures(tmp_path / name)
 
 
-def test_state_that_is_written_in_no_file_is_not_checked(tmp_path):
-    (tmp_path / "a.xyz").write_text("2\nhydroxyl\nO 0 0 0\nH 0.9 0 0\n")
+NEITHER = r"a\.xyz: states neither charge nor multiplicity, and a neutral molecule has 9 electrons"
+HYDROXYL = {
+    "a.xyz": "2\nhydroxyl\nO 0 0 0\nH 0.9 0 0\n",
+    "a.mae": "f_m_ct {\n s_m_title\n :::\n hydroxyl\n m_atom[2] {\n i_m_mmod_type\n r_m_x_coord\n r_m_y_coord\n "
+    "r_m_z_coord\n :::\n 1 16 0 0 0\n 2 42 0.9 0 0\n :::\n }\n}\n",
+    "a.mol2": "@<TRIPOS>MOLECULE\nhydroxyl\n2 0\n\n@<TRIPOS>ATOM\n1 O1 0 0 0 O.3\n2 H1 0.9 0 0 H\n",
+}
 
-    (reference,) = read_reference([tmp_path / "a.xyz"])
 
-    assert (reference.charge, reference.multiplicity) == (0, 1)
+@pytest.mark.parametrize("name", HYDROXYL)
+def test_state_that_no_file_states_is_one_that_the_electrons_can_have(tmp_path, name):
+    (tmp_path / name).write_text(HYDROXYL[name])
+
+    # A Maestro file states formal charges, and mol2 has no place for either.
+    with pytest.warns(InputWarning, match=NEITHER) if name == "a.xyz" else nullcontext():
+        (molecule,) = read_structures(tmp_path / name)
+
+    assert (molecule.charge, molecule.multiplicity) == (0, 2)
+
+
+@pytest.mark.parametrize(("comment", "state"), [("", (0, 2)), ("charge=-1", (-1, 1)), ("charge=1", (1, 1))])
+def test_reference_that_states_no_multiplicity_has_a_possible_one(tmp_path, comment, state):
+    (tmp_path / "a.xyz").write_text(HYDROXYL["a.xyz"].replace("hydroxyl", comment))
+
+    with nullcontext() if comment else pytest.warns(InputWarning, match=NEITHER):
+        (reference,) = read_reference([tmp_path / "a.xyz"])
+
+    assert (reference.charge, reference.multiplicity) == state
 
 
 @pytest.mark.parametrize("mass", [0.0, -1.008, 0.0999, np.nan])

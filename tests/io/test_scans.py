@@ -8,7 +8,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.formats import format_of
 from forgefield.io.molecules import read_structures
 from forgefield.io.qm.torsion_drive import write_torsion_drive
@@ -359,11 +359,7 @@ def test_gaussian_optimisation_with_frozen_dihedral_is_a_scan_of_one_point(logge
 
 
 WRONG_LOGS = {
-    "cut": (log_of(FRAMES[:2]), "2 of 3 points of the scan were optimised; finish the scan"),
-    "stopped": (
-        log_of(FRAMES[:2]) + " Optimization stopped.\n    -- Number of steps exceeded,  NStep=  20\n",
-        r"2 of 3 points",
-    ),
+    "cut": (log_of([]), "0 of 3 points of the scan were optimised; finish the scan"),
     "off the grid": (
         log_of([*FRAMES[:2], frame((150.0,))]),
         r"point 3 of the scan: O1-C2-C3-O4 is at 150\.00°, but stated to be held at",
@@ -385,6 +381,20 @@ def test_gaussian_scan_that_cannot_be_used_is_refused(logged, name):
 
     with pytest.raises(InputError, match=message):
         read_reference([logged(text)])
+
+
+STEPS_EXCEEDED = r" \(Number of steps exceeded\)"
+STOPPED = " Optimization stopped.\n    -- Number of steps exceeded,  NStep=  20\n"
+
+
+@pytest.mark.parametrize(("end", "why"), [("", ""), (STOPPED, STEPS_EXCEEDED)], ids=["cut", "stopped"])
+def test_points_of_a_gaussian_scan_that_stopped_are_read(logged, end, why):
+    path = logged(log_of(FRAMES[:2]).replace(END, end + END))
+
+    with pytest.warns(InputWarning, match=f"2 of 3 points of the scan were optimised{why}; only these are read"):
+        found = read_reference([path])
+
+    check_same(found, FRAMES[:2])
 
 
 # Extended xyz.

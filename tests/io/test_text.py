@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.io import text
-from forgefield.io.text import floats, integer, integers, read_compressed_text
+from forgefield.io import sources
+from forgefield.io.text import floats, integer, integers, read_text
 
 NO_NUMBERS = ["1_000", "١٢", "３", "−1", "1e12", "nan", "inf", "1e999", "****", "0x1F", "1,5", "true"]
 
@@ -36,16 +36,16 @@ def test_compressed_text_is_unpacked(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(b"one\ntwo\n" * 1000))
 
-    assert read_compressed_text(path) == "one\ntwo\n" * 1000
+    assert read_text(path) == "one\ntwo\n" * 1000
 
 
 @pytest.mark.parametrize(
     ("most", "message"), [(2**30, r"unpacks to more than 1 MiB"), (2**10, r"unpacks to more than 0.000977 MiB")]
 )
 def test_compressed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypatch, most, message):
-    monkeypatch.setattr(text, "MOST_UNPACKED", most)
+    monkeypatch.setattr(sources, "MOST_UNPACKED", most)
     path = tmp_path / "bomb.maegz"
     path.write_bytes(gzip.compress(b" " * 2**21))
 
     with pytest.raises(InputError, match=message):
-        read_compressed_text(path)
+        read_text(path)

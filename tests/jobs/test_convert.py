@@ -32,6 +32,16 @@ def test_qcschema_keeps_everything_that_a_checkpoint_holds(forgefield, data, tmp
     assert (after.level, after.charge, after.multiplicity) == (before.level, before.charge, before.multiplicity)
 
 
+def test_what_a_file_held_and_what_of_it_is_written_is_said(forgefield, data, tmp_path):
+    source, target = data / "ethane/GS.log", tmp_path / "GS.xyz"
+
+    result = forgefield("convert", source, target, "--drop", "Hessian", "--drop", "frequencies")
+
+    held = "Hessian, frequencies, energy, gradient, charges, at RB3LYP/6-31G(d)"
+    assert f"{source} (Gaussian output): {held}" in " ".join(result.output.split())
+    assert "(GS) without Hessian, frequencies" in " ".join(result.output.split())
+
+
 def test_extended_xyz_keeps_energy_and_forces(forgefield, tmp_path):
     target = tmp_path / "ch3f.xyz"
 
@@ -86,7 +96,7 @@ def test_bonds_and_types_of_a_maestro_file_are_lost_only_when_named(forgefield, 
 )
 def test_what_cannot_be_done_is_one_clear_message(forgefield, source, target, options, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "two.xyz").write_text("1\n\nH 0 0 0\n1\n\nH 0 0 1\n")
+    (tmp_path / "two.xyz").write_text("1\n\nHe 0 0 0\n1\n\nHe 0 0 1\n")
 
     result = forgefield("convert", source, target, *options)
 

@@ -1,6 +1,7 @@
 """`forgefield estimate`: force constants of the examples, in files and with their spread."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from certain import instance, known
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.estimating.seminario import Fuerza, estimate
 from forgefield.io.forcefields.mm3.fld import read_fld
+from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.io.references import read_files
 from forgefield.io.rules import load
 from forgefield.jobs.estimate import METHODS
@@ -130,3 +132,29 @@ def test_what_cannot_be_done_is_one_clear_message(forgefield, words, message, tm
     assert result.exit_code == 2
     assert message in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_complex_is_estimated_and_said_to_be_loose(forgefield, tmp_path):
+    ((example),) = examples_of(read_files([CH3F]), None)
+    one, molecule = example.reference, example.molecule
+    positions = np.concatenate([one.positions, one.positions + 9.0])
+    pair = replace(
+        one,
+        species=np.tile(one.species, 2),
+        positions=positions,
+        gradient=np.zeros_like(positions),
+        hessian=np.kron(np.eye(2), known(one.hessian)),
+        frequencies=None,
+        masses=None,
+        charges=(),
+    )
+    both = replace(molecule, species=pair.species, positions=positions, bonds=np.zeros((0, 2), int), orders=np.zeros(0))
+    write_qcschema(tmp_path / "pair.json", both, pair)
+
+    results = [
+        forgefield("estimate", f, "-o", tmp_path / f"{f.stem}.frcmod", "--json") for f in (CH3F, tmp_path / "pair.json")
+    ]
+
+    single, loose = (parameters(result) for result in results)
+    assert {name: p["n"] for name, p in loose.items()} == {name: 2 * p["n"] for name, p in single.items()}
+    assert "Nothing acts between the molecules of pair" in results[1].stderr

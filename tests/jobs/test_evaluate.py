@@ -236,15 +236,13 @@ def test_rows_that_can_match_nothing_are_counted(forgefield, data):
 def test_energy_of_a_minimised_structure_is_macromodels_with_its_cutoff(forgefield, data):
     folder = data / "cases/mm3/fused-ring-stretch"
 
-    result = forgefield(
-        "evaluate", folder / "mm3.fld", folder / "binap-5s.mae", "--vdw-cutoff", 8, "--forces", "--json"
-    )
+    result = forgefield("evaluate", folder / "mm3.fld", folder / "binap-5s.mae", "--forces", "--json")
 
     summary = json.loads(result.stdout)
     gradient = np.array(summary["forces_kcal_mol_a"]) / units.KILOJOULE
     assert summary["structures"][0]["total"] == pytest.approx(485.1735, abs=0.1)
     assert np.sqrt(np.mean(gradient**2)) < 0.0455
-    assert "--vdw-cutoff" not in result.stderr
+    assert "485.1735 kJ/mol. It ends van der Waals at 8 Å" in result.stderr
 
 
 def test_tables_are_as_wide_as_their_numbers(all_five, listed):
@@ -336,3 +334,28 @@ def test_minimum_and_saddle_together_are_refused(forgefield, fld, ethane):
 
     assert result.exit_code == 2
     assert "--relax and --saddle exclude each other" in result.stderr
+
+
+@pytest.fixture
+def stated(ethane, tmp_path):
+    """Ethane with an energy of MacroModel's beside it."""
+    head, names, rest = ethane.read_text().partition("f_m_ct {")
+    keys, mark, values = rest.partition(":::")
+    path = tmp_path / "stated.mae"
+    path.write_text(f"{head}{names}\n r_mmod_Potential_Energy-MM3*{keys}{mark}\n 12.5{values}")
+    return path
+
+
+@pytest.mark.parametrize(("options", "ends"), [((), "ends at 8 Å"), (("--vdw-cutoff", "inf"), "does not end")])
+def test_beside_its_energy_van_der_waals_ends_where_macromodel_does(forgefield, fld, stated, options, ends):
+    result = forgefield("evaluate", fld, stated, *options)
+
+    assert result.exit_code == 0, result.output
+    assert "energy stands beside the structures: 12.5000 kJ/mol" in result.stderr
+    assert f"here it {ends}" in result.stderr
+
+
+def test_where_one_structure_states_no_energy_there_is_no_cutoff(fld, ethane, stated):
+    cutoffs = [evaluate(fld, files).vdw_cutoff for files in ([stated], [stated, ethane])]
+
+    assert cutoffs == [8.0, np.inf]

@@ -72,6 +72,26 @@ def test_the_computed_saddle_of_substitution_has_the_same_bonds(data):
     assert kinds == [(1, 6, 1.0)] * 3 + [(6, 9, PARTIAL_ORDER)] * 2
 
 
+@pytest.mark.parametrize(("degrees", "n_partial"), [(75.0, 1), (84.0, 1), (86.0, 0)])
+def test_what_moves_to_its_neighbour_is_partially_bonded_to_both(degrees, n_partial):
+    # From hydrogen cyanide to isocyanide: 1.15 Å from carbon, 1.31 and more from nitrogen.
+    moving = 1.15 * np.array([[np.cos(np.radians(degrees)), np.sin(np.radians(degrees)), 0.0]])
+    positions = np.concatenate([np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]), moving])
+
+    bonds, orders = perceive_transition_state_bonds(np.array([6, 7, 1]), positions)
+
+    np.testing.assert_array_equal(bonds[orders == 1.0], [[0, 1], [0, 2]])
+    assert bonds[orders == PARTIAL_ORDER].tolist() == [[1, 2]] * n_partial
+
+
+def test_no_partial_bond_runs_across_a_ring_of_four():
+    corners = 1.1 * np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+    _, orders = perceive_transition_state_bonds(np.full(4, 6), corners)
+
+    np.testing.assert_array_equal(orders, [1.0] * 4)
+
+
 def test_a_minimum_has_the_same_bonds_as_a_transition_state():
     bonds, orders = perceive_transition_state_bonds(np.array([8, 1, 1]), WATER)
 

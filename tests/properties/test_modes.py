@@ -7,7 +7,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.io.qm.fchk import read_fchk
+from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.modes import rigid_motions, signed_frequencies, unprojected_frequencies, vibrations

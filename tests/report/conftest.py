@@ -73,11 +73,18 @@ PARAMETERS = [
 def molecule(name: str, qm: tuple[float, ...], generator: np.random.Generator, **changed) -> dict:
     """A molecule of results.json whose model scatters about the reference."""
     frequencies = [
-        {"qm": q, "mm": q + generator.normal(0.0, 30.0), "overlap": float(generator.uniform(0.3, 1.0))} for q in qm
+        {
+            "qm": q,
+            "mm": q + generator.normal(0.0, 30.0),
+            "overlap": float(generator.uniform(0.3, 1.0)),
+            "start": q + generator.normal(0.0, 90.0),
+        }
+        for q in qm
     ]
     strain = {"energy": 0.41, "relaxed": True, "row": "bend F1-C1-H<1>", "most": 0.3}
     told = {"start": START, "strain": strain, "reaction_mode": None, "frequencies": frequencies}
-    return {"name": name, "atoms": (len(qm) + 6) // 3, **FINAL, "reaction_mode_cm1": None, **told, **changed}
+    size = {"atoms": (len(qm) + 6) // 3, "weight": 1.0}
+    return {"name": name, **size, **FINAL, "reaction_mode_cm1": None, **told, **changed}
 
 
 def row_shape(row: str, unit: str, interactions: int, values: tuple[float, float, float, float]) -> dict:
@@ -119,6 +126,7 @@ def fit_record(generator: np.random.Generator) -> FitRecord:
             "cost": 0.4127,
         },
         "metrics": {"start": START, "final": FINAL},
+        "left_out": None,
         "targets": [
             target("eigenmatrix", "cm⁻¹", 50.0, 30, 30, (436.9, 37.01)),
             target("eigenmatrix off-diagonal", "cm⁻¹", 100.0, 225, 0, (483.7, 40.25)),
@@ -126,9 +134,11 @@ def fit_record(generator: np.random.Generator) -> FitRecord:
         ],
         "parameters": PARAMETERS,
         "molecules": molecules,
+        "scans": [scan("butane scan", [[1, 2, 3, 4]], [[30.0 * k] for k in range(-5, 7)], generator)],
         "row_geometry": [row_shape("bend F1-C1-H<1>", "°", 3, (103.2, 108.8, 108.7, 108.9))],
         "warnings": WARNINGS,
         "not_for": ["No charges: it is not for solvents."],
+        "citations": ["ForgeField 0.1.0, the ForgeField developers."],
         "provenance": {
             "version": "0.1.0",
             "input_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
@@ -162,6 +172,23 @@ def fit_record(generator: np.random.Generator) -> FitRecord:
     )
 
 
+def scan(name: str, dihedrals: list[list[int]], angles: list[list[float]], generator: np.random.Generator) -> dict:
+    """A relaxed scan of results.json: a threefold barrier in each dihedral, a model that scatters about it."""
+    energy = 1.5 * (1.0 + np.cos(3.0 * np.radians(np.array(angles)))).sum(axis=1)
+    energy -= energy.min()
+    points = [
+        {
+            "molecule": f"{name} {one}",
+            "angles": one,
+            "qm": float(e),
+            "start": float(e + generator.normal(0.0, 0.8)),
+            "mm": float(e + generator.normal(0.0, 0.1)),
+        }
+        for one, e in zip(angles, energy, strict=True)
+    ]
+    return {"name": name, "dihedrals": dihedrals, "relaxed": False, "points": points}
+
+
 def parities(generator: np.random.Generator, n_modes: int, n_forces: int) -> tuple[Parity, ...]:
     """Frequencies and forces; a start far outside."""
     qm = np.sort(generator.uniform(150.0, 3300.0, n_modes))
@@ -169,9 +196,17 @@ def parities(generator: np.random.Generator, n_modes: int, n_forces: int) -> tup
     start = qm + generator.normal(0.0, 180.0, n_modes)
     start[0] = -9e4
     return (
-        Parity("frequencies", "cm⁻¹", qm, start, qm + generator.normal(0.0, 25.0, n_modes)),
-        Parity("forces", "kcal/mol/Å", forces, 8.0 * generator.normal(size=n_forces), 3.0 * forces),
+        parity("frequencies", "cm⁻¹", 20.0, (qm, start, qm + generator.normal(0.0, 25.0, n_modes))),
+        parity("forces", "kcal/mol/Å", 5.0, (forces, 8.0 * generator.normal(size=n_forces), 3.0 * forces)),
     )
+
+
+def parity(
+    target: str, unit: str, tolerance: float, values: tuple[np.ndarray, np.ndarray, np.ndarray], **changed
+) -> Parity:
+    """Reference, start and final of a target that was fitted to."""
+    fitted = np.ones(len(values[0]), dtype=bool)
+    return replace(Parity(target, unit, *values, fitted, tolerance), **changed)
 
 
 def with_results(record: FitRecord, **changed) -> FitRecord:
@@ -204,6 +239,8 @@ def bare_record(record) -> FitRecord:
         "message": "not converged: the cost is not a finite number",
     }
     metrics = {"start": NO_METRICS, "final": NO_METRICS}
-    failed = with_results(record, fit=fit | {"starts": 1}, metrics=metrics, molecules=[], parameters=[], warnings=[])
+    failed = with_results(
+        record, fit=fit | {"starts": 1}, metrics=metrics, molecules=[], parameters=[], warnings=[], scans=[]
+    )
     nothing = {"costs": np.array([np.nan]), "contributions": {"forces": (np.nan, np.nan)}, "parities": ()}
     return replace(failed, **nothing, optima=(), types={}, statements=(), files=())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forgefield.report.folding import folded
+from forgefield.report.folding import folded, kinds
 
 NO_GRADIENT = "{}: no gradient in the file; the structure is taken to be stationary (zero forces)"
 OTHER = "At a bound of what makes sense: bond length of a, angle of b."
@@ -37,3 +37,12 @@ def test_a_list_of_four_is_left_whole():
     warning = "At a bound: a, b, c, d."
 
     assert folded([warning], "report.html") == [warning]
+
+
+def test_kinds_keep_every_warning_in_the_order_of_the_first():
+    warnings = ["a.json: no gradient in the file; zeros", "the fit is odd", "b.json: no gradient in the file; zeros"]
+
+    found = kinds([*warnings, *(f"c{k}.json: no gradient in the file; zeros" for k in range(4))])
+
+    assert [len(kind.warnings) for kind in found] == [6, 1]
+    assert (len(found[0].examples), len(found[0].rest)) == (3, 3)

@@ -1,5 +1,8 @@
 """Relaxed structures in the report: superposition, worst deviations, and the drawing in a browser."""
 
+import base64
+import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -18,25 +21,40 @@ from forgefield.io.qm.qcschema import read_qcschema
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.fit_report import fit_report
-from forgefield.report.structures import relaxed_structure, structures_section
+from forgefield.report.record import Vibrations
+from forgefield.report.scripts import scripts
+from forgefield.report.structures import relaxed_structure, shown_structures
 
 BUTANE = Path(__file__).parents[2] / "examples" / "butane" / "butane.json"
 OPTIONS = ("--headless", "--no-sandbox", "--no-first-run", "--disable-background-networking", "--disable-sync")
 OPTIONS += ("--disable-component-update", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
-OPTIONS += ("--enable-logging=stderr", "--virtual-time-budget=6000", "--dump-dom")
-# Opens the first molecule only, and tells what is drawn.
+OPTIONS += ("--enable-logging=stderr", "--virtual-time-budget=4000", "--dump-dom")
+# Goes to the viewer, and tells what is drawn of each molecule, and when the first vibration of the last is chosen.
 OPEN = """
 frame.onload = () => {
-  const page = frame.contentDocument, all = [...page.querySelectorAll("details.structure")]
+  const page = frame.contentDocument, box = page.querySelector(".viewer")
+  const press = name => page.querySelector(`#viewer button[name=${name}]`).click()
+  const seen = []
+  const shown = () => page.querySelector(".molecule:not([hidden])").innerText
+  const look = () => seen.push([box.dataset.atoms, box.dataset.moving, shown()])
+  const vibrate = place => () => {
+    const mode = page.querySelector("#viewer select[name=mode]")
+    mode.value = place
+    mode.dispatchEvent(new frame.contentWindow.Event("change"))
+  }
   const before = page.querySelectorAll("canvas").length
-  all[0].open = true
-  setTimeout(() => { told.textContent = JSON.stringify({
-    before, after: page.querySelectorAll("canvas").length,
-    atoms: all.map(d => d.querySelector(".viewer").dataset.atoms),
-    failed: page.querySelectorAll(".viewer.failed").length,
-    links: performance.getEntriesByType("resource").concat(frame.contentWindow.performance.getEntriesByType("resource"))
-      .map(e => e.name),
-  }) }, 2000)
+  press("reset")
+  const steps = [look, () => press("next"), look, () => press("model"), look, () => press("labels"),
+    () => press("previous"), vibrate("0"), look, vibrate(""), look]
+  const next = () => {
+    if (steps.length) { steps.shift()(); setTimeout(next, 60) }
+    else told.textContent = JSON.stringify({
+      before, after: page.querySelectorAll("canvas").length, seen,
+      failed: page.querySelectorAll(".viewer.failed").length,
+      links: [window, frame.contentWindow].flatMap(w => w.performance.getEntriesByType("resource")).map(e => e.name),
+    })
+  }
+  setTimeout(next, 1500)
 }
 frame.srcdoc = page.value
 """
@@ -78,44 +96,68 @@ def test_geometry_that_did_not_change_stays_where_it_is(butane):
 
 
 def test_section_names_atoms_from_1_with_values_and_differences(butane, stretched):
-    section = structures_section([relaxed_structure(butane, stretched)])
+    (shown,) = shown_structures([relaxed_structure(butane, stretched)])
 
-    shown = known(section).shown[0]
-    (label, reference, model, difference) = shown.table.groups[0].rows[0]
+    (label, reference, model, difference) = known(shown.table).groups[0].rows[0]
     assert (label, difference) == ("C1-C2", "0.0500")
     assert float(model) - float(reference) == pytest.approx(0.05, abs=2e-4)
     assert "C1-C2 off by 0.0500 Å" in shown.summary
     assert shown.drawing["worst"] == [[0, 1]]
 
 
-def test_page_without_relaxed_structures_has_no_script(record):
+@pytest.fixture
+def moving(butane) -> Vibrations:
+    """Two modes of butane: the first, in which the first atom moves along x, and the third."""
+    displacements = np.zeros((2, butane.n_atoms, 3))
+    displacements[:, 0] = [[1.0, 0.0, -0.256], [0.0, 1.0, 0.0]]
+    return Vibrations("ch3f", butane.species, butane.bonds, butane.positions, np.array([0, 2]), displacements)
+
+
+def test_modes_are_named_by_their_frequencies_and_move_in_hundredths(record, moving):
+    (shown,) = shown_structures([], [moving], record.results["molecules"])
+
+    first, third = shown.drawing["modes"]
+    mode = record.results["molecules"][0]["frequencies"][0]
+    assert first["name"] == f"1: QM 1021, MM {mode['mm']:.0f} cm⁻¹, overlap {mode['overlap']:.2f}"
+    assert (first["moved"][0], third["moved"][0]) == ([100, 0, -26], [0, 100, 0])
+    assert third["name"].startswith("3: QM 1198")
+    assert shown.drawing["model"] is None
+
+
+def test_page_without_structures_has_no_library(record):
     page = fit_report(record)
 
-    assert "<script" not in page
-    assert "3dmol" not in page.lower()
+    assert 'id="3dmol"' not in page
+    assert not scripts(draws=False).library
 
 
-def test_page_holds_one_copy_of_the_script_and_reaches_no_network(record, butane, stretched):
+def test_page_holds_one_packed_library_that_its_policy_knows(record, butane, stretched):
     entries = tuple(replace(relaxed_structure(butane, stretched), name=f"butane {k}") for k in range(9))
 
     page = fit_report(replace(record, structures=entries))
 
-    library = resources.files("forgefield.report").joinpath("3Dmol-min.js").read_text(encoding="utf-8")
-    assert page.count(library) == 1
-    assert page.count('<details class="structure">') == 9
+    (packed,) = re.findall(r'id="3dmol">([^<]*)<', page)
+    text = resources.files("forgefield.report").joinpath("3Dmol-min.js").read_bytes()
+    assert gzip.decompress(base64.b64decode(packed)) == text
+    policy = known(re.search(r"script-src ([^\"]*)\"", page))[1]
+    run = [script.encode() for script in re.findall(r"<script>(.*?)</script>", page, re.DOTALL)]
+    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(one).digest()).decode()}'" for one in (*run, text)}
+    assert {*policy.split()} == hashes
+    assert len(run) == 2
+    assert page.count('<div class="molecule">') == 9
     assert not re.search(r'\b(?:src|href)="(?:https?:)?//', page)
     assert "default-src 'none'" in page
-    # Of nine molecules of 14 atoms little is added to the script's half megabyte.
-    assert len(page) - len(fit_report(record)) < 620_000
+    # Of nine molecules of 14 atoms little is added to the library's two hundred kilobytes.
+    assert len(page) - len(fit_report(record)) < 260_000
 
 
 @pytest.mark.slow
-def test_structures_are_drawn_when_they_are_opened(record, butane, stretched, tmp_path):
+def test_viewer_goes_through_molecules_and_shows_vibrations(record, butane, stretched, moving, tmp_path):
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("no Chromium to show the page with (Debian: apt-get install chromium)")
     entry = relaxed_structure(butane, stretched)
-    page = fit_report(replace(record, structures=(entry, replace(entry, name="again"))))
+    page = fit_report(replace(record, structures=(replace(entry, name="again"),), vibrations=(moving,)))
     path = tmp_path / "frame.html"
     path.write_text(
         f'<!DOCTYPE html><meta charset="utf-8"><textarea id="page" hidden>{escape(page)}</textarea>'
@@ -127,8 +169,14 @@ def test_structures_are_drawn_when_they_are_opened(record, butane, stretched, tm
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     told = json.loads(unescape(known(re.search(r'<pre id="told">(.*?)</pre>', ran.stdout, re.DOTALL))[1]))
 
-    assert (told["before"], told["after"], told["failed"]) == (0, 1, 0)
-    assert told["atoms"] == [str(2 * butane.n_atoms), None]
+    assert (told["before"], told["failed"]) == (0, 0)
+    assert told["after"] > 0
+    n = butane.n_atoms
+    mode = known(re.search(r'"name": ?"(1: QM [^"]*)"', page))[1].encode().decode("unicode_escape")
+    assert [(atoms, moving) for atoms, moving, _ in told["seen"]] == [
+        (str(n), ""), (str(2 * n), ""), (str(n), ""), (str(n), mode), (str(n), "")
+    ]  # fmt: skip
+    assert [text.split(":")[0] for _, _, text in told["seen"]] == ["ch3f", "again", "again", "ch3f", "ch3f"]
     assert [name for name in told["links"] if not name.startswith("file:")] == []
     assert not [line for line in ran.stderr.splitlines() if "CONSOLE" in line and "GL Driver" not in line]
 

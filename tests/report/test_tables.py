@@ -17,7 +17,7 @@ def test_summary_tells_metrics_warnings_and_files(record):
     text = printed(record)
 
     assert "The fit succeeded, with 3 warnings" in text
-    assert "Frequency RMSD, modes matched by overlap cm⁻¹ 214.4 32.6" in text
+    assert "Frequency RMSD, matched modes 214.4 32.6 cm⁻¹" in text
     assert all(warning in text for warning in record.results["warnings"])
     assert "forcefield.fld, results.json, fit.log" in text
 

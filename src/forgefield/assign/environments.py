@@ -1,14 +1,15 @@
 """Atom types made from the molecules: an element and its neighbourhood to a chosen depth."""
 
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.paths import neighbours
+from forgefield.molecules.paths import neighbours, small_rings
 
 
 def environments(molecule: Molecule, depth: int) -> list[str]:
     """Return a description of each atom's neighbourhood; equal descriptions are equivalent atoms.
 
     Depth 0 is the element, depth 1 the element and its neighbours' elements (`C(F,H,H,H)`), depth 2
-    their neighbours as well. A partial or coordinative bond is marked by a tilde.
+    their neighbours as well. A partial or coordinative bond is marked by a tilde, an atom in a ring of three or four
+    by its size behind the element (`C:3(C,C,H,H)`) where its neighbours are told.
     """
     loose = {
         frozenset(map(int, pair)) for pair, order in zip(molecule.bonds, molecule.orders, strict=True) if order < 1
@@ -16,9 +17,13 @@ def environments(molecule: Molecule, depth: int) -> list[str]:
     around = neighbours(molecule.n_atoms, molecule.bonds)
     symbols = molecule.symbols
     described = list(symbols)
+    ringed = [
+        symbol + (f":{size}" if size else "")
+        for symbol, size in zip(symbols, small_rings(molecule.n_atoms, molecule.bonds), strict=True)
+    ]
     for _ in range(depth):
         described = [
-            f"{symbols[i]}({','.join(sorted(_marked(described[j], loose, i, j) for j in around[i]))})"
+            f"{ringed[i]}({','.join(sorted(_marked(described[j], loose, i, j) for j in around[i]))})"
             for i in range(molecule.n_atoms)
         ]
     return described

@@ -5,6 +5,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield import units
+from forgefield.assign.angle_classes import Named, angle_classes
 from forgefield.assign.assignment import Assignment, require_connected
 from forgefield.assign.charge_rule import lay_charges
 from forgefield.assign.environments import environment_types
@@ -22,10 +23,10 @@ STRETCH_CONSTANT = 5.0 * units.MILLIDYNE_PER_ANGSTROM
 """Where nothing better is known [kcal/mol/Å²]."""
 BEND_CONSTANT = 0.5 * units.MILLIDYNE_PER_ANGSTROM
 """Where nothing better is known [kcal/mol/rad²]."""
-STRAIGHT = 0.02
-"""A mean angle this close to 180° [rad] is taken as 180°."""
-_NO_DIHEDRAL = 5.0 * units.DEGREE
-"""Across an angle this close to 180° a dihedral is noise."""
+STRAIGHT = 5.0 * units.DEGREE
+"""A mean angle this close to 180° is taken as 180°: about any other, a bend has no force out of its plane."""
+_NO_DIHEDRAL = 10.0 * units.DEGREE
+"""Across an angle this close to 180° torsions are switched off."""
 _NOT_FLAT = 3.0 * units.DEGREE
 """A centre whose three angles lack more of 360° is not planar."""
 
@@ -43,23 +44,24 @@ def generate(
     Stretches and bends must come first in `terms`, since others borrow their reference values. Reference
     lengths and angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad²
     until something better is estimated; cross terms and torsions are zero. Torsions whose row has a chain with a
-    straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar.
-    `van_der_waals` takes its
-    parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from
-    `charging`, a bond moment or a bond charge increment, and are those of an even spread until something
-    better is known. Raises InputError for a molecule in more than one piece.
+    straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar. Angles that
+    types cannot tell apart have rows by classes (`angle_classes`). `van_der_waals` takes its parameters from UFF and
+    acts between atoms at least three bonds apart; so do charges, which follow from `charging`, a bond moment or a bond
+    charge increment, and are those of an even spread until something better is known. Raises InputError for a molecule
+    in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
     offsets = np.cumsum([0, *(m.n_atoms for m in molecules)])
     positions = np.concatenate([m.positions for m in molecules])
     flat_types = tuple(t for of_molecule in types for t in of_molecule)
+    named = Named(flat_types, positions, angle_classes(molecules, flat_types, positions))
     gathered = Rows()
     interactions = []
     for term in terms:
         kind = KINDS[term.kind]
         atoms = np.concatenate([kind.find(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
-        interactions.append(_interactions(term, kind, atoms, flat_types, positions, gathered))
+        interactions.append(_interactions(term, kind, atoms, named, gathered))
     if van_der_waals is not None:
         terms = (*terms, van_der_waals)
         for name, values in sorted(type_parameters(molecules, types).items()):
@@ -77,6 +79,7 @@ def generate(
         rows=tuple(gathered.rows),
         types=tuple(types),
         descriptions=descriptions,
+        classes=named.classes,
     )
 
 
@@ -84,12 +87,11 @@ def _interactions(
     term: Term,
     kind: Kind,
     atoms: Int[np.ndarray, "interactions order"],
-    types: Types,
-    positions: Float[np.ndarray, "atoms 3"],
+    named: Named,
     gathered: Rows,
 ) -> Interactions:
     """Make the rows of one term and return the interactions that refer to them."""
-    keys = [kind.canonical(tuple(types[a] for a in chain)) for chain in atoms]
+    keys, positions = [named(term.kind, chain) for chain in atoms.tolist()], named.positions
     senseless = {key for key, sound in zip(keys, meaningful(term.kind, atoms, positions), strict=True) if not sound}
     # By row, so that rows say by themselves where terms act, over whatever the force field is laid later.
     kept = np.array([key not in senseless for key in keys], dtype=bool)
@@ -101,8 +103,8 @@ def _interactions(
     for key in sorted(members):
         gathered.add(term, key, _start(term, positions[acting[members[key]]]))
     parameters = [
-        gathered.known[term.kind, key].indices + _borrowed(kind, tuple(types[a] for a in chain), gathered)
-        for key, chain in zip(keys, atoms, strict=True)
+        gathered.known[term.kind, key].indices + _borrowed(kind, chain, named, gathered)
+        for key, chain in zip(keys, atoms.tolist(), strict=True)
     ]
     return Interactions(
         atoms=acting.reshape(-1, term.order),
@@ -131,12 +133,10 @@ def _pairs(term: Term, pairs: Int[np.ndarray, "pairs 2"], types: Types, gathered
     return Interactions(atoms=pairs, parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)))
 
 
-def _borrowed(kind: Kind, types: Types, gathered: Rows) -> tuple[int, ...]:
-    """Return where the parameters stand that an interaction of these types takes from other rows."""
+def _borrowed(kind: Kind, chain: list[int], named: Named, gathered: Rows) -> tuple[int, ...]:
+    """Return where the parameters stand that an interaction takes from other rows."""
     return tuple(
-        gathered.known[other.kind, KINDS[other.kind].canonical(tuple(types[p] for p in other.places))].indices[
-            other.parameter
-        ]
+        gathered.known[other.kind, named(other.kind, [chain[p] for p in other.places])].indices[other.parameter]
         for other in kind.borrows
     )
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
+from forgefield.assign.angle_classes import AngleClasses, Named
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING, lay_charges
 from forgefield.assign.gathered import Rows
@@ -26,8 +27,10 @@ Table = Mapping[Types, tuple[float, ...]]
 """Values of the own parameters, in internal units, by types in any of their equivalent orders."""
 
 
-def assign_typed_rows(molecules: list[Molecule], tables: Mapping[Term, Table], advice: str) -> Assignment:
-    """Return the force field of these tables for typed molecules.
+def assign_typed_rows(
+    molecules: list[Molecule], tables: Mapping[Term, Table], advice: str, classes: AngleClasses | None = None
+) -> Assignment:
+    """Return the force field of these tables for typed molecules, whose angles are of `classes` where there are any.
 
     Tables of stretches and bends come first, since others borrow their reference values. A van der Waals table has a
     row for each type and acts between atoms at least three bonds apart. So do charges where there is a table of bond
@@ -41,6 +44,7 @@ def assign_typed_rows(molecules: list[Molecule], tables: Mapping[Term, Table], a
     types = [m.types or () for m in molecules]
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1].tolist()
     flat = tuple(t for of_molecule in types for t in of_molecule)
+    named = Named(flat, np.concatenate([m.positions for m in molecules]), classes or {})
     gathered = Rows()
     found: list[tuple[Term, Interactions]] = []
     missing: dict[str, None] = {}
@@ -50,7 +54,7 @@ def assign_typed_rows(molecules: list[Molecule], tables: Mapping[Term, Table], a
             interactions = _pairs(term, table, all_distant_pairs(molecules), flat, gathered, missing)
         else:
             atoms = [KINDS[term.kind].find(m) + start for m, start in zip(molecules, starts, strict=True)]
-            interactions = _bonded(term, table, np.concatenate(atoms), flat, gathered, missing)
+            interactions = _bonded(term, table, np.concatenate(atoms), named, gathered, missing)
         if len(interactions.atoms):
             found.append((term, interactions))
     if missing:
@@ -64,6 +68,7 @@ def assign_typed_rows(molecules: list[Molecule], tables: Mapping[Term, Table], a
         topology=union([m.species for m in molecules], tuple(interactions for _, interactions in found), rule),
         rows=tuple(gathered.rows),
         types=tuple(types),
+        classes=named.classes,
     )
 
 
@@ -77,7 +82,7 @@ def _bonded(
     term: Term,
     table: Table,
     atoms: Int[np.ndarray, "interactions order"],
-    types: Types,
+    named: Named,
     gathered: Rows,
     missing: dict[str, None],
 ) -> Interactions:
@@ -87,8 +92,7 @@ def _bonded(
     entered: dict[Types, Row] = {}
     kept, parameters = [], []
     for chain in atoms.tolist():
-        named = tuple(types[a] for a in chain)
-        key, borrowed = kind.canonical(named), _borrowed(kind, named, gathered)
+        key, borrowed = named(term.kind, chain), _borrowed(kind, chain, named, gathered)
         if key in by_types and borrowed is not None:
             if key not in entered:
                 entered[key] = gathered.add(term, key, by_types[key])
@@ -102,11 +106,11 @@ def _bonded(
     )
 
 
-def _borrowed(kind: Kind, types: Types, gathered: Rows) -> tuple[int, ...] | None:
+def _borrowed(kind: Kind, chain: list[int], named: Named, gathered: Rows) -> tuple[int, ...] | None:
     """Return where the parameters stand that an interaction takes from other rows; None where one is missing."""
     found = []
     for other in kind.borrows:
-        row = gathered.known.get((other.kind, KINDS[other.kind].canonical(tuple(types[p] for p in other.places))))
+        row = gathered.known.get((other.kind, named(other.kind, [chain[p] for p in other.places])))
         if row is None:
             return None
         found.append(row.indices[other.parameter])
@@ -121,10 +125,11 @@ def _pairs(
     gathered: Rows,
     missing: dict[str, None],
 ) -> Interactions:
-    """Enter a row for each type that acts and return the interactions, whose scale is 1."""
+    """Enter a row for each type in use and return the interactions, whose scale is 1; each that acts must have one."""
     acting = dict.fromkeys(types[a] for a in pairs.ravel().tolist())
     missing |= {f"vdw {name}": None for name in acting if (name,) not in table}
-    rows = {name: gathered.add(term, (name,), table[name,]).indices for name in acting if (name,) in table}
+    present = [name for name in dict.fromkeys(types) if (name,) in table]
+    rows = {name: gathered.add(term, (name,), table[name,]).indices for name in present}
     scale = gathered.constant(1.0)
     parameters = [
         (*rows[types[i]], *rows[types[j]], scale) for i, j in pairs.tolist() if types[i] in rows and types[j] in rows

@@ -1,10 +1,11 @@
 """A force field whose rows go by types, not yet laid over molecules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from forgefield.assign.angle_classes import AngleClasses
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.instances import Types
@@ -23,6 +24,8 @@ class TypedRules(AbstractRowRules):
     tables: Mapping[Term, Table]
     """Values [internal units], stretches and bends first; one of bond moments or increments where there are charges."""
     typing: Typing
+    classes: AngleClasses = field(default_factory=dict)
+    """Of angles that have rows of their own."""
 
     def assign(self, molecules: list[Molecule]) -> Assignment:
         """Return model, topology and rows.
@@ -30,7 +33,7 @@ class TypedRules(AbstractRowRules):
         Raises InputError, and MissingParameters that lists stretches, bends and van der Waals types without a row.
         """
         typed = [self.typing(m) for m in molecules]
-        laid = assign_typed_rows(typed, self.tables, f"add them to {self.typing.source}")
+        laid = assign_typed_rows(typed, self.tables, f"add them to {self.typing.source}", self.classes)
         return replace(laid, descriptions={name: meaning for meaning, name in self.typing.meanings.items()})
 
     def unused(self, laid: Assignment) -> int:
@@ -64,4 +67,4 @@ def generated_rules(assignment: Assignment, source: str = "the force field") -> 
         # Charges of ions of one type, which no bond moves.
         tables[CHARGE_INCREMENT] = {}
     meanings = {meaning: name for name, meaning in assignment.descriptions.items()}
-    return TypedRules(tables, Typing(source, meanings, own=False))
+    return TypedRules(tables, Typing(source, meanings, own=False), assignment.classes)

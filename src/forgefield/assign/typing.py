@@ -9,6 +9,13 @@ from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state
 from forgefield.molecules.molecule import Molecule
 
 _DEEPEST = 4
+NUMBERED = "/"
+"""Stands behind the surroundings of atoms that are alike but have types of their own, before their number."""
+
+_TOLD_OTHERWISE = (
+    "give a structure that has its types (the .mol2 beside a .frcmod), or the .json of this force field, which goes by "
+    "angles"
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +58,11 @@ class Typing:
                     return replace(bonded, types=types, formal_charges=formal)
                 if not unknown or len(missing) < len(unknown):
                     unknown = missing
+        numbered = any(NUMBERED in meaning for meaning in self.meanings)
         raise InputError(
             f"{molecule.source or molecule.name}: {self.source} has no types for atoms such as {', '.join(unknown)}; "
             f"it has those of {', '.join(sorted(self.meanings))}"
+            + ("; surroundings do not tell apart those with a number: " + _TOLD_OTHERWISE if numbered else "")
         )
 
 

@@ -86,7 +86,9 @@ def _force_field(source: Path, target: Path, over: list[Path], overwrite: bool) 
 def _structures(source: Path, target: Path, drop: list[str], overwrite: bool, trust: bool) -> dict[str, Any]:
     from forgefield.jobs import convert as job
 
-    structures = job.convert(source, target, drop=drop, overwrite=overwrite, trust=trust)
-    names = [molecule.name for molecule, _ in structures]
-    say(f"Written: {target} ({', '.join(names)})")
-    return {"file": str(target), "structures": names}
+    found = job.convert(source, target, drop=drop, overwrite=overwrite, trust=trust)
+    names, held = [molecule.name for molecule, _ in found], job.held(found)
+    say(f"Read:    {source} ({job.format_of(source).name}): {', '.join(held) or 'no results'}")
+    lost = [what for what in drop if what in held]
+    say(f"Written: {target} ({', '.join(names)}){' without ' + ', '.join(lost) if lost else ''}")
+    return {"file": str(target), "structures": names, "held": held, "dropped": lost}

@@ -22,8 +22,11 @@ def evaluate(
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
     vdw_cutoff: Annotated[
-        float, typer.Option(min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å].")
-    ] = float("inf"),
+        float | None,
+        typer.Option(
+            min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å]; default 8 beside its energies."
+        ),
+    ] = None,
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -69,8 +72,8 @@ def evaluate(
         shown.append(judgement_table(examples, judgement))
         summary["metrics"] = asdict(judgement.total)
     show(shown, summary, as_json=as_json)
-    if vdw_cutoff == float("inf") and found.reaches_further_than_macromodel:
-        say("Without a cutoff; MacroModel's totals end van der Waals at 7 Å, or 8 Å with EXNB: --vdw-cutoff 7 or 8")
+    if found.note:
+        say(found.note)
     return DONE
 
 

@@ -15,7 +15,10 @@ from forgefield.errors import InputError
 
 @command
 def reference(
-    file: Annotated[Path, typer.Argument(help="Structure (xyz, mol2, fchk, …); an xyz comment may hold charge=-1.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Structure (xyz, mol2, fchk, …); an xyz comment may hold charge=-1, symbols be D, 13C."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz.")],
     method: Annotated[str, typer.Option(help="hf, a density functional, gfn1 or gfn2.")] = "b3lyp",
     basis: Annotated[str | None, typer.Option(help="Basis set; none for gfn1 and gfn2.")] = None,
@@ -38,12 +41,12 @@ def reference(
     Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
     """
     from forgefield.io.assemble.single import single
-    from forgefield.io.molecules import read_structures
+    from forgefield.io.molecules import read_structures, stated_masses
     from forgefield.io.outputs import new_outputs
     from forgefield.io.qm.qcschema import write_qcschema
 
     try:
-        from forgefield.engines.qm.reference import engine_named, run
+        from forgefield.engines.qm.reference import engine_named
         from forgefield.jobs.scan import grid_of, run_scan, scan_summary, scan_text
     except ImportError as error:
         raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
@@ -64,12 +67,28 @@ def reference(
     if points is not None or step is not None or range_:
         raise InputError("--points, --step and --range belong to --scan")
     task = "minimum" if optimise else "saddle" if saddle else "point"
-    with new_outputs([output], [file], overwrite=overwrite), progress_bar() as progress:
+    last = output.with_name(f"{output.stem}-last.xyz")
+    with new_outputs([output, last], [file], overwrite=overwrite), progress_bar() as progress:
         progress.add_task(f"{method} {basis or ''} {task}", total=None)
-        molecule, found = run(molecule, engine_named(method, basis), task)
+        molecule, found = _run(molecule, engine_named(method, basis), task, stated_masses(file), last)
         write_qcschema(output, molecule, found)
     _tell(found, output, as_json=as_json)
     return DONE
+
+
+def _run(molecule: Any, engine: Any, task: Any, masses: Any, last: Path) -> Any:
+    """Compute what is asked; where it fails or is interrupted, write the last geometry of the optimisation."""
+    from forgefield.engines.qm.reference import bare, run
+    from forgefield.io.structures.xyz import write_xyz
+
+    seen = []
+    try:
+        return run(molecule, engine, task, masses=masses, seen=seen.append)
+    except BaseException:
+        if seen:
+            write_xyz(last, [bare(seen[-1], masses)])
+            say(f"The last geometry is in {last}.")
+        raise
 
 
 def _followed(run: Callable[..., Any]) -> Any:

@@ -9,6 +9,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.assemble.superposition import SAME_GEOMETRY, superpose
 from forgefield.io.references import read_parts
+from forgefield.io.sources import plain_name
 
 Group = list[tuple[Path, Part | None]]
 """Files of one structure with what they say of it; None of a file of several structures."""
@@ -35,10 +36,13 @@ def belonging(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
 
 def _fits(group: Group, path: Path, part: Part) -> bool:
     """Say whether a file is of the structure of others."""
-    stem = path.resolve().with_suffix("")
-    return any(
-        known is not None and (stem == other.resolve().with_suffix("") or _alike(part, known)) for other, known in group
-    )
+    name = _without_suffix(path)
+    return any(known is not None and (name == _without_suffix(other) or _alike(part, known)) for other, known in group)
+
+
+def _without_suffix(path: Path) -> Path:
+    """Return where a file lies, and its name without suffixes."""
+    return plain_name(path.resolve()).with_suffix("")
 
 
 def _alike(part: Part, other: Part) -> bool:

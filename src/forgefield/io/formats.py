@@ -16,15 +16,16 @@ from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
-from forgefield.io.qm.fchk import read_fchk
-from forgefield.io.qm.gaussian_log import read_gaussian_log
-from forgefield.io.qm.gaussian_scan import is_gaussian_scan, read_gaussian_scan
+from forgefield.io.qm.gaussian.fchk import read_fchk
+from forgefield.io.qm.gaussian.log import read_gaussian_log
+from forgefield.io.qm.gaussian.scan import is_gaussian_scan, read_gaussian_scan
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.qm.programs.kinds import KINDS
 from forgefield.io.qm.programs.unread import way_round
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
+from forgefield.io.sources import plain_name
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.io.structures.gaussian_input import is_gaussian_input, read_gaussian_input
 from forgefield.io.structures.mae import read_mae
@@ -65,6 +66,8 @@ class Format:
     frames: Callable[[Path], list[Part]] | None = None
     """Reads the same of several."""
     has_geometry: bool = True
+    states_unit: bool = True
+    """Whether the unit of a Hessian goes without saying."""
     molecules: Callable[[Path, AtomTypes | None], list[Molecule]] | None = None
     """Reads structures without results."""
     write_structures: Callable[[Path, Structures], None] | None = None
@@ -176,7 +179,7 @@ FORMATS = (
         lacks=("types", "formal charges", "several structures"),
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
-    Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False),
+    Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False, states_unit=False),
     Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
     Format("mol2", (".mol2",), molecules=_read_mol2),
     Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_read_gaussian_input),
@@ -226,7 +229,7 @@ _SHARED = (".json", ".xml", ".txt")
 
 def format_of(path: Path) -> Format:
     """Return the format of a file; raises InputError where suffix and content leave it unknown."""
-    suffix = path.suffix.lower()
+    suffix = plain_name(path).suffix.lower()
     alike = [one for one in FORMATS if suffix in one.suffixes]
     if len(alike) == 1 and alike[0].known is None and suffix not in _SHARED:
         return alike[0]
@@ -257,7 +260,7 @@ def force_fields() -> list[Format]:
 
 def force_field_format(path: Path) -> Format | None:
     """Return the format of force fields that a file has by its suffix; None where it has none."""
-    return next((one for one in force_fields() if path.suffix.lower() in one.suffixes), None)
+    return next((one for one in force_fields() if plain_name(path).suffix.lower() in one.suffixes), None)
 
 
 def written_structures() -> list[Format]:

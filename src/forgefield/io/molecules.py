@@ -6,14 +6,15 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part, check_electrons, molecule
+from forgefield.io.assemble.parts import Part, molecule
+from forgefield.io.assemble.state import assumed_multiplicity, check_electrons
 from forgefield.io.formats import format_of
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.molecules.molecule import Molecule
 
 
 def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
-    """Return the structures of a file, with charge and multiplicity (0 and 1 where it states none).
+    """Return the structures of a file, with charge and multiplicity (0 and the lowest possible where it states none).
 
     Bonds, types and formal charges are there where the format holds them. `atom_types` name the types of Maestro files;
     by default those of an atom.typ beside the file, else the standard ones. Raises InputError where the file cannot be
@@ -39,7 +40,9 @@ def stated_masses(path: Path) -> Float[np.ndarray, " atoms"] | None:
 
 
 def _structure(part: Part) -> Molecule:
-    """Return what a file holds, after checking that a multiplicity which it states fits the charge."""
+    """Return what a file holds, after checking that a multiplicity fits the charge."""
     found = molecule(part)
+    if part.multiplicity is None:
+        assumed_multiplicity(part.source, found.species, part.charge)
     check_electrons(part.source, found.species, found.charge, part.multiplicity)
     return found

@@ -1,9 +1,11 @@
 """Reads QM references: finds their files, merges those of one structure, checks them, pairs them with molecules."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from glob import glob
 from pathlib import Path
 
+from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
@@ -26,29 +28,52 @@ def read_files(paths: Sequence[Path], *, trust: bool = False) -> list[Reference]
     return read_columns(list(columns.values()), trust=trust)
 
 
-def read_columns(columns: Sequence[Sequence[Path]], *, trust: bool = False) -> list[Reference]:
+def read_columns(
+    columns: Sequence[Sequence[Path]], *, hessian_unit: float | None = None, trust: bool = False
+) -> list[Reference]:
     """Return the references of files in columns: the files of a row are of one structure, or of one list of frames.
 
-    Raises InputError where columns have different numbers of files, and whatever `read_reference` raises.
+    `hessian_unit` is as in `read_reference`. Raises InputError where columns have different numbers of files, and
+    whatever `read_reference` raises.
     """
     if len({len(files) for files in columns}) > 1:
         lists = "\n".join(f"  {len(files)}: " + ", ".join(map(str, files)) for files in columns)
         raise InputError(f"files to be merged must be as many of each kind; found\n{lists}")
-    return [reference for group in zip(*columns, strict=True) for reference in read_reference(group, trust=trust)]
+    return [
+        reference
+        for group in zip(*columns, strict=True)
+        for reference in read_reference(group, hessian_unit=hessian_unit, trust=trust)
+    ]
 
 
-def read_reference(paths: Sequence[Path], *, trust: bool = False) -> list[Reference]:
+def read_reference(paths: Sequence[Path], *, hessian_unit: float | None = None, trust: bool = False) -> list[Reference]:
     """Return the references of files that describe one structure, or of the frames of an xyz file or a relaxed scan.
 
-    Gradient and Hessian are checked against the geometry, what the job says of it and the printed frequencies. Raises
-    InputError where files cannot be read or merged, and where results contradict their job; with `trust` the latter
-    are warnings.
+    Gradient and Hessian are checked against the geometry, what the job says of it, the printed frequencies and what
+    molecules can have. `hessian_unit` is that [kcal/mol/Å²] of Hessians whose format states none, by default
+    Hartree/Bohr². Raises InputError where files cannot be read or merged, where all formats state a unit that is given,
+    and where results contradict their job; with `trust` the latter are warnings.
     """
     parts = [read_parts(path) for path in paths]
+    if hessian_unit is not None:
+        parts = _in_unit(paths, parts, hessian_unit)
     if len({len(frames) for frames in parts}) > 1:
         counts = ", ".join(f"{len(frames)} in {path}" for path, frames in zip(paths, parts, strict=True))
         raise InputError(f"files of different numbers of structures cannot be merged: {counts}")
     return [checked(merged(frame), trust=trust) for frame in zip(*parts, strict=True)]
+
+
+def _in_unit(paths: Sequence[Path], parts: Sequence[list[Part]], unit: float) -> list[list[Part]]:
+    """Return parts with Hessians in another unit than Hartree/Bohr² where the format leaves it open."""
+    is_open = [not format_of(path).states_unit for path in paths]
+    if not any(is_open):
+        files = ", ".join(map(str, paths))
+        raise InputError(f"{files}: state the unit of their Hessians themselves; leave hessian_unit out")
+    factors = [unit / units.HARTREE_PER_BOHR2 if open_ else 1.0 for open_ in is_open]
+    return [
+        [replace(one, hessian=None if one.hessian is None else one.hessian * factor) for one in found]
+        for found, factor in zip(parts, factors, strict=True)
+    ]
 
 
 def pair(molecule: Molecule, reference: Reference) -> Reference:

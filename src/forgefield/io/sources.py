@@ -1,5 +1,8 @@
 """The bytes of files; what a job reads can be recorded, so that each file is read once and known by its digest."""
 
+import gzip
+import io
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +13,13 @@ from pathlib import Path
 
 from forgefield.errors import InputError
 
+_GZIP = b"\x1f\x8b"
+MOST_UNPACKED = 64 * 2**20
+"""Bytes that a compressed file may hold."""
+_MOST_PACKED = 100
+"""How many times its own size a compressed file may unpack to; text of molecules shrinks to a fifth or a tenth."""
+_ALWAYS_UNPACKED = _PIECE = 2**20
+"""Bytes"""
 _MOST_HELD = 2**28
 """Bytes of files that are remembered; what was read first is forgotten first."""
 
@@ -51,6 +61,40 @@ def reading() -> Iterator[Sources]:
 
 
 def content(path: Path) -> bytes:
-    """Return the bytes of a file. Raises OSError where it cannot be read."""
+    """Return the bytes of a file, unpacked where it is compressed by gzip. Raises OSError where it cannot be read.
+
+    Raises InputError where what is compressed is damaged, and where it unpacks to more than 64 MiB, or to more than a
+    hundred times its own size and 1 MiB.
+    """
     record = _RECORD.get()
-    return path.read_bytes() if record is None else record.read(path)
+    found = path.read_bytes() if record is None else record.read(path)
+    return _unpacked(path, found) if found.startswith(_GZIP) else found
+
+
+def plain_name(path: Path) -> Path:
+    """Return a path without the suffix .gz."""
+    return path.with_suffix("") if path.suffix.lower() == ".gz" else path
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without its suffixes."""
+    return plain_name(path).stem
+
+
+def _unpacked(path: Path, packed: bytes) -> bytes:
+    """Return what is compressed, which is unpacked piece by piece."""
+    pieces, size = [], 0
+    allowed = min(MOST_UNPACKED, max(_ALWAYS_UNPACKED, _MOST_PACKED * len(packed)))
+    try:
+        with gzip.open(io.BytesIO(packed)) as file:
+            while piece := file.read(_PIECE):
+                size += len(piece)
+                if size > allowed:
+                    raise InputError(
+                        f"{path}: unpacks to more than {allowed / 2**20:.3g} MiB, as no such file of molecules does; "
+                        "if it is one, unpack or split it"
+                    )
+                pieces.append(piece)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: cannot be decompressed ({error})") from None
+    return b"".join(pieces)

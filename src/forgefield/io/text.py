@@ -1,9 +1,7 @@
 """Text of files and the numbers in it, with errors that name the file and the line."""
 
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,12 +16,6 @@ LARGEST = 1e12
 """No quantity of a molecule is as large as this in any unit; a damaged exponent is."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,4}|[+-]\d{3})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-MOST_UNPACKED = 64 * 2**20
-"""Bytes of text that a compressed file may hold."""
-_MOST_PACKED = 100
-"""How many times its own size a compressed file may unpack to; text of molecules shrinks to a fifth or a tenth."""
-_ALWAYS_UNPACKED = _PIECE = 2**20
-"""Bytes"""
 _FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
 """Fortran writes 1.0D-05, and 1.0-100 where the exponent has three digits."""
 
@@ -38,32 +30,6 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     # Lines end in \n whatever the system that wrote them.
     return _sound(path, io.StringIO(text, newline=None).read())
-
-
-def read_compressed_text(path: Path) -> str:
-    """Return the text of a gzip file, which is unpacked piece by piece.
-
-    Raises InputError as `read_text` does, and where it unpacks to more than 64 MiB, or to more than a hundred times its
-    own size and 1 MiB.
-    """
-    pieces, size = [], 0
-    try:
-        packed = content(path)
-        allowed = min(MOST_UNPACKED, max(_ALWAYS_UNPACKED, _MOST_PACKED * len(packed)))
-        with gzip.open(io.BytesIO(packed)) as file:
-            while piece := file.read(_PIECE):
-                size += len(piece)
-                if size > allowed:
-                    raise InputError(
-                        f"{path}: unpacks to more than {allowed / 2**20:.3g} MiB, as no such file of molecules does; "
-                        "if it is one, unpack or split it"
-                    )
-                pieces.append(piece)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: cannot be decompressed ({error})") from None
-    return _sound(path, b"".join(pieces).decode("utf-8", errors="replace"))
 
 
 def _sound(path: Path, text: str) -> str:

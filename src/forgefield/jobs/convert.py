@@ -52,7 +52,14 @@ def read_with_results(path: Path, *, trust: bool = False) -> Records[Structure]:
     else:
         references = read_reference([path], trust=trust)
     structures = [Structure(*both) for both in zip(molecules, references, strict=True)]
-    return Records(structures, structures_table(structures, str(path)))
+    return Records(structures, structures_table(structures, f"{path} ({format_of(path).name})"))
+
+
+def held(structures: Structures) -> list[str]:
+    """Return what a file held, each thing once: bonds, types, energy, Hessian, … and the levels of theory."""
+    results = [what for _, reference in structures for what in reference.contents]
+    levels = [f"at {reference.level}" for _, reference in structures if reference.level]
+    return list(dict.fromkeys([*_contents(structures), *results, *levels]))
 
 
 def structures_table(structures: Sequence[Structure], title: str) -> Table:

@@ -1,10 +1,11 @@
 """Shows which rows of two force fields differ, old beside new."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from forgefield.assign.angle_classes import without_class
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -57,11 +58,17 @@ def _entries(rules: TypedRules) -> Iterator[tuple[tuple[Term, Types], tuple[floa
     for term, rows in rules.tables.items():
         kind = KINDS.get("stretch" if term.kind in CHARGING else term.kind)
         for types, values in rows.items():
-            told = tuple(meanings.get(name, name) for name in types)
+            told = tuple(_told(name, meanings) for name in types)
             canonical = told if kind is None else kind.canonical(told)
             # What a bond moves from its one end to the other changes sign where they change places.
             sign = -1.0 if term.kind in CHARGING and canonical != told else 1.0
             yield (term, canonical), tuple(sign * value for value in values)
+
+
+def _told(name: str, meanings: Mapping[str, str]) -> str:
+    """Return what a type stands for, with the class of the angle at it if there is one."""
+    alone = without_class(name)
+    return meanings[alone] + name.removeprefix(alone) if alone in meanings else name
 
 
 def differences_table(differences: Sequence[Difference]) -> Table:

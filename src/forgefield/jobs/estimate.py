@@ -1,7 +1,7 @@
 """Reads force constants off QM Hessians: a generated force field without any fit, and how its rows spread."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from forgefield.jobs.fit.plan.plan import Kept
 from forgefield.jobs.fit.plan.starting import estimated, trained_rows, with_values
 from forgefield.jobs.write import write_generated
 from forgefield.models.rows import Row
+from forgefield.molecules.bonds import pieces
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.numerals import plural
 from forgefield.table import AbstractTabled, Column, Records, Table, table
@@ -99,7 +100,7 @@ def estimate(
     _require_word("method", method, tuple(METHODS))
     _require_word("form", form, tuple(FORMS))
     policy = None if transition_state is None else policy_named(transition_state)
-    examples = examples_of(read_files(files, trust=trust), policy)
+    examples = [_with_pieces(example) for example in examples_of(read_files(files, trust=trust), policy)]
     if method != "approximation":
         _require_hessians(examples)
     laid = generate([e.molecule for e in examples], terms_named(form, USUAL_TERMS))
@@ -160,6 +161,12 @@ def _require_hessians(examples: list[Example]) -> None:
         raise InputError(f"force constants are estimated from Hessians; there is none in {'; '.join(lacking)}")
 
 
+def _with_pieces(example: Example) -> Example:
+    """Return an example whose molecule may be a complex of several."""
+    n_pieces = len(pieces(example.molecule.n_atoms, example.molecule.bonds))
+    return replace(example, molecule=replace(example.molecule, n_pieces=n_pieces))
+
+
 def _doubts(
     assignment: Assignment,
     examples: list[Example],
@@ -174,7 +181,9 @@ def _doubts(
     wrong = unphysical(rows, values, geometry.mean, limits)
     none = [row.parameter_name(0) for row in rows if row.term.kind in _STIFF and values[row.indices[0]] == 0.0]
     shapes = row_geometry(assignment, values, geometry, frozenset(row.name for row in rows))
+    loose = [example.molecule.name for example in examples if example.molecule.n_pieces > 1]
     return [
+        *([f'Nothing acts between the molecules of {", ".join(loose)}: fit with nonbonded = "uff".'] if loose else []),
         *([f"Unphysical: {'; '.join(wrong.values())}."] if wrong else []),
         *([f"Force constants that come out negative are written as 0: {', '.join(none)}."] if none else []),
         *apart(shapes),

@@ -1,7 +1,7 @@
 """Evaluates a force field: energies by term, every interaction, comparisons, frequencies."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -13,18 +13,20 @@ from jaxtyping import Array, Float
 from forgefield import units
 from forgefield.assign.mm3.laid import Coverage, Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
-from forgefield.assign.mm3.through_space import SHORTEST_CUTOFF, TAPER
+from forgefield.assign.mm3.through_space import EXTENDED_CUTOFF, SHORTEST_CUTOFF, TAPER
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import treat
 from forgefield.fitting.data.training_set import Example, training_set
 from forgefield.fitting.judge.metrics import Judgement, judge
 from forgefield.io.assemble.single import single
+from forgefield.io.formats import format_of
 from forgefield.io.listings.listing import TOTAL, Comparison, Listing, compare
 from forgefield.io.listings.mm3_listing import mm3_listings
 from forgefield.io.listings.mmo import read_mmo
 from forgefield.io.listings.row_listing import row_listings
 from forgefield.io.references import pair, read_files
+from forgefield.io.structures.mae import stated_energies
 from forgefield.jobs.fit.plan.choices import policy_named
 from forgefield.jobs.fit.plan.load import group_of
 from forgefield.jobs.laid import Laid, opened
@@ -50,6 +52,10 @@ class Evaluated(AbstractTabled):
     """Every interaction of each structure; none where the force field has no interactions, as a neural one."""
     assigned: Mm3Assignment | None
     """Where the force field is an MM3* file: the line behind each interaction."""
+    vdw_cutoff: float = math.inf
+    """Where van der Waals interactions of an MM3* file end [Å]."""
+    macromodel: tuple[float, ...] = ()
+    """The energies [kJ/mol] that MacroModel stated beside the structures, where it did beside all."""
 
     @property
     def coverage(self) -> tuple[Coverage, ...]:
@@ -64,7 +70,7 @@ class Evaluated(AbstractTabled):
     @property
     def reaches_further_than_macromodel(self) -> bool:
         """Whether an MM3* force field has van der Waals interactions that MacroModel scales down or leaves out."""
-        return self.assigned is not None and any(
+        return math.isinf(self.vdw_cutoff) and any(
             i.value is not None and i.value > SHORTEST_CUTOFF - TAPER
             for one in self.listings
             for i in one.interactions
@@ -87,30 +93,59 @@ class Evaluated(AbstractTabled):
         columns = Column("term", numeric=False), *(Column(molecule.name) for molecule in self.molecules)
         return table("Energies / kJ/mol", columns, rows)
 
+    @property
+    def note(self) -> str:
+        """Say where van der Waals interactions of an MM3* file end, as far as totals depend on it."""
+        if self.macromodel:
+            stated = ", ".join(f"{energy:.4f}" for energy in self.macromodel)
+            ends = f"ends at {self.vdw_cutoff:g} Å" if self.vdw_cutoff < math.inf else "does not end"
+            return (
+                f"MacroModel's own energy stands beside the structures: {stated} kJ/mol. It ends van der Waals at "
+                f"{EXTENDED_CUTOFF:g} Å where it minimises (EXNB); here it {ends} (--vdw-cutoff; inf for nowhere)"
+            )
+        if self.reaches_further_than_macromodel:
+            return (
+                "Without a cutoff; MacroModel's totals end van der Waals at 7 Å, or 8 Å with EXNB: --vdw-cutoff 7 or 8"
+            )
+        return ""
+
     def __repr__(self) -> str:
         energies = ", ".join(f"{m.name} {energy:.4f}" for m, energy in zip(self.molecules, self.energies, strict=True))
         return f"Evaluated({shorten(energies, 90)}; energies in kcal/mol)"
 
 
 def evaluate(
-    force_field: Path, files: list[Path], *, cutoff: float = math.inf, vdw_cutoff: float = math.inf
+    force_field: Path, files: list[Path], *, cutoff: float = math.inf, vdw_cutoff: float | None = None
 ) -> Evaluated:
     """Lay a force field over structures in their own geometry and list every interaction, where it has such.
 
     Pairs beyond `cutoff` [Å] are left out of an MM3* force field, and van der Waals interactions end about
-    `vdw_cutoff` [Å] as MacroModel's do; others have no cutoff: InputError is raised.
+    `vdw_cutoff` [Å] as MacroModel's do: by default at the 8 Å of its minimisations where it has stated its energy
+    beside each structure, else nowhere. Others have no cutoff: InputError is raised.
     """
     rules, molecules = opened(force_field, files)
     if isinstance(rules, Mm3Rules):
-        assigned = rules.assign_lines(molecules, cutoff=cutoff, vdw_cutoff=vdw_cutoff)
-        laid = assigned.assignment
-        return _evaluated(molecules, laid.model, laid.topology, mm3_listings(molecules, assigned), assigned)
-    if min(cutoff, vdw_cutoff) < math.inf:
+        stated = _stated(files)
+        ends = vdw_cutoff if vdw_cutoff is not None else EXTENDED_CUTOFF if stated else math.inf
+        assigned = rules.assign_lines(molecules, cutoff=cutoff, vdw_cutoff=ends)
+        laid, listings = assigned.assignment, mm3_listings(molecules, assigned)
+        found = _evaluated(molecules, laid.model, laid.topology, listings, assigned)
+        return replace(found, vdw_cutoff=ends, macromodel=stated)
+    if min(cutoff, math.inf if vdw_cutoff is None else vdw_cutoff) < math.inf:
         raise InputError(f"{force_field}: only an MM3* force field is evaluated with a cutoff; leave it out")
     if isinstance(rules, AbstractRowRules):
         laid = rules.assign(molecules)
         return _evaluated(molecules, laid.model, laid.topology, row_listings(molecules, laid), None)
     return _evaluated(molecules, *rules.lay(molecules), [], None)
+
+
+def _stated(files: list[Path]) -> tuple[float, ...]:
+    """Return the MM3* energies [kJ/mol] that stand beside structures; none where one of them has none."""
+    if any(format_of(path).name != "Maestro" for path in files):
+        return ()
+    stated = [energy for path in files for energy in stated_energies(path)]
+    known = tuple(energy for energy in stated if energy is not None)
+    return known if len(known) == len(stated) else ()
 
 
 def _evaluated(

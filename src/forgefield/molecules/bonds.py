@@ -8,12 +8,15 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from forgefield.molecules.elements import covalent_radii
+from forgefield.molecules.measure import angles
 from forgefield.molecules.paths import neighbours
 
 BOND_TOLERANCE = 1.25
 """Atoms closer than this many times the sum of their covalent radii are bonded."""
 PARTIAL_TOLERANCE = 1.5
 """In a transition state, atoms closer than this many times the sum are partially bonded."""
+_SHARP = np.radians(85.0)
+"""Angle at an atom that two others share below which they are close because one moves to the other."""
 PARTIAL_ORDER = 0.5
 """Order given to a partial bond."""
 
@@ -42,14 +45,18 @@ def perceive_transition_state_bonds(
 ) -> tuple[Int[np.ndarray, "bonds 2"], Float[np.ndarray, " bonds"]]:
     """Return bonds and orders with the forming and breaking bonds of a transition state, of order ½.
 
-    Atoms that share a neighbour are not partially bonded, however close they are. Raises InputError that lists
-    the elements without a radius.
+    Atoms that share a neighbour are close without being bonded, but where one moves from the other to that neighbour
+    (1,2-shifts), at an angle of less than 85° there. Raises InputError that lists the elements without a radius.
     """
     relative = _relative_distances(species, positions)
     full = relative < tolerance
     np.fill_diagonal(full, val=False)
-    share_neighbour = np.asarray(csr_array(full) @ full.astype(int)) > 0
-    partial = (relative < partial_tolerance) & ~full & ~share_neighbour
+    shared = np.asarray(csr_array(full) @ full.astype(int))
+    partial = (relative < partial_tolerance) & ~full
+    for i, j in np.argwhere(np.triu(partial & (shared > 0), 1)).tolist():
+        (about,) = np.flatnonzero(full[i] & full[j]) if shared[i, j] == 1 else (None,)
+        sharp = about is not None and angles(positions[[[i, about, j]]])[0] < _SHARP
+        partial[i, j] = partial[j, i] = sharp
     bonds = np.argwhere(np.triu(full | partial, 1))
     return bonds, np.where(full[bonds[:, 0], bonds[:, 1]], 1.0, PARTIAL_ORDER)
 

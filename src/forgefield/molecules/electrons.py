@@ -23,3 +23,8 @@ def electron_problem(species: Int[np.ndarray, " atoms"], charge: int, multiplici
         f"{n_electrons} electrons (charge {charge}) cannot have multiplicity {multiplicity}; "
         f"they have {fitting} one from {1 + n_electrons % 2} to {n_electrons + 1}"
     )
+
+
+def lowest_multiplicity(species: Int[np.ndarray, " atoms"], charge: int) -> int:
+    """Return 1 for an even number of electrons, 2 for an odd one."""
+    return 1 + int(np.sum(species) - charge) % 2

@@ -41,6 +41,22 @@ def planar_centres(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.nd
     return np.array(found, dtype=np.int64).reshape(-1, 4)
 
 
+def small_rings(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[int]:
+    """Return the size of the smallest ring that each atom belongs to where it is 3 or 4, else 0.
+
+    A ring of four has no bond across it.
+    """
+    around = [set(near) for near in neighbours(n_atoms, bonds)]
+    sizes = [0] * n_atoms
+    for centre, near in enumerate(around):
+        for i, k in combinations(near, 2):
+            if k in around[i]:
+                sizes[centre] = 3
+            elif not sizes[centre] and any(far != centre and far not in near for far in around[i] & around[k]):
+                sizes[centre] = 4
+    return sizes
+
+
 def angle_pairs(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "pairs 5"]:
     """Return (centre, ends of one angle, ends of another) for every two angles at one centre."""
     found = [

@@ -48,18 +48,19 @@ def signed_frequencies(eigenvalues: Float[np.ndarray, " modes"]) -> Float[np.nda
 
 
 def rigid_motions(
-    positions: Float[np.ndarray, "atoms 3"], masses: Float[np.ndarray, " atoms"]
+    positions: Float[np.ndarray, "atoms 3"], masses: Float[np.ndarray, " atoms"], *, linear: float = LINEAR
 ) -> Float[np.ndarray, "coordinates motions"]:
     """Return an orthonormal basis of translations and rotations in mass-weighted coordinates.
 
-    Six columns, five for a linear molecule, three for an atom, by the rank of the inertia tensor.
+    Six columns, five for a linear molecule, three for an atom, by the rank of the inertia tensor; `linear` is the share
+    of the largest moment below which the smallest is none.
     """
     weights = np.sqrt(masses)
     centred = positions - masses @ positions / masses.sum()
     translations = (np.eye(3)[:, None, :] * weights[:, None]).reshape(3, -1)
     inertia = np.einsum("a,ai,aj->ij", masses, centred, centred)
     moments, axes = np.linalg.eigh(np.trace(inertia) * np.eye(3) - inertia)
-    turning = moments > max(LINEAR * moments[-1], POINT * masses.sum())
+    turning = moments > max(linear * moments[-1], POINT * masses.sum())
     rotations = (np.cross(axes.T[turning, None, :], centred) * weights[:, None]).reshape(-1, positions.size)
     basis, _ = np.linalg.qr(np.concatenate([translations, rotations]).T)
     return basis
@@ -80,19 +81,29 @@ def frequencies(
     hessian: Float[np.ndarray, "coordinates coordinates"],
     positions: Float[np.ndarray, "atoms 3"],
     masses: Float[np.ndarray, " atoms"],
+    *,
+    linear: float = LINEAR,
+    across: Float[np.ndarray, "atoms 3"] | None = None,
 ) -> Float[np.ndarray, " modes"]:
-    """Return those of `vibrations` [cm⁻¹], in a fraction of its time."""
-    return signed_frequencies(np.linalg.eigvalsh(_projected(hessian, positions, masses)[1]))
+    """Return those of `vibrations` [cm⁻¹], in a fraction of its time.
+
+    `linear` is as in `rigid_motions`; `across` is a gradient, along whose path of steepest descent nothing vibrates.
+    """
+    return signed_frequencies(np.linalg.eigvalsh(_projected(hessian, positions, masses, linear, across)[1]))
 
 
 def _projected(
     hessian: Float[np.ndarray, "coordinates coordinates"],
     positions: Float[np.ndarray, "atoms 3"],
     masses: Float[np.ndarray, " atoms"],
+    linear: float = LINEAR,
+    across: Float[np.ndarray, "atoms 3"] | None = None,
 ) -> tuple[Float[np.ndarray, "coordinates modes"], Float[np.ndarray, "modes modes"]]:
     """Return a basis of the space of vibrations and the mass-weighted Hessian [kcal/mol/Å²/amu] inside it."""
     weights = np.repeat(1.0 / np.sqrt(masses), 3)
-    motions = rigid_motions(positions, masses)
+    motions = rigid_motions(positions, masses, linear=linear)
+    if across is not None:
+        motions = np.column_stack([motions, weights * across.ravel()])
     # The trailing columns of a complete QR span what translations and rotations leave over.
     complete, _ = np.linalg.qr(motions, mode="complete")
     space = complete[:, motions.shape[1] :]

@@ -9,35 +9,6 @@ from forgefield.report.numerals import UNKNOWN, decimals_of, fixed, percent, plu
 from forgefield.report.record import FitRecord
 from forgefield.table import Column, Group, Table, table
 
-_NAME = Column("", numeric=False)
-METRICS: dict[str, tuple[str, str, int]] = {
-    "frequency_rmsd_cm1": ("Frequency RMSD, modes matched by overlap", "cm⁻¹", 1),
-    "frequency_rmsd_sorted_cm1": ("Frequency RMSD, sorted by value", "cm⁻¹", 1),
-    "eigenmatrix_rmsd_cm1": ("Eigenmatrix diagonal, RMSD", "cm⁻¹", 1),
-    "eigenmatrix_r2": ("Eigenmatrix diagonal, R²", "", 4),
-    "mode_overlap_share": ("Modes that overlap by more than 0.5", "", 1),
-    "reaction_mode_cm1": ("Reaction mode (left out above)", "cm⁻¹", 1),
-    "force_max_kcal_mol_a": ("Largest residual force on an atom", "kcal/mol/Å", 2),
-    "bond_rmsd_a": ("Bond lengths, relaxed structure, RMSD", "Å", 4),
-    "angle_rmsd_deg": ("Angles, relaxed structure, RMSD", "°", 2),
-    "torsion_rmsd_deg": ("Torsions, relaxed structure, RMSD", "°", 2),
-    "energy_rmsd_kcal_mol": ("Relative energies, RMSD", "kcal/mol", 2),
-    "charge_rmsd_e": ("Atomic charges, RMSD", "e", 3),
-}
-_BRIEF = {
-    "frequency_rmsd_cm1": "Frequency RMSD, final",
-    "frequency_rmsd_sorted_cm1": "Sorted",
-    "eigenmatrix_rmsd_cm1": "Eigenmatrix RMSD",
-    "eigenmatrix_r2": "Eigenmatrix R²",
-    "mode_overlap_share": "Overlap > 0.5",
-    "reaction_mode_cm1": "Reaction mode",
-    "force_max_kcal_mol_a": "Largest force",
-    "bond_rmsd_a": "Bond RMSD",
-    "angle_rmsd_deg": "Angle RMSD",
-    "torsion_rmsd_deg": "Torsion RMSD",
-    "energy_rmsd_kcal_mol": "Energy RMSD",
-    "charge_rmsd_e": "Charge RMSD",
-}
 _DECIMALS = {"Å": 4, "°": 2, "kcal/mol": 4, "kcal/mol/Å²": 2, "kcal/mol/rad²": 2}
 """Of parameters; others are shown with three."""
 _OPTIMA = 20
@@ -46,62 +17,25 @@ _SAME_COST = 1e-4
 """Costs that differ by less than this fraction are those of one optimum."""
 
 
-def metrics_table(results: dict[str, Any]) -> Table:
-    """Return all metrics before and after the fit."""
-    before, after = results["metrics"]["start"], results["metrics"]["final"]
-    rows = [(label, unit, _metric(name, before), _metric(name, after)) for name, (label, unit, _) in METRICS.items()]
-    columns = (_NAME, Column("Unit", numeric=False), Column("Start"), Column("Final"))
-    return table("All molecules", columns, rows, "R² is dominated by the stiffest modes: read it beside the RMSD.")
-
-
-def molecules_table(results: dict[str, Any]) -> Table | None:
-    """Return the metrics of each molecule after the fit, those that any molecule has; None for a single molecule."""
-    molecules = results["molecules"]
-    shown = [name for name in METRICS if any(m.get(name) is not None for m in molecules)]
-    if len(molecules) < 2 or not shown:
-        return None
-    columns = [Column("Molecule", numeric=False), Column("Atoms")]
-    columns += [Column(_BRIEF[name], METRICS[name][1]) for name in shown]
-    start = Column("Frequency RMSD, start", "cm⁻¹")
-    rows = [
-        (
-            m["name"],
-            str(m["atoms"]),
-            _metric("frequency_rmsd_cm1", m.get("start", {})),
-            *(_metric(name, m) for name in shown),
-        )
-        for m in molecules
-    ]
-    return table("Each molecule after the fit", (*columns[:2], start, *columns[2:]), rows)
-
-
-def _metric(name: str, metrics: dict[str, Any]) -> str:
-    """Return one metric as text. R² is never shown where there is no RMSD to read it beside."""
-    value = metrics.get(name)
-    if name == "mode_overlap_share":
-        return percent(value)
-    if name == "eigenmatrix_r2" and metrics.get("eigenmatrix_rmsd_cm1") is None:
-        return UNKNOWN
-    return visible(value, METRICS[name][2])
-
-
 def strain_table(molecules: list[dict[str, Any]]) -> Table | None:
     """Return the energy that stretches and bends hold in each molecule at rest; None without molecules."""
+    places = ["relaxed structure" if m["strain"]["relaxed"] else "reference" for m in molecules]
+    differ = len({*places}) > 1
     columns = (
-        *(Column("Molecule", numeric=False), Column("Strain", "kcal/mol"), Column("At", numeric=False)),
+        *(Column("Molecule", numeric=False), Column("Strain", "kcal/mol")),
+        *((Column("At", numeric=False),) if differ else ()),
         *(Column("Most in", numeric=False), Column("Of it", "kcal/mol")),
     )
     rows = [
         (
-            m["name"],
-            visible(m["strain"]["energy"], 2),
-            "relaxed structure" if m["strain"]["relaxed"] else "reference",
-            m["strain"]["row"] or UNKNOWN,
-            visible(m["strain"]["most"], 2),
+            *(m["name"], visible(m["strain"]["energy"], 2)),
+            *((place,) if differ else ()),
+            *(m["strain"]["row"] or UNKNOWN, visible(m["strain"]["most"], 2)),
         )
-        for m in molecules
+        for m, place in zip(molecules, places, strict=True)
     ]
-    note = "What stretches and bends hold where the forces balance: how far the rows fight each other."
+    where = "" if differ or not places else f" At the {places[0]}{'s' if len(places) > 1 else ''}."
+    note = f"What stretches and bends hold where the forces balance: how far the rows fight each other.{where}"
     return table("Strain", columns, rows, note) if rows else None
 
 
@@ -132,7 +66,8 @@ def modes_table(molecule: dict[str, Any]) -> Table | None:
     columns = (
         Column("Mode"),
         Column("QM", "cm⁻¹"),
-        Column("MM", "cm⁻¹"),
+        Column("MM, start", "cm⁻¹"),
+        Column("MM, final", "cm⁻¹"),
         Column("MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM", "cm⁻¹"),
         Column("Overlap"),
     )
@@ -159,34 +94,14 @@ def reaction_modes_table(molecules: list[dict[str, Any]]) -> Table | None:
     for molecule in molecules:
         place = molecule.get("reaction_mode")
         if place is not None:
-            qm, mm, difference, overlap = _mode(molecule["frequencies"][place])
-            before = _metric("reaction_mode_cm1", molecule.get("start", {}))
-            rows.append((molecule["name"], str(place + 1), qm, before, mm, difference, overlap))
+            rows.append((molecule["name"], str(place + 1), *_mode(molecule["frequencies"][place])))
     note = "Left out of the figures and averages above. QM values are those after the transition-state policy."
     return table("Reaction modes", columns, rows, note) if rows else None
 
 
-def _mode(mode: dict[str, float]) -> tuple[str, str, str, str]:
+def _mode(mode: dict[str, float]) -> tuple[str, ...]:
     qm, mm = mode["qm"], mode["mm"]
-    return fixed(qm, 1), fixed(mm, 1), fixed(mm - qm, 1), fixed(mode["overlap"], 2)
-
-
-def targets_table(targets: list[dict[str, Any]]) -> Table | None:
-    """Return what was fitted to, and how far the model is from it before and after; None where that is not known."""
-    columns = (
-        *(Column("Target", numeric=False), Column("Unit", numeric=False), Column("Tolerance"), Column("Weight")),
-        *(Column("Values"), Column("Independent"), Column("RMS, start"), Column("RMS, final")),
-    )
-    rows = [
-        (
-            *(one["name"], one["unit"], f"{one['tolerance']:g}", f"{one['weight']:g}"),
-            *(str(one["values"]), str(one["independent"])),
-            *(significant(one[when], 4) for when in ("rms_start", "rms_final")),
-        )
-        for one in targets
-    ]
-    note = "Root of the weighted mean square deviation, in the unit of the target."
-    return table("Targets", columns, rows, note) if rows else None
+    return *(fixed(one, 1) for one in (qm, mode["start"], mm, mm - qm)), fixed(mode["overlap"], 2)
 
 
 def contributions_table(contributions: dict[str, tuple[float, float]]) -> Table:
@@ -201,7 +116,9 @@ def contributions_table(contributions: dict[str, tuple[float, float]]) -> Table:
         return name, before, shares[0], after, shares[1]
 
     rows = [row(name, pair) for name, pair in contributions.items()]
-    return table("Contributions to the cost", columns, [*rows, row("Total", (totals[0], totals[1]))])
+    # The sum stays below whatever rows are sorted by.
+    groups = Group("", tuple(rows)), Group("", (row("Total", (totals[0], totals[1])),))
+    return Table("Contributions to the cost", columns, groups)
 
 
 def parameters_table(parameters: list[dict[str, Any]], title: str) -> Table:

@@ -1,7 +1,8 @@
-"""Warnings for the terminal: of each kind some examples, and how many more there are."""
+"""Warnings by kind: of each kind some examples, and how many more there are."""
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 EXAMPLES = 3
@@ -11,20 +12,47 @@ _LIST = re.compile(r"(?<=: ).+?(?=\.(?: [A-Z]|$)|$)")
 """What a sentence lists after a colon."""
 
 
-def folded(warnings: Sequence[str], where: str) -> list[str]:
-    """Return three warnings of each kind with three examples of what each lists; `where` holds all of them."""
-    kinds: list[list[str]] = []
+@dataclass(frozen=True)
+class Kind:
+    """Warnings that differ by names and numbers alone."""
+
+    warnings: tuple[str, ...]
+
+    @property
+    def examples(self) -> tuple[str, ...]:
+        """The first of them."""
+        return self.warnings[:EXAMPLES]
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """All others."""
+        return self.warnings[EXAMPLES:]
+
+
+def kinds(warnings: Sequence[str]) -> list[Kind]:
+    """Return warnings by kind, in the order of the first of each."""
+    found: list[list[str]] = []
     for warning in warnings:
-        kind = next((kind for kind in kinds if _alike(kind[0], warning)), None)
+        kind = next((kind for kind in found if _alike(kind[0], warning)), None)
         if kind is None:
-            kinds.append([warning])
+            found.append([warning])
         else:
             kind.append(warning)
+    return [Kind(tuple(kind)) for kind in found]
+
+
+def short(warning: str) -> str:
+    """Return a warning with the first three entries of what it lists."""
+    return _LIST.sub(lambda listed: _few(listed[0]), warning)
+
+
+def folded(warnings: Sequence[str], where: str) -> list[str]:
+    """Return three warnings of each kind with three examples of what each lists; `where` holds all of them."""
     shown = []
-    for kind in kinds:
-        shown += [_LIST.sub(lambda found: _few(found[0]), one) for one in kind[:EXAMPLES]]
-        if len(kind) > EXAMPLES:
-            shown.append(f"… and {len(kind) - EXAMPLES} more like the {EXAMPLES} above: see {where}")
+    for kind in kinds(warnings):
+        shown += [short(one) for one in kind.examples]
+        if kind.rest:
+            shown.append(f"… and {len(kind.rest)} more like the {EXAMPLES} above: see {where}")
     return shown
 
 

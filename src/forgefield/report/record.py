@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,6 +16,12 @@ class Parity:
     reference: Float[np.ndarray, " values"]
     start: Float[np.ndarray, " values"]
     final: Float[np.ndarray, " values"]
+    fitted: Bool[np.ndarray, " values"]
+    """Whether a value is of a molecule that is fitted to, and not of one whose weight is zero."""
+    tolerance: float
+    """In the unit of the values; the usual one where the target was not asked for."""
+    is_target: bool = True
+    """Whether it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,22 @@ class RelaxedStructure:
 
 
 @dataclass(frozen=True, eq=False)
+class Vibrations:
+    """Modes of a molecule's reference, to be shown as motions."""
+
+    name: str
+    species: Int[np.ndarray, " atoms"]
+    bonds: Int[np.ndarray, "bonds 2"]
+    """0-based."""
+    positions: Float[np.ndarray, "atoms 3"]
+    """Of the reference [Å]."""
+    places: Int[np.ndarray, " modes"]
+    """Among the molecule's `frequencies` in results.json."""
+    displacements: Float[np.ndarray, "modes atoms 3"]
+    """The largest of each mode is 1."""
+
+
+@dataclass(frozen=True, eq=False)
 class FitRecord:
     """Everything that the report of a fit shows."""
 
@@ -74,6 +96,7 @@ class FitRecord:
     results: dict[str, Any]
     """The content of results.json."""
     costs: Float[np.ndarray, " iterations"]
+    """Of the start that ended lowest."""
     contributions: dict[str, tuple[float, float]]
     """Share of each target (and the prior) in the cost, at the start and at the end."""
     parities: tuple[Parity, ...]
@@ -89,3 +112,12 @@ class FitRecord:
     """For a fit that starts from a force-field file."""
     structures: tuple[RelaxedStructure, ...] = ()
     """Where the fit relaxed its molecules."""
+    vibrations: tuple[Vibrations, ...] = ()
+    costs_of_estimate: Float[np.ndarray, " others"] | None = None
+    """Where the fit from the estimate is not the one that ended lowest."""
+    structure: str = ""
+    """A file of one of the structures, as seen from the folder of the report."""
+    structure_is_alone: bool = False
+    """Whether that file holds no other."""
+    settings: str = ""
+    """The text of FIT.toml; empty for a fit that a program asked for."""

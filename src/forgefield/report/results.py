@@ -103,6 +103,8 @@ class Frequency:
     """Signed frequency of the model [cm⁻¹]."""
     overlap: float
     """Square of the scalar product of the two modes."""
+    start: float
+    """Signed frequency [cm⁻¹] of the mode that matches at the estimate."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,33 @@ class MoleculeResult:
     reaction_mode: int | None
     """Place in `frequencies` of the reaction mode of a transition state, which metrics leave out."""
     frequencies: list[Frequency]
+
+
+@dataclass(frozen=True)
+class ScanPoint:
+    """A point of a relaxed scan."""
+
+    molecule: str
+    angles: list[float]
+    """Of the dihedrals [degrees]."""
+    qm: float
+    """Energy of the reference above its lowest point [kcal/mol]."""
+    start: float | None
+    """Of the model at the estimate, moved so that its mean deviation from the reference is zero [kcal/mol]."""
+    mm: float | None
+    """The same after the fit."""
+
+
+@dataclass(frozen=True)
+class ScanResult:
+    """A relaxed scan among the references: a torsion profile, or a map of two."""
+
+    name: str
+    dihedrals: list[list[int]]
+    """Atoms of the dihedrals that vary, counted from 1."""
+    relaxed: bool
+    """Whether the energies of the model are those of structures that it relaxes to, or of the reference's."""
+    points: list[ScanPoint]
 
 
 @dataclass(frozen=True)
@@ -320,10 +349,13 @@ class Results:
 
     fit: Ending
     metrics: Change
-    """Of all molecules together."""
+    """Of all molecules together that are fitted to."""
+    left_out: Change | None
+    """Of all molecules of weight zero together, which are not fitted to; null where there is none."""
     targets: list[TargetResult]
     parameters: list[ParameterResult]
     molecules: list[MoleculeResult]
+    scans: list[ScanResult]
     row_deviations: list[RowDeviation]
     """Largest first by kind; empty where nothing was relaxed."""
     row_geometry: list[RowGeometry]
@@ -339,6 +371,8 @@ class Results:
     """In plain words."""
     not_for: list[str]
     """What the force field is not for, whatever its figures."""
+    citations: list[str]
+    """What to cite: the program, the methods that the fit used, and what the references say of theirs."""
     provenance: Provenance
 
 

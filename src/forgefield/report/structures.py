@@ -1,22 +1,18 @@
-"""Relaxed structures of the model on those of the reference: worst deviations named, both superposed in 3D."""
+"""Structures in 3D: those that the model relaxes to on those of the reference, worst deviations, and vibrations."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from markupsafe import Markup
 
 from forgefield import units
 from forgefield.io.assemble.superposition import superpose
 from forgefield.molecules import measure, paths
 from forgefield.molecules.molecule import Molecule, symbol
 from forgefield.report.numerals import fixed
-from forgefield.report.record import Deviation, RelaxedStructure
+from forgefield.report.record import Deviation, RelaxedStructure, Vibrations
 from forgefield.table import Column, Group, Table
 
 _WORST = 5
@@ -26,8 +22,8 @@ _ROWS = 8
 _PLACES = 4
 """Decimals of positions [Å]: one more than they are known to."""
 _DECIMALS = {"Å": 4, "°": 2}
-# 3Dmol.js 2.5.5 (BSD), see 3Dmol-LICENSES.txt.
-_SCRIPTS = ("3Dmol-min.js", "structures.js")
+_SHARES = 100
+"""Displacements are told in whole hundredths of the largest."""
 _APART = "MM\N{NO-BREAK SPACE}−\N{NO-BREAK SPACE}QM"
 _COLUMNS = (Column("", numeric=False), Column("QM"), Column("MM, relaxed"), Column(_APART))
 
@@ -38,19 +34,10 @@ class Shown:
 
     name: str
     summary: str
-    table: Table
+    """Empty where it was not relaxed."""
+    table: Table | None
     drawing: dict
-    """Elements, bonds (0-based), positions [Å] of reference and model, and the worst bonds."""
-
-
-@dataclass(frozen=True)
-class Structures:
-    """The section of relaxed structures: its molecules, and the scripts that draw them."""
-
-    shown: tuple[Shown, ...]
-    scripts: tuple[Markup, ...]
-    policy: str
-    """Sources of scripts that the page's Content-Security-Policy must allow: hashes of the scripts."""
+    """Elements, bonds (0-based), positions [Å] of reference and model, the worst bonds, and modes."""
 
 
 def relaxed_structure(
@@ -94,17 +81,20 @@ def _worst(
     )
 
 
-def structures_section(entries: Sequence[RelaxedStructure]) -> Structures | None:
-    """Return what the page shows of relaxed structures; None where there are none, so that no script is shipped."""
-    if not entries:
-        return None
-    texts = [resources.files("forgefield.report").joinpath(name).read_text(encoding="utf-8") for name in _SCRIPTS]
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in texts]
-    return Structures(
-        shown=tuple(_shown(entry) for entry in entries),
-        # Trusted: files of this package.
-        scripts=tuple(Markup(text) for text in texts),
-        policy=" ".join(f"'sha256-{digest}'" for digest in hashes),
+def shown_structures(
+    entries: Sequence[RelaxedStructure], moving: Sequence[Vibrations] = (), molecules: Sequence[dict[str, Any]] = ()
+) -> tuple[Shown, ...]:
+    """Return what the page shows of each molecule that was relaxed or has vibrations, in the order of `molecules`.
+
+    `molecules` are those of results.json.
+    """
+    relaxed, vibrating = {one.name: one for one in entries}, {one.name: one for one in moving}
+    known = {one["name"]: one for one in molecules}
+    names = dict.fromkeys([*known, *relaxed, *vibrating])
+    return tuple(
+        _shown(relaxed.get(name), vibrating.get(name), known.get(name, {}))
+        for name in names
+        if name in relaxed or name in vibrating
     )
 
 
@@ -134,7 +124,12 @@ def _of_row(one: dict[str, Any]) -> tuple[str, ...]:
     return one["row"], str(one["interactions"]), fixed(one["mean"], places), fixed(one["rmsd"], places), state
 
 
-def _shown(entry: RelaxedStructure) -> Shown:
+def _shown(entry: RelaxedStructure | None, moving: Vibrations | None, molecule: dict[str, Any]) -> Shown:
+    modes = [] if moving is None else _modes(moving, molecule)
+    if entry is None:
+        assert moving is not None
+        drawing = _drawing(moving.species, moving.bonds, moving.positions)
+        return Shown(moving.name, "", None, drawing | {"modes": modes})
     away = np.linalg.norm(entry.model - entry.reference, axis=1)
     furthest = int(away.argmax())
     told = [f"atoms RMSD {fixed(float(np.sqrt((away**2).mean())), 3)} Å"]
@@ -146,15 +141,36 @@ def _shown(entry: RelaxedStructure) -> Shown:
         for title, deviations in (("Worst bonds, Å", entry.worst_bonds), ("Worst angles, °", entry.worst_angles))
         if deviations
     ]
-    drawing = {
-        "elements": [symbol(z) for z in entry.species],
-        "bonds": entry.bonds.tolist(),
-        "reference": _rounded(entry.reference),
+    drawing = _drawing(entry.species, entry.bonds, entry.reference) | {
         "model": _rounded(entry.model),
         "worst": [list(one.atoms) for one in entry.worst_bonds[:1]],
+        "modes": modes,
     }
     title = f"Worst bonds and angles of {entry.name}"
     return Shown(entry.name, "; ".join(told), Table(title, _COLUMNS, tuple(groups)), drawing)
+
+
+def _drawing(
+    species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds 2"], positions: Float[np.ndarray, "atoms 3"]
+) -> dict[str, Any]:
+    return {
+        "elements": [symbol(z) for z in species],
+        "bonds": bonds.tolist(),
+        "reference": _rounded(positions),
+        "model": None,
+        "worst": [],
+    }
+
+
+def _modes(moving: Vibrations, molecule: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what each mode is called, and how its atoms move, in whole hundredths."""
+    found = []
+    for place, moved in zip(moving.places.tolist(), moving.displacements, strict=True):
+        mode = molecule["frequencies"][place]
+        name = "reaction mode, " if place == molecule.get("reaction_mode") else ""
+        told = f"{name}QM {fixed(mode['qm'], 0)}, MM {fixed(mode['mm'], 0)} cm⁻¹, overlap {fixed(mode['overlap'], 2)}"
+        found.append({"name": f"{place + 1}: {told}", "moved": np.rint(_SHARES * moved).astype(int).tolist()})
+    return found
 
 
 def _row(entry: RelaxedStructure, one: Deviation) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table as Grid
 from rich.text import Text
 
-from forgefield.report.content import ending, metrics_table, optima_table, verdict
+from forgefield.report.content import ending, optima_table, verdict
 from forgefield.report.folding import folded
+from forgefield.report.quality import metrics_table
 from forgefield.report.record import FitRecord
 from forgefield.table import Table
 
@@ -18,7 +19,7 @@ def fit_summary(record: FitRecord) -> RenderableType:
     if validation:
         parts += [Text(validation["verdict"], "bold")]
     for table in (metrics_table(record.results), optima_table(record)):
-        parts += [Text(), grid(table), Text()] if table else []
+        parts += [Text(), grid(table.filled), Text()] if table else []
     parts += [_listed("Warning: ", warning, "yellow") for warning in folded(record.results["warnings"], "report.html")]
     parts += [_listed("Not for: ", sentence, "bold") for sentence in record.results["not_for"]]
     parts += [_listed("Written: ", ", ".join(record.files), "bold")] if record.files else []

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.report.axes import Scale, axes, curve, drawing, label, marks
-from forgefield.report.figures import LETTER, Figure, drawn_text, room_for_labels
+from forgefield.report.figures.axes import LETTER, Scale, axes, curve, drawing, label, marks
+from forgefield.report.figures.figure import Figure, drawn_text, room_for_labels
 from forgefield.report.numerals import fixed, significant
 from forgefield.table import Column, Table, table
 

@@ -31,6 +31,7 @@ WRITTEN = {
     "urey_bradley": "ub",
     "structures": "structure geometry geometries xyz coordinates",
     "reference": "references qm qm_file file files fchk log path paths",
+    "hessian_unit": "unit units hessian_units",
     "transition_state": "ts saddle is_ts policy",
     "pieces": "fragments n_molecules components",
     "lowest": "min minimum lower low from",

@@ -7,6 +7,7 @@ from certain import known
 from forgefield import units
 from forgefield.errors import ConvergenceError, InputError
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
+from forgefield.io.references import read_reference
 from forgefield.molecules.molecule import Molecule
 
 qm = pytest.importorskip(
@@ -73,9 +74,41 @@ def test_saddle_of_ammonia_is_planar(engine, planar_ammonia):
     assert found.frequencies[0] < -500.0 < 0.0 < found.frequencies[1]
 
 
-def test_saddle_is_refused_as_minimum(planar_ammonia):
+def test_a_minimum_is_found_from_a_saddle_that_symmetry_holds(planar_ammonia):
+    seen = []
+
+    relaxed, found = qm.minimum(planar_ammonia, TIGHT_BINDING, seen=seen.append)
+
+    normal = np.cross(*(relaxed.positions[2:] - relaxed.positions[1]))
+    height = (relaxed.positions[0] - relaxed.positions[1]) @ normal / np.linalg.norm(normal)
+    assert len(seen) == 2
+    assert abs(height) > 0.2
+    assert found.stationary_order == 0
+
+
+def test_a_point_that_stays_a_saddle_is_refused_as_minimum(planar_ammonia, monkeypatch):
+    monkeypatch.setattr(qm, "_DESCENTS", 1)
+
     with pytest.raises(InputError, match=r"ammonia\.xyz: the optimisation did not end at a minimum; imaginary .*: -9"):
         qm.minimum(planar_ammonia, TIGHT_BINDING)
+
+
+def test_the_last_geometry_is_told_where_an_optimisation_fails(water):
+    seen = []
+
+    with pytest.raises(ConvergenceError):
+        qm.minimum(water, TIGHT_BINDING, max_steps=2, seen=seen.append)
+
+    assert np.abs(seen[-1].positions - water.positions).max() > 1e-3
+
+
+def test_masses_change_frequencies_and_are_told(water):
+    heavy = np.array([15.9949, 2.0141, 2.0141])
+
+    light, found = (qm.reference(water, TIGHT_BINDING, masses=masses) for masses in (None, heavy))
+
+    np.testing.assert_array_equal(found.masses, heavy)
+    np.testing.assert_allclose(found.frequencies / light.frequencies, 0.73, atol=0.02)
 
 
 def test_minimum_is_refused_as_saddle(water):
@@ -88,6 +121,18 @@ def test_optimisation_out_of_steps_is_refused(water):
         ConvergenceError, match=r"water\.xyz: the optimisation did not converge in 1 of at most 1 steps"
     ):
         qm.minimum(water, TIGHT_BINDING, max_steps=1)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_diatomic_along_any_axis_is_read_back(axis, tmp_path):
+    apart = np.zeros((2, 3))
+    apart[1, axis] = 1.1
+    relaxed, found = qm.minimum(Molecule(name="N2", species=np.array([7, 7]), positions=apart), TIGHT_BINDING)
+    write_qcschema(tmp_path / "n2.json", relaxed, found)
+
+    (read,) = read_reference([tmp_path / "n2.json"])
+
+    np.testing.assert_allclose(known(read.frequencies), found.frequencies)
 
 
 def test_linear_molecule_keeps_four_vibrations():

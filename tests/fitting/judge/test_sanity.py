@@ -51,11 +51,18 @@ def test_parameter_that_no_molecule_has_is_named(place, value, said):
 
 
 def test_force_that_remains_at_the_reference_geometry_is_told():
-    assert not_stationary(metrics(force_max_kcal_mol_a=230.0)) == [
+    assert not_stationary([metrics(force_max_kcal_mol_a=230.0), metrics(force_max_kcal_mol_a=9.0)]) == [
         "the force on an atom at the reference geometry is off by up to 230.0 kcal/mol/Å"
     ]
-    assert not_stationary(metrics(force_max_kcal_mol_a=4.9)) == []
-    assert not_stationary(metrics()) == []
+    assert not_stationary([metrics(force_max_kcal_mol_a=4.9)]) == []
+    assert not_stationary([metrics()]) == []
+
+
+@pytest.mark.parametrize(("bonds", "angles", "n_said"), [(0.019, 2.9, 0), (0.021, 2.9, 1), (0.019, 3.1, 1)])
+def test_a_force_says_nothing_of_a_molecule_that_rests_beside_its_reference(bonds, angles, n_said):
+    one = metrics(force_max_kcal_mol_a=6.0, bond_rmsd_a=bonds, angle_rmsd_deg=angles)
+
+    assert len(not_stationary([one])) == n_said
 
 
 @pytest.mark.parametrize(("place", "apart", "n_said"), [(1, 0.14, 0), (1, -0.16, 1), (3, 0.33, 0), (3, -0.36, 1)])

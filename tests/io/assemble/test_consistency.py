@@ -5,8 +5,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from certain import known
+from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.consistency import check_frame, check_frequencies
+from forgefield.io.assemble.consistency import check_frame, check_frequencies, check_stiffness
 from forgefield.molecules.molecule import Reference, standard_masses
 from forgefield.properties.modes import unprojected_frequencies, vibrations
 
@@ -114,9 +115,37 @@ def test_gradient_accounts_for_a_structure_that_is_not_stationary(generator):
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, r]])
     gradient = np.array([[0.0, 0.0, -k * excess], [0.0, 0.0, k * excess]])
 
-    check_frame(Reference(np.array([1, 1]), positions, gradient=gradient, hessian=hessian))
+    stretched = Reference(np.array([1, 1]), positions, gradient=gradient, hessian=hessian)
+    check_frame(stretched)
     with pytest.raises(InputError, match="turning the molecule is not free of force"):
-        check_frame(Reference(np.array([1, 1]), positions, hessian=hessian))
+        check_frame(replace(stretched, gradient=-gradient))
+    # Without it the Hessian tells that there is one.
+    check_frame(replace(stretched, gradient=None))
+    with pytest.raises(InputError, match="turning the molecule is not free of force"):
+        check_frame(turned(replace(stretched, gradient=None), 0, 0.1))
+
+
+def test_linear_molecule_may_feel_what_a_grid_leaves_over(generator):
+    along, noise = np.diag([0.0, 0.0, 3600.0]), generator.normal(scale=0.3, size=(3, 3))
+    block = along + noise + noise.T
+    nitrogen = Reference(np.array([7, 7]), np.array([[0.0, 0.0, 0.55], [0.0, 0.0, -0.55]]))
+
+    check_frame(replace(nitrogen, hessian=np.block([[block, -block], [-block, block]])))
+
+
+def test_hessian_of_a_part_of_the_atoms_is_named_as_such(water):
+    hessian = water.hessian.copy()
+    hessian[3:6], hessian[:, 3:6] = 0.0, 0.0
+
+    with pytest.raises(InputError, match=r"w\.log: the Hessian is zero for atom\(s\) H2: they were frozen"):
+        check_frame(replace(water, hessian=hessian))
+
+
+@pytest.mark.parametrize(("species", "unit"), [(SPECIES, r"kcal/mol/Å\^2"), (np.array([8, 6, 6]), r"kcal/mol/Å\^2")])
+def test_hessian_in_another_unit_is_refused_with_the_likely_one(water, species, unit):
+    check_stiffness(replace(water, species=species))
+    with pytest.raises(InputError, match=f"gives a frequency of .* it is not in Hartree/Bohr².*{unit}"):
+        check_stiffness(replace(water, species=species, hessian=water.hessian * units.HARTREE_PER_BOHR2))
 
 
 @pytest.fixture

@@ -10,8 +10,10 @@ import pytest
 from certain import instance
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
+from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.native import write_native
 from forgefield.io.rules import load
+from forgefield.io.structures.mol2 import read_mol2
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
@@ -94,6 +96,10 @@ def test_types_of_a_structure_are_not_mistaken_for_those_of_the_file(molecules, 
         ),
         ({"types": 2 * [{"name": "C1", "environment": "C(C,H,H,H)"}]}, "several have the name C1"),
         ({"types": None}, "types: "),
+        (
+            {"angles": [{"types": ["C1", "C1", "H1"], "up_to": {"90": 120.0, "60": 80.0}}]},
+            "angles C1-C1-H1: the classes must reach up to angles that ascend to 180",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(molecules, random_field, tmp_path, change, message):
@@ -103,6 +109,36 @@ def test_what_cannot_be_is_refused(molecules, random_field, tmp_path, change, me
 
     with pytest.raises(InputError, match=message):
         load(path)
+
+
+def square(name):
+    """A square-planar complex: angles of 90° and 180° between equal atoms, 2 Å from the centre."""
+    around = 2.0 * np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+    bonds = np.array([[0, atom] for atom in range(1, 5)])
+    return Molecule(name, np.array([46, 17, 17, 17, 17]), np.vstack([np.zeros(3), around]), bonds, np.ones(4))
+
+
+@pytest.mark.parametrize("suffix", [".json", ".frcmod"])
+def test_classes_of_angles_are_told_by_angles_here_and_by_types_elsewhere(random_field, generator, tmp_path, suffix):
+    one = square("complex")
+    made = random_field(*HARMONIC, of=[one])
+    write = {".json": lambda path: write_native(path, made), ".frcmod": lambda path: write_frcmod(path, made, [one])}
+
+    write[suffix](tmp_path / f"complex{suffix}")
+
+    (typed,) = [one] if suffix == ".json" else read_mol2(tmp_path / "complex.mol2")
+    x = jnp.asarray(one.positions + generator.normal(0.0, 0.1, one.positions.shape))
+    found = energies(*load(tmp_path / f"complex{suffix}").lay([typed]), x)
+    assert {row.name for row in made.rows} >= {"bend Cl1-Pd1@90-Cl1", "bend Cl1-Pd1@180-Cl1"}
+    np.testing.assert_allclose(found, energies(made.model, made.topology, x), rtol=1e-8)
+
+
+def test_types_that_surroundings_do_not_tell_say_what_does(random_field, tmp_path):
+    one = square("complex")
+    write_frcmod(tmp_path / "complex.frcmod", random_field(*HARMONIC, of=[one]), [one])
+
+    with pytest.raises(InputError, match=r"types for atoms such as Cl\(Pd\).*the \.mol2 beside a \.frcmod"):
+        load(tmp_path / "complex.frcmod").lay([one])
 
 
 @pytest.mark.parametrize(("text", "message"), [("{", "is no JSON"), ("[]", "is no force field"), ("{}", "has the key")])

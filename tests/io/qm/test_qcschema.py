@@ -126,7 +126,8 @@ def _set(content, path, value):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("schema_name", "qcschema_optimization_output", "expected `qcschema_output` or `qcschema_molecule`"),
+        ("schema_name", "qcschema_basis", "schema_name is 'qcschema_basis'; expected `qcschema_output`"),
+        ("schema_name", "qcschema_optimization_output", "the optimisation keeps no `final_molecule`"),
         ("schema_version", 2, "schema_version: Input should be 1"),
         ("success", False, "the computation failed"),
         ("success", None, "the computation failed"),
@@ -137,7 +138,7 @@ def _set(content, path, value):
         ("driver", "forces", "driver: Input should be"),
         ("properties.return_hessian", [1.0] * 80, "3 atoms, but hessian of 80 numbers, expected 81"),
         ("return_result", [0.0], "hessian of 1 numbers, expected 81"),
-        ("return_result", [0.0] * 81, "return_result and properties.return_hessian contradict each other"),
+        ("properties.return_hessian", [0.0] * 81, "return_result and properties.return_hessian contradict each other"),
         ("return_result", [float("nan")] * 81, "finite number"),
         ("molecule.geometry", [0.0] * 8, "3 symbols, but 8 coordinates"),
         ("molecule.symbols", ["O", "H", "Gh"], "'Gh' is not an element symbol"),

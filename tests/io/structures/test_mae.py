@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from certain import known
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.mae import read_mae
 
@@ -143,9 +143,9 @@ def test_published_complexes(data):
         ("i_m_mmod_type", "i_m_color", "line 18: table m_atom has no column i_m_mmod_type; let MacroModel or Maestro"),
         ("r_m_y_coord\n", "r_m_w_coord\n", "line 18: table m_atom has no column r_m_y_coord"),
         (
-            "1 2 0.0",
-            "1 250 0.0",
-            "line 28: unknown MacroModel atom type(s) 250, the first at atom 1; add a row such as `250 6 12.0110 CX 4",
+            "2 15 1.2",
+            "2 250 1.2",
+            "line 29: unknown MacroModel atom type(s) 250, the first at atom 2; add a row such as `250 <atomic number>",
         ),
         ("1 2 0.0", "1 C2 0.0", "i_m_mmod_type of table m_atom is not an integer: 'C2' (line 28)"),
         ("1.2 0.0", "1.2 <>", "r_m_y_coord of table m_atom is not a finite number: <> (line 29)"),
@@ -185,13 +185,14 @@ def test_what_cannot_be_used_is_named_by_line(written, old, new, message):
 
 def test_advised_rows_are_those_of_the_unknown_atoms_and_make_them_known(written, tmp_path):
     text = FORMYL.replace("2 15 1.2", "2 251 1.2").replace('"}" <> 0', '"}" 46 2').replace("3 41", "3 252")
-    with pytest.raises(InputError) as error:
-        read_mae(written(text))
+    with pytest.warns(InputWarning, match="only an MM3\\* force field needs them") as said:
+        (unnamed,) = read_mae(written(text))
 
-    rows = str(error.value).split("`")[1::2]
+    rows = str(said[0].message).split("`")[1::2]
     (tmp_path / "atom.typ").write_text("\n".join(rows))
     (molecule,) = read_mae(written(text), atom_types=read_atom_types(tmp_path / "atom.typ"))
 
+    assert (unnamed.types, unnamed.species.tolist(), unnamed.charge) == (("C2", "251", "252"), [6, 46, 1], 2)
     assert molecule.species.tolist() == [6, 46, 1]
     assert (molecule.types, molecule.charge) == (("C2", "PD", "HX"), 2)
 
@@ -206,8 +207,8 @@ def test_truncated_file_names_the_block_that_is_cut(written):
 def test_unknown_type_names_the_file_to_extend(written, tmp_path):
     (tmp_path / "atom.typ").write_text(TYPE_250)
 
-    with pytest.raises(
-        InputError, match=r"unknown MacroModel atom type\(s\) 251.*atom.typ; numbers 201 to 300 are free"
+    with pytest.warns(
+        InputWarning, match=r"unknown MacroModel atom type\(s\) 251.*atom.typ; numbers 201 to 300 are free"
     ):
         read_mae(written(FORMYL.replace("1 2 0.0", "1 251 0.0")))
 

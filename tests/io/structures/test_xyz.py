@@ -79,3 +79,32 @@ def test_extended_frames_hold_energy_and_forces_in_electronvolt(written):
 def test_bad_files_are_refused(written, text, message):
     with pytest.raises(InputError, match=message):
         read_xyz(written(text))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "number", "mass"),
+    [("D", 1, 2.0141018), ("T", 1, 3.0160493), ("13C", 6, 13.0033548), ("18o", 8, 17.99916)],
+)
+@pytest.mark.parametrize("comment", ["", "Properties=species:S:1:pos:R:3 charge=1"])
+def test_isotopes_are_their_elements_with_masses_of_their_own(written, symbol, number, mass, comment):
+    (frame,) = read_xyz(written(f"2\n{comment}\nN 0 0 0\n{symbol} 0 0 1\n"))
+
+    assert known(frame.species).tolist() == [7, number]
+    np.testing.assert_allclose(known(frame.masses), [14.0030740, mass], atol=1e-5)
+
+
+def test_a_column_of_masses_goes_before_the_isotope(written):
+    (frame,) = read_xyz(written("2\nProperties=species:S:1:pos:R:3:masses:R:1\nD 0 0 0 2.5\nH 0 0 1 1.1\n"))
+
+    assert known(frame.species).tolist() == [1, 1]
+    np.testing.assert_allclose(known(frame.masses), [2.5, 1.1])
+
+
+def test_elements_alone_state_no_masses(written):
+    assert read_xyz(written(WATER.format(comment="")))[0].masses is None
+
+
+@pytest.mark.parametrize("word", ["99C", "12Xx", "D2"])
+def test_what_is_no_isotope_is_refused(written, word):
+    with pytest.raises(InputError, match=f"'{word}' \\(line 4\\) are no element symbols"):
+        read_xyz(written(f"2\n\nN 0 0 0\n{word} 0 0 1\n"))

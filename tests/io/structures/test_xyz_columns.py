@@ -35,12 +35,12 @@ def warned(tmp_path):
     ("old", "new", "said"),
     [
         ("forces", "fnrces", "a.extxyz: the column 'fnrces' is not read; did you mean 'forces'?"),
-        ("forces", "REF_forces", "a.extxyz: the column 'REF_forces' is not read; did you mean 'forces'?"),
+        ("forces", "ref_force", "a.extxyz: the column 'ref_force' is not read; did you mean 'REF_forces'?"),
         ("energy", "enrgy", "a.extxyz: the key 'enrgy' is not read; did you mean 'energy'?"),
         ("energy", "energ?y", "a.extxyz: the key 'energ?y' is not read; did you mean 'energy'?"),
         ("energy", "energy_Hartre", "a.extxyz: the key 'energy_Hartre' is not read; did you mean 'energy_hartree'?"),
-        ("energy", "total_charge", "a.extxyz: the key 'total_charge' is not read; did you mean 'charge'?"),
-        ("energy", "spin", "a.extxyz: the key 'spin' is not read; known are"),
+        ("energy", "totalcharge", "a.extxyz: the key 'totalcharge' is not read; did you mean 'total_charge'?"),
+        ("energy", "spins", "a.extxyz: the key 'spins' is not read; did you mean 'spin'?"),
     ],
 )
 def test_misspelt_result_is_told_of_once(warned, old, new, said):
@@ -55,7 +55,9 @@ def test_misspelt_result_is_told_of_once(warned, old, new, said):
     ("comment", "said"),
     [
         ("energy=-1.0", "the key 'energy' is not read"),
-        ("mult=2", "the key 'mult' is not read; did you mean 'multiplicity'"),
+        ("mulitplicity=2", "the key 'mulitplicity' is not read; did you mean 'multiplicity'"),
+        ("E = -100.51 after 9 steps", "the energy in a comment is not read, since its unit is not known"),
+        ("        -5.07054444", "the energy in a comment is not read, since its unit is not known"),
         ("Propertes=species:S:1:pos:R:3", "the key 'Propertes' is not read; did you mean 'Properties'"),
     ],
 )

@@ -24,7 +24,9 @@ RADIUS, DEPTH, OFFSET = 0, 1, 2
 TAPER = 1.0
 """Å before and beyond its cutoff, over which MacroModel scales van der Waals interactions down."""
 SHORTEST_CUTOFF = 7.0
-"""Å, of van der Waals interactions in MacroModel; 8 Å with EXNB."""
+"""Å, of van der Waals interactions in MacroModel."""
+EXTENDED_CUTOFF = 8.0
+"""Å, where its input says EXNB."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -57,12 +57,20 @@ class _Surface(Engine):
         return {"energy": found.energy / units.HARTREE, "gradient": found.gradient.ravel() / units.HARTREE_PER_BOHR}
 
 
-def descend(molecule: Molecule, engine: AbstractEngine, *, max_steps: int) -> Molecule:
+Seen = Callable[[Molecule], None]
+"""Is told the last geometry of an optimisation, however it ends."""
+
+
+def ignore(_: Molecule) -> None:
+    """Let a geometry go."""
+
+
+def descend(molecule: Molecule, engine: AbstractEngine, *, max_steps: int, seen: Seen = ignore) -> Molecule:
     """Return the molecule where its gradient vanishes (4e-6 Hartree/Bohr), downhill from where it is.
 
     Raises ConvergenceError. The order of the point is not checked.
     """
-    return _walk(molecule, engine, OptParams(maxiter=max_steps, subfrctor=_WITHOUT_NET_FORCE, **_CONVERGED))
+    return _walk(molecule, engine, OptParams(maxiter=max_steps, subfrctor=_WITHOUT_NET_FORCE, **_CONVERGED), seen)
 
 
 def descend_held(
@@ -73,10 +81,10 @@ def descend_held(
     Raises ConvergenceError.
     """
     parameters = OptParams(maxiter=max_steps, subfrctor=_WITHOUT_NET_FORCE, enforce=_ENFORCED, **_CONVERGED)
-    return _walk(molecule, engine, parameters, held)
+    return _walk(molecule, engine, parameters, ignore, held)
 
 
-def climb(molecule: Molecule, engine: AbstractEngine, *, max_steps: int) -> Molecule:
+def climb(molecule: Molecule, engine: AbstractEngine, *, max_steps: int, seen: Seen = ignore) -> Molecule:
     """Return the molecule where its gradient vanishes, uphill along the lowest mode of its exact Hessian.
 
     Raises ConvergenceError. The order of the point is not checked.
@@ -85,13 +93,14 @@ def climb(molecule: Molecule, engine: AbstractEngine, *, max_steps: int) -> Mole
         transition=True, frequency=False, maxiter=max_steps, subfrctor=_WITHOUT_NET_FORCE, **_CONVERGED
     )
     parameters.hess_data = engine.hessian(molecule) / units.HARTREE_PER_BOHR2
-    return _walk(molecule, engine, parameters)
+    return _walk(molecule, engine, parameters, seen)
 
 
 def _walk(
     molecule: Molecule,
     engine: AbstractEngine,
     parameters: OptParams,
+    seen: Seen,
     held: dict[tuple[int, int, int, int], float] | None = None,
 ) -> Molecule:
     if molecule.n_atoms < 2:
@@ -109,7 +118,10 @@ def _walk(
             optimizer.optimizeGeometry()
         except GeometricError as error:
             raise ConvergenceError(_message(molecule, optimizer, parameters)) from error
-    return replace(molecule, positions=np.asarray(optimizer.X, dtype=np.float64).reshape(-1, 3) * units.BOHR)
+        finally:
+            last = np.asarray(optimizer.X, dtype=np.float64).reshape(-1, 3) * units.BOHR
+            seen(replace(molecule, positions=last))
+    return replace(molecule, positions=last)
 
 
 def _message(molecule: Molecule, optimizer: Optimizer, parameters: OptParams) -> str:

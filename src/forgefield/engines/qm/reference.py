@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from forgefield.engines.qm.engine import AbstractEngine, label
-from forgefield.engines.qm.optimise import climb, descend
+from forgefield.engines.qm.optimise import Seen, climb, descend, ignore
 from forgefield.engines.qm.pyscf import PySCF
 from forgefield.engines.qm.xtb import XTB
 from forgefield.errors import InputError
@@ -14,20 +15,31 @@ from forgefield.molecules.molecule import Molecule, Reference, standard_masses
 from forgefield.properties.modes import vibrations
 
 Task = Literal["point", "minimum", "saddle"]
+Masses = Float[np.ndarray, " atoms"]
 
 _XTB = {"gfn1": "GFN1-xTB", "gfn1-xtb": "GFN1-xTB", "gfn2": "GFN2-xTB", "gfn2-xtb": "GFN2-xTB"}
+_DESCENTS = 5
+"""Descents before a point with an imaginary frequency is given up on."""
+_ASIDE = 0.2
+"""Å by which the atom that moves most is displaced from a saddle."""
 _NAMES = {0: "a minimum", 1: "a first-order saddle point"}
 
 
-def run(molecule: Molecule, engine: AbstractEngine, task: Task) -> tuple[Molecule, Reference]:
-    """Return the molecule where the task ends, and its reference data there."""
+def run(
+    molecule: Molecule, engine: AbstractEngine, task: Task, *, masses: Masses | None = None, seen: Seen = ignore
+) -> tuple[Molecule, Reference]:
+    """Return the molecule where the task ends, and its reference data there.
+
+    `masses` [amu] are those of the most abundant isotopes where None; `seen` is told each geometry that an optimisation
+    ends with, however it ends.
+    """
     match task:
         case "point":
-            return molecule, reference(molecule, engine)
+            return molecule, reference(molecule, engine, masses=masses)
         case "minimum":
-            return minimum(molecule, engine)
+            return minimum(molecule, engine, masses=masses, seen=seen)
         case "saddle":
-            return saddle(molecule, engine)
+            return saddle(molecule, engine, masses=masses, seen=seen)
 
 
 def engine_named(method: str, basis: str | None) -> AbstractEngine:
@@ -42,16 +54,16 @@ def engine_named(method: str, basis: str | None) -> AbstractEngine:
     return PySCF(method, basis or "")
 
 
-def reference(molecule: Molecule, engine: AbstractEngine) -> Reference:
+def reference(molecule: Molecule, engine: AbstractEngine, *, masses: Masses | None = None) -> Reference:
     """Return energy, gradient, Hessian, frequencies and atomic charges at the geometry of the molecule.
 
-    Frequencies are those of `forgefield.properties.modes`, with the masses of the most abundant isotopes. Raises
-    InputError where the molecule does not fit the level, ConvergenceError where its SCF fails.
+    Frequencies are those of `forgefield.properties.modes`, with the masses of the most abundant isotopes where none are
+    given. Raises InputError where the molecule does not fit the level, ConvergenceError where its SCF fails.
     """
     engine.check(molecule)
     found = engine.evaluate(molecule)
     hessian = engine.hessian(molecule, found.density)
-    masses = standard_masses(molecule.species)
+    masses = standard_masses(molecule.species) if masses is None else masses
     return Reference(
         species=molecule.species,
         positions=molecule.positions,
@@ -69,24 +81,68 @@ def reference(molecule: Molecule, engine: AbstractEngine) -> Reference:
     )
 
 
-def minimum(molecule: Molecule, engine: AbstractEngine, *, max_steps: int = 200) -> tuple[Molecule, Reference]:
+def bare(molecule: Molecule, masses: Masses | None) -> Reference:
+    """Return a geometry of which nothing is known yet."""
+    return Reference(
+        species=molecule.species,
+        positions=molecule.positions,
+        masses=masses,
+        charge=molecule.charge,
+        multiplicity=molecule.multiplicity,
+    )
+
+
+def minimum(
+    molecule: Molecule,
+    engine: AbstractEngine,
+    *,
+    masses: Masses | None = None,
+    max_steps: int = 200,
+    seen: Seen = ignore,
+) -> tuple[Molecule, Reference]:
     """Return the molecule at the minimum downhill from it, and its reference data there.
 
-    Raises ConvergenceError, or InputError where the point found has an imaginary frequency.
+    From a saddle, where symmetry may have held it, it steps off along the lowest mode and goes on, some times. Raises
+    ConvergenceError, or InputError where the last point has an imaginary frequency all the same.
     """
     engine.check(molecule)
-    relaxed = descend(molecule, engine, max_steps=max_steps)
-    return relaxed, _of_order(0, relaxed, reference(relaxed, engine))
+    descents = 1
+    while True:
+        relaxed = descend(molecule, engine, max_steps=max_steps, seen=seen)
+        found = reference(relaxed, engine, masses=masses)
+        if _n_imaginary(found) == 0 or descents >= _DESCENTS:
+            return relaxed, _of_order(0, relaxed, found)
+        molecule, descents = _beside(relaxed, found), descents + 1
 
 
-def saddle(molecule: Molecule, engine: AbstractEngine, *, max_steps: int = 200) -> tuple[Molecule, Reference]:
+def saddle(
+    molecule: Molecule,
+    engine: AbstractEngine,
+    *,
+    masses: Masses | None = None,
+    max_steps: int = 200,
+    seen: Seen = ignore,
+) -> tuple[Molecule, Reference]:
     """Return the molecule at the first-order saddle uphill along its lowest mode, and its reference data there.
 
     Raises ConvergenceError, or InputError where the point found has none or several imaginary frequencies.
     """
     engine.check(molecule)
-    relaxed = climb(molecule, engine, max_steps=max_steps)
-    return relaxed, _of_order(1, relaxed, reference(relaxed, engine))
+    relaxed = climb(molecule, engine, max_steps=max_steps, seen=seen)
+    return relaxed, _of_order(1, relaxed, reference(relaxed, engine, masses=masses))
+
+
+def _n_imaginary(found: Reference) -> int:
+    return 0 if found.frequencies is None else int((found.frequencies < 0.0).sum())
+
+
+def _beside(molecule: Molecule, found: Reference) -> Molecule:
+    """Return the molecule displaced along its lowest mode."""
+    assert found.hessian is not None
+    assert found.masses is not None
+    mode = vibrations(found.hessian, molecule.positions, found.masses).vectors[:, 0].reshape(-1, 3)
+    moved = mode / np.sqrt(found.masses)[:, None]
+    return replace(molecule, positions=molecule.positions + _ASIDE * moved / np.linalg.norm(moved, axis=1).max())
 
 
 def _of_order(order: int, molecule: Molecule, found: Reference) -> Reference:

@@ -29,6 +29,8 @@ _ACCURACY = 1e-3
 """tblite's factor on its convergence thresholds (energy 1e-6 Hartree, density 2e-5 at 1)."""
 _STEP = 0.001
 """Bohr; the truncation error of a frequency is 0.003 cm⁻¹, as large as that of rounding, and four times it at twice."""
+_DIGITS = 8
+"""Decimals of the Hessian [Hartree/Bohr²]; what follows is rounding, and no two machines agree on it."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,16 @@ class XTB(AbstractEngine):
     def hessian(
         self, molecule: Molecule, density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None
     ) -> Float[np.ndarray, "coordinates coordinates"]:
-        """Return (g(x + h) - g(x - h)) / 2h [kcal/mol/Å²] for each coordinate, symmetrised. Raises ConvergenceError."""
+        """Return (g(x + h) - g(x - h)) / 2h [kcal/mol/Å²] for each coordinate, symmetrised and rounded.
+
+        Raises ConvergenceError.
+        """
         step = _STEP * units.BOHR
         shifts = step * np.eye(3 * molecule.n_atoms).reshape(-1, molecule.n_atoms, 3)
         rows = [(self._gradient(molecule, shift) - self._gradient(molecule, -shift)) / (2.0 * step) for shift in shifts]
-        matrix = np.stack(rows)
-        return 0.5 * (matrix + matrix.T)
+        matrix = np.stack(rows) / units.HARTREE_PER_BOHR2
+        # Minus zero is written as such.
+        return (np.round(0.5 * (matrix + matrix.T), _DIGITS) + 0.0) * units.HARTREE_PER_BOHR2
 
     def charges(self, molecule: Molecule, found: Evaluation) -> AtomicCharges:
         """Return the Mulliken charges on which the level's own electrostatics act."""

@@ -9,22 +9,37 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
-from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses
+from forgefield.io.offenders import listed
+from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses, symbol
 from forgefield.properties.modes import frequencies, unprojected_frequencies
 
 TOLERANCE = 0.1
 """cm⁻¹"""
 COARSE_TOLERANCE = 1.0
 """cm⁻¹, where the job printed fewer than two decimals."""
-_TURNED = 0.02
-"""Force of a rigid rotation, as a share of the forces that cancel in it, beyond which the frame is a wrong one.
+_HIGHEST = 6000.0
+"""cm⁻¹; H2 has 4401, and no molecule more than 4500."""
+_WITH_HYDROGEN, _WITHOUT = (2000.0, 4700.0), (400.0, 2600.0)
+"""cm⁻¹; where the highest frequency of a molecule lies."""
+_UNITS = {
+    "kcal/mol/Å^2": 1.0,
+    "eV/Å^2": units.ELECTRONVOLT,
+    "kJ/mol/Å^2": units.KILOJOULE,
+    "mdyn/Å": units.MILLIDYNE_PER_ANGSTROM,
+    "kJ/mol/nm^2": units.KILOJOULE / units.NANOMETRE**2,
+}
+"""In which Hessians are stored besides Hartree/Bohr² [kcal/mol/Å²]."""
+_ALMOST_LINEAR = 1e-3
+"""Smallest moment of inertia, as a share of the largest, of a molecule that no program takes for a linear one."""
+_TURNED = 0.015
+"""Force of a rigid rotation, as a share of what a random Hessian of the same size would give, beyond which the frame is
+a wrong one.
 
-QM jobs have 0.0001 to 0.002; a frame that is off by 0.3 rad has 0.1 in a molecule of six atoms, 0.02 in one of forty.
+QM jobs have up to 0.0003, of a linear saddle 0.008; a frame that is off by 0.3 rad has 0.1 in a molecule of six atoms.
 """
-_OFF = 0.15
-"""rad: the same as the angle by which the frame is off, whatever the size of the molecule; QM jobs have up to 0.01."""
-
-
+_OFF = 0.04
+"""rad: the same as the angle by which the frame is off, whatever the size of the molecule; QM jobs have up to 0.003, of
+a linear saddle 0.02."""
 _WEIGHTS = 5e-5
 """Share of a frequency by which programs differ for the digits of their atomic weights."""
 _UNBALANCED = 0.02
@@ -54,7 +69,12 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
 
     Raises InputError for the first that fails; with `trust` each that fails is an InputWarning.
     """
-    checks: tuple[Callable[[Reference], object], ...] = (check_gradient, check_translations, check_frame)
+    checks: tuple[Callable[[Reference], object], ...] = (
+        check_gradient,
+        check_stiffness,
+        check_translations,
+        check_frame,
+    )
     masses = reference.masses
     for check in (*checks, check_frequencies):
         try:
@@ -100,8 +120,9 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
 
     Both sorted lists are compared value by value, with translations and rotations projected out and without; masses
     are those of the job. Where it does not state them, they are those of the most abundant isotopes or the atomic
-    weights, whichever agree. Raises InputError where none agrees to the tolerance or the job printed another number of
-    frequencies than the molecule has.
+    weights, whichever agree. A molecule that is almost linear may have been taken for a linear one or not, and where
+    one frequency is missing the path along the gradient may have been projected out too. Raises InputError where none
+    agrees to the tolerance, or the job printed another number of frequencies.
     """
     hessian, printed = reference.hessian, reference.frequencies
     if hessian is None or printed is None:
@@ -128,7 +149,7 @@ def _compared(
     tolerance: float,
 ) -> FrequencyCheck:
     assert reference.hessian is not None
-    inside = frequencies(reference.hessian, reference.positions, masses)
+    inside = _inside(reference.hessian, reference, masses, len(printed))
     raw = unprojected_frequencies(reference.hessian, masses)
     if len(printed) not in (len(inside), len(raw)):
         files = ", ".join(reference.sources)
@@ -136,6 +157,23 @@ def _compared(
     deviations = {False: _deviation(raw, printed), True: _deviation(inside, printed)}
     projected = deviations[True] <= deviations[False]
     return FrequencyCheck(masses, weighted, projected, deviations[projected], tolerance)
+
+
+def _inside(
+    hessian: Float[np.ndarray, "coordinates coordinates"],
+    reference: Reference,
+    masses: Float[np.ndarray, " atoms"],
+    n_printed: int,
+) -> Float[np.ndarray, " modes"]:
+    """Return the frequencies with rigid motions projected out, in the first way that gives as many as were printed."""
+    usual = frequencies(hessian, reference.positions, masses)
+    for linear in (_ALMOST_LINEAR, 0.0):
+        if len(usual) != n_printed and len(reference.species) > 2:
+            other = frequencies(hessian, reference.positions, masses, linear=linear)
+            usual = other if len(other) == n_printed else usual
+    if len(usual) == n_printed + 1 and reference.gradient is not None:
+        return frequencies(hessian, reference.positions, masses, across=reference.gradient)
+    return usual
 
 
 def _deviation(computed: Float[np.ndarray, " computed"], printed: Float[np.ndarray, " printed"]) -> float:
@@ -166,26 +204,69 @@ def _contradiction(
     return message + ". Are they of the same job, geometry and isotopes?"
 
 
+def check_stiffness(reference: Reference) -> None:
+    """Raise InputError where a Hessian gives frequencies that no molecule has, with the unit that it may be in."""
+    if reference.hessian is None:
+        return
+    masses = standard_masses(reference.species) if reference.masses is None else reference.masses
+    weights = np.repeat(1.0 / np.sqrt(masses), 3)
+    # No eigenvalue is above the largest sum of a row.
+    bound = np.abs(weights[:, None] * reference.hessian * weights).sum(axis=1).max()
+    if np.sqrt(bound) * units.WAVENUMBER <= _HIGHEST:
+        return
+    highest = float(unprojected_frequencies(reference.hessian, masses).max())
+    if highest <= _HIGHEST:
+        return
+    low, high = _WITH_HYDROGEN if (reference.species == 1).any() else _WITHOUT
+    likely = [unit for unit, size in _UNITS.items() if low <= highest * np.sqrt(size / units.HARTREE_PER_BOHR2) <= high]
+    said = f", but most likely in {' or '.join(likely)}" if likely else ""
+    example = f'; under [[molecules]] of a FIT.toml, hessian_unit = "{likely[0]}" says so of an .npy' if likely else ""
+    raise InputError(
+        f"{', '.join(reference.sources)}: the Hessian gives a frequency of {highest:.0f} cm⁻¹, and no molecule has one "
+        f"above 4500: it is not in Hartree/Bohr²{said}{example}"
+    )
+
+
 def check_frame(reference: Reference) -> None:
-    """Raise InputError where the Hessian is in another orientation than the geometry.
+    """Raise InputError where the Hessian is in another orientation than the geometry, or one of a part of the atoms.
 
     The energy does not change when the molecule turns, so H (ω × x) = ω × g for every axis ω, where g is the gradient.
+    Where that is not known, there must be one: what an atom feels is antisymmetric in its axis and that of the turn.
     """
     if reference.hessian is None:
         return
+    _check_frozen(reference, reference.hessian)
     centred = reference.positions - reference.positions.mean(axis=0)
-    gradient = np.zeros_like(centred) if reference.gradient is None else reference.gradient
     turns = np.cross(np.eye(3)[:, None, :], centred).reshape(3, -1)
-    forces = np.cross(np.eye(3)[:, None, :], gradient).reshape(3, -1)
-    cancelling = np.linalg.norm(np.abs(turns) @ np.abs(reference.hessian))
-    residual = np.linalg.norm(turns @ reference.hessian - forces)
-    accepted = min(_TURNED * cancelling, _OFF * _force_of_turning(reference.hessian, turns))
+    felt = turns @ reference.hessian
+    if reference.gradient is None:
+        residual = _symmetric(felt)
+    else:
+        residual = float(np.linalg.norm(felt - np.cross(np.eye(3)[:, None, :], reference.gradient).reshape(3, -1)))
+    size = float(np.linalg.norm(turns) * np.linalg.norm(reference.hessian)) / np.sqrt(centred.size)
+    accepted = min(_TURNED * size, _OFF * _force_of_turning(reference.hessian, turns))
     if residual > accepted:
         raise InputError(
             f"{', '.join(reference.sources)}: the Hessian does not belong to this geometry: turning the molecule "
             f"is not free of force ({residual:.3g} kcal/mol/Å, accepted {accepted:.3g}); "
             "geometry and Hessian must be of the same orientation and the same order of atoms"
         )
+
+
+def _check_frozen(reference: Reference, hessian: Float[np.ndarray, "coordinates coordinates"]) -> None:
+    frozen = np.flatnonzero(~hessian.reshape(len(reference.species), -1).any(axis=1))
+    if frozen.size and len(reference.species) > 1:
+        atoms = listed([f"{symbol(reference.species[i])}{i + 1}" for i in frozen])
+        raise InputError(
+            f"{', '.join(reference.sources)}: the Hessian is zero for atom(s) {atoms}: they were frozen; a Hessian of "
+            "all atoms is needed"
+        )
+
+
+def _symmetric(rows: Float[np.ndarray, "axes coordinates"]) -> float:
+    """Return the size of the part of each atom's matrix of axes that is symmetric."""
+    blocks = rows.reshape(3, -1, 3)
+    return float(np.linalg.norm(blocks + blocks.swapaxes(0, 2))) / 2.0
 
 
 def _force_of_turning(
@@ -199,5 +280,5 @@ def _force_of_turning(
             (rows.reshape(len(turns), -1, 3) @ generator).reshape(turns.shape) for rows in (turns, turns @ hessian)
         )
         # A Hessian turned by a small angle changes by its commutator with the generator.
-        forces.append(turned @ hessian - crossed)
+        forces.append(_symmetric(turned @ hessian - crossed))
     return float(np.linalg.norm(forces) / np.sqrt(len(forces)))

@@ -8,7 +8,8 @@ import numpy as np
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part, check_electrons, check_number_of_frequencies, check_sizes, molecule
+from forgefield.io.assemble.parts import Part, check_number_of_frequencies, check_sizes, molecule
+from forgefield.io.assemble.state import assumed_multiplicity, check_electrons
 from forgefield.io.assemble.superposition import rotated_hessian, same_structure
 from forgefield.molecules.molecule import AtomicCharges, Reference
 
@@ -39,7 +40,10 @@ def merged(parts: Sequence[Part]) -> Reference:
     _check_agreement(aligned)
     first: dict[str, Any] = {name: _first(aligned, name) for name in (*_AGREEMENT, *_STATED)}
     sources = ", ".join(part.source for part in parts)
-    check_electrons(sources, structure.species, first["charge"] or 0, first["multiplicity"])
+    charge, multiplicity = first["charge"] or 0, first["multiplicity"]
+    if multiplicity is None:
+        multiplicity = assumed_multiplicity(sources, structure.species, first["charge"])
+    check_electrons(sources, structure.species, charge, multiplicity)
     return Reference(
         species=structure.species,
         positions=structure.positions,
@@ -51,8 +55,8 @@ def merged(parts: Sequence[Part]) -> Reference:
         level=next((part.level for part in parts if part.level), ""),
         program=next((part.program for part in parts if part.program), ""),
         stationary_order=first["stationary_order"],
-        charge=first["charge"] or 0,
-        multiplicity=first["multiplicity"] or 1,
+        charge=charge,
+        multiplicity=multiplicity,
         sources=tuple(part.source for part in parts),
         constraints=next((part.constraints for part in parts if part.constraints), ()),
         charges=_charges(parts),

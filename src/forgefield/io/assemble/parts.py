@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.assemble.state import check_electrons
+from forgefield.io.sources import stem
 from forgefield.io.text import LARGEST
-from forgefield.molecules.electrons import electron_problem
+from forgefield.molecules.electrons import lowest_multiplicity
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import FARTHEST, AtomicCharges, Dihedral, Molecule
 
@@ -101,13 +103,6 @@ def check_sizes(part: Part, n_atoms: int) -> None:
         raise InputError(f"{part.source}: {n_atoms} atoms, but " + "; ".join(wrong))
 
 
-def check_electrons(source: str, species: Int[np.ndarray, " atoms"], charge: int, multiplicity: int | None) -> None:
-    """Raise InputError where atoms cannot have a charge, or the multiplicity that is stated with it."""
-    problem = electron_problem(species, charge, multiplicity)
-    if problem:
-        raise InputError(f"{source}: {problem}; state both as the job had them")
-
-
 def check_number_of_frequencies(
     part: Part, species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"] | None
 ) -> None:
@@ -127,8 +122,10 @@ def check_number_of_frequencies(
             expected = {bent}
         elif width < _LINEAR * length:
             expected = {straight}
-    # Some programs print translations and rotations along, as zeros or not.
-    if {len(printed), np.count_nonzero(printed)} & {*(n - part.n_projected for n in expected), 3 * n_atoms}:
+    # Some programs print translations and rotations along, as zeros or not. Where a path can have been projected out,
+    # Hessian and gradient tell.
+    projected = {part.n_projected, int(part.hessian is not None and part.gradient is not None)}
+    if {len(printed), np.count_nonzero(printed)} & {*(n - k for n in expected for k in projected), 3 * n_atoms}:
         return
     wanted = " or ".join(map(str, sorted(expected)))
     raise InputError(
@@ -156,7 +153,7 @@ def hessian_from_triangle(
 
 
 def molecule(part: Part) -> Molecule:
-    """Return the structure that a file holds; a charge that it does not state is 0, a multiplicity 1.
+    """Return the structure that a file holds; a charge that it does not state is 0, a multiplicity the lowest.
 
     Raises InputError where it holds none.
     """
@@ -164,12 +161,12 @@ def molecule(part: Part) -> Molecule:
         raise InputError(f"{part.source}: holds no geometry")
     bonds = np.zeros((0, 2), dtype=np.int64) if part.bonds is None else part.bonds
     return Molecule(
-        name=part.name or Path(part.source).stem,
+        name=part.name or stem(Path(part.source)),
         species=part.species,
         positions=part.positions,
         bonds=bonds,
         orders=np.ones(len(bonds)) if part.orders is None else part.orders,
         charge=part.charge or 0,
-        multiplicity=part.multiplicity or 1,
+        multiplicity=part.multiplicity or lowest_multiplicity(part.species, part.charge or 0),
         source=part.source,
     )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, FiniteFloat, ValidationError, model_validator
 
+from forgefield import units
+from forgefield.assign.angle_classes import MARK, without_class
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.instances import KINDS, Types
@@ -71,11 +73,20 @@ class _Row(BaseModel, extra="forbid", frozen=True):
     values: dict[str, FiniteFloat]
 
 
+class _Angles(BaseModel, extra="forbid", frozen=True):
+    """Angles between atoms of three types that have rows by class, which name the centre as in Pd1@90."""
+
+    types: tuple[str, str, str]
+    up_to: dict[str, FiniteFloat]
+    """By the name of each class, the angle up to which it reaches [°], in ascending order."""
+
+
 class _File(BaseModel, extra="forbid", frozen=True):
     """The whole of a file of version 1."""
 
     forgefield_force_field: int
     types: tuple[_Type, ...] = ()
+    angles: tuple[_Angles, ...] = ()
     units: dict[str, dict[str, str]] = {}
     """Of the parameters of each term that the force field has."""
     rows: tuple[_Row, ...] = ()
@@ -84,8 +95,8 @@ class _File(BaseModel, extra="forbid", frozen=True):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "_File":
-        if self.mm3 is not None and (self.types or self.units or self.rows):
-            raise ValueError("mm3 and types, units or rows exclude each other")
+        if self.mm3 is not None and (self.types or self.angles or self.units or self.rows):
+            raise ValueError("mm3 and types, angles, units or rows exclude each other")
         return self
 
 
@@ -117,15 +128,20 @@ def write_rules(path: Path, rules: AbstractRules) -> None:
 def _of_types(rules: TypedRules) -> _File:
     types = tuple(_Type(name=name, environment=meaning) for meaning, name in rules.typing.meanings.items())
     if not types:
-        named = dict.fromkeys(name for table in rules.tables.values() for row in table for name in row)
+        rows = [row for table in rules.tables.values() for row in table]
+        named = dict.fromkeys(without_class(name) if rules.classes else name for row in rows for name in row)
         types = tuple(_Type(name=name) for name in named)
     rows = tuple(
         _Row(term=term.name, types=types, values=dict(zip(_units(term), values, strict=True)))
         for term, table in rules.tables.items()
         for types, values in table.items()
     )
-    units = {term.name: _units(term) for term in rules.tables}
-    return _File(forgefield_force_field=VERSION, types=types, units=units, rows=rows)
+    units_of_terms = {term.name: _units(term) for term in rules.tables}
+    angles = tuple(
+        _Angles(types=(end, centre, other), up_to={name: upper / units.DEGREE for name, upper in classes.items()})
+        for (end, centre, other), classes in rules.classes.items()
+    )
+    return _File(forgefield_force_field=VERSION, types=types, angles=angles, units=units_of_terms, rows=rows)
 
 
 def read_native(path: Path) -> TypedRules | Mm3Rules:
@@ -159,7 +175,11 @@ def read_native(path: Path) -> TypedRules | Mm3Rules:
         term = _TERMS[row.term]
         tables[term][row.types] = tuple(row.values[own.name] for own in term.own)
     meanings = {one.environment: one.name for one in file.types if one.environment is not None}
-    return TypedRules(tables, Typing(str(path), meanings, own=not meanings))
+    classes: dict[Types, dict[str, float]] = {
+        KINDS["bend"].canonical(one.types): {name: upper * units.DEGREE for name, upper in one.up_to.items()}
+        for one in file.angles
+    }
+    return TypedRules(tables, Typing(str(path), meanings, own=not meanings), classes)
 
 
 def _wrong_heads(file: _File) -> Iterator[str]:
@@ -169,16 +189,21 @@ def _wrong_heads(file: _File) -> Iterator[str]:
         repeated = [name for name, n in counts.items() if n > 1 and name is not None]
         if repeated:
             yield f"types: several have the {key} {', '.join(repeated)}; leave one of each"
-    for name, units in file.units.items():
+    for name, stated in file.units.items():
         if name not in _TERMS:
             yield f"units: there is no term {name!r}; known are {', '.join(_TERMS)}"
-        elif units != _units(_TERMS[name]):
-            yield f"units: those of {name} must be {_units(_TERMS[name])}, not {units}"
+        elif stated != _units(_TERMS[name]):
+            yield f"units: those of {name} must be {_units(_TERMS[name])}, not {stated}"
+    for one in file.angles:
+        uppers = list(one.up_to.values())
+        if uppers != sorted(set(uppers)) or not uppers or uppers[-1] < 180.0:
+            yield f"angles {'-'.join(one.types)}: the classes must reach up to angles that ascend to 180, not {uppers}"
 
 
 def _wrong_rows(file: _File) -> Iterator[str]:
     """Yield what is wrong with rows."""
     names, seen = {one.name for one in file.types}, set()
+    names |= {f"{one.types[1]}{MARK}{name}" for one in file.angles for name in one.up_to}
     for row in file.rows:
         term, named = _TERMS.get(row.term), f"row {row.term} {'-'.join(row.types)}"
         if term is None or row.term not in file.units:

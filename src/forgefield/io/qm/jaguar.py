@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, located
+from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import atomic_number
@@ -19,7 +20,12 @@ _KEYWORD = re.compile(r"(\w+)\s*=\s*(\S+)")
 _LABEL = re.compile(r"([A-Za-z]{1,2})\d*$")
 _GEOMETRY = re.compile(r"^ *(?:input|new|final|symmetrized) geometry:", re.IGNORECASE)
 _ENERGY = re.compile(r"SCFE: (?:SCF|Solution phase) energy: .*?(\S+) hartrees")
+_BEYOND_SCF = re.compile(r"^ *Post-SCF correlation type: +(\S+)", re.MULTILINE)
+_CORRELATED = {"LMP2": re.compile(r"Total LMP2 Energy\.* *(\S+)")}
+"""How the energies of methods beyond SCF are printed."""
+_BASIS = re.compile(r"^ *basis set: +(\S+)", re.MULTILINE)
 _COUNT = re.compile(r"Number of frequencies:\s*(\S+)")
+_FREQUENCIES = re.compile(r"^ *harmonic frequencies in")
 _CHARGES = re.compile(r"^ *Atomic charges from (electrostatic potential|Mulliken population)", re.IGNORECASE)
 _STATIONARY_ORDER = {"1": 0, "2": 1}
 """By igeopt: 1 looks for a minimum, 2 for a transition state."""
@@ -51,17 +57,17 @@ def read_jaguar_input(path: Path) -> Part:
         stationary_order=_STATIONARY_ORDER.get(keywords.get("igeopt", "")),
         charge=integer(path, None, keywords.get("molchg", "0"), "molchg"),
         multiplicity=integer(path, None, keywords["multip"], "multip") if "multip" in keywords else None,
-        name=path.stem,
     )
 
 
 def _sections(path: Path, lines: list[str]) -> dict[str, list[tuple[int, str]]]:
-    """Return the lines of each section, with their 1-based numbers."""
+    """Return the lines of each section, with their 1-based numbers; `&`, `&end` and `$end` close one."""
     sections: dict[str, list[tuple[int, str]]] = {}
     name = None
     for number, line in enumerate(lines, start=1):
         mark = line.strip()
         if mark[:1] in ("&", "$"):
+            mark = mark[:1] if mark[1:].lower() == "end" else mark
             if (name is None) == (len(mark) == 1):
                 raise InputError(located(path, number, f"{mark!r} does not fit: a section is open or none is"))
             words = mark[1:].split(maxsplit=1)
@@ -88,6 +94,10 @@ def _cartesians(
     path: Path, rows: list[tuple[int, str]]
 ) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
     species, positions, wrong = [], [], []
+    # The first atom of a Z-matrix stands alone.
+    if rows and len(rows[0][1].split()) == 1:
+        message = "the geometry is a Z-matrix, which is not read; give the input that Jaguar writes (NAME.01.in)"
+        raise InputError(located(path, rows[0][0], message))
     for number, row in rows:
         words = row.split()
         symbol = _LABEL.match(words[0])
@@ -137,9 +147,11 @@ def _expect_row(path: Path, row: tuple[int, str] | None, label: str, n_words: in
 
 
 def read_jaguar_output(path: Path) -> Part:
-    """Return geometry, SCF energy, frequencies, atomic charges, charge, multiplicity and level of a Jaguar output file.
+    """Return geometry, energy, frequencies, atomic charges, charge, multiplicity and level of a Jaguar output file.
 
-    The last of each counts. Raises InputError where the job did not end or announced frequencies that are not there.
+    The last of each counts; the energy is that of the method, SCF or LMP2, and of others beyond SCF there is none, of
+    which an InputWarning tells. Raises InputError where the job did not end or announced frequencies that
+    are not there.
     """
     text = read_text(path)
     lines = text.splitlines()
@@ -153,19 +165,20 @@ def read_jaguar_output(path: Path) -> Part:
     if frequencies is None and keywords.get("ifreq", "0") != "0":
         raise InputError(f"{path}: the job asked for frequencies (ifreq), but none are there; is the file truncated?")
     species, positions = _printed_geometry(path, lines)
-    energy = _energy(path, lines)
+    beyond = _BEYOND_SCF.search(text)
+    basis = _BASIS.search(text)
+    level = _level(keywords) if keywords else "/".join(one[1].upper() for one in (beyond, basis) if beyond and one)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=energy,
+        energy=_energy(path, lines) if beyond is None else _correlated_energy(path, text, beyond[1].upper()),
         frequencies=frequencies,
-        level=_level(keywords) if keywords else "",
+        level=level,
         program="Jaguar",
         stationary_order=_STATIONARY_ORDER.get(keywords.get("igeopt", "")),
         charge=_stated(path, text, "net molecular charge"),
         multiplicity=_stated(path, text, "multiplicity"),
-        name=path.stem,
         charges=_charges(path, lines, len(species)),
     )
 
@@ -179,6 +192,15 @@ def _energy(path: Path, lines: list[str]) -> float:
     if found is None:
         raise InputError(located(path, rows[-1] + 1, f"expected the SCF energy, found {lines[rows[-1]].strip()!r}"))
     return float(floats(path, rows[-1] + 1, [found[1]], "SCF energy")[0]) * units.HARTREE
+
+
+def _correlated_energy(path: Path, text: str, method: str) -> float | None:
+    """Return the last energy [kcal/mol] of a method beyond SCF; None where it is not known how that is printed."""
+    found = _CORRELATED[method].findall(text) if method in _CORRELATED else []
+    if not found:
+        warn(InputWarning(f"{path}: the energy of {method} is not read; only LMP2 is beyond SCF"), stacklevel=3)
+        return None
+    return float(floats(path, None, found[-1:], f"{method} energy")[0]) * units.HARTREE
 
 
 def _charges(path: Path, lines: list[str], n_atoms: int) -> tuple[AtomicCharges, ...]:
@@ -213,20 +235,22 @@ def _stated(path: Path, text: str, what: str) -> int | None:
 
 
 def _frequencies(path: Path, lines: list[str]) -> Float[np.ndarray, " modes"] | None:
-    heads = [i for i, line in enumerate(lines) if _COUNT.search(line)]
+    heads = [i for i, line in enumerate(lines) if _COUNT.search(line) or _FREQUENCIES.match(line)]
     if not heads:
         return None
-    found = _COUNT.search(lines[heads[-1]])
-    count = integer(path, heads[-1] + 1, found[1] if found else "", "the number of frequencies")
     blocks = [
         floats(path, i + 1, [lines[i].split("frequencies", 1)[1]], "frequencies")
         for i in range(heads[-1] + 1, len(lines))
         if lines[i].startswith("  frequencies  ")
     ]
     frequencies = np.concatenate(blocks) if blocks else np.zeros(0)
-    if len(frequencies) != count:
-        message = f"{count} frequencies are announced, {len(frequencies)} are there; is the file truncated?"
-        raise InputError(located(path, heads[-1] + 1, message))
+    # Up to version 8.3 the number is not announced.
+    counts = [(i, found[1]) for i, line in enumerate(lines) if (found := _COUNT.search(line))]
+    for i, word in counts[-1:]:
+        count = integer(path, i + 1, word, "the number of frequencies")
+        if len(frequencies) != count:
+            message = f"{count} frequencies are announced, {len(frequencies)} are there; is the file truncated?"
+            raise InputError(located(path, i + 1, message))
     return frequencies
 
 

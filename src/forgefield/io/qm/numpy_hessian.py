@@ -20,7 +20,8 @@ _LEVEL = re.compile(r"\bat\s+(\S+/\S+)")
 def read_numpy_hessian(path: Path) -> Part:
     """Return a Hessian [Hartree/Bohr², not mass-weighted] from an .npy file, in the frame of the xyz beside it.
 
-    Raises InputError where the array is not a finite, symmetric matrix of 3N rows.
+    It may have the shape of (N, 3, N, 3) or (N, N, 3, 3) too. Raises InputError where the array is not a finite,
+    symmetric matrix of 3N rows.
     """
     try:
         hessian = np.load(BytesIO(content(path)), allow_pickle=False)
@@ -30,6 +31,7 @@ def read_numpy_hessian(path: Path) -> Part:
         raise InputError(f"{path}: is not a NumPy array file, or is truncated ({error})") from None
     if not isinstance(hessian, np.ndarray) or hessian.dtype.kind not in "fi":
         raise InputError(f"{path}: holds no array of real numbers")
+    hessian = _matrix(hessian)
     if hessian.ndim != 2 or hessian.shape[0] != hessian.shape[1] or hessian.shape[0] % 3 or not hessian.size:
         raise InputError(f"{path}: shape {hessian.shape}; a Hessian is a square matrix of three rows for each atom")
     hessian = hessian.astype(np.float64)
@@ -42,6 +44,22 @@ def read_numpy_hessian(path: Path) -> Part:
             f"{path}: the matrix is not symmetric (by up to {asymmetry:.3g} Hartree/Bohr²), so it is no Hessian"
         )
     return Part(source=str(path), hessian=0.5 * (hessian + hessian.T) * units.HARTREE_PER_BOHR2)
+
+
+def _matrix(array: np.ndarray) -> np.ndarray:
+    """Return an array with the indices atom, axis, atom, axis or atom, atom, axis, axis as a matrix; others as is."""
+    n_atoms = array.shape[0] if array.ndim == 4 else 0
+    ways = [array] if array.shape == (n_atoms, 3, n_atoms, 3) else []
+    ways += [array.transpose(0, 2, 1, 3)] if array.shape == (n_atoms, n_atoms, 3, 3) else []
+    matrices = [way.reshape(3 * n_atoms, -1) for way in ways]
+    # Of three atoms both are possible; moved as a whole, they feel no force.
+    return min(matrices, key=_net_forces) if matrices else array
+
+
+def _net_forces(matrix: np.ndarray) -> float:
+    """Return how far a matrix is from symmetric and from free of force where all atoms are moved alike."""
+    moved = matrix.reshape(len(matrix), -1, 3).sum(axis=1)
+    return float(np.abs(matrix - matrix.T).max() + np.abs(moved).max())
 
 
 def read_frequencies_text(path: Path) -> Part:

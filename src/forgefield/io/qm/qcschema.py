@@ -1,17 +1,20 @@
-"""Reads and writes QCSchema JSON: `AtomicResult` version 1, and molecules alone."""
+"""Reads QCSchema JSON and its kin, and writes `AtomicResult` of version 1."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float
 from pydantic import BeforeValidator
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part
 from forgefield.io.outputs import write_text
+from forgefield.io.qm.qcschema_layouts import MOLECULE, atomic_result
 from forgefield.io.qm.qcschema_records import (
     ModelRecord,
     MoleculeRecord,
@@ -29,6 +32,8 @@ from forgefield.io.qm.qcschema_records import (
 )
 from forgefield.molecules.molecule import AtomicCharges, Molecule, Reference
 
+_BETWEEN_NUMBERS = re.compile(r",\n +(?=[-\d])")
+
 
 class _Provenance(Record):
     creator: str = ""
@@ -38,6 +43,20 @@ class _Properties(Record):
     return_energy: Number | None = None
     return_gradient: Numbers | None = None
     return_hessian: Numbers | None = None
+    scf_total_energy: Number | None = None
+    mp2_total_energy: Number | None = None
+    ccsd_total_energy: Number | None = None
+    ccsd_prt_pr_total_energy: Number | None = None
+
+
+_ENERGIES = {
+    "mp2": "mp2_total_energy",
+    "ccsd": "ccsd_total_energy",
+    "ccsd(t)": "ccsd_prt_pr_total_energy",
+}
+"""The properties that hold the energy of a method."""
+_BEYOND_SCF = re.compile(r"mp\d|cc|q?ci|cas|adc|^td|eom|sapt|plyp|dsd|dh$|^dh|rpa")
+"""Parts of the names of methods, the energy of which is not that of the SCF."""
 
 
 class _Extras(Record):
@@ -58,8 +77,6 @@ class _Variables(Record):
 class _Result(Record):
     schema_name: Literal["qcschema_output"]
     schema_version: Literal[1] = 1
-    success: bool = True
-    error: dict[str, Any] | None = None
     molecule: MoleculeRecord
     driver: Literal["energy", "gradient", "hessian", "properties"]
     model: ModelRecord = ModelRecord()
@@ -76,20 +93,14 @@ class _Returned(Record):
 
 
 def read_qcschema(path: Path) -> Part:
-    """Return what a QCSchema file holds: an AtomicResult of version 1, or a molecule without results.
+    """Return what a QCSchema file holds: a computation in one of the layouts of `qcschema_layouts`, or a molecule.
 
-    Raises InputError that lists every field that is missing or wrong, and quotes the error of a failed computation.
+    The energy is that of the method; where the file holds other energies only, an InputWarning says so. Raises
+    InputError that lists every field that is missing or wrong, and quotes the error of a failed computation.
     """
-    content = load_json(path)
-    name = content.get("schema_name")
-    if name == "qcschema_molecule":
+    content = atomic_result(path, load_json(path))
+    if content["schema_name"] == MOLECULE:
         return Part(source=str(path), **structure(path, validated(path, MoleculeRecord, content)))
-    if name != "qcschema_output":
-        raise InputError(f"{path}: schema_name is {name!r}; expected `qcschema_output` or `qcschema_molecule`")
-    if content.get("success", True) is not True:
-        error = content.get("error")
-        message = error.get("error_message") if isinstance(error, dict) else error
-        raise InputError(f"{path}: the computation failed: {message}")
     result = validated(path, _Result, content)
     extras = validated(path, _Extras, _kept(result.extras))
     energy, gradient, hessian = _observables(path, result, len(result.molecule.symbols))
@@ -128,6 +139,8 @@ def _observables(
     """Return energy [kcal/mol], gradient [kcal/mol/Å] and Hessian [kcal/mol/Å²]."""
     named = result.properties
     energy = None if named.return_energy is None else [named.return_energy]
+    if energy is None and (result.driver != "energy" or result.return_result is None):
+        energy = _method_energy(path, result)
     shares = {"energy": energy, "gradient": named.return_gradient, "hessian": named.return_hessian}
     found = {key: np.array(values) for key, values in shares.items() if values is not None}
     returned = {}
@@ -153,22 +166,33 @@ def _observables(
     )
 
 
+def _method_energy(path: Path, result: _Result) -> list[float] | None:
+    """Return the energy [Hartree] among the properties that is that of the method; None where there is none."""
+    method = re.sub(r"^(?:df|ri|dlpno|ro|r|u)-?(?=mp2|cc|hf)", "", result.model.method.lower())
+    key = _ENERGIES.get(method, "" if _BEYOND_SCF.search(method) or not method else "scf_total_energy")
+    found = getattr(result.properties, key) if key else None
+    if found is None and result.properties.scf_total_energy is not None:
+        said = f"the energy of {result.model.method or 'an unnamed method'} is not read: the file holds only others"
+        warn(InputWarning(f"{path}: {said}"), stacklevel=2)
+    return None if found is None else [found]
+
+
 def write_qcschema(path: Path, molecule: Molecule, reference: Reference) -> None:
     """Write an AtomicResult of version 1: the reference in its own frame, the bonds and the name of the molecule.
 
-    Energy, gradient, Hessian and masses are in the standard fields, frequencies and what the schema has no field for
-    under `extras.forgefield`. Raises InputError where the two are not of the same atoms.
+    Energy, gradient, Hessian and masses are in the standard fields, the Hessian once, as the result; frequencies and
+    what the schema has no field for are under `extras.forgefield`. Raises InputError where the two are not of the same
+    atoms.
     """
     if not np.array_equal(molecule.species, reference.species):
         raise InputError(f"{path}: the molecule {molecule.name} and its reference are not of the same atoms")
-    properties = {
-        "return_energy": multiples(reference.energy, units.HARTREE),
-        "return_gradient": multiples(reference.gradient, units.HARTREE_PER_BOHR),
-        "return_hessian": multiples(reference.hessian, units.HARTREE_PER_BOHR2),
-        "calcinfo_natom": molecule.n_atoms,
+    returned = {
+        "hessian": multiples(reference.hessian, units.HARTREE_PER_BOHR2),
+        "gradient": multiples(reference.gradient, units.HARTREE_PER_BOHR),
+        "energy": multiples(reference.energy, units.HARTREE),
     }
-    present = [key for key in ("hessian", "gradient", "energy") if properties[f"return_{key}"] is not None]
-    driver = present[0] if present else "properties"
+    driver = next((key for key, values in returned.items() if values is not None), "properties")
+    properties = {f"return_{key}": values for key, values in returned.items() if key != "hessian"}
     method, _, basis = reference.level.partition("/")
     charges = {one.kind: multiples(one.values, 1.0) for one in reference.charges}
     content = {
@@ -179,8 +203,8 @@ def write_qcschema(path: Path, molecule: Molecule, reference: Reference) -> None
         "driver": driver,
         "model": {"method": method, "basis": basis or None},
         "keywords": {},
-        "properties": properties,
-        "return_result": properties[f"return_{driver}"] if present else {},
+        "properties": properties | {"calcinfo_natom": molecule.n_atoms},
+        "return_result": returned.get(driver, {}),
         "provenance": {"creator": reference.program or "forgefield"},
         "extras": {
             "forgefield": {
@@ -192,4 +216,5 @@ def write_qcschema(path: Path, molecule: Molecule, reference: Reference) -> None
             }
         },
     }
-    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=1, allow_nan=False)
+    write_text(path, _BETWEEN_NUMBERS.sub(", ", text) + "\n")

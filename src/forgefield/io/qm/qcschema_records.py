@@ -147,11 +147,13 @@ def _masses(path: Path | str, molecule: MoleculeRecord, species: np.ndarray) -> 
 
 
 def multiples(values: Any, unit: float) -> Any:
-    """Return a number, or the flat list of an array, in multiples of `unit`."""
+    """Return a number, or the flat list of an array, in multiples of `unit` to 16 digits, which is their precision."""
     if values is None:
         return None
     scaled = np.asarray(values, dtype=np.float64) / unit
-    return scaled.ravel().tolist() if scaled.ndim else float(scaled)
+    # A seventeenth digit would be an error of the division.
+    found = [float(f"{value:.16g}") for value in scaled.ravel().tolist()]
+    return found if scaled.ndim else found[0]
 
 
 def molecule_record(molecule: Molecule, reference: Reference) -> dict[str, Any]:

@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from forgefield.errors import InputError, located
+from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.offenders import listed
+from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import AtomType, AtomTypes, find_atom_types
 from forgefield.io.structures.mae_blocks import Block, Table, Value, read_blocks
-from forgefield.io.text import integer, read_compressed_text, read_text, real, whole
-from forgefield.molecules.electrons import electron_problem
+from forgefield.io.text import floats, integer, read_text, real, whole
+from forgefield.molecules.electrons import electron_problem, lowest_multiplicity
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
 
@@ -20,9 +22,9 @@ _Number = TypeVar("_Number", int, float)
 
 _STRUCTURE = "f_m_ct"
 _PARTIAL_STRUCTURE = "p_m_ct"
-_COMPRESSED = (".maegz", ".gz")
 _ORDERS = (0, 1, 2, 3)
 _LARGEST = 2**31
+_ENERGY = "r_mmod_Potential_Energy-MM3*"
 
 
 def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
@@ -33,7 +35,7 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
     state is that of the atom's type; the charge of a structure is their sum. Raises InputError.
     """
     types = find_atom_types([path]) if atom_types is None else atom_types
-    blocks = read_blocks(path, _text(path))
+    blocks = read_blocks(path, read_text(path))
     partial = [block for block in blocks if block.name == _PARTIAL_STRUCTURE]
     if partial:
         message = "holds a partial structure (p_m_ct), which leans on the one before it; export full structures"
@@ -42,15 +44,22 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
     if not structures:
         raise InputError(f"{path}: holds no structure (no block {_STRUCTURE})")
     return [
-        _molecule(path, block, types, path.stem if len(structures) == 1 else f"{path.stem}-{i + 1}")
+        _molecule(path, block, types, stem(path) if len(structures) == 1 else f"{stem(path)}-{i + 1}")
         for i, block in enumerate(structures)
     ]
 
 
-def _text(path: Path) -> str:
-    if path.suffix not in _COMPRESSED or not path.is_file():
-        return read_text(path)
-    return read_compressed_text(path)
+def stated_energies(path: Path) -> list[float | None]:
+    """Return the MM3* energy [kJ/mol] that MacroModel wrote beside each structure of a file, None where there is none.
+
+    Raises InputError.
+    """
+    blocks = [block for block in read_blocks(path, read_text(path)) if block.name == _STRUCTURE]
+    stated = [block.properties.get(_ENERGY) for block in blocks]
+    return [
+        None if word is None else float(floats(path, block.line, [word], _ENERGY)[0])
+        for block, word in zip(blocks, stated, strict=True)
+    ]
 
 
 def _molecule(path: Path, block: Block, types: AtomTypes, name: str) -> Molecule:
@@ -106,6 +115,10 @@ def _numbers(path: Path, table: Table, column: str, convert: Callable[[str], _Nu
 
 
 def _atom_types(path: Path, atoms: Table, types: AtomTypes) -> list[AtomType]:
+    """Return the types of the atoms; an unknown one goes by its number where the element of each of its atoms stands.
+
+    Of these an InputWarning tells: only a force field with MacroModel types needs their names.
+    """
     numbers = _numbers(path, atoms, "i_m_mmod_type", _whole)
     found = [types.find(number) for number in numbers]
     unknown = sorted({number for number, known in zip(numbers, found, strict=True) if known is None})
@@ -116,8 +129,14 @@ def _atom_types(path: Path, atoms: Table, types: AtomTypes) -> list[AtomType]:
         advice = types.advice((numbers[i], elements[i], charges[i]) for i in firsts)
         first, quoted = firsts[0], ", ".join(map(str, unknown))
         message = f"unknown MacroModel atom type(s) {quoted}, the first at atom {first + 1}; {advice}"
-        raise InputError(located(path, atoms.lines[first], message))
-    return [known for known in found if known is not None]
+        said = located(path, atoms.lines[first], message)
+        if any(known is None and not element for known, element in zip(found, elements, strict=True)):
+            raise InputError(said)
+        warn(InputWarning(f"{said}; only an MM3* force field needs them"), stacklevel=2)
+    return [
+        AtomType(number, str(number), 0, 0) if known is None else known
+        for number, known in zip(numbers, found, strict=True)
+    ]
 
 
 def _optional_integers(path: Path, table: Table, column: str) -> list[int | None]:
@@ -167,10 +186,10 @@ def _formal_charges(path: Path, atoms: Table, types: list[AtomType]) -> Int[np.n
 
 
 def _multiplicity(path: Path, block: Block, species: Int[np.ndarray, " atoms"], charge: int) -> int:
-    """Return the multiplicity that a structure states, else 1; raises InputError for one that it cannot have."""
+    """Return the multiplicity that a structure states, else the lowest; raises InputError where it is impossible."""
     stated = block.properties.get("i_m_Spin_multiplicity")
     if stated is None:
-        return 1
+        return lowest_multiplicity(species, charge)
     multiplicity = integer(path, block.line, stated, "i_m_Spin_multiplicity")
     problem = electron_problem(species, charge, multiplicity)
     if problem:

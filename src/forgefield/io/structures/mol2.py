@@ -10,8 +10,10 @@ from jaxtyping import Float, Int
 from forgefield.errors import InputError, located
 from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
+from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import standard_atom_types
 from forgefield.io.text import floats, integer, read_text
+from forgefield.molecules.electrons import lowest_multiplicity
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import AROMATIC, ZERO_ORDER, Molecule
 
@@ -22,6 +24,7 @@ _ORDERS = {
     "ar": AROMATIC,
     "am": 1.0,
     "nc": ZERO_ORDER,
+    "0": ZERO_ORDER,
     # Of an unknown order, or to a dummy: all that is known is that there is a bond.
     "un": 1.0,
     "du": 1.0,
@@ -56,9 +59,9 @@ def read_mol2(path: Path) -> list[Molecule]:
     """Return the structures of a mol2 file in their order.
 
     Elements follow from SYBYL or MacroModel types, else from what type and name of an atom agree on, else from a name
-    such as C15. Where all
-    types are MacroModel's, `H` is read as H1. Coordinative bonds (nc) have order 0. The format states no total charge:
-    it is the sum of the atoms' charges where that is an integer, else 0. Raises InputError.
+    such as C15; a type that is written as a symbol, such as Pd, is one. Where all types are MacroModel's, `H` is read
+    as H1. Coordinative bonds (nc, 0) have order 0. The format states no total charge: it is the sum of the atoms'
+    charges where that is an integer, else 0; the multiplicity is the lowest. Raises InputError.
     """
     return [_molecule(path, record, i) for i, record in enumerate(_records(path))]
 
@@ -116,14 +119,16 @@ def _molecule(path: Path, record: _Record, index: int) -> Molecule:
     positions = np.array([floats(path, line, [" ".join(words[2:5])], "coordinates") for line, words in atoms])
     species = _species(path, atoms)
     bonds, orders = _bonds(path, _section(path, record, "BOND", n_bonds, 4), places)
+    charge = _charge(path, atoms)
     return Molecule(
-        name=name or (path.stem if index == 0 else f"{path.stem}-{index + 1}"),
+        name=name or (stem(path) if index == 0 else f"{stem(path)}-{index + 1}"),
         species=species,
         positions=positions,
         bonds=bonds,
         orders=orders,
         types=_types([words[5] for _, words in atoms], species),
-        charge=_charge(path, atoms),
+        charge=charge,
+        multiplicity=lowest_multiplicity(species, charge),
         source=str(path),
     )
 
@@ -185,8 +190,8 @@ def _elements(name: str, atom_type: str) -> list[str]:
     if not spelled and stated and stated[1] in SYMBOLS[1:]:
         # Types such as QC and BH are the user's own; C15 and H21 are a carbon and a hydrogen.
         return [stated[1]]
-    # No force field calls a carbon cl or a boron br.
-    return spelled[:1] if spelled and spelled[0] in _HALOGENS else spelled
+    # No force field calls a carbon cl or a boron br; of what is written as a symbol is, such as Pd, the case decides.
+    return spelled[:1] if spelled and (spelled[0] in _HALOGENS or spelled[0] == atom_type) else spelled
 
 
 def _spelled(label: str) -> list[str]:

@@ -1,7 +1,7 @@
 """Reads and writes xyz and extended xyz files of one or more frames."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,41 +10,47 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread, write
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError, located
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part
 from forgefield.io.outputs import write_text
-from forgefield.io.structures.xyz_columns import check_columns, warn_of_keys
+from forgefield.io.sources import stem
+from forgefield.io.structures.isotopes import isotope
+from forgefield.io.structures.xyz_columns import check_columns, elements_at, warn_of_keys
+from forgefield.io.structures.xyz_keys import (
+    ENERGIES,
+    STATES,
+    comment_energy,
+    comment_state,
+    energy_of,
+    gradient_of,
+    state_of,
+    without_state,
+)
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import SYMBOLS, atomic_number
-from forgefield.molecules.molecule import AtomicCharges, Dihedral, Reference
+from forgefield.molecules.molecule import AtomicCharges, Dihedral, Reference, standard_masses
 
 _DIHEDRALS, _ANGLES = "dihedrals", "dihedrals_deg"
 """Keys of the chains that were held (atoms counted from 1) and of their angles [degrees]; the singular will do."""
 _EXTENDED = re.compile(r"\bProperties=|\bdihedrals?\s*=")
-_ENERGIES = {
-    "energy_ev": units.ELECTRONVOLT,
-    "energy_hartree": units.HARTREE,
-    "energy_kcal_mol": 1.0,
-    "energy_kj_mol": units.KILOJOULE,
-}
-"""Keys of an energy that is not in the eV of `energy`, and their units."""
-_NUMERIC = ("charge", "multiplicity", "energy", *_ENERGIES, _DIHEDRALS, _ANGLES, "dihedral", "dihedral_deg")
+_NUMERIC = (*STATES, *ENERGIES, _DIHEDRALS, _ANGLES, "dihedral", "dihedral_deg")
 _READ = (*_NUMERIC, "Properties", "pbc", "level", "charges_kind")
 """Keys of an extended comment."""
-_STATED = re.compile(r"\b(charge|multiplicity)\s*=\s*\"?([^\s\",;]+)", re.IGNORECASE)
 
 
 def read_xyz(path: Path) -> list[Part]:
     """Return the frames of an xyz file (Å), or of an extended one with its energy [eV] and forces [eV/Å].
 
-    The comment of a frame may state `charge=-1 multiplicity=1`; that of an extended one `energy_hartree=…` (or _ev,
-    _kcal_mol, _kj_mol), and as a frame of a relaxed scan `dihedrals="1-2-3-4 2-3-4-5" dihedrals_deg="60 -120"`: the
-    chains that were held, atoms counted from 1, and their angles, which may be left out.
+    Elements may be isotopes (D, T, 13C), whose masses are those of the frame; a column `masses` [amu] goes before. The
+    comment of a frame may state `charge=-1 multiplicity=1` and `energy_hartree=…` (or _ev, _kcal_mol, _kj_mol); the
+    names of other programs are in `xyz_keys`. That of an extended one may state, as a frame of a relaxed scan,
+    `dihedrals="1-2-3-4 2-3-4-5" dihedrals_deg="60 -120"`: the chains that were held, atoms counted from 1, and their
+    angles, which may be left out.
     Columns of atomic charges [e] are `charges`, of the kind that the comment states as `charges_kind=esp`, or
     `esp_charges:R:1` and the like. Columns of numbers that are not read, and keys that look like results and are not
     read, give an InputWarning. Raises InputError that names the line, or the frame and what is wrong with it.
@@ -57,8 +63,9 @@ def read_xyz(path: Path) -> list[Part]:
     if any(_EXTENDED.search(comment) for comment in comments):
         check_columns(path, lines, starts, _NUMERIC)
         warn_of_keys(path, comments, _READ)
-        return _read_extended(path, text, len(starts))
-    warn_of_keys(path, [_STATED.sub("", comment) for comment in comments], ("charge", "multiplicity", "Properties"))
+        return _read_extended(path, lines, starts)
+    read = ("charge", "multiplicity", "Properties", *(key for key in ENERGIES if key.startswith("energy_")))
+    warn_of_keys(path, [without_state(comment) for comment in comments], read)
     return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
 
 
@@ -99,7 +106,7 @@ def _atoms(reference: Reference) -> Atoms:
 
 
 def _frame_name(path: Path, index: int, n_frames: int) -> str:
-    return path.stem if n_frames == 1 else f"{path.stem}-{index + 1}"
+    return stem(path) if n_frames == 1 else f"{stem(path)}-{index + 1}"
 
 
 def _frame_starts(path: Path, lines: list[str]) -> list[int]:
@@ -138,65 +145,95 @@ def _frame(path: Path, lines: list[str], start: int, name: str) -> Part:
         numbers = ", ".join(map(str, short))
         raise InputError(f"{path}, line(s) {numbers}: expected an element and three coordinates")
     positions = floats(path, start + 3, [" ".join(row[1:4]) for row in rows], "coordinates").reshape(-1, 3)
-    stated = {key.lower(): integer(path, start + 2, value, key.lower()) for key, value in _STATED.findall(comment)}
-    return Part(
-        source=str(path),
-        species=_species(path, start, [row[0] for row in rows]),
-        positions=positions,
-        charge=stated.get("charge"),
-        multiplicity=stated.get("multiplicity"),
-        name=name,
-    )
-
-
-def _species(path: Path, start: int, words: list[str]) -> Int[np.ndarray, " atoms"]:
-    species, wrong = [], []
-    for i, word in enumerate(words):
-        try:
-            numbered = word.isascii() and word.isdecimal() and len(word) < 4 and int(word) < len(SYMBOLS)
-            species.append(int(word) if numbered else atomic_number(word))
-        except InputError:
-            wrong.append(f"{word!r} (line {start + 3 + i})")
-    if wrong:
-        raise InputError(f"{path}: " + ", ".join(wrong) + " are no element symbols")
-    return np.array(species)
-
-
-def _read_extended(path: Path, text: str, n_frames: int) -> list[Part]:
-    try:
-        frames = list(iread(StringIO(text), index=":", format="extxyz"))
-    except Exception as error:  # The library raises whatever its parser stumbles on.
-        raise InputError(f"{path}: is not a readable extended xyz file ({type(error).__name__}: {error})") from error
-    if len(frames) != n_frames:
-        raise InputError(f"{path}: holds {n_frames} frames, {len(frames)} of them can be read; remove blank lines")
-    return [_extended_frame(path, atoms, _frame_name(path, i, n_frames)) for i, atoms in enumerate(frames)]
-
-
-def _extended_frame(path: Path, atoms: Atoms, name: str) -> Part:
-    if atoms.pbc.any():
-        raise InputError(f'{path}: frame {name} is periodic; write pbc="F F F" if it is a molecule')
-    results = atoms.calc.results if atoms.calc is not None else {}
-    energy, forces = results.get("energy"), results.get("forces")
-    stated = {
-        key: integer(path, None, str(atoms.info[key]), f"{key} of frame {name}")
-        for key in ("charge", "multiplicity")
-        if key in atoms.info
-    }
-    species = np.asarray(atoms.numbers, dtype=np.int64)
-    positions = np.asarray(atoms.positions, dtype=np.float64)
-    if forces is not None:
-        # What overflows becomes infinite, which a Part refuses.
-        with np.errstate(over="ignore"):
-            forces = np.asarray(forces, dtype=np.float64) * units.ELECTRONVOLT
+    state = comment_state(path, start + 2, comment)
+    species, masses = _species(path, start, [row[0] for row in rows])
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=_energy(path, atoms.info if energy is None else {**atoms.info, "energy": energy}, name),
-        gradient=None if forces is None else -forces,
-        masses=np.asarray(atoms.get_masses(), dtype=np.float64) if atoms.has("masses") else None,
-        charge=stated.get("charge"),
-        multiplicity=stated.get("multiplicity"),
+        energy=comment_energy(path, name, comment),
+        masses=masses,
+        charge=state.charge,
+        multiplicity=state.multiplicity,
+        name=name,
+    )
+
+
+def _species(
+    path: Path, start: int, words: list[str]
+) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, " atoms"] | None]:
+    """Return atomic numbers, and masses [amu] where the words name isotopes."""
+    species, named, wrong = [], {}, []
+    for i, word in enumerate(words):
+        try:
+            numbered = word.isascii() and word.isdecimal() and len(word) < 4 and int(word) < len(SYMBOLS)
+            found = isotope(word)
+            if found is not None:
+                named[i] = found[1]
+            species.append(int(word) if numbered else atomic_number(word if found is None else found[0]))
+        except InputError:
+            wrong.append(f"{word!r} (line {start + 3 + i})")
+    if wrong:
+        raise InputError(f"{path}: " + ", ".join(wrong) + " are no element symbols")
+    return np.array(species), _masses(np.array(species), named)
+
+
+def _masses(species: Int[np.ndarray, " atoms"], named: Mapping[int, float]) -> Float[np.ndarray, " atoms"] | None:
+    """Return the masses [amu] of atoms some of which are named as isotopes; None where none is."""
+    if not named:
+        return None
+    masses = standard_masses(species)
+    masses[list(named)] = list(named.values())
+    return masses
+
+
+def _read_extended(path: Path, lines: list[str], starts: list[int]) -> list[Part]:
+    n_frames, lines = len(starts), list(lines)
+    named = [_without_isotopes(lines, start) for start in starts]
+    try:
+        frames = list(iread(StringIO("\n".join([*lines, ""])), index=":", format="extxyz"))
+    except Exception as error:  # The library raises whatever its parser stumbles on.
+        raise InputError(f"{path}: is not a readable extended xyz file ({type(error).__name__}: {error})") from error
+    if len(frames) != n_frames:
+        raise InputError(f"{path}: holds {n_frames} frames, {len(frames)} of them can be read; remove blank lines")
+    return [
+        _extended_frame(path, atoms, _frame_name(path, i, n_frames), isotopes)
+        for i, (atoms, isotopes) in enumerate(zip(frames, named, strict=True))
+    ]
+
+
+def _without_isotopes(lines: list[str], start: int) -> dict[int, float]:
+    """Put elements in the place of isotopes in the rows of a frame; return their masses [amu] by atom."""
+    place = elements_at(lines[start + 1])
+    named: dict[int, float] = {}
+    if place is None:
+        return named
+    for atom in range(int(lines[start])):
+        words = lines[start + 2 + atom].split()
+        found = isotope(words[place])
+        if found is not None:
+            words[place], named[atom] = found
+            lines[start + 2 + atom] = " ".join(words)
+    return named
+
+
+def _extended_frame(path: Path, atoms: Atoms, name: str, isotopes: Mapping[int, float]) -> Part:
+    if atoms.pbc.any():
+        raise InputError(f'{path}: frame {name} is periodic; write pbc="F F F" if it is a molecule')
+    results = atoms.calc.results if atoms.calc is not None else {}
+    state = state_of(path, None, atoms.info)
+    species = np.asarray(atoms.numbers, dtype=np.int64)
+    positions = np.asarray(atoms.positions, dtype=np.float64)
+    told = {**atoms.info, **({} if results.get("energy") is None else {"energy": results["energy"]})}
+    return Part(
+        source=str(path),
+        species=species,
+        positions=positions,
+        energy=energy_of(path, name, told),
+        gradient=gradient_of(path, name, {**atoms.arrays, "forces": results.get("forces")}),
+        masses=np.asarray(atoms.get_masses()) if atoms.has("masses") else _masses(species, isotopes),
+        charge=state.charge,
+        multiplicity=state.multiplicity,
         level=str(atoms.info.get("level", "")),
         name=name,
         constraints=_constraints(path, atoms, name),
@@ -216,18 +253,6 @@ def _charges(path: Path, atoms: Atoms, name: str) -> tuple[AtomicCharges, ...]:
         kind = stated if key in ("charges", "initial_charges") else key.removesuffix("charges").rstrip("_")
         found.append(AtomicCharges(kind.lower(), np.asarray(values, dtype=np.float64)))
     return tuple(found)
-
-
-def _energy(path: Path, info: dict[str, Any], name: str) -> float | None:
-    """Return the energy [kcal/mol] of the only key that has one."""
-    known = {"energy": units.ELECTRONVOLT, **_ENERGIES}
-    found = [(key, unit) for key, unit in known.items() if key in info]
-    if len(found) > 1:
-        keys = ", ".join(key for key, _ in found)
-        raise InputError(f"{path}: frame {name} states its energy more than once ({keys}); leave one")
-    return next(
-        (float(floats(path, None, [str(info[key])], f"{key} of frame {name}")[0]) * unit for key, unit in found), None
-    )
 
 
 def _constraints(path: Path, atoms: Atoms, name: str) -> tuple[Dihedral, ...]:

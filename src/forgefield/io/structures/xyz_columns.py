@@ -22,6 +22,9 @@ _COLUMNS = {
     "pos": ("R", 3),
     "positions": ("R", 3),
     "forces": ("R", 3),
+    "REF_forces": ("R", 3),
+    "dft_forces": ("R", 3),
+    "dft_total_gradient": ("R", 3),
     "masses": ("R", 1),
     "charge": ("R", 1),
 }
@@ -74,6 +77,12 @@ def check_columns(path: Path, lines: Sequence[str], starts: Sequence[int], numer
         unknown |= dict.fromkeys(c.name for c in columns if c.kind in "RI" and not c.is_read)
     known = [*_COLUMNS, "charges"]
     _warn(path, "column", [name for name in unknown if name not in _OTHER_COLUMNS], {n.lower(): n for n in known})
+
+
+def elements_at(comment: str) -> int | None:
+    """Return which word of a row of a checked frame is the symbol of its element; None where numbers stand for it."""
+    columns = _columns(Path(), 0, stated(comment).get("Properties", _DEFAULT))
+    return next((column.start for column in columns if column.name in _ELEMENTS and column.kind == "S"), None)
 
 
 def _never_closed(comment: str) -> str:

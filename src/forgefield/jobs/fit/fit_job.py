@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules, ExplicitRules
 from forgefield.assign.typed_rules import generated_rules
 from forgefield.errors import InputError, WriteError
+from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.solve.solver import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.forcefields.mm3.fld import changed_text, mm3_rules, parse_fld
 from forgefield.io.formats import NATIVE, Format, force_fields
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
+from forgefield.jobs.fit.outcome.citations import RESAMPLED
 from forgefield.jobs.fit.outcome.outcome import Outcome
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.asked import SETTINGS
@@ -139,7 +142,8 @@ def _with_validation(
         told = not_validated("the fit was interrupted; continue it with --resume")
     else:
         told = validated(prepared, outcome.passes[-1], wanted, count)
-    added = _told(outcome, {"validation": told}, warnings_of(told))
+    citations = [*outcome.record.results["citations"], *([RESAMPLED] if told["bootstrap"] else [])]
+    added = _told(outcome, {"validation": told, "citations": citations}, warnings_of(told))
     return replace(added, interrupted=outcome.interrupted or told["interrupted"])
 
 
@@ -175,13 +179,31 @@ def _written(prepared: Prepared, outcome: Outcome, output: Path, log: list[str])
     files, unwritten = _write_force_field(prepared, outcome, output)
     known = outcome.record.results["warnings"]
     results = {**outcome.record.results, "warnings": [*known, *(said for said in unwritten if said not in known)]}
-    told = replace(outcome.record, results=results, files=(*files, "results.json", "fit.log"))
+    structure, is_alone = _structure(prepared.examples, output)
+    told = replace(
+        outcome.record,
+        results=results,
+        files=(*files, "results.json", "fit.log"),
+        structure=structure,
+        structure_is_alone=is_alone,
+        settings=prepared.plan.text,
+    )
     write_text(output / "results.json", json.dumps(plain(told.results), indent=1, ensure_ascii=False, allow_nan=False))
     write_text(output / "report.html", fit_report(told))
     write_text(output / "fit.log", "\n".join([*told.statements, *log, *told.results["warnings"]]) + "\n")
     if prepared.plan.text:
         write_text(output / SETTINGS, prepared.plan.text)
     return replace(outcome, record=told)
+
+
+def _structure(examples: Sequence[Example], output: Path) -> tuple[str, bool]:
+    """Return a file of a structure that was fitted to, as seen from the folder, and whether it holds no other."""
+    sources = [example.molecule.source or next(iter(example.reference.sources), "") for example in examples]
+    known = sorted(filter(None, sources), key=lambda source: sources.count(source) > 1)
+    if not known:
+        return "", False
+    path = os.path.relpath(Path(known[0]).resolve(), output.resolve())
+    return Path(path).as_posix(), sources.count(known[0]) == 1
 
 
 def _rules(prepared: Prepared, values: np.ndarray, output: Path) -> AbstractRules:

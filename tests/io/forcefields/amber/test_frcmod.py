@@ -165,7 +165,7 @@ def test_terms_that_the_file_cannot_hold_are_named(molecules, random_field, tmp_
 def test_torsion_next_to_a_straight_angle_is_named(molecules, random_field, tmp_path):
     bent = replace(molecules[1], positions=molecules[1].positions + 0.0)
     bent.positions[2] = bent.positions[0] + np.array([0.1, 0.0, 1.08])
-    field = random_field(*BONDED, TORSION3, of=[bent])
+    field = random_field(*BONDED, TORSION3, of=[molecules[1]])
 
     with pytest.raises(InputError, match=r"torsion H1-C1-C1-H1 \(first at atoms 3-1-2-6\); freeze"):
         write_frcmod(tmp_path / "out.frcmod", field, [bent])

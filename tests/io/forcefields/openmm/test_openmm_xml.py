@@ -58,6 +58,21 @@ def test_openmm_has_the_same_energy_of_every_molecule(
 
 
 @pytest.mark.openmm
+def test_openmm_has_the_same_energy_where_angles_are_of_classes(random_field, energies, tmp_path, engine, generator):
+    around = 1.56 * np.array([[1.0, 0, 0], [-1.0, 0, 0], [0, 1.0, 0], [0, -1.0, 0], [0, 0, 1.0], [0, 0, -1.0]])
+    bonds = np.array([[0, atom] for atom in range(1, 7)])
+    sf6 = Molecule("sf6", np.array([16, *[9] * 6]), np.vstack([np.zeros(3), around]), bonds, np.ones(6))
+    field = random_field(*MM3[:2], of=[sf6])
+    x = sf6.positions + generator.normal(0.0, 0.04, sf6.positions.shape)
+
+    write_openmm_xml(tmp_path / "out.xml", field, [sf6])
+
+    assert {row.name for row in field.rows} == {"stretch F1-S1", "bend F1-S1@90-F1", "bend F1-S1@180-F1"}
+    found = engine.energy(tmp_path / "out.xml", replace(sf6, positions=x))
+    np.testing.assert_allclose(found, energies(field, x[None])[0, 0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.openmm
 def test_openmm_has_the_same_forces_at_a_straight_angle(molecules, random_field, tmp_path, engine):
     saddle = molecules[2]
     field = random_field(*MM3, of=[saddle])

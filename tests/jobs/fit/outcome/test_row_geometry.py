@@ -1,4 +1,4 @@
-"""Reference values beside the geometry of their rows: water with legs of 0.95 and 1.05 Å, and bipyramidal PF5."""
+"""Reference values beside the geometry of their rows: water with legs of 0.95 and 1.05 Å, and a skewed NF3."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,6 @@ from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
 BONDED = HARMONIC_STRETCH, HARMONIC_BEND
-ROUND = 2.0 * np.pi / 3.0 * np.arange(3)
 
 
 def molecule(name, species, positions):
@@ -20,11 +19,7 @@ def molecule(name, species, positions):
 
 
 WATER = molecule("water", [8, 1, 1], [[0, 0, 0], [0.95, 0, 0], [0, 1.05, 0]])
-PF5 = molecule(
-    "pf5",
-    [15, *[9] * 5],
-    [[0, 0, 0], [0, 0, 1.58], [0, 0, -1.58], *([1.53 * np.cos(a), 1.53 * np.sin(a), 0] for a in ROUND)],
-)
+SKEWED = molecule("nf3", [7, 9, 9, 9], [[0, 0, 0], [1.40, 0, 0], [0, 1.45, 0], [-0.29, -0.59, 1.23]])
 
 
 def shapes(one, *, shift=0.0, trained=("stretch", "bend")):
@@ -45,13 +40,13 @@ def test_geometry_of_rows_by_hand():
     np.testing.assert_allclose([bend.reference, bend.mean, bend.spread, bend.drift], [90.0, 90.0, 0.0, 0.0], atol=1e-9)
 
 
-def test_a_row_of_three_different_angles_is_named_with_them():
-    # Six of 90°, three of 120°, one of 180°: 108° on average, as no angle is. Bonds differ by 0.05 Å.
-    (said,) = apart(shapes(PF5))
+def test_a_row_of_different_angles_is_named_with_them():
+    # 90°, 102° and 115°. Bonds are of 1.40, 1.45 and 1.395 Å.
+    (said,) = apart(shapes(SKEWED))
 
-    assert "bend F1-P1-F1 90.0° to 180.0° (mean 108.0°, 10 of them)" in said
-    assert "stretch F1-P1 1.530 Å to 1.580 Å" in said
-    assert apart(shapes(PF5, trained=())) == []
+    assert "bend F1-N1-F1 90.0° to 115.0° (mean 102.3°, 3 of them)" in said
+    assert "stretch F1-N1 1.395 Å to 1.450 Å" in said
+    assert apart(shapes(SKEWED, trained=())) == []
 
 
 @pytest.mark.parametrize(("shift", "n_said"), [(0.029, 0), (-0.031, 1)])

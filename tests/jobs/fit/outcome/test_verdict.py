@@ -1,9 +1,12 @@
 """Whether a fit is a success, in words, from figures made by hand."""
 
+from dataclasses import fields, replace
+
 import pytest
 
-from forgefield.jobs.fit.outcome.verdict import reason, undetermined, worse_than_at_the_start
-from forgefield.report.results import ParameterResult, TargetResult
+from forgefield.fitting.judge.metrics import Metrics
+from forgefield.jobs.fit.outcome.verdict import far_off, reason, undetermined, worse_than_at_the_start
+from forgefield.report.results import Frequency, MoleculeResult, ParameterResult, Strain, TargetResult
 
 
 def target(name, rms, cost_final, tolerance=20.0, unit="cm⁻¹"):
@@ -66,3 +69,33 @@ def test_parameters_that_are_not_determined_are_counted():
     assert said.startswith("1 of 2 parameters are not determined")
     assert ": b. " in said
     assert undetermined(rows[:1]) == []
+
+
+def molecule(angle=1.0, modes=(), **changed):
+    metrics = Metrics(**(dict.fromkeys((field.name for field in fields(Metrics)), 0.0) | changed))
+    metrics = replace(metrics, angle_rmsd_deg=angle)
+    frequencies = [Frequency(qm, mm, 1.0, mm) for qm, mm in modes]
+    return MoleculeResult("water", 3, metrics, 1.0, metrics, Strain(0.0, True, None, 0.0), 0, frequencies)
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (molecule(angle=1.51), "water: Angles, relaxed structure, RMSD 1.51°"),
+        (
+            molecule(frequency_rmsd_cm1=76.0, bond_rmsd_a=0.02),
+            "76.0 cm⁻¹, Bond lengths, relaxed structure, RMSD 0.0200 Å",
+        ),
+        (
+            molecule(modes=[(-500.0, -400.0), (90.0, -60.0)]),
+            "imaginary frequencies that the reference has not (-60 cm⁻¹)",
+        ),
+    ],
+)
+def test_a_molecule_that_is_reproduced_worse_than_usual_is_named(one, said):
+    (told,) = far_off([molecule(), one])
+
+    assert told.startswith("Reproduced worse than usual: 1 molecule(s). water: ")
+    assert said in told
+    # An imaginary reaction mode, and what the reference has as well, is as it should be.
+    assert far_off([molecule(modes=[(-500.0, -400.0), (-90.0, -60.0)])]) == []

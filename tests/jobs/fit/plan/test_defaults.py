@@ -70,10 +70,10 @@ def test_minimum_is_fitted_to_its_eigenmatrix_and_to_no_force():
     file = chosen(MINIMUM)
 
     assert file.targets.model_dump(exclude_none=True, exclude_defaults=True) == {
-        "eigenmatrix": {"tolerance": 20.0, "off_diagonal": 20.0},
+        "eigenmatrix": {"tolerance": 20.0, "off_diagonal": 15.0},
         "forces": {"tolerance": 1.0},
     }
-    assert (file.fit.prior.strength, file.fit.prior.theta0) == (1.0, 1.5)
+    assert (file.fit.prior.strength, file.fit.prior.theta0, file.fit.prior.v) == (1.0, 1.0, 3.0)
     assert file.molecules[0].transition_state is None
 
 
@@ -96,7 +96,7 @@ def test_relaxed_scan_is_fitted_to_its_energies_and_forces():
 
     assert asked_for(file) == {"forces", "energy"}
     assert "group" not in file.molecules[0].model_fields_set
-    assert file.fit.prior.theta0 == 1.5
+    assert file.fit.prior.theta0 == 1.0
 
 
 def test_minimum_beside_a_scan_adds_its_eigenmatrix():
@@ -141,6 +141,15 @@ def test_energies_of_isomers_are_not_compared(tmp_path):
     file = chosen(peroxide, oxide)
 
     assert [one.group for one in file.molecules] == ["peroxide", "oxide"]
+
+
+def test_isomers_in_one_file_are_left_to_their_bonds(tmp_path):
+    both = frames(tmp_path / "both.xyz", [PEROXIDE, OXIDE, PEROXIDE * 1.02], elements="OOHH")
+    oxide = frames(tmp_path / "oxide.xyz", [OXIDE], elements="OOHH")
+
+    file = chosen(both, oxide)
+
+    assert [one.model_dump(exclude_unset=True).get("group") for one in file.molecules] == [None, None]
 
 
 def test_starts_can_be_asked_for():

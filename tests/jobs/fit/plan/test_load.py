@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from certain import known
+from forgefield import units
 from forgefield.errors import InputError, MissingParameters
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import isomers_apart, load
@@ -217,6 +218,51 @@ def test_scaled_hessian_scales_its_frequencies_by_the_root(project):
 
     ratio = known(scaled.examples[0].treated).frequencies / known(whole.examples[0].treated).frequencies
     np.testing.assert_allclose(ratio, 0.9)
+
+
+def numpy_hessian(path, unit):
+    """Puts geometry and Hessian of ch3f.json beside it, as an array of NumPy in a unit of so many Hartree/Bohr²."""
+    content = json.loads((path.parent / "ch3f.json").read_text())
+    positions = np.reshape(content["molecule"]["geometry"], (-1, 3)) * units.BOHR
+    rows = [
+        " ".join([s, *map(str, x)]) for s, x in zip(content["molecule"]["symbols"], positions.tolist(), strict=True)
+    ]
+    (path.parent / "other.xyz").write_text("\n".join(["5", "", *rows, ""]))
+    np.save(path.parent / "other.npy", np.reshape(content["return_result"], (15, 15)) / unit)
+    return path
+
+
+KCAL = units.HARTREE_PER_BOHR2**-1
+IN_KCAL = FIT.replace('"{reference}"', '["other.xyz", "other.npy"]').replace("[targets]", "{unit}\n[targets]")
+
+
+@pytest.mark.parametrize(("unit", "size"), [("kcal/mol/Å²", KCAL), ("eV/Å^2", KCAL * units.ELECTRONVOLT)])
+def test_hessian_of_an_array_is_in_the_unit_that_is_stated(project, unit, size):
+    stated = prepare(numpy_hessian(project(IN_KCAL.format(unit=f'hessian_unit = "{unit}"')), size))
+    usual = prepare(numpy_hessian(project(IN_KCAL.format(unit="")), 1.0))
+
+    found, right = (known(one.examples[0].reference.hessian) for one in (stated, usual))
+    np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("reference", "unit", "message"),
+    [
+        ('["other.xyz", "other.npy"]', "", r"frequency of 1\d{5} cm⁻¹.* most likely in kcal/mol/Å\^2"),
+        ('["other.xyz", "other.npy"]', 'hessian_unit = "furlong"', r'hessian_unit = "furlong": has a unit that is not'),
+        (
+            '["other.xyz", "other.npy"]',
+            'hessian_unit = "kcal/mol"',
+            r"is in kcal/mol, which cannot be turned into kcal",
+        ),
+        ('"ch3f.json"', 'hessian_unit = "eV/Å^2"', r"ch3f\.json: state the unit of their Hessians themselves"),
+    ],
+)
+def test_unit_that_is_wrong_is_refused(project, reference, unit, message):
+    text = FIT.replace('"{reference}"', reference).replace("[targets]", f"{unit}\n[targets]").format()
+
+    with pytest.raises(InputError, match=message):
+        prepare(numpy_hessian(project(text), KCAL))
 
 
 SKIP = """

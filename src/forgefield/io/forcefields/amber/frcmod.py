@@ -10,6 +10,7 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.told_by_types import told_by_types
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.assign.typing import Typing
 from forgefield.errors import InputError, located
@@ -54,11 +55,12 @@ def write_frcmod(path: Path, assignment: Assignment, molecules: list[Molecule]) 
 
     Types become names of two characters; the rows of section MASS say what they stand for. Every chain of four
     atoms has a DIHE row that leaves 1-4 interactions unscaled, since AMBER finds these through its dihedrals.
-    AMBER takes charges from the structures: with charges a mol2 file of each molecule stands beside, and BOND rows
-    end in the bond charge increments of which the charges are made, where AMBER reads no further. AMBER orders the
+    AMBER takes types and charges from the structures: a mol2 file of each molecule stands beside. With charges BOND
+    rows end in the bond charge increments of which they are made, where AMBER reads no further. AMBER orders the
     outer atoms of an improper by its own rule, so that only planar centres are sure to have the same energy there.
     Raises InputError that names the terms it cannot hold and torsions next to a straight angle.
     """
+    assignment = told_by_types(assignment, molecules)
     what = f"{path}: an AMBER parameter file"
     require_held(assignment, _HELD, what, "leave them out, or choose another format")
     require_no_switched_torsions(assignment, molecules, (*_TORSIONS, COSINE_OUT_OF_PLANE), what)
@@ -75,8 +77,6 @@ def write_frcmod(path: Path, assignment: Assignment, molecules: list[Molecule]) 
     for title, rows in sections.items():
         lines += [title, *rows, ""]
     write_text(path, "\n".join([*lines, ""]))
-    if assignment.topology.charges is None:
-        return (path,)
     return (path, *_structures(path, assignment, molecules, names))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.mm3.file import RowKind
+from forgefield.assign.told_by_types import told_by_types
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import (
     RowInteractions,
@@ -84,6 +85,7 @@ def write_generated_fld(path: Path, assignment: Assignment, molecules: list[Mole
     that names what the format cannot hold: other terms, bend-bend constants that are no products of one factor
     for each angle, more than 100 types, centres out of their plane with a zero-order bond, charges of ions.
     """
+    assignment = told_by_types(assignment, molecules)
     require_held(assignment, _HELD, f"{path}: an MM3* file", "leave them out, or choose another format")
     _require_no_ions(path, assignment, molecules)
     names = two_character_types(assignment)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.told_by_types import told_by_types
 from forgefield.compiled import compiled
 from forgefield.io.forcefields.generated import (
     charges_of,
@@ -76,6 +77,7 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     before the first step. Raises InputError that names the terms that OpenMM XML cannot hold without a script
     (bend-bend, stretch-stretch, torsion-stretch) and torsions next to a straight angle.
     """
+    assignment = told_by_types(assignment, molecules)
     what = f"{path}: OpenMM XML"
     coupled = any(row.term is STRETCH_BEND for row in assignment.rows)
     writers = _COUPLED if coupled else _PLAIN

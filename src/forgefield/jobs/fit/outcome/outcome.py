@@ -10,9 +10,10 @@ from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
 from forgefield.jobs.fit.run.passes import Passed
 from forgefield.molecules.molecule import Molecule
-from forgefield.report.content import METRICS, metrics_table, parameters_table, verdict
-from forgefield.report.fit_report import Plots, parity_plots
+from forgefield.report.content import parameters_table, verdict
+from forgefield.report.fit_report import Plots, plots
 from forgefield.report.numerals import UNKNOWN, fixed, plural, significant
+from forgefield.report.quality import METRICS, metrics_table
 from forgefield.report.record import FitRecord
 from forgefield.report.results import ParameterResult
 from forgefield.table import AbstractTabled, Column, Group, Records, Table
@@ -103,8 +104,8 @@ class Outcome(AbstractTabled):
         return Records(found, metrics_table(self.record.results))
 
     def plot(self) -> Plots:
-        """Return the figures of reference against model, a figure for each target, which notebooks show."""
-        return parity_plots(self.record)
+        """Return torsion profiles and figures of reference against model, one a target, which notebooks show."""
+        return plots(self.record)
 
     @property
     def table(self) -> Table:

@@ -5,23 +5,26 @@ from importlib import metadata
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from forgefield.fitting.cost.gram import obstacle
 from forgefield.fitting.data.training_set import Weights
-from forgefield.fitting.judge.metrics import Judgement
+from forgefield.fitting.judge.metrics import Judgement, pooled
 from forgefield.fitting.judge.sanity import cancelling, not_stationary, unphysical
 from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
+from forgefield.jobs.fit.outcome.citations import citations
 from forgefield.jobs.fit.outcome.identifiability import identifiability
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
+from forgefield.jobs.fit.outcome.scans import scans
 from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
-from forgefield.jobs.fit.outcome.verdict import reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.verdict import far_off, reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import form_of, name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
@@ -51,39 +54,27 @@ _SAME_OPTIMUM = 1e-4
 def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     """Judge the end of a fit against its start and gather everything worth telling."""
     last = passes[-1]
-    examples, data = prepared.examples, prepared.data
     judge = judge_told(prepared.plan.targets)
-    start = judge(prepared.assignment.model, data, examples)
-    final = judge(with_values(prepared.assignment, last.values).model, data, examples)
-    at_bound = _at_bound(last)
-    n_values = independent_values(last.problem.targets, data)
-    statistics = uncertainty(last.problem, last.fit.quadratic, at_bound, n_values)
+    start = judge(prepared.assignment.model, prepared.data, prepared.examples)
+    final = judge(with_values(prepared.assignment, last.values).model, prepared.data, prepared.examples)
+    statistics = _statistics(prepared, last)
     rows = row_deviations(prepared, final)
-    told_of_targets = of_targets(last.problem.targets, data, start, final)
+    told_of_targets = of_targets(last.problem.targets, prepared.data, start, final)
     parameters = _parameters(prepared, last, statistics)
-    positions = np.asarray(data.positions)
+    positions = np.asarray(prepared.data.positions)
     geometry = geometries(prepared.assignment, positions)
     shapes = row_geometry(prepared.assignment, last.values, geometry, frozenset(row.name for row in prepared.rows))
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean)
-    warnings = [
-        *prepared.warnings,
-        *_warnings(passes, statistics),
-        *worse_than_at_the_start(told_of_targets),
-        *_about_unphysical(prepared, [*wrong, *not_stationary(final.total)]),
-        *cancelling(prepared.rows, last.values),
-        *undetermined(parameters),
-        *_about_shapes(prepared, shapes, parameters, molecules),
-        *lost(prepared, final),
-        *held_back(prepared, rows),
-    ]
     results = Results(
         fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=newly_wrong)),
         targets=told_of_targets,
-        metrics=Change(start.total, final.total),
+        metrics=_metrics(prepared, start, final),
+        left_out=_left_out(prepared, start, final),
         parameters=parameters,
         molecules=molecules,
+        scans=scans(prepared, start, final),
         row_deviations=list(rows),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
@@ -91,8 +82,18 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         trade_off=None,
         validation=None,
         skipped=list(prepared.skipped),
-        warnings=warnings,
+        warnings=[
+            *prepared.warnings,
+            *_warnings(passes, statistics),
+            *worse_than_at_the_start(told_of_targets),
+            *_about_unphysical(prepared, [*wrong, *not_stationary(final.each)]),
+            *_about_parameters(prepared, last, parameters),
+            *_about_shapes(prepared, shapes, parameters, molecules),
+            *lost(prepared, final),
+            *held_back(prepared, rows),
+        ],
         not_for=not_for(prepared.assignment, prepared.examples),
+        citations=citations(prepared, relaxes=final.relaxed is not None),
         provenance=provenance(prepared.input_sha256),
     )
     return FitRecord(
@@ -107,7 +108,42 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         structures=structures(prepared, final),
         files=(),
         coverage=_coverage(prepared),
+        vibrations=vibrations(prepared, final),
+        costs_of_estimate=_costs_of_estimate(passes),
     )
+
+
+def _statistics(prepared: Prepared, last: Passed) -> Uncertainty:
+    n_values = independent_values(last.problem.targets, prepared.data)
+    return uncertainty(last.problem, last.fit.quadratic, _at_bound(last), n_values)
+
+
+def _metrics(prepared: Prepared, start: Judgement, final: Judgement) -> Change:
+    """Return the metrics of what is fitted to; of all molecules where all are."""
+    fitted = np.array([example.weights.molecule > 0.0 for example in prepared.examples])
+    return Change(start.total, final.total) if fitted.all() else _pooled(start, final, fitted)
+
+
+def _left_out(prepared: Prepared, start: Judgement, final: Judgement) -> Change | None:
+    """Return the metrics of molecules of weight zero."""
+    left_out = np.array([example.weights.molecule == 0.0 for example in prepared.examples])
+    return _pooled(start, final, left_out) if left_out.any() else None
+
+
+def _pooled(start: Judgement, final: Judgement, these: Bool[np.ndarray, " molecules"]) -> Change:
+    places = np.flatnonzero(these)
+    return Change(
+        *(pooled([one.modes[k] for k in places], [one.each[k] for k in places]) for one in (start, final)),
+    )
+
+
+def _costs_of_estimate(passes: list[Passed]) -> Float[np.ndarray, " iterations"] | None:
+    """Return the costs from the estimate; None where these are those that ended lowest."""
+    first = passes[0]
+    if int(np.argmin(first.fit.starts_cost)) == 0:
+        return None
+    costs = first.costs[:, 0]
+    return costs[np.isfinite(costs)]
 
 
 def _coverage(prepared: Prepared) -> tuple[Covered, ...]:
@@ -183,13 +219,13 @@ def _parameters(prepared: Prepared, last: Passed, statistics: Uncertainty) -> li
 def _molecules(prepared: Prepared, start: Judgement, final: Judgement, strain: list[Strain]) -> list[MoleculeResult]:
     table = []
     for m, example in enumerate(prepared.examples):
-        modes = final.modes[m]
+        modes, before = final.modes[m], start.modes[m]
         frequencies = (
             []
-            if modes is None
+            if modes is None or before is None
             else [
-                Frequency(float(q), float(v), float(o))
-                for q, v, o in zip(modes.reference, modes.model, modes.overlap, strict=True)
+                Frequency(*map(float, values))
+                for values in zip(modes.reference, modes.model, modes.overlap, before.model, strict=True)
             ]
         )
         reaction = None if modes is None else np.flatnonzero(~modes.counted)
@@ -235,15 +271,19 @@ def _about_unphysical(prepared: Prepared, wrong: list[str]) -> list[str]:
     ]
 
 
+def _about_parameters(prepared: Prepared, last: Passed, parameters: list[ParameterResult]) -> list[str]:
+    return [*cancelling(prepared.rows, last.values), *undetermined(parameters)]
+
+
 def _about_shapes(
     prepared: Prepared,
     shapes: tuple[RowGeometry, ...],
     parameters: list[ParameterResult],
     molecules: list[MoleculeResult],
 ) -> list[str]:
-    """Say which rows do not fit the molecules' geometry, and of rows made for them what they do not hold or move."""
+    """Say which molecules and rows are off, and of rows made for these molecules what they do not hold or move."""
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
-    said = [*apart(shapes), *drifted(shapes, starts)]
+    said = [*far_off(molecules), *apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
         said += [
             *strained({one.name: one.strain for one in molecules}),

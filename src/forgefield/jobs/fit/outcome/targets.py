@@ -14,6 +14,7 @@ from forgefield.fitting.targets.fixed import Diagonal, Energies, Forces, Frequen
 from forgefield.fitting.targets.relaxed import AtRelaxed
 from forgefield.fitting.targets.target import AbstractTarget, Matching, centred, unweighted
 from forgefield.jobs.fit.plan.prepare import Prepared
+from forgefield.jobs.fit.plan.target_choices import TARGETS
 from forgefield.report.record import Parity
 from forgefield.report.results import TargetResult
 
@@ -52,20 +53,39 @@ def parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Pa
     targets = (*prepared.plan.targets, *further)
     sights, matchings = zip(*((one.sights, jnp.asarray(one.matching)) for one in (start, final)), strict=True)
     found = []
-    for target, values in zip(targets, _values(targets, prepared.data, sights, matchings), strict=True):
+    weight = np.asarray(prepared.data.weight)
+    for k, (target, values) in enumerate(zip(targets, _values(targets, prepared.data, sights, matchings), strict=True)):
         if values is not None and (shown := np.asarray(values[0]) > 0.0).any():
-            found.append(Parity(target.name, target.unit, *(np.asarray(one)[shown] for one in values[1:])))
+            reference, before, after = (np.asarray(one)[shown] for one in values[1:])
+            found.append(
+                Parity(
+                    target=target.name,
+                    unit=target.unit,
+                    reference=reference,
+                    start=before,
+                    final=after,
+                    fitted=np.broadcast_to(weight[:, None] > 0.0, shown.shape)[shown],
+                    tolerance=target.tolerance,
+                    is_target=k < len(prepared.plan.targets),
+                )
+            )
     return tuple(found)
 
 
 def _further(final: Judgement) -> list[AbstractTarget]:
     """Return what is compared whether or not it was fitted to, at the structures that the metrics are about."""
     relaxed = final.relaxed
-    curved = [Frequencies(1.0), Diagonal(1.0)]
+    curved = [Frequencies(_usual("frequencies")), Diagonal(_usual("eigenmatrix"))]
     if relaxed is not None and relaxed.observation is not None:
         curved = [AtRelaxed(target) for target in curved]
-    charged = [Charges(1.0)] if final.observation.charges.size else []
-    return [*curved, Forces(1.0), Energies(1.0) if relaxed is None else AtRelaxed(Energies(1.0)), *charged]
+    charged = [Charges(_usual("charges"))] if final.observation.charges.size else []
+    energies = Energies(_usual("energy"))
+    return [*curved, Forces(_usual("forces")), energies if relaxed is None else AtRelaxed(energies), *charged]
+
+
+def _usual(key: str) -> float:
+    """Return the tolerance of a target where nobody says otherwise."""
+    return TARGETS[key].usual.tolerance
 
 
 @compiled

@@ -5,10 +5,20 @@ from collections.abc import Sequence
 
 from forgefield.io.offenders import listed
 from forgefield.report.numerals import percent, significant
-from forgefield.report.results import ParameterResult, TargetResult
+from forgefield.report.quality import METRICS
+from forgefield.report.results import MoleculeResult, ParameterResult, TargetResult
 
 _MANY = 3.0
 """Tolerances above which a target that has become worse is told of."""
+_FAR = {
+    "frequency_rmsd_cm1": 75.0,
+    "bond_rmsd_a": 0.012,
+    "angle_rmsd_deg": 1.5,
+    "torsion_rmsd_deg": 5.0,
+}
+"""Errors of a molecule, in the units of its metrics: about twice what a harmonic force field of one molecule has."""
+_IMAGINARY = -30.0
+"""cm⁻¹; a frequency below it is imaginary beyond the noise of quantum chemistry."""
 _NAMED = 3
 _LISTED = 8
 
@@ -57,6 +67,30 @@ def worse_than_at_the_start(targets: Sequence[TargetResult]) -> list[str]:
         f"{_amount(one, one.rms_final)}."
         for one in targets
         if one.rms_final > _MANY * one.tolerance and one.rms_final > one.rms_start
+    ]
+
+
+def far_off(molecules: Sequence[MoleculeResult]) -> list[str]:
+    """Say which molecules the force field reproduces worse than usual, and where it has imaginary frequencies alone."""
+    said = []
+    for one in molecules:
+        errors = [
+            f"{label} {value:.{decimals}f} {unit}".replace(" °", "°")
+            for key, limit in _FAR.items()
+            for label, unit, decimals in [METRICS[key]]
+            if (value := getattr(one.final, key)) is not None and value > limit
+        ]
+        lost = [f.mm for k, f in enumerate(one.frequencies) if k != one.reaction_mode and f.mm < _IMAGINARY < f.qm]
+        if lost:
+            errors.append(
+                f"imaginary frequencies that the reference has not ({listed([f'{v:.0f}' for v in lost])} cm⁻¹)"
+            )
+        said += [f"{one.name}: {', '.join(errors)}"] if errors else []
+    if not said:
+        return []
+    return [
+        f"Reproduced worse than usual: {len(said)} molecule(s). {listed(said, separator='; ')}. See which rows and "
+        "modes deviate most; cross terms, types that tell places apart, or other targets may mend it."
     ]
 
 

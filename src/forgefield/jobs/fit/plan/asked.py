@@ -9,6 +9,7 @@ from forgefield.config import FitFile
 from forgefield.errors import InputError
 from forgefield.io.belonging import belonging
 from forgefield.io.references import read_reference
+from forgefield.io.sources import plain_name
 from forgefield.jobs.fit.plan.defaults import Given, given, settings
 from forgefield.jobs.fit.plan.fit_text import fit_text
 from forgefield.jobs.fit.plan.fit_toml import plan_of, read_plan
@@ -37,10 +38,10 @@ def asked(
         raise InputError(f"{files[0]}: state trust = true there, under the [[molecules]] that it is meant for")
     if written:
         plan = read_plan(files[0], starts=starts)
-        return plan, output or files[0].with_suffix("")
+        return plan, output or plain_name(files[0]).with_suffix("")
     if missing := [str(path) for path in files if not path.is_file()]:
         raise InputError(f"{', '.join(missing)}: there is no such file")
-    folder = output or files[0].with_suffix("")
+    folder = output or plain_name(files[0]).with_suffix("")
     if folder == files[0]:
         raise InputError(f"{folder}: has no suffix, so that the folder of the fit needs another name; give it with -o")
     return _by_default(files, folder, starts, trust), folder

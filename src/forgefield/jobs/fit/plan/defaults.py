@@ -13,6 +13,7 @@ from forgefield.config import FitFile
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import NOISE
 from forgefield.io.offenders import listed
+from forgefield.io.sources import stem
 from forgefield.jobs.fit.plan.scan_frames import perceived, scan_of
 from forgefield.jobs.fit.plan.target_choices import TARGETS, schema
 from forgefield.molecules.bonds import perceive_bonds, perceive_transition_state_bonds, pieces
@@ -21,8 +22,10 @@ from forgefield.properties.modes import frequencies
 
 STRENGTH = 1.0
 """Of the prior."""
-_NARROW, _WIDE = 1.5, 5.0
+_NARROW, _WIDE = 1.0, 5.0
 """Degrees: widths of reference angles where geometries are relaxed, and where they are not."""
+_BARRIER = 3.0
+"""kcal/mol: width of torsional constants, that of an amide's; they start from zero."""
 _EIGENVALUE = 0.03
 """Hartree/Bohr²/amu, 890 cm⁻¹: of a reaction mode; a larger one starts from bonds that are far too stiff."""
 _REACH = 4
@@ -82,7 +85,7 @@ def given(files: tuple[Path, ...], references: Sequence[Reference]) -> Given:
     if empty:
         raise InputError(
             f"{', '.join(map(str, files))}: a geometry without energy, forces or Hessian, so nothing to fit to; "
-            f"`forgefield reference {files[0]} --optimise -o {files[0].stem}-reference.json` computes them, as does a "
+            f"`forgefield reference {files[0]} --optimise -o {stem(files[0])}-reference.json` computes them, as does a "
             "frequency job of a QM program"
         )
     molecules = perceived(references)
@@ -127,7 +130,7 @@ def settings(data: Sequence[Given], *, starts: int | None = None) -> FitFile:
         "targets": {key: TARGETS[key].usual.model_dump(exclude_defaults=True) for key in wanted},
         "fit": {
             "starts": 1 if starts is None else starts,
-            "prior": {"strength": STRENGTH, "theta0": _NARROW if relaxed else _WIDE},
+            "prior": {"strength": STRENGTH, "theta0": _NARROW if relaxed else _WIDE, "v": _BARRIER},
         },
     }
     if max(one.molecule.n_atoms for one in structures) < 3:
@@ -198,10 +201,16 @@ def _table(part: Given, group: str | None, minima: frozenset[tuple[str, ...]]) -
 def _groups(data: Sequence[Given]) -> list[str | None]:
     """Return within what energies are compared: isomers have no common zero; None where that needs no word."""
     first = [part.structures[0] for part in data]
+    if any(
+        not scan_of(one.reference) and len({s.graph for s in part.structures}) > 1
+        for part, one in zip(data, first, strict=True)
+    ):
+        # One word would be said of isomers within a file, which are told apart by their bonds where none is.
+        return [None] * len(data)
     graphs: dict[str, dict[tuple[str, ...], str]] = {}
     for part, one in zip(data, first, strict=True):
         if not scan_of(one.reference):
-            graphs.setdefault(one.formula, {}).setdefault(one.graph, part.files[0].stem)
+            graphs.setdefault(one.formula, {}).setdefault(one.graph, stem(part.files[0]))
     return [
         None if scan_of(one.reference) or len(graphs[one.formula]) == 1 else graphs[one.formula][one.graph]
         for one in first

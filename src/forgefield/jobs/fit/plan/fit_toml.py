@@ -26,6 +26,7 @@ from forgefield.jobs.fit.plan.choices import (
 from forgefield.jobs.fit.plan.plan import Changing, Generated, MoleculeFiles, Plan, Widths
 from forgefield.jobs.fit.plan.target_choices import read_fit_file, targets
 from forgefield.models.trainable import Tie
+from forgefield.toml.quantities import in_unit
 
 _OF_GENERATED = {"terms", "depth", "nonbonded", "charges"}
 """Keys that contradict a force field of a file, which has its own."""
@@ -88,8 +89,17 @@ def _molecules(section: MoleculesSection, folder: Path) -> MoleculeFiles:
         weights=Weights(section.weight, section.reaction_mode_weight, bands),
         group=section.group if "group" in section.model_fields_set else None,
         pieces=section.pieces,
+        hessian_unit=None if section.hessian_unit is None else _force_constant(section.hessian_unit),
         trust=section.trust,
     )
+
+
+def _force_constant(unit: str) -> float:
+    """Return the size of a unit [kcal/mol/Å²]. Raises InputError where it is none of a Hessian."""
+    try:
+        return in_unit(f"1 {unit}", "kcal/mol/Å^2")
+    except ValueError as error:
+        raise InputError(f'[[molecules]] hessian_unit = "{unit}": {error}') from None
 
 
 def _patterns(value: str | tuple[str, ...]) -> tuple[str, ...]:

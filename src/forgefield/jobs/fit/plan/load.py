@@ -14,7 +14,7 @@ from forgefield.estimating.transition_state import NOISE, Policy, treat
 from forgefield.fitting.data.training_set import Example
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import pair, read_columns
-from forgefield.io.sources import reading
+from forgefield.io.sources import reading, stem
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.jobs.fit.plan.plan import MoleculeFiles, Plan
 from forgefield.jobs.fit.plan.scan_frames import laid_over, perceived, scan_of
@@ -78,7 +78,8 @@ def _noted(warnings: list[str]) -> Iterator[None]:
 def _read(files: MoleculeFiles, types: AtomTypes | None, hessian_scale: float) -> tuple[list[Example], list[str]]:
     """Return the examples of files that are treated alike, and warnings."""
     examples, warnings = [], []
-    for molecule, reference in _paired(files.structures, read_columns(files.references, trust=files.trust), types):
+    references = read_columns(files.references, hessian_unit=files.hessian_unit, trust=files.trust)
+    for molecule, reference in _paired(files.structures, references, types):
         scaled = _scaled(reference, hessian_scale)
         example, said = _example(molecule, scaled, files.policy, files.group)
         complex_ = replace(example.molecule, n_pieces=files.pieces)
@@ -203,7 +204,7 @@ def _bonded(molecule: Molecule | None, reference: Reference, saddle: bool, name:
     """Return the molecule in the geometry of its reference, with bonds."""
     if molecule is None:
         molecule = Molecule(
-            name=Path(name).stem,
+            name=stem(Path(name)),
             species=reference.species,
             positions=reference.positions,
             charge=reference.charge,

@@ -93,6 +93,8 @@ class MoleculeFiles:
     """Within which energies are compared; None: each relaxed scan is one, the rest another."""
     pieces: int = 1
     """Of how many molecules each structure may consist."""
+    hessian_unit: float | None = None
+    """Of Hessians whose format states none [kcal/mol/Å²]; None: Hartree/Bohr²."""
     trust: bool = False
     """Whether results that contradict their job are warnings instead of errors."""
 

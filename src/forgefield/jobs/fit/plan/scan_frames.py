@@ -8,6 +8,7 @@ import numpy as np
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.sources import stem
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule, Reference
 
@@ -68,7 +69,7 @@ def _molecule(reference: Reference, scan: str) -> Molecule:
     except InputError as error:
         raise InputError(f"{scan}: {error}") from error
     return Molecule(
-        name=Path(reference.sources[0]).stem,
+        name=stem(Path(reference.sources[0])),
         species=reference.species,
         positions=reference.positions,
         bonds=bonds,

@@ -63,7 +63,7 @@ def _where(entry: CurvatureTarget | EnergyTarget, target: AbstractTarget) -> Abs
 
 TARGETS: dict[str, Choice] = {
     "eigenmatrix": Choice(
-        EigenmatrixTarget(tolerance=20.0, off_diagonal=20.0),
+        EigenmatrixTarget(tolerance=20.0, off_diagonal=15.0),
         "Diagonal of the Hessian in the modes of the reference, as deviations of frequencies [cm⁻¹].",
         _eigenmatrix,
     ),

@@ -35,6 +35,8 @@ class Passed:
     fit: Fit
     values: Float[np.ndarray, " parameters"]
     """All values of the model at the end."""
+    costs: Float[np.ndarray, "iterations starts"]
+    """After each iteration; not a number for starts that it left alone."""
 
     @property
     def free(self) -> Float[np.ndarray, " free"]:
@@ -82,21 +84,28 @@ def run_passes(
     while following is not None:
         stage = following
         problem, changes, fresh = begin_stage(prepared, stage, values)
-        after = _saving(save, stage, values)
+        course = _Kept(save, stage, values, progress or fresh)
         if progress is None:
             # Whatever comes before the first iteration, it can be continued.
-            after(fresh)
-        ended = fit(problem, progress or fresh, prepared.plan.solver, form=gram(problem), after=after)
+            course(fresh)
+        ended = fit(problem, course.last, prepared.plan.solver, form=gram(problem), after=course)
         progress = None
         values = changes.variables.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
-        done.append(Passed(stage, problem, changes, ended, values))
+        done.append(Passed(stage, problem, changes, ended, values, course.last.costs))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done
 
 
-def _saving(save: Saver, stage: Stage, began: np.ndarray) -> Callable[[Progress], None]:
-    """Return what saves the progress of a pass that began at these values."""
-    return lambda progress: save(stage, progress, began)
+class _Kept:
+    """Saves the progress of a pass that began at these values, and keeps the last."""
+
+    def __init__(self, save: Saver, stage: Stage, began: np.ndarray, last: Progress) -> None:
+        self._save, self._stage, self._began, self.last = save, stage, began, last
+
+    def __call__(self, progress: Progress) -> None:
+        """Take the progress after an iteration."""
+        self.last = progress
+        self._save(self._stage, progress, self._began)
 
 
 def _unscaled(problem: Problem, at: Float[np.ndarray, " free"]) -> Float[np.ndarray, " free"]:

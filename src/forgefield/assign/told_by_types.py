@@ -1,0 +1,79 @@
+"""The same force field with types that tell apart what classes of angles do, for formats that have types alone."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from forgefield.assign.angle_classes import Named
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.typed import Table, assign_typed_rows
+from forgefield.assign.typing import NUMBERED
+from forgefield.molecules import paths
+from forgefield.molecules.molecule import Molecule
+from forgefield.terms.term import Term
+
+
+def told_by_types(assignment: Assignment, molecules: list[Molecule]) -> Assignment:
+    """Return a force field without classes of angles that has the same energy for these molecules.
+
+    Each atom about a centre whose angles have classes gets a type of its own (F1.2 after F1), and rows are repeated for
+    each. Molecules with the same bonds and classes share these types; what they stand for is no surroundings alone.
+    """
+    if not assignment.classes:
+        return assignment
+    starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1].tolist()
+    flat = tuple(t for types in assignment.types for t in types)
+    named = Named(flat, np.concatenate([m.positions for m in molecules]), assignment.classes)
+    numbers = _numbers(molecules, starts, named)
+    refined = tuple(f"{t}.{n}" if n else t for t, n in zip(flat, numbers, strict=True))
+    tables: dict[Term, Table] = {
+        term: _repeated(assignment, term, molecules, starts, named, refined)
+        for term in dict.fromkeys(row.term for row in assignment.rows)
+    }
+    typed = [replace(m, types=refined[start : start + m.n_atoms]) for m, start in zip(molecules, starts, strict=True)]
+    meanings = {
+        own: assignment.descriptions.get(t, t) + (f"{NUMBERED}{n}" if n else "")
+        for own, t, n in zip(refined, flat, numbers, strict=True)
+    }
+    return replace(assign_typed_rows(typed, tables, ""), descriptions=meanings)
+
+
+def _numbers(molecules: list[Molecule], starts: list[int], named: Named) -> list[int]:
+    """Return, for each atom of the batch, the number of the type that it gets, 0 where it keeps that which it has."""
+    numbers: list[int] = []
+    known: dict[tuple, list[int]] = {}
+    counts: dict[str, int] = {}
+    for molecule, start in zip(molecules, starts, strict=True):
+        chains = (paths.angles(molecule.n_atoms, molecule.bonds) + start).tolist()
+        types = named.types[start : start + molecule.n_atoms]
+        bends = tuple(named.along("bend", chain) for chain in chains)
+        key = types, tuple(map(tuple, molecule.bonds.tolist())), bends
+        if key not in known:
+            about = {end - start for chain in chains if named.has_class(chain) for end in (chain[0], chain[2])}
+            known[key] = [0] * molecule.n_atoms
+            for atom in sorted(about):
+                known[key][atom] = counts[types[atom]] = counts.get(types[atom], 0) + 1
+        numbers += known[key]
+    return numbers
+
+
+def _repeated(
+    assignment: Assignment, term: Term, molecules: list[Molecule], starts: list[int], named: Named, refined: Types
+) -> Table:
+    """Return the rows of a term, once for each combination of refined types that they act on."""
+    values = np.asarray(assignment.model.values)
+    rows = {row.types: tuple(float(values[i]) for i in row.indices) for row in assignment.rows if row.term is term}
+    if term.kind == "vdw":
+        return {(own,): rows[(of_atom,)] for own, of_atom in zip(refined, named.types, strict=True)}
+    kind = KINDS["stretch" if term.kind in CHARGING else term.kind]
+    table = {}
+    for molecule, start in zip(molecules, starts, strict=True):
+        for chain in (kind.find(molecule) + start).tolist():
+            for order in kind.orders:
+                turned = [chain[place] for place in order]
+                found = rows.get(named.along(term.kind, turned))
+                if found is not None:
+                    table[tuple(refined[a] for a in turned)] = found
+    return table

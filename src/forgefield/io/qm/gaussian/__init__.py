@@ -1,0 +1,1 @@
+"""What Gaussian writes: formatted checkpoints and output."""

@@ -1,0 +1,1 @@
+"""The figures of a fit's report, as inline SVG that the page's style sheet colours."""

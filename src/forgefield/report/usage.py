@@ -1,0 +1,80 @@
+"""How the files of a fit are used: commands and scripts that run in its folder as they are printed."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_ASE = """\
+from ase import Atoms
+from ase.optimize import BFGS
+
+import forgefield as ff
+
+molecule = ff.read({structure})[0].molecule
+atoms = Atoms(molecule.species, molecule.positions, info={{"charge": molecule.charge}})
+atoms.info["multiplicity"] = molecule.multiplicity
+atoms.calc = ff.ForgeFieldCalculator(".")
+BFGS(atoms).run(fmax=0.01)
+print(atoms.get_potential_energy())  # eV"""
+_OPENMM = """\
+from openmm import LangevinMiddleIntegrator, unit
+from openmm.app import Element, ForceField, Simulation, Topology
+
+import forgefield as ff
+from forgefield.molecules.bonds import perceive_bonds
+
+molecule = ff.read({structure})[0].molecule
+bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
+topology = Topology()
+residue = topology.addResidue("molecule", topology.addChain())
+elements = [Element.getByAtomicNumber(int(z)) for z in molecule.species]
+atoms = [topology.addAtom(f"{{e.symbol}}{{k}}", e, residue) for k, e in enumerate(elements, 1)]
+for one, other in bonds:
+    topology.addBond(atoms[one], atoms[other])
+system = ForceField("forcefield.xml").createSystem(topology)
+integrator = LangevinMiddleIntegrator(300 * unit.kelvin, 1 / unit.picosecond, 0.0005 * unit.picosecond)
+simulation = Simulation(topology, system, integrator)
+simulation.context.setPositions(molecule.positions * unit.angstrom)
+simulation.minimizeEnergy()
+simulation.step(1000)
+print(simulation.context.getState(getEnergy=True).getPotentialEnergy())"""
+_COMMANDS = """\
+forgefield relax {force_field} {structure} -o relaxed
+forgefield md {force_field} {structure} --ensemble nvt --temperature 300 --steps 20000
+forgefield modes {force_field} {structure}"""
+_TLEAP = """\
+loadAmberParams forcefield.frcmod
+MOL = loadMol2 {structure}
+saveAmberParm MOL molecule.prmtop molecule.inpcrd"""
+
+
+@dataclass(frozen=True)
+class Use:
+    """A way to use the files."""
+
+    title: str
+    text: str
+    """As it is typed."""
+    note: str = ""
+
+
+def uses(files: Sequence[str], structure: str, *, alone: bool) -> list[Use]:
+    """Return what can be done with files of these names, from a file of structures as seen from their folder.
+
+    Commands that take one structure need one that is `alone` in its file.
+    """
+    if not structure or not any(name.startswith("forcefield.") for name in files):
+        return []
+    quoted = json.dumps(structure, ensure_ascii=False)
+    found = [Use("ASE", _ASE.format(structure=quoted), "In Python, in this folder.")]
+    if "forcefield.xml" in files:
+        found.append(Use("OpenMM", _OPENMM.format(structure=quoted), "In Python, in this folder."))
+    if alone:
+        commands = _COMMANDS.format(structure=shlex.quote(structure), force_field=".")
+        found.append(Use("Command line", commands, "In a shell, in this folder."))
+    if "forcefield.frcmod" in files:
+        held = sorted(name for name in files if name.endswith(".mol2"))
+        told = "" if held else " With a mol2 file whose atoms have the types of the frcmod."
+        found.append(Use("AMBER", _TLEAP.format(structure=held[0] if held else "molecule.mol2"), f"In tleap.{told}"))
+    return found
