@@ -54,9 +54,8 @@ def evaluate(
         compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
         with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
             write_listings(listing, job.listed(found, force_field))
-    totals = found.totals_kj_mol
     shown = [*([coverage_table(found.coverage, found.idle)] if found.coverage else []), grid(found.table)]
-    named = [{"name": m.name, **t} for m, t in zip(found.molecules, totals, strict=True)]
+    named = [{"name": m.name, **t} for m, t in zip(found.molecules, found.totals_kj_mol, strict=True)]
     summary: dict[str, Any] = {"structures": named, **({"idle_lines": found.idle} if found.idle else {})}
     if compare is not None:
         comparison = job.compared(found, compare)
@@ -64,8 +63,7 @@ def evaluate(
         terms = [asdict(term) for term in comparison.terms]
         summary["comparison"] = {"terms": terms, "max_charge_deviation_e": comparison.max_charge_deviation}
     if forces:
-        vectors = job.forces_of(found)
-        shown.append(forces_tables(found.molecules, vectors))
+        shown.append(forces_tables(found.molecules, vectors := job.forces_of(found)))
         summary["forces_kcal_mol_a"] = [f.tolist() for f in vectors]
     if reference:
         examples, judgement = job.judged(force_field, files, reference, transition_state, trust=trust)
