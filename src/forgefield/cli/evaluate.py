@@ -10,6 +10,11 @@ from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Trust, Verbose
 from forgefield.cli.console import say, show
 from forgefield.errors import InputError
 
+VdwCutoff = Annotated[
+    float | None,
+    typer.Option(min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å]; default 8 beside its energies."),
+]
+
 
 @command
 def evaluate(
@@ -21,12 +26,7 @@ def evaluate(
     reference: Annotated[list[Path] | None, typer.Option(help="QM results to compare frequencies with.")] = None,
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
-    vdw_cutoff: Annotated[
-        float | None,
-        typer.Option(
-            min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å]; default 8 beside its energies."
-        ),
-    ] = None,
+    vdw_cutoff: VdwCutoff = None,
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
     trust: Trust = False,
     as_json: Json = False,
