@@ -10,6 +10,11 @@ from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Trust, Verbose
 from forgefield.cli.console import say, show
 from forgefield.errors import InputError
 
+VdwCutoff = Annotated[
+    float | None,
+    typer.Option(min=1.0, help="MacroModel's of van der Waals: 7, or 8 with EXNB [Å]; default 8 beside its energies."),
+]
+
 
 @command
 def evaluate(
@@ -21,10 +26,7 @@ def evaluate(
     reference: Annotated[list[Path] | None, typer.Option(help="QM results to compare frequencies with.")] = None,
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
-    vdw_cutoff: Annotated[
-        float | None,
-        typer.Option(min=1.0, help="Of van der Waals [Å]: MacroModel's 7, or 8 with EXNB (as it minimises)."),
-    ] = None,
+    vdw_cutoff: VdwCutoff = None,
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -52,9 +54,8 @@ def evaluate(
         compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
         with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
             write_listings(listing, job.listed(found, force_field))
-    totals = found.totals_kj_mol
     shown = [*([coverage_table(found.coverage, found.idle)] if found.coverage else []), grid(found.table)]
-    named = [{"name": m.name, **t} for m, t in zip(found.molecules, totals, strict=True)]
+    named = [{"name": m.name, **t} for m, t in zip(found.molecules, found.totals_kj_mol, strict=True)]
     summary: dict[str, Any] = {"structures": named, **({"idle_lines": found.idle} if found.idle else {})}
     if compare is not None:
         comparison = job.compared(found, compare)
@@ -62,8 +63,7 @@ def evaluate(
         terms = [asdict(term) for term in comparison.terms]
         summary["comparison"] = {"terms": terms, "max_charge_deviation_e": comparison.max_charge_deviation}
     if forces:
-        vectors = job.forces_of(found)
-        shown.append(forces_tables(found.molecules, vectors))
+        shown.append(forces_tables(found.molecules, vectors := job.forces_of(found)))
         summary["forces_kcal_mol_a"] = [f.tolist() for f in vectors]
     if reference:
         examples, judgement = job.judged(force_field, files, reference, transition_state, trust=trust)
