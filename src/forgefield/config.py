@@ -69,7 +69,7 @@ class ForceFieldSection(Section):
     form: Literal["mm3", "harmonic"] = "mm3"
     """Of the energy of stretches and bends in a generated force field."""
     nonbonded: Literal["none", "uff"] = "none"
-    """Van der Waals terms of a generated force field: none, or with the radii and depths of UFF."""
+    """Van der Waals terms of a generated force field: none, or those of UFF, with smaller polar hydrogens."""
     charges: Literal["none", "bonds"] = "none"
     """Whether atoms of a generated force field have charges, which follow from what each kind of bond moves."""
     estimate: Literal["qfuerza", "fuerza", "seminario", "modified-seminario", "linear", "approximation", "none"] = (

@@ -10,7 +10,7 @@ from forgefield import units
 from forgefield.assign.environments import environment_types, environments
 from forgefield.assign.generated import generate
 from forgefield.assign.instances import KINDS
-from forgefield.assign.nonbonded import distant_pairs
+from forgefield.assign.nonbonded import distant_pairs, type_parameters
 from forgefield.assign.uff import uff_van_der_waals
 from forgefield.errors import InputError
 from forgefield.molecules.bonds import perceive_bonds
@@ -214,6 +214,17 @@ def test_uff_parameters_are_those_of_rdkit(number, smiles, atom):
     distance, depth = GetUFFVdWParams(hydride, atom, atom)
 
     np.testing.assert_allclose(uff_van_der_waals(number), [distance / 2.0, depth], rtol=1e-6)
+
+
+def test_hydrogens_that_all_lie_on_donors_are_smaller_than_those_of_uff(water):
+    mixed = molecule("OHH", water.positions)
+    methane = Molecule("methane", np.array([6, 1]), np.zeros((2, 3)), np.array([[0, 1]]), np.ones(1))
+
+    polar = type_parameters([mixed], [("O", "H", "H")])
+    shared = type_parameters([methane, mixed], [("C", "H"), ("O", "H", "H")])
+
+    assert (polar["H"], shared["H"]) == ((0.6, 0.0157), uff_van_der_waals(1))
+    assert polar["O"] == uff_van_der_waals(8)
 
 
 def test_element_without_uff_parameters_is_named():

@@ -12,7 +12,7 @@ class Ending:
     """How the fit ended."""
 
     success: bool
-    """Whether it converged, no target ended worse than at the start by more than its tolerance, and no row is
+    """Whether it converged, no target ended worse than at the start by more than its tolerance, and nothing is
     unphysical."""
     converged: bool
     """Whether a further step would change nothing."""

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from forgefield.fitting.judge.metrics import Metrics
 from forgefield.models.rows import Row
 
-_FORCE = 5.0
-"""Residual force [kcal/mol/Å] at the reference geometry beyond which it is not a stationary point of the model."""
+_FORCE, _LARGE_FORCE = 5.0, 20.0
+"""Residual forces [kcal/mol/Å] at the reference geometry beyond which it is not a stationary point of the model: of a
+molecule that is not known to rest near, and of any, since pieces of a complex move without a change of bonds."""
 _LENGTH_OFF, _ANGLE_OFF = 0.02, 3.0
 """Å and degrees, root mean square, within which a molecule rests where its reference is."""
 _LENGTH_SHIFT = 0.15
@@ -82,7 +83,7 @@ def cancelling(rows: tuple[Row, ...], values: Float[np.ndarray, " parameters"]) 
 def not_stationary(molecules: Iterable[Metrics]) -> list[str]:
     """Return a sentence where a reference geometry is far from any stationary point of the model.
 
-    A force alone does not tell: rows that stand for two angles a few degrees apart leave one beside a minimum.
+    A moderate force does not tell: rows that stand for two angles a few degrees apart leave one beside a minimum.
     """
     forces = [one.force_max_kcal_mol_a for one in molecules if not _rests_near(one)]
     largest = max((force for force in forces if force is not None), default=0.0)
@@ -92,6 +93,10 @@ def not_stationary(molecules: Iterable[Metrics]) -> list[str]:
 
 
 def _rests_near(one: Metrics) -> bool:
-    """Say whether a molecule is known to relax to about the geometry of its reference."""
-    pairs = (one.bond_rmsd_a, _LENGTH_OFF), (one.angle_rmsd_deg, _ANGLE_OFF)
+    """Say whether a molecule is known to relax to about the geometry of its reference, as far as bonds tell."""
+    pairs = (
+        (one.force_max_kcal_mol_a, _LARGE_FORCE),
+        (one.bond_rmsd_a, _LENGTH_OFF),
+        (one.angle_rmsd_deg, _ANGLE_OFF),
+    )
     return all(value is not None and value <= limit for value, limit in pairs)

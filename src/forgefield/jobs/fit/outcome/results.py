@@ -66,7 +66,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     shapes = row_geometry(prepared.assignment, last.values, geometry, frozenset(row.name for row in prepared.rows))
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
-    wrong, newly_wrong = _unphysical(prepared, last, geometry.mean)
+    wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
     results = Results(
         fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=newly_wrong)),
         targets=told_of_targets,
@@ -86,7 +86,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
             *prepared.warnings,
             *_warnings(passes, statistics),
             *worse_than_at_the_start(told_of_targets),
-            *_about_unphysical(prepared, [*wrong, *not_stationary(final.each)]),
+            *_about_unphysical(prepared, wrong),
             *_about_parameters(prepared, last, parameters),
             *_about_shapes(prepared, shapes, parameters, molecules),
             *lost(prepared, final),
@@ -245,9 +245,9 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement, strain: l
 
 
 def _unphysical(
-    prepared: Prepared, last: Passed, mean: Float[np.ndarray, " parameters"]
+    prepared: Prepared, last: Passed, mean: Float[np.ndarray, " parameters"], forces: list[str]
 ) -> tuple[list[str], list[str]]:
-    """Say what is unphysical, and what of it is so of trained rows that were sound at the start."""
+    """Say what is unphysical, `forces` among it, and what of it is the fit's: not what it found or was not asked."""
     saddles = np.flatnonzero([example.is_saddle for example in prepared.examples])
     assignment = prepared.assignment
     limits = stiffest_rows(assignment.model, assignment.topology, np.asarray(prepared.data.positions), saddles)
@@ -256,7 +256,9 @@ def _unphysical(
     trained = {row.parameter_name(p) for row in prepared.rows for p in range(row.term.n_own)}
     # A constant is below zero only where the user or a policy for transition states lets it.
     may_be = {name for name in found if "is negative" in found[name]}
-    return list(found.values()), [found[name] for name in found if name in trained - known.keys() - may_be]
+    new = [found[name] for name in found if name in trained - known.keys() - may_be]
+    asked = any(target.traits.holds_structure for target in prepared.plan.targets)
+    return [*found.values(), *forces], [*new, *(forces if asked else ())]
 
 
 def _about_unphysical(prepared: Prepared, wrong: list[str]) -> list[str]:

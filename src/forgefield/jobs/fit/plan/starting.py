@@ -39,6 +39,9 @@ _UNCERTAIN = 100.0
 _SMALLEST_MOMENT = 0.1 * units.DEBYE
 _SMALLEST_INCREMENT = 0.02
 """e, of a bond of 1 Å with that moment."""
+_TWO_BONDS = 2
+_ODD = ("v1", "v3", "v5")
+"""Constants of cosines that differ at 0° and 180°."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,13 +250,15 @@ def what_changes(
     released: frozenset[str] = frozenset(),
     held: frozenset[str] = frozenset(),
 ) -> Trainable:
-    """Return what a fit changes: the trained rows less what is frozen, held or straight, with its ties.
+    """Return what a fit changes: the trained rows less what is frozen, held, straight or flat, with its ties.
 
     `released` parameters lose their bounds, `held` ones do not change. Raises InputError for a pattern that
     matches nothing.
     """
     names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
-    frozen = {n for n in names if _any_match(n, asked.freeze)} | held | _straight(assignment, rows)
+    frozen = (
+        {n for n in names if _any_match(n, asked.freeze)} | held | _straight(assignment, rows) | _flat(assignment, rows)
+    )
     _require_matches("freeze", asked.freeze, tuple(names))
     _require_matches("allow_negative", asked.allow_negative, tuple(names))
     free = released | {n for n in names if _any_match(n, asked.allow_negative)}
@@ -286,6 +291,36 @@ def _straight(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
         row.parameter_name(1)
         for row in rows
         if row.term.kind == "bend" and row.term.n_own > 1 and values[row.indices[1]] == np.pi
+    }
+
+
+def _flat(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
+    """Return the onefold and threefold constants, where all start from zero, of torsions between planar centres.
+
+    No flat molecule tells them from the twofold one, which is what conjugation makes.
+    """
+    groups = list(zip(assignment.model.terms, assignment.topology.interactions, strict=True))
+    n_atoms = assignment.topology.n_atoms
+    planar, n_bonds = np.zeros(n_atoms, dtype=bool), np.zeros(n_atoms, dtype=np.int64)
+    for term, group in groups:
+        atoms = np.asarray(group.atoms)
+        if term.kind == "out_of_plane":
+            planar[atoms[:, 1]] = True
+        elif term.kind == "stretch":
+            np.add.at(n_bonds, atoms, 1)
+    bent = set()
+    for term, group in groups:
+        if term.kind == "torsion":
+            central = np.asarray(group.atoms)[:, 1:3]
+            flat = planar[central].any(axis=1) & (planar[central] | (n_bonds[central] == _TWO_BONDS)).all(axis=1)
+            bent |= set(np.asarray(group.parameters)[~flat, 0].tolist())
+    values = np.asarray(assignment.model.values)
+    return {
+        row.parameter_name(p)
+        for row in rows
+        if row.term.kind == "torsion" and row.indices[0] not in bent and not values[list(row.indices)].any()
+        for p in range(row.term.n_own)
+        if row.term.own[p].name in _ODD
     }
 
 
