@@ -42,7 +42,9 @@ JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
-    "compiled": set(),
+    "description": set(),
+    "kept_programs": {"cache", "description"},
+    "compiled": {"kept_programs"},
     "table": set(),
     "cache": set(),
     "terms": BOTTOM | {"terms"},
@@ -98,8 +100,8 @@ ALLOWED: dict[str, set[str]] = {
 """What each folder, or module that is a layer of its own, may import of the package."""
 CORE = {"terms", "molecules", "models", "assign", "properties", "estimating", "fitting", "simulate", "distil"}
 DEPENDENCIES = {
-    "ase", "defusedxml", "equinox", "h5py", "jax", "jaxtyping", "jinja2", "markupsafe", "numpy", "optax", "pydantic",
-    "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
+    "ase", "defusedxml", "equinox", "h5py", "jax", "jaxlib", "jaxtyping", "jinja2", "markupsafe", "numpy", "optax",
+    "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}}  # fmt: skip

@@ -35,12 +35,16 @@ class Folder:
 
     def verified(self, name: str) -> Path | None:
         """Return a file that is as `keep` left it, its owner's and of the checksum beside it, or None."""
+        return None if self.read(name) is None else self.path / name
+
+    def read(self, name: str) -> bytes | None:
+        """Return what is in a file that is as `keep` left it, or None."""
         path, beside = self.path / name, self.path / f"{name}.sha256"
         try:
             if not (_ours_alone(path.lstat()) and _ours_alone(beside.lstat())):
                 return None
-            wanted = beside.read_text().split()[:1]
-            return path if wanted == [hashlib.sha256(path.read_bytes()).hexdigest()] else None
+            wanted, content = beside.read_text().split()[:1], path.read_bytes()
+            return content if wanted == [hashlib.sha256(content).hexdigest()] else None
         except (OSError, UnicodeDecodeError):
             return None
 

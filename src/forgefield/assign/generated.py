@@ -1,6 +1,6 @@
 """A force field generated for given molecules: rows made from their own atom types."""
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -74,7 +74,7 @@ def generate(
         interactions.append(acting)
     present = [t for t, group in enumerate(interactions) if len(group.atoms)]
     return Assignment(
-        model=ForceField(tuple(terms[t] for t in present), jnp.asarray(gathered.values)),
+        model=ForceField(tuple(terms[t] for t in present), jax.device_put(np.array(gathered.values))),
         topology=union([m.species for m in molecules], tuple(interactions[t] for t in present), rule),
         rows=tuple(gathered.rows),
         types=tuple(types),

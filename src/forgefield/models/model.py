@@ -48,11 +48,11 @@ class AbstractSensitivities(eqx.Module):
     """How energy, gradient and Hessian of each molecule answer to the selected parameters that it has."""
 
     @abc.abstractmethod
-    def energy(self) -> Float[Array, "molecules own"]:
+    def energy(self) -> Float[Array | np.ndarray, "molecules own"]:
         """Derivative of the energies [kcal/mol]."""
 
     @abc.abstractmethod
-    def gradient(self) -> Float[Array, "molecules own coordinates"]:
+    def gradient(self) -> Float[Array | np.ndarray, "molecules own coordinates"]:
         """Derivative of the gradient [kcal/mol/Å], zero-padded to the largest molecule."""
 
     @abc.abstractmethod
@@ -64,7 +64,9 @@ class AbstractSensitivities(eqx.Module):
         """Derivative of the positions [Å], zero-padded to the largest molecule: zero unless they follow the model."""
 
     @abc.abstractmethod
-    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules own modes"]:
+    def curvatures(
+        self, modes: Float[Array | np.ndarray, "molecules coordinates modes"]
+    ) -> Float[Array | np.ndarray, "molecules own modes"]:
         """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
 
     @abc.abstractmethod

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.models.blocks import (
@@ -62,7 +63,9 @@ class LocalSensitivities(AbstractSensitivities):
         n_molecules, n_columns = self.selection.columns.shape
         return jnp.zeros((n_molecules, n_columns, 3 * self.topology.n_max), self.positions.dtype)
 
-    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules columns modes"]:
+    def curvatures(
+        self, modes: Float[Array | np.ndarray, "molecules coordinates modes"]
+    ) -> Float[Array, "molecules columns modes"]:
         """Derivative of qᵀ H q for each column q of `modes`, in Cartesian coordinates, zero-padded."""
 
         def of_term(term, group, x, p):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from forgefield.models.forcefield import ForceField
@@ -100,7 +101,7 @@ class RelaxedSensitivities(AbstractSensitivities):
 
     def energy(self) -> Float[Array, "molecules own"]:
         """Derivative of the energies [kcal/mol], of which the positions have no part."""
-        return self.at_fixed.energy()
+        return jnp.asarray(self.at_fixed.energy())
 
     def gradient(self) -> Float[Array, "molecules own coordinates"]:
         """Derivative of the gradient: it stays zero."""
@@ -114,14 +115,16 @@ class RelaxedSensitivities(AbstractSensitivities):
         """Derivative of the positions [Å]."""
         return self.change
 
-    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules own modes"]:
+    def curvatures(
+        self, modes: Float[Array | np.ndarray, "molecules coordinates modes"]
+    ) -> Float[Array, "molecules own modes"]:
         """Derivative of qᵀ H q for each column q of `modes`.
 
         For the model's own modes it is that of the eigenvalues: at a stationary point translations and rotations
         need no projection.
         """
-        moved = self.change @ curvature_slopes(self.model, self.topology, self.positions, modes)
-        return self.at_fixed.curvatures(modes) + moved
+        moved = self.change @ curvature_slopes(self.model, self.topology, self.positions, jnp.asarray(modes))
+        return jnp.asarray(self.at_fixed.curvatures(modes)) + moved
 
     def each_hessian(
         self, modes: Float[Array, "molecules coordinates modes"], reduce: Callable[..., Found], *arguments: Array

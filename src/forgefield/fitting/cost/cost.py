@@ -282,7 +282,7 @@ def _quadratic(
     return measured, swept.modes, swept.positions
 
 
-def with_prior(measured: Quadratic, strength: float, scaled: Float[Array, " free"]) -> Quadratic:
+def with_prior(measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[Array, " free"]) -> Quadratic:
     """Return the cost with the Gaussian about zero added."""
     share = strength / scaled.shape[0]
     return Quadratic(
@@ -360,7 +360,7 @@ class Sights(NamedTuple):
 
 def deviations(
     target: AbstractTarget, data: TrainingSet, sights: Sights, matching: Matching
-) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules values"]]:
+) -> tuple[Float[Array, "molecules values"], Float[FloatArray, "molecules values"]]:
     """Return model minus reference in a whole training set, and how much each counts."""
     seen = sights.of(target)
     found = target.deviations(seen, data, matching)

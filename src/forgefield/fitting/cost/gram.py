@@ -130,12 +130,17 @@ def _sum(problem: Problem) -> "_Sum | None":
     return total
 
 
+def _at_centre(problem: Problem) -> Float[np.ndarray, " parameters"]:
+    """Return the values of the model where the prior has its centre."""
+    return problem.variables.values(np.asarray(problem.model.values), np.asarray(problem.prior.centre))
+
+
 Listed = tuple[list[Monomial], list[dict[tuple[int, ...], np.ndarray]]]
 
 
 def _listed(problem: Problem) -> Listed:
     """Return all monomials, and for each group those of each row of parameters."""
-    values = np.asarray(problem.model_at(jnp.asarray(problem.prior.centre)).values)
+    values = _at_centre(problem)
     changes = _changing(problem)
     topology = problem.chunks.data.topology
     listed: list[Monomial] = []
@@ -161,34 +166,39 @@ class _Sum:
     def __init__(self, problem: Problem, listed: list[Monomial]) -> None:
         n, n_targets = len(listed), len(problem.targets)
         self.problem, self.listed = problem, listed
-        self.model = problem.model_at(jnp.asarray(problem.prior.centre))
+        self.values = _at_centre(problem)
+        self.model = ForceField(problem.model.terms, jax.device_put(self.values))
         self.cost, self.slope, self.matrix = (np.zeros((n_targets, *(n,) * order)) for order in range(3))
         self.relative: dict[int, tuple[np.ndarray, ...]] = {}
 
     def add_chunk(self, c: int, data: TrainingSet, selection: Selection, of_row: list) -> None:
         """Add the molecules of a chunk."""
-        problem, seen = self.problem, at_reference(observed(self.model, data), data)
-        inside = np.flatnonzero(np.asarray(problem.chunks.molecule[c]) < len(problem.chunks.place)).tolist()
+        problem = self.problem
+        seen = at_reference(observed(self.model, data), data)
+        looked = _looked(problem.targets, seen, data)
+        numbers = np.asarray(problem.chunks.molecule)[c]
+        inside = np.flatnonzero(numbers < len(problem.chunks.place)).tolist()
         molecules = by_molecule(self._rows(data, selection, of_row), inside, data)
         sensitivities = MonomialSensitivities(molecules, data.topology)
-        for k, (target, count) in enumerate(zip(problem.targets, problem.counts, strict=True)):
-            if target.traits.view is not View.REFERENCE:
+        for k, (target, count, told) in enumerate(zip(problem.targets, problem.counts, looked, strict=True)):
+            if told is None:
                 continue
-            counted, of_all = (np.asarray(one) for one in _deviations(target, seen, data))
+            counted, of_all, of_pairs = jax.tree.map(np.asarray, told)
             scales = np.sqrt(counted * target.weight / float(count)) / target.tolerance
             slopes = np.zeros(0)
-            if not isinstance(target, AbstractStreamedTarget):
+            if of_pairs is None:
                 slopes = np.asarray(target.slopes(seen, sensitivities, data, _unmatched(data)))
             for slot, one in zip(inside, molecules, strict=True):
-                if isinstance(target, AbstractStreamedTarget):
+                if of_pairs is not None:
                     residuals = of_all[slot] * scales[slot]
                     vectors = one.vectors, one.weights
-                    slope, matrix = _of_pairs(_Pairs.of(target, count, data, slot), *vectors, residuals)
+                    pairs = _Pairs.of(target, count, [one[slot] for one in of_pairs])
+                    slope, matrix = _of_pairs(pairs, *vectors, residuals)
                     self.cost[k] += 0.5 * float(residuals @ residuals)
                     self._add(k, one.own, slope, matrix)
                 elif target.traits.is_relative:
                     own = slopes[slot, : len(one.own)]
-                    self._keep(k, int(problem.chunks.molecule[c, slot]), (of_all[slot], counted[slot]), one.own, own)
+                    self._keep(k, int(numbers[slot]), (of_all[slot], counted[slot]), one.own, own)
                 else:
                     residuals, design = of_all[slot] * scales[slot], slopes[slot, : len(one.own)] * scales[slot]
                     self.cost[k] += 0.5 * float(residuals @ residuals)
@@ -213,11 +223,11 @@ class _Sum:
         problem = self.problem
         group = problem.chunks.gathered(np.asarray(problem.chunks.data.group))
         for k, (deviations, counted, slopes) in self.relative.items():
-            target, counts = problem.targets[k], jnp.asarray(counted)
-            scale = np.sqrt(np.asarray(comparable(counts, group)) * target.weight / float(problem.counts[k]))
-            scale /= target.tolerance
-            residuals = (np.asarray(centred(jnp.asarray(deviations), counts, group)) * scale).reshape(-1)
-            rows = np.asarray(centred(jnp.asarray(slopes), counts, group)) * scale[:, None, :]
+            target = problem.targets[k]
+            compared, residuals, rows = map(np.asarray, _relative(deviations, slopes, counted, group))
+            scale = np.sqrt(compared * target.weight / float(problem.counts[k])) / target.tolerance
+            residuals = (residuals * scale).reshape(-1)
+            rows = rows * scale[:, None, :]
             design = np.moveaxis(rows, 1, 0).reshape(len(self.listed), -1)
             self.cost[k] += 0.5 * float(residuals @ residuals)
             self._add(k, np.arange(len(self.listed)), design @ residuals, design @ design.T)
@@ -229,16 +239,15 @@ class _Sum:
         column = np.full(len(self.model.values) + 1, len(problem.variables.places))
         column[np.asarray(problem.variables.places)] = np.arange(len(problem.variables.places))
         # A factor that is one, whatever its place, has the slope zero.
-        return jax.tree.map(
-            jnp.asarray,
+        return jax.device_put(
             Gram(
                 monomials,
-                np.asarray(monomials.values(self.model.values)),
+                monomials.values(self.values),
                 np.asarray(self.cost[those].sum()),
                 self.slope[those].sum(axis=0),
                 self.matrix[those].sum(axis=0),
                 column[np.asarray(monomials.places)],
-            ),
+            )
         )
 
     def _rows(self, data: TrainingSet, selection: Selection, of_row: list) -> list[Rows]:
@@ -276,11 +285,12 @@ class _Pairs:
     """1 if the pairs a = b count, else 0."""
 
     @classmethod
-    def of(cls, target: AbstractStreamedTarget, count: FloatArray, data: TrainingSet, slot: int) -> "_Pairs":
-        """Return the pairs of a target in one molecule."""
-        root = np.sqrt(np.asarray(target.counted_root(data)[slot])) * np.asarray(target.scale_root(data)[slot])
-        root = root * np.sqrt(np.sqrt(target.weight / float(count)) / target.tolerance)
-        return cls(np.asarray(target.basis(data)[slot]) * root, float(target.pairs(1)[0, 0]))
+    def of(cls, target: AbstractTarget, count: FloatArray, told: Sequence[np.ndarray]) -> "_Pairs":
+        """Return the pairs of a target in a molecule of such vectors, which count and are scaled by such roots."""
+        vectors, counted, scale = told
+        root = np.sqrt(counted) * scale * np.sqrt(np.sqrt(target.weight / float(count)) / target.tolerance)
+        assert isinstance(target, AbstractStreamedTarget)
+        return cls(vectors * root, float(target.pairs(1)[0, 0]))
 
 
 def _of_pairs(
@@ -300,17 +310,31 @@ def _of_pairs(
     return slope, 0.5 * products + (pairs.diagonal - 0.5) * of_diagonal @ of_diagonal.T
 
 
-def _unmatched(data: TrainingSet) -> Int[Array, "molecules modes"]:
+def _unmatched(data: TrainingSet) -> Int[np.ndarray, "molecules modes"]:
     """Return the matching of targets that match no modes."""
-    return jnp.zeros(data.eigenvalues.shape, int)
+    return np.zeros(data.eigenvalues.shape, int)
 
 
 @compiled
-def _deviations(
-    target: AbstractTarget, seen: Seen, data: TrainingSet
-) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules values"]]:
-    """Return what the deviations of a target that matches no modes count, and the deviations."""
-    return target.counted(data), target.deviations(seen, data, _unmatched(data))
+def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) -> list[tuple | None]:
+    """Return for each target at the reference what its deviations count, these, and of pairs of vectors what they are.
+
+    That is the vectors, and the roots of what they count and are scaled by.
+    """
+    found = []
+    for target in targets:
+        pairs = None
+        if isinstance(target, AbstractStreamedTarget):
+            pairs = target.basis(data), target.counted_root(data), target.scale_root(data)
+        told = target.counted(data), target.deviations(seen, data, jnp.zeros(data.eigenvalues.shape, int)), pairs
+        found.append(told if target.traits.view is View.REFERENCE else None)
+    return found
+
+
+@compiled
+def _relative(deviations, slopes, counted, group) -> tuple[Array, Array, Array]:
+    """Return how much each deviation counts that is relative to those of others, these, and their slopes."""
+    return comparable(counted, group), centred(deviations, counted, group), centred(slopes, counted, group)
 
 
 @compiled

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy import sparse
 
-from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.models.model import AbstractSensitivities, Found
 from forgefield.molecules.topology import Topology
 
@@ -66,7 +66,7 @@ class MonomialSensitivities(AbstractSensitivities):
     molecules: list[MoleculeForm]
     topology: Topology
 
-    def energy(self) -> Float[Array, "molecules own"]:
+    def energy(self) -> Float[FloatArray, "molecules own"]:
         """Derivative of the energies [kcal/mol]."""
 
         def of_one(one: MoleculeForm) -> np.ndarray:
@@ -77,27 +77,30 @@ class MonomialSensitivities(AbstractSensitivities):
 
         return self._stacked(of_one, ())
 
-    def gradient(self) -> Float[Array, "molecules own coordinates"]:
+    def gradient(self) -> Float[FloatArray, "molecules own coordinates"]:
         """Derivative of the gradient [kcal/mol/Å]."""
         n = 3 * self.topology.n_max
         return self._stacked(lambda one: _gradients(one.parts, one.own, n), (n,))
 
     def charges(self) -> Float[Array, "molecules own atoms"]:
         """Derivative of the charges [e], which do not change."""
-        return self._stacked(lambda one: np.zeros((len(one.own), self.topology.n_max)), (self.topology.n_max,))
+        n = self.topology.n_max
+        return jax.device_put(self._stacked(lambda one: np.zeros((len(one.own), n)), (n,)))
 
     def displacements(self) -> Float[Array, "molecules own coordinates"]:
         """Derivative of the positions [Å], which are fixed."""
         n = 3 * self.topology.n_max
-        return self._stacked(lambda one: np.zeros((len(one.own), n)), (n,))
+        return jax.device_put(self._stacked(lambda one: np.zeros((len(one.own), n)), (n,)))
 
-    def curvatures(self, modes: Float[Array, "molecules coordinates modes"]) -> Float[Array, "molecules own modes"]:
+    def curvatures(
+        self, modes: Float[FloatArray, "molecules coordinates modes"]
+    ) -> Float[FloatArray, "molecules own modes"]:
         """Derivative of qᵀ H q for each column q of `modes`."""
         given = iter(np.asarray(modes))
         return self._stacked(lambda one: one.weights @ np.asarray(one.vectors @ next(given)) ** 2, modes.shape[2:])
 
     def each_hessian(
-        self, modes: Float[Array, "molecules coordinates modes"], reduce: Callable[..., Found], *arguments: Array
+        self, modes: Float[FloatArray, "molecules coordinates modes"], reduce: Callable[..., Found], *arguments: Array
     ) -> Found:
         """Return `reduce(dH V, *arguments)` of one molecule after another, stacked."""
         given = iter(np.asarray(modes))
@@ -110,12 +113,12 @@ class MonomialSensitivities(AbstractSensitivities):
         found = [reduce(*one) for one in zip(self._stacked(of_one, modes.shape[1:]), *arguments, strict=True)]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *found)
 
-    def _stacked(self, of_one: Callable[[MoleculeForm], np.ndarray], window: tuple[int, ...]) -> Array:
+    def _stacked(self, of_one: Callable[[MoleculeForm], np.ndarray], window: tuple[int, ...]) -> np.ndarray:
         """Return what is found for each molecule, padded to the most monomials of one."""
         total = np.zeros((self.topology.n_molecules, max((len(m.own) for m in self.molecules), default=0), *window))
         for slot, one in enumerate(self.molecules):
             total[slot, : len(one.own)] = of_one(one)
-        return jnp.asarray(total)
+        return total
 
 
 def _of_molecule(rows: Rows, slot: int) -> Rows:

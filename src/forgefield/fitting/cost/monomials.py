@@ -27,11 +27,11 @@ class Monomials(eqx.Module):
     width: Float[FloatArray, "monomials factors"]
     coefficients: Float[FloatArray, "monomials factors powers"]
 
-    def values(self, parameters: Float[Array, " parameters"]) -> Float[Array, " monomials"]:
+    def values(self, parameters: Float[FloatArray, " parameters"]) -> Float[FloatArray, " monomials"]:
         """Return the monomials for the values of a model."""
-        return jnp.prod(self._factors(parameters)[0], axis=1)
+        return self._factors(parameters)[0].prod(axis=1)
 
-    def slopes(self, parameters: Float[Array, " parameters"]) -> Float[Array, "monomials factors"]:
+    def slopes(self, parameters: Float[FloatArray, " parameters"]) -> Float[FloatArray, "monomials factors"]:
         """Return the derivatives of the monomials by the value in each factor."""
         factors, slopes = self._factors(parameters)
         n = factors.shape[1]
@@ -39,13 +39,13 @@ class Monomials(eqx.Module):
         return slopes * jnp.stack(others, axis=1)
 
     def _factors(
-        self, parameters: Float[Array, " parameters"]
-    ) -> tuple[Float[Array, "monomials factors"], Float[Array, "monomials factors"]]:
+        self, parameters: Float[FloatArray, " parameters"]
+    ) -> tuple[Float[FloatArray, "monomials factors"], Float[FloatArray, "monomials factors"]]:
         t = (parameters[self.places] - self.centre) / self.width
-        factor, slope = jnp.zeros_like(t), jnp.zeros_like(t)
+        factor, slope = 0.0 * t, 0.0 * t
         for n in reversed(range(self.coefficients.shape[2])):
             slope = slope * t + factor
-            factor = factor * t + jnp.asarray(self.coefficients)[:, :, n]
+            factor = factor * t + self.coefficients[:, :, n]
         return factor, slope / self.width
 
 

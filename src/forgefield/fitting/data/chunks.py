@@ -51,9 +51,9 @@ class Chunks(eqx.Module):
         """Return what was found for the molecules of all chunks, [chunks, slots, ...], in the order of the set."""
         return found.reshape(-1, *found.shape[2:])[self.place]
 
-    def dealt(self, given: Array) -> Array:
+    def dealt(self, given: Array | np.ndarray) -> Array:
         """Return what is given for each molecule of the set for the molecules of all chunks, [chunks, slots, ...]."""
-        return given.at[self.molecule].get(mode="clip")
+        return jnp.asarray(given).at[self.molecule].get(mode="clip")
 
 
 def chunks(data: TrainingSet, n_values: int, wanted: Int[np.ndarray, " columns"]) -> Chunks:
@@ -76,7 +76,7 @@ def chunks(data: TrainingSet, n_values: int, wanted: Int[np.ndarray, " columns"]
         molecule[c, : len(members)] = members
     places = np.full(topology.n_molecules + 1, -1)
     places[molecule.ravel()] = np.arange(molecule.size)
-    return Chunks(_stacked(parts), _stacked(selections), jnp.asarray(molecule), places[:-1])
+    return Chunks(_stacked(parts), _stacked(selections), jax.device_put(molecule), places[:-1])
 
 
 def _stacked(parts: Sequence):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -73,13 +73,10 @@ def _with(problem: Problem, targets: tuple, counts: tuple) -> Problem:
 
 
 def weighted(parts: Pieces, factors: tuple[float, ...]) -> tuple[Problem, Gram | None]:
-    """Return the problem with each target's weight multiplied by a factor, zero included, and its quadratic form.
-
-    Weights are constants of the compiled program, the counts that means are taken over are not.
-    """
+    """Return the problem with each target's weight multiplied by a factor, zero included, and its quadratic form."""
     problem = parts.problem
     counts = tuple(
-        jnp.asarray(count) / factor if factor > 0.0 else jnp.full_like(count, jnp.inf)
+        np.array(np.asarray(count) / factor if factor > 0.0 else np.inf)
         for count, factor in zip(problem.counts, factors, strict=True)
     )
     changed = _with(problem, problem.targets, counts)
@@ -90,7 +87,7 @@ def weighted(parts: Pieces, factors: tuple[float, ...]) -> tuple[Problem, Gram |
         return changed, gram(changed)
     first = known[0][0]
     cost, slope, matrix = (
-        jnp.asarray(sum(f * getattr(form, what) for form, f in known)) for what in ("cost", "slope", "matrix")
+        np.array(sum(f * np.asarray(getattr(form, what)) for form, f in known)) for what in ("cost", "slope", "matrix")
     )
     return changed, Gram(first.monomials, first.origin, cost, slope, matrix, first.column)
 
@@ -104,7 +101,7 @@ def shares(
     for k, target in enumerate(parts.problem.targets):
         alone, form = weighted(parts, tuple(float(j == k) for j in range(parts.n_targets)))
         if form is not None and not parts.problem.relaxes:
-            end = _of_form(form, alone, jnp.asarray(at))
+            end = _of_form(form, alone, jax.device_put(at))
         else:
             end = evaluated(alone, form, at, matching, parts.solver, n_starts=parts.n_starts)
         # What is left of the prior is a rounding error, which may be negative.

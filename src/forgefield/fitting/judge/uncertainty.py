@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.linalg import qr
@@ -186,4 +187,4 @@ def numbers_of_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) ->
 @compiled
 def _counting(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Bool[Array, "molecules values"], ...]:
     """Return which values of each target count."""
-    return tuple(counts(target, data) > 0.0 for target in targets)
+    return tuple(jnp.asarray(counts(target, data)) > 0.0 for target in targets)

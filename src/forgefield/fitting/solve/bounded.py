@@ -86,7 +86,7 @@ def has_converged(model: Quadratic, at: Float[Array, " n"], bounds: Bounds, tole
     return is_small(newton_decrement(model, at, bounds), model.cost, tolerance)
 
 
-def is_small(promise: Float[Array, ""], cost: Float[Array, ""], tolerance: float) -> Bool[Array, ""]:
+def is_small(promise: Float[Array, ""], cost: Float[Array, ""], tolerance: float | Float[Array, ""]) -> Bool[Array, ""]:
     """Say whether what a Newton step promises to gain is no more than this fraction of the cost."""
     return jnp.isfinite(cost) & (promise <= tolerance * (cost + _SMALL_COST))
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import ndtri
@@ -127,7 +126,7 @@ def _ended(course: Course, solver: AbstractSolver, stopped: str, times: tuple[fl
     tried = progress.costs[:, best]
     return Fit(
         at=kept.at[best],
-        quadratic=jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[best]), quadratic),
+        quadratic=jax.tree.map(lambda leaf: np.asarray(leaf)[best], quadratic),
         success=bool(converged[best]) and n_accepted > 0 and not stopped and not back[best],
         interrupted=bool(stopped),
         message=stopped or _message(progress, best, (bool(converged[best]), bool(back[best])), solver),
@@ -155,7 +154,7 @@ def evaluated(
     """Return the cost and its derivatives at scaled variables, by the program of a fit from `n_starts` starts."""
     points, matchings = np.tile(at, (n_starts, 1)), np.tile(matching, (n_starts, 1, 1))
     quadratic, _ = solver.judge(problem, form, points, matchings, None)
-    return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[0]), quadratic)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[0], quadratic)
 
 
 def _message(progress: Progress, best: int, ended: tuple[bool, bool], solver: AbstractSolver) -> str:

@@ -73,15 +73,14 @@ class State(AbstractState):
 
     def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "State":
         """Return the state of many starts with the cost of some forgotten."""
-        return _reconsider_some(self, jnp.asarray(starts))
+        return _here(_reconsider_some(self, starts))
 
     def moved(self, starts: Bool[np.ndarray, " starts"], points: Points) -> "State":
         """Return the state of many starts with some of them at other points."""
-        which = jnp.asarray(starts)
-        state = eqx.tree_at(lambda s: s.at, self, jnp.where(which[:, None], points.at, self.at))
+        state = eqx.tree_at(lambda s: s.at, self, np.where(starts[:, None], points.at, self.at))
         if self.seen.positions is None:
             return state
-        positions = jnp.where(which[:, None, None, None], points.positions, self.seen.positions)
+        positions = np.where(starts[:, None, None, None], points.positions, self.seen.positions)
         return eqx.tree_at(lambda s: s.seen.positions, state, positions)
 
 
@@ -94,21 +93,21 @@ class LevenbergMarquardt(AbstractSolver):
 
     def begin(self, problem: Problem, points: Float[np.ndarray, "starts free"]) -> State:
         """Return the state of all starts before anything has been evaluated."""
-        state = _begun(problem, points, self)
+        state = _here(_begun(problem, points, self))
         if not problem.relaxes:
             return state
-        everywhere = jnp.broadcast_to(problem.chunks.data.positions, state.seen.positions.shape)
+        everywhere = np.broadcast_to(np.asarray(problem.chunks.data.positions), state.seen.positions.shape)
         return eqx.tree_at(lambda state: state.seen.positions, state, everywhere)
 
     def run(self, course: Course) -> None:
         """Take steps of all starts at once; one that has ended stays where it is."""
         problem, form, state = course.problem, course.form, course.progress.state
         assert isinstance(state, State)
-        begin_programs(problem, form, (state.at, state.quadratic, state.seen), jnp.asarray(course.progress.matching))
+        begin_programs(problem, form, (state.at, state.quadratic, state.seen), course.progress.matching)
         while course.progress.n_iterations < self.max_steps and not np.all(state.done):
-            tried = np.flatnonzero(~np.asarray(state.done))
-            state = step_all(problem, form, state, jnp.asarray(course.progress.matching), self)
-            seen: Found = jax.tree.map(lambda leaf, tried=tried: np.asarray(leaf)[tried], state.seen)
+            tried = np.flatnonzero(~state.done)
+            state = _here(step_all(problem, form, state, course.progress.matching, self))
+            seen: Found = jax.tree.map(lambda leaf, tried=tried: leaf[tried], state.seen)
             moved, cost = np.asarray(state.accepted)[tried], np.asarray(state.quadratic.cost)[tried]
             course.note(state, Tried(tried, moved, cost, seen.modes, seen.positions))
             state = course.progress.state
@@ -125,8 +124,8 @@ class LevenbergMarquardt(AbstractSolver):
         """Return what a first step finds at these points."""
         state = self.begin(problem, at)
         if positions is not None:
-            state = eqx.tree_at(lambda state: state.seen.positions, state, jnp.asarray(positions))
-        found = step_all(problem, form, state, jnp.asarray(matching), self)
+            state = eqx.tree_at(lambda state: state.seen.positions, state, positions)
+        found = step_all(problem, form, state, matching, self)
         return found.quadratic, np.asarray(found.converged)
 
     def why_not(self, state: AbstractState, start: int) -> str:
@@ -137,6 +136,11 @@ class LevenbergMarquardt(AbstractSolver):
         if state.done[start]:
             return OTHER_MODES
         return f"{self.max_steps} iterations were not enough: {more_steps(self.max_steps)}"
+
+
+def _here(state: State) -> State:
+    """Return a state as NumPy arrays: each operation on JAX's would be a program."""
+    return jax.tree.map(np.asarray, state)
 
 
 def begin(at: Float[Array, " free"], seen: PyTree, solver: LevenbergMarquardt) -> State:

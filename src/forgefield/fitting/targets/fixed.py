@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from forgefield import units
-from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.fitting.targets.spectrum import FLOOR, place_slopes, places, soft_frequencies
 from forgefield.fitting.targets.target import (
     AbstractStreamedTarget,
@@ -34,9 +34,9 @@ class Diagonal(AbstractTarget):
         """What it says of itself."""
         return Traits("eigenmatrix", "cm⁻¹", _HESSIAN, is_linear=True)
 
-    def counted(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+    def counted(self, data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
         """The weight of each mode."""
-        return jnp.asarray(data.weight[:, None] * data.mode_weight)
+        return data.weight[:, None] * data.mode_weight
 
     def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
         """(E_aa - λ_a) / (2 ω_a)."""
@@ -45,15 +45,15 @@ class Diagonal(AbstractTarget):
 
     def slopes(
         self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules own modes"]:
+    ) -> Float[FloatArray, "molecules own modes"]:
         """Derivative of the deviations by the parameters that each molecule has."""
-        return sensitivities.curvatures(jnp.asarray(data.modes)) * self.scale(data)[:, None, :]
+        return sensitivities.curvatures(data.modes) * self.scale(data)[:, None, :]
 
-    def reference(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+    def reference(self, data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
         """The frequencies."""
-        return _wavenumbers(jnp.asarray(data.eigenvalues))
+        return _wavenumbers(data.eigenvalues)
 
-    def scale(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+    def scale(self, data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
         """What an element of the eigenmatrix is multiplied by to be in cm⁻¹."""
         return units.WAVENUMBER**2 / (2.0 * floored(data))
 
@@ -105,9 +105,9 @@ class Frequencies(AbstractTarget):
         """What it says of itself."""
         return Traits("frequencies", "cm⁻¹", _HESSIAN)
 
-    def counted(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+    def counted(self, data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
         """The weight of each mode."""
-        return jnp.asarray(data.weight[:, None] * data.mode_weight)
+        return data.weight[:, None] * data.mode_weight
 
     def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
         """Where a mode lies minus its frequency in the reference, both as `soft_frequencies` has them."""
@@ -125,9 +125,9 @@ class Frequencies(AbstractTarget):
         modes = jnp.einsum("mia,mab->mib", seen.vibrations, seen.observed.mixing)
         return sensitivities.each_hessian(modes, reduce, modes, seen.observed.eigenvalues, seen.observed.mixing)
 
-    def reference(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
+    def reference(self, data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
         """The frequencies."""
-        return _wavenumbers(jnp.asarray(data.eigenvalues))
+        return _wavenumbers(data.eigenvalues)
 
 
 class Forces(AbstractTarget):
@@ -157,7 +157,7 @@ class Forces(AbstractTarget):
 
     def slopes(
         self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules own coordinates"]:
+    ) -> Float[FloatArray, "molecules own coordinates"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         return -sensitivities.gradient()
 
@@ -231,7 +231,7 @@ class Energies(AbstractTarget):
 
     def slopes(
         self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules own one"]:
+    ) -> Float[FloatArray, "molecules own one"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         return sensitivities.energy()[:, :, None]
 
@@ -244,11 +244,12 @@ class Energies(AbstractTarget):
         return len(np.unique(np.asarray(data.group)[counts[:, 0]]))
 
 
-def floored(data: TrainingSet) -> Float[Array, "molecules modes"]:
+def floored(data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
     """Return max(|ω|, 100 cm⁻¹) of the reference's modes after the policy."""
-    return jnp.maximum(jnp.abs(_wavenumbers(jnp.asarray(data.eigenvalues))), FLOOR)
+    return abs(_wavenumbers(data.eigenvalues)).clip(FLOOR)
 
 
-def _wavenumbers(eigenvalues: Float[Array, "*modes"]) -> Float[Array, "*modes"]:
+def _wavenumbers(eigenvalues: Float[FloatArray, "*modes"]) -> Float[FloatArray, "*modes"]:
     """Return signed frequencies [cm⁻¹]."""
-    return jnp.sign(eigenvalues) * jnp.sqrt(jnp.abs(eigenvalues)) * units.WAVENUMBER
+    given = eigenvalues.__array_namespace__()
+    return given.sign(eigenvalues) * given.sqrt(abs(eigenvalues)) * units.WAVENUMBER

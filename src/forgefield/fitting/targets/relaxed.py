@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from forgefield import units
 from forgefield.fitting.data.searches import Internals
-from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.fitting.targets.target import AbstractTarget, Matching, Products, Seen, Traits, View, of_atoms
 from forgefield.models.model import AbstractSensitivities
 from forgefield.properties.implicit import Change, bond_angles, bond_lengths, superposed_response, torsions, turned
@@ -220,7 +220,7 @@ class AtRelaxed(AbstractTarget):
 
     def slopes(
         self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules own values"]:
+    ) -> Float[FloatArray, "molecules own values"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         return self.target.slopes(seen, sensitivities, data, matching)
 
@@ -235,7 +235,7 @@ class AtRelaxed(AbstractTarget):
         """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
         return self.target.products(seen, sensitivities, data, matching, scale)
 
-    def reference(self, data: TrainingSet) -> Float[Array, "molecules values"] | None:
+    def reference(self, data: TrainingSet) -> Float[FloatArray, "molecules values"] | None:
         """The reference's values in the unit of the deviations."""
         return self.target.reference(data)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -19,7 +20,7 @@ from forgefield.properties.rigid import present
 
 _TINY = 1e-30
 Products = tuple[Float[Array, "molecules own"], Float[Array, "molecules own own"]]
-Matching = Int[Array, "molecules modes"]
+Matching = Int[FloatArray, "molecules modes"]
 """For each reference mode the model's mode it is compared with."""
 
 
@@ -84,8 +85,8 @@ class Seen(eqx.Module):
 
 def at_reference(observation: Observation, data: TrainingSet) -> Seen:
     """Return what was observed at the reference geometries as what is seen there."""
-    everyone = jnp.ones(data.topology.n_molecules, bool)
-    return Seen(jnp.asarray(data.positions), observation.energy, everyone, observation, data.modes)
+    everyone, positions = jax.device_put((np.ones(data.topology.n_molecules, bool), data.positions))
+    return Seen(positions, observation.energy, everyone, observation, data.modes)
 
 
 class AbstractTarget(eqx.Module):
@@ -110,7 +111,7 @@ class AbstractTarget(eqx.Module):
         return self.traits.unit
 
     @abc.abstractmethod
-    def counted(self, data: TrainingSet) -> Float[Array, "molecules values"]:
+    def counted(self, data: TrainingSet) -> Float[FloatArray, "molecules values"]:
         """How much each value counts: 0 for padding and for what the reference lacks."""
 
     @abc.abstractmethod
@@ -120,10 +121,10 @@ class AbstractTarget(eqx.Module):
     @abc.abstractmethod
     def slopes(
         self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
-    ) -> Float[Array, "molecules own values"]:
+    ) -> Float[FloatArray, "molecules own values"]:
         """Derivative of the deviations by the parameters that each molecule has."""
 
-    def reference(self, data: TrainingSet) -> Float[Array, "molecules values"] | None:
+    def reference(self, data: TrainingSet) -> Float[FloatArray, "molecules values"] | None:
         """The reference's values in the unit of the deviations; None where a plot against them would say nothing."""
         return None
 
@@ -203,7 +204,7 @@ class AbstractStreamedTarget(AbstractTarget):
         return sensitivities.each_hessian(basis, reduce, basis, scale * self.scale(data), residuals)
 
 
-def counts(target: AbstractTarget, data: TrainingSet) -> Float[Array, "molecules values"]:
+def counts(target: AbstractTarget, data: TrainingSet) -> Float[FloatArray, "molecules values"]:
     """Return how much each value of a target counts in a whole training set."""
     counted = target.counted(data)
     return comparable(counted, data.group) if target.traits.is_relative else counted
@@ -216,7 +217,7 @@ def unweighted(data: TrainingSet) -> TrainingSet:
 
 
 def comparable(
-    counted: Float[Array, "molecules values"], group: Int[FloatArray, " molecules"]
+    counted: Float[FloatArray, "molecules values"], group: Int[FloatArray, " molecules"]
 ) -> Float[Array, "molecules values"]:
     """Return what values count that are relative: nothing where no other molecule of the group has one."""
     n_members = (_in_group(counted, group) > 0.0).sum(axis=1)
@@ -224,18 +225,18 @@ def comparable(
 
 
 def centred(
-    values: Float[Array, "molecules *window values"],
-    counted: Float[Array, "molecules values"],
+    values: Float[FloatArray, "molecules *window values"],
+    counted: Float[FloatArray, "molecules values"],
     group: Int[FloatArray, " molecules"],
 ) -> Float[Array, "molecules *window values"]:
     """Return values less their weighted mean over the group, which is free: energies have no common zero."""
     weights = _in_group(counted, group)
     mean = weights / jnp.maximum(weights.sum(axis=1, keepdims=True), _TINY)
-    return values - jnp.einsum("mnv,n...v->m...v", mean, values)
+    return jnp.asarray(values) - jnp.einsum("mnv,n...v->m...v", mean, values)
 
 
 def _in_group(
-    counted: Float[Array, "molecules values"], group: Int[FloatArray, " molecules"]
+    counted: Float[FloatArray, "molecules values"], group: Int[FloatArray, " molecules"]
 ) -> Float[Array, "molecules molecules values"]:
     """Return what each molecule (second axis) counts in the group of each (first)."""
     same = jnp.asarray(group)[:, None] == jnp.asarray(group)[None, :]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import equinox as eqx
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
@@ -40,10 +40,10 @@ def strains(
     """Return the strain of each molecule at positions [Å], which are those of `relaxed` structures or of references."""
     topology, model = assignment.topology, assignment.model
     acting = [t for t, term in enumerate(model.terms) if term.kind in _KINDS]
-    part = ForceField(tuple(model.terms[t] for t in acting), jnp.asarray(values))
+    part = ForceField(tuple(model.terms[t] for t in acting), jax.device_put(values))
     laid = eqx.tree_at(lambda t: t.interactions, topology, tuple(topology.interactions[t] for t in acting))
     held = np.zeros((topology.n_molecules, len(values)))
-    energies = _energies(part, laid, jnp.asarray(positions))
+    energies = _energies(part, laid, jax.device_put(positions))
     for group, each in zip(laid.interactions, energies, strict=True):
         molecule = np.asarray(topology.molecule)[np.asarray(group.atoms)[:, 0]]
         np.add.at(held, (molecule, np.asarray(group.parameters)[:, 0]), np.asarray(each))

@@ -24,7 +24,7 @@ def of_targets(
 ) -> list[TargetResult]:
     """Return the figures of each target before and after the fit."""
     shares = [
-        [float(one) for one in contributions(targets, data, judged.sights, jnp.asarray(judged.matching))]
+        [float(one) for one in contributions(targets, data, judged.sights, judged.matching)]
         for judged in (start, final)
     ]
     return [
@@ -51,7 +51,7 @@ def parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Pa
     known = {target.name for target in prepared.plan.targets}
     further = [target for target in _further(final) if not {target.name, f"{target.name}, relaxed"} & known]
     targets = (*prepared.plan.targets, *further)
-    sights, matchings = zip(*((one.sights, jnp.asarray(one.matching)) for one in (start, final)), strict=True)
+    sights, matchings = zip(*((one.sights, one.matching) for one in (start, final)), strict=True)
     found = []
     weight = np.asarray(prepared.data.weight)
     for k, (target, values) in enumerate(zip(targets, _values(targets, prepared.data, sights, matchings), strict=True)):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
@@ -363,4 +364,4 @@ def _width(parameter: str, start: float, asked: Widths) -> float:
 
 def with_values(assignment: Assignment, values: Float[np.ndarray, " parameters"]) -> Assignment:
     """Return the assignment with other values in its model."""
-    return replace(assignment, model=eqx.tree_at(lambda m: m.values, assignment.model, jnp.asarray(values)))
+    return replace(assignment, model=eqx.tree_at(lambda m: m.values, assignment.model, jax.device_put(values)))
