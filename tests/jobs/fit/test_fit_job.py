@@ -79,11 +79,15 @@ def test_results_have_the_documented_keys(results):
             "row_deviations",
             "row_geometry",
             "not_for",
+            "scans",
+            "left_out",
+            "citations",
         )
     }
     assert results["validation"] is None
     assert results["trade_off"] is None
-    assert results["skipped"] == []
+    assert results["left_out"] is None
+    assert (results["skipped"], results["scans"]) == ([], [])
     assert set(results["fit"]) >= {"success", "message", "iterations", "starts", "wall_s", "compile_s"}
     figures = {
         *("frequency_rmsd_cm1", "frequency_rmsd_sorted_cm1", "eigenmatrix_r2", "eigenmatrix_rmsd_cm1"),
@@ -95,7 +99,7 @@ def test_results_have_the_documented_keys(results):
     assert all(set(parameter) >= row for parameter in results["parameters"])
     (molecule,) = results["molecules"]
     assert set(molecule) >= {"name", "atoms", "frequencies", *figures}
-    assert set(molecule["frequencies"][0]) == {"qm", "mm", "overlap"}
+    assert set(molecule["frequencies"][0]) == {"qm", "mm", "overlap", "start"}
     assert set(results["provenance"]) >= {"version", "input_sha256", "packages", "device", "precision"}
 
 
