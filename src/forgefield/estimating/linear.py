@@ -165,7 +165,8 @@ def eigenmatrix_system(
     One reference for each molecule, None where it has no Hessian, at the positions [Å]. The elements are those of the
     Hessian between QM modes, mass-weighted and projected, in kcal/mol/Å²/amu. Weights turn them to cm⁻¹,
     1 / (2 √(ω_a ω_b)) with ω of at least 100 cm⁻¹, and count off-diagonal elements twice, as the norm of a matrix
-    does. All other values stay as they are in the model. InputError if the Hessian is not linear in the parameters, listing those to blame.
+    does. All other values stay as they are in the model. InputError if the Hessian is not linear in the parameters,
+    listing those to blame.
     """
     if len(references) != topology.n_molecules:
         raise InputError(
