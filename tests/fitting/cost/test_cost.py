@@ -67,7 +67,7 @@ def by_hand(ch3f_in_figures, observed):
     in_cm1 = (eigenmatrix - np.diag(eigenvalues)) * units.WAVENUMBER**2 / (2 * np.sqrt(np.outer(floor, floor)))
     inside = np.diag(1 / weights) @ projector @ np.diag(weights)
     projected = inside @ reference @ inside.T
-    shares = (
+    return (
         share(np.diagonal(in_cm1) / 50.0, 0.5),
         share(in_cm1[np.triu_indices(9, 1)] / 100.0, 0.5),
         share((lies - omega) / 20.0, 3.0),
@@ -75,7 +75,6 @@ def by_hand(ch3f_in_figures, observed):
         share((found_gradient.ravel() - reference_gradient * units.HARTREE_PER_BOHR) / 5.0, 2.0),
         share(AT, STRENGTH),
     )
-    return shares
 
 
 def share(deviations, weight):
@@ -121,7 +120,7 @@ def test_widths_of_the_prior_are_those_of_the_file(problem):
     np.testing.assert_allclose([r0, problem.prior.width[5]], [0.03, np.radians(5.0)])
 
 
-def test_gradient_and_normal_matrix_belong_to_the_cost(problem, by_hand):
+def test_gradient_and_normal_matrix_belong_to_the_cost(problem):
     matching = jnp.arange(9)[None]
     direction, step = np.cos(np.arange(8.0)), 1e-5
 
