@@ -79,10 +79,10 @@ def test_shares_are_those_of_the_cost_and_their_gradients_add_up(kind, request):
     share_of_prior = STRENGTH / problem.n_free
     total = sum(share.gradient for share in found) + share_of_prior * end.at
     np.testing.assert_allclose(total, end.quadratic.gradient, atol=1e-9 * max(np.abs(found[0].gradient).max(), 1.0))
-    forces = problem.targets[FORCES]
+    forces, last = problem.targets[-1], found[-1]
     rms = np.sqrt(np.mean((np.asarray(seen.gradient) - prepared.data.gradient) ** 2))
-    np.testing.assert_allclose(found[FORCES].rms, rms, rtol=1e-6)
-    np.testing.assert_allclose(found[FORCES].cost, 0.5 * forces.weight * (rms / forces.tolerance) ** 2, rtol=1e-6)
+    np.testing.assert_allclose(last.rms, rms, rtol=1e-6)
+    np.testing.assert_allclose(last.cost, 0.5 * forces.weight * (rms / forces.tolerance) ** 2, rtol=1e-6)
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from forgefield.errors import InputError
 from forgefield.estimating.transition_state import D
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
-from forgefield.fitting.targets.fixed import Forces, Frequencies
+from forgefield.fitting.targets.fixed import Forces, Frequencies, OffDiagonal
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.rules import load
 from forgefield.jobs.fit.fit_job import run_fit
@@ -38,7 +38,7 @@ def planned(folder: Path) -> Plan:
     """What FIT says, made without it."""
     return Plan(
         molecules=(MoleculeFiles(references=((folder / "ch3f.json",),)),),
-        targets=(Frequencies(20.0, 1.0),),
+        targets=(Frequencies(20.0, 1.0), OffDiagonal(20.0, 1.0)),
         start=Generated((HARMONIC_STRETCH, HARMONIC_BEND)),
         solver=LevenbergMarquardt(max_steps=3),
         prior=Widths(strength=0.1),
@@ -99,7 +99,7 @@ def test_words_of_the_file_are_values_of_the_plan(project):
     (files,) = plan.molecules
     assert (files.policy, files.weights.molecule, files.pieces, files.group) == (D(), 2.0, 2, None)
     assert plan.start == Generated((HARMONIC_STRETCH, HARMONIC_BEND))
-    assert [type(target) for target in plan.targets] == [Frequencies, Forces]
+    assert [type(target) for target in plan.targets] == [Frequencies, OffDiagonal, Forces]
     assert plan.solver == TrustRegionReflective(max_steps=3)
     assert (plan.estimate, plan.skips, plan.starts, plan.seed) == (Kept(), True, 5, 7)
     assert ([one.word for one in plan.formats], plan.all_formats) == (["frcmod"], True)
