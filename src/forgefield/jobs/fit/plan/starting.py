@@ -123,11 +123,10 @@ def _turn(
         for place, parameter in zip(row.indices, row.term.own, strict=True)
         if parameter.name.startswith("v")
     ]
-    known = [m for m, example in enumerate(examples) if example.treated is not None and m not in left_out]
-    if not linear or not known:
+    soft = [None if m in left_out else _soft(example.treated) for m, example in enumerate(examples)]
+    if not linear or not any(one is not None and len(one.eigenvalues) for one in soft):
         return
     places = np.array([place for place, _ in linear], dtype=np.int64)
-    soft = [_soft(example.treated) if m in known else None for m, example in enumerate(examples)]
     positions = np.concatenate([example.reference.positions for example in examples])
     laid = with_values(assignment, values)
     system = eigenmatrix_system(laid.model, laid.topology, jnp.asarray(positions), places, soft)
