@@ -15,36 +15,12 @@ from forgefield.fitting.solve.fit import fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
 from forgefield.fitting.solve.solver import REMATCHED, AbstractSolver, AbstractState, Tried, matchings
-from forgefield.fitting.targets.spectrum import soft_frequencies
-from forgefield.fitting.targets.target import AbstractTarget, Traits
+from matched import Matched
 
 FORCES = "forces = { tolerance = 1.0 }"
 AS_THEY_ARE = np.arange(9)
 CROSSED = np.array([6, 1, 2, 3, 4, 5, 0, 7, 8])
 """The C-F stretch and the symmetric C-H stretch of fluoromethane for each other."""
-
-
-class Matched(AbstractTarget):
-    """Frequencies [cm⁻¹] of the modes that are matched by overlap."""
-
-    tolerance: float
-    weight: float = 1.0
-
-    @property
-    def traits(self):
-        return Traits("matched", "cm⁻¹", is_matched=True)
-
-    def counted(self, data):
-        return jnp.asarray(data.mode_weight)
-
-    def deviations(self, seen, data, matching):
-        own = jnp.take_along_axis(soft_frequencies(seen.observed.eigenvalues)[0], matching, axis=1)
-        return own - soft_frequencies(jnp.asarray(data.eigenvalues))[0]
-
-    def slopes(self, seen, sensitivities, data, matching):
-        own = sensitivities.curvatures(jnp.einsum("mia,mab->mib", seen.vibrations, seen.observed.mixing))
-        slopes = own * soft_frequencies(seen.observed.eigenvalues)[1][:, None, :]
-        return jnp.take_along_axis(slopes, matching[:, None, :], axis=2)
 
 
 class Anywhere(AbstractState):
