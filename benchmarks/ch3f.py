@@ -25,6 +25,7 @@ from forgefield.engines.native.processor import machine
 from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.judge.metrics import Metrics, judge
 from forgefield.fitting.judge.sanity import not_stationary, unphysical
+from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.solve.fit import Fit, fit, start
 from forgefield.fitting.targets.fixed import Frequencies
 from forgefield.fitting.targets.spectrum import soft_frequencies
@@ -280,9 +281,11 @@ def metrics_of(prepared: Prepared, values: np.ndarray) -> Metrics:
 
 def complaints(prepared: Prepared, values: np.ndarray, metrics: Metrics) -> list[str]:
     """Return what is unphysical about a force field."""
-    return unphysical(
-        prepared.assignment.rows, values, mean_geometry(prepared.assignment, np.asarray(prepared.data.positions))
-    ) + not_stationary([metrics])
+    assignment, positions = prepared.assignment, np.asarray(prepared.data.positions)
+    saddles = np.flatnonzero([example.is_saddle for example in prepared.examples])
+    stiffest = stiffest_rows(assignment.model, assignment.topology, positions, saddles)
+    found = unphysical(assignment.rows, values, mean_geometry(assignment, positions), stiffest)
+    return [*found.values(), *not_stationary([metrics])]
 
 
 def values_at(problem: Problem, changes: Trainable, at: np.ndarray) -> np.ndarray:

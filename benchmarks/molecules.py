@@ -117,7 +117,7 @@ class Options:
 
 def main() -> None:
     """Measure the cases that are not done, and print all figures or their table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--case", action="append", choices=[*CASES], metavar="NAME")
     parser.add_argument("--terms", nargs="+", default=(), metavar="TERM")

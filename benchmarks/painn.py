@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 from rdkit import Chem
-from rdkit.Chem import AllChem
+from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from forgefield.engines.native.choice import fastest, way_of
 from forgefield.engines.native.library import NativeError, loaded, vector_bits_of
@@ -112,8 +112,8 @@ def molecules() -> dict[str, Molecule]:
     made = {}
     for name, smiles in SMILES.items():
         mol = Chem.AddHs(Chem.MolFromSmiles(smiles))
-        AllChem.EmbedMolecule(mol, randomSeed=7)
-        AllChem.MMFFOptimizeMolecule(mol)
+        rdDistGeom.EmbedMolecule(mol, randomSeed=7)
+        rdForceFieldHelpers.MMFFOptimizeMolecule(mol)
         species = np.array([atom.GetAtomicNum() for atom in mol.GetAtoms()])
         made[name] = Molecule(name, species, np.array(mol.GetConformer().GetPositions()))
     return made
