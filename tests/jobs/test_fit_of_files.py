@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("molecules")
     shutil.copy(EXAMPLES / "ch3f/ch3f.json", path)
-    (path / "empty.xyz").write_text("1\n\nH 0 0 0\n")
+    (path / "empty.xyz").write_text("1\ncharge=0 multiplicity=2\nH 0 0 0\n")
     return path
 
 

@@ -19,9 +19,9 @@ ETHANE = Path(__file__).parents[2] / "examples/ethane"
 
 
 def crystal(path, n_side):
-    """Write n³ hydrogen atoms on a lattice."""
+    """Write n³ hydrogen atoms on a lattice, an odd number."""
     places = 1.7 * np.stack(np.meshgrid(*[np.arange(float(n_side))] * 3), axis=-1).reshape(-1, 3)
-    Atoms(f"H{n_side**3}", places).write(path, plain=True)
+    Atoms(f"H{n_side**3}", places).write(path, plain=True, comment="charge=0 multiplicity=2")
     return path
 
 

@@ -81,10 +81,10 @@ def molecule(angle=1.0, modes=(), **changed):
 @pytest.mark.parametrize(
     ("one", "said"),
     [
-        (molecule(angle=1.51), "water: Angles, relaxed structure, RMSD 1.51°"),
+        (molecule(angle=1.51), "water: Angles, relaxed, RMSD 1.51°"),
         (
             molecule(frequency_rmsd_cm1=76.0, bond_rmsd_a=0.02),
-            "76.0 cm⁻¹, Bond lengths, relaxed structure, RMSD 0.0200 Å",
+            "76.0 cm⁻¹, Bond lengths, relaxed, RMSD 0.0200 Å",
         ),
         (
             molecule(modes=[(-500.0, -400.0), (90.0, -60.0)]),

@@ -25,7 +25,7 @@ STRENGTH = 1.0
 _NARROW, _WIDE = 1.0, 5.0
 """Degrees: widths of reference angles where geometries are relaxed, and where they are not."""
 _BARRIER = 3.0
-"""kcal/mol: width of torsional constants, that of an amide's; they start from zero."""
+"""kcal/mol: width of torsional constants, that of an amide's."""
 _EIGENVALUE = 0.03
 """Hartree/Bohr²/amu, 890 cm⁻¹: of a reaction mode; a larger one starts from bonds that are far too stiff."""
 _REACH = 4

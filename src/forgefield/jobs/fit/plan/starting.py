@@ -116,12 +116,13 @@ def _turn(
 
     Rows that were read keep their values.
     """
+    flat = _flat(assignment, rows)
     linear = [
         (place, parameter.minimum)
         for row in rows
         if row.term.kind in ("torsion", "out_of_plane") and row.line is None
-        for place, parameter in zip(row.indices, row.term.own, strict=True)
-        if parameter.name.startswith("v")
+        for p, (place, parameter) in enumerate(zip(row.indices, row.term.own, strict=True))
+        if parameter.name.startswith("v") and row.parameter_name(p) not in flat
     ]
     soft = [None if m in left_out else _soft(example.treated) for m, example in enumerate(examples)]
     if not linear or not any(one is not None and len(one.eigenvalues) for one in soft):
@@ -295,9 +296,10 @@ def _straight(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
 
 
 def _flat(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
-    """Return the onefold and threefold constants, where all start from zero, of torsions between planar centres.
+    """Return the onefold and threefold constants, where they start from zero, of torsions between planar centres.
 
-    No flat molecule tells them from the twofold one, which is what conjugation makes.
+    No flat molecule tells them from the twofold one, which is what conjugation makes. Rows that were read are left as
+    they are where any of their constants is not zero.
     """
     groups = list(zip(assignment.model.terms, assignment.topology.interactions, strict=True))
     n_atoms = assignment.topology.n_atoms
@@ -315,13 +317,13 @@ def _flat(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
             flat = planar[central].any(axis=1) & (planar[central] | (n_bonds[central] == _TWO_BONDS)).all(axis=1)
             bent |= set(np.asarray(group.parameters)[~flat, 0].tolist())
     values = np.asarray(assignment.model.values)
-    return {
-        row.parameter_name(p)
-        for row in rows
-        if row.term.kind == "torsion" and row.indices[0] not in bent and not values[list(row.indices)].any()
-        for p in range(row.term.n_own)
-        if row.term.own[p].name in _ODD
-    }
+    held = set()
+    for row in rows:
+        if row.term.kind == "torsion" and row.indices[0] not in bent:
+            odd = [p for p in range(row.term.n_own) if row.term.own[p].name in _ODD]
+            counted = row.indices if row.line is not None else [row.indices[p] for p in odd]
+            held |= set() if values[list(counted)].any() else {row.parameter_name(p) for p in odd}
+    return held
 
 
 def _any_match(name: str, patterns: tuple[str, ...]) -> bool:
