@@ -5,7 +5,6 @@ skipped test is a failed one.
 """
 
 import cProfile
-import ctypes
 import gc
 import os
 import resource
@@ -30,6 +29,7 @@ import pytest
 from hypothesis import settings
 
 from forgefield.cli.process import collect_seldom
+from forgefield.compiled import forget
 
 collect_seldom()
 jax.config.update("jax_enable_x64", True)
@@ -104,16 +104,14 @@ def _never_large() -> Iterator[None]:
 
 
 def _shrink(limit: float) -> None:
-    """Forget what was compiled and traced, and give the memory back, which glibc does not do by itself."""
+    """Forget what was compiled and traced."""
     if not sys.platform.startswith("linux") or _resident() < limit:
         return
     eqx.clear_caches()
-    jax.clear_caches()
     # Commands of the program that ran here froze what there was to collect.
     gc.unfreeze()
-    gc.collect()
+    forget()
     collect_seldom()
-    ctypes.CDLL(None).malloc_trim(0)
 
 
 def _resident() -> int:

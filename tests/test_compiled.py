@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled, forget, make_room
 
 
 @pytest.fixture
@@ -42,3 +42,20 @@ def test_what_cannot_be_compiled_says_so_where_it_is_begun(traced):
 
     with pytest.raises(TypeError):
         doubled.soon(jnp.zeros(3), "two")
+
+
+def test_many_programs_are_forgotten_and_few_are_kept(traced):
+    shapes, doubled = traced
+    forget()
+
+    def call(*sizes):
+        for size in sizes:
+            doubled(jnp.zeros(size))
+        make_room()
+
+    call(*range(1, 25))
+    call(1)
+    assert len(shapes) == 24
+    call(25)
+    call(1)
+    assert len(shapes) == 26

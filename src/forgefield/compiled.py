@@ -1,11 +1,15 @@
 """How programs are compiled, and where a compiled one is found."""
 
+import ctypes
+import gc
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, update_wrapper
 from secrets import token_hex
 from typing import Any, Generic, ParamSpec, TypeVar
+from weakref import WeakSet
 
 import jax
 import numpy as np
@@ -19,6 +23,8 @@ Result = TypeVar("Result")
 _OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
 """XLA's newer code generator for CPUs compiles the thousands of small operations of a force field half as fast, to
 programs that are no faster. Other devices ignore the option."""
+_MOST = 24
+"""Programs that a process holds when another fit begins: those of one, 130 MB with all that JAX keeps beside them."""
 
 
 @jax.tree_util.register_pytree_node_class
@@ -76,6 +82,7 @@ class Compiled(Generic[Arguments, Result]):
         self._programs: dict[Any, Future] = {}
         self._begun: list[Future] = []
         update_wrapper(self, function)
+        _ALL.add(self)
 
     def __call__(self, *arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
         """Return what the function does, once programs begun in the background are there."""
@@ -95,6 +102,15 @@ class Compiled(Generic[Arguments, Result]):
         given, later = _Parts.of((arguments, options)), _background().submit
         if self._found(given, later) is None:
             self._begun.append(later(self._alone.lower(given).compile))
+
+    @property
+    def n_programs(self) -> int:
+        """How many programs this process holds of it."""
+        return len(self._programs) + self._alone._cache_size()
+
+    def forget(self) -> None:
+        """Forget the programs that were found; those that JAX holds are its own."""
+        self._programs.clear()
 
     def _program(self, name: str) -> Any:
         """Return a program that is new to JAX."""
@@ -125,6 +141,26 @@ class Compiled(Generic[Arguments, Result]):
             else:
                 self._programs[like] = _now(lambda: program)
         return self._programs[like]
+
+
+_ALL: WeakSet[Compiled] = WeakSet()
+
+
+def forget() -> None:
+    """Forget everything that was compiled and traced in this process, by whomever, and give the memory back."""
+    for one in _ALL:
+        one.forget()
+    jax.clear_caches()
+    gc.collect()
+    # The C library of GNU keeps what is freed.
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def make_room() -> None:
+    """Forget everything where there are so many programs that fits of ever other molecules would fill the memory."""
+    if sum(one.n_programs for one in _ALL) > _MOST:
+        forget()
 
 
 def _shape(number: Any) -> tuple:

@@ -14,6 +14,7 @@ from forgefield.assign.mm3.laid import Mm3Assignment, changed_columns
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules, ExplicitRules
 from forgefield.assign.typed_rules import generated_rules
+from forgefield.compiled import make_room
 from forgefield.errors import InputError, WriteError
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.solve.solver import Progress
@@ -71,6 +72,7 @@ def run_fit(  # noqa: PLR0913 (these are the words of the command)
     prepared = evaluable(prepared)
     if trade_off is not None:
         require_targets(prepared, trade_off)
+    make_room()
     make_folder(output)
     with owned(output):
         require_free(written_in(output), prepared.files, overwrite=overwrite or resume)
