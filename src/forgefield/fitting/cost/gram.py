@@ -318,11 +318,13 @@ def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) 
     """
     found = []
     for target in targets:
+        if target.traits.view is not View.REFERENCE:
+            found.append(None)
+            continue
         pairs = None
         if isinstance(target, AbstractStreamedTarget):
             pairs = target.basis(data), target.counted_root(data), target.scale_root(data)
-        told = target.counted(data), target.deviations(seen, data), pairs
-        found.append(told if target.traits.view is View.REFERENCE else None)
+        found.append((target.counted(data), target.deviations(seen, data), pairs))
     return found
 
 

@@ -89,11 +89,7 @@ class LevenbergMarquardt(AbstractSolver):
             course.note(state, Tried(tried, moved, cost, positions))
 
     def judge(
-        self,
-        problem: Problem,
-        form: Gram | None,
-        at: Float[np.ndarray, "starts free"],
-        positions: Relaxed,
+        self, problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
     ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
         """Return what a first step finds at these points."""
         state = self.begin(problem, at)

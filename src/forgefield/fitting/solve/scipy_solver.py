@@ -56,11 +56,7 @@ class TrustRegionReflective(AbstractSolver):
             _Search(course, self.max_steps, int(s)).run()
 
     def judge(
-        self,
-        problem: Problem,
-        form: Gram | None,
-        at: Float[np.ndarray, "starts free"],
-        positions: Relaxed,
+        self, problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
     ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
         """Return what the residuals and their Jacobian make of these points."""
         ends = [gauss_newton(_linearised(problem, jnp.asarray(one))) for one in at]

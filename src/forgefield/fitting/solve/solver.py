@@ -113,11 +113,7 @@ class AbstractSolver(eqx.Module):
 
     @abc.abstractmethod
     def judge(
-        self,
-        problem: Problem,
-        form: Gram | None,
-        at: Float[np.ndarray, "starts free"],
-        positions: Relaxed,
+        self, problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
     ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
         """Return cost, gradient and Gauss-Newton matrix at a point of each start, and which have converged there.
 
