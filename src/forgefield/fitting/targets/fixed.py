@@ -54,7 +54,7 @@ class Diagonal(AbstractTarget):
 
     def scale(self, data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
         """What an element of the eigenmatrix is multiplied by to be in cm⁻¹."""
-        return units.WAVENUMBER**2 / (2.0 * floored(data))
+        return units.WAVENUMBER**2 / (2.0 * _floored(data))
 
 
 class OffDiagonal(AbstractStreamedTarget):
@@ -86,7 +86,7 @@ class OffDiagonal(AbstractStreamedTarget):
 
     def scale_root(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
         """Elements of the eigenmatrix in cm⁻¹."""
-        return units.WAVENUMBER / jnp.sqrt(2.0 * floored(data))
+        return units.WAVENUMBER / jnp.sqrt(2.0 * _floored(data))
 
     def pairs(self, n_vectors: int) -> Float[np.ndarray, "modes modes"]:
         """1 for a < b."""
@@ -243,7 +243,7 @@ class Energies(AbstractTarget):
         return len(np.unique(np.asarray(data.group)[counts[:, 0]]))
 
 
-def floored(data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
+def _floored(data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
     """Return max(|ω|, 100 cm⁻¹) of the reference's modes after the policy."""
     return abs(_wavenumbers(data.eigenvalues)).clip(FLOOR)
 
