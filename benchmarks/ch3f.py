@@ -89,10 +89,10 @@ class SortedFrequencies(AbstractTarget):
     def counted(self, data):
         return jnp.asarray(data.weight[:, None] * data.mode_weight)
 
-    def deviations(self, seen, data, matching):
+    def deviations(self, seen, data):
         return soft_frequencies(seen.observed.eigenvalues)[0] - soft_frequencies(jnp.asarray(data.eigenvalues))[0]
 
-    def slopes(self, seen, sensitivities, data, matching):
+    def slopes(self, seen, sensitivities, data):
         own = sensitivities.curvatures(jnp.einsum("mia,mab->mib", seen.vibrations, seen.observed.mixing))
         return own * soft_frequencies(seen.observed.eigenvalues)[1][:, None, :]
 
@@ -142,7 +142,7 @@ def frequencies_and_forces() -> Figures:
     problem, changes, progress = begin_stage(prepared, Stage(), prepared.start)
     by_value = tuple(SortedFrequencies(t.tolerance) if isinstance(t, Frequencies) else t for t in problem.targets)
     problem = replace(problem, targets=by_value)
-    ended = fit(problem, start(problem, progress.best.at, prepared.plan.solver), prepared.plan.solver)
+    ended = fit(problem, start(problem, progress.best_at, prepared.plan.solver), prepared.plan.solver)
     paired = replace(last, problem=problem, changes=changes, fit=ended, values=values_at(problem, changes, ended.at))
     figures |= named("sorted_pairing", outcome(prepared, paired))
     physical = best_physical(prepared, paired)

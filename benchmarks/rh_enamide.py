@@ -91,12 +91,6 @@ def with_targets(prepared: Prepared, problem: Problem, *targets) -> Problem:
     return eqx.tree_at(lambda p: (p.targets, p.counts), problem, (targets, counts))
 
 
-def identity(problem: Problem):
-    """Return the matching of every mode with that of its rank."""
-    n_molecules, n_modes = problem.modes_shape
-    return jnp.tile(jnp.arange(n_modes), (n_molecules, 1))
-
-
 def kernels(folder: Path) -> Figures:
     """Measure each part of an evaluation, with types by element (about 200 parameters)."""
     prepared = prepare(fit_file(folder, FULL, depth=0))
@@ -104,16 +98,16 @@ def kernels(folder: Path) -> Figures:
     problem = prepared.problem(changes, prepared.start)
     diagonal, pairs = Diagonal(50.0), OffDiagonal(5.7)
     topology, positions = prepared.data.topology, jnp.asarray(prepared.data.positions)
-    at, matching = jnp.zeros(changes.variables.n_free), identity(problem)
+    at = jnp.zeros(changes.variables.n_free)
     hessians = compiled(lambda model: model.hessian(topology, positions))
 
     def seen(model):
         return at_reference(observe(model, prepared.data), prepared.data)
 
-    frequencies = compiled(lambda model: Frequencies(20.0).deviations(seen(model), prepared.data, matching))
+    frequencies = compiled(lambda model: Frequencies(20.0).deviations(seen(model), prepared.data))
 
     def objective(free):
-        deviations = diagonal.deviations(seen(problem.model_at(free)), prepared.data, matching)
+        deviations = diagonal.deviations(seen(problem.model_at(free)), prepared.data)
         return 0.5 * jnp.mean((deviations / diagonal.tolerance) ** 2)
 
     both = with_targets(prepared, problem, diagonal, pairs)
@@ -127,8 +121,8 @@ def kernels(folder: Path) -> Figures:
         "hessians": lambda: hessians(problem.model),
         "objective": lambda: frequencies(problem.model),
         "value_and_grad": lambda: value_and_grad(free),
-        "residual_jacobian": lambda: jacobian(one, at, matching).jacobians[0],
-        "normal_equations": lambda: normal(both, at, matching)[0],
+        "residual_jacobian": lambda: jacobian(one, at).jacobians[0],
+        "normal_equations": lambda: normal(both, at),
         "normal_equations_by_form": lambda: by_form(form, both, at),
     }.items():
         figures[f"{name}_first_s"], figures[f"{name}_ms"] = median_ms(call)
@@ -268,8 +262,7 @@ def copied(folder: Path, copies: int) -> Figures:
     assignment = with_values(laid, prepared.start)
     many = replace(prepared, assignment=assignment, data=training_set(assignment.topology, examples))
     problem = many.problem(prepared.changes(), prepared.start)
-    at, matching = jnp.zeros(problem.n_free), identity(problem)
-    step = compiled(lambda problem, at: quadratic(problem, at, matching)[0])
+    at, step = jnp.zeros(problem.n_free), compiled(quadratic)
     first, evaluation = median_ms(lambda: step(problem, at))
     solver = LevenbergMarquardt(max_steps=5)
     began = perf_counter()

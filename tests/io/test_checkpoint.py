@@ -43,7 +43,9 @@ def test_only_the_last_one_is_left_in_the_folder(written):
     ],
 )
 def test_checkpoint_of_another_fit_is_refused(written, like):
-    with pytest.raises(InputError, match=r"checkpoint\.safetensors: the checkpoint is of another fit; remove it"):
+    with pytest.raises(
+        InputError, match=r"checkpoint\.safetensors: the checkpoint is of another fit or another version; remove it"
+    ):
         read_arrays(written, like)
 
 

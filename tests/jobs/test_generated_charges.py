@@ -1,6 +1,7 @@
 """`forgefield fit` with charges of a generated force field: bond charge increments and bond moments."""
 
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,12 @@ import numpy as np
 import pytest
 
 from forgefield.fitting.cost.cost import linearise
+from forgefield.jobs.fit.plan.plan import Linear
 from forgefield.jobs.fit.plan.prepare import prepare
+from forgefield.jobs.fit.plan.starting import estimated, with_values
+from samples import HARMONIC, STAGGERED, fit_toml
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 FLUOROMETHANE = """5
 Properties=species:S:1:pos:R:3{columns} pbc="F F F"{about}
@@ -76,6 +82,21 @@ def test_moments_start_from_those_that_make_the_charges(write):
     assert of(prepared, "bond_moment") == pytest.approx(expected, rel=5e-3)
     charges = prepared.assignment.model.charges(prepared.data.topology)
     np.testing.assert_allclose(charges, [0.1, -0.25, 0.05, 0.05, 0.05], rtol=0, atol=1e-12)
+
+
+def test_constants_that_hessians_are_linear_in_are_estimated_beside_the_charges(tmp_path):
+    ethane = json.loads((EXAMPLES / "ethane" / "staggered.json").read_text())
+    ethane["extras"]["forgefield"]["charges_e"] = {"esp": [-0.3, -0.3, *[0.1] * 6]}
+    (tmp_path / "staggered.json").write_text(json.dumps(ethane))
+    text = fit_toml(STAGGERED, forcefield=HARMONIC + 'charges = "bonds"\nestimate = "linear"')
+    (tmp_path / "FIT.toml").write_text(text)
+
+    prepared = prepare(tmp_path / "FIT.toml")
+
+    charged = with_values(prepared.assignment, prepared.start)
+    again = estimated(charged, prepared.examples, Linear(), prepared.rows)
+    assert of(prepared, "charge_increment")["charge_increment C1-H1"] == pytest.approx(-0.1)
+    np.testing.assert_allclose(prepared.start, again.values, rtol=1e-6)
 
 
 def test_without_a_target_charges_are_made_once_and_kept(write):
@@ -151,7 +172,7 @@ H -0.9 0.2 0.3 0 0 0 0.4
 def test_forces_of_charges_answer_to_what_makes_them(write, form):
     prepared = prepare(write(PEROXIDE, form=form, more='train = ["stretch*", "charge*", "bond_moment*"]'))
     problem = prepared.problem(prepared.changes(), prepared.start)
-    linear = jax.jit(lambda at: linearise(problem, at, jnp.zeros(problem.modes_shape, int)))
+    linear = jax.jit(lambda at: linearise(problem, at))
     at, step = jnp.linspace(-0.4, 0.3, problem.n_free), 1e-5
 
     steps = [step * one for one in jnp.eye(problem.n_free)]

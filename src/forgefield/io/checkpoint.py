@@ -40,7 +40,7 @@ def read_arrays(path: Path, like: PyTree) -> PyTree:
     leaves, structure = jax.tree.flatten(like)
     _, found = _verified(path)
     if len(found) != len(leaves) or not all(_grown(a.shape, np.shape(b)) for a, b in zip(found, leaves, strict=True)):
-        raise InputError(f"{path}: the checkpoint is of another fit; remove it to begin anew")
+        raise InputError(f"{path}: the checkpoint is of another fit or another version; remove it to begin anew")
     return jax.tree.unflatten(structure, found)
 
 

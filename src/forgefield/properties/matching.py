@@ -21,27 +21,10 @@ def match_modes(
     `reference` and `model` are eigenvalues [kcal/mol/Å²/amu], neighbours in value next to each other. Within a
     degenerate set of the reference the overlaps are arbitrary, so the set's partners are sorted.
     """
-    return match_modes_of_models(overlaps[None], reference, model[None])[0]
-
-
-def match_modes_of_models(
-    overlaps: Float[np.ndarray, "models modes modes"],
-    reference: Float[np.ndarray, " modes"],
-    models: Float[np.ndarray, "models modes"],
-) -> Int[np.ndarray, "models modes"]:
-    """Return what `match_modes` returns, for many models of one reference."""
-    n_modes = len(reference)
-    if not n_modes:
-        return np.zeros((len(overlaps), 0), dtype=np.int64)
-    # A whole assignment is needed only where two modes overlap most with the same one.
-    partner = overlaps.argmax(axis=2)
-    contested = (np.sort(partner, axis=1) != np.arange(n_modes)).any(axis=1)
-    for m in np.flatnonzero(contested):
-        _, partner[m] = linear_sum_assignment(overlaps[m], maximize=True)
+    _, partner = linear_sum_assignment(overlaps, maximize=True)
     for members in degenerate_sets(reference):
-        chosen = partner[:, members]
-        order = np.argsort(np.take_along_axis(models, chosen, axis=1), axis=1, kind="stable")
-        partner[:, members] = np.take_along_axis(chosen, order, axis=1)
+        chosen = partner[members]
+        partner[members] = chosen[np.argsort(model[chosen], kind="stable")]
     return partner
 
 

@@ -95,6 +95,6 @@ def test_a_mode_is_the_same_where_more_than_half_of_it_is_in_its_partner():
     overlap = np.array([0.97, 0.51, 0.5, 0.49, 0.02])
     modes = np.linspace(500.0, 900.0, 5)
     nothing = Metrics(**dict.fromkeys(Metrics.__dataclass_fields__))
-    compared = ModeComparison(modes, modes, overlap, modes, modes, modes, np.ones(5, dtype=bool), np.arange(5))
+    compared = ModeComparison(modes, modes, overlap, modes, modes, modes, np.ones(5, dtype=bool))
 
     assert pooled([compared], [nothing]).mode_overlap_share == 2 / 5

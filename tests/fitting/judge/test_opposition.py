@@ -26,7 +26,7 @@ from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.targets.target import at_reference
 
 LINEAR = "eigenmatrix = { tolerance = 50.0, weight = 0.5 }\nforces = { tolerance = %s, weight = %s }"
-MATCHED = "frequencies = { tolerance = 20.0 }\nforces = { tolerance = 5.0 }"
+CURVED = "frequencies = { tolerance = 20.0 }\nforces = { tolerance = 5.0 }"
 SOLVER = LevenbergMarquardt()
 STRENGTH = 0.01
 FORCES = 1
@@ -49,9 +49,9 @@ def linear(ch3f, problem_of):
 
 
 @pytest.fixture(scope="module")
-def matched(ch3f, problem_of):
+def curved(ch3f, problem_of):
     """Targets of which it is none."""
-    prepared = ch3f(MATCHED, STRENGTH)
+    prepared = ch3f(CURVED, STRENGTH)
     problem = problem_of(prepared)
     return prepared, problem, ended(prepared, problem), pieces(problem, SOLVER)
 
@@ -63,18 +63,16 @@ def varied(linear):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["linear", "matched"])
+@pytest.mark.parametrize("kind", ["linear", "curved"])
 def test_shares_are_those_of_the_cost_and_their_gradients_add_up(kind, request):
     prepared, problem, end, parts = request.getfixturevalue(kind)
     model = problem.model_at(problem.prior.centre + problem.prior.width * end.at)
 
-    found = shares(parts, end.at, end.matching)
+    found = shares(parts, end.at)
 
     seen = observed(model, prepared.data)
-    expected = contributions(
-        problem.targets, prepared.data, Sights(at_reference(seen, prepared.data)), jnp.asarray(end.matching)
-    )
-    assert (parts.forms is None) == (kind == "matched")
+    expected = contributions(problem.targets, prepared.data, Sights(at_reference(seen, prepared.data)))
+    assert (parts.forms is None) == (kind == "curved")
     np.testing.assert_allclose([share.cost for share in found], expected, rtol=1e-6)
     share_of_prior = STRENGTH / problem.n_free
     total = sum(share.gradient for share in found) + share_of_prior * end.at
@@ -89,7 +87,7 @@ def test_shares_are_those_of_the_cost_and_their_gradients_add_up(kind, request):
 def test_two_targets_oppose_each_other_where_their_fit_ends(linear):
     _, problem, end, parts = linear
 
-    gradients = np.array([share.gradient for share in shares(parts, end.at, end.matching)])
+    gradients = np.array([share.gradient for share in shares(parts, end.at)])
 
     found = cosines(gradients * inside(problem, end.at))
     np.testing.assert_allclose(np.diagonal(found), 1.0)
@@ -129,8 +127,8 @@ def test_a_point_is_the_fit_under_that_weight(ch3f, problem_of, varied):
 
 
 @pytest.mark.slow
-def test_weights_do_not_compile_again(matched, caplog):
-    _, _, end, parts = matched
+def test_weights_do_not_compile_again(curved, caplog):
+    _, _, end, parts = curved
 
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         found = trade_off(parts, end, FORCES, 3, quiet)
@@ -164,7 +162,7 @@ def test_a_target_of_no_weight_is_left_out_of_the_form(linear):
     assert not np.isfinite(changed.counts[FORCES])
     alone = form.quadratic(changed, jnp.asarray(end.at))
     prior = 0.5 * STRENGTH * np.mean(end.at**2)
-    np.testing.assert_allclose(alone.cost - prior, shares(parts, end.at, end.matching)[0].cost, rtol=1e-9)
+    np.testing.assert_allclose(alone.cost - prior, shares(parts, end.at)[0].cost, rtol=1e-9)
 
 
 def test_factors_hold_one():

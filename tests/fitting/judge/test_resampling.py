@@ -1,7 +1,6 @@
 """Intervals and jackknife by their definitions, and costs put together from the shares of molecules."""
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,34 +16,33 @@ def parts(both, problem_of):
     """The targets, the data and what the start observes of them, modes in their own order."""
     data = both.data
     seen = Sights(at_reference(observed(both.assignment.model, data), data))
-    matching = np.tile(np.arange(data.eigenvalues.shape[1]), (3, 1))
-    return problem_of(both).targets, data, seen, matching
+    return problem_of(both).targets, data, seen
 
 
 def test_shares_add_up_to_the_cost_of_the_weighted_set(parts):
-    targets, data, seen, matching = parts
+    targets, data, seen = parts
     multiplicity = np.array([2.0, 1.0, 0.0])
     weighted = eqx.tree_at(lambda d: d.weight, data, data.weight * multiplicity)
     local = tuple(target for target in targets if target.name != "energy")
 
-    found = shares(local, data, seen, matching).cost(multiplicity)
+    found = shares(local, data, seen).cost(multiplicity)
 
-    whole = contributions(local, weighted, seen, jnp.asarray(matching))
+    whole = contributions(local, weighted, seen)
     np.testing.assert_allclose(found, sum(map(float, whole)), rtol=1e-12)
 
 
 def test_shares_of_everything_add_up_to_the_cost_energies_included(parts):
-    targets, data, seen, matching = parts
+    targets, data, seen = parts
 
-    found = shares(targets, data, seen, matching).cost(np.ones(3))
+    found = shares(targets, data, seen).cost(np.ones(3))
 
-    np.testing.assert_allclose(found, sum(map(float, contributions(targets, data, seen, jnp.asarray(matching)))))
+    np.testing.assert_allclose(found, sum(map(float, contributions(targets, data, seen))))
 
 
 def test_no_molecule_has_no_cost(parts):
-    targets, data, seen, matching = parts
+    targets, data, seen = parts
 
-    assert np.isnan(shares(targets, data, seen, matching).cost(np.zeros(3)))
+    assert np.isnan(shares(targets, data, seen).cost(np.zeros(3)))
 
 
 def test_samples_are_drawn_from_what_counts_and_are_the_same_for_the_same_seed():

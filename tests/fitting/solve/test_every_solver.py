@@ -61,7 +61,7 @@ def linear(prepared_from):
 def minimum(linear):
     """Where the cost of the linear problem is lowest, by another program, and where it would be without the prior."""
     problem = linear[1]
-    found = linearise(problem, jnp.zeros(problem.n_free), jnp.zeros(problem.modes_shape, int))
+    found = linearise(problem, jnp.zeros(problem.n_free))
     rows = [(np.asarray(r), np.asarray(j)) for r, j in zip(found.residuals, found.jacobians, strict=True)]
 
     def lowest(rows):
@@ -94,8 +94,7 @@ def fits(curved):
 
 
 def costs_at(solver, problem, form, points):
-    fresh = start(problem, points, solver)
-    return np.asarray(solver.judge(problem, form, points, fresh.matching, None)[0].cost)
+    return np.asarray(solver.judge(problem, form, points, None)[0].cost)
 
 
 @every_solver
@@ -136,7 +135,7 @@ def test_no_other_program_finds_a_lower_cost_nearby(curved, fits, kind):
     solver = LevenbergMarquardt()
 
     def cost(at):
-        found = solver.judge(problem, form, at[None], start(problem, at[None], solver).matching, None)[0]
+        found = solver.judge(problem, form, at[None], None)[0]
         return float(found.cost[0]), np.asarray(found.gradient[0])
 
     lower = minimize(cost, end.at, jac=True, method="L-BFGS-B", bounds=np.transpose(problem.bounds))

@@ -79,8 +79,7 @@ def test_starts_in_one_kernel_do_as_they_do_alone(problem, history):
 
     for s in (0, N_STARTS - 1):
         begun = fit(problem, start(problem, np.asarray(seen[0].state.at)[s : s + 1], few), few)
-        there = start(problem, seen[-1].best.at[s : s + 1], few)
-        ended = fit(problem, replace(there, matching=seen[-1].best.matching[s : s + 1]), few)
+        ended = fit(problem, start(problem, seen[-1].best_at[s : s + 1], few), few)
         np.testing.assert_allclose(begun.costs, seen[-1].costs[:2, s], rtol=1e-7)
         np.testing.assert_allclose(ended.costs[0], seen[-1].best_cost[s], rtol=1e-8)
 
@@ -136,12 +135,12 @@ def test_interrupted_fit_keeps_the_best_so_far(problem, history):
 def test_success_is_judged_at_the_best_point_not_at_the_last_one(problem, history):
     _, seen = history
     late = seen[-1]
-    better_before = replace(late, best=replace(seen[2].best, cost=0.0 * late.best_cost))
+    better_before = replace(late, best_at=seen[2].best_at, best_cost=0.0 * late.best_cost)
 
     judged = fit(problem, better_before, SOLVER)
 
     assert not judged.success
-    np.testing.assert_array_equal(judged.starts_at, seen[2].best.at)
+    np.testing.assert_array_equal(judged.starts_at, seen[2].best_at)
 
 
 def test_starts_that_are_not_numbers_leave_the_others_alone(problem, history):

@@ -42,15 +42,7 @@ def distorted(both, problem_of):
 
 
 @pytest.fixture(scope="module")
-def matching(distorted):
-    """Some pairing of modes that is not the identity; the padding is paired with itself."""
-    matching = np.tile(np.arange(MODES), (3, 1))
-    matching[:, :3] = [2, 0, 1]
-    return jnp.asarray(matching)
-
-
-@pytest.fixture(scope="module")
-def evaluated(distorted, matching):
+def evaluated(distorted):
     """Compiled: residuals with their slopes, from local sensitivities and by differentiating everything."""
     problem, data, _ = distorted
 
@@ -58,11 +50,11 @@ def evaluated(distorted, matching):
         seen = observe(problem.model_at(problem.prior.centre + problem.prior.width * at), data)
         residuals = []
         for target, count in zip(problem.targets, problem.counts, strict=True):
-            found, counted = deviations(target, data, Sights(at_reference(seen, data)), matching)
+            found, counted = deviations(target, data, Sights(at_reference(seen, data)))
             residuals.append((found * jnp.sqrt(target.weight * counted / count) / target.tolerance).reshape(-1))
         return residuals
 
-    return jax.jit(lambda at: (linearise(problem, at, matching), residuals(at), jax.jacfwd(residuals)(at)))
+    return jax.jit(lambda at: (linearise(problem, at), residuals(at), jax.jacfwd(residuals)(at)))
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +66,10 @@ def slopes(distorted, evaluated):
 
 
 @pytest.mark.slow
-def test_products_are_those_of_residuals_and_slopes(distorted, matching, evaluated):
+def test_products_are_those_of_residuals_and_slopes(distorted, evaluated):
     problem, _, at = distorted
 
-    streamed, _ = jax.jit(lambda at: quadratic(problem, at, matching))(at)
+    streamed = jax.jit(lambda at: quadratic(problem, at))(at)
 
     held = gauss_newton(evaluated(at)[0])
     np.testing.assert_allclose(streamed.cost, held.cost, rtol=1e-12)
@@ -133,7 +125,7 @@ def test_energies_compare_only_molecules_of_a_group_that_have_one(both):
     energy = jnp.array([3.0, 8.0, 0.0, 7.0, 0.0])
     seen = Seen(jnp.zeros((0, 3)), energy, jnp.ones(5, bool), None, jnp.zeros((5, 0, 0)))
 
-    found, counted = deviations(Energies(1.0), data, Sights(seen), jnp.zeros((5, 0), int))
+    found, counted = deviations(Energies(1.0), data, Sights(seen))
 
     np.testing.assert_array_equal(counted[:, 0], [1, 1, 0, 0, 0])
     np.testing.assert_allclose(found[:, 0], [-2.0, 2.0, 0.0, 0.0, 0.0])

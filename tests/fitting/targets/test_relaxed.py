@@ -85,24 +85,23 @@ def test_only_stationary_references_are_compared(three):
     assert float(np.sum(counts(AtRelaxed(Energies(1.0)), data))) == 0.0
 
 
-def _summed(problem, matching):
+def _summed(problem):
     """The cost with its derivatives, summed chunk by chunk."""
-    return jax.jit(lambda at, x: add_relaxed(problem, at, quadratic(problem, at, matching)[0], x, matching)[0])
+    return jax.jit(lambda at, x: add_relaxed(problem, at, quadratic(problem, at), x)[0])
 
 
-def _squared(problem, matching):
+def _squared(problem):
     """The same from residuals and their Jacobian."""
 
-    return jax.jit(lambda at, x: gauss_newton(linearise(problem, at, matching, x)))
+    return jax.jit(lambda at, x: gauss_newton(linearise(problem, at, x)))
 
 
 @pytest.mark.slow
 def test_gradient_through_the_relaxation_is_that_of_central_differences(mixed, generator):
-    matching = jnp.arange(9)[None]
-    evaluate = jax.jit(lambda at, x: add_relaxed(mixed, at, quadratic(mixed, at, matching)[0], x, matching))
+    evaluate = jax.jit(lambda at, x: add_relaxed(mixed, at, quadratic(mixed, at), x))
     at, direction = jnp.asarray(0.3 * generator.normal(size=(2, mixed.n_free)))
 
-    found, relaxed, _ = evaluate(at, mixed.chunks.data.positions)
+    found, relaxed = evaluate(at, mixed.chunks.data.positions)
 
     up, down = (evaluate(at + step * direction, relaxed)[0].cost for step in (1e-5, -1e-5))
     np.testing.assert_allclose(found.gradient @ direction, (up - down) / 2e-5, rtol=1e-6)
@@ -111,11 +110,11 @@ def test_gradient_through_the_relaxation_is_that_of_central_differences(mixed, g
 @pytest.mark.slow
 def test_residuals_and_their_jacobian_make_the_same_cost(three, problem_of):
     problem = problem_of(three)
-    positions, matching = jnp.asarray(problem.chunks.data.positions), jnp.zeros(problem.modes_shape, int)
+    positions = jnp.asarray(problem.chunks.data.positions)
     at = jnp.full(problem.n_free, 0.05)
 
-    summed = _summed(problem, matching)(at, positions)
-    again = _squared(problem, matching)(at, positions)
+    summed = _summed(problem)(at, positions)
+    again = _squared(problem)(at, positions)
 
     np.testing.assert_allclose(again.cost, summed.cost, rtol=1e-10)
     np.testing.assert_allclose(again.gradient, summed.gradient, rtol=1e-8, atol=1e-10)

@@ -13,12 +13,11 @@ from jaxtyping import Array, Float, PyTree
 
 from forgefield.compiled import compiled
 from forgefield.fitting.data.chunks import Chunks
-from forgefield.fitting.data.observation import Observation, observe
+from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.fitting.targets.relaxed_view import answering, lost_share, relaxed_structures
 from forgefield.fitting.targets.target import (
     AbstractTarget,
-    Matching,
     Seen,
     View,
     at_reference,
@@ -68,16 +67,6 @@ class Problem(eqx.Module):
         return (self.variables.lower - centre) / width, (self.variables.upper - centre) / width
 
     @property
-    def modes_shape(self) -> tuple[int, int]:
-        """Number of molecules, and of modes of the largest."""
-        return len(self.chunks.place), self.chunks.data.eigenvalues.shape[2]
-
-    @property
-    def uses_matching(self) -> bool:
-        """Whether any target compares matched modes."""
-        return any(target.traits.is_matched for target in self.targets)
-
-    @property
     def relaxes(self) -> bool:
         """Whether any target looks at relaxed structures."""
         return bool(self.looking(View.RELAXED))
@@ -90,10 +79,6 @@ class Problem(eqx.Module):
             if target.traits.view is view
         ]
 
-    def matches(self, view: View) -> bool:
-        """Whether modes of these structures are matched."""
-        return any(target.traits.is_matched for target, _ in self.looking(view))
-
 
 class Quadratic(eqx.Module):
     """The cost at a point with its gradient and Gauss-Newton matrix in scaled variables (q - q₀)/width."""
@@ -103,28 +88,12 @@ class Quadratic(eqx.Module):
     normal: Float[Array, "free free"]
 
 
-class Modes(eqx.Module):
-    """What the renewal of a matching needs."""
-
-    overlaps: Float[Array, "molecules modes modes"]
-    """|q_a · v_b|² of reference mode a and model mode b."""
-    eigenvalues: Float[Array, "molecules modes"]
-    """Of the model [kcal/mol/Å²/amu], ascending; padding last."""
-
-
-def modes_of(seen: Observation) -> Modes:
-    """Return what the renewal of a matching needs of what was observed."""
-    return Modes(seen.mixing**2, seen.eigenvalues)
-
-
 class Linearised(eqx.Module):
-    """Residuals r of which the cost is ½ Σ r², their Jacobian in scaled variables, and the model's modes."""
+    """Residuals r of which the cost is ½ Σ r², and their Jacobian in scaled variables."""
 
     residuals: tuple[Float[Array, " _"], ...]
     """One vector for each target at the reference geometries, each at relaxed structures, what is lost, the prior."""
     jacobians: tuple[Float[Array, "_ free"], ...]
-    modes: Modes | None
-    """Where they are matched."""
 
 
 Positions = Float[Array, "chunks atoms 3"]
@@ -150,7 +119,6 @@ class _Swept(NamedTuple):
     """What is kept of each molecule."""
     relative: list[Rows]
     """Of all molecules, for each target whose deviations are relative to those of others."""
-    modes: Modes | None
     positions: Positions
     """Structures [Å] from which the next search begins."""
 
@@ -158,8 +126,9 @@ class _Swept(NamedTuple):
 def _swept(
     problem: Problem,
     view: View,
-    at: tuple[Float[Array, " free"], Matching, Positions],
-    reduce: Callable[[list[tuple], _Looked, TrainingSet, Selection, Matching], tuple[PyTree, PyTree]],
+    scaled: Float[Array, " free"],
+    positions: Positions,
+    reduce: Callable[[list[tuple], _Looked, TrainingSet, Selection], tuple[PyTree, PyTree]],
     nothing: PyTree,
 ) -> _Swept:
     """Look at chunk after chunk of the molecules and forget it, so that memory does not grow with their number.
@@ -167,30 +136,28 @@ def _swept(
     `reduce` is given the targets of each molecule alone with what their deviations are multiplied by, and returns what
     is to be summed and what is to be kept.
     """
-    scaled, matching, positions = at
     model = problem.model_at(problem.prior.centre + problem.prior.width * scaled)
     chunks, targets = problem.chunks, problem.looking(view)
 
     def of_chunk(total, given):
-        data, selection, matching, positions = given
+        data, selection, positions = given
         at = _look(problem, view, model, data, selection, positions)
         seen, alone, relative = at.seen, [], []
         for target, count in targets:
             counted = jnp.where(seen.there[:, None], target.counted(data), 0.0)
             if target.traits.is_relative:
-                slopes = selection.spread(target.slopes(seen, at.sensitivities, data, matching))
-                relative.append((target.deviations(seen, data, matching), slopes, counted))
+                slopes = selection.spread(target.slopes(seen, at.sensitivities, data))
+                relative.append((target.deviations(seen, data), slopes, counted))
             else:
                 alone.append((target, jnp.sqrt(counted * target.weight / count) / target.tolerance))
-        share, kept = reduce(alone, at, data, selection, matching)
+        share, kept = reduce(alone, at, data, selection)
         there = seen.there[jnp.asarray(data.topology.molecule)][:, None]
-        modes = modes_of(seen.observed) if problem.matches(view) else None
         ended = jnp.where(there, seen.positions, positions)
-        return jax.tree.map(jnp.add, total, share), (kept, relative, modes, ended)
+        return jax.tree.map(jnp.add, total, share), (kept, relative, ended)
 
-    given = chunks.data, chunks.selection, chunks.dealt(matching), positions
-    total, (kept, relative, modes, ended) = jax.lax.scan(of_chunk, nothing, given)
-    kept, relative, modes = jax.tree.map(chunks.gathered, (kept, relative, modes))
+    given = chunks.data, chunks.selection, positions
+    total, (kept, relative, ended) = jax.lax.scan(of_chunk, nothing, given)
+    kept, relative = jax.tree.map(chunks.gathered, (kept, relative))
     group, rows = chunks.gathered(chunks.data.group), []
     for (target, count), (deviations, slopes, counted) in zip(
         [pair for pair in targets if pair[0].traits.is_relative], relative, strict=True
@@ -198,7 +165,7 @@ def _swept(
         scale = jnp.sqrt(comparable(counted, group) * target.weight / count) / target.tolerance
         residuals = centred(deviations, counted, group) * scale
         rows.append((residuals, centred(slopes, counted, group) * scale[:, None, :]))
-    return _Swept(total, kept, rows, modes, ended)
+    return _Swept(total, kept, rows, ended)
 
 
 def _look(
@@ -221,40 +188,37 @@ def _look(
     return _Looked(found, sensitivities, (lost_share(model, data, seen, jnp.asarray(share), forces),))
 
 
-def quadratic(problem: Problem, scaled: Float[Array, " free"], matching: Matching) -> tuple[Quadratic, Modes | None]:
-    """Return the cost at the reference geometries, with that of the prior, and the modes where they are matched."""
-    found, modes, _ = _quadratic(
-        problem, View.REFERENCE, (scaled, matching, jnp.asarray(problem.chunks.data.positions))
-    )
-    return with_prior(found, problem.prior.strength, scaled), modes
+def quadratic(problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:
+    """Return the cost at the reference geometries, with that of the prior."""
+    found, _ = _quadratic(problem, View.REFERENCE, scaled, jnp.asarray(problem.chunks.data.positions))
+    return with_prior(found, problem.prior.strength, scaled)
 
 
 def add_relaxed(
-    problem: Problem, scaled: Float[Array, " free"], found: Quadratic, positions: Positions, matching: Matching
-) -> tuple[Quadratic, Positions, Modes | None]:
-    """Add the targets at relaxed structures to a cost.
+    problem: Problem, scaled: Float[Array, " free"], found: Quadratic, positions: Positions
+) -> tuple[Quadratic, Positions]:
+    """Add the targets at relaxed structures to a cost, and return also where the molecules are then.
 
-    Returns also where the molecules are then, and their modes where these are matched. `positions` is where the
-    search begins, chunk by chunk.
+    `positions` is where the search begins, chunk by chunk.
     """
     # Two eigenproblems of one program must not run at once (see `observation`): these wait for those in `found`.
     begun = positions + 0.0 * jnp.nan_to_num(found.cost + found.gradient[0])
-    more, modes, ended = _quadratic(problem, View.RELAXED, (scaled, matching, begun))
-    return jax.tree.map(jnp.add, found, more), ended, modes
+    more, ended = _quadratic(problem, View.RELAXED, scaled, begun)
+    return jax.tree.map(jnp.add, found, more), ended
 
 
 def _quadratic(
-    problem: Problem, view: View, at: tuple[Float[Array, " free"], Matching, Positions]
-) -> tuple[Quadratic, Modes | None, Positions]:
-    """Return the share of the targets of a view in the cost."""
+    problem: Problem, view: View, scaled: Float[Array, " free"], positions: Positions
+) -> tuple[Quadratic, Positions]:
+    """Return the share of the targets of a view in the cost, and where the molecules are."""
     n = problem.chunks.selection.n
 
-    def summed(alone, at: _Looked, data: TrainingSet, selection: Selection, matching: Matching):
+    def summed(alone, at: _Looked, data: TrainingSet, selection: Selection):
         columns = jnp.asarray(selection.columns)
         cost, down, square = jnp.zeros(()), jnp.zeros(columns.shape), jnp.zeros((*columns.shape, columns.shape[1]))
         for target, scale in alone:
-            cost = cost + 0.5 * jnp.sum((target.deviations(at.seen, data, matching) * scale) ** 2)
-            more = target.products(at.seen, at.sensitivities, data, matching, scale)
+            cost = cost + 0.5 * jnp.sum((target.deviations(at.seen, data) * scale) ** 2)
+            more = target.products(at.seen, at.sensitivities, data, scale)
             down, square = down + more[0], square + more[1]
         for residuals, slopes in at.penalties:
             cost = cost + 0.5 * jnp.sum(residuals**2)
@@ -265,7 +229,7 @@ def _quadratic(
         return Quadratic(cost, gradient, normal), ()
 
     nothing = Quadratic(jnp.zeros(()), jnp.zeros(n), jnp.zeros((n, n)))
-    swept = _swept(problem, view, at, summed, nothing)
+    swept = _swept(problem, view, scaled, positions, summed, nothing)
     total = swept.total
     for residuals, slopes in swept.relative:
         more = Quadratic(
@@ -279,7 +243,7 @@ def _quadratic(
     measured = Quadratic(
         total.cost, problem.variables.by_free(total.gradient, width), problem.variables.by_free(rows.T, width)
     )
-    return measured, swept.modes, swept.positions
+    return measured, swept.positions
 
 
 def with_prior(measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[Array, " free"]) -> Quadratic:
@@ -292,48 +256,44 @@ def with_prior(measured: Quadratic, strength: float | Float[Array, ""], scaled: 
     )
 
 
-def linearise(
-    problem: Problem, scaled: Float[Array, " free"], matching: Matching, positions: Positions | None = None
-) -> Linearised:
+def linearise(problem: Problem, scaled: Float[Array, " free"], positions: Positions | None = None) -> Linearised:
     """Return residuals and their exact Jacobian at scaled variables (q - q₀)/width.
 
     Where molecules relax, `positions` is where the search begins, chunk by chunk; by default at the references.
     """
     begun = jnp.asarray(problem.chunks.data.positions if positions is None else positions)
-    found, modes = _rows(problem, View.REFERENCE, (scaled, matching, begun))
+    found = _rows(problem, View.REFERENCE, scaled, begun)
     if problem.relaxes:
         # Two eigenproblems of one program must not run at once (see `observation`): these wait for the others.
         begun = begun + 0.0 * jnp.nan_to_num(sum((jnp.sum(r) for r, _ in found), jnp.zeros(())))
-        more, theirs = _rows(problem, View.RELAXED, (scaled, matching, begun))
-        found, modes = [*found, *more], modes if theirs is None else theirs
+        found = [*found, *_rows(problem, View.RELAXED, scaled, begun)]
     root = jnp.sqrt(problem.prior.strength / scaled.shape[0])
     return Linearised(
         (*(residuals for residuals, _ in found), root * scaled),
         (*(jacobian for _, jacobian in found), root * jnp.eye(scaled.shape[0])),
-        modes,
     )
 
 
 def _rows(
-    problem: Problem, view: View, at: tuple[Float[Array, " free"], Matching, Positions]
-) -> tuple[list[tuple[Float[Array, " _"], Float[Array, "_ free"]]], Modes | None]:
+    problem: Problem, view: View, scaled: Float[Array, " free"], positions: Positions
+) -> list[tuple[Float[Array, " _"], Float[Array, "_ free"]]]:
     """Return residuals with their Jacobian of each target of a view, and last of what is lost."""
 
-    def kept(alone, at: _Looked, data: TrainingSet, selection: Selection, matching: Matching):
+    def kept(alone, at: _Looked, data: TrainingSet, selection: Selection):
         found = []
         for target, scale in alone:
-            slopes = target.slopes(at.seen, at.sensitivities, data, matching) * scale[:, None, :]
-            found.append((target.deviations(at.seen, data, matching) * scale, slopes))
+            slopes = target.slopes(at.seen, at.sensitivities, data) * scale[:, None, :]
+            found.append((target.deviations(at.seen, data) * scale, slopes))
         return (), [(residuals, selection.spread(slopes)) for residuals, slopes in (*found, *at.penalties)]
 
-    swept = _swept(problem, view, at, kept, ())
+    swept = _swept(problem, view, scaled, positions, kept, ())
     alone, relative = iter(swept.kept), iter(swept.relative)
     rows = [next(relative if target.traits.is_relative else alone) for target, _ in problem.looking(view)]
     told = []
     for residuals, slopes in (*rows, *alone):
         by_column = jnp.moveaxis(slopes, 1, 0).reshape(slopes.shape[1], -1)
         told.append((residuals.reshape(-1), problem.variables.by_free(by_column, problem.prior.width).T))
-    return told, swept.modes
+    return told
 
 
 def gauss_newton(linear: Linearised) -> Quadratic:
@@ -359,11 +319,11 @@ class Sights(NamedTuple):
 
 
 def deviations(
-    target: AbstractTarget, data: TrainingSet, sights: Sights, matching: Matching
+    target: AbstractTarget, data: TrainingSet, sights: Sights
 ) -> tuple[Float[Array, "molecules values"], Float[FloatArray, "molecules values"]]:
     """Return model minus reference in a whole training set, and how much each counts."""
     seen = sights.of(target)
-    found = target.deviations(seen, data, matching)
+    found = target.deviations(seen, data)
     if not target.traits.is_relative:
         return found, target.counted(data)
     counted = jnp.where(seen.there[:, None], target.counted(data), 0.0)
@@ -373,12 +333,12 @@ def deviations(
 
 @compiled
 def contributions(
-    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights, matching: Matching
+    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights
 ) -> tuple[Float[Array, ""], ...]:
     """Return the share of each target in the cost, for what was seen of the whole training set."""
     shares = []
     for target in targets:
-        found, counted = deviations(target, data, sights, matching)
+        found, counted = deviations(target, data, sights)
         square = jnp.sum(counted * (found / target.tolerance) ** 2)
         shares.append(0.5 * target.weight * square / total_count(target, data))
     return tuple(shares)

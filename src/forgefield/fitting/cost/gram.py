@@ -187,7 +187,7 @@ class _Sum:
             scales = np.sqrt(counted * target.weight / float(count)) / target.tolerance
             slopes = np.zeros(0)
             if of_pairs is None:
-                slopes = np.asarray(target.slopes(seen, sensitivities, data, _unmatched(data)))
+                slopes = np.asarray(target.slopes(seen, sensitivities, data))
             for slot, one in zip(inside, molecules, strict=True):
                 if of_pairs is not None:
                     residuals = of_all[slot] * scales[slot]
@@ -310,11 +310,6 @@ def _of_pairs(
     return slope, 0.5 * products + (pairs.diagonal - 0.5) * of_diagonal @ of_diagonal.T
 
 
-def _unmatched(data: TrainingSet) -> Int[np.ndarray, "molecules modes"]:
-    """Return the matching of targets that match no modes."""
-    return np.zeros(data.eigenvalues.shape, int)
-
-
 @compiled
 def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) -> list[tuple | None]:
     """Return for each target at the reference what its deviations count, these, and of pairs of vectors what they are.
@@ -323,11 +318,13 @@ def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) 
     """
     found = []
     for target in targets:
+        if target.traits.view is not View.REFERENCE:
+            found.append(None)
+            continue
         pairs = None
         if isinstance(target, AbstractStreamedTarget):
             pairs = target.basis(data), target.counted_root(data), target.scale_root(data)
-        told = target.counted(data), target.deviations(seen, data, jnp.zeros(data.eigenvalues.shape, int)), pairs
-        found.append(told if target.traits.view is View.REFERENCE else None)
+        found.append((target.counted(data), target.deviations(seen, data), pairs))
     return found
 
 

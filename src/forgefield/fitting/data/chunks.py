@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
@@ -50,10 +49,6 @@ class Chunks(eqx.Module):
     def gathered(self, found):
         """Return what was found for the molecules of all chunks, [chunks, slots, ...], in the order of the set."""
         return found.reshape(-1, *found.shape[2:])[self.place]
-
-    def dealt(self, given: Array | np.ndarray) -> Array:
-        """Return what is given for each molecule of the set for the molecules of all chunks, [chunks, slots, ...]."""
-        return jnp.asarray(given).at[self.molecule].get(mode="clip")
 
 
 def chunks(data: TrainingSet, n_values: int, wanted: Int[np.ndarray, " columns"]) -> Chunks:

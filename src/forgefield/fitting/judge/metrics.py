@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from forgefield import units
 from forgefield.fitting.cost.cost import Sights
@@ -37,8 +37,6 @@ class ModeComparison:
     """Diagonal [kcal/mol/Å²/amu]."""
     counted: np.ndarray
     """All modes but the reaction mode."""
-    partner: Int[np.ndarray, " modes"]
-    """The matching modes, by their rank."""
 
     @property
     def reaction_mode(self) -> float | None:
@@ -90,16 +88,6 @@ class Judgement:
     def relaxed(self) -> Seen | None:
         """Where the molecules relax to; None where that was not looked at."""
         return self.sights.relaxed
-
-    @property
-    def matching(self) -> Int[np.ndarray, "molecules modes"]:
-        """The mode of the model that each mode of the reference is compared with; padding with itself."""
-        n_modes = self.observation.eigenvalues.shape[1]
-        matching = np.tile(np.arange(n_modes), (len(self.modes), 1))
-        for m, mode in enumerate(self.modes):
-            if mode is not None:
-                matching[m, : len(mode.partner)] = mode.partner
-        return matching
 
 
 def judge(
@@ -155,7 +143,6 @@ def _compare_modes(seen: Observation, m: int, example: Example) -> ModeCompariso
         eigenvalue=reference,
         eigenmatrix=diagonal,
         counted=counted,
-        partner=partner,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Problem, Quadratic
@@ -92,9 +92,7 @@ def weighted(parts: Pieces, factors: tuple[float, ...]) -> tuple[Problem, Gram |
     return changed, Gram(first.monomials, first.origin, cost, slope, matrix, first.column)
 
 
-def shares(
-    parts: Pieces, at: Float[np.ndarray, " free"], matching: Int[np.ndarray, "molecules modes"]
-) -> tuple[Share, ...]:
+def shares(parts: Pieces, at: Float[np.ndarray, " free"]) -> tuple[Share, ...]:
     """Return what each target has of the cost at scaled variables, under its own weight."""
     found = []
     prior = parts.problem.prior.strength / len(at)
@@ -103,7 +101,7 @@ def shares(
         if form is not None and not parts.problem.relaxes:
             end = _of_form(form, alone, jax.device_put(at))
         else:
-            end = evaluated(alone, form, at, matching, parts.solver, n_starts=parts.n_starts)
+            end = evaluated(alone, form, at, parts.solver, n_starts=parts.n_starts)
         # What is left of the prior is a rounding error, which may be negative.
         cost = max(float(end.cost) - 0.5 * prior * float(at @ at), 0.0)
         gradient = np.asarray(end.gradient) - prior * at
@@ -142,16 +140,15 @@ def trade_off(parts: Pieces, end: Fit, k: int, n: int, after: Callable[[Progress
     `end` is the fit for the weights as they are. Points are in the order of the factors; fewer where interrupted.
     """
     wanted = factors(n)
-    found = [Point(1.0, end.at, shares(parts, end.at, end.matching), bool(end.starts_converged.any()))]
+    found = [Point(1.0, end.at, shares(parts, end.at), bool(end.starts_converged.any()))]
     for side in (wanted[wanted > 1.0 + 1e-9], wanted[wanted < 1.0 - 1e-9][::-1]):
-        at, matching = end.at, end.matching
+        at = end.at
         for factor in side.tolist():
             problem, form = weighted(parts, tuple(factor if j == k else 1.0 for j in range(parts.n_targets)))
-            fresh = start(problem, at[None], parts.solver, matching=matching)
-            refit = fit(problem, fresh, parts.solver, form=form, after=after)
+            refit = fit(problem, start(problem, at[None], parts.solver), parts.solver, form=form, after=after)
             if refit.interrupted:
                 return sorted(found, key=lambda point: point.factor)
-            at, matching = refit.at, refit.matching
+            at = refit.at
             one = replace(parts, n_starts=1)
-            found.append(Point(factor, at, shares(one, at, matching), bool(refit.starts_converged[0])))
+            found.append(Point(factor, at, shares(one, at), bool(refit.starts_converged[0])))
     return sorted(found, key=lambda point: point.factor)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -62,8 +61,7 @@ def _with_energies(
 def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tuple[Seen, dict[str, Array]]:
     """Return the structures that a model relaxes to and their deviations, by the name of the metric."""
     found = relaxed_observed(model, data, curvatures)
-    unmatched = jnp.zeros(data.eigenvalues.shape, int)
-    return found, {name: target.deviations(found, data, unmatched) for name, target in _COORDINATES.items()}
+    return found, {name: target.deviations(found, data) for name, target in _COORDINATES.items()}
 
 
 def _geometry(

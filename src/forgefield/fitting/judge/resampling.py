@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from forgefield.fitting.cost.cost import Sights, deviations
 from forgefield.fitting.data.training_set import TrainingSet
-from forgefield.fitting.targets.target import AbstractTarget, Matching
+from forgefield.fitting.targets.target import AbstractTarget
 
 LEVEL = 0.95
 """Of intervals."""
@@ -35,30 +35,22 @@ class Shares:
         return float(0.5 * ((self.squares @ multiplicity)[counts > 0.0] / counts[counts > 0.0]).sum())
 
 
-def shares(
-    targets: tuple[AbstractTarget, ...],
-    data: TrainingSet,
-    sights: Sights,
-    matching: Int[np.ndarray, "_ modes"],
-) -> Shares:
+def shares(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> Shares:
     """Return what each molecule adds to the targets for what was seen of a whole training set.
 
     Relative energies are about the mean of the whole group, whichever molecules are looked at.
     """
-    squares, counts = _shares(targets, data, sights, jnp.asarray(matching))
+    squares, counts = _shares(targets, data, sights)
     return Shares(np.asarray(squares), np.asarray(counts))
 
 
 @eqx.filter_jit
 def _shares(
-    targets: tuple[AbstractTarget, ...],
-    data: TrainingSet,
-    sights: Sights,
-    matching: Matching,
+    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights
 ) -> tuple[Float[Array, "targets molecules"], Float[Array, "targets molecules"]]:
     squares, counts = [], []
     for target in targets:
-        found, counted = deviations(target, data, sights, matching)
+        found, counted = deviations(target, data, sights)
         squares.append(target.weight * jnp.sum(counted * (found / target.tolerance) ** 2, axis=1))
         counts.append(counted.sum(axis=1))
     return jnp.stack(squares), jnp.stack(counts)

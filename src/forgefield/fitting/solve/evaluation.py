@@ -2,77 +2,57 @@
 
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
-from forgefield.fitting.cost.cost import Modes, Problem, Quadratic, add_relaxed, quadratic
+from forgefield.fitting.cost.cost import Problem, Quadratic, add_relaxed, quadratic
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.data.training_set import FloatArray
-from forgefield.fitting.targets.target import View
 
 _NUMBERS = 100_000_000
 """Numbers that the evaluation of all starts at once may take."""
 
-
-class Found(eqx.Module):
-    """What an evaluation leaves for those that follow."""
-
-    modes: Modes | None
-    """Where modes are matched."""
-    positions: Float[Array, "chunks atoms 3"] | None
-    """Relaxed structures [Å], where the next search begins."""
+Relaxed = Float[Array | np.ndarray, "starts chunks atoms 3"] | None
+"""Relaxed structures of each start [Å], from which they are looked for again; None where nothing is relaxed."""
 
 
-def begin_programs(problem: Problem, form: Gram | None, like: tuple[FloatArray, Quadratic, Found], matching) -> None:
+def begin_programs(problem: Problem, form: Gram | None, at: FloatArray, like: Quadratic, positions) -> None:
     """Begin to compile an evaluation where it is of several programs: two take half the time of one of both.
 
-    `like` has the shapes of scaled variables of all starts and of what is found there.
+    `at` are scaled variables of all starts, `like` has the shapes of what is found there.
     """
     if problem.relaxes:
-        at, found, seen = like
-        # Of the shapes of what will be found at the reference geometries.
-        there = Found(seen.modes if problem.matches(View.REFERENCE) else None, None)
-        _at_reference.soon(problem, form, at, matching)
-        _at_relaxed.soon(problem, at, found, there, seen.positions, matching)
+        _at_reference.soon(problem, form, at)
+        _at_relaxed.soon(problem, at, like, positions)
 
 
 def quadratics(
-    problem: Problem, form: Gram | None, at: Float[Array, "starts free"], matching, positions
-) -> tuple[Quadratic, Found]:
-    """Return the cost of every start at scaled variables, with its gradient and Gauss-Newton matrix.
+    problem: Problem, form: Gram | None, at: Float[Array, "starts free"], positions: Relaxed
+) -> tuple[Quadratic, Relaxed]:
+    """Return the cost of every start at scaled variables with its gradient and Gauss-Newton matrix.
 
-    Structures relax from `positions` [Å], or from None where nothing is relaxed.
+    Returns also the relaxed structures, which are looked for from `positions`.
     """
-    found, seen = _at_reference(problem, form, at, matching)
-    return _at_relaxed(problem, at, found, seen, positions, matching) if problem.relaxes else (found, seen)
+    found = _at_reference(problem, form, at)
+    return _at_relaxed(problem, at, found, positions) if problem.relaxes else (found, None)
 
 
 @compiled
-def _at_reference(problem: Problem, form: Gram | None, trials, matching) -> tuple[Quadratic, Found]:
-    """Return the costs at the reference geometries, with the modes where they are matched."""
+def _at_reference(problem: Problem, form: Gram | None, trials) -> Quadratic:
+    """Return the costs at the reference geometries."""
 
-    def one(given):
-        at, matching = given
-        found, modes = quadratic(problem, at, matching) if form is None else (form.quadratic(problem, at), None)
-        return found, Found(modes, None)
+    def one(at):
+        return quadratic(problem, at) if form is None else form.quadratic(problem, at)
 
-    return map_starts(problem, form, one, (trials, matching))
+    return map_starts(problem, form, one, trials)
 
 
 @compiled
-def _at_relaxed(
-    problem: Problem, trials, found: Quadratic, seen: Found, positions, matching
-) -> tuple[Quadratic, Found]:
+def _at_relaxed(problem: Problem, trials, found: Quadratic, positions) -> tuple[Quadratic, Array]:
     """Add the targets at relaxed structures to what was found at the reference geometries."""
-
-    def one(given):
-        at, found, seen, positions, matching = given
-        total, positions, modes = add_relaxed(problem, at, found, positions, matching)
-        return total, Found(seen.modes if modes is None else modes, positions)
-
-    return map_starts(problem, None, one, (trials, found, seen, positions, matching))
+    return map_starts(problem, None, lambda given: add_relaxed(problem, *given), (trials, found, positions))
 
 
 def map_starts(problem: Problem, form: Gram | None, one: Callable, given):

@@ -6,15 +6,13 @@ from time import perf_counter
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy.special import ndtri
 
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.fitting.solve.solver import REMATCHED, AbstractSolver, Course, Points, Progress
+from forgefield.fitting.solve.solver import AbstractSolver, Course, Progress
 
-_SAME = 1e-9
-"""Costs that differ by less than this fraction are one."""
 SPREAD = 1.0
 """Further starts lie about the first with this standard deviation, in prior widths."""
 
@@ -31,7 +29,6 @@ class Fit:
     interrupted: bool
     message: str
     costs: Float[np.ndarray, " iterations"]
-    matching: Int[np.ndarray, "molecules modes"]
     starts_cost: Float[np.ndarray, " starts"]
     starts_at: Float[np.ndarray, "starts free"]
     starts_converged: np.ndarray
@@ -56,30 +53,14 @@ def spread_starts(
     return np.clip(points, lower, upper)
 
 
-def start(
-    problem: Problem,
-    points: Float[np.ndarray, "starts free"],
-    solver: AbstractSolver,
-    *,
-    matching: Int[np.ndarray, "molecules modes"] | None = None,
-) -> Progress:
-    """Return the progress of a fit that has not begun, with a first matching of modes where one is known."""
+def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: AbstractSolver) -> Progress:
+    """Return the progress of a fit that has not begun."""
     n = len(points)
-    n_molecules, n_modes = problem.modes_shape
-    matchings = np.array(
-        np.broadcast_to(np.arange(n_modes) if matching is None else matching, (n, n_molecules, n_modes))
-    )
-    positions = np.asarray(problem.chunks.data.positions) if problem.relaxes else np.zeros((0, 0, 3))
-    everywhere = np.array(np.broadcast_to(positions, (n, *positions.shape)))
-    begun = Points(np.full(n, np.inf), np.array(points), matchings, everywhere)
     return Progress(
         state=solver.begin(problem, points),
-        matching=matchings,
-        n_rematched=np.zeros(n, dtype=np.int64),
-        first_cost=np.full(n, np.inf),
-        lowest=begun,
-        best=begun,
-        best_rematched=np.zeros(n, dtype=np.int64),
+        best_cost=np.full(n, np.inf),
+        best_at=np.array(points),
+        best_positions=np.stack(n * [np.asarray(problem.chunks.data.positions)]) if problem.relaxes else None,
         costs=np.zeros((0, n)),
     )
 
@@ -115,25 +96,21 @@ def fit(
 
 
 def _ended(course: Course, solver: AbstractSolver, stopped: str, times: tuple[float, float]) -> Fit:
-    """Judge every start at its best point; at the lowest that it had where another matching led it above its start."""
+    """Judge every start at its best point."""
     progress = course.progress
-    back = progress.best_cost > progress.first_cost * (1.0 + _SAME)
-    kept = progress.lowest.where(back, progress.best)
-    positions = kept.positions if course.problem.relaxes else None
-    quadratic, converged = solver.judge(course.problem, course.form, kept.at, kept.matching, positions)
-    best = int(np.argmin(kept.cost))
+    quadratic, converged = solver.judge(course.problem, course.form, progress.best_at, progress.best_positions)
+    best = int(np.argmin(progress.best_cost))
     n_accepted = int(progress.state.n_accepted[best])
     tried = progress.costs[:, best]
     return Fit(
-        at=kept.at[best],
+        at=progress.best_at[best],
         quadratic=jax.tree.map(lambda leaf: np.asarray(leaf)[best], quadratic),
-        success=bool(converged[best]) and n_accepted > 0 and not stopped and not back[best],
+        success=bool(converged[best]) and n_accepted > 0 and not stopped,
         interrupted=bool(stopped),
-        message=stopped or _message(progress, best, (bool(converged[best]), bool(back[best])), solver),
+        message=stopped or _message(progress, best, bool(converged[best]), solver),
         costs=tried[np.isfinite(tried)],
-        matching=kept.matching[best],
-        starts_cost=kept.cost,
-        starts_at=kept.at,
+        starts_cost=progress.best_cost,
+        starts_at=progress.best_at,
         starts_converged=converged,
         n_accepted=n_accepted,
         n_iterations=progress.n_iterations,
@@ -143,36 +120,16 @@ def _ended(course: Course, solver: AbstractSolver, stopped: str, times: tuple[fl
 
 
 def evaluated(
-    problem: Problem,
-    form: Gram | None,
-    at: Float[np.ndarray, " free"],
-    matching: Int[np.ndarray, "molecules modes"],
-    solver: AbstractSolver,
-    *,
-    n_starts: int = 1,
+    problem: Problem, form: Gram | None, at: Float[np.ndarray, " free"], solver: AbstractSolver, *, n_starts: int = 1
 ) -> Quadratic:
     """Return the cost and its derivatives at scaled variables, by the program of a fit from `n_starts` starts."""
-    points, matchings = np.tile(at, (n_starts, 1)), np.tile(matching, (n_starts, 1, 1))
-    quadratic, _ = solver.judge(problem, form, points, matchings, None)
+    quadratic, _ = solver.judge(problem, form, np.tile(at, (n_starts, 1)), None)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[0], quadratic)
 
 
-def _message(progress: Progress, best: int, ended: tuple[bool, bool], solver: AbstractSolver) -> str:
-    said = _ending(progress, best, ended, solver)
-    if progress.n_rematched[best] < REMATCHED:
-        return said
-    return f"{said} (modes changed partners {REMATCHED} times, and were then compared as at the lowest point by then)"
-
-
-def _ending(progress: Progress, best: int, ended: tuple[bool, bool], solver: AbstractSolver) -> str:
-    converged, back = ended
+def _message(progress: Progress, best: int, converged: bool, solver: AbstractSolver) -> str:
     if not np.isfinite(progress.best_cost[best]):
         return "not converged: the cost is not a finite number at the start"
-    if back:
-        return (
-            "not converged: the steps changed which modes are compared, and led to a higher cost than that of the "
-            "start; the best parameters on the way are kept"
-        )
     if progress.state.n_accepted[best] <= 0 and progress.state.done[best]:
         return "not converged: no step was accepted; the start is already stationary or cannot be improved"
     if converged:

@@ -9,24 +9,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.compiled import compiled
-from forgefield.fitting.cost.cost import Modes, Problem, Quadratic
+from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import Bounds, bounded_minimum, is_small, newton_decrement
-from forgefield.fitting.solve.evaluation import Found, begin_programs, map_starts, quadratics
-from forgefield.fitting.solve.solver import (
-    LEVEL,
-    OTHER_MODES,
-    AbstractSolver,
-    AbstractState,
-    Course,
-    Matchings,
-    Points,
-    Tried,
-    more_steps,
-)
+from forgefield.fitting.solve.evaluation import Relaxed, begin_programs, map_starts, quadratics
+from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Tried, more_steps
 
 _TINY = 1e-30
 _ACCEPTED = 1e-4
@@ -41,6 +31,9 @@ _ALONG = 1e-8
 """Corrections of the curvature that are at right angles to the step but for this are left out."""
 _GIVE_UP = 1e14
 """Damping beyond which no step can lower the cost."""
+
+
+_Structures = Float[Array | np.ndarray, "*starts chunks atoms 3"] | None
 
 
 class State(AbstractState):
@@ -63,25 +56,13 @@ class State(AbstractState):
     converged: Bool[Array, ""]
     stuck: Bool[Array, ""]
     """No step lowers the cost any more, although the gradient is not zero."""
-    seen: PyTree
-    """What the evaluation observed at `at`."""
+    positions: _Structures
+    """Relaxed structures at `at` [Å], from which the next ones are looked for; None where nothing is relaxed."""
 
     @property
     def done(self) -> Bool[Array | np.ndarray, "*starts"]:
         """Whether further steps would change nothing."""
         return self.converged | self.stuck
-
-    def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "State":
-        """Return the state of many starts with the cost of some forgotten."""
-        return _here(_reconsider_some(self, starts))
-
-    def moved(self, starts: Bool[np.ndarray, " starts"], points: Points) -> "State":
-        """Return the state of many starts with some of them at other points."""
-        state = eqx.tree_at(lambda s: s.at, self, np.where(starts[:, None], points.at, self.at))
-        if self.seen.positions is None:
-            return state
-        positions = np.where(starts[:, None, None, None], points.positions, self.seen.positions)
-        return eqx.tree_at(lambda s: s.seen.positions, state, positions)
 
 
 class LevenbergMarquardt(AbstractSolver):
@@ -93,48 +74,35 @@ class LevenbergMarquardt(AbstractSolver):
 
     def begin(self, problem: Problem, points: Float[np.ndarray, "starts free"]) -> State:
         """Return the state of all starts before anything has been evaluated."""
-        state = _here(_begun(problem, points, self))
-        if not problem.relaxes:
-            return state
-        everywhere = np.broadcast_to(np.asarray(problem.chunks.data.positions), state.seen.positions.shape)
-        return eqx.tree_at(lambda state: state.seen.positions, state, everywhere)
+        return _here(_begun(problem, points, self))
 
     def run(self, course: Course) -> None:
         """Take steps of all starts at once; one that has ended stays where it is."""
         problem, form, state = course.problem, course.form, course.progress.state
         assert isinstance(state, State)
-        begin_programs(problem, form, (state.at, state.quadratic, state.seen), course.progress.matching)
+        begin_programs(problem, form, state.at, state.quadratic, state.positions)
         while course.progress.n_iterations < self.max_steps and not np.all(state.done):
             tried = np.flatnonzero(~state.done)
-            state = _here(step_all(problem, form, state, course.progress.matching, self))
-            seen: Found = jax.tree.map(lambda leaf, tried=tried: leaf[tried], state.seen)
+            state = _here(step_all(problem, form, state, self))
             moved, cost = np.asarray(state.accepted)[tried], np.asarray(state.quadratic.cost)[tried]
-            course.note(state, Tried(tried, moved, cost, seen.modes, seen.positions))
-            state = course.progress.state
-            assert isinstance(state, State)
+            positions = None if state.positions is None else state.positions[tried]
+            course.note(state, Tried(tried, moved, cost, positions))
 
     def judge(
-        self,
-        problem: Problem,
-        form: Gram | None,
-        at: Float[np.ndarray, "starts free"],
-        matching: Matchings,
-        positions: Float[np.ndarray, "starts chunks atoms 3"] | None,
+        self, problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
     ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
         """Return what a first step finds at these points."""
         state = self.begin(problem, at)
         if positions is not None:
-            state = eqx.tree_at(lambda state: state.seen.positions, state, positions)
-        found = step_all(problem, form, state, matching, self)
+            state = eqx.tree_at(lambda state: state.positions, state, positions)
+        found = step_all(problem, form, state, self)
         return found.quadratic, np.asarray(found.converged)
 
     def why_not(self, state: AbstractState, start: int) -> str:
         """Return why a start has not converged."""
         assert isinstance(state, State)
-        if state.stuck[start]:
-            return "no step lowers the cost any more, although its gradient is not zero"
         if state.done[start]:
-            return OTHER_MODES
+            return "no step lowers the cost any more, although its gradient is not zero"
         return f"{self.max_steps} iterations were not enough: {more_steps(self.max_steps)}"
 
 
@@ -143,8 +111,8 @@ def _here(state: State) -> State:
     return jax.tree.map(np.asarray, state)
 
 
-def begin(at: Float[Array, " free"], seen: PyTree, solver: LevenbergMarquardt) -> State:
-    """Return the state before anything has been evaluated; `seen` gives the shapes of what will be observed."""
+def begin(at: Float[Array, " free"], positions: _Structures, solver: LevenbergMarquardt) -> State:
+    """Return the state before anything has been evaluated."""
     n = at.shape[0]
     unknown = Quadratic(jnp.asarray(jnp.inf, at.dtype), jnp.zeros(n, at.dtype), jnp.eye(n, dtype=at.dtype))
     return State(
@@ -159,26 +127,7 @@ def begin(at: Float[Array, " free"], seen: PyTree, solver: LevenbergMarquardt) -
         accepted=jnp.asarray(False),
         converged=jnp.asarray(False),
         stuck=jnp.asarray(False),
-        seen=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), seen),
-    )
-
-
-def reconsider(state: State) -> State:
-    """Forget the cost at the present point, so that the next step evaluates it again (under a new matching)."""
-    quadratic = Quadratic(
-        jnp.full_like(state.quadratic.cost, jnp.inf),
-        jnp.zeros_like(state.quadratic.gradient),
-        jnp.broadcast_to(jnp.eye(state.at.shape[-1]), state.quadratic.normal.shape),
-    )
-    return eqx.tree_at(
-        lambda s: (s.quadratic, s.rest, s.uses_rest, s.n_accepted, s.converged, s.stuck),
-        state,
-        (
-            quadratic,
-            jnp.zeros_like(state.rest),
-            *(jnp.zeros_like(state.uses_rest), state.n_accepted - 1),
-            *(jnp.zeros_like(state.converged), jnp.zeros_like(state.stuck)),
-        ),
+        positions=positions,
     )
 
 
@@ -199,9 +148,14 @@ def trial(state: State, bounds: Bounds) -> Float[Array, " free"]:
 
 
 def step(
-    state: State, there: Float[Array, " free"], new: Quadratic, seen: PyTree, bounds: Bounds, solver: LevenbergMarquardt
+    state: State,
+    there: Float[Array, " free"],
+    new: Quadratic,
+    positions: _Structures,
+    bounds: Bounds,
+    solver: LevenbergMarquardt,
 ) -> State:
-    """Return the state after a trial: where it led, with this cost and what was `seen` there, or as it was."""
+    """Return the state after a trial: where it led, with this cost and relaxed structures, or as it was."""
     model, move = state.quadratic, there - state.at
     gained = model.cost - new.cost
     without_rest = -(model.gradient @ move + 0.5 * move @ model.normal @ move)
@@ -241,7 +195,7 @@ def step(
         accepted=accepted,
         converged=converged,
         stuck=~converged & (damping > _GIVE_UP),
-        seen=jax.tree.map(lambda a, b: jnp.where(accepted, a, b), seen, state.seen),
+        positions=jax.tree.map(lambda a, b: jnp.where(accepted, a, b), positions, state.positions),
     )
     return jax.tree.map(lambda a, b: jnp.where(state.done, b, a), updated, state)
 
@@ -262,17 +216,15 @@ def _learned(
     return sized + jnp.where(sound, correction, 0.0)
 
 
-def step_all(
-    problem: Problem, form: Gram | None, state: State, matching: Matchings | Array, solver: LevenbergMarquardt
-) -> State:
+def step_all(problem: Problem, form: Gram | None, state: State, solver: LevenbergMarquardt) -> State:
     """Return the state of all starts after a step of each: by one program, or several where molecules relax."""
-    return (_in_parts if problem.relaxes else _in_one)(problem, form, state, matching, solver)
+    return (_in_parts if problem.relaxes else _in_one)(problem, form, state, solver)
 
 
-def _in_parts(problem: Problem, form: Gram | None, state: State, matching, solver: LevenbergMarquardt) -> State:
+def _in_parts(problem: Problem, form: Gram | None, state: State, solver: LevenbergMarquardt) -> State:
     trials = _trials(problem, form, state)
-    found, seen = quadratics(problem, form, trials, matching, state.seen.positions)
-    return _stepped(problem, form, (state, trials, found, seen), solver)
+    found, positions = quadratics(problem, form, trials, state.positions)
+    return _stepped(problem, form, (state, trials, found, positions), solver)
 
 
 _in_one = compiled(_in_parts)
@@ -289,24 +241,13 @@ def _stepped(problem: Problem, form: Gram | None, tried, solver: LevenbergMarqua
     """Return the state of each start after its trial."""
 
     def one(given):
-        state, there, found, seen = given
-        return step(state, there, found, seen, problem.bounds, solver)
+        state, there, found, positions = given
+        return step(state, there, found, positions, problem.bounds, solver)
 
     return map_starts(problem, form, one, tried)
 
 
 @compiled
-def _reconsider_some(state: State, changed) -> State:
-    def one(state, changed):
-        return jax.tree.map(lambda a, b: jnp.where(changed, a, b), reconsider(state), state)
-
-    return jax.vmap(one)(state, changed)
-
-
-@compiled
 def _begun(problem: Problem, points: Float[Array | np.ndarray, "starts free"], solver: LevenbergMarquardt) -> State:
-    n_molecules, n_modes = problem.modes_shape
-    modes = Modes(jnp.zeros((n_molecules, n_modes, n_modes)), jnp.zeros((n_molecules, n_modes)))
-    positions = jnp.zeros(problem.chunks.data.positions.shape)
-    seen = Found(modes if problem.uses_matching else None, positions if problem.relaxes else None)
-    return jax.vmap(lambda at: begin(at, seen, solver))(jnp.asarray(points))
+    positions = jnp.asarray(problem.chunks.data.positions) if problem.relaxes else None
+    return jax.vmap(lambda at: begin(at, positions, solver))(jnp.asarray(points))

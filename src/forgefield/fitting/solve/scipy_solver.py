@@ -13,7 +13,8 @@ from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Linearised, Problem, Quadratic, gauss_newton, linearise
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import has_converged
-from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Matchings, Points, Tried, more_steps
+from forgefield.fitting.solve.evaluation import Relaxed
+from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Tried, more_steps
 
 _FINEST = 1e-12
 """Well below our own tolerance, by which the end is judged."""
@@ -29,23 +30,12 @@ class Search(AbstractState):
     at: Float[Array | np.ndarray, "starts free"]
     n_accepted: Int[Array | np.ndarray, " starts"]
     n_evaluations: Int[np.ndarray, " starts"]
-    noted: Bool[np.ndarray, " starts"]
-    """Whether the cost there, under the present matching, has been noted."""
     ended: Bool[np.ndarray, " starts"]
 
     @property
     def done(self) -> Bool[np.ndarray, " starts"]:
         """Which starts have ended."""
         return self.ended
-
-    def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "Search":
-        """Return the state with the cost of some starts forgotten."""
-        return Search(self.at, self.n_accepted, self.n_evaluations, self.noted & ~starts, self.ended & ~starts)
-
-    def moved(self, starts: Bool[np.ndarray, " starts"], points: Points) -> "Search":
-        """Return the state with some starts at other points."""
-        at = np.where(starts[:, None], points.at, self.at)
-        return Search(at, self.n_accepted, self.n_evaluations, self.noted, self.ended)
 
 
 class TrustRegionReflective(AbstractSolver):
@@ -58,23 +48,18 @@ class TrustRegionReflective(AbstractSolver):
         """Return the state before anything has been evaluated."""
         n, (lower, upper) = len(points), problem.bounds
         at = np.clip(np.asarray(points), lower, upper)
-        return Search(at, np.full(n, -1), np.zeros(n, dtype=int), np.zeros(n, dtype=bool), np.zeros(n, dtype=bool))
+        return Search(at, np.full(n, -1), np.zeros(n, dtype=int), np.zeros(n, dtype=bool))
 
     def run(self, course: Course) -> None:
-        """Minimise from one start after another, anew for each matching of modes."""
+        """Minimise from one start after another."""
         for s in np.flatnonzero(~np.asarray(course.progress.state.done)):
             _Search(course, self.max_steps, int(s)).run()
 
     def judge(
-        self,
-        problem: Problem,
-        form: Gram | None,
-        at: Float[np.ndarray, "starts free"],
-        matching: Matchings,
-        positions: Float[np.ndarray, "starts chunks atoms 3"] | None,
+        self, problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
     ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
         """Return what the residuals and their Jacobian make of these points."""
-        ends = [gauss_newton(_linearised(problem, *map(jnp.asarray, one))) for one in zip(at, matching, strict=True)]
+        ends = [gauss_newton(_linearised(problem, jnp.asarray(one))) for one in at]
         converged = [
             bool(has_converged(end, jnp.asarray(one), problem.bounds, self.tolerance))
             for end, one in zip(ends, at, strict=True)
@@ -88,17 +73,13 @@ class TrustRegionReflective(AbstractSolver):
         return f"{self.max_steps} evaluations were not enough: {more_steps(self.max_steps)}"
 
 
-class _Renewed(Exception):  # noqa: N818 (it ends a search, and is no error)
-    """The matching of modes has changed, and with it what is minimised."""
-
-
 class _Search:
     """One start: its evaluations, the last of which is remembered, and what is noted of them."""
 
     def __init__(self, course: Course, max_steps: int, s: int) -> None:
         self.course, self.max_steps, self.s = course, max_steps, s
         self.n_evaluations = int(self.state.n_evaluations[s])
-        self._last: tuple[tuple[bytes, bytes], Linearised] | None = None
+        self._last: tuple[bytes, Linearised] | None = None
 
     @property
     def state(self) -> Search:
@@ -108,17 +89,15 @@ class _Search:
         return state
 
     def run(self) -> None:
-        """Minimise until the matching of modes stays as it is."""
-        while not self.state.done[self.s] and self.n_evaluations < self.max_steps:
-            at = np.asarray(self.state.at[self.s])
-            try:
-                end = self._minimised(at) if np.isfinite(self._cost(at)) else at
-                self._note(end, done=self.n_evaluations < self.max_steps)
-            except _Renewed:
-                pass
+        """Minimise until SciPy ends or the evaluations are used up."""
+        if self.n_evaluations >= self.max_steps:
+            return
+        at = np.asarray(self.state.at[self.s])
+        end = self._minimised(at) if np.isfinite(self._cost(at)) else at
+        self._note(end, done=self.n_evaluations < self.max_steps)
 
     def _minimised(self, begun: Float[np.ndarray, " free"]) -> Float[np.ndarray, " free"]:
-        """Return where SciPy ends under the present matching, on the bounds that press against it."""
+        """Return where SciPy ends, on the bounds that press against it."""
 
         def residuals(at: np.ndarray) -> np.ndarray:
             self.n_evaluations += 1
@@ -126,7 +105,7 @@ class _Search:
 
         def jacobian(at: np.ndarray) -> np.ndarray:
             # Asked for where SciPy begins, just inside the bounds, and at each point that it accepts.
-            if self.n_evaluations > first or not self.state.noted[self.s]:
+            if self.n_evaluations > first or self.state.n_accepted[self.s] < 0:
                 self._note(at, done=False)
             return np.concatenate([np.asarray(j) for j in self._evaluated(at).jacobians])
 
@@ -144,37 +123,31 @@ class _Search:
 
     def _evaluated(self, at: Float[np.ndarray, " free"]) -> Linearised:
         """Return residuals and Jacobian; SciPy asks for them one after the other."""
-        matching = self.course.progress.matching[self.s]
-        key = at.tobytes(), matching.tobytes()
+        key = at.tobytes()
         if self._last is None or self._last[0] != key:
-            self._last = key, _linearised(self.course.problem, jnp.asarray(at), jnp.asarray(matching))
+            self._last = key, _linearised(self.course.problem, jnp.asarray(at))
         return self._last[1]
 
     def _cost(self, at: Float[np.ndarray, " free"]) -> float:
         return float(gauss_newton(self._evaluated(at)).cost)
 
     def _note(self, at: Float[np.ndarray, " free"], *, done: bool) -> None:
-        """Note where the start is. Raises _Renewed where its matching is another there."""
+        """Note where the start is."""
         s, old, cost = self.s, self.state, self._cost(at)
-        known, there = bool(old.noted[s]), np.array_equal(at, old.at[s])
-        n_accepted = max(int(old.n_accepted[s]), 0) + (known and not there) if np.isfinite(cost) else old.n_accepted[s]
+        moved = bool(old.n_accepted[s] < 0) or not np.array_equal(at, old.at[s])
         state = Search(
             at=_with(old.at, s, at),
-            n_accepted=_with(old.n_accepted, s, n_accepted),
+            n_accepted=_with(old.n_accepted, s, old.n_accepted[s] + (moved and np.isfinite(cost))),
             n_evaluations=_with(old.n_evaluations, s, self.n_evaluations),
-            noted=_with(old.noted, s, value=True),
             ended=_with(old.ended, s, done),
         )
-        modes = jax.tree.map(lambda leaf: np.asarray(leaf)[None], self._evaluated(at).modes)
-        self.course.note(state, Tried(np.array([s]), np.array([not known or not there]), np.array([cost]), modes, None))
-        if not self.state.noted[s]:
-            raise _Renewed
+        self.course.note(state, Tried(np.array([s]), np.array([moved]), np.array([cost]), None))
 
 
 @compiled
-def _linearised(problem: Problem, at, matching) -> Linearised:
+def _linearised(problem: Problem, at) -> Linearised:
     # Relaxed always from the references, so that the residuals do not depend on where SciPy has been before.
-    return linearise(problem, at, matching)
+    return linearise(problem, at)
 
 
 def _with(array: Array | np.ndarray, s: int, value) -> np.ndarray:

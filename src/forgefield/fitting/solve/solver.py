@@ -1,4 +1,4 @@
-"""What a solver is, and what is kept of a fit for all of them: matchings of modes, the best point of each start."""
+"""What a solver is, and what is kept of a fit for all of them: the best point of each start."""
 
 import abc
 from collections.abc import Callable
@@ -10,16 +10,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from forgefield.fitting.cost.cost import Modes, Problem, Quadratic
+from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.properties.matching import match_modes_of_models
+from forgefield.fitting.solve.evaluation import Relaxed
 
-REMATCHED = 20
-"""Changes of its matching after which a start goes back to the lowest point it had, and keeps the matching there."""
 LEVEL = 1e-12
 """Costs that differ by less than this fraction may be the same."""
-
-Matchings = Int[np.ndarray, "starts molecules modes"]
 
 
 class AbstractState(eqx.Module):
@@ -35,50 +31,18 @@ class AbstractState(eqx.Module):
     def done(self) -> Bool[Array | np.ndarray, "*starts"]:
         """Which starts have ended: further steps would change nothing."""
 
-    @abc.abstractmethod
-    def renewed(self, starts: Bool[np.ndarray, " starts"]) -> "AbstractState":
-        """Return the state with the cost of some starts forgotten, because their matching of modes has changed.
-
-        They go on from where they are, and to note the cost there once more is no step.
-        """
-
-    @abc.abstractmethod
-    def moved(self, starts: Bool[np.ndarray, " starts"], points: "Points") -> "AbstractState":
-        """Return the state with some starts at other points, from which they go on."""
-
-
-class Points(eqx.Module):
-    """A point of each start."""
-
-    cost: Float[np.ndarray, " starts"]
-    """Infinite before it is known."""
-    at: Float[np.ndarray, "starts free"]
-    matching: Matchings
-    """The one under which the cost was found."""
-    positions: Float[np.ndarray, "starts chunks atoms 3"]
-    """Relaxed structures there [Å], from which they are found again; empty where nothing is relaxed."""
-
-    def where(self, starts: Bool[np.ndarray, " starts"], others: "Points") -> "Points":
-        """Return these points of some starts, and other points of the others."""
-        return jax.tree.map(lambda a, b: np.where(_each(starts, a.ndim), a, b), self, others)
-
 
 class Progress(eqx.Module):
     """Everything a fit needs to go on: saved after each iteration, passed back to resume."""
 
     state: AbstractState
     """The solver's own."""
-    matching: Matchings
-    n_rematched: Int[np.ndarray, " starts"]
-    """How often the matching of a start has changed."""
-    first_cost: Float[np.ndarray, " starts"]
-    """Where the starts began, infinite before it is known."""
-    lowest: Points
-    """Of all that a start has had, each under the matching that its modes had there or that the start keeps."""
-    best: Points
-    """The lowest that each start has had since its matching is what it is."""
-    best_rematched: Int[np.ndarray, " starts"]
-    """How often the matching had changed when the best was found."""
+    best_cost: Float[np.ndarray, " starts"]
+    """The lowest that each start has had, infinite before it is known."""
+    best_at: Float[np.ndarray, "starts free"]
+    """Scaled variables there."""
+    best_positions: Relaxed
+    """Relaxed structures there [Å], from which they are found again; None where nothing is relaxed."""
     costs: Float[np.ndarray, "iterations starts"]
     """Cost after each iteration; not a number for starts that it left alone."""
 
@@ -86,11 +50,6 @@ class Progress(eqx.Module):
     def n_iterations(self) -> int:
         """Number of iterations so far."""
         return len(self.costs)
-
-    @property
-    def best_cost(self) -> Float[np.ndarray, " starts"]:
-        """The lowest cost of each start so far, under the matching that it has."""
-        return self.best.cost
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +60,8 @@ class Tried:
     moved: Bool[np.ndarray, " tried"]
     """Which of them are at a new point, or at one whose cost was not known."""
     cost: Float[np.ndarray, " tried"]
-    """Where they are now, under their matchings."""
-    modes: Modes | None
-    """There, where they are matched; with a row for each of these starts."""
-    positions: Float[Array | np.ndarray, "tried chunks atoms 3"] | None
+    """Where they are now."""
+    positions: Relaxed
     """Relaxed structures there [Å], from which they are found again; None: from those of the reference."""
 
 
@@ -119,51 +76,19 @@ class Course:
         """When the first iteration was over [s], by `perf_counter`."""
 
     def note(self, state: AbstractState, tried: Tried) -> None:
-        """Take an iteration into the progress, and tell and save it.
-
-        Matchings of modes are renewed, so that the progress may hold another state afterwards than was given. Only
-        costs under one matching are compared: a start whose matching has changed has its best from there on. One that
-        has changed too often goes back to the lowest point that it had, and keeps the matching there.
-        """
-        old = self.progress
-        moved, cost = np.zeros(len(old.best_cost), dtype=bool), np.full(len(old.best_cost), np.nan)
-        moved[tried.starts], cost[tried.starts] = tried.moved, tried.cost
-        own = self._own_matchings(tried)
-        outdated = (own != old.matching).any(axis=(1, 2)) & (old.n_rematched < REMATCHED)
-        known = moved & ~outdated & np.isfinite(cost)
-        positions = np.array(old.best.positions)
-        if tried.positions is not None:
-            positions[tried.starts] = tried.positions
-        here = Points(cost, np.array(state.at), old.matching, positions)
+        """Take an iteration into the progress, and tell and save it."""
+        old, starts = self.progress, tried.starts
+        best_cost, best_at, best_positions = jax.tree.map(np.array, (old.best_cost, old.best_at, old.best_positions))
         # Of costs that are level, the last is the best.
-        better, lower = (known & (cost < kept.cost + LEVEL * np.abs(cost)) for kept in (old.best, old.lowest))
-        better |= known & (old.best_rematched != old.n_rematched)
-        lowest = here.where(lower, old.lowest)
-        n_rematched = old.n_rematched + outdated
-        back = outdated & (n_rematched == REMATCHED) & np.isfinite(lowest.cost)
-        state = state.moved(back, lowest) if back.any() else state
-        self.progress = Progress(
-            state=state.renewed(outdated) if outdated.any() else state,
-            matching=np.where(_each(back, 3), lowest.matching, np.where(_each(outdated, 3), own, old.matching)),
-            n_rematched=n_rematched,
-            first_cost=np.where(known & np.isinf(old.first_cost), cost, old.first_cost),
-            lowest=lowest,
-            best=here.where(better, old.best),
-            best_rematched=np.where(better, old.n_rematched, old.best_rematched),
-            costs=np.concatenate([old.costs, cost[None]]),
-        )
+        better = tried.moved & (tried.cost < best_cost[starts] + LEVEL * np.abs(tried.cost))
+        best_cost[starts[better]], best_at[starts[better]] = tried.cost[better], np.asarray(state.at)[starts[better]]
+        if best_positions is not None and tried.positions is not None:
+            best_positions[starts[better]] = tried.positions[better]
+        costs = np.full((1, len(best_cost)), np.nan)
+        costs[0, starts] = tried.cost
+        self.progress = Progress(state, best_cost, best_at, best_positions, np.concatenate([old.costs, costs]))
         self.first_noted = self.first_noted or perf_counter()
         self._after(self.progress)
-
-    def _own_matchings(self, tried: Tried) -> Matchings:
-        """Return the matchings with those of the starts that moved renewed where they are now."""
-        own = self.progress.matching.copy()
-        if tried.modes is None:
-            return own
-        overlaps, eigenvalues = np.asarray(tried.modes.overlaps), np.asarray(tried.modes.eigenvalues)
-        there = tried.moved & np.isfinite(overlaps).all(axis=(1, 2, 3))
-        own[tried.starts[there]] = matchings(self.problem, overlaps[there], eigenvalues[there])
-        return own
 
 
 class AbstractSolver(eqx.Module):
@@ -188,12 +113,7 @@ class AbstractSolver(eqx.Module):
 
     @abc.abstractmethod
     def judge(
-        self,
-        problem: Problem,
-        form: Gram | None,
-        at: Float[np.ndarray, "starts free"],
-        matching: Matchings,
-        positions: Float[np.ndarray, "starts chunks atoms 3"] | None,
+        self, problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
     ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
         """Return cost, gradient and Gauss-Newton matrix at a point of each start, and which have converged there.
 
@@ -206,31 +126,6 @@ class AbstractSolver(eqx.Module):
         """Return why a start has not converged although it took steps, as half a sentence."""
 
 
-OTHER_MODES = (
-    "the steps ended where other modes are compared than at the best point, which is kept and is not stationary; a "
-    "target eigenmatrix compares modes without matching them"
-)
-
-
 def more_steps(max_steps: int) -> str:
     """Say what to do where so many steps were not enough."""
     return f"set max_steps = {5 * max_steps} under [fit]; the best parameters are kept"
-
-
-def matchings(
-    problem: Problem,
-    overlaps: Float[np.ndarray, "starts molecules modes modes"],
-    eigenvalues: Float[np.ndarray, "starts molecules modes"],
-) -> Matchings:
-    """Match the modes of each molecule for each start; padding is matched with itself."""
-    data, gathered = problem.chunks.data, problem.chunks.gathered
-    reference, counts = gathered(np.asarray(data.eigenvalues)), gathered(np.asarray(data.has_mode)).sum(axis=1)
-    matching = np.tile(np.arange(reference.shape[1]), (len(overlaps), len(reference), 1))
-    for m, n in enumerate(counts):
-        matching[:, m, :n] = match_modes_of_models(overlaps[:, m, :n, :n], reference[m, :n], eigenvalues[:, m, :n])
-    return matching
-
-
-def _each(starts: Bool[np.ndarray, " starts"], n_axes: int) -> np.ndarray:
-    """Return an array of one value a start that goes with one of more axes."""
-    return starts.reshape(-1, *(1,) * (n_axes - 1))

@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from forgefield.fitting.data.training_set import TrainingSet
-from forgefield.fitting.targets.target import AbstractTarget, Matching, Seen, Traits, of_atoms
+from forgefield.fitting.targets.target import AbstractTarget, Seen, Traits, of_atoms
 from forgefield.models.model import AbstractSensitivities
 from forgefield.properties.rigid import by_molecule
 
@@ -25,12 +25,12 @@ class Charges(AbstractTarget):
         """The weight of the molecule for each atom of a molecule with reference charges."""
         return of_atoms(data, jnp.where(jnp.asarray(data.has_charges), jnp.asarray(data.weight), 0.0), 1)
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules atoms"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules atoms"]:
         """Charge minus the reference's."""
         return by_molecule(data.topology, seen.observed.charges - data.charges)
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[Array, "molecules own atoms"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         return sensitivities.charges()

@@ -11,7 +11,6 @@ from forgefield.fitting.targets.spectrum import FLOOR, place_slopes, places, sof
 from forgefield.fitting.targets.target import (
     AbstractStreamedTarget,
     AbstractTarget,
-    Matching,
     Seen,
     Traits,
     flat,
@@ -38,13 +37,13 @@ class Diagonal(AbstractTarget):
         """The weight of each mode."""
         return data.weight[:, None] * data.mode_weight
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules modes"]:
         """(E_aa - λ_a) / (2 ω_a)."""
         diagonal = jnp.diagonal(seen.observed.eigenmatrix, axis1=1, axis2=2)
         return (diagonal - data.eigenvalues) * self.scale(data)
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[FloatArray, "molecules own modes"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         return sensitivities.curvatures(data.modes) * self.scale(data)[:, None, :]
@@ -55,7 +54,7 @@ class Diagonal(AbstractTarget):
 
     def scale(self, data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
         """What an element of the eigenmatrix is multiplied by to be in cm⁻¹."""
-        return units.WAVENUMBER**2 / (2.0 * floored(data))
+        return units.WAVENUMBER**2 / (2.0 * _floored(data))
 
 
 class OffDiagonal(AbstractStreamedTarget):
@@ -69,7 +68,7 @@ class OffDiagonal(AbstractStreamedTarget):
         """What it says of itself."""
         return Traits("eigenmatrix off-diagonal", "cm⁻¹", is_linear=True)
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules pairs"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules pairs"]:
         """E_ab / (2 √(ω_a ω_b)), of which the reference is zero."""
         return flat(seen.observed.eigenmatrix) * self.scale(data)
 
@@ -87,7 +86,7 @@ class OffDiagonal(AbstractStreamedTarget):
 
     def scale_root(self, data: TrainingSet) -> Float[Array, "molecules modes"]:
         """Elements of the eigenmatrix in cm⁻¹."""
-        return units.WAVENUMBER / jnp.sqrt(2.0 * floored(data))
+        return units.WAVENUMBER / jnp.sqrt(2.0 * _floored(data))
 
     def pairs(self, n_vectors: int) -> Float[np.ndarray, "modes modes"]:
         """1 for a < b."""
@@ -109,13 +108,13 @@ class Frequencies(AbstractTarget):
         """The weight of each mode."""
         return data.weight[:, None] * data.mode_weight
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules modes"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules modes"]:
         """Where a mode lies minus its frequency in the reference, both as `soft_frequencies` has them."""
         own = jax.vmap(places)(seen.observed.eigenvalues, seen.observed.mixing)
         return own - soft_frequencies(jnp.asarray(data.eigenvalues))[0]
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[Array, "molecules own modes"]:
         """Derivative of the deviations by the parameters that each molecule has."""
 
@@ -151,12 +150,12 @@ class Forces(AbstractTarget):
         """The weight of the molecule for each component of a molecule with a gradient."""
         return of_atoms(data, jnp.where(data.has_gradient, data.weight, 0.0), 3)
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules coordinates"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
         """Force minus the reference's."""
         return flat(by_molecule(data.topology, jnp.asarray(data.gradient) - seen.observed.gradient))
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[FloatArray, "molecules own coordinates"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         return -sensitivities.gradient()
@@ -177,7 +176,7 @@ class HessianElements(AbstractStreamedTarget):
         """What it says of itself."""
         return Traits("hessian", "kcal/mol/Å²", _HESSIAN, is_linear=True)
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules elements"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules elements"]:
         """Hessian minus the reference's."""
         return flat(seen.observed.hessian - data.hessian)
 
@@ -225,12 +224,12 @@ class Energies(AbstractTarget):
         """The weight of each molecule that has an energy."""
         return jnp.where(jnp.asarray(data.has_energy), jnp.asarray(data.weight), 0.0)[:, None]
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules one"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules one"]:
         """Energy minus the reference's."""
         return (seen.energy - data.energy)[:, None]
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[FloatArray, "molecules own one"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         return sensitivities.energy()[:, :, None]
@@ -244,7 +243,7 @@ class Energies(AbstractTarget):
         return len(np.unique(np.asarray(data.group)[counts[:, 0]]))
 
 
-def floored(data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
+def _floored(data: TrainingSet) -> Float[FloatArray, "molecules modes"]:
     """Return max(|ω|, 100 cm⁻¹) of the reference's modes after the policy."""
     return abs(_wavenumbers(data.eigenvalues)).clip(FLOOR)
 

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from forgefield import units
 from forgefield.fitting.data.searches import Internals
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
-from forgefield.fitting.targets.target import AbstractTarget, Matching, Products, Seen, Traits, View, of_atoms
+from forgefield.fitting.targets.target import AbstractTarget, Products, Seen, Traits, View, of_atoms
 from forgefield.models.model import AbstractSensitivities
 from forgefield.properties.implicit import Change, bond_angles, bond_lengths, superposed_response, torsions, turned
 from forgefield.properties.modes import rigid_motions
@@ -40,13 +40,13 @@ class AbstractInternalTarget(AbstractTarget):
         weight = jnp.where(jnp.asarray(data.relaxation.wanted), jnp.asarray(data.weight), 0.0)
         return jnp.where(jnp.asarray(self.internals(data).present), weight[:, None], 0.0)
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules values"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules values"]:
         """Model minus reference; zero where a molecule did not relax."""
         values, _ = self._at(seen, data)
         return values
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[Array, "molecules own values"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         _, first = self._at(seen, data)
@@ -162,14 +162,14 @@ class AtomPositions(AbstractTarget):
         """The weight of the molecule for each coordinate of a molecule whose reference is stationary."""
         return of_atoms(data, jnp.where(jnp.asarray(data.relaxation.wanted), jnp.asarray(data.weight), 0.0), 3)
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules coordinates"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules coordinates"]:
         """Model minus reference; zero where a molecule did not relax."""
         laid, _ = self._superposed(seen, data, jnp.zeros((data.topology.n_molecules, 0, 3 * data.topology.n_max)))
         apart = by_molecule(data.topology, laid - jnp.asarray(data.positions))
         return jnp.where(seen.there[:, None], apart.reshape(apart.shape[0], -1), 0.0)
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[Array, "molecules own coordinates"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         _, moved = self._superposed(seen, data, sensitivities.displacements())
@@ -214,26 +214,25 @@ class AtRelaxed(AbstractTarget):
             wanted &= ~jnp.asarray(data.relaxation.fixed.present).any(axis=1)
         return jnp.where(wanted[:, None], self.target.counted(data), 0.0)
 
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules values"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules values"]:
         """Model minus reference; zero where a molecule did not relax."""
-        return jnp.where(seen.there[:, None], self.target.deviations(seen, data, matching), 0.0)
+        return jnp.where(seen.there[:, None], self.target.deviations(seen, data), 0.0)
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[FloatArray, "molecules own values"]:
         """Derivative of the deviations by the parameters that each molecule has."""
-        return self.target.slopes(seen, sensitivities, data, matching)
+        return self.target.slopes(seen, sensitivities, data)
 
     def products(
         self,
         seen: Seen,
         sensitivities: AbstractSensitivities,
         data: TrainingSet,
-        matching: Matching,
         scale: Float[Array, "molecules values"],
     ) -> Products:
         """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
-        return self.target.products(seen, sensitivities, data, matching, scale)
+        return self.target.products(seen, sensitivities, data, scale)
 
     def reference(self, data: TrainingSet) -> Float[FloatArray, "molecules values"] | None:
         """The reference's values in the unit of the deviations."""

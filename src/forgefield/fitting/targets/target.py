@@ -20,8 +20,6 @@ from forgefield.properties.rigid import present
 
 _TINY = 1e-30
 Products = tuple[Float[Array, "molecules own"], Float[Array, "molecules own own"]]
-Matching = Int[FloatArray, "molecules modes"]
-"""For each reference mode the model's mode it is compared with."""
 
 
 class View(Enum):
@@ -46,8 +44,6 @@ class Traits:
     """Which structures it looks at."""
     observes: bool = True
     """Whether it looks at `Seen.observed`; else positions and energy are enough for it."""
-    is_matched: bool = False
-    """Whether it compares matched modes."""
     is_relative: bool = False
     """Whether deviations are relative to their mean over the group of the molecule."""
     is_linear: bool = False
@@ -115,12 +111,12 @@ class AbstractTarget(eqx.Module):
         """How much each value counts: 0 for padding and for what the reference lacks."""
 
     @abc.abstractmethod
-    def deviations(self, seen: Seen, data: TrainingSet, matching: Matching) -> Float[Array, "molecules values"]:
+    def deviations(self, seen: Seen, data: TrainingSet) -> Float[Array, "molecules values"]:
         """Model minus reference."""
 
     @abc.abstractmethod
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[FloatArray, "molecules own values"]:
         """Derivative of the deviations by the parameters that each molecule has."""
 
@@ -137,12 +133,11 @@ class AbstractTarget(eqx.Module):
         seen: Seen,
         sensitivities: AbstractSensitivities,
         data: TrainingSet,
-        matching: Matching,
         scale: Float[Array, "molecules values"],
     ) -> Products:
         """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
-        slopes = self.slopes(seen, sensitivities, data, matching) * scale[:, None, :]
-        residuals = self.deviations(seen, data, matching) * scale
+        slopes = self.slopes(seen, sensitivities, data) * scale[:, None, :]
+        residuals = self.deviations(seen, data) * scale
         return jnp.einsum("mlv,mv->ml", slopes, residuals), jnp.einsum("mlv,mkv->mlk", slopes, slopes)
 
 
@@ -179,7 +174,7 @@ class AbstractStreamedTarget(AbstractTarget):
         return flat(root[:, :, None] * root[:, None, :])
 
     def slopes(
-        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet, matching: Matching
+        self, seen: Seen, sensitivities: AbstractSensitivities, data: TrainingSet
     ) -> Float[Array, "molecules own values"]:
         """Derivative of the deviations by the parameters that each molecule has."""
         basis = self.basis(data)
@@ -190,7 +185,6 @@ class AbstractStreamedTarget(AbstractTarget):
         seen: Seen,
         sensitivities: AbstractSensitivities,
         data: TrainingSet,
-        matching: Matching,
         scale: Float[Array, "molecules values"],
     ) -> Products:
         """Return Jᵀr and JᵀJ of each molecule for the residuals, which are `scale` times the deviations."""
@@ -200,7 +194,7 @@ class AbstractStreamedTarget(AbstractTarget):
             slopes = _between(product, basis) * scale[None, :]
             return slopes @ residuals, slopes @ slopes.T
 
-        residuals = self.deviations(seen, data, matching) * scale
+        residuals = self.deviations(seen, data) * scale
         return sensitivities.each_hessian(basis, reduce, basis, scale * self.scale(data), residuals)
 
 

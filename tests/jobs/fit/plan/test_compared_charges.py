@@ -65,7 +65,6 @@ def test_a_molecule_has_one_value_less_than_atoms_since_its_charge_is_given(fitt
 def test_slopes_of_charges_are_those_of_the_charges_differentiated(mixed):
     prepared, problem = mixed
     at = jnp.linspace(-0.5, 0.4, problem.n_free)
-    matching = jnp.zeros(problem.modes_shape, int)
     target, topology = problem.targets[1], prepared.data.topology
     inside = target.counted(prepared.data) > 0.0
 
@@ -73,9 +72,7 @@ def test_slopes_of_charges_are_those_of_the_charges_differentiated(mixed):
         model = problem.model_at(problem.prior.centre + problem.prior.width * at)
         return (model.charges(topology) - prepared.data.charges) / (0.05 * topology.n_atoms**0.5)
 
-    linear, values, forward = jax.jit(
-        lambda at: (linearise(problem, at, matching), residuals(at), jax.jacfwd(residuals)(at))
-    )(at)
+    linear, values, forward = jax.jit(lambda at: (linearise(problem, at), residuals(at), jax.jacfwd(residuals)(at)))(at)
 
     assert isinstance(target, Charges)
     moved = {name.split()[0] for name, rows in zip(prepared.changes().names, forward.T, strict=True) if rows.any()}

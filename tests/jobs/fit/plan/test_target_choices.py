@@ -38,10 +38,10 @@ class Stiffness(AbstractTarget):
     def counted(self, data):
         return jnp.where(data.has_hessian, data.weight, 0.0)[:, None]
 
-    def deviations(self, seen, data, matching):
+    def deviations(self, seen, data):
         return jnp.trace(seen.observed.hessian, axis1=1, axis2=2)[:, None] - self.reference(data)
 
-    def slopes(self, seen, sensitivities, data, matching):
+    def slopes(self, seen, sensitivities, data):
         n = data.hessian.shape[1]
         every = jnp.broadcast_to(jnp.eye(n), (data.hessian.shape[0], n, n))
         HOW

@@ -105,12 +105,12 @@ def test_e_holds_no_constant_below_zero(project, monkeypatch, under_c, held):
     values[next(row.indices[0] for row in prepared.assignment.rows if row.parameter_name(0) == BREAKING)] = -20.0
 
     def ended(problem, progress, solver, **options):
-        at, one = progress.best.at[0], np.ones(1)
+        at, one = progress.best_at[0], np.ones(1)
         quadratic = Quadratic(jnp.ones(()), jnp.zeros(len(at)), jnp.eye(len(at)))
         starts = {"starts_cost": one, "starts_at": at[None], "starts_converged": one > 0.0}
         counts = {"n_accepted": 1, "n_iterations": 1, "compile_s": 0.0, "wall_s": 0.0}
         said = {"success": True, "interrupted": False, "message": "", "costs": one}
-        return Fit(at=at, quadratic=quadratic, matching=progress.matching[0], **starts, **counts, **said)
+        return Fit(at=at, quadratic=quadratic, **starts, **counts, **said)
 
     monkeypatch.setattr(running, "fit", ended)
     monkeypatch.setattr(running, "_estimates_under_c", lambda _: {BREAKING: under_c})

@@ -34,8 +34,8 @@ class Recording(AbstractSolver):
         self.runs.append(len(course.progress.best_cost))
         self.solver.run(course)
 
-    def judge(self, problem, form, at, matching, positions):
-        return self.solver.judge(problem, form, at, matching, positions)
+    def judge(self, problem, form, at, positions):
+        return self.solver.judge(problem, form, at, positions)
 
     def why_not(self, state, start):
         return self.solver.why_not(state, start)

@@ -12,7 +12,7 @@ from forgefield.fitting.judge.uncertainty import numbers_of_values
 from forgefield.fitting.targets.charges import Charges
 from forgefield.fitting.targets.fixed import Diagonal, Energies, Forces, Frequencies
 from forgefield.fitting.targets.relaxed import AtRelaxed
-from forgefield.fitting.targets.target import AbstractTarget, Matching, centred, unweighted
+from forgefield.fitting.targets.target import AbstractTarget, centred, unweighted
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.target_choices import TARGETS
 from forgefield.report.record import Parity
@@ -23,10 +23,7 @@ def of_targets(
     targets: tuple[AbstractTarget, ...], data: TrainingSet, start: Judgement, final: Judgement
 ) -> list[TargetResult]:
     """Return the figures of each target before and after the fit."""
-    shares = [
-        [float(one) for one in contributions(targets, data, judged.sights, judged.matching)]
-        for judged in (start, final)
-    ]
+    shares = [[float(one) for one in contributions(targets, data, judged.sights)] for judged in (start, final)]
     return [
         TargetResult(
             name=target.name,
@@ -51,10 +48,10 @@ def parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Pa
     known = {target.name for target in prepared.plan.targets}
     further = [target for target in _further(final) if not {target.name, f"{target.name}, relaxed"} & known]
     targets = (*prepared.plan.targets, *further)
-    sights, matchings = zip(*((one.sights, one.matching) for one in (start, final)), strict=True)
+    sights = start.sights, final.sights
     found = []
     weight = np.asarray(prepared.data.weight)
-    for k, (target, values) in enumerate(zip(targets, _values(targets, prepared.data, sights, matchings), strict=True)):
+    for k, (target, values) in enumerate(zip(targets, _values(targets, prepared.data, sights), strict=True)):
         if values is not None and (shown := np.asarray(values[0]) > 0.0).any():
             reference, before, after = (np.asarray(one)[shown] for one in values[1:])
             found.append(
@@ -90,10 +87,7 @@ def _usual(key: str) -> float:
 
 @compiled
 def _values(
-    targets: tuple[AbstractTarget, ...],
-    data: TrainingSet,
-    sights: tuple[Sights, Sights],
-    matchings: tuple[Matching, Matching],
+    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: tuple[Sights, Sights]
 ) -> tuple[tuple[Array, ...] | None, ...]:
     """Return what counts of each target whatever it weighs, reference values, and the model's before and after."""
     data = unweighted(data)
@@ -103,9 +97,7 @@ def _values(
         if reference is None:
             found.append(None)
             continue
-        (before, there), (after, still) = (
-            deviations(target, data, seen, matching) for seen, matching in zip(sights, matchings, strict=True)
-        )
+        (before, there), (after, still) = (deviations(target, data, seen) for seen in sights)
         counted = jnp.where((there > 0.0) & (still > 0.0), there, 0.0)
         if target.traits.is_relative:
             reference = centred(reference, counted, data.group)

@@ -28,6 +28,7 @@ from forgefield.fitting.data.training_set import Example
 from forgefield.jobs.fit.plan.plan import Changing, Estimate, Kept, Linear, Widths
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable, trainable
+from forgefield.terms.term import Parameter
 
 _SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
 """Smallest width of a prior on a force constant: 0.1 in the units of files."""
@@ -40,7 +41,6 @@ _UNCERTAIN = 100.0
 _SMALLEST_MOMENT = 0.1 * units.DEBYE
 _SMALLEST_INCREMENT = 0.02
 """e, of a bond of 1 Å with that moment."""
-_TWO_BONDS = 2
 _ODD = ("v1", "v3", "v5")
 """Constants of cosines that differ at 0° and 180°."""
 
@@ -69,11 +69,12 @@ def estimated(
     number; rows of these alone keep their values. A negative mean is reported. What gives the atoms of a generated
     force field charges is fitted to those of the references in any case.
     """
-    values = _charged(assignment, examples, left_out)
+    assignment = with_values(assignment, _charged(assignment, examples, left_out))
+    values = np.array(assignment.model.values)
     if isinstance(method, Kept):
         return Estimated(values, ())
     if isinstance(method, Linear):
-        return _linear(assignment, examples, values, rows, left_out)
+        return Estimated(_linear(assignment, examples, rows, left_out), ())
     found: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
     places: dict[str, list[np.ndarray]] = {"stretch": [], "bend": []}
     starts = np.flatnonzero(np.diff(np.asarray(assignment.topology.molecule), prepend=-1))
@@ -101,39 +102,41 @@ def estimated(
             )
             warnings.append(f"the estimate gives negative {kind} constants, replaced by their magnitude: {names}")
     if not isinstance(method, Approximation):
-        _turn(assignment, examples, values, rows, left_out)
+        values = _with_barriers(with_values(assignment, values), examples, rows, left_out)
     return Estimated(values, tuple(warnings), spread)
 
 
-def _turn(
-    assignment: Assignment,
-    examples: list[Example],
-    values: Float[np.ndarray, " parameters"],
-    rows: tuple[Row, ...],
-    left_out: frozenset[int],
-) -> None:
-    """Give the barriers of a generated force field what Hessians say of them in soft modes, beside all that is known.
-
-    Rows that were read keep their values.
-    """
-    flat = _flat(assignment, rows)
-    linear = [
-        (place, parameter.minimum)
+def _with_barriers(
+    assignment: Assignment, examples: list[Example], rows: tuple[Row, ...], left_out: frozenset[int]
+) -> Float[np.ndarray, " parameters"]:
+    """Return the values with barriers that were made, not read, from what Hessians say of them in soft modes."""
+    values, flat = np.array(assignment.model.values), _flat(assignment, rows)
+    chosen = [
+        (place, parameter)
         for row in rows
         if row.term.kind in ("torsion", "out_of_plane") and row.line is None
         for p, (place, parameter) in enumerate(zip(row.indices, row.term.own, strict=True))
-        if parameter.name.startswith("v") and row.parameter_name(p) not in flat
+        if _is_barrier(parameter) and row.parameter_name(p) not in flat
     ]
     soft = [None if m in left_out else _soft(example.treated) for m, example in enumerate(examples)]
-    if not linear or not any(one is not None and len(one.eigenvalues) for one in soft):
-        return
-    places = np.array([place for place, _ in linear], dtype=np.int64)
-    positions = np.concatenate([example.reference.positions for example in examples])
-    laid = with_values(assignment, values)
-    system = eigenmatrix_system(laid.model, laid.topology, jnp.asarray(positions), places, soft)
-    width = np.full(len(places), _BARRIER)
-    lower = np.array([minimum for _, minimum in linear])
-    values[places] = shrunk_least_squares(system, lower, width, least=_UNCERTAIN).values
+    if chosen and any(one is not None and len(one.eigenvalues) for one in soft):
+        places, lower, width = _unknowns(chosen)
+        system = _system(assignment, examples, places, soft)
+        values[places] = shrunk_least_squares(system, lower, width, least=_UNCERTAIN).values
+    return values
+
+
+def _is_barrier(parameter: Parameter) -> bool:
+    return parameter.name.startswith("v")
+
+
+def _unknowns(
+    chosen: list[tuple[int, Parameter]],
+) -> tuple[Int[np.ndarray, " constants"], Float[np.ndarray, " constants"], Float[np.ndarray, " constants"]]:
+    """Return the places of constants, their lowest values, and how large they usually are, infinite where unknown."""
+    places = np.array([place for place, _ in chosen], dtype=np.int64)
+    lower = np.array([parameter.minimum for _, parameter in chosen])
+    return places, lower, np.array([_BARRIER if _is_barrier(parameter) else np.inf for _, parameter in chosen])
 
 
 def _soft(treated: Treated | None) -> Treated | None:
@@ -192,48 +195,44 @@ def _of_example(method: Method, example: Example, pairs: np.ndarray, triples: np
 
 
 def _linear(
-    assignment: Assignment,
-    examples: list[Example],
-    values: Float[np.ndarray, " parameters"],
-    rows: tuple[Row, ...],
-    left_out: frozenset[int],
-) -> Estimated:
-    """Solve for all constants that the Hessian is linear in, at the present reference values."""
+    assignment: Assignment, examples: list[Example], rows: tuple[Row, ...], left_out: frozenset[int]
+) -> Float[np.ndarray, " parameters"]:
+    """Return the values with all constants solved for that the Hessian is linear in."""
     lacking = ", ".join(e.molecule.name for e in examples if e.treated is None)
     if lacking:
         raise InputError(f'estimate = "linear" needs a Hessian for every molecule; there is none for {lacking}')
-    linear = [
-        (place, parameter.minimum, _BARRIER if parameter.name.startswith("v") else np.inf)
-        for row in rows
-        if row.term.kind not in ("vdw", *CHARGING)
-        for place, parameter in zip(row.indices, row.term.own, strict=True)
-        if parameter.name not in ("r0", "theta0", "phi0")
-    ]
-    places = np.array([place for place, _, _ in linear], dtype=np.int64)
-    lower, width = np.array([minimum for _, minimum, _ in linear]), np.array([width for _, _, width in linear])
-    system = _system(assignment, examples, places, left_out)
+    places, lower, width = _unknowns(
+        [
+            (place, parameter)
+            for row in rows
+            if row.term.kind not in ("vdw", *CHARGING)
+            for place, parameter in zip(row.indices, row.term.own, strict=True)
+            if parameter.name not in ("r0", "theta0", "phi0")
+        ]
+    )
+
+    def system(examples: list[Example]) -> LinearSystem:
+        treated = [None if m in left_out else example.treated for m, example in enumerate(examples)]
+        return _system(assignment, examples, places, treated)
+
+    values = np.array(assignment.model.values)
     if any(isinstance(e.policy, E) and e.is_saddle for e in examples):
-        treated = [e.under(e.policy.c) if isinstance(e.policy, E) else e for e in examples]
-        under_c = _system(assignment, treated, places, left_out)
+        under_c = system([e.under(e.policy.c) if isinstance(e.policy, E) else e for e in examples])
         held = shrunk_least_squares(under_c, lower, width).values
-        values[places] = refit_with_negatives_held(system, lower, held).values
+        values[places] = refit_with_negatives_held(system(examples), lower, held).values
     else:
-        values[places] = shrunk_least_squares(system, lower, width).values
-    return Estimated(values, ())
+        values[places] = shrunk_least_squares(system(examples), lower, width).values
+    return values
 
 
 def _system(
     assignment: Assignment,
     examples: list[Example],
     places: Int[np.ndarray, " constants"],
-    left_out: frozenset[int],
+    treated: list[Treated | None],
 ) -> LinearSystem:
-    treated = [e.treated for e in examples if e.treated is not None]
-    positions = np.concatenate([e.reference.positions for e in examples])
-    system = eigenmatrix_system(assignment.model, assignment.topology, jnp.asarray(positions), places, treated)
-    n_modes = np.array([len(one.eigenvalues) for one in treated])
-    used = np.repeat([m not in left_out for m in range(len(treated))], n_modes * (n_modes + 1) // 2)
-    return LinearSystem(system.design[used], system.target[used], system.weights[used])
+    positions = jnp.asarray(np.concatenate([example.reference.positions for example in examples]))
+    return eigenmatrix_system(assignment.model, assignment.topology, positions, places, treated)
 
 
 def _name(rows: tuple[Row, ...], place: int) -> str:
@@ -309,21 +308,23 @@ def _flat(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
         if term.kind == "out_of_plane":
             planar[atoms[:, 1]] = True
         elif term.kind == "stretch":
-            np.add.at(n_bonds, atoms, 1)
+            # Behind a term's own atoms may stand the parents of shifted centres.
+            np.add.at(n_bonds, atoms[:, :2], 1)
     bent = set()
     for term, group in groups:
         if term.kind == "torsion":
             central = np.asarray(group.atoms)[:, 1:3]
-            flat = planar[central].any(axis=1) & (planar[central] | (n_bonds[central] == _TWO_BONDS)).all(axis=1)
-            bent |= set(np.asarray(group.parameters)[~flat, 0].tolist())
+            between = planar[central].any(axis=1) & (planar[central] | (n_bonds[central] == 2)).all(axis=1)
+            bent |= set(np.asarray(group.parameters)[~between, 0].tolist())
     values = np.asarray(assignment.model.values)
-    held = set()
+    flat = set()
     for row in rows:
         if row.term.kind == "torsion" and row.indices[0] not in bent:
             odd = [p for p in range(row.term.n_own) if row.term.own[p].name in _ODD]
-            counted = row.indices if row.line is not None else [row.indices[p] for p in odd]
-            held |= set() if values[list(counted)].any() else {row.parameter_name(p) for p in odd}
-    return held
+            start = values[[row.indices[p] for p in odd] if row.line is None else list(row.indices)]
+            if not start.any():
+                flat |= {row.parameter_name(p) for p in odd}
+    return flat
 
 
 def _any_match(name: str, patterns: tuple[str, ...]) -> bool:

@@ -92,7 +92,7 @@ def judged(prepared: Prepared, values: Float[np.ndarray, " parameters"]) -> Judg
 
 def shares_of(prepared: Prepared, passed: Passed, judgement: Judgement) -> Shares:
     """Return what each molecule adds to the targets."""
-    return shares(passed.problem.targets, prepared.data, judgement.sights, judgement.matching)
+    return shares(passed.problem.targets, prepared.data, judgement.sights)
 
 
 def together(judgement: Judgement, multiplicity: Int[np.ndarray, " molecules"]) -> Metrics | None:

@@ -50,7 +50,7 @@ def opposition(prepared: Prepared, passed: Passed) -> Opposition | None:
     if len(problem.targets) < 2:
         return None
     parts = pieces(problem, prepared.plan.solver, n_starts=len(passed.fit.starts_cost))
-    gradients = [share.gradient for share in shares(parts, at, passed.fit.matching)]
+    gradients = [share.gradient for share in shares(parts, at)]
     names = [target.name for target in problem.targets]
     if problem.prior.strength > 0.0:
         gradients.append(problem.prior.strength / len(at) * at)
