@@ -46,8 +46,7 @@ def read_output(path: Path) -> Part:
         else None,
         program=f"ADF {version[1]}" if version else "ADF",
         charge=printout.integer(_CHARGE, "charge"),
-        name=path.stem,
     )
 
 
-KINDS = (Kind("ADF output", (".out", ".adfout"), _is_output, read_output),)
+KINDS = (Kind("ADF output", _is_output, read_output),)

@@ -79,7 +79,6 @@ def read_output(path: Path) -> Part:
         stationary_order={"OPTIMIZE": 0, "SADPOINT": 1}.get(run) if found else None,
         charge=printout.integer(_CHARGE, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
         charges=_charges(printout, place),
     )
 
@@ -176,7 +175,6 @@ def read_punch(path: Path) -> Part:
         gradient=gradient,
         hessian=_hessian(printout, found[-1][1]) if found else None,
         program="GAMESS",
-        name=path.stem,
     )
 
 
@@ -190,6 +188,6 @@ def _hessian(printout: Printout, text: str) -> Float[np.ndarray, "coordinates co
 
 
 KINDS = (
-    Kind("GAMESS output", (".out", ".log", ".gamout"), _is_output, read_output),
-    Kind("GAMESS punch", (".dat",), _is_punch, read_punch, has_geometry=False),
+    Kind("GAMESS output", _is_output, read_output),
+    Kind("GAMESS punch", _is_punch, read_punch, has_geometry=False),
 )

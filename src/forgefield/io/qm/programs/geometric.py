@@ -63,7 +63,6 @@ def read_terachem(path: Path) -> Part:
         program=f"TeraChem {version[1]}" if version else "TeraChem",
         charge=printout.integer(_CHARGE, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
     )
 
 
@@ -79,7 +78,7 @@ def read_hessian(path: Path) -> Part:
     text = read_text(path)
     n = len(text.strip().splitlines())
     matrix = square(Printout(path, text), text.split(), n, "Hessian")
-    return Part(source=str(path), hessian=full_hessian(path, matrix, n // 3), program="geomeTRIC", name=path.stem)
+    return Part(source=str(path), hessian=full_hessian(path, matrix, n // 3), program="geomeTRIC")
 
 
 _JOB = re.compile(r"^JOB\s+\d+", re.MULTILINE)
@@ -163,8 +162,8 @@ def read_vdata(path: Path) -> Part:
 
 
 KINDS = (
-    Kind("TeraChem output", (".out", ".log"), _is_terachem, read_terachem),
-    Kind("geomeTRIC Hessian", (".txt",), _is_hessian, read_hessian, has_geometry=False),
-    Kind("ForceBalance qdata", (".txt",), _is_qdata, frames=read_qdata),
-    Kind("ForceBalance vdata", (".txt",), _is_vdata, read_vdata),
+    Kind("TeraChem output", _is_terachem, read_terachem),
+    Kind("geomeTRIC Hessian", _is_hessian, read_hessian, has_geometry=False),
+    Kind("ForceBalance qdata", _is_qdata, frames=read_qdata),
+    Kind("ForceBalance vdata", _is_vdata, read_vdata),
 )

@@ -59,7 +59,6 @@ def read_output(path: Path) -> Part:
         stationary_order=0 if "END OF GEOMETRY OPTIMIZATION" in printout.text else None,
         charge=int(nuclear[-1][1][:6]) - alpha - beta if nuclear and electrons else None,
         multiplicity=alpha - beta + 1 if electrons else None,
-        name=path.stem,
     )
 
 
@@ -115,4 +114,4 @@ def _frequencies(printout: Printout, place: int) -> Float[np.ndarray, " modes"] 
     return vibrations(np.concatenate([*tables.values()]))
 
 
-KINDS = (Kind("Molpro output", (".out", ".log"), _is_output, read_output),)
+KINDS = (Kind("Molpro output", _is_output, read_output),)

@@ -68,7 +68,6 @@ def read_aux(path: Path) -> Part:
         program=" ".join(["MOPAC", *re.findall(r"\d[\w.]*", entries.get("MOPAC_VERSION", ""))[:1]]),
         charge=_charge(keywords),
         multiplicity=_multiplicity(keywords, printout, entries),
-        name=path.stem,
         charges=() if charges is None else (AtomicCharges("mulliken", charges),),
     )
 
@@ -102,4 +101,4 @@ def _hessian(
     return full_hessian(printout.path, roots[:, None] * weighted * roots * _MDYN, n_atoms)
 
 
-KINDS = (Kind("MOPAC aux", (".aux",), _is_aux, read_aux),)
+KINDS = (Kind("MOPAC aux", _is_aux, read_aux),)

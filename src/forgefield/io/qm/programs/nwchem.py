@@ -65,7 +65,6 @@ def read_output(path: Path) -> Part:
         stationary_order=_stationary_order(printout.text),
         charge=printout.integer(_CHARGE, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
     )
 
 
@@ -168,10 +167,10 @@ def read_hessian(path: Path) -> Part:
     numbers = printout.numbers(-1, [printout.text], "Hessian")
     n = round(((8 * len(numbers) + 1) ** 0.5 - 1) / 2)
     hessian = hessian_from_triangle(path, numbers, n // 3)
-    return Part(source=str(path), hessian=hessian, program="NWChem", name=path.stem)
+    return Part(source=str(path), hessian=hessian, program="NWChem")
 
 
 KINDS = (
-    Kind("NWChem output", (".out", ".log", ".nwo"), _is_output, read_output),
-    Kind("NWChem Hessian", (".hess",), _is_hessian, read_hessian, has_geometry=False),
+    Kind("NWChem output", _is_output, read_output),
+    Kind("NWChem Hessian", _is_hessian, read_hessian, has_geometry=False),
 )

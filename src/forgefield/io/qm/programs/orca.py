@@ -80,7 +80,6 @@ def read_output(path: Path) -> Part:
         stationary_order=searches[-1] if searches and converged else None,
         charge=printout.integer(_CHARGE_OF_ALL, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
         charges=_charges(printout, place),
     )
 
@@ -172,7 +171,6 @@ def read_hess(path: Path) -> Part:
         masses=printout.numbers(place, [row[1] for row in rows], "masses"),
         program="ORCA",
         multiplicity=None if multiplicity is None else integer(path, None, multiplicity, "multiplicity"),
-        name=path.stem,
     )
 
 
@@ -217,7 +215,6 @@ def read_engrad(path: Path) -> Part:
         positions=positions,
         energy=printout.number(-1, lines[1], "energy") * units.HARTREE,
         gradient=gradient * units.HARTREE_PER_BOHR,
-        name=path.stem,
     )
 
 
@@ -263,7 +260,6 @@ def read_properties(path: Path) -> Part:
         program=f"ORCA {version[1]}" if version else "ORCA",
         charge=_stated(path, about, "CHARGE"),
         multiplicity=_stated(path, about, "MULT"),
-        name=path.stem,
     )
 
 
@@ -273,8 +269,8 @@ def _stated(path: Path, entries: dict[str, str], key: str) -> int | None:
 
 
 KINDS = (
-    Kind("ORCA output", (".out", ".log"), _is_output, read_output),
-    Kind("ORCA Hessian", (".hess",), _is_hess, read_hess),
-    Kind("ORCA properties", (".txt",), _is_properties, read_properties),
-    Kind("engrad", (".engrad",), _is_engrad, read_engrad),
+    Kind("ORCA output", _is_output, read_output),
+    Kind("ORCA Hessian", _is_hess, read_hess),
+    Kind("ORCA properties", _is_properties, read_properties),
+    Kind("engrad", _is_engrad, read_engrad),
 )

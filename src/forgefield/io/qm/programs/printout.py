@@ -30,8 +30,6 @@ class Kind:
 
     name: str
     """What messages call it."""
-    suffixes: tuple[str, ...]
-    """Those it usually has."""
     known: Callable[[Path, str], bool]
     """Whether a file is of this kind, by its text."""
     read: Callable[[Path], Part] | None = None

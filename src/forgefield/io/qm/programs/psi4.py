@@ -77,7 +77,6 @@ def read_output(path: Path) -> Part:
         stationary_order=0 if "Optimization is complete!" in printout.text else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
         multiplicity=int(undisplaced.number(head.start(), head[3], "multiplicity")),
-        name=path.stem,
     )
 
 
@@ -120,10 +119,10 @@ def read_hessian(path: Path) -> Part:
     n_atoms = int(integers(path, 1, [head], "the number of atoms")[0])
     printout = Printout(path, rest)
     matrix = square(printout, rest.split(), 3 * n_atoms, "Hessian")
-    return Part(source=str(path), hessian=full_hessian(path, matrix, n_atoms), program="Psi4", name=path.stem)
+    return Part(source=str(path), hessian=full_hessian(path, matrix, n_atoms), program="Psi4")
 
 
 KINDS = (
-    Kind("Psi4 output", (".out", ".log"), _is_output, read_output),
-    Kind("Psi4 Hessian", (".hess",), _is_hessian, read_hessian, has_geometry=False),
+    Kind("Psi4 output", _is_output, read_output),
+    Kind("Psi4 Hessian", _is_hessian, read_hessian, has_geometry=False),
 )

@@ -69,7 +69,6 @@ def read_output(path: Path) -> Part:
         stationary_order=searches[-1] if searches and "OPTIMIZATION CONVERGED" in printout.text else None,
         charge=int(stated[1][:6]) if stated else None,
         multiplicity=int(stated[2][:6]) if stated else None,
-        name=path.stem,
         charges=_charges(printout, place),
     )
 
@@ -124,4 +123,4 @@ def _charges(printout: Printout, place: int) -> tuple[AtomicCharges, ...]:
     return tuple(found)
 
 
-KINDS = (Kind("Q-Chem output", (".out", ".log", ".qcout"), _is_output, read_output),)
+KINDS = (Kind("Q-Chem output", _is_output, read_output),)

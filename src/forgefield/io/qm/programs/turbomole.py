@@ -77,7 +77,6 @@ def read_groups(path: Path) -> Part:
         gradient=gradient,
         hessian=None if name is None else _hessian(printout, groups[name]),
         frequencies=frequencies,
-        name=path.stem,
     )
 
 
@@ -145,7 +144,6 @@ def read_forces(path: Path) -> Part:
         # Imaginary ones are printed as i123.45.
         frequencies=printout.frequencies(-1, [words.replace("i", "-")]),
         program=f"Turbomole {version[1]}" if version else "Turbomole",
-        name=path.stem,
     )
 
 
@@ -153,7 +151,7 @@ _CONTROL = re.compile(r"^\$(?:title|atoms|rundimensions|scfmo)\b", re.MULTILINE)
 _FIRST = {
     "Turbomole coord": _starts("coord"),
     "Turbomole gradient": _starts("grad"),
-    "Hessian in Turbomole's form": _starts("hessian", "nprhessian"),
+    "Turbomole Hessian": _starts("hessian", "nprhessian"),
     "vibrational spectrum": _starts("vibrational spectrum"),
 }
 
@@ -163,12 +161,11 @@ def _is_control(_: Path, text: str) -> bool:
 
 
 KINDS = (
-    Kind("Turbomole output", (".out",), _is_forces, read_forces),
-    Kind("Turbomole control", ("",), _is_control, read_groups),
+    Kind("Turbomole output", _is_forces, read_forces),
+    Kind("Turbomole control", _is_control, read_groups),
     *(
         Kind(
             name,
-            ("",),
             lambda _, text, mark=mark: bool(mark.match(text)),
             read_groups,
             has_geometry=name in ("Turbomole coord", "Turbomole gradient"),

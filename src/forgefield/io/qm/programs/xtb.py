@@ -60,7 +60,6 @@ def read_output(path: Path) -> Part:
         stationary_order=0 if optimised else None,
         charge=round(printout.number(charge[-1].start(), charge[-1][1], "charge")) if charge else None,
         multiplicity=None if unpaired is None else unpaired + 1,
-        name=path.stem,
     )
 
 
@@ -97,7 +96,6 @@ def read_g98(path: Path) -> Part:
         positions=positions,
         frequencies=printout.frequencies(-1, [match[1] for match in found]),
         program="xTB",
-        name=path.stem,
     )
 
 
@@ -126,7 +124,6 @@ def read_json(path: Path) -> Part:
         program=" ".join(["xTB", *version[:1]]),
         charge=None if values is None else round(values.sum()),
         multiplicity=None if unpaired is None else round(_real(path, unpaired, "unpaired electrons")) + 1,
-        name=path.stem,
         charges=() if values is None else (AtomicCharges("mulliken", values),),
     )
 
@@ -157,8 +154,8 @@ def read_charges(path: Path) -> Part:
 
 
 KINDS = (
-    Kind("xTB output", (".out", ".log"), _is_output, read_output),
-    Kind("xTB g98.out", (".out",), _is_g98, read_g98),
-    Kind("xTB JSON", (".json",), _is_json, read_json, has_geometry=False),
-    Kind("xTB charges", ("",), _is_charges, read_charges, has_geometry=False),
+    Kind("xTB output", _is_output, read_output),
+    Kind("xTB g98.out", _is_g98, read_g98),
+    Kind("xTB JSON", _is_json, read_json, has_geometry=False),
+    Kind("xTB charges", _is_charges, read_charges, has_geometry=False),
 )
