@@ -1,18 +1,17 @@
 """Reads what xTB prints and the files g98.out, xtbout.json and charges; others of its files have Turbomole's form."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, vibrations
-from forgefield.io.text import read_text
+from forgefield.io.qm.qcschema_records import Number, Numbers, Record, Whole, load_json, validated
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "* finished run on"
@@ -103,41 +102,29 @@ def _is_json(_: Path, text: str) -> bool:
     return '"xtb version"' in text and '"total energy"' in text
 
 
+class _Json(Record):
+    energy: Number = Field(alias="total energy")
+    charges: Numbers | None = Field(None, alias="partial charges")
+    frequencies: Numbers | None = Field(None, alias="vibrational frequencies/rcm")
+    unpaired: Whole | None = Field(None, alias="number of unpaired electrons")
+    method: str = ""
+    version: str = Field(alias="xtb version")
+
+
 def read_json(path: Path) -> Part:
     """Return energy, charges, multiplicity and frequencies of xtbout.json, which holds no geometry."""
-    try:
-        content: Any = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no valid JSON ({error}); is the file truncated?") from None
-    content = content if isinstance(content, dict) else {}
-    energy = _real(path, content.get("total energy"), "total energy")
-    charges = content.get("partial charges")
-    values = None if charges is None else _reals(path, charges, "partial charges")
-    frequencies = content.get("vibrational frequencies/rcm")
-    unpaired = content.get("number of unpaired electrons")
-    version = str(content.get("xtb version")).split()
+    found = validated(path, _Json, load_json(path))
+    charges = None if found.charges is None else np.array(found.charges)
     return Part(
         source=str(path),
-        energy=energy * units.HARTREE,
-        frequencies=None if frequencies is None else vibrations(_reals(path, frequencies, "frequencies")),
-        level=str(content.get("method") or ""),
-        program=" ".join(["xTB", *version[:1]]),
-        charge=None if values is None else round(values.sum()),
-        multiplicity=None if unpaired is None else round(_real(path, unpaired, "unpaired electrons")) + 1,
-        charges=() if values is None else (AtomicCharges("mulliken", values),),
+        energy=found.energy * units.HARTREE,
+        frequencies=None if found.frequencies is None else vibrations(np.array(found.frequencies)),
+        level=found.method,
+        program=" ".join(["xTB", *found.version.split()[:1]]),
+        charge=None if charges is None else round(charges.sum()),
+        multiplicity=None if found.unpaired is None else found.unpaired + 1,
+        charges=() if charges is None else (AtomicCharges("mulliken", charges),),
     )
-
-
-def _real(path: Path, value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < np.inf:
-        raise InputError(f"{path}: {what} is {value!r}, expected a number")
-    return float(value)
-
-
-def _reals(path: Path, values: object, what: str) -> Float[np.ndarray, " numbers"]:
-    if not isinstance(values, list):
-        raise InputError(f"{path}: {what} are no list of numbers")
-    return np.array([_real(path, value, what) for value in values])
 
 
 def _is_charges(path: Path, text: str) -> bool:
@@ -146,7 +133,8 @@ def _is_charges(path: Path, text: str) -> bool:
 
 def read_charges(path: Path) -> Part:
     """Return the atomic charges of the file `charges`, a column of numbers."""
-    values = Printout.of(path).numbers(-1, [read_text(path)], "charges")
+    printout = Printout.of(path)
+    values = printout.numbers(-1, [printout.text], "charges")
     charge = values.sum()
     if abs(charge - round(charge)) > 0.01:
         raise InputError(f"{path}: the charges add up to {charge:.4f}, which is no integer; is the file truncated?")
