@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, full_hessian, not_understood, square
+from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import AtomicCharges
 

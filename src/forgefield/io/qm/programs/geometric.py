@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
+from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.molden import with_modes
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, full_hessian, square
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, square
 from forgefield.io.text import integer, read_text
 
 _VERSION = re.compile(r"TeraChem v(\S+)")

@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, full_hessian, vibrations
+from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, vibrations
 
 _END = ("Molpro calculation terminated", "Variable memory released")
 _VERSION = re.compile(r"^ +Version (\S+)", re.MULTILINE)

@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import Kind, Printout, full_hessian, square
+from forgefield.io.assemble.parts import Part, hessian_from_triangle
+from forgefield.io.qm.programs.printout import Kind, Printout
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import AtomicCharges
 
@@ -20,8 +20,6 @@ _GLUED = re.compile(r"(?<=\d)-")
 _SPINS = ("SINGLET", "DOUBLET", "TRIPLET", "QUARTET", "QUINTET", "SEXTET", "SEPTET", "OCTET", "NONET")
 _CHARGE = re.compile(r"\bCHARGE *= *([+-]?\d+)")
 _METHOD = re.compile(r"\b(AM1|MNDOD?|PM3|PM6(?:-\w+)?|PM7(?:-TS)?|RM1)\b")
-_MDYN = 1e-18 / 4.3597447222060e-18 * units.BOHR**2
-"""Hartree/Bohr² of 1 mdyn/Å."""
 
 
 def _is_aux(_: Path, text: str) -> bool:
@@ -96,9 +94,10 @@ def _hessian(
     text = entries.get("HESSIAN_MATRIX:MILLIDYNES/ANGSTROM/SQRT(MASS(I)*MASS(J))")
     if text is None or masses is None or len(masses) != n_atoms:
         return None
-    weighted = square(printout, _GLUED.sub(" -", text).split(), 3 * n_atoms, "Hessian", triangular=True)
+    numbers = printout.numbers(-1, [_GLUED.sub(" -", text)], "Hessian")
+    unit = units.MILLIDYNE_PER_ANGSTROM / units.HARTREE_PER_BOHR2
     roots = np.sqrt(np.repeat(masses, 3))
-    return full_hessian(printout.path, roots[:, None] * weighted * roots * _MDYN, n_atoms)
+    return roots[:, None] * hessian_from_triangle(printout.path, numbers * unit, n_atoms) * roots
 
 
 KINDS = (Kind("MOPAC aux", _is_aux, read_aux),)

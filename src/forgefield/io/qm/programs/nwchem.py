@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part, hessian_from_triangle
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, full_hessian, not_understood, vibrations
+from forgefield.io.assemble.parts import Part, full_hessian, hessian_from_triangle
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, not_understood, vibrations
 from forgefield.io.text import read_text
 
 _END = "Total times  cpu:"

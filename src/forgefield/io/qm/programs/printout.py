@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from forgefield import units
 from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.assemble.parts import Part
 from forgefield.io.text import floats, integer, read_text
@@ -19,8 +18,6 @@ NUMBER = r"[+-]?\d*\.\d*(?:[EeDd][+-]?\d+)?"
 """A number with a decimal point, as programs print results."""
 ZERO = 0.01
 """cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
-_ASYMMETRIC = 0.01
-"""Largest difference between the two halves of a Hessian, as a share of its largest element."""
 _LABEL = re.compile(r"([A-Za-z]{1,2})(?:[\d_].*)?")
 
 
@@ -156,30 +153,6 @@ def vibrations(frequencies: Float[np.ndarray, " all"]) -> Float[np.ndarray, " mo
     return frequencies[np.abs(frequencies) >= ZERO]
 
 
-def full_hessian(
-    source: Path | str, matrix: Float[np.ndarray, "rows columns"], n_atoms: int
-) -> Float[np.ndarray, "coordinates coordinates"]:
-    """Return the Hessian [kcal/mol/Å²] of a full matrix [Hartree/Bohr²], the mean of both halves.
-
-    Raises InputError where the matrix is not that of `n_atoms` atoms, or its halves differ by 1 % of its largest
-    element, which no finite difference does.
-    """
-    n = 3 * n_atoms
-    if matrix.shape != (n, n):
-        size = "x".join(map(str, matrix.shape))
-        raise InputError(
-            f"{source}: the Hessian is {size}, {n_atoms} atoms need {n}x{n}; the file is truncated or belongs to "
-            "another molecule"
-        )
-    apart, largest = np.abs(matrix - matrix.T).max(initial=0.0), np.abs(matrix).max(initial=0.0)
-    if not apart <= _ASYMMETRIC * largest:
-        raise InputError(
-            f"{source}: the halves of the Hessian differ by up to {apart:.3g} Hartree/Bohr², its largest element is "
-            f"{largest:.3g}; the file is damaged"
-        )
-    return 0.5 * (matrix + matrix.T) * units.HARTREE_PER_BOHR2
-
-
 def blocks(
     printout: Printout, place: int, skip: int, n: int, what: str, *, triangular: bool = False
 ) -> Float[np.ndarray, "rows columns"]:
@@ -220,20 +193,12 @@ def blocks(
     return matrix + np.tril(matrix, -1).T if triangular else matrix
 
 
-def square(
-    printout: Printout, words: Sequence[str], n: int, what: str, *, triangular: bool = False
-) -> Float[np.ndarray, "rows columns"]:
-    """Return a square matrix, or that of its lower triangle, from its numbers row by row."""
-    wanted = n * (n + 1) // 2 if triangular else n * n
-    if len(words) != wanted:
-        message = f"{what}: {len(words)} numbers, expected {wanted}; the file is truncated or of another molecule"
+def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float[np.ndarray, "rows columns"]:
+    """Return a square matrix from its numbers row by row."""
+    if len(words) != n * n:
+        message = f"{what}: {len(words)} numbers, expected {n * n}; the file is truncated or of another molecule"
         raise InputError(f"{printout.path}: {message}")
-    numbers = printout.numbers(-1, words, what)
-    if not triangular:
-        return numbers.reshape(n, n)
-    matrix = np.zeros((n, n))
-    matrix[np.tril_indices(n)] = numbers
-    return matrix + np.tril(matrix, -1).T
+    return printout.numbers(-1, words, what).reshape(n, n)
 
 
 def not_understood(path: Path, what: str) -> None:

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, full_hessian, square
+from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, square
 from forgefield.io.text import read_text
 
 _GROUP = re.compile(r"^\$(.*)$", re.MULTILINE)
