@@ -37,30 +37,24 @@ def read_terachem(path: Path) -> Part:
     if other:
         raise InputError(f"{path}: is {other}, whose geometries TeraChem writes elsewhere; give scr*/optim.xyz")
     place = printout.text.find("****** QM coordinates ******")
-    rows = printout.table(place, _ATOM)
-    species, positions = printout.atoms(max(place, 0), [(row[1], row.groups()[1:]) for row in rows])
+    species, positions = printout.geometry(place, _ATOM)
     # Displaced geometries follow the first one.
     energy = _FINAL.search(printout.text, place)
     if energy is None:
         raise InputError(f"{path}: holds no FINAL ENERGY; is the file truncated?")
-    slopes = printout.text.find("Gradient units are Hartree/Bohr", energy.end())
-    found = printout.rows(slopes, _SLOPE, skip=3) if slopes >= 0 else []
     modes = printout.text.find("Frequency(cm-1)")
-    words = [row[1] for row in printout.rows(modes, _MODE)] if modes >= 0 else []
-    version, method, basis = (pattern.search(printout.text) for pattern in (_VERSION, _METHOD, _BASIS))
+    method, basis = (pattern.search(printout.text) for pattern in (_METHOD, _BASIS))
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=printout.number(energy.start(), energy[1], "energy") * units.HARTREE,
-        gradient=printout.vectors(slopes, [row.groups() for row in found], "gradient") * units.HARTREE_PER_BOHR
-        if len(found) == len(rows)
-        else None,
-        frequencies=printout.frequencies(modes, [re.sub(r"(\S+)i$", r"-\1", word) for word in words])
+        energy=printout.energy(energy),
+        gradient=printout.gradient(printout.text.find("Gradient units are Hartree/Bohr", energy.end()), _SLOPE, 3),
+        frequencies=printout.frequencies(modes, [row[1] for row in printout.rows(modes, _MODE)])
         if modes >= 0
         else None,
         level="/".join(one[1] for one in (method, basis) if one),
-        program=f"TeraChem {version[1]}" if version else "TeraChem",
+        program=printout.program("TeraChem", _VERSION),
         charge=printout.integer(_CHARGE, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
     )

@@ -2,13 +2,14 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from forgefield import units
 from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.assemble.parts import Part
 from forgefield.io.text import floats, integer, read_text
@@ -16,6 +17,7 @@ from forgefield.molecules.elements import atomic_number
 
 NUMBER = r"[+-]?\d*\.\d*(?:[EeDd][+-]?\d+)?"
 """A number with a decimal point, as programs print results."""
+_IMAGINARY = re.compile(r"\bi(\d\S*)|(\d\S*?) *[iI]\b")
 ZERO = 0.01
 """cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
 _LABEL = re.compile(r"([A-Za-z]{1,2})(?:[\d_].*)?")
@@ -69,7 +71,7 @@ class Printout:
     def rows(self, place: int, pattern: re.Pattern[str], skip: int = 1) -> list[re.Match[str]]:
         """Return the matches of a table's rows, which begin `skip` lines below its head and match each for itself."""
         found = []
-        for line in self.lines(place, skip):
+        for line in self.lines(place, skip) if place >= 0 else ():
             match = pattern.fullmatch(line)
             if match is None:
                 break
@@ -79,8 +81,6 @@ class Printout:
     def table(self, place: int, pattern: re.Pattern[str], skip: int = 1) -> list[re.Match[str]]:
         """Return the rows of a table; raises InputError where it ends with a row that does not match, such as of a
         ghost atom."""
-        if place < 0:
-            return []
         rows = self.rows(place, pattern, skip)
         after = next(iter(self.lines(place, skip + len(rows))), "")
         if rows and after.strip(" -=*"):
@@ -103,14 +103,40 @@ class Printout:
         """Return numbers of a place; raises InputError that quotes those that are none."""
         return floats(self.path, None if place < 0 else self.line(place), [" ".join(words)], what)
 
+    def column(self, place: int, pattern: re.Pattern[str], skip: int, what: str) -> Float[np.ndarray, " rows"]:
+        """Return the numbers in the first group of a table's rows."""
+        return self.numbers(place, [row[1] for row in self.rows(place, pattern, skip)], what)
+
     def frequencies(self, place: int, rows: Sequence[str]) -> Float[np.ndarray, " modes"]:
         """Return the frequencies [cm⁻¹] in rows of numbers but those of projected translations and rotations."""
-        return vibrations(self.numbers(place, rows, "frequencies"))
+        return vibrations(self.numbers(place, [signed(row) for row in rows], "frequencies"))
+
+    def energy(self, match: re.Match[str]) -> float:
+        """Return the energy [kcal/mol] that stands in the first group of a match, or the one named energy [Hartree]."""
+        return self.number(match.start(), match[match.re.groupindex.get("energy", 1)], "energy") * units.HARTREE
+
+    def gradient(self, place: int, pattern: re.Pattern[str], skip: int) -> Float[np.ndarray, "atoms 3"] | None:
+        """Return the gradient [kcal/mol/Å] in the groups of a table's rows [Hartree/Bohr], None where there is none."""
+        rows = self.rows(place, pattern, skip)
+        return (
+            self.vectors(place, [row.groups() for row in rows], "gradient") * units.HARTREE_PER_BOHR if rows else None
+        )
+
+    def program(self, name: str, version: re.Pattern[str]) -> str:
+        """Return the name of a program with the version that it printed."""
+        found = version.search(self.text)
+        return f"{name} {found[1]}" if found else name
 
     def integer(self, pattern: re.Pattern[str], what: str, place: int = 0) -> int | None:
         """Return the integer in the first group of the last match, None where nothing matches."""
         found = self.matches(pattern, place)
         return integer(self.path, self.line(found[-1].start()), found[-1][1], what) if found else None
+
+    def geometry(
+        self, place: int, pattern: re.Pattern[str], skip: int = 1, unit: float = 1.0
+    ) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+        """Return species and positions [Å] of a table, in the rows of which a label and three coordinates match."""
+        return self.atoms(place, [(row[1], row.groups()[1:4]) for row in self.table(place, pattern, skip)], unit)
 
     def atoms(
         self, place: int, rows: Sequence[tuple[str, Sequence[str]]], unit: float = 1.0
@@ -146,6 +172,11 @@ def element(path: Path, label: str) -> int:
         return atomic_number(found[1].capitalize() if found else label)
     except InputError:
         raise InputError(f"{path}: {label!r} names no element") from None
+
+
+def signed(row: str) -> str:
+    """Return a row of frequencies with a minus before imaginary ones, which are written 123.4i, 123.4 I or i123.4."""
+    return _IMAGINARY.sub(lambda found: f"-{found[1] or found[2]}", row)
 
 
 def vibrations(frequencies: Float[np.ndarray, " all"]) -> Float[np.ndarray, " modes"]:
@@ -199,6 +230,25 @@ def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float
         message = f"{what}: {len(words)} numbers, expected {n * n}; the file is truncated or of another molecule"
         raise InputError(f"{printout.path}: {message}")
     return printout.numbers(-1, words, what).reshape(n, n)
+
+
+def energy_of(
+    printout: Printout, place: int, method: str, patterns: Mapping[str, re.Pattern[str]], others: re.Pattern[str]
+) -> float | None:
+    """Return the last energy [kcal/mol] of a method behind a place; `patterns` has that of SCF under no name.
+
+    Of a method that has no pattern it is that of its SCF, unless `others` says that more was computed: then there is
+    none, of which an InputWarning tells.
+    """
+    if method not in patterns and others.search(printout.text, place):
+        not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
+        return None
+    found = printout.matches(patterns.get(method, patterns[""]), place)
+    if not found:
+        raise printout.wrong(
+            place, f"no energy of {method or 'the method'} follows the last geometry; is it truncated?"
+        )
+    return printout.energy(found[-1])
 
 
 def not_understood(path: Path, what: str) -> None:

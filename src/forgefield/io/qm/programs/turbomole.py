@@ -135,15 +135,12 @@ def read_forces(path: Path) -> Part:
     printout.ended("force : all done", "force ended normally", "aoforce ended normally")
     rows = printout.table(printout.text.find("atomic coordinates"), _FORCE_ATOM)
     species, positions = printout.atoms(0, [(row[4], row.groups()[:3]) for row in rows], units.BOHR)
-    words = " ".join(match[1] for match in printout.matches(_FREQUENCIES))
-    version = _VERSION.search(printout.text)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        # Imaginary ones are printed as i123.45.
-        frequencies=printout.frequencies(-1, [words.replace("i", "-")]),
-        program=f"Turbomole {version[1]}" if version else "Turbomole",
+        frequencies=printout.frequencies(-1, [match[1] for match in printout.matches(_FREQUENCIES)]),
+        program=printout.program("Turbomole", _VERSION),
     )
 
 

@@ -42,20 +42,18 @@ def read_output(path: Path) -> Part:
     if not energies:
         raise InputError(f"{path}: holds no TOTAL ENERGY; is the file truncated?")
     place = printout.last("final structure:")
-    rows = printout.table(place, _ATOM, skip=4)
-    species, positions = printout.atoms(place, [(r[1], r.groups()[1:]) for r in rows]) if rows else (None, None)
+    species, positions = printout.geometry(place, _ATOM, skip=4) if place >= 0 else (None, None)
     charge = printout.matches(_CHARGE)
     unpaired = printout.integer(_UNPAIRED, "unpaired electrons")
-    version = _VERSION.search(printout.text)
     optimised = "GEOMETRY OPTIMIZATION CONVERGED" in printout.text
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=printout.number(energies[-1].start(), energies[-1][1], "energy") * units.HARTREE,
+        energy=printout.energy(energies[-1]),
         frequencies=_frequencies(printout),
         level=_level(printout.text),
-        program=f"xTB {version[1]}" if version else "xTB",
+        program=printout.program("xTB", _VERSION),
         stationary_order=0 if optimised else None,
         charge=round(printout.number(charge[-1].start(), charge[-1][1], "charge")) if charge else None,
         multiplicity=None if unpaired is None else unpaired + 1,
@@ -84,8 +82,7 @@ def _is_g98(_: Path, text: str) -> bool:
 def read_g98(path: Path) -> Part:
     """Return geometry and frequencies of the file that imitates Gaussian's output."""
     printout = Printout.of(path)
-    rows = printout.table(printout.last("Standard orientation:"), _G98_ATOM, skip=5)
-    species, positions = printout.atoms(0, [(row[1], row.groups()[1:]) for row in rows])
+    species, positions = printout.geometry(printout.last("Standard orientation:"), _G98_ATOM, skip=5)
     found = printout.matches(_G98_FREQUENCIES)
     if not found:
         raise InputError(f"{path}: holds no frequencies; is the file truncated?")
