@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from forgefield.engines.native.processor import machine
+from forgefield.io.sources import stem
 from forgefield.jobs.fit.plan.asked import asked
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "molecules"
@@ -140,9 +141,9 @@ def measured(case: str, options: Options) -> Figures | None:
         figures = json.loads(kept.read_text(encoding="utf-8"))
         if figures["options"] == options.described:
             return figures
-    files = [EXAMPLES / f"{name}.json" for name in CASES[case]]
-    if lacking := [path.name for path in files if not path.is_file()]:
-        tell(f"{case}: no {', '.join(lacking)}")
+    files = [path for name in CASES[case] for path in EXAMPLES.glob(f"{name}.json*")]
+    if lacking := {*CASES[case]} - {stem(path) for path in files}:
+        tell(f"{case}: no reference of {', '.join(sorted(lacking))}")
         return None
     figures = {"options": options.described, **run(case, files, options)}
     new = kept.with_suffix(".new")

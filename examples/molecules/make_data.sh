@@ -11,3 +11,5 @@ for file in *.xyz; do
     esac
     forgefield reference "$file" --method gfn2 $task -o "${file%.xyz}.json" --overwrite
 done
+# A mebibyte of Hessian.
+gzip -9 -n -f peptide.json

@@ -9,6 +9,7 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.io.qm.qcschema import read_qcschema
+from forgefield.io.sources import stem
 from forgefield.io.structures.xyz import read_xyz
 from forgefield.properties.modes import vibrations
 
@@ -55,18 +56,18 @@ def test_the_benchmark_of_molecules_has_its_cases_and_a_structure_and_a_referenc
     used = {name for names in cases.values() for name in names}
     assert (len(cases) - len(sets), len(sets), min(len(cases[name]) for name in sets)) == (64, 12, 2)
     assert {path.stem for path in benchmark["EXAMPLES"].glob("*.xyz")} == used
-    assert {path.stem for path in benchmark["EXAMPLES"].glob("*.json")} == used
+    assert sorted(stem(path) for path in benchmark["EXAMPLES"].glob("*.json*")) == sorted(used)
 
 
 def test_the_molecules_of_the_benchmark_are_stationary_points_of_their_order(benchmark):
     saddles = {*benchmark["KINDS"]["saddles"].split(), "ethane-eclipsed"}
 
-    for path in benchmark["EXAMPLES"].glob("*.json"):
+    for path in benchmark["EXAMPLES"].glob("*.json*"):
         part = read_qcschema(path)
         frequencies = vibrations(known(part.hessian), known(part.positions), known(part.masses)).frequencies
         assert part.level == "GFN2-xTB"
-        assert (frequencies < 0.0).sum() == part.stationary_order == (path.stem in saddles), path.stem
-        assert np.abs(known(part.gradient)).max() < 5e-5 * units.HARTREE_PER_BOHR, path.stem
+        assert (frequencies < 0.0).sum() == part.stationary_order == (stem(path) in saddles), path.name
+        assert np.abs(known(part.gradient)).max() < 5e-5 * units.HARTREE_PER_BOHR, path.name
 
 
 def test_the_benchmark_counts_what_keeps_within_its_limits(benchmark):

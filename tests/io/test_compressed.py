@@ -71,3 +71,18 @@ def test_damaged_compressed_file_is_refused(tmp_path):
 
     with pytest.raises(InputError, match=r"a\.xyz\.gz: cannot be decompressed"):
         read_structures(tmp_path / "a.xyz.gz")
+
+
+@pytest.mark.parametrize(
+    "name", ["programs/qm/nwchem/h2co.hess", "programs/qm/xtb/charges", "public-qm/orca5-dvb_ir.out"]
+)
+def test_compressed_file_of_a_program_is_known_by_its_name_without_gz(data, tmp_path, name):
+    path = compressed(data / name, tmp_path)
+
+    assert format_of(path) is format_of(data / name)
+
+
+def test_structure_of_a_compressed_file_of_a_program_is_named_without_suffixes(data, tmp_path):
+    path = compressed(data / "public-qm/orca5-dvb_ir.out", tmp_path)
+
+    assert read_structures(path)[0].name == "orca5-dvb_ir"

@@ -200,3 +200,14 @@ def test_misspelt_column_is_told_of_on_stderr_once(forgefield, tmp_path):
     assert result.exit_code == 0
     said = [line for line in result.stderr.splitlines() if "fnrces" in line]
     assert said == [f"Warning: {tmp_path}/a.xyz: the column 'fnrces' is not read; did you mean 'forces'?"]
+
+
+def test_file_is_read_once(forgefield, tmp_path):
+    (tmp_path / "hydroxyl.xyz").write_text("2\n\nO 0 0 0\nH 0 0 0.97\n")
+
+    with catch_warnings():
+        simplefilter("always")
+        result = forgefield("convert", tmp_path / "hydroxyl.xyz", tmp_path / "b.xyz")
+
+    assert result.exit_code == 0
+    assert result.stderr.count("states neither charge nor multiplicity") == 1

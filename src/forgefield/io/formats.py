@@ -61,6 +61,8 @@ class Format:
     """Whether a file is of this format, by its text, where others share the suffix; None: if of none before it."""
     clue: str = ""
     """What a file must say to be known."""
+    has_any_suffix: bool = False
+    """Whether files of other suffixes are known by their text too."""
     part: Callable[[Path], Part] | None = None
     """Reads what QM said of one structure."""
     frames: Callable[[Path], list[Part]] | None = None
@@ -161,6 +163,18 @@ NATIVE = Format(
     write_laid=_write_native,
 )
 FORMATS = (
+    *(
+        Format(
+            one.name,
+            (),
+            one.known,
+            has_any_suffix=True,
+            part=one.read,
+            frames=one.frames,
+            has_geometry=one.has_geometry,
+        )
+        for one in KINDS
+    ),
     Format(
         "xyz",
         (".xyz", ".extxyz"),
@@ -183,18 +197,20 @@ FORMATS = (
     Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
     Format("mol2", (".mol2",), molecules=_read_mol2),
     Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_read_gaussian_input),
-    Format("Jaguar output", (".log", ".out"), known=_is_jaguar, part=read_jaguar_output),
-    Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, frames=read_gaussian_scan),
-    Format("Gaussian output", (".log", ".out"), known=_is_gaussian, part=read_gaussian_log),
+    Format("Jaguar output", (".log", ".out"), known=_is_jaguar, has_any_suffix=True, part=read_jaguar_output),
+    Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
+    Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, part=read_gaussian_log),
     Format(
         "frequencies",
         (".txt",),
         partial(_says, "frequenc", "energy"),
         _NUMBERS,
-        read_frequencies_text,
+        part=read_frequencies_text,
         has_geometry=False,
     ),
-    Format("energy", (".txt",), partial(_says, "energy", "frequenc"), _NUMBERS, read_energy_text, has_geometry=False),
+    Format(
+        "energy", (".txt",), partial(_says, "energy", "frequenc"), _NUMBERS, part=read_energy_text, has_geometry=False
+    ),
     Format(
         "MM3*",
         (".fld",),
@@ -215,36 +231,25 @@ FORMATS = (
     Format("OpenMM XML", (".xml",), word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
-"""Where formats share a suffix, the first that a file is known to be of counts."""
-
-
-PROGRAMS = tuple(
-    Format(one.name, one.suffixes, known=one.known, part=one.read, frames=one.frames, has_geometry=one.has_geometry)
-    for one in KINDS
-)
-"""Files of QM programs that are known by their content, whatever their suffix."""
-_SHARED = (".json", ".xml", ".txt")
-"""Suffixes of formats that programs use for other files."""
+"""Where a file may be of several formats, the first that it is known to be of counts."""
 
 
 def format_of(path: Path) -> Format:
     """Return the format of a file; raises InputError where suffix and content leave it unknown."""
-    suffix = plain_name(path).suffix.lower()
+    plain = plain_name(path)
+    suffix = plain.suffix.lower()
     alike = [one for one in FORMATS if suffix in one.suffixes]
-    if len(alike) == 1 and alike[0].known is None and suffix not in _SHARED:
+    if len(alike) == 1 and alike[0].known is None:
         return alike[0]
     if not alike and not path.is_file():
         raise InputError(f"{path}: {_unknown(suffix)}")
     text = read_text(path)
-    found = next((one for one in PROGRAMS if one.known is not None and one.known(path, text)), None)
-    # What a program prints is known whatever its suffix.
-    printed = [one for one in FORMATS if ".out" in one.suffixes]
-    found = found or next((one for one in [*alike, *printed] if one.known is None or one.known(path, text)), None)
+    possible = [one for one in FORMATS if one in alike or one.has_any_suffix]
+    found = next((one for one in possible if one.known is None or one.known(plain, text)), None)
     if found is None:
-        instead = way_round(text)
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))
         names = f"is neither {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
-        raise InputError(f"{path}: {instead or (names if alike else _unknown(suffix))}")
+        raise InputError(f"{path}: {way_round(text) or (names if alike else _unknown(suffix))}")
     return found
 
 

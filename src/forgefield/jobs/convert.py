@@ -7,6 +7,9 @@ import numpy as np
 
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
+from forgefield.io.assemble.consistency import checked
+from forgefield.io.assemble.merge import merged
+from forgefield.io.assemble.parts import molecule as molecule_of
 from forgefield.io.formats import (
     NATIVE,
     Format,
@@ -21,7 +24,7 @@ from forgefield.io.formats import (
 )
 from forgefield.io.molecules import read_structures
 from forgefield.io.outputs import new_outputs
-from forgefield.io.references import read_reference
+from forgefield.io.references import read_parts
 from forgefield.io.rules import load, write_laid
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.report.numerals import fixed
@@ -46,13 +49,16 @@ def convert(
 
 def read_with_results(path: Path, *, trust: bool = False) -> Records[Structure]:
     """Return the structures of a file with the QM results in it, each in the frame of its results."""
-    molecules = read_structures(path)
-    if format_of(path).molecules is not None:
-        references = [_without_results(molecule) for molecule in molecules]
+    kind = format_of(path)
+    if kind.molecules is None and kind.has_geometry:
+        parts = read_parts(path)
+        references = [checked(merged([part]), trust=trust) for part in parts]
+        molecules = [molecule_of(part) for part in parts]
     else:
-        references = read_reference([path], trust=trust)
+        molecules = read_structures(path)
+        references = [_without_results(molecule) for molecule in molecules]
     structures = [Structure(*both) for both in zip(molecules, references, strict=True)]
-    return Records(structures, structures_table(structures, f"{path} ({format_of(path).name})"))
+    return Records(structures, structures_table(structures, f"{path} ({kind.name})"))
 
 
 def held(structures: Structures) -> list[str]:

@@ -33,6 +33,14 @@ ENGRAD = """#
    7     0.0000000    0.0000000    2.1000000
 """
 STARS = "*" * 49
+GEOMETRY = """$Geometry
+   &GeometryIndex %d
+   &NATOMS [&Type "Integer"] 2
+   &CartesianCoordinates [&Type "Coordinates", &Dim(2,4), &Units "Bohr"]
+              N      0.000000000000    0.000000000000    0.000000000000
+              N      0.000000000000    0.000000000000    %.12f
+$End
+"""
 PROPERTIES = f"""{STARS}
 ******************* ORCA 6.0.0 ******************
 {STARS}
@@ -42,14 +50,7 @@ $Calculation_Status
    &VERSION [&Type "String"] "6.0.0"
    &STATUS [&Type "String"] "NORMAL TERMINATION"
 $End
-$Geometry
-   &GeometryIndex 1
-   &NATOMS [&Type "Integer"] 2
-   &CartesianCoordinates [&Type "Coordinates", &Dim(2,4), &Units "Bohr"]
-              N      0.000000000000    0.000000000000    0.000000000000
-              N      0.000000000000    0.000000000000    2.000000000000
-$End
-$Calculation_Info
+{GEOMETRY % (1, 2.0)}$Calculation_Info
    &GeometryIndex 1
    &MULT [&Type "Integer"] 1
    &CHARGE [&Type "Integer"] 0
@@ -58,14 +59,7 @@ $Single_Point_Data
    &GeometryIndex 1
    &FinalEnergy [&Type "Double"]      -1.0840000000000000e+02
 $End
-$Geometry
-   &GeometryIndex 2
-   &NATOMS [&Type "Integer"] 2
-   &CartesianCoordinates [&Type "Coordinates", &Dim(2,4), &Units "Bohr"]
-              N      0.000000000000    0.000000000000    0.000000000000
-              N      0.000000000000    0.000000000000    2.100000000000
-$End
-$Single_Point_Data
+{GEOMETRY % (2, 2.1)}$Single_Point_Data
    &GeometryIndex 2
    &FinalEnergy [&Type "Double"]      -1.0850000000000000e+02  "Final energy"
 $End

@@ -272,10 +272,18 @@ def test_uncommon_isotopes_need_their_masses(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("{", "line 1: is not JSON"), ("[1]", "it holds a list"), ("{}", "schema_name is None")]
+    ("text", "message"), [("{", "line 1: is not JSON"), ("[1]", "holds a list"), ("{}", "schema_name is None")]
 )
 def test_other_json_is_refused(tmp_path, text, message):
     (tmp_path / "wrong.json").write_text(text)
 
     with pytest.raises(InputError, match=message):
+        read_qcschema(tmp_path / "wrong.json")
+
+
+def test_hessian_of_two_different_halves_is_refused(tmp_path, content):
+    content["return_result"][1] += 0.1
+    (tmp_path / "wrong.json").write_text(json.dumps(content))
+
+    with pytest.raises(InputError, match=r"the halves of the Hessian differ by up to 0\.1 Hartree/Bohr²"):
         read_qcschema(tmp_path / "wrong.json")

@@ -20,6 +20,9 @@ _LIGHTEST, _HEAVIEST = 0.1, 1000.0
 _LINEAR, _ALMOST_LINEAR = 1e-4, 0.03
 """Widths of a molecule, as shares of its length, between which programs differ on whether it is linear."""
 
+_ASYMMETRIC = 0.01
+"""Largest difference between the two halves of a Hessian, as a share of its largest element."""
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -150,6 +153,30 @@ def hessian_from_triangle(
     hessian = np.zeros((n, n))
     hessian[np.tril_indices(n)] = triangle * units.HARTREE_PER_BOHR2
     return hessian + np.tril(hessian, -1).T
+
+
+def full_hessian(
+    source: Path | str, matrix: Float[np.ndarray, "rows columns"], n_atoms: int
+) -> Float[np.ndarray, "coordinates coordinates"]:
+    """Return the Hessian [kcal/mol/Å²] of a full matrix [Hartree/Bohr²], the mean of both halves.
+
+    Raises InputError where the matrix is not that of `n_atoms` atoms, or its halves differ by 1 % of its largest
+    element, which no finite difference does.
+    """
+    n = 3 * n_atoms
+    if matrix.shape != (n, n):
+        size = "x".join(map(str, matrix.shape))
+        raise InputError(
+            f"{source}: the Hessian is {size}, {n_atoms} atoms need {n}x{n}; the file is truncated or belongs to "
+            "another molecule"
+        )
+    apart, largest = np.abs(matrix - matrix.T).max(initial=0.0), np.abs(matrix).max(initial=0.0)
+    if not apart <= _ASYMMETRIC * largest:
+        raise InputError(
+            f"{source}: the halves of the Hessian differ by up to {apart:.3g} Hartree/Bohr², its largest element is "
+            f"{largest:.3g}; the file is damaged"
+        )
+    return 0.5 * (matrix + matrix.T) * units.HARTREE_PER_BOHR2
 
 
 def molecule(part: Part) -> Molecule:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
-from forgefield.io.assemble.parts import Part
+from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.outputs import write_text
 from forgefield.io.qm.qcschema_layouts import MOLECULE, atomic_result
 from forgefield.io.qm.qcschema_records import (
@@ -162,7 +162,7 @@ def _observables(
     return (
         float(found["energy"][0]) * units.HARTREE if "energy" in found else None,
         found["gradient"].reshape(-1, 3) * units.HARTREE_PER_BOHR if "gradient" in found else None,
-        found["hessian"].reshape(3 * n_atoms, -1) * units.HARTREE_PER_BOHR2 if "hessian" in found else None,
+        full_hessian(path, found["hessian"].reshape(3 * n_atoms, -1), n_atoms) if "hessian" in found else None,
     )
 
 

@@ -79,7 +79,7 @@ def load_json(path: Path) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:
         raise InputError(f"{path}: is not usable JSON ({error})") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: is no QCSchema file: it holds a {type(content).__name__}, not an object")
+        raise InputError(f"{path}: holds a {type(content).__name__} where an object is expected")
     return content
 
 
@@ -89,7 +89,7 @@ def validated(path: Path, record: type[_R], content: Any) -> _R:
         return record.model_validate(content)
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()[:10]]
-        raise InputError(f"{path}: is no valid QCSchema file:\n  " + "\n  ".join(wrong)) from None
+        raise InputError(f"{path}: has wrong entries:\n  " + "\n  ".join(wrong)) from None
 
 
 def level_of(model: ModelRecord) -> str:

@@ -62,7 +62,8 @@ def read_gaussian_scan(path: Path) -> list[Part]:
     it held or scanned anything but dihedrals, where the energy is not that of the SCF, and where a frame is off the
     scan's grid.
     """
-    text = _scan_of(path, read_text(path))
+    whole = read_text(path)
+    text = _scan_of(path, whole)
     coordinates = _coordinates(path, text)
     ends = [match.start() for match in _COMPLETED.finditer(text)]
     expected = _POINTS.search(text)
@@ -77,7 +78,7 @@ def read_gaussian_scan(path: Path) -> list[Part]:
     pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     parts = [_frame(path, k, piece, coordinates) for k, piece in enumerate(pieces, start=1)]
     archive = archive_of(text)
-    charge, multiplicity = charge_of(path, read_text(path), archive)
+    charge, multiplicity = charge_of(path, whole, archive)
     level = archive.level if archive else ""
     return [
         Part(**{**part, "level": level, "charge": charge, "multiplicity": multiplicity, "program": "Gaussian"})

@@ -31,23 +31,17 @@ def read_output(path: Path) -> Part:
     if head < 0 or not tables:
         raise InputError(f"{path}: holds no List of All Frequencies with a geometry; vibrational analyses are read")
     # Displaced geometries follow the first one.
-    rows = printout.table(tables[0].start(), _ATOM, skip=6)
-    species, positions = printout.atoms(tables[0].start(), [(row[1], row.groups()[1:]) for row in rows])
-    masses = printout.last("Atomic Masses:", tables[0].start())
-    weights = printout.rows(masses, _MASS, skip=2) if masses >= 0 else []
-    version = _VERSION.search(printout.text)
+    species, positions = printout.geometry(tables[0].start(), _ATOM, skip=6)
+    masses = printout.column(printout.last("Atomic Masses:", tables[0].start()), _MASS, 2, "masses")
     return Part(
         source=str(path),
         species=species,
         positions=positions,
         frequencies=printout.frequencies(head, [row[1] for row in printout.rows(head, _FREQUENCY, skip=9)]),
-        masses=printout.numbers(masses, [row[1] for row in weights], "masses")
-        if len(weights) == len(species)
-        else None,
-        program=f"ADF {version[1]}" if version else "ADF",
+        masses=masses if len(masses) == len(species) else None,
+        program=printout.program("ADF", _VERSION),
         charge=printout.integer(_CHARGE, "charge"),
-        name=path.stem,
     )
 
 
-KINDS = (Kind("ADF output", (".out", ".adfout"), _is_output, read_output),)
+KINDS = (Kind("ADF output", _is_output, read_output),)

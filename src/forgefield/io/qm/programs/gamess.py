@@ -9,8 +9,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, full_hessian, not_understood, square
+from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, signed, square
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import AtomicCharges
 
@@ -22,7 +22,6 @@ _SLOPE = re.compile(rf" *\d+ +\S+ +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _WEIGHT = re.compile(rf" *\d+ +\S+ +({NUMBER}) *")
 _POPULATION = re.compile(rf" *\d+ +[A-Z]+ +{NUMBER} +({NUMBER}) +{NUMBER} +{NUMBER} *", re.IGNORECASE)
 _FREQUENCIES = re.compile(r"^ +FREQUENCY: +(.*)$", re.MULTILINE)
-_IMAGINARY = re.compile(r"(\S+) +I\b")
 _RIGID = re.compile(r"MODES +(\d+) +TO +(\d+) +ARE TAKEN AS ROTATIONS")
 _OPTION = re.compile(r"\b(\w+) *= *([^\s=]+)")
 _CHARGE = re.compile(r"CHARGE OF MOLECULE += +(-?\d+)")
@@ -62,24 +61,21 @@ def read_output(path: Path) -> Part:
     species, positions = printout.atoms(
         place, [(label, row.groups()[1:]) for label, row in zip(labels, rows, strict=True)], unit
     )
-    version = _VERSION.search(text)
-    weights = printout.last("ATOMIC WEIGHTS (AMU)")
-    masses = printout.rows(weights, _WEIGHT, skip=2) if weights >= 0 else []
+    masses = printout.column(printout.last("ATOMIC WEIGHTS (AMU)"), _WEIGHT, 2, "masses")
     found = "LOCATED *****" in text
     return Part(
         source=str(path),
         species=species,
         positions=positions,
         energy=_energy(printout, place, options),
-        gradient=_gradient(printout, place, len(rows)),
+        gradient=printout.gradient(printout.last("UNITS ARE HARTREE/BOHR", place), _SLOPE, 1),
         frequencies=_frequencies(printout),
-        masses=printout.numbers(weights, [row[1] for row in masses], "masses") if masses else None,
+        masses=masses if len(masses) else None,
         level=_level(text, options),
-        program=f"GAMESS {version[1]}" if version else "GAMESS",
+        program=printout.program("GAMESS", _VERSION),
         stationary_order={"OPTIMIZE": 0, "SADPOINT": 1}.get(run) if found else None,
         charge=printout.integer(_CHARGE, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
         charges=_charges(printout, place),
     )
 
@@ -116,15 +112,7 @@ def _energy(printout: Printout, place: int, options: dict[str, str]) -> float | 
     found = printout.matches(pattern, place) or printout.matches(pattern)
     if not found:
         raise InputError(f"{printout.path}: holds no energy of {method}; is the file truncated?")
-    return printout.number(found[-1].start(), found[-1][1], "energy") * units.HARTREE
-
-
-def _gradient(printout: Printout, place: int, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:
-    head = printout.last("UNITS ARE HARTREE/BOHR", place)
-    rows = printout.rows(head, _SLOPE) if head >= 0 else []
-    if len(rows) != n_atoms:
-        return None
-    return printout.vectors(head, [row.groups() for row in rows], "gradient") * units.HARTREE_PER_BOHR
+    return printout.energy(found[-1])
 
 
 def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
@@ -133,8 +121,8 @@ def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
     if not rigid:
         return None
     place = rigid[-1].end()
-    words = " ".join(_IMAGINARY.sub(r"-\1", match[1]) for match in printout.matches(_FREQUENCIES, place))
-    numbers = printout.numbers(place, [words], "frequencies")
+    words = [signed(match[1]) for match in printout.matches(_FREQUENCIES, place)]
+    numbers = printout.numbers(place, words, "frequencies")
     first, last = (int(word[:6]) for word in rigid[-1].groups())
     return np.delete(numbers, np.arange(first - 1, min(last, len(numbers))))
 
@@ -172,11 +160,10 @@ def read_punch(path: Path) -> Part:
         gradient = printout.vectors(slopes[-1].start(), rows, "gradient") * units.HARTREE_PER_BOHR
     return Part(
         source=str(path),
-        energy=printout.number(group.start(), energy[1], "energy") * units.HARTREE if energy else None,
+        energy=printout.energy(energy) if energy else None,
         gradient=gradient,
         hessian=_hessian(printout, found[-1][1]) if found else None,
         program="GAMESS",
-        name=path.stem,
     )
 
 
@@ -190,6 +177,6 @@ def _hessian(printout: Printout, text: str) -> Float[np.ndarray, "coordinates co
 
 
 KINDS = (
-    Kind("GAMESS output", (".out", ".log", ".gamout"), _is_output, read_output),
-    Kind("GAMESS punch", (".dat",), _is_punch, read_punch, has_geometry=False),
+    Kind("GAMESS output", _is_output, read_output),
+    Kind("GAMESS punch", _is_punch, read_punch, has_geometry=False),
 )

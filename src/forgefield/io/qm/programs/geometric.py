@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
+from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.molden import with_modes
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, full_hessian, square
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, square
 from forgefield.io.text import integer, read_text
 
 _VERSION = re.compile(r"TeraChem v(\S+)")
@@ -37,33 +37,26 @@ def read_terachem(path: Path) -> Part:
     if other:
         raise InputError(f"{path}: is {other}, whose geometries TeraChem writes elsewhere; give scr*/optim.xyz")
     place = printout.text.find("****** QM coordinates ******")
-    rows = printout.table(place, _ATOM)
-    species, positions = printout.atoms(max(place, 0), [(row[1], row.groups()[1:]) for row in rows])
+    species, positions = printout.geometry(place, _ATOM)
     # Displaced geometries follow the first one.
     energy = _FINAL.search(printout.text, place)
     if energy is None:
         raise InputError(f"{path}: holds no FINAL ENERGY; is the file truncated?")
-    slopes = printout.text.find("Gradient units are Hartree/Bohr", energy.end())
-    found = printout.rows(slopes, _SLOPE, skip=3) if slopes >= 0 else []
     modes = printout.text.find("Frequency(cm-1)")
-    words = [row[1] for row in printout.rows(modes, _MODE)] if modes >= 0 else []
-    version, method, basis = (pattern.search(printout.text) for pattern in (_VERSION, _METHOD, _BASIS))
+    method, basis = (pattern.search(printout.text) for pattern in (_METHOD, _BASIS))
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=printout.number(energy.start(), energy[1], "energy") * units.HARTREE,
-        gradient=printout.vectors(slopes, [row.groups() for row in found], "gradient") * units.HARTREE_PER_BOHR
-        if len(found) == len(rows)
-        else None,
-        frequencies=printout.frequencies(modes, [re.sub(r"(\S+)i$", r"-\1", word) for word in words])
+        energy=printout.energy(energy),
+        gradient=printout.gradient(printout.text.find("Gradient units are Hartree/Bohr", energy.end()), _SLOPE, 3),
+        frequencies=printout.frequencies(modes, [row[1] for row in printout.rows(modes, _MODE)])
         if modes >= 0
         else None,
         level="/".join(one[1] for one in (method, basis) if one),
-        program=f"TeraChem {version[1]}" if version else "TeraChem",
+        program=printout.program("TeraChem", _VERSION),
         charge=printout.integer(_CHARGE, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
     )
 
 
@@ -79,7 +72,7 @@ def read_hessian(path: Path) -> Part:
     text = read_text(path)
     n = len(text.strip().splitlines())
     matrix = square(Printout(path, text), text.split(), n, "Hessian")
-    return Part(source=str(path), hessian=full_hessian(path, matrix, n // 3), program="geomeTRIC", name=path.stem)
+    return Part(source=str(path), hessian=full_hessian(path, matrix, n // 3), program="geomeTRIC")
 
 
 _JOB = re.compile(r"^JOB\s+\d+", re.MULTILINE)
@@ -163,8 +156,8 @@ def read_vdata(path: Path) -> Part:
 
 
 KINDS = (
-    Kind("TeraChem output", (".out", ".log"), _is_terachem, read_terachem),
-    Kind("geomeTRIC Hessian", (".txt",), _is_hessian, read_hessian, has_geometry=False),
-    Kind("ForceBalance qdata", (".txt",), _is_qdata, frames=read_qdata),
-    Kind("ForceBalance vdata", (".txt",), _is_vdata, read_vdata),
+    Kind("TeraChem output", _is_terachem, read_terachem),
+    Kind("geomeTRIC Hessian", _is_hessian, read_hessian, has_geometry=False),
+    Kind("ForceBalance qdata", _is_qdata, frames=read_qdata),
+    Kind("ForceBalance vdata", _is_vdata, read_vdata),
 )

@@ -35,7 +35,7 @@ def read_molden(path: Path) -> Part:
     }
     species, positions = _geometry(printout, bodies)
     if "FREQ" not in bodies:
-        return Part(source=str(path), species=species, positions=positions, name=path.stem)
+        return Part(source=str(path), species=species, positions=positions)
     frequencies = printout.numbers(-1, bodies["FREQ"][1], "frequencies")
     modes = _modes(printout, bodies.get("FR-NORM-COORD", ("", []))[1], len(species))
     if modes is not None and len(modes) != len(frequencies):
@@ -101,7 +101,6 @@ def with_modes(
         hessian=hessian,
         frequencies=frequencies[kept],
         masses=masses,
-        name=path.stem,
     )
 
 
@@ -121,4 +120,4 @@ def _hessian(
     return roots[:, None] * (orthonormal.T * eigenvalues @ orthonormal) * roots, float(overlap)
 
 
-KINDS = (Kind("Molden file", (".molden", ".molden_normal_modes", ".mol"), _is_molden, read_molden),)
+KINDS = (Kind("Molden file", _is_molden, read_molden),)

@@ -8,20 +8,19 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import Kind, Printout, full_hessian, square
+from forgefield.io.assemble.parts import Part, hessian_from_triangle
+from forgefield.io.qm.programs.printout import Kind, Printout
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import AtomicCharges
 
 _ENTRY = re.compile(
     r"^ *([A-Z][^\s=\[]*)(?:\[\d+\])?= *(.*?)(?=^ *[A-Z][^\s=]*(?:\[\d+\])?=|\Z)", re.MULTILINE | re.DOTALL
 )
+_TURNED = "ORIENTATION_ATOM_X:ANGSTROMS"
+_POSITIONS = (_TURNED, "ATOM_X_OPT:ANGSTROMS", "ATOM_X:ANGSTROMS")
 _GLUED = re.compile(r"(?<=\d)-")
 _SPINS = ("SINGLET", "DOUBLET", "TRIPLET", "QUARTET", "QUINTET", "SEXTET", "SEPTET", "OCTET", "NONET")
 _CHARGE = re.compile(r"\bCHARGE *= *([+-]?\d+)")
-_METHOD = re.compile(r"\b(AM1|MNDOD?|PM3|PM6(?:-\w+)?|PM7(?:-TS)?|RM1)\b")
-_MDYN = 1e-18 / 4.3597447222060e-18 * units.BOHR**2
-"""Hartree/Bohr² of 1 mdyn/Å."""
 
 
 def _is_aux(_: Path, text: str) -> bool:
@@ -44,15 +43,12 @@ def read_aux(path: Path) -> Part:
     if missing:
         raise InputError(f"{path}: holds no {' and no '.join(missing)}; is the file truncated?")
     symbols = entries["ATOM_EL"].split()
-    turned = _numbers(printout, entries, "ORIENTATION_ATOM_X:ANGSTROMS")
-    positions = _numbers(printout, entries, "ATOM_X_OPT:ANGSTROMS")
-    positions = _numbers(printout, entries, "ATOM_X:ANGSTROMS") if positions is None else positions
-    place = positions if turned is None else turned
-    words = [f"{number:.17g}" for number in ([] if place is None else place)]
+    key = next(key for key in _POSITIONS if key in entries)
+    words = _words(entries[key])
     species, positions = printout.atoms(-1, [(s, words[3 * i : 3 * i + 3]) for i, s in enumerate(symbols)])
     keywords, masses = entries.get("KEYWORDS", "").upper(), _numbers(printout, entries, "ISOTOPIC_MASSES")
     heat = _numbers(printout, entries, "HEAT_OF_FORMATION:KCAL/MOL")
-    gradient = None if turned is not None else _numbers(printout, entries, "GRADIENTS:KCAL/MOL/ANGSTROM")
+    gradient = None if key == _TURNED else _numbers(printout, entries, "GRADIENTS:KCAL/MOL/ANGSTROM")
     charges = _numbers(printout, entries, "ATOM_CHARGES")
     frequencies = _numbers(printout, entries, "VIB._FREQ:CM(-1)")
     return Part(
@@ -68,14 +64,18 @@ def read_aux(path: Path) -> Part:
         program=" ".join(["MOPAC", *re.findall(r"\d[\w.]*", entries.get("MOPAC_VERSION", ""))[:1]]),
         charge=_charge(keywords),
         multiplicity=_multiplicity(keywords, printout, entries),
-        name=path.stem,
         charges=() if charges is None else (AtomicCharges("mulliken", charges),),
     )
 
 
 def _numbers(printout: Printout, entries: dict[str, str], key: str) -> Float[np.ndarray, " numbers"] | None:
     text = entries.get(key)
-    return None if text is None else printout.numbers(-1, [_GLUED.sub(" -", text)], key)
+    return None if text is None else printout.numbers(-1, _words(text), key)
+
+
+def _words(text: str) -> list[str]:
+    """Return the numbers of an entry, which may stand without a blank before a minus."""
+    return _GLUED.sub(" -", text).split()
 
 
 def _charge(keywords: str) -> int:
@@ -97,9 +97,10 @@ def _hessian(
     text = entries.get("HESSIAN_MATRIX:MILLIDYNES/ANGSTROM/SQRT(MASS(I)*MASS(J))")
     if text is None or masses is None or len(masses) != n_atoms:
         return None
-    weighted = square(printout, _GLUED.sub(" -", text).split(), 3 * n_atoms, "Hessian", triangular=True)
+    numbers = printout.numbers(-1, _words(text), "Hessian")
+    unit = units.MILLIDYNE_PER_ANGSTROM / units.HARTREE_PER_BOHR2
     roots = np.sqrt(np.repeat(masses, 3))
-    return full_hessian(printout.path, roots[:, None] * weighted * roots * _MDYN, n_atoms)
+    return roots[:, None] * hessian_from_triangle(printout.path, numbers * unit, n_atoms) * roots
 
 
-KINDS = (Kind("MOPAC aux", (".aux",), _is_aux, read_aux),)
+KINDS = (Kind("MOPAC aux", _is_aux, read_aux),)

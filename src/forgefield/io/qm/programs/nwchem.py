@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part, hessian_from_triangle
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, full_hessian, not_understood, vibrations
+from forgefield.io.assemble.parts import Part, full_hessian, hessian_from_triangle
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, not_understood, vibrations
 from forgefield.io.text import read_text
 
 _END = "Total times  cpu:"
@@ -45,27 +45,24 @@ def read_output(path: Path) -> Part:
     if place < 0:
         raise InputError(f"{path}: holds no geometry; is the file truncated?")
     unit = 1.0 if printout.text[place:].startswith("Output coordinates in angstroms") else units.BOHR
-    rows = printout.table(place, _ATOM, skip=4)
-    species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows], unit)
+    species, positions = printout.geometry(place, _ATOM, 4, unit)
     analysis = printout.last("NWChem Nuclear Hessian and Frequency Analysis")
     theory, energy = _energy(printout, analysis)
-    masses, hessian = _hessian(printout, analysis, len(rows))
-    version = _VERSION.search(printout.text)
+    masses, hessian = _hessian(printout, analysis, len(species))
     return Part(
         source=str(path),
         species=species,
         positions=positions,
         energy=energy,
-        gradient=_gradient(printout, len(rows), place),
+        gradient=_gradient(printout, place),
         hessian=hessian,
         frequencies=_frequencies(printout, analysis, projected=hessian is None),
         masses=masses,
         level=_level(printout, theory),
-        program=f"NWChem {version[1]}" if version else "NWChem",
+        program=printout.program("NWChem", _VERSION),
         stationary_order=_stationary_order(printout.text),
         charge=printout.integer(_CHARGE, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
     )
 
 
@@ -84,8 +81,7 @@ def _energy(printout: Printout, analysis: int) -> tuple[str, float | None]:
         raise InputError(f"{printout.path}: holds no energy; is the file truncated?")
     matches = found[theory[-1]]
     before = [match for match in matches if analysis < 0 or match.start() < analysis]
-    match = before[-1] if before else matches[0]
-    return theory[-1], printout.number(match.start(), match[1], "energy") * units.HARTREE
+    return theory[-1], printout.energy(before[-1] if before else matches[0])
 
 
 def _stationary_order(text: str) -> int | None:
@@ -98,21 +94,17 @@ def _stationary_order(text: str) -> int | None:
 def _level(printout: Printout, theory: str) -> str:
     functional = _FUNCTIONAL.search(printout.text) if theory == "dft" else None
     place = printout.last('Summary of "ao basis"')
-    sets = {match[1] for match in printout.rows(place, _BASIS, skip=4)} if place >= 0 else set()
+    sets = {match[1] for match in printout.rows(place, _BASIS, skip=4)}
     method = functional[1] if functional else "HF" if theory == "scf" else theory.upper()
     return "/".join([method, *sets]) if len(sets) == 1 and method else method
 
 
-def _gradient(printout: Printout, n_atoms: int, place: int) -> Float[np.ndarray, "atoms 3"] | None:
+def _gradient(printout: Printout, place: int) -> Float[np.ndarray, "atoms 3"] | None:
     """Return the last gradient, that of the last geometry or, where an optimisation converged, of the step before."""
     head = printout.last("ENERGY GRADIENTS")
     analysis = printout.text.find("NWChem Nuclear Hessian")
-    if head < 0 or (0 <= analysis < head):
-        return None
-    rows = printout.rows(head, _SLOPE, skip=4)
-    if len(rows) != n_atoms or (head < place and "Optimization converged" not in printout.text[head:place]):
-        return None
-    return printout.vectors(head, [row.groups() for row in rows], "gradient") * units.HARTREE_PER_BOHR
+    is_before = head < place and "Optimization converged" not in printout.text[max(head, 0) : place]
+    return None if is_before or 0 <= analysis < head else printout.gradient(head, _SLOPE, 4)
 
 
 def _hessian(
@@ -168,10 +160,10 @@ def read_hessian(path: Path) -> Part:
     numbers = printout.numbers(-1, [printout.text], "Hessian")
     n = round(((8 * len(numbers) + 1) ** 0.5 - 1) / 2)
     hessian = hessian_from_triangle(path, numbers, n // 3)
-    return Part(source=str(path), hessian=hessian, program="NWChem", name=path.stem)
+    return Part(source=str(path), hessian=hessian, program="NWChem")
 
 
 KINDS = (
-    Kind("NWChem output", (".out", ".log", ".nwo"), _is_output, read_output),
-    Kind("NWChem Hessian", (".hess",), _is_hessian, read_hessian, has_geometry=False),
+    Kind("NWChem output", _is_output, read_output),
+    Kind("NWChem Hessian", _is_hessian, read_hessian, has_geometry=False),
 )

@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, full_hessian, not_understood
+from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, not_understood
 from forgefield.io.text import integer, read_text
 from forgefield.molecules.molecule import AtomicCharges
 
@@ -60,10 +60,8 @@ def read_output(path: Path) -> Part:
         raise InputError(f"{path}: is {other}; give single points of its geometries, or its .xyz with energies")
     printout.ended(_END)
     place = printout.last("CARTESIAN COORDINATES (ANGSTROEM)")
-    rows = printout.table(place, _ATOM, skip=2)
-    species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows])
-    masses = printout.rows(printout.last("CARTESIAN COORDINATES (A.U.)"), _MASS, skip=3)
-    version = _VERSION.search(printout.text)
+    species, positions = printout.geometry(place, _ATOM, skip=2)
+    masses = printout.column(printout.last("CARTESIAN COORDINATES (A.U.)"), _MASS, 3, "masses")
     words = " ".join(found[1] for found in printout.matches(_KEYWORDS)).split()
     searches = [order for word in words if (order := _SEARCHES.get(word.lower())) is not None]
     converged = "THE OPTIMIZATION HAS CONVERGED" in printout.text
@@ -72,15 +70,15 @@ def read_output(path: Path) -> Part:
         species=species,
         positions=positions,
         energy=_energy(printout, place),
-        gradient=_gradient(printout, place),
+        # The line of a head begins behind the break.
+        gradient=printout.gradient(printout.last("\nCARTESIAN GRADIENT", place), _SLOPE, 4),
         frequencies=_frequencies(printout, place),
-        masses=printout.numbers(place, [row[1] for row in masses], "masses") if masses else None,
+        masses=masses if len(masses) else None,
         level="/".join(dict.fromkeys(word for word in words if not _NOT_OF_THE_LEVEL.fullmatch(word.lower()))),
-        program=f"ORCA {version[1]}" if version else "ORCA",
+        program=printout.program("ORCA", _VERSION),
         stationary_order=searches[-1] if searches and converged else None,
         charge=printout.integer(_CHARGE_OF_ALL, "charge"),
         multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
-        name=path.stem,
         charges=_charges(printout, place),
     )
 
@@ -95,15 +93,7 @@ def _energy(printout: Printout, place: int) -> float | None:
     if any(mark in printout.text for mark in _EXCITED):
         not_understood(printout.path, "excited states were computed, whose energy is not told from the ground state's")
         return None
-    return printout.number(found[-1].start(), found[-1][1], "energy") * units.HARTREE
-
-
-def _gradient(printout: Printout, place: int) -> Float[np.ndarray, "atoms 3"] | None:
-    head = printout.last("\nCARTESIAN GRADIENT", place)
-    if head < 0:
-        return None
-    rows = printout.rows(head + 1, _SLOPE, skip=3)
-    return printout.vectors(head, [row.groups() for row in rows], "gradient") * units.HARTREE_PER_BOHR
+    return printout.energy(found[-1])
 
 
 def _frequencies(printout: Printout, place: int) -> Float[np.ndarray, " modes"] | None:
@@ -132,11 +122,10 @@ def _charges(printout: Printout, place: int) -> tuple[AtomicCharges, ...]:
     found = []
     for name, kind in _KINDS.items():
         for mark in (f"\n{name} ATOMIC CHARGES", f"\n{name} Charges"):
-            head = printout.last(mark, place)
             # A table of the spins of an open shell has another column.
-            rows = printout.rows(head + 1, _CHARGE, skip=2) if head >= 0 else []
-            if rows:
-                found.append(AtomicCharges(kind, printout.numbers(head, [row[1] for row in rows], f"{kind} charges")))
+            charges = printout.column(printout.last(mark, place), _CHARGE, 3, f"{kind} charges")
+            if len(charges):
+                found.append(AtomicCharges(kind, charges))
     return tuple(found)
 
 
@@ -172,7 +161,6 @@ def read_hess(path: Path) -> Part:
         masses=printout.numbers(place, [row[1] for row in rows], "masses"),
         program="ORCA",
         multiplicity=None if multiplicity is None else integer(path, None, multiplicity, "multiplicity"),
-        name=path.stem,
     )
 
 
@@ -217,10 +205,10 @@ def read_engrad(path: Path) -> Part:
         positions=positions,
         energy=printout.number(-1, lines[1], "energy") * units.HARTREE,
         gradient=gradient * units.HARTREE_PER_BOHR,
-        name=path.stem,
     )
 
 
+_PROPERTIES_OF = re.compile(r"ORCA (\d[\d.]*)")
 _SECTION = re.compile(r"^\$(\w+) *\n(.*?)^\$End", re.MULTILINE | re.DOTALL)
 _ENTRY = re.compile(r"^ *&(\w+)(?: *\[[^\]\n]*\])? *(.*?)(?=^ *&|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -253,17 +241,15 @@ def read_properties(path: Path) -> Part:
         words = [row.split()[-1:] for row in slopes.splitlines() if "." in row]
         gradient = printout.vectors(-1, words, "gradient") * units.HARTREE_PER_BOHR
     about = next((one for name, one in found if name == "Calculation_Info"), {})
-    version = re.search(r"ORCA (\d[\d.]*)", printout.text[:400])
     return Part(
         source=str(path),
         species=species,
         positions=positions,
         energy=None if energy is None else printout.number(place, energy.split()[0], "energy") * units.HARTREE,
         gradient=gradient,
-        program=f"ORCA {version[1]}" if version else "ORCA",
+        program=printout.program("ORCA", _PROPERTIES_OF),
         charge=_stated(path, about, "CHARGE"),
         multiplicity=_stated(path, about, "MULT"),
-        name=path.stem,
     )
 
 
@@ -273,8 +259,8 @@ def _stated(path: Path, entries: dict[str, str], key: str) -> int | None:
 
 
 KINDS = (
-    Kind("ORCA output", (".out", ".log"), _is_output, read_output),
-    Kind("ORCA Hessian", (".hess",), _is_hess, read_hess),
-    Kind("ORCA properties", (".txt",), _is_properties, read_properties),
-    Kind("engrad", (".engrad",), _is_engrad, read_engrad),
+    Kind("ORCA output", _is_output, read_output),
+    Kind("ORCA Hessian", _is_hess, read_hess),
+    Kind("ORCA properties", _is_properties, read_properties),
+    Kind("engrad", _is_engrad, read_engrad),
 )

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,9 @@ from forgefield.molecules.elements import atomic_number
 
 NUMBER = r"[+-]?\d*\.\d*(?:[EeDd][+-]?\d+)?"
 """A number with a decimal point, as programs print results."""
+_IMAGINARY = re.compile(r"\bi(\d\S*)|(\d\S*?) *[iI]\b")
 ZERO = 0.01
 """cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
-_ASYMMETRIC = 0.01
-"""Largest difference between the two halves of a Hessian, as a share of its largest element."""
 _LABEL = re.compile(r"([A-Za-z]{1,2})(?:[\d_].*)?")
 
 
@@ -30,8 +29,6 @@ class Kind:
 
     name: str
     """What messages call it."""
-    suffixes: tuple[str, ...]
-    """Those it usually has."""
     known: Callable[[Path, str], bool]
     """Whether a file is of this kind, by its text."""
     read: Callable[[Path], Part] | None = None
@@ -74,7 +71,7 @@ class Printout:
     def rows(self, place: int, pattern: re.Pattern[str], skip: int = 1) -> list[re.Match[str]]:
         """Return the matches of a table's rows, which begin `skip` lines below its head and match each for itself."""
         found = []
-        for line in self.lines(place, skip):
+        for line in self.lines(place, skip) if place >= 0 else ():
             match = pattern.fullmatch(line)
             if match is None:
                 break
@@ -84,8 +81,6 @@ class Printout:
     def table(self, place: int, pattern: re.Pattern[str], skip: int = 1) -> list[re.Match[str]]:
         """Return the rows of a table; raises InputError where it ends with a row that does not match, such as of a
         ghost atom."""
-        if place < 0:
-            return []
         rows = self.rows(place, pattern, skip)
         after = next(iter(self.lines(place, skip + len(rows))), "")
         if rows and after.strip(" -=*"):
@@ -108,14 +103,40 @@ class Printout:
         """Return numbers of a place; raises InputError that quotes those that are none."""
         return floats(self.path, None if place < 0 else self.line(place), [" ".join(words)], what)
 
+    def column(self, place: int, pattern: re.Pattern[str], skip: int, what: str) -> Float[np.ndarray, " rows"]:
+        """Return the numbers in the first group of a table's rows."""
+        return self.numbers(place, [row[1] for row in self.rows(place, pattern, skip)], what)
+
     def frequencies(self, place: int, rows: Sequence[str]) -> Float[np.ndarray, " modes"]:
         """Return the frequencies [cm⁻¹] in rows of numbers but those of projected translations and rotations."""
-        return vibrations(self.numbers(place, rows, "frequencies"))
+        return vibrations(self.numbers(place, [signed(row) for row in rows], "frequencies"))
+
+    def energy(self, match: re.Match[str]) -> float:
+        """Return the energy [kcal/mol] that stands in the first group of a match, or the one named energy [Hartree]."""
+        return self.number(match.start(), match[match.re.groupindex.get("energy", 1)], "energy") * units.HARTREE
+
+    def gradient(self, place: int, pattern: re.Pattern[str], skip: int) -> Float[np.ndarray, "atoms 3"] | None:
+        """Return the gradient [kcal/mol/Å] in the groups of a table's rows [Hartree/Bohr], None where there is none."""
+        rows = self.rows(place, pattern, skip)
+        return (
+            self.vectors(place, [row.groups() for row in rows], "gradient") * units.HARTREE_PER_BOHR if rows else None
+        )
+
+    def program(self, name: str, version: re.Pattern[str]) -> str:
+        """Return the name of a program with the version that it printed."""
+        found = version.search(self.text)
+        return f"{name} {found[1]}" if found else name
 
     def integer(self, pattern: re.Pattern[str], what: str, place: int = 0) -> int | None:
         """Return the integer in the first group of the last match, None where nothing matches."""
         found = self.matches(pattern, place)
         return integer(self.path, self.line(found[-1].start()), found[-1][1], what) if found else None
+
+    def geometry(
+        self, place: int, pattern: re.Pattern[str], skip: int = 1, unit: float = 1.0
+    ) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+        """Return species and positions [Å] of a table, in the rows of which a label and three coordinates match."""
+        return self.atoms(place, [(row[1], row.groups()[1:4]) for row in self.table(place, pattern, skip)], unit)
 
     def atoms(
         self, place: int, rows: Sequence[tuple[str, Sequence[str]]], unit: float = 1.0
@@ -153,33 +174,14 @@ def element(path: Path, label: str) -> int:
         raise InputError(f"{path}: {label!r} names no element") from None
 
 
+def signed(row: str) -> str:
+    """Return a row of frequencies with a minus before imaginary ones, which are written 123.4i, 123.4 I or i123.4."""
+    return _IMAGINARY.sub(lambda found: f"-{found[1] or found[2]}", row)
+
+
 def vibrations(frequencies: Float[np.ndarray, " all"]) -> Float[np.ndarray, " modes"]:
     """Return the frequencies [cm⁻¹] that are not zero but for rounding."""
     return frequencies[np.abs(frequencies) >= ZERO]
-
-
-def full_hessian(
-    source: Path | str, matrix: Float[np.ndarray, "rows columns"], n_atoms: int
-) -> Float[np.ndarray, "coordinates coordinates"]:
-    """Return the Hessian [kcal/mol/Å²] of a full matrix [Hartree/Bohr²], the mean of both halves.
-
-    Raises InputError where the matrix is not that of `n_atoms` atoms, or its halves differ by 1 % of its largest
-    element, which no finite difference does.
-    """
-    n = 3 * n_atoms
-    if matrix.shape != (n, n):
-        size = "x".join(map(str, matrix.shape))
-        raise InputError(
-            f"{source}: the Hessian is {size}, {n_atoms} atoms need {n}x{n}; the file is truncated or belongs to "
-            "another molecule"
-        )
-    apart, largest = np.abs(matrix - matrix.T).max(initial=0.0), np.abs(matrix).max(initial=0.0)
-    if not apart <= _ASYMMETRIC * largest:
-        raise InputError(
-            f"{source}: the halves of the Hessian differ by up to {apart:.3g} Hartree/Bohr², its largest element is "
-            f"{largest:.3g}; the file is damaged"
-        )
-    return 0.5 * (matrix + matrix.T) * units.HARTREE_PER_BOHR2
 
 
 def blocks(
@@ -222,20 +224,31 @@ def blocks(
     return matrix + np.tril(matrix, -1).T if triangular else matrix
 
 
-def square(
-    printout: Printout, words: Sequence[str], n: int, what: str, *, triangular: bool = False
-) -> Float[np.ndarray, "rows columns"]:
-    """Return a square matrix, or that of its lower triangle, from its numbers row by row."""
-    wanted = n * (n + 1) // 2 if triangular else n * n
-    if len(words) != wanted:
-        message = f"{what}: {len(words)} numbers, expected {wanted}; the file is truncated or of another molecule"
+def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float[np.ndarray, "rows columns"]:
+    """Return a square matrix from its numbers row by row."""
+    if len(words) != n * n:
+        message = f"{what}: {len(words)} numbers, expected {n * n}; the file is truncated or of another molecule"
         raise InputError(f"{printout.path}: {message}")
-    numbers = printout.numbers(-1, words, what)
-    if not triangular:
-        return numbers.reshape(n, n)
-    matrix = np.zeros((n, n))
-    matrix[np.tril_indices(n)] = numbers
-    return matrix + np.tril(matrix, -1).T
+    return printout.numbers(-1, words, what).reshape(n, n)
+
+
+def energy_of(
+    printout: Printout, place: int, method: str, patterns: Mapping[str, re.Pattern[str]], others: re.Pattern[str]
+) -> float | None:
+    """Return the last energy [kcal/mol] of a method behind a place; `patterns` has that of SCF under no name.
+
+    Of a method that has no pattern it is that of its SCF, unless `others` says that more was computed: then there is
+    none, of which an InputWarning tells.
+    """
+    if method not in patterns and others.search(printout.text, place):
+        not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
+        return None
+    found = printout.matches(patterns.get(method, patterns[""]), place)
+    if not found:
+        raise printout.wrong(
+            place, f"no energy of {method or 'the method'} follows the last geometry; is it truncated?"
+        )
+    return printout.energy(found[-1])
 
 
 def not_understood(path: Path, what: str) -> None:

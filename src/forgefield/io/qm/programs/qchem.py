@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, full_hessian, not_understood
+from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, energy_of
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "Thank you very much for using Q-Chem"
@@ -20,8 +20,8 @@ _MOLECULE = re.compile(r"^\$molecule\s+(-?\d+) +(\d+)", re.MULTILINE | re.IGNORE
 _REM = re.compile(r"^\$rem\s*$(.*?)^\$end", re.MULTILINE | re.DOTALL | re.IGNORECASE)
 _OPTION = re.compile(r"^ *(\w+)[ =]+(\S+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^ Frequency: +(.*)$", re.MULTILINE)
-_TOTAL = re.compile(r"Total energy(?: in the final basis set)? += +(\S+)")
-_CORRELATED = {
+_ENERGIES = {
+    "": re.compile(r"Total energy(?: in the final basis set)? += +(\S+)"),
     "mp2": re.compile(r"MP2 +total energy += +(\S+)"),
     "ccsd": re.compile(r"CCSD total energy += +(\S+)"),
     "ccsd(t)": re.compile(r"CCSD\(T\) total energy += +(\S+)"),
@@ -49,41 +49,26 @@ def read_output(path: Path) -> Part:
     if "MAXIMUM OPTIMIZATION CYCLES REACHED" in printout.text:
         raise InputError(f"{path}: the optimisation did not converge; repeat it from its last geometry")
     place = printout.last("Standard Nuclear Orientation (Angstroms)")
-    rows = printout.table(place, _ATOM, skip=3)
-    species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows])
+    species, positions = printout.geometry(place, _ATOM, skip=3)
     stated = _MOLECULE.search(printout.text)
     searches = [_SEARCHES[kind] for kind in kinds if kind in _SEARCHES]
-    version = _VERSION.search(printout.text)
     found = printout.matches(_FREQUENCIES, place)
     method = options.get("method") or options.get("correlation") or options.get("exchange") or ""
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=_energy(printout, place, method),
-        gradient=_gradient(printout, place, len(rows)),
-        hessian=_hessian(printout, place, len(rows)),
+        energy=energy_of(printout, place, method, _ENERGIES, _OTHERS),
+        gradient=_gradient(printout, place, len(species)),
+        hessian=_hessian(printout, place, len(species)),
         frequencies=printout.frequencies(place, [match[1] for match in found]) if found else None,
         level="/".join(word.upper() for word in (method, options.get("basis", "")) if word),
-        program=f"Q-Chem {version[1]}" if version else "Q-Chem",
+        program=printout.program("Q-Chem", _VERSION),
         stationary_order=searches[-1] if searches and "OPTIMIZATION CONVERGED" in printout.text else None,
         charge=int(stated[1][:6]) if stated else None,
         multiplicity=int(stated[2][:6]) if stated else None,
-        name=path.stem,
         charges=_charges(printout, place),
     )
-
-
-def _energy(printout: Printout, place: int, method: str) -> float | None:
-    """Return the energy [kcal/mol] of a method; None where it is not told from that of its SCF."""
-    pattern = _CORRELATED.get(method)
-    if pattern is None and _OTHERS.search(printout.text, place):
-        not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
-        return None
-    found = printout.matches(pattern or _TOTAL, place)
-    if not found:
-        raise printout.wrong(place, "no energy follows the last geometry; is the file truncated?")
-    return printout.number(found[-1].start(), found[-1][1], "energy") * units.HARTREE
 
 
 def _gradient(printout: Printout, place: int, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:
@@ -117,11 +102,10 @@ def _hessian(printout: Printout, place: int, n_atoms: int) -> Float[np.ndarray, 
 def _charges(printout: Printout, place: int) -> tuple[AtomicCharges, ...]:
     found = []
     for name, kind in _KINDS.items():
-        head = printout.last(f"{name} Charges", place)
-        rows = printout.rows(head, _CHARGE, skip=4) if head >= 0 else []
-        if rows:
-            found.append(AtomicCharges(kind, printout.numbers(head, [row[1] for row in rows], f"{kind} charges")))
+        charges = printout.column(printout.last(f"{name} Charges", place), _CHARGE, 4, f"{kind} charges")
+        if len(charges):
+            found.append(AtomicCharges(kind, charges))
     return tuple(found)
 
 
-KINDS = (Kind("Q-Chem output", (".out", ".log", ".qcout"), _is_output, read_output),)
+KINDS = (Kind("Q-Chem output", _is_output, read_output),)

@@ -8,8 +8,8 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, full_hessian, square
+from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, square
 from forgefield.io.text import read_text
 
 _GROUP = re.compile(r"^\$(.*)$", re.MULTILINE)
@@ -77,7 +77,6 @@ def read_groups(path: Path) -> Part:
         gradient=gradient,
         hessian=None if name is None else _hessian(printout, groups[name]),
         frequencies=frequencies,
-        name=path.stem,
     )
 
 
@@ -136,16 +135,12 @@ def read_forces(path: Path) -> Part:
     printout.ended("force : all done", "force ended normally", "aoforce ended normally")
     rows = printout.table(printout.text.find("atomic coordinates"), _FORCE_ATOM)
     species, positions = printout.atoms(0, [(row[4], row.groups()[:3]) for row in rows], units.BOHR)
-    words = " ".join(match[1] for match in printout.matches(_FREQUENCIES))
-    version = _VERSION.search(printout.text)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        # Imaginary ones are printed as i123.45.
-        frequencies=printout.frequencies(-1, [words.replace("i", "-")]),
-        program=f"Turbomole {version[1]}" if version else "Turbomole",
-        name=path.stem,
+        frequencies=printout.frequencies(-1, [match[1] for match in printout.matches(_FREQUENCIES)]),
+        program=printout.program("Turbomole", _VERSION),
     )
 
 
@@ -153,7 +148,7 @@ _CONTROL = re.compile(r"^\$(?:title|atoms|rundimensions|scfmo)\b", re.MULTILINE)
 _FIRST = {
     "Turbomole coord": _starts("coord"),
     "Turbomole gradient": _starts("grad"),
-    "Hessian in Turbomole's form": _starts("hessian", "nprhessian"),
+    "Turbomole Hessian": _starts("hessian", "nprhessian"),
     "vibrational spectrum": _starts("vibrational spectrum"),
 }
 
@@ -163,12 +158,11 @@ def _is_control(_: Path, text: str) -> bool:
 
 
 KINDS = (
-    Kind("Turbomole output", (".out",), _is_forces, read_forces),
-    Kind("Turbomole control", ("",), _is_control, read_groups),
+    Kind("Turbomole output", _is_forces, read_forces),
+    Kind("Turbomole control", _is_control, read_groups),
     *(
         Kind(
             name,
-            ("",),
             lambda _, text, mark=mark: bool(mark.match(text)),
             read_groups,
             has_geometry=name in ("Turbomole coord", "Turbomole gradient"),

@@ -1,18 +1,17 @@
 """Reads what xTB prints and the files g98.out, xtbout.json and charges; others of its files have Turbomole's form."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from pydantic import Field
 
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, vibrations
-from forgefield.io.text import read_text
+from forgefield.io.qm.qcschema_records import Number, Numbers, Record, Whole, load_json, validated
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "* finished run on"
@@ -43,24 +42,21 @@ def read_output(path: Path) -> Part:
     if not energies:
         raise InputError(f"{path}: holds no TOTAL ENERGY; is the file truncated?")
     place = printout.last("final structure:")
-    rows = printout.table(place, _ATOM, skip=4)
-    species, positions = printout.atoms(place, [(r[1], r.groups()[1:]) for r in rows]) if rows else (None, None)
+    species, positions = printout.geometry(place, _ATOM, skip=4) if place >= 0 else (None, None)
     charge = printout.matches(_CHARGE)
     unpaired = printout.integer(_UNPAIRED, "unpaired electrons")
-    version = _VERSION.search(printout.text)
     optimised = "GEOMETRY OPTIMIZATION CONVERGED" in printout.text
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=printout.number(energies[-1].start(), energies[-1][1], "energy") * units.HARTREE,
+        energy=printout.energy(energies[-1]),
         frequencies=_frequencies(printout),
         level=_level(printout.text),
-        program=f"xTB {version[1]}" if version else "xTB",
+        program=printout.program("xTB", _VERSION),
         stationary_order=0 if optimised else None,
         charge=round(printout.number(charge[-1].start(), charge[-1][1], "charge")) if charge else None,
         multiplicity=None if unpaired is None else unpaired + 1,
-        name=path.stem,
     )
 
 
@@ -86,8 +82,7 @@ def _is_g98(_: Path, text: str) -> bool:
 def read_g98(path: Path) -> Part:
     """Return geometry and frequencies of the file that imitates Gaussian's output."""
     printout = Printout.of(path)
-    rows = printout.table(printout.last("Standard orientation:"), _G98_ATOM, skip=5)
-    species, positions = printout.atoms(0, [(row[1], row.groups()[1:]) for row in rows])
+    species, positions = printout.geometry(printout.last("Standard orientation:"), _G98_ATOM, skip=5)
     found = printout.matches(_G98_FREQUENCIES)
     if not found:
         raise InputError(f"{path}: holds no frequencies; is the file truncated?")
@@ -97,7 +92,6 @@ def read_g98(path: Path) -> Part:
         positions=positions,
         frequencies=printout.frequencies(-1, [match[1] for match in found]),
         program="xTB",
-        name=path.stem,
     )
 
 
@@ -105,42 +99,29 @@ def _is_json(_: Path, text: str) -> bool:
     return '"xtb version"' in text and '"total energy"' in text
 
 
+class _Json(Record):
+    energy: Number = Field(alias="total energy")
+    charges: Numbers | None = Field(None, alias="partial charges")
+    frequencies: Numbers | None = Field(None, alias="vibrational frequencies/rcm")
+    unpaired: Whole | None = Field(None, alias="number of unpaired electrons")
+    method: str = ""
+    version: str = Field(alias="xtb version")
+
+
 def read_json(path: Path) -> Part:
     """Return energy, charges, multiplicity and frequencies of xtbout.json, which holds no geometry."""
-    try:
-        content: Any = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is no valid JSON ({error}); is the file truncated?") from None
-    content = content if isinstance(content, dict) else {}
-    energy = _real(path, content.get("total energy"), "total energy")
-    charges = content.get("partial charges")
-    values = None if charges is None else _reals(path, charges, "partial charges")
-    frequencies = content.get("vibrational frequencies/rcm")
-    unpaired = content.get("number of unpaired electrons")
-    version = str(content.get("xtb version")).split()
+    found = validated(path, _Json, load_json(path))
+    charges = None if found.charges is None else np.array(found.charges)
     return Part(
         source=str(path),
-        energy=energy * units.HARTREE,
-        frequencies=None if frequencies is None else vibrations(_reals(path, frequencies, "frequencies")),
-        level=str(content.get("method") or ""),
-        program=" ".join(["xTB", *version[:1]]),
-        charge=None if values is None else round(values.sum()),
-        multiplicity=None if unpaired is None else round(_real(path, unpaired, "unpaired electrons")) + 1,
-        name=path.stem,
-        charges=() if values is None else (AtomicCharges("mulliken", values),),
+        energy=found.energy * units.HARTREE,
+        frequencies=None if found.frequencies is None else vibrations(np.array(found.frequencies)),
+        level=found.method,
+        program=" ".join(["xTB", *found.version.split()[:1]]),
+        charge=None if charges is None else round(charges.sum()),
+        multiplicity=None if found.unpaired is None else found.unpaired + 1,
+        charges=() if charges is None else (AtomicCharges("mulliken", charges),),
     )
-
-
-def _real(path: Path, value: object, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < np.inf:
-        raise InputError(f"{path}: {what} is {value!r}, expected a number")
-    return float(value)
-
-
-def _reals(path: Path, values: object, what: str) -> Float[np.ndarray, " numbers"]:
-    if not isinstance(values, list):
-        raise InputError(f"{path}: {what} are no list of numbers")
-    return np.array([_real(path, value, what) for value in values])
 
 
 def _is_charges(path: Path, text: str) -> bool:
@@ -149,7 +130,8 @@ def _is_charges(path: Path, text: str) -> bool:
 
 def read_charges(path: Path) -> Part:
     """Return the atomic charges of the file `charges`, a column of numbers."""
-    values = Printout.of(path).numbers(-1, [read_text(path)], "charges")
+    printout = Printout.of(path)
+    values = printout.numbers(-1, [printout.text], "charges")
     charge = values.sum()
     if abs(charge - round(charge)) > 0.01:
         raise InputError(f"{path}: the charges add up to {charge:.4f}, which is no integer; is the file truncated?")
@@ -157,8 +139,8 @@ def read_charges(path: Path) -> Part:
 
 
 KINDS = (
-    Kind("xTB output", (".out", ".log"), _is_output, read_output),
-    Kind("xTB g98.out", (".out",), _is_g98, read_g98),
-    Kind("xTB JSON", (".json",), _is_json, read_json, has_geometry=False),
-    Kind("xTB charges", ("",), _is_charges, read_charges, has_geometry=False),
+    Kind("xTB output", _is_output, read_output),
+    Kind("xTB g98.out", _is_g98, read_g98),
+    Kind("xTB JSON", _is_json, read_json, has_geometry=False),
+    Kind("xTB charges", _is_charges, read_charges, has_geometry=False),
 )
