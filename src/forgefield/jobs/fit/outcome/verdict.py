@@ -73,9 +73,8 @@ def far_off(molecules: Sequence[MoleculeResult]) -> list[str]:
     said = []
     for one in molecules:
         errors = [
-            f"{what} {value:.{decimals}f} {unit}".replace(" °", "°")
+            f"{what} {value:.{METRICS[key].decimals}f} {METRICS[key].unit}".replace(" °", "°")
             for key, (what, limit) in _FAR.items()
-            for _, unit, decimals in [METRICS[key]]
             if (value := getattr(one.final, key)) is not None and value > limit
         ]
         lost = [f.mm for k, f in enumerate(one.frequencies) if k != one.reaction_mode and f.mm < _IMAGINARY < f.qm]
