@@ -159,7 +159,7 @@ def legend(parent: ET.Element, right: float, height: float, entries: Sequence[tu
         at -= LETTER * len(text)
         label(parent, at, height, text)
         marks(parent, np.array([at - 9.0]), np.array([height - 4.0]), mark, kind)
-        at -= 24.0
+        at -= 30.0
 
 
 def _at(place: float) -> str:

@@ -9,6 +9,7 @@ from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.measured import measured
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
+from forgefield.report.numerals import fixed, with_unit
 from forgefield.report.results import RowGeometry
 
 _UNITS = {"stretch": ("Å", 1.0, "r0", 3), "bend": ("°", units.DEGREE, "theta0", 1)}
@@ -109,4 +110,4 @@ def drifted(found: Sequence[RowGeometry], starts: Mapping[str, tuple[float, floa
 
 def _shown(value: float, one: RowGeometry) -> str:
     unit, _, _, decimals = _UNITS[one.kind]
-    return f"{value:.{decimals}f}{'' if unit == '°' else ' '}{unit}"
+    return with_unit(fixed(value, decimals), unit)

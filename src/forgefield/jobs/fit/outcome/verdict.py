@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from forgefield.report.numerals import percent, significant
+from forgefield.report.numerals import fixed, percent, significant, with_unit
 from forgefield.report.quality import METRICS
 from forgefield.report.results import MoleculeResult, ParameterResult, TargetResult
 
@@ -34,8 +34,7 @@ def reason(*, converged: bool, targets: Sequence[TargetResult], wrong: Sequence[
 
 
 def _amount(one: TargetResult, value: float) -> str:
-    before = significant(one.rms_start, 3)
-    return f"{significant(value, 3)} {one.unit} ({before} before)".replace(" °", "°")
+    return f"{with_unit(significant(value, 3), one.unit)} ({significant(one.rms_start, 3)} before)"
 
 
 def _advice(targets: Sequence[TargetResult], worse: Sequence[TargetResult]) -> str:
@@ -73,7 +72,7 @@ def far_off(molecules: Sequence[MoleculeResult]) -> list[str]:
     said = []
     for one in molecules:
         errors = [
-            f"{what} {value:.{METRICS[key].decimals}f} {METRICS[key].unit}".replace(" °", "°")
+            f"{what} {with_unit(fixed(value, METRICS[key].decimals), METRICS[key].unit)}"
             for key, (what, limit) in _FAR.items()
             if (value := getattr(one.final, key)) is not None and value > limit
         ]
