@@ -1,4 +1,4 @@
-"""What several tests use: texts of FIT.toml on the examples' molecules, the head of an MM3* force field, water."""
+"""What several tests use: texts of FIT.toml, the head of an MM3* force field, water, and a chain that can be turned."""
 
 import numpy as np
 
@@ -49,3 +49,17 @@ MM3_HEAD = """ A force field
 AT_WATER = np.array([[0.0, 0.0, 0.12], [0.0, 0.76, -0.47], [0.0, -0.76, -0.47]])
 """Å: a geometry of water near its minimum, oxygen first."""
 WATER = Molecule("water", np.array([8, 1, 1]), AT_WATER, np.array([[0, 1], [0, 2]]), np.ones(2))
+
+
+def chain(first: float, second: float = 100.0) -> np.ndarray:
+    """A bent chain of five atoms whose two dihedrals have these angles [degrees]."""
+    positions = [np.array([0.0, 0.0, 0.0]), np.array([1.4, 0.0, 0.0]), np.array([1.9, 1.4, 0.0])]
+    for degrees in (first, second):
+        a, b, c = positions[-3:]
+        along = (c - b) / np.linalg.norm(c - b)
+        normal = np.cross(b - a, along)
+        normal /= np.linalg.norm(normal)
+        angle, turn = np.radians(70.0), np.radians(degrees)
+        local = 1.5 * np.array([np.cos(angle), np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn)])
+        positions.append(c + local @ np.array([along, np.cross(normal, along), normal]))
+    return np.array(positions)

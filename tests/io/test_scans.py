@@ -17,24 +17,11 @@ from forgefield.io.structures.xyz import write_xyz
 from forgefield.molecules.measure import dihedrals
 from forgefield.molecules.molecule import Dihedral, Molecule, Reference, symbol
 from forgefield.molecules.scan_grid import Grid, Turned, full_turn
+from samples import chain
 
 SHIPPED = Path(__file__).parents[2] / "examples" / "butane" / "scan.json"
 SPECIES = np.array([8, 6, 6, 8, 8])
 QUADS = ((0, 1, 2, 3), (1, 2, 3, 4))
-
-
-def chain(first: float, second: float = 100.0) -> np.ndarray:
-    """A bent chain of five atoms whose two dihedrals have these angles [degrees]."""
-    positions = [np.array([0.0, 0.0, 0.0]), np.array([1.4, 0.0, 0.0]), np.array([1.9, 1.4, 0.0])]
-    for degrees in (first, second):
-        a, b, c = positions[-3:]
-        along = (c - b) / np.linalg.norm(c - b)
-        normal = np.cross(b - a, along)
-        normal /= np.linalg.norm(normal)
-        angle, turn = np.radians(70.0), np.radians(degrees)
-        local = 1.5 * np.array([np.cos(angle), np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn)])
-        positions.append(c + local @ np.array([along, np.cross(normal, along), normal]))
-    return np.array(positions)
 
 
 def frame(angles: tuple[float, ...], energy: float = -100.0) -> Reference:

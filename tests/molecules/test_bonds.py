@@ -46,6 +46,25 @@ def test_a_bond_ends_at_the_tolerance(share, n_bonds):
     assert len(bonds) == n_bonds
 
 
+@pytest.mark.parametrize("perceive", [perceive_bonds, perceive_transition_state_bonds])
+@pytest.mark.parametrize(
+    ("species", "wanted"),
+    [
+        ([6, 8, 8, 1, 11], [[0, 1], [0, 2], [0, 3], [1, 4], [2, 4]]),
+        ([7, 8, 8, 8, 12], [[0, 1], [0, 2], [0, 3], [1, 4], [2, 4]]),
+        ([6, 8, 8, 1, 30], [[0, 1], [0, 2], [0, 3], [0, 4], [1, 4], [2, 4]]),
+        ([6, 6, 6, 1, 11], [[0, 1], [0, 2], [0, 3], [0, 4], [1, 4], [2, 4]]),
+    ],
+    ids=["formate", "nitrate", "zinc", "allyl"],
+)
+def test_ions_of_metals_are_bonded_to_the_negative_atoms_and_not_to_what_bears_them(perceive, species, wanted):
+    positions = np.array([[0, 0, 0], [1.1, 0.6, 0], [-1.1, 0.6, 0], [0, -1.15, 0], [0, 2.3, 0]])
+
+    bonds, _ = perceive(np.array(species), positions)
+
+    np.testing.assert_array_equal(bonds, wanted)
+
+
 def saddle():
     """F…CH3…F: planar CH3 with a fluorine at 1.83 Å on either side."""
     turns = np.arange(3) * 2 * np.pi / 3

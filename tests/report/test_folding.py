@@ -39,6 +39,16 @@ def test_a_list_of_four_is_left_whole():
     assert folded([warning], "report.html") == [warning]
 
 
+def test_entries_stay_whole_and_those_that_a_list_has_only_counted_are_counted():
+    entries = [f"a{k} (1.5 Å, bent; odd)" for k in range(5)]
+
+    (commas,) = folded([f"Wrong: {', '.join(entries)} and 7 more."], "report.html")
+    (semicolons,) = folded([f"Wrong: {'; '.join(entries)}; and 7 more."], "report.html")
+
+    assert commas == f"Wrong: {', '.join(entries[:3])}, … and 9 more."
+    assert semicolons == f"Wrong: {'; '.join(entries[:3])}; … and 9 more."
+
+
 def test_kinds_keep_every_warning_in_the_order_of_the_first():
     warnings = ["a.json: no gradient in the file; zeros", "the fit is odd", "b.json: no gradient in the file; zeros"]
 

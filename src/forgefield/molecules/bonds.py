@@ -19,6 +19,10 @@ _SHARP = np.radians(85.0)
 """Angle at an atom that two others share below which they are close because one moves to the other."""
 PARTIAL_ORDER = 0.5
 """Order given to a partial bond."""
+_IONS = (3, 11, 19, 37, 55, 12, 20, 38, 56)
+"""Alkali and alkaline-earth metals, which charges hold."""
+_NEGATIVE = (9, 8, 17, 7, 35, 53, 16, 6, 1)
+"""In descending order of their electronegativities (Pauling), those of all other elements are lower."""
 
 
 def perceive_bonds(
@@ -30,9 +34,11 @@ def perceive_bonds(
     """Return the bonds (i < j, ascending) and their orders, all 1.
 
     Two atoms are bonded when their distance [Å] is below `tolerance` times the sum of their covalent
-    radii. Raises InputError that lists the elements without a radius.
+    radii, but for an alkali or alkaline-earth metal and an atom that is near it because a more electronegative
+    neighbour is bonded to it, as the carbon of a carboxylate. Raises InputError that lists the elements without a
+    radius.
     """
-    bonds = np.argwhere(np.triu(_relative_distances(species, positions) < tolerance, 1))
+    bonds = np.argwhere(np.triu(_relative_distances(species, positions, tolerance) < tolerance, 1))
     return bonds, np.ones(len(bonds))
 
 
@@ -48,7 +54,7 @@ def perceive_transition_state_bonds(
     Atoms that share a neighbour are close without being bonded, but where one moves from the other to that neighbour
     (1,2-shifts), at an angle of less than 85° there. Raises InputError that lists the elements without a radius.
     """
-    relative = _relative_distances(species, positions)
+    relative = _relative_distances(species, positions, tolerance)
     full = relative < tolerance
     np.fill_diagonal(full, val=False)
     shared = np.asarray(csr_array(full) @ full.astype(int))
@@ -87,9 +93,15 @@ def bond_graph(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds
 
 
 def _relative_distances(
-    species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"]
+    species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"], tolerance: float
 ) -> Float[np.ndarray, "atoms atoms"]:
-    """Return distances in units of the sum of the covalent radii."""
+    """Return distances in units of the sum of the covalent radii; infinite where a neighbour holds the ion instead."""
     radii = covalent_radii(species)
     distances = np.linalg.norm(positions[:, None] - positions[None], axis=2)
-    return distances / (radii[:, None] + radii[None])
+    relative = distances / (radii[:, None] + radii[None])
+    rank = np.array([_NEGATIVE.index(z) if z in _NEGATIVE else len(_NEGATIVE) for z in species.tolist()])
+    near, ions = relative < tolerance, np.flatnonzero(np.isin(species, _IONS))
+    held = near[ions].astype(int) @ (near & (rank[:, None] < rank)) > 0
+    relative[ions] = np.where(held, np.inf, relative[ions])
+    relative[:, ions] = np.where(held.T, np.inf, relative[:, ions])
+    return relative

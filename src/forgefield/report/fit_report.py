@@ -42,7 +42,8 @@ class Plots:
         )
         # A page of another's has styles of its own, which those of the report must not touch.
         return (
-            f"<div class='forgefield-plots' style='display: flex; flex-wrap: wrap; gap: 1rem'>"
+            f"<div class='forgefield-plots' style='display: flex; flex-wrap: wrap; gap: 1rem; "
+            f"padding: 1rem; color: var(--ink); background: var(--ground)'>"
             f"<style>.forgefield-plots {{ {_style_of_figures()} }}</style>{shown}</div>"
         )
 

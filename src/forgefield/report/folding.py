@@ -10,6 +10,10 @@ _ALIKE = 0.6
 """Share of their words in which warnings of one kind agree."""
 _LIST = re.compile(r"(?<=: ).+?(?=\.(?: [A-Z]|$)|$)")
 """What a sentence lists after a colon."""
+_COUNTED = re.compile(r";? and (\d+) more$")
+"""How a list tells that it is not whole."""
+_OUTSIDE = r"(?![^(]*\))"
+"""What follows a mark that is not in parentheses."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +66,11 @@ def _alike(one: str, other: str) -> bool:
 
 def _few(listed: str) -> str:
     """Return a list without what is beyond its first three entries, where that saves more than one."""
-    mark = "; " if "; " in listed else ", "
-    entries = listed.split(mark)
+    counted = _COUNTED.search(listed)
+    named = listed[: counted.start()] if counted else listed
+    mark = "; " if re.search(rf"; {_OUTSIDE}", named) else ", "
+    entries = re.split(mark + _OUTSIDE, named)
     if len(entries) <= EXAMPLES + 1:
         return listed
-    return f"{mark.join(entries[:EXAMPLES])}{mark}… and {len(entries) - EXAMPLES} more"
+    rest = len(entries) - EXAMPLES + (int(counted[1]) if counted else 0)
+    return f"{mark.join(entries[:EXAMPLES])}{mark}… and {rest} more"

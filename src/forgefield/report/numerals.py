@@ -53,6 +53,11 @@ def percent(share: float | None) -> str:
     return f"{fixed(100.0 * share, 1)} %"
 
 
+def with_unit(number: str, unit: str) -> str:
+    """Return a number with its unit; a degree sign stands close to it."""
+    return f"{number}{'' if unit == '°' else ' '}{unit}"
+
+
 def plural(n: int, noun: str) -> str:
     """Return `1 start`, `2 starts`."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

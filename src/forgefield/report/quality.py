@@ -1,54 +1,45 @@
 """The tables that say how good a fit is: metrics, molecules and targets, before and after, beside tolerances."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from forgefield.report.numerals import UNKNOWN, fixed, percent, significant, visible
 from forgefield.table import Column, Group, Table, table
 
-METRICS: dict[str, tuple[str, str, int]] = {
-    "frequency_rmsd_cm1": ("Frequency RMSD, matched modes", "cm⁻¹", 1),
-    "frequency_rmsd_sorted_cm1": ("Frequency RMSD, sorted by value", "cm⁻¹", 1),
-    "eigenmatrix_rmsd_cm1": ("Eigenmatrix diagonal, RMSD", "cm⁻¹", 1),
-    "eigenmatrix_r2": ("Eigenmatrix diagonal, R²", "", 4),
-    "mode_overlap_share": ("Modes that overlap by over 0.5", "", 3),
-    "reaction_mode_cm1": ("Reaction mode (left out above)", "cm⁻¹", 1),
-    "force_max_kcal_mol_a": ("Largest residual force on an atom", "kcal/mol/Å", 2),
-    "bond_rmsd_a": ("Bond lengths, relaxed, RMSD", "Å", 4),
-    "angle_rmsd_deg": ("Angles, relaxed, RMSD", "°", 2),
-    "torsion_rmsd_deg": ("Torsions, relaxed, RMSD", "°", 2),
-    "energy_rmsd_kcal_mol": ("Relative energies, RMSD", "kcal/mol", 2),
-    "charge_rmsd_e": ("Atomic charges, RMSD", "e", 3),
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric as tables show it."""
+
+    label: str
+    brief: str
+    """Above a narrow column."""
+    unit: str
+    decimals: int
+    target: str = ""
+    """Whose deviations it is about."""
+    more_is_better: bool | None = False
+    """None where neither is."""
+
+
+METRICS = {
+    "frequency_rmsd_cm1": Measure("Frequency RMSD, matched modes", "Frequency RMSD", "cm⁻¹", 1, "frequencies"),
+    "frequency_rmsd_sorted_cm1": Measure(
+        "Frequency RMSD, sorted by value", "Frequency RMSD, sorted", "cm⁻¹", 1, "frequencies"
+    ),
+    "eigenmatrix_rmsd_cm1": Measure("Eigenmatrix diagonal, RMSD", "Eigenmatrix RMSD", "cm⁻¹", 1, "eigenmatrix"),
+    "eigenmatrix_r2": Measure("Eigenmatrix diagonal, R²", "Eigenmatrix R²", "", 4, more_is_better=True),
+    "mode_overlap_share": Measure("Modes that overlap by over 0.5", "Overlap > 0.5", "", 3, more_is_better=True),
+    "reaction_mode_cm1": Measure("Reaction mode (left out above)", "Reaction mode", "cm⁻¹", 1, more_is_better=None),
+    "force_max_kcal_mol_a": Measure("Largest residual force on an atom", "Largest force", "kcal/mol/Å", 2, "forces"),
+    "bond_rmsd_a": Measure("Bond lengths, relaxed, RMSD", "Bond RMSD", "Å", 4, "bond_length"),
+    "angle_rmsd_deg": Measure("Angles, relaxed, RMSD", "Angle RMSD", "°", 2, "bond_angle"),
+    "torsion_rmsd_deg": Measure("Torsions, relaxed, RMSD", "Torsion RMSD", "°", 2, "torsion"),
+    "energy_rmsd_kcal_mol": Measure("Relative energies, RMSD", "Energy RMSD", "kcal/mol", 2, "energy"),
+    "charge_rmsd_e": Measure("Atomic charges, RMSD", "Charge RMSD", "e", 3, "charges"),
 }
-_BRIEF = {
-    "frequency_rmsd_cm1": "Frequency RMSD, final",
-    "frequency_rmsd_sorted_cm1": "Sorted",
-    "eigenmatrix_rmsd_cm1": "Eigenmatrix RMSD",
-    "eigenmatrix_r2": "Eigenmatrix R²",
-    "mode_overlap_share": "Overlap > 0.5",
-    "reaction_mode_cm1": "Reaction mode",
-    "force_max_kcal_mol_a": "Largest force",
-    "bond_rmsd_a": "Bond RMSD",
-    "angle_rmsd_deg": "Angle RMSD",
-    "torsion_rmsd_deg": "Torsion RMSD",
-    "energy_rmsd_kcal_mol": "Energy RMSD",
-    "charge_rmsd_e": "Charge RMSD",
-}
-_TARGETS = {
-    "frequency_rmsd_cm1": "frequencies",
-    "frequency_rmsd_sorted_cm1": "frequencies",
-    "eigenmatrix_rmsd_cm1": "eigenmatrix",
-    "force_max_kcal_mol_a": "forces",
-    "bond_rmsd_a": "bond_length",
-    "angle_rmsd_deg": "bond_angle",
-    "torsion_rmsd_deg": "torsion",
-    "energy_rmsd_kcal_mol": "energy",
-    "charge_rmsd_e": "charges",
-}
-"""The target whose deviations each metric is about."""
-_MORE_IS_BETTER = ("eigenmatrix_r2", "mode_overlap_share")
-_NEITHER = ("reaction_mode_cm1",)
 _MARK = "▲"
-_MEANING = f"{_MARK} worse than at the start."
 _SLIGHT = 0.1
 """Share of its tolerance by which a value may rise without being called worse."""
 
@@ -60,21 +51,21 @@ def metrics_table(results: dict[str, Any]) -> Table:
     """
     pairs = [results["metrics"], *([results["left_out"]] if results.get("left_out") else [])]
     rows = []
-    for name, (label, unit, _) in METRICS.items():
+    for name, one in METRICS.items():
         shown = [metric(name, pair[when]) for pair in pairs for when in ("start", "final")]
         if any(cell != UNKNOWN for cell in shown):
             allowed = _tolerance(name, results["targets"])
             shown[1] = _marked(name, pairs[0]["start"], pairs[0]["final"], allowed)
-            rows.append((label, *shown, f"{allowed:g}" if allowed else "", unit))
+            rows.append((one.label, *shown, f"{allowed:g}" if allowed else "", one.unit))
     apart = (Column("Left out, start"), Column("Left out, final")) if len(pairs) > 1 else ()
     columns = (
         *(Column("", numeric=False), Column("Start"), Column("Final"), *apart),
         *(Column("Tolerance"), Column("Unit", numeric=False)),
     )
-    note = "R² is dominated by the stiffest modes: read it beside the RMSD."
-    note += " Molecules of weight 0 are left out of the fit." if apart else ""
-    note += f" {_MEANING}" if any(row[2].startswith(_MARK) for row in rows) else ""
-    return table("All molecules" if not apart else "Molecules that are fitted to", columns, rows, note)
+    note = "R² is dominated by the stiffest modes: read it beside the RMSD. "
+    note += "Molecules of weight 0 are left out of the fit. " if apart else ""
+    title = "Molecules that are fitted to" if apart else "All molecules"
+    return table(title, columns, rows, f"{note}{_meaning(rows)}".rstrip())
 
 
 def molecules_table(results: dict[str, Any]) -> Table | None:
@@ -83,9 +74,8 @@ def molecules_table(results: dict[str, Any]) -> Table | None:
     shown = [name for name in METRICS if any(m.get(name) is not None for m in told)]
     if len(results["molecules"]) < 2 or not told:
         return None
-    columns = [Column("Molecule", numeric=False), Column("Atoms")]
-    columns += [Column(_BRIEF[name], METRICS[name][1]) for name in shown]
-    start = Column("Frequency RMSD, start", "cm⁻¹")
+    columns = [Column("Molecule", numeric=False), Column("Atoms"), Column("Frequency RMSD, start", "cm⁻¹")]
+    columns += [Column(METRICS[name].brief, METRICS[name].unit) for name in shown]
 
     def row(m: dict[str, Any]) -> tuple[str, ...]:
         before = m.get("start", {})
@@ -96,9 +86,7 @@ def molecules_table(results: dict[str, Any]) -> Table | None:
     left_out = tuple(row(m) for m in told if m["weight"] == 0.0)
     groups = [Group("Fitted to", fitted), Group("Left out of the fit (weight 0)", left_out)]
     groups = groups if left_out else [Group("", fitted)]
-    marked = any(_MARK in cell for group in groups for cells in group.rows for cell in cells)
-    note = _MEANING if marked else ""
-    return Table("Each molecule after the fit", (*columns[:2], start, *columns[2:]), tuple(groups), note)
+    return Table("Each molecule after the fit", tuple(columns), tuple(groups), _meaning([*fitted, *left_out]))
 
 
 def targets_table(targets: list[dict[str, Any]]) -> Table | None:
@@ -121,8 +109,7 @@ def targets_table(targets: list[dict[str, Any]]) -> Table | None:
                 *(str(one["values"]), str(one["independent"])),
             )
         )
-    note = "Root of the weighted mean square deviation, in the unit of the target."
-    note += f" {_MEANING}" if any(row[2].startswith(_MARK) for row in rows) else ""
+    note = f"Root of the weighted mean square deviation, in the unit of the target. {_meaning(rows)}".rstrip()
     return table("Targets", columns, rows, note) if rows else None
 
 
@@ -138,18 +125,23 @@ def metric(name: str, metrics: dict[str, Any]) -> str:
         return percent(value)
     if name == "eigenmatrix_r2" and metrics.get("eigenmatrix_rmsd_cm1") is None:
         return UNKNOWN
-    return visible(value, METRICS[name][2])
+    return visible(value, METRICS[name].decimals)
+
+
+def _meaning(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return what the mark means where any cell has it."""
+    return f"{_MARK} worse than at the start." if any(_MARK in cell for row in rows for cell in row) else ""
 
 
 def _tolerance(name: str, targets: list[dict[str, Any]]) -> float | None:
-    return tolerance_of(_TARGETS[name], targets) if name in _TARGETS else None
+    return tolerance_of(METRICS[name].target, targets)
 
 
 def _marked(name: str, before: dict[str, Any], after: dict[str, Any], allowed: float | None) -> str:
     """Return a metric after the fit, with a mark where it is worse than before by what its digits can show."""
-    cell, old, new = metric(name, after), before.get(name), after.get(name)
-    if name in _NEITHER or UNKNOWN in (cell, metric(name, before)) or old is None or new is None:
+    cell, old, new, one = metric(name, after), before.get(name), after.get(name), METRICS[name]
+    if one.more_is_better is None or UNKNOWN in (cell, metric(name, before)) or old is None or new is None:
         return cell
-    risen = old - new if name in _MORE_IS_BETTER else new - old
-    seen = fixed(old, METRICS[name][2]) != fixed(new, METRICS[name][2])
+    risen = old - new if one.more_is_better else new - old
+    seen = fixed(old, one.decimals) != fixed(new, one.decimals)
     return f"{_MARK} {cell}" if seen and risen > _SLIGHT * (allowed or 0.0) else cell

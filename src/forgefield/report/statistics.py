@@ -4,31 +4,10 @@ from typing import Any
 
 from forgefield import units
 from forgefield.report.numerals import UNKNOWN, fixed, plural, significant, visible
+from forgefield.report.quality import METRICS, metric
 from forgefield.table import Column, Table, table
 
-_LABELS = {
-    "cost": "Cost",
-    "frequency_rmsd_cm1": "Frequency RMSD, matched",
-    "frequency_rmsd_sorted_cm1": "Frequency RMSD, sorted",
-    "eigenmatrix_rmsd_cm1": "Eigenmatrix RMSD",
-    "eigenmatrix_r2": "Eigenmatrix R²",
-    "force_max_kcal_mol_a": "Largest force",
-    "bond_rmsd_a": "Bond lengths, relaxed",
-    "angle_rmsd_deg": "Angles, relaxed",
-    "torsion_rmsd_deg": "Torsions, relaxed",
-    "energy_rmsd_kcal_mol": "Energy RMSD",
-}
-_UNITS = {
-    "frequency_rmsd_cm1": ("cm⁻¹", 1),
-    "frequency_rmsd_sorted_cm1": ("cm⁻¹", 1),
-    "eigenmatrix_rmsd_cm1": ("cm⁻¹", 1),
-    "eigenmatrix_r2": ("", 4),
-    "force_max_kcal_mol_a": ("kcal/mol/Å", 2),
-    "bond_rmsd_a": ("Å", 4),
-    "angle_rmsd_deg": ("°", 2),
-    "torsion_rmsd_deg": ("°", 2),
-    "energy_rmsd_kcal_mol": ("kcal/mol", 2),
-}
+_VALIDATED = tuple(name for name in METRICS if name not in ("mode_overlap_share", "reaction_mode_cm1"))
 
 
 def identifiability_tables(results: dict[str, Any]) -> list[Table]:
@@ -99,7 +78,10 @@ def _improvements(validation: dict[str, Any]) -> Table:
     columns += [Column(label, numeric=False) for label in ("Molecules left out", "Lacking in samples", "Fitted to")]
     kinds = "left_out", "out_of_bag", "fitted"
     rows = [
-        (_LABELS[name], *(UNKNOWN if (v := three[k]["verdict"]) == "unknown" else v for k in kinds))
+        (
+            "Cost" if name == "cost" else METRICS[name].brief,
+            *(UNKNOWN if (v := three[k]["verdict"]) == "unknown" else v for k in kinds),
+        )
         for name, three in validation["improvement"].items()
         if any(three[k]["value"] is not None for k in kinds)
     ]
@@ -115,11 +97,11 @@ def _left_out(validation: dict[str, Any]) -> Table | None:
     found = validation["leave_one_out"]
     if not found["molecules"]:
         return None
-    shown = [name for name in _UNITS if any(m["left_out"][name] is not None for m in found["molecules"])]
+    shown = [name for name in _VALIDATED if any(m["left_out"][name] is not None for m in found["molecules"])]
     columns = [Column("Molecule", numeric=False)]
     columns += [Column(f"Cost, {label}") for label in ("estimate", "left out", "fitted")]
     for name in shown:
-        columns += [Column(f"{_LABELS[name]}, {label}", _UNITS[name][0]) for label in ("left out", "fitted")]
+        columns += [Column(f"{METRICS[name].brief}, {label}", METRICS[name].unit) for label in ("left out", "fitted")]
     columns += [Column("Rows of its own"), Column("", numeric=False)]
     rows = []
     for molecule in found["molecules"]:
@@ -136,12 +118,12 @@ def _left_out(validation: dict[str, Any]) -> Table | None:
 
 
 def _both(found: dict[str, Any], shown: list[str]) -> list[str]:
-    return [visible(found[side][name], _UNITS[name][1]) for name in shown for side in ("left_out", "fitted")]
+    return [metric(name, found[side]) for name in shown for side in ("left_out", "fitted")]
 
 
 def _samples(validation: dict[str, Any]) -> Table | None:
     found = validation["bootstrap"]
-    shown = [name for name in _UNITS if found["out_of_bag"][name] or found["fitted"][name]]
+    shown = [name for name in _VALIDATED if found["out_of_bag"][name] or found["fitted"][name]]
     if not shown:
         return None
     columns = (
@@ -151,7 +133,11 @@ def _samples(validation: dict[str, Any]) -> Table | None:
         Column("Lacking in them", numeric=False),
     )
     rows = [
-        (_LABELS[name], _UNITS[name][0], *(_range(found[kind][name], name) for kind in ("fitted", "out_of_bag")))
+        (
+            METRICS[name].brief,
+            METRICS[name].unit,
+            *(_range(found[kind][name], name) for kind in ("fitted", "out_of_bag")),
+        )
         for name in shown
     ]
     note = (
@@ -164,7 +150,7 @@ def _samples(validation: dict[str, Any]) -> Table | None:
 def _range(found: dict[str, float] | None, name: str) -> str:
     if found is None:
         return UNKNOWN
-    decimals = _UNITS[name][1]
+    decimals = METRICS[name].decimals
     low, high = visible(found["low"], decimals), visible(found["high"], decimals)
     return f"{visible(found['mean'], decimals)} ({low} to {high})"
 

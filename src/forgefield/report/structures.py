@@ -11,7 +11,7 @@ from forgefield import units
 from forgefield.io.assemble.superposition import superpose
 from forgefield.molecules import measure, paths
 from forgefield.molecules.molecule import Molecule, symbol
-from forgefield.report.numerals import fixed
+from forgefield.report.numerals import fixed, with_unit
 from forgefield.report.record import Deviation, RelaxedStructure, Vibrations
 from forgefield.table import Column, Group, Table
 
@@ -135,7 +135,7 @@ def _shown(entry: RelaxedStructure | None, moving: Vibrations | None, molecule: 
     told = [f"atoms RMSD {fixed(float(np.sqrt((away**2).mean())), 3)} Å"]
     told.append(f"furthest {_label(entry, (furthest,))} {fixed(float(away[furthest]), 3)} Å")
     for worst in (*entry.worst_bonds[:1], *entry.worst_angles[:1]):
-        told.append(f"{_label(entry, worst.atoms)} off by {_signed(worst)} {worst.unit}")
+        told.append(f"{_label(entry, worst.atoms)} off by {with_unit(_signed(worst), worst.unit)}")
     groups = [
         Group(title, tuple(_row(entry, one) for one in deviations))
         for title, deviations in (("Worst bonds, Å", entry.worst_bonds), ("Worst angles, °", entry.worst_angles))

@@ -14,6 +14,8 @@ from forgefield.report.numerals import fixed, power_of_ten, significant
 Mark = Literal["dot", "ring"]
 LETTER = 6.6
 """Mean width of a letter in the figures' text."""
+_ENLARGED = 1.1
+"""Where there is room."""
 _RADIUS = 2.5
 _TICK = 4
 _SMALL, _LARGE = 1e-4, 1e5
@@ -76,7 +78,7 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
 
 def drawing(width: int, height: int, description: str) -> ET.Element:
     """Return an empty drawing with what a screen reader says of it."""
-    size = {"viewBox": f"0 0 {width} {height}", "width": str(width), "height": str(height)}
+    size = {"viewBox": f"0 0 {width} {height}", "width": _at(_ENLARGED * width), "height": _at(_ENLARGED * height)}
     return ET.Element("svg", {"role": "img", "aria-label": description, **size})
 
 
@@ -151,13 +153,13 @@ def cells(parent: ET.Element, boxes: Float[np.ndarray, "boxes 4"], opacity: floa
 
 
 def legend(parent: ET.Element, right: float, height: float, entries: Sequence[tuple[str, Mark, str]]) -> None:
-    """Draw the key of names, marks and kinds, flush right."""
+    """Draw the key of names, marks and kinds, about flush right."""
     at = right
     for text, mark, kind in reversed(entries):
-        label(parent, at, height, text, **{"text-anchor": "end"})
-        at -= LETTER * len(text) + 14.0
-        marks(parent, np.array([at]), np.array([height - 4.0]), mark, kind)
-        at -= 14.0
+        at -= LETTER * len(text)
+        label(parent, at, height, text)
+        marks(parent, np.array([at - 9.0]), np.array([height - 4.0]), mark, kind)
+        at -= 30.0
 
 
 def _at(place: float) -> str:

@@ -88,7 +88,7 @@ def _partners(
 ) -> None:
     both = np.isfinite(above) & np.isfinite(below)
     for one, other in zip(x(above[both]), x(below[both]), strict=True):
-        line(root, (float(one), heights[0]), (float(other), heights[1]), "grid")
+        line(root, (float(one), heights[0]), (float(other), heights[1]), "partner")
 
 
 def _counted(molecule: dict[str, Any]) -> list[dict[str, Any]]:

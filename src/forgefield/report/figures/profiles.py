@@ -33,9 +33,7 @@ def scan_figures(scan: dict[str, Any]) -> tuple[Figure, ...]:
         return ()
     if len(scan["dihedrals"]) == 2:
         return tuple(
-            _map(scan, name, angles, energies[key], _highest(energies))
-            for key, name, _ in _CURVES
-            if np.isfinite(energies[key]).any()
+            _map(scan, name, angles, energies, key) for key, name, _ in _CURVES if np.isfinite(energies[key]).any()
         )
     across = angles[:, 0] if len(scan["dihedrals"]) == 1 else np.arange(1.0, len(angles) + 1.0)
     x_label = f"{_named(scan)[0]} / °" if len(scan["dihedrals"]) == 1 else "point"
@@ -62,10 +60,13 @@ def _deviation(energies: dict[str, Float[np.ndarray, " points"]]) -> str:
     """Say how far the model is from the reference, before and after."""
     said = []
     for key, name, _ in _CURVES[1:]:
-        apart = (energies[key] - energies["qm"])[np.isfinite(energies[key])]
-        if apart.size:
-            said.append(f"{name} {fixed(float(np.sqrt(np.mean(apart**2))), 2)}")
+        if np.isfinite(energies[key]).any():
+            said.append(f"{name} {_rmsd(energies[key], energies['qm'])}")
     return f"RMSD / kcal/mol: {', '.join(said)}." if said else ""
+
+
+def _rmsd(energy: Float[np.ndarray, " points"], qm: Float[np.ndarray, " points"]) -> str:
+    return fixed(float(np.sqrt(np.nanmean((energy - qm) ** 2))), 2)
 
 
 def _profile(
@@ -97,10 +98,11 @@ def _map(
     scan: dict[str, Any],
     name: str,
     angles: Float[np.ndarray, "points 2"],
-    energy: Float[np.ndarray, " points"],
-    highest: float,
+    energies: dict[str, Float[np.ndarray, " points"]],
+    key: str,
 ) -> Figure:
     """Return the energy over two angles as shades, from none at zero to full at the highest."""
+    energy, highest = energies[key], _highest(energies)
     first, second = _named(scan)
     left = 52.0
     sides = [_edges(np.unique(angles[:, k])) for k in (0, 1)]
@@ -120,10 +122,8 @@ def _map(
     _shades(root, x.end + 14.0, (y.begin, y.end), highest)
     known = np.isfinite(energy)
     caption = f"{plural(int(known.sum()), 'point')}, highest {fixed(float(energy[known].max()), 1)} kcal/mol."
-    if name != "QM":
-        qm = np.array([p["qm"] for p in scan["points"]], dtype=float)
-        apart = (energy - qm)[known & np.isfinite(qm)]
-        caption += f" RMSD {fixed(float(np.sqrt(np.mean(apart**2))), 2)} kcal/mol."
+    if key != "qm":
+        caption += f" RMSD {_rmsd(energy, energies['qm'])} kcal/mol."
     return Figure(title, drawn_text(root), caption)
 
 

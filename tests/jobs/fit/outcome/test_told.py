@@ -8,6 +8,7 @@ import pytest
 
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
+from samples import chain
 
 TOML = """
 [forcefield]
@@ -34,20 +35,6 @@ max_steps = 3
 prior = { strength = 0.01 }
 """
 FIRST, SECOND = (-60.0, 60.0, 180.0), (30.0, 90.0)
-
-
-def chain(first: float, second: float) -> np.ndarray:
-    """A bent chain of five atoms whose two dihedrals have these angles [degrees]."""
-    positions = [np.array([0.0, 0.0, 0.0]), np.array([1.4, 0.0, 0.0]), np.array([1.9, 1.4, 0.0])]
-    for degrees in (first, second):
-        a, b, c = positions[-3:]
-        along = (c - b) / np.linalg.norm(c - b)
-        normal = np.cross(b - a, along)
-        normal /= np.linalg.norm(normal)
-        angle, turn = np.radians(70.0), np.radians(degrees)
-        local = 1.5 * np.array([np.cos(angle), np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn)])
-        positions.append(c + local @ np.array([along, np.cross(normal, along), normal]))
-    return np.array(positions)
 
 
 def energy(first: float, second: float) -> float:

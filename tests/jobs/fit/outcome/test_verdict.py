@@ -81,21 +81,21 @@ def molecule(angle=1.0, modes=(), **changed):
 @pytest.mark.parametrize(
     ("one", "said"),
     [
-        (molecule(angle=1.51), "water: Angles, relaxed, RMSD 1.51°"),
+        (molecule(angle=1.51), "water (angles 1.51°)"),
         (
             molecule(frequency_rmsd_cm1=76.0, bond_rmsd_a=0.02),
-            "76.0 cm⁻¹, Bond lengths, relaxed, RMSD 0.0200 Å",
+            "water (frequencies 76.0 cm⁻¹, bonds 0.0200 Å)",
         ),
         (
             molecule(modes=[(-500.0, -400.0), (90.0, -60.0)]),
-            "imaginary frequencies that the reference has not (-60 cm⁻¹)",
+            "imaginary frequencies that the reference has not, down to -60 cm⁻¹",
         ),
     ],
 )
 def test_a_molecule_that_is_reproduced_worse_than_usual_is_named(one, said):
     (told,) = far_off([molecule(), one])
 
-    assert told.startswith("Reproduced worse than usual: 1 molecule(s). water: ")
+    assert told.startswith("1 molecule(s) are reproduced worse than usual, by RMSD: water (")
     assert said in told
     # An imaginary reaction mode, and what the reference has as well, is as it should be.
     assert far_off([molecule(modes=[(-500.0, -400.0), (-90.0, -60.0)])]) == []

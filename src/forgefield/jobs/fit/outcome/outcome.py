@@ -98,8 +98,8 @@ class Outcome(AbstractTabled):
         """How well the force field does, before and after the fit."""
         both = self.record.results["metrics"]
         found = [
-            Metric(name, label, unit, both["start"].get(name), both["final"].get(name))
-            for name, (label, unit, _) in METRICS.items()
+            Metric(name, one.label, one.unit, both["start"].get(name), both["final"].get(name))
+            for name, one in METRICS.items()
         ]
         return Records(found, metrics_table(self.record.results))
 

@@ -9,7 +9,7 @@ from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.measured import measured
 from forgefield.estimating.row_statistics import RowStatistics, estimate_rows
-from forgefield.io.offenders import listed
+from forgefield.report.numerals import fixed, with_unit
 from forgefield.report.results import RowGeometry
 
 _UNITS = {"stretch": ("Å", 1.0, "r0", 3), "bend": ("°", units.DEGREE, "theta0", 1)}
@@ -20,7 +20,6 @@ _DRIFT = {"Å": 0.03, "°": 6.0}
 """Distance from the mean of its row from which a reference value is no length or angle of the molecules."""
 _WIDTHS = 2.0
 """Prior widths from the start from which a reference value has drifted, however small they are."""
-_NAMED = 8
 
 
 def geometries(assignment: Assignment, positions: Float[np.ndarray, "atoms 3"]) -> RowStatistics:
@@ -71,8 +70,9 @@ def apart(found: Sequence[RowGeometry]) -> list[str]:
     ]
     return [
         f"{len(wide)} row(s) hold different geometries (10° or 0.05 Å apart, or more), and their mean is none of them: "
-        f"{_told(named)}. Split them by types that tell the places apart: depth = 2 under [forcefield] where "
-        "further neighbours differ, atom types in a mol2 or mae file where they do not."
+        f"{'; '.join(named)}. Split them by types that tell the places apart: depth = 2 under [forcefield] where "
+        "further neighbours differ; where they do not, a start that has atom types of its own (a .frcmod, or .fld) and "
+        "structures with these types (mol2, mae)."
     ]
 
 
@@ -103,15 +103,11 @@ def drifted(found: Sequence[RowGeometry], starts: Mapping[str, tuple[float, floa
     both = " and ".join(name for _, name in names)
     return [
         f"{len(far)} reference value(s) ended 6°, 0.03 Å or two prior widths, or more, from the molecules and serve as "
-        f"spare curvature: {_told(named)}. A stronger or narrower prior on {both} holds them near, "
+        f"spare curvature: {'; '.join(named)}. A stronger or narrower prior on {both} holds them near, "
         f"freeze = [{patterns}] where they are; cross terms may replace what they do."
     ]
 
 
-def _told(named: Sequence[str]) -> str:
-    return listed(named, shown=_NAMED, separator="; ")
-
-
 def _shown(value: float, one: RowGeometry) -> str:
     unit, _, _, decimals = _UNITS[one.kind]
-    return f"{value:.{decimals}f}{'' if unit == '°' else ' '}{unit}"
+    return with_unit(fixed(value, decimals), unit)

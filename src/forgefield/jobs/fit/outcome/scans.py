@@ -8,9 +8,9 @@ from jaxtyping import Float
 from forgefield import units
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.metrics import Judgement
-from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.scan_frames import scan_of
+from forgefield.jobs.fit.run.relaxed_results import compares_energies
 from forgefield.report.results import ScanPoint, ScanResult
 
 _FEWEST = 2
@@ -19,8 +19,7 @@ _FEWEST = 2
 
 def scans(prepared: Prepared, start: Judgement, final: Judgement) -> list[ScanResult]:
     """Return each relaxed scan whose energies the references hold, in ascending order of the angles."""
-    here = any(t.traits.is_relative and t.traits.view is View.REFERENCE for t in prepared.plan.targets)
-    relaxed = final.relaxed is not None and not here
+    relaxed = final.relaxed is not None and not compares_energies(prepared.plan.targets)
     energies = [_energies(judged, relaxed) for judged in (start, final)]
     return [_scan(prepared.examples, frames, energies, relaxed) for frames in _frames(prepared)]
 

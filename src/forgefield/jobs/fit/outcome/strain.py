@@ -10,7 +10,6 @@ from jaxtyping import Array, Bool, Float
 from forgefield.assign.assignment import Assignment
 from forgefield.compiled import compiled
 from forgefield.fitting.judge.metrics import Judgement
-from forgefield.io.offenders import listed
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.topology import Topology
 from forgefield.report.results import Strain
@@ -77,5 +76,5 @@ def strained(strain: Mapping[str, Strain]) -> list[str]:
     ]
     return [
         f"Rows fight each other: {len(found)} molecule(s) hold {_MUCH:g} kcal/mol or more in stretches and bends at "
-        f"rest: {listed(named, separator='; ')}."
+        f"rest: {'; '.join(named)}."
     ]

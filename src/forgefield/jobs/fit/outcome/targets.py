@@ -45,8 +45,8 @@ def of_targets(
 
 def parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Parity, ...]:
     """Return the values behind the parity plots: of what was fitted to, and of all else that the references hold."""
-    known = {target.name for target in prepared.plan.targets}
-    further = [target for target in _further(final) if not {target.name, f"{target.name}, relaxed"} & known]
+    known = {_quantity(target) for target in prepared.plan.targets}
+    further = [target for target in _further(final) if _quantity(target) not in known]
     targets = (*prepared.plan.targets, *further)
     sights = start.sights, final.sights
     found = []
@@ -67,6 +67,11 @@ def parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Pa
                 )
             )
     return tuple(found)
+
+
+def _quantity(target: AbstractTarget) -> str:
+    """Return what a target is about, wherever it looks."""
+    return target.name.removesuffix(", relaxed")
 
 
 def _further(final: Judgement) -> list[AbstractTarget]:

@@ -3,24 +3,22 @@
 import math
 from collections.abc import Sequence
 
-from forgefield.io.offenders import listed
-from forgefield.report.numerals import percent, significant
+from forgefield.report.numerals import fixed, percent, significant, with_unit
 from forgefield.report.quality import METRICS
 from forgefield.report.results import MoleculeResult, ParameterResult, TargetResult
 
 _MANY = 3.0
 """Tolerances above which a target that has become worse is told of."""
 _FAR = {
-    "frequency_rmsd_cm1": 75.0,
-    "bond_rmsd_a": 0.012,
-    "angle_rmsd_deg": 1.5,
-    "torsion_rmsd_deg": 5.0,
+    "frequency_rmsd_cm1": ("frequencies", 75.0),
+    "bond_rmsd_a": ("bonds", 0.012),
+    "angle_rmsd_deg": ("angles", 1.5),
+    "torsion_rmsd_deg": ("torsions", 5.0),
 }
-"""Errors of a molecule, in the units of its metrics: about twice what a harmonic force field of one molecule has."""
+"""What metrics are about, and errors in their units: about twice what a harmonic force field of one molecule has."""
 _IMAGINARY = -30.0
 """cm⁻¹; a frequency below it is imaginary beyond the noise of quantum chemistry."""
 _NAMED = 3
-_LISTED = 8
 
 
 def reason(*, converged: bool, targets: Sequence[TargetResult], wrong: Sequence[str]) -> str:
@@ -36,8 +34,7 @@ def reason(*, converged: bool, targets: Sequence[TargetResult], wrong: Sequence[
 
 
 def _amount(one: TargetResult, value: float) -> str:
-    before = significant(one.rms_start, 3)
-    return f"{significant(value, 3)} {one.unit} ({before} before)".replace(" °", "°")
+    return f"{with_unit(significant(value, 3), one.unit)} ({significant(one.rms_start, 3)} before)"
 
 
 def _advice(targets: Sequence[TargetResult], worse: Sequence[TargetResult]) -> str:
@@ -75,21 +72,18 @@ def far_off(molecules: Sequence[MoleculeResult]) -> list[str]:
     said = []
     for one in molecules:
         errors = [
-            f"{label} {value:.{decimals}f} {unit}".replace(" °", "°")
-            for key, limit in _FAR.items()
-            for label, unit, decimals in [METRICS[key]]
+            f"{what} {with_unit(fixed(value, METRICS[key].decimals), METRICS[key].unit)}"
+            for key, (what, limit) in _FAR.items()
             if (value := getattr(one.final, key)) is not None and value > limit
         ]
         lost = [f.mm for k, f in enumerate(one.frequencies) if k != one.reaction_mode and f.mm < _IMAGINARY < f.qm]
         if lost:
-            errors.append(
-                f"imaginary frequencies that the reference has not ({listed([f'{v:.0f}' for v in lost])} cm⁻¹)"
-            )
-        said += [f"{one.name}: {', '.join(errors)}"] if errors else []
+            errors.append(f"imaginary frequencies that the reference has not, down to {min(lost):.0f} cm⁻¹")
+        said += [f"{one.name} ({', '.join(errors)})"] if errors else []
     if not said:
         return []
     return [
-        f"Reproduced worse than usual: {len(said)} molecule(s). {listed(said, separator='; ')}. See which rows and "
+        f"{len(said)} molecule(s) are reproduced worse than usual, by RMSD: {'; '.join(said)}. See which rows and "
         "modes deviate most; cross terms, types that tell places apart, or other targets may mend it."
     ]
 
@@ -102,6 +96,6 @@ def undetermined(parameters: Sequence[ParameterResult]) -> list[str]:
     n = sum(one.determined is not None for one in parameters)
     return [
         f"{len(loose)} of {n} parameters are not determined (their sigma is larger than the value, 20° or half of the "
-        f"constant, or cannot be given): {listed(loose, shown=_LISTED)}. More data, fewer terms or a prior determine "
+        f"constant, or cannot be given): {', '.join(loose)}. More data, fewer terms or a prior determine "
         "them."
     ]

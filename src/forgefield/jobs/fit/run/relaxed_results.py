@@ -14,7 +14,7 @@ from forgefield.report.structures import relaxed_structure
 def judge_fitted(targets: tuple[AbstractTarget, ...]) -> Judge:
     """Return how a force field is judged on what it is fitted to."""
     relaxed = [target.traits for target in targets if target.traits.view is View.RELAXED]
-    here = any(target.traits.is_relative for target in targets if target.traits.view is View.REFERENCE)
+    here = compares_energies(targets)
     return RelaxedJudge(not here, any(traits.observes for traits in relaxed)) if relaxed else judge
 
 
@@ -23,7 +23,12 @@ def judge_told(targets: tuple[AbstractTarget, ...]) -> Judge:
     found = judge_fitted(targets)
     if isinstance(found, RelaxedJudge) or not any(target.traits.holds_structure for target in targets):
         return found
-    return RelaxedJudge(energies=not any(target.traits.is_relative for target in targets))
+    return RelaxedJudge(energies=not compares_energies(targets))
+
+
+def compares_energies(targets: tuple[AbstractTarget, ...]) -> bool:
+    """Say whether energies are compared at the reference geometries, since a target asks for it."""
+    return any(target.traits.is_relative and target.traits.view is View.REFERENCE for target in targets)
 
 
 def lost(prepared: Prepared, judgement: Judgement) -> list[str]:
