@@ -30,6 +30,8 @@ from forgefield.description import Indescribable, constant, described
 
 _MOST = 500_000_000
 """Bytes of programs that are kept; those not used for longest go first."""
+_UNWRITABLE = (ValueError, NotImplementedError, TypeError, AttributeError, pickle.PicklingError)
+"""What JAX and pickle raise for programs that call back into Python or hold large constants."""
 _ELSEWHERE = ("cache", "log", "dump", "traceback", "profiler")
 """Settings of JAX with such words in their names do not change what is computed."""
 
@@ -67,8 +69,8 @@ class Kept:
         """Keep a program, where that is possible, instead of JAX, which knows it by its label, and return it."""
         if not self.folder.writable:
             return program
-        # Programs that call back into Python or hold large constants cannot be written.
-        with suppress(OSError, ValueError, NotImplementedError, TypeError, AttributeError, pickle.PicklingError):
+        # What cannot be written, or finds no room on the disk, is made again in another run.
+        with suppress(OSError, *_UNWRITABLE):
             payload, _, results = serialize(program)
             content = io.BytesIO()
             _Pickler(content).dump((payload, results))
