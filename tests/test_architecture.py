@@ -33,12 +33,12 @@ FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "open
     "io/listings",
 }
 IO = RULES | FORMATS | {"io"}
-ENGINES = IO | {"engines", "engines/native", "engines/qm"}
+ENGINES = IO | {"engines", "engines/native", "engines/qm", "engines/teachers", "io/datasets"}
 REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
-RUN = PLAN | {"jobs/fit/run"}
+RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
-JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs"}
+JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -79,6 +79,8 @@ ALLOWED: dict[str, set[str]] = {
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
+    "engines/teachers": IO | {"engines/qm", "engines/teachers"},
+    "io/datasets": TEXT | {"molecules", "io", "io/datasets"},
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
@@ -90,6 +92,8 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/fit/outcome": OUTCOME,
     "jobs/fit": OUTCOME | {"jobs/fit"},
     "jobs/laid": ENGINES | {"jobs/laid"},
+    "jobs/processes": {"jobs/processes"},
+    "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},
@@ -108,8 +112,8 @@ OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
-}
-"""What writes the words of FIT.toml and makes values of them; all others see the plan."""
+} | {"jobs/label/label_file"}
+"""What writes the words of settings files and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""
 
@@ -290,7 +294,7 @@ CHANGES = {
     "signal.signal", "signal.pthread_sigmask", "gc.set_threshold", "gc.freeze", "gc.disable", "os.chdir", "os.putenv",
     "os.environ.update", "os.environ.setdefault", "jax.config.update", "warnings.filterwarnings", "np.seterr",
 }  # fmt: skip
-OWN_PROCESS = {"cli", "jobs/fit/run/worker"}
+OWN_PROCESS = {"cli", "jobs/processes/worker"}
 """Where the process is ours."""
 
 

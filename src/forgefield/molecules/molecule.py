@@ -101,6 +101,16 @@ class AtomicCharges:
     """e"""
 
 
+@dataclass(frozen=True, eq=False)
+class HessianProducts:
+    """The Hessian of a structure times some displacements of its atoms."""
+
+    directions: Float[np.ndarray, "directions atoms 3"]
+    """Displacements, without unit."""
+    values: Float[np.ndarray, "directions atoms 3"]
+    """Products with them [kcal/mol/Å²]."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Reference:
     """What one or more QM jobs said of one structure, in the frame of `positions`. Absent data are None."""
@@ -131,16 +141,21 @@ class Reference:
     """The dihedrals that were held: the gradient vanishes along all other coordinates only."""
     charges: tuple[AtomicCharges, ...] = ()
     """One entry for each kind that the files hold."""
+    products: HessianProducts | None = None
+    atomic_energies: Float[np.ndarray, " atoms"] | None = None
+    """What each atom adds to the energy [kcal/mol], where the method divides it among them."""
 
     @property
     def contents(self) -> tuple[str, ...]:
-        """Which results there are: energy, gradient, Hessian, frequencies, charges."""
+        """Which results there are, in words."""
         there = {
             "energy": self.energy is not None,
             "gradient": self.gradient is not None,
             "Hessian": self.hessian is not None,
             "frequencies": self.frequencies is not None,
             "charges": bool(self.charges),
+            "Hessian products": self.products is not None,
+            "atomic energies": self.atomic_energies is not None,
         }
         return tuple(name for name, is_there in there.items() if is_there)
 

@@ -22,7 +22,6 @@ from forgefield.fitting.judge.resampling import (
 )
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.run.passes import Passed
-from forgefield.jobs.fit.run.processes import Done, run_tasks
 from forgefield.jobs.fit.run.refits import (
     Basis,
     LeaveOut,
@@ -35,6 +34,7 @@ from forgefield.jobs.fit.run.refits import (
     together,
     unseen_rows,
 )
+from forgefield.jobs.processes.pool import Done, run_tasks
 from forgefield.report.validation_results import (
     Bootstrap,
     Failure,

@@ -14,7 +14,7 @@ from typing import Any
 
 import jax
 
-from forgefield.jobs.fit.run.worker import reason
+from forgefield.jobs.processes.worker import reason
 
 _PRECISION = "jax_enable_x64"
 """May be set for a call alone, which the values of all settings do not show."""
@@ -38,6 +38,15 @@ class Done:
     results: dict[int, Any] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     interrupted: bool = False
+    taken: Callable[[int, Any], None] | None = None
+    """Gets the results where they are not to be kept."""
+
+    def note(self, number: int, result: Any) -> None:
+        """Keep the result of a task, or pass it on."""
+        if self.taken is not None:
+            self.taken(number, result)
+            result = None
+        self.results[number] = result
 
     @property
     def n(self) -> int:
@@ -52,18 +61,37 @@ def run_tasks(
     *,
     workers: int,
     tell: Callable[[int], None],
+    taken: Callable[[int, Any], None] | None = None,
 ) -> Done:
     """Return what `function(given, task)` returns for each task, computed by this many processes of one thread each.
 
-    One worker is this process itself. `tell` is called with the number of tasks that came to an end. A task that
-    raises or whose process dies fails alone; a KeyboardInterrupt ends all and keeps what there is.
+    One worker is this process itself. `tell` is called with the number of tasks that came to an end; where `taken` is
+    given, it gets each result with the number of its task, and no result is kept. A task that raises or whose process
+    dies fails alone; a KeyboardInterrupt ends all and keeps what there is.
     """
-    done = Done()
+    if workers > 1:
+        return run_apart(function, given, tasks, workers=workers, tell=tell, taken=taken)
+    done = Done(taken=taken)
     try:
-        if workers == 1:
-            _run_here(function, given, tasks, done, tell)
-        else:
-            _run_in_processes(pickle.dumps((function, given)), tasks, workers, done, tell)
+        _run_here(function, given, tasks, done, tell)
+    except KeyboardInterrupt:
+        done.interrupted = True
+    return done
+
+
+def run_apart(
+    function: Callable[[Any, Any], Any],
+    given: Any,
+    tasks: Sequence[Any],
+    *,
+    workers: int,
+    tell: Callable[[int], None],
+    taken: Callable[[int, Any], None] | None = None,
+) -> Done:
+    """Return what `run_tasks` does, computed by other processes even if it is one, so that none can end this one."""
+    done = Done(taken=taken)
+    try:
+        _run_in_processes(pickle.dumps((function, given)), tasks, workers, done, tell)
     except KeyboardInterrupt:
         done.interrupted = True
     return done
@@ -74,9 +102,11 @@ def _run_here(
 ) -> None:
     for number, task in enumerate(tasks):
         try:
-            done.results[number] = function(given, task)
+            result = function(given, task)
         except Exception as error:
             done.failures[number] = reason(error)
+        else:
+            done.note(number, result)
         tell(done.n)
 
 
@@ -121,7 +151,7 @@ def _run_some(
                 except (EOFError, OSError):
                     continue
                 if failure is None:
-                    done.results[number] = result
+                    done.note(number, result)
                 else:
                     done.failures[number] = failure
                 tell(done.n)
@@ -141,7 +171,7 @@ class _Worker:
         environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": os.pathsep.join(sys.path)}
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "forgefield.jobs.fit.run.worker", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "forgefield.jobs.processes.worker", str(theirs.fileno())],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],

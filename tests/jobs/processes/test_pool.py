@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from forgefield.jobs.fit.run.processes import run_tasks
+from forgefield.jobs.processes.pool import run_tasks
 
 
 def work(given, task):
@@ -122,7 +122,7 @@ def test_interrupted_processes_are_ended():
 PARENT = """
 import sys
 from tests_of_processes import ignore, work
-from forgefield.jobs.fit.run.processes import run_tasks
+from forgefield.jobs.processes.pool import run_tasks
 run_tasks(work, None, ["tell", "tell"], workers=2, tell=ignore)
 """
 

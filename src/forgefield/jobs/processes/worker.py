@@ -1,4 +1,4 @@
-"""`python -m forgefield.jobs.fit.run.worker N`: a process that does the tasks which come through the pipe N."""
+"""`python -m forgefield.jobs.processes.worker N`: a process that does the tasks which come through the pipe N."""
 
 import os
 import pickle

@@ -1,0 +1,75 @@
+"""`forgefield label`: structures labelled by a teacher."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
+from forgefield.cli.console import NowAndThen, print_json, progress_bar, say, warn
+from forgefield.cli.interrupts import heard
+from forgefield.errors import InputError
+
+
+@command
+def label(
+    settings: Annotated[Path, typer.Argument(help="LABEL.toml: teacher, structures, how many.")],
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Label structures with energies, forces and Hessian products of a teacher, into one data set.
+
+    The same command continues what was interrupted; nothing is labelled twice.
+
+    Example: forgefield label examples/distil-ethanol/LABEL.toml
+    """
+    from forgefield.jobs.label.label_file import label_plan, read_label_file
+    from forgefield.jobs.label.label_job import run_label
+
+    del verbose
+    said = read_label_file(settings)
+    plan = label_plan(settings, said, teacher_of(said.teacher, settings.parent), os.cpu_count() or 1)
+    with progress_bar() as progress, heard() as interrupts:
+        task = progress.add_task("structures", total=None)
+        line = NowAndThen()
+
+        def tell(stage: str, done: int, n: int) -> None:
+            progress.update(task, completed=done, total=n, description=stage)
+            line(f"{stage}: {done} of {n}")
+            interrupts.check()
+
+        found = run_label(plan, overwrite=overwrite, tell=tell)
+    for name in found.nonconservative:
+        warn(f"{name}: the forces of {plan.teacher.identity.name} are no slope of an energy")
+    for where, reason in found.failures[:10]:
+        warn(f"no label of {where}: {reason}")
+    if len(found.failures) > 10:
+        warn(f"and {len(found.failures) - 10} more structures without a label; the data set holds their reasons")
+    say(
+        f"{found.n_new} structures labelled by {plan.teacher.identity.name} in {found.seconds:.1f} s, "
+        f"{found.n_before} were there before, {len(found.failures)} failed; data set {found.data}"
+    )
+    if as_json:
+        told = {"data": str(found.data), "new": found.n_new, "before": found.n_before, "failed": len(found.failures)}
+        print_json(told | {"seconds": found.seconds})
+    return DONE if found.n_new + found.n_before else FAILED
+
+
+def teacher_of(said: Any, folder: Path) -> Any:
+    """Return the teacher that settings name. Raises InputError where it cannot be had."""
+    if said.force_field is not None:
+        from forgefield.engines.teachers.model_teacher import teacher_of_file
+
+        return teacher_of_file(folder / said.force_field)
+    if said.calculator is not None:
+        from forgefield.engines.teachers.ase_teacher import AseTeacher
+
+        return AseTeacher(said.calculator, said.arguments, said.difference_step)
+    try:
+        from forgefield.engines.qm.reference import engine_named
+        from forgefield.engines.teachers.engine_teacher import EngineTeacher
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
+    return EngineTeacher(engine_named(said.method, said.basis), said.difference_step)

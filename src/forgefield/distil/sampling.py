@@ -1,0 +1,184 @@
+"""Structures of a molecule for a teacher to label: along its modes, displaced at random, turned about bonds, stretched.
+
+Each function returns geometries [structures, atoms, 3] in Å, drawn from a generator that is given where it draws.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from forgefield import units
+from forgefield.molecules.elements import covalent_radii
+from forgefield.molecules.molecule import Molecule, atomic_weights
+from forgefield.properties.modes import vibrations
+
+Geometries = Float[np.ndarray, "structures atoms 3"]
+_SOFTEST = 100.0
+"""cm⁻¹; straight displacements along softer modes, torsions that is, tear molecules apart."""
+_CLASH = 0.7
+"""Share of the sum of covalent radii that atoms without a bond come closer than only when they clash."""
+_DOUBLE = 0.9
+"""Share of the sum of covalent radii below which a bond is a double one: C=C 0.88, but C-N of amides 0.92."""
+_FRICTION = 0.01
+"""1/fs"""
+
+
+def along_modes(
+    molecule: Molecule,
+    hessian: Float[np.ndarray, "coordinates coordinates"],
+    n: int,
+    temperature: float,
+    generator: np.random.Generator,
+) -> Geometries:
+    """Return structures of the harmonic ensemble at a temperature [K] about a molecule with its Hessian [kcal/mol/Å²].
+
+    Coordinates of modes are normal variates of the variance kT/λ; modes below 100 cm⁻¹, and unstable ones, are
+    displaced as if they had 100 cm⁻¹.
+    """
+    masses = atomic_weights(molecule.species)
+    found = vibrations(hessian, molecule.positions, masses)
+    stiffness = np.maximum(found.eigenvalues, (_SOFTEST / units.WAVENUMBER) ** 2)
+    amplitudes = generator.normal(size=(n, len(stiffness))) * np.sqrt(units.BOLTZMANN * temperature / stiffness)
+    moved = (amplitudes @ found.vectors.T).reshape(n, molecule.n_atoms, 3)
+    return molecule.positions + moved / np.sqrt(masses)[:, None]
+
+
+def distorted(molecule: Molecule, n: int, scale: float, generator: np.random.Generator) -> Geometries:
+    """Return structures whose coordinates are displaced by normal variates of the standard deviation `scale` [Å]."""
+    return molecule.positions + generator.normal(scale=scale, size=(n, molecule.n_atoms, 3))
+
+
+def turned(molecule: Molecule, points: int) -> Geometries:
+    """Return the molecule turned about each bond that is in no ring, `points` angles of a full turn, without clashes.
+
+    Bonds with one atom at either end are left alone, and those of the order 2 and more, or shorter than 0.9 times the
+    sum of the covalent radii.
+    """
+    found = []
+    radii = covalent_radii(molecule.species)
+    n_bonds = np.bincount(np.asarray(molecule.bonds).ravel(), minlength=molecule.n_atoms)
+    for (i, j), order in zip(molecule.bonds.tolist(), _orders(molecule), strict=True):
+        side = _side(molecule, i, j)
+        length = np.linalg.norm(molecule.positions[i] - molecule.positions[j])
+        rigid = order >= 2.0 or length < _DOUBLE * (radii[i] + radii[j])
+        if side is None or min(n_bonds[i], n_bonds[j]) < 2 or rigid:
+            continue
+        for k in range(1, points):
+            there = _rotated(molecule.positions, i, j, side, 2.0 * np.pi * k / points)
+            if not clashes(molecule, there):
+                found.append(there)
+    return _stacked(found, molecule)
+
+
+def stretched(molecule: Molecule, points: int, shortest: float = 0.7, longest: float = 1.5) -> Geometries:
+    """Return the molecule with each bond at `points` lengths, from 0.7 to 1.5 times its own.
+
+    What hangs on one end moves along; of a bond in a ring its two atoms move alone, by half of it each.
+    """
+    found = []
+    for i, j in molecule.bonds.tolist():
+        along = molecule.positions[j] - molecule.positions[i]
+        side = _side(molecule, i, j)
+        for factor in np.linspace(shortest, longest, points):
+            there = molecule.positions.copy()
+            if side is None:
+                there[j] += 0.5 * (factor - 1.0) * along
+                there[i] -= 0.5 * (factor - 1.0) * along
+            else:
+                there[side] += (factor - 1.0) * along
+            found.append(there)
+    return _stacked(found, molecule)
+
+
+def snapshots(
+    molecule: Molecule,
+    gradient: Callable[[Float[np.ndarray, "atoms 3"]], Float[np.ndarray, "atoms 3"]],
+    n: int,
+    temperature: float,
+    every: int,
+    generator: np.random.Generator,
+    timestep: float = 0.5,
+) -> Geometries:
+    """Return n snapshots of Langevin dynamics at a temperature [K], `every` steps of `timestep` [fs] apart.
+
+    The splitting BAOAB (Leimkuhler and Matthews 2013) with a friction of 10/ps; the first `every` steps come before the
+    first snapshot. Fewer snapshots where the forces end to be finite.
+    """
+    h, masses = timestep * units.FEMTOSECOND, atomic_weights(molecule.species)[:, None]
+    warmth = units.BOLTZMANN * temperature
+    kept = np.exp(-_FRICTION * timestep)
+    x = molecule.positions.copy()
+    v = generator.normal(size=x.shape) * np.sqrt(warmth / masses)
+    pull, found = -gradient(x), []
+    for step in range(1, n * every + 1):
+        v = v + 0.5 * h * pull / masses
+        x = x + 0.5 * h * v
+        v = kept * v + np.sqrt((1.0 - kept**2) * warmth / masses) * generator.normal(size=x.shape)
+        x = x + 0.5 * h * v
+        pull = -gradient(x)
+        if not np.isfinite(pull).all():
+            break
+        v = v + 0.5 * h * pull / masses
+        if step % every == 0:
+            found.append(x.copy())
+    return _stacked(found, molecule)
+
+
+def clashes(molecule: Molecule, positions: Float[np.ndarray, "atoms 3"]) -> bool:
+    """Say whether two atoms that are not bonded, nor to one atom, are closer than 0.7 times their covalent radii."""
+    near = np.eye(molecule.n_atoms, dtype=bool)
+    for i, j in molecule.bonds.tolist():
+        near[i, j] = near[j, i] = True
+    near = near | (near.astype(np.int64) @ near.astype(np.int64) > 0)
+    radii = covalent_radii(molecule.species)
+    distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
+    return bool(((distances < _CLASH * (radii[:, None] + radii[None])) & ~near).any())
+
+
+def farthest(features: Float[np.ndarray, "structures features"], n: int, first: int = 0) -> Int[np.ndarray, " chosen"]:
+    """Return the places of n structures, each the farthest from those before it (farthest-point sampling)."""
+    n = min(n, len(features))
+    chosen = [first] if n else []
+    nearest = np.full(len(features), np.inf)
+    while len(chosen) < n:
+        nearest = np.minimum(nearest, ((features - features[chosen[-1]]) ** 2).sum(axis=1))
+        chosen.append(int(np.argmax(nearest)))
+    return np.array(chosen, np.int64)
+
+
+def _orders(molecule: Molecule) -> list[float]:
+    return molecule.orders.tolist() if len(molecule.orders) == len(molecule.bonds) else [1.0] * len(molecule.bonds)
+
+
+def _side(molecule: Molecule, i: int, j: int) -> Bool[np.ndarray, " atoms"] | None:
+    """Return the atoms that hang on j when the bond to i is cut; None where the bond is in a ring."""
+    beside: list[list[int]] = [[] for _ in range(molecule.n_atoms)]
+    for a, b in molecule.bonds.tolist():
+        if {a, b} != {i, j}:
+            beside[a].append(b)
+            beside[b].append(a)
+    seen, waiting = {j}, [j]
+    while waiting:
+        new = [atom for atom in beside[waiting.pop()] if atom not in seen]
+        seen.update(new)
+        waiting += new
+    return None if i in seen else np.isin(np.arange(molecule.n_atoms), list(seen))
+
+
+def _rotated(
+    positions: Float[np.ndarray, "atoms 3"], i: int, j: int, side: Bool[np.ndarray, " atoms"], angle: float
+) -> Float[np.ndarray, "atoms 3"]:
+    """Return positions with one side of the bond from i to j turned about it (formula of Rodrigues)."""
+    axis = positions[j] - positions[i]
+    axis = axis / np.linalg.norm(axis)
+    arm = positions[side] - positions[j]
+    there = positions.copy()
+    there[side] = positions[j] + (
+        arm * np.cos(angle) + np.cross(axis, arm) * np.sin(angle) + np.outer(arm @ axis, axis) * (1.0 - np.cos(angle))
+    )
+    return there
+
+
+def _stacked(found: list[np.ndarray], molecule: Molecule) -> Geometries:
+    return np.array(found).reshape(len(found), molecule.n_atoms, 3)

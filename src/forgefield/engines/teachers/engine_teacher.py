@@ -1,0 +1,58 @@
+"""Levels of theory of a QM program as teachers."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forgefield.engines.qm.engine import AbstractEngine
+from forgefield.engines.teachers.teacher import (
+    AbstractTeacher,
+    Directions,
+    Identity,
+    Positions,
+    bare_label,
+    products_by_differences,
+    with_products,
+)
+from forgefield.molecules.molecule import Molecule, Reference
+
+STEP = 0.01
+"""Å that the atom which moves most is displaced by; truncation and rounding of GFN2 are alike there."""
+
+
+@dataclass(frozen=True)
+class EngineTeacher(AbstractTeacher):
+    """A level of theory; products by central differences of its gradients."""
+
+    engine: AbstractEngine
+    step: float = STEP
+    """Å that the atom which moves most is displaced by in a difference."""
+
+    @property
+    def identity(self) -> Identity:
+        """Level, program, and the step of the differences."""
+        return Identity(self.engine.level, self.engine.program, {"difference_step": self.step})
+
+    @property
+    def acts_on_bonds(self) -> bool:
+        """No."""
+        return False
+
+    def check(self, molecule: Molecule) -> None:
+        """Raise InputError where the molecule cannot be computed at this level."""
+        self.engine.check(molecule)
+
+    def label(self, molecule: Molecule, directions: Directions | None = None) -> Reference:
+        """Return energy and gradient, and products along directions. Raises ConvergenceError."""
+        found = self.engine.evaluate(molecule)
+        label = bare_label(molecule, self.identity, found.energy, found.gradient)
+        label = replace(label, charges=() if found.charges is None else (found.charges,))
+
+        def gradient(positions: Positions) -> Positions:
+            return self.engine.evaluate(replace(molecule, positions=positions), found.density).gradient
+
+        if directions is None:
+            return label
+        return with_products(
+            label, products_by_differences(gradient, np.asarray(molecule.positions), directions, self.step)
+        )

@@ -1,0 +1,140 @@
+"""What a teacher must not do: leave the slope of its energy, mix up atoms, pass over a charge, be lost for numbers."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from forgefield.engines.teachers.teacher import AbstractTeacher, Positions
+from forgefield.errors import ConvergenceError
+from forgefield.molecules.electrons import electron_problem
+from forgefield.molecules.molecule import Molecule
+
+_STEPS = (0.02, 0.01, 0.005)
+"""Å that the atom which moves most is displaced by."""
+_SHARE = 0.02
+"""Of a slope or curvature, that its two values may differ by; forces of direct models differ by tenths."""
+_NOISE = 0.3
+"""kcal/mol/Å, and kcal/mol/Å² for curvatures, that may differ whatever they are: models in float32."""
+_JIGGLE = 0.03
+"""Å that atoms are displaced by, lest forces are zero by symmetry."""
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """What was found out about a teacher on one molecule."""
+
+    problems: tuple[str, ...]
+    """Why its labels cannot be used, each as a sentence."""
+    conservative: bool
+    """Whether its forces are the slope of its energy."""
+
+
+def soundness(teacher: AbstractTeacher, molecule: Molecule, *, allow_nonconservative: bool = False) -> Soundness:
+    """Return what is wrong with the labels of a teacher near a structure, at the cost of some 12 labels.
+
+    Raises ConvergenceError where it has no answer there at all.
+    """
+    generator = np.random.default_rng(0)
+    shifted = molecule.positions + generator.normal(scale=_JIGGLE, size=molecule.positions.shape)
+    here = replace(molecule, positions=shifted)
+    found = teacher.label(here)
+    if found.energy is None or found.gradient is None or not np.isfinite(found.gradient).all():
+        raise ConvergenceError(f"{molecule.name}: {teacher.identity.name} gives no finite energy and forces")
+    curl = _curl(teacher, here, generator)
+    problems = [] if allow_nonconservative else [said for said in (curl, _slope(teacher, here, generator)) if said]
+    problems += [said for said in (_order(teacher, here, found.gradient), _charge(teacher, here)) if said]
+    return Soundness(tuple(problems), curl is None)
+
+
+def _unit(generator: np.random.Generator, shape: tuple[int, ...]) -> Positions:
+    drawn = generator.normal(size=shape)
+    return drawn / np.linalg.norm(drawn)
+
+
+def _gradient(teacher: AbstractTeacher, molecule: Molecule, positions: Positions) -> Positions:
+    found = teacher.label(replace(molecule, positions=positions)).gradient
+    assert found is not None
+    return found
+
+
+def _energy(teacher: AbstractTeacher, molecule: Molecule, positions: Positions) -> float:
+    found = teacher.label(replace(molecule, positions=positions)).energy
+    assert found is not None
+    return found
+
+
+def _slope(teacher: AbstractTeacher, molecule: Molecule, generator: np.random.Generator) -> str | None:
+    """Say whether the energy rises otherwise than its gradient says."""
+    x = molecule.positions
+    d = _unit(generator, x.shape)
+    expected = float(np.sum(_gradient(teacher, molecule, x) * d))
+    off = []
+    for step in _STEPS:
+        h = step / np.sqrt((d**2).sum(axis=1)).max()
+        rise = (_energy(teacher, molecule, x + h * d) - _energy(teacher, molecule, x - h * d)) / (2.0 * h)
+        off.append((abs(rise - expected), rise))
+    least, rise = min(off)
+    if least <= _SHARE * abs(expected) + _NOISE:
+        return None
+    return (
+        f"the energy rises by {rise:.3f} kcal/mol/Å along a direction in which the forces say {expected:.3f}: "
+        "the forces are not the slope of this energy"
+    )
+
+
+def _curl(teacher: AbstractTeacher, molecule: Molecule, generator: np.random.Generator) -> str | None:
+    """Say whether the derivative of the gradient is no symmetric matrix, which no energy has."""
+    x = molecule.positions
+    u, v = _unit(generator, x.shape), _unit(generator, x.shape)
+    off = []
+    for step in _STEPS[:2]:
+        h = step / np.sqrt(np.maximum((u**2).sum(axis=1), (v**2).sum(axis=1))).max()
+        first, second = (
+            float(
+                np.sum(b * (_gradient(teacher, molecule, x + h * a) - _gradient(teacher, molecule, x - h * a)))
+                / (2.0 * h)
+            )
+            for a, b in ((u, v), (v, u))
+        )
+        off.append((abs(first - second), first, second))
+    least, first, second = min(off)
+    if least <= _SHARE * max(abs(first), abs(second)) + _NOISE:
+        return None
+    return (
+        f"the forces have no energy: their derivative is {first:.2f} kcal/mol/Å² along two directions and {second:.2f} "
+        "with the directions exchanged (allow_nonconservative = true uses them nevertheless)"
+    )
+
+
+def _order(teacher: AbstractTeacher, molecule: Molecule, gradient: Positions) -> str | None:
+    """Say whether forces do not follow their atoms when these are listed in another order."""
+    if molecule.n_atoms < 2:
+        return None
+    back = np.arange(molecule.n_atoms)[::-1]
+    bonds = molecule.n_atoms - 1 - np.asarray(molecule.bonds)
+    turned = replace(
+        molecule,
+        species=molecule.species[back],
+        positions=molecule.positions[back],
+        bonds=bonds,
+        types=None if molecule.types is None else molecule.types[::-1],
+        formal_charges=None if molecule.formal_charges is None else molecule.formal_charges[back],
+    )
+    found = _gradient(teacher, turned, turned.positions)
+    largest = float(np.abs(found[back] - gradient).max())
+    if largest <= _SHARE * float(np.abs(gradient).max()) + _NOISE:
+        return None
+    return f"forces do not follow their atoms: listed in reverse, they differ by up to {largest:.2f} kcal/mol/Å"
+
+
+def _charge(teacher: AbstractTeacher, molecule: Molecule) -> str | None:
+    """Say whether a charged molecule gets the labels of the one with two electrons more or less."""
+    if molecule.charge == 0 or teacher.acts_on_bonds:
+        return None
+    other = molecule.charge - int(np.sign(molecule.charge)) * 2
+    if electron_problem(molecule.species, other, molecule.multiplicity):
+        return None
+    found, beside = (teacher.label(replace(molecule, charge=charge)).energy for charge in (molecule.charge, other))
+    if found != beside:
+        return None
+    return f"the charge {molecule.charge:+d} is passed over: the energy with charge {other:+d} is the same"

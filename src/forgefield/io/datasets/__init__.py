@@ -1,0 +1,1 @@
+"""Data sets: one HDF5 file of labelled structures, and what other programs keep them in."""

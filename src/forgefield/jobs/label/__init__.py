@@ -1,0 +1,1 @@
+"""`forgefield label`: structures of molecules labelled by a teacher."""

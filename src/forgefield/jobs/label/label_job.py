@@ -1,0 +1,314 @@
+"""Labels structures by a teacher into a data set; killed at any moment, the same job goes on from there."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from forgefield.engines.teachers.soundness import soundness
+from forgefield.engines.teachers.teacher import AbstractTeacher, key_of, random_directions
+from forgefield.errors import ForgeFieldError, InputError
+from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
+from forgefield.io.datasets.data_set import append, begin_data_set, keys, overview
+from forgefield.io.datasets.records import Failure, Record
+from forgefield.io.outputs import owned, remove, require_free
+from forgefield.jobs.label.structures import Source
+from forgefield.jobs.processes.pool import run_apart
+from forgefield.molecules.molecule import Molecule, Reference
+
+_SAVE_S = 2.0
+"""Seconds between additions to the file; a label that takes longer is added at once."""
+_AT_ONCE = 8
+"""Structures of a task."""
+_BLOCK = 4096
+"""Structures that are looked after at the same time."""
+_DIED = "the process that computed it ended without a result (killed, or out of memory)"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelPlan:
+    """What is to be labelled, and by whom."""
+
+    teacher: AbstractTeacher
+    sources: tuple[Source, ...]
+    data: Path
+    """The data set."""
+    directions: int = 0
+    """Hessian products of each structure."""
+    workers: int = 1
+    allow_nonconservative: bool = False
+    inputs: tuple[Path, ...] = ()
+    """Files that are read, and not to be written over."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """What a run came to."""
+
+    data: Path
+    n_before: int
+    """Records that were there."""
+    n_new: int
+    failures: tuple[tuple[str, str], ...]
+    """Structures without a label, in words, and why."""
+    nonconservative: tuple[str, ...]
+    """Molecules for which the forces of the teacher have no energy."""
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """One structure to be labelled."""
+
+    molecule: Molecule
+    origin: str
+    key: bytes
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """The structures of the sources, and why some sources have none."""
+
+    structures: list[tuple[Source, np.ndarray]]
+    problems: list[tuple[str, str]]
+
+
+Tell = Callable[[str, int, int], None]
+"""Called with what is going on, how much of it is done, and of how much."""
+
+
+def silent(stage: str, done: int, n: int) -> None:
+    """Tell nothing."""
+
+
+def run_label(plan: LabelPlan, *, overwrite: bool = False, tell: Tell = silent) -> Labelled:
+    """Label what is not labelled yet, and return what came of it.
+
+    A structure that cannot be labelled is kept with its reason and not tried again. Raises InputError where the
+    teacher is unsound or unfit for a molecule, or the data set is of another teacher.
+    """
+    began = perf_counter()
+    with owned(plan.data):
+        require_free([], [*plan.inputs], overwrite=True)
+        _begin(plan, overwrite=overwrite)
+        known, failed = keys(plan.data)
+        n_before = len(known)
+        nonconservative = _checked(plan)
+        failures: list[tuple[str, str]] = []
+        n_new = 0
+        made = _made(plan, tell)
+        failures += made.problems
+        n = sum(len(geometries) for _, geometries in made.structures)
+        for block in _blocks(_structures(plan, made, known | failed)):
+            new, without = _labelled(plan, block, lambda done, so_far=n_new: tell("labels", so_far + done, n))
+            n_new += new
+            failures += [(f"{one.molecule.name}, {one.origin}", one.reason) for one in without]
+        remove([planned_of(plan.data)])
+    return Labelled(plan.data, n_before, n_new, tuple(failures), nonconservative, perf_counter() - began)
+
+
+def planned_of(data: Path) -> Path:
+    """Return where the structures that are to be labelled wait."""
+    return data.with_name(f"{data.name}.planned.safetensors")
+
+
+def _begin(plan: LabelPlan, *, overwrite: bool) -> None:
+    """Begin a data set, or find it fit to be continued. Raises InputError."""
+    if overwrite:
+        remove([plan.data, planned_of(plan.data)])
+    if not plan.data.exists():
+        begin_data_set(plan.data)
+        return
+    others = [text for text in overview(plan.data).teachers if text != plan.teacher.identity.text]
+    if others:
+        raise InputError(
+            f"{plan.data}: holds labels of another teacher ({others[0]}), not of {plan.teacher.identity.text}; name "
+            "another data set, or replace it (--overwrite)"
+        )
+
+
+def _checked(plan: LabelPlan) -> tuple[str, ...]:
+    """Look at the teacher on each molecule, and return those for which its forces have no energy. Raises InputError."""
+    seen: set[tuple[bytes, int, int]] = set()
+    wrong, without_energy = [], []
+    for source in plan.sources:
+        molecule = source.molecule
+        plan.teacher.check(molecule)
+        kind = (np.unique(molecule.species).tobytes(), molecule.charge, molecule.multiplicity)
+        if kind in seen:
+            continue
+        seen.add(kind)
+        found = soundness(plan.teacher, molecule, allow_nonconservative=plan.allow_nonconservative)
+        wrong += [f"{molecule.name}: {problem}" for problem in found.problems]
+        if not found.conservative:
+            without_energy.append(molecule.name)
+    if wrong:
+        raise InputError(f"{plan.teacher.identity.name} cannot be the teacher:\n  " + "\n  ".join(wrong))
+    return tuple(without_energy)
+
+
+def _made(plan: LabelPlan, tell: Tell) -> Made:
+    """Return the structures of all sources: those that an earlier run has made, and the others made now."""
+    path = planned_of(plan.data)
+    sources = plan.sources
+    facts = {"teacher": plan.teacher.identity.text, "sources": [source.digest.hex() for source in sources]}
+    made, problems = _kept(path, facts, sources)
+    waiting = [k for k in range(len(sources)) if k not in made and k not in problems]
+
+    def keep() -> None:
+        arrays = [made[k] for k in sorted(made)]
+        told = {"made": sorted(made), "problems": [[k, reason] for k, reason in problems.items()]}
+        write_checkpoint(path, arrays, facts | told)
+
+    def take(number: int, found: tuple[np.ndarray | None, str]) -> None:
+        geometries, reason = found
+        if geometries is None:
+            problems[waiting[number]] = reason
+        else:
+            made[waiting[number]] = geometries
+        keep()
+
+    done = run_apart(
+        make_structures,
+        plan.teacher,
+        [sources[k] for k in waiting],
+        workers=plan.workers,
+        tell=lambda n: tell("structures", n, len(waiting)),
+        taken=take,
+    )
+    if done.interrupted:
+        raise KeyboardInterrupt
+    problems |= {waiting[number]: reason for number, reason in done.failures.items()}
+    keep()
+    return Made(
+        [(sources[k], made[k]) for k in sorted(made)],
+        [(f"{sources[k].molecule.name}, {sources[k].sampler.words}", reason) for k, reason in problems.items()],
+    )
+
+
+def _kept(path: Path, facts: dict[str, Any], sources: Sequence[Source]) -> tuple[dict[int, np.ndarray], dict[int, str]]:
+    """Return what an earlier run of the same job has made, by the number of the source, and what it could not make."""
+    told = read_facts(path) if path.is_file() else {}
+    if any(told.get(name) != value for name, value in facts.items()):
+        return {}, {}
+    like = [np.zeros((0, sources[k].molecule.n_atoms, 3)) for k in told["made"]]
+    return dict(zip(told["made"], read_arrays(path, like), strict=True)), dict(told["problems"])
+
+
+def make_structures(teacher: AbstractTeacher, source: Source) -> tuple[np.ndarray | None, str]:
+    """Return the structures of a source, or None with the reason."""
+    try:
+        return np.asarray(source.made(teacher), np.float64), ""
+    except ForgeFieldError as error:
+        return None, str(error)
+
+
+def _structures(plan: LabelPlan, made: Made, known: set[bytes]) -> Iterator[Structure]:
+    """Yield what is not labelled yet, each structure once."""
+    seen = set(known)
+    for source, geometries in made.structures:
+        for positions in geometries:
+            molecule = replace(source.molecule, positions=positions)
+            key = key_of(plan.teacher.identity, molecule)
+            if key not in seen:
+                seen.add(key)
+                yield Structure(molecule, source.sampler.words, key)
+
+
+def _blocks(structures: Iterator[Structure]) -> Iterator[list[Structure]]:
+    block: list[Structure] = []
+    for structure in structures:
+        block.append(structure)
+        if len(block) == _BLOCK:
+            yield block
+            block = []
+    if block:
+        yield block
+
+
+def _labelled(plan: LabelPlan, block: list[Structure], tell: Callable[[int], None]) -> tuple[int, list[Failure]]:
+    """Label structures and add what comes of it to the file every few seconds."""
+    sink = _Sink(plan.data, plan.teacher.identity.text)
+    given = (plan.teacher, plan.directions)
+    chunks = [block[k : k + _AT_ONCE] for k in range(0, len(block), _AT_ONCE)]
+    try:
+        done = run_apart(
+            label_some, given, chunks, workers=plan.workers, tell=lambda _: tell(sink.n), taken=sink.take(chunks)
+        )
+        lost = [[structure] for k in done.failures for structure in chunks[k]]
+        if lost and not done.interrupted:
+            # Of a task that ended its process each structure is tried alone.
+            again = run_apart(
+                label_some, given, lost, workers=plan.workers, tell=lambda _: tell(sink.n), taken=sink.take(lost)
+            )
+            done.interrupted = again.interrupted
+            sink.fail([(lost[k][0], reason) for k, reason in again.failures.items()])
+    finally:
+        sink.save()
+    if done.interrupted:
+        raise KeyboardInterrupt
+    return sink.n_new, sink.failures
+
+
+def label_some(given: tuple[AbstractTeacher, int], structures: list[Structure]) -> list[tuple[Reference | None, str]]:
+    """Return the label of each structure, or None with the reason."""
+    teacher, n_directions = given
+    found: list[tuple[Reference | None, str]] = []
+    for structure in structures:
+        n_atoms = structure.molecule.n_atoms
+        directions = random_directions(structure.key, n_directions, n_atoms) if n_directions else None
+        try:
+            label = teacher.label(structure.molecule, directions)
+        except ForgeFieldError as error:
+            found.append((None, str(error)))
+        else:
+            found.append((label, "") if _finite(label) else (None, "the label holds numbers that are not finite"))
+    return found
+
+
+def _finite(label: Reference) -> bool:
+    values = [label.energy, label.gradient, *([] if label.products is None else [label.products.values])]
+    return all(value is not None and np.isfinite(value).all() for value in values)
+
+
+class _Sink:
+    """Adds what is labelled to the file, in the order in which it comes."""
+
+    def __init__(self, path: Path, teacher: str) -> None:
+        self._path, self._teacher = path, teacher
+        self._records: list[Record] = []
+        self._failures: list[Failure] = []
+        self._saved_at = perf_counter()
+        self.n_new = self.n = 0
+        self.failures: list[Failure] = []
+
+    def take(self, chunks: Sequence[Sequence[Structure]]) -> Callable[[int, list[tuple[Reference | None, str]]], None]:
+        """Return what takes the labels of one of these chunks."""
+
+        def taken(number: int, found: list[tuple[Reference | None, str]]) -> None:
+            for structure, (label, reason) in zip(chunks[number], found, strict=True):
+                if label is None:
+                    self._failures.append(Failure(structure.molecule, structure.origin, structure.key, reason))
+                else:
+                    self._records.append(
+                        Record(structure.molecule, label, self._teacher, structure.origin, structure.key)
+                    )
+            self.n += len(found)
+            if perf_counter() - self._saved_at > _SAVE_S:
+                self.save()
+
+        return taken
+
+    def fail(self, failed: Sequence[tuple[Structure, str]]) -> None:
+        """Take structures that have no label."""
+        self._failures += [Failure(s.molecule, s.origin, s.key, reason or _DIED) for s, reason in failed]
+
+    def save(self) -> None:
+        """Add to the file what has come."""
+        append(self._path, self._records, self._failures)
+        self.n_new += len(self._records)
+        self.failures += self._failures
+        self._records, self._failures, self._saved_at = [], [], perf_counter()
