@@ -78,6 +78,8 @@ class AseTeacher(AbstractTeacher):
         state = {"charge": molecule.charge, "spin": molecule.multiplicity, "multiplicity": molecule.multiplicity}
         atoms = Atoms(molecule.species, positions, info=state)
         atoms.calc = self._calculator()
+        # It would give what it has where only `info` has changed.
+        atoms.calc.reset()
         try:
             energy, forces = atoms.get_potential_energy(), atoms.get_forces()
         except Exception as error:

@@ -66,8 +66,11 @@ def _energy(teacher: AbstractTeacher, molecule: Molecule, positions: Positions) 
 def _slope(teacher: AbstractTeacher, molecule: Molecule, generator: np.random.Generator) -> str | None:
     """Say whether the energy rises otherwise than its gradient says."""
     x = molecule.positions
-    d = _unit(generator, x.shape)
-    expected = float(np.sum(_gradient(teacher, molecule, x) * d))
+    gradient = _gradient(teacher, molecule, x)
+    # Half along the gradient, lest the slope is small by chance.
+    d = gradient / max(np.linalg.norm(gradient), 1e-12) + _unit(generator, x.shape)
+    d = d / np.linalg.norm(d)
+    expected = float(np.sum(gradient * d))
     off = []
     for step in _STEPS:
         h = step / np.sqrt((d**2).sum(axis=1)).max()
@@ -110,21 +113,22 @@ def _order(teacher: AbstractTeacher, molecule: Molecule, gradient: Positions) ->
     """Say whether forces do not follow their atoms when these are listed in another order."""
     if molecule.n_atoms < 2:
         return None
-    back = np.arange(molecule.n_atoms)[::-1]
-    bonds = molecule.n_atoms - 1 - np.asarray(molecule.bonds)
-    turned = replace(
+    moved = np.roll(np.arange(molecule.n_atoms), 1)
+    other = replace(
         molecule,
-        species=molecule.species[back],
-        positions=molecule.positions[back],
-        bonds=bonds,
-        types=None if molecule.types is None else molecule.types[::-1],
-        formal_charges=None if molecule.formal_charges is None else molecule.formal_charges[back],
+        species=molecule.species[moved],
+        positions=molecule.positions[moved],
+        bonds=(np.asarray(molecule.bonds) + 1) % molecule.n_atoms,
+        types=None if molecule.types is None else tuple(molecule.types[k] for k in moved),
+        formal_charges=None if molecule.formal_charges is None else molecule.formal_charges[moved],
     )
-    found = _gradient(teacher, turned, turned.positions)
-    largest = float(np.abs(found[back] - gradient).max())
+    found = _gradient(teacher, other, other.positions)
+    largest = float(np.abs(found - gradient[moved]).max())
     if largest <= _SHARE * float(np.abs(gradient).max()) + _NOISE:
         return None
-    return f"forces do not follow their atoms: listed in reverse, they differ by up to {largest:.2f} kcal/mol/Å"
+    return (
+        f"forces do not follow their atoms: with the last listed first, they change by up to {largest:.2f} kcal/mol/Å"
+    )
 
 
 def _charge(teacher: AbstractTeacher, molecule: Molecule) -> str | None:

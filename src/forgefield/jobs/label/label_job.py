@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from forgefield.engines.teachers.soundness import soundness
+from forgefield.engines.teachers.soundness import Soundness, soundness
 from forgefield.engines.teachers.teacher import AbstractTeacher, key_of, random_directions
 from forgefield.errors import ForgeFieldError, InputError
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
@@ -131,23 +131,30 @@ def _begin(plan: LabelPlan, *, overwrite: bool) -> None:
 
 
 def _checked(plan: LabelPlan) -> tuple[str, ...]:
-    """Look at the teacher on each molecule, and return those for which its forces have no energy. Raises InputError."""
-    seen: set[tuple[bytes, int, int]] = set()
-    wrong, without_energy = [], []
-    for source in plan.sources:
-        molecule = source.molecule
+    """Look at the teacher on each kind of molecule, and return those for which its forces have no energy.
+
+    Raises InputError where its labels cannot be used.
+    """
+    kinds: dict[tuple[bytes, int, int], Molecule] = {}
+    for molecule in (source.molecule for source in plan.sources):
         plan.teacher.check(molecule)
-        kind = (np.unique(molecule.species).tobytes(), molecule.charge, molecule.multiplicity)
-        if kind in seen:
-            continue
-        seen.add(kind)
-        found = soundness(plan.teacher, molecule, allow_nonconservative=plan.allow_nonconservative)
-        wrong += [f"{molecule.name}: {problem}" for problem in found.problems]
-        if not found.conservative:
-            without_energy.append(molecule.name)
+        kinds.setdefault((np.unique(molecule.species).tobytes(), molecule.charge, molecule.multiplicity), molecule)
+    molecules = list(kinds.values())
+    given = (plan.teacher, plan.allow_nonconservative)
+    done = run_apart(look, given, molecules, workers=plan.workers, tell=lambda _: None)
+    if done.interrupted:
+        raise KeyboardInterrupt
+    wrong = [f"{molecules[k].name}: {reason}" for k, reason in done.failures.items()]
+    wrong += [f"{molecules[k].name}: {problem}" for k, found in done.results.items() for problem in found.problems]
     if wrong:
         raise InputError(f"{plan.teacher.identity.name} cannot be the teacher:\n  " + "\n  ".join(wrong))
-    return tuple(without_energy)
+    return tuple(molecules[k].name for k, found in done.results.items() if not found.conservative)
+
+
+def look(given: tuple[AbstractTeacher, bool], molecule: Molecule) -> Soundness:
+    """Return what is wrong with a teacher near a molecule."""
+    teacher, allow_nonconservative = given
+    return soundness(teacher, molecule, allow_nonconservative=allow_nonconservative)
 
 
 def _made(plan: LabelPlan, tell: Tell) -> Made:

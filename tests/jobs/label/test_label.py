@@ -1,0 +1,194 @@
+"""`forgefield label`: what is asked for is labelled once, whatever ends the process meanwhile."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from forgefield.cli.program import app
+from forgefield.engines.teachers.ase_teacher import AseTeacher
+from forgefield.errors import InputError
+from forgefield.io.datasets.data_set import overview, read_failures, read_records
+from forgefield.jobs.label import label_job
+from forgefield.jobs.label.label_job import LabelPlan, planned_of, run_label
+from forgefield.jobs.label.structures import AsGiven, Distortions, Dynamics, Modes, Stretches, Turns, sources_of
+from forgefield.molecules.molecule import Molecule
+from samples import WATER
+
+CALCULATORS = Path(__file__).parents[2] / "engines" / "teachers"
+WORDS = """
+[teacher]
+calculator = "calculators:made"
+[[structures]]
+files = "water.xyz"
+distortions = {{ number = {number}, scale = 0.05 }}
+[label]
+directions = 1
+workers = {workers}
+"""
+XYZ = "3\n\nO 0.0 0.0 0.12\nH 0.0 0.76 -0.47\nH 0.0 -0.76 -0.47\n"
+
+
+@pytest.fixture(autouse=True)
+def _importable(monkeypatch):
+    monkeypatch.syspath_prepend(str(CALCULATORS))
+    yield
+    sys.modules.pop("calculators", None)
+
+
+def plan_of(folder: Path, fault: str = "", number: int = 12, **asked) -> LabelPlan:
+    sources = sources_of([WATER], [AsGiven(), Distortions(number, 0.05)], seed=1)
+    return LabelPlan(AseTeacher("calculators:made", {"fault": fault}), tuple(sources), folder / "set.h5", **asked)
+
+
+def test_labels_what_is_asked_for_once(tmp_path):
+    found = run_label(plan_of(tmp_path, directions=2))
+    again = run_label(plan_of(tmp_path, directions=2))
+
+    assert (found.n_before, found.n_new, found.failures) == (0, 13, ())
+    assert (again.n_before, again.n_new) == (13, 0)
+    records = list(read_records(tmp_path / "set.h5"))
+    assert [record.origin for record in records].count("displaced by 0.05 Å") == 12
+    assert overview(tmp_path / "set.h5").n_directions.tolist() == [2] * 13
+    assert not planned_of(tmp_path / "set.h5").exists()
+
+
+def test_more_structures_are_added_to_those_that_are_there(tmp_path):
+    run_label(plan_of(tmp_path))
+
+    found = run_label(plan_of(tmp_path, number=20))
+
+    # The structure as it is given is known; displacements of another number are others.
+    assert (found.n_before, found.n_new) == (13, 20)
+
+
+def test_a_structure_that_ends_its_process_is_named_and_the_others_go_on(tmp_path):
+    found = run_label(plan_of(tmp_path, "deadly", number=20))
+    again = run_label(plan_of(tmp_path, "deadly", number=20))
+
+    assert 0 < len(found.failures) < 20
+    assert found.n_new == 21 - len(found.failures)
+    assert all("ended without a result" in reason for _, reason in found.failures)
+    assert again.n_new == 0
+    assert len(read_failures(tmp_path / "set.h5")) == len(found.failures)
+
+
+def test_a_structure_without_a_label_is_kept_with_the_reason(tmp_path):
+    found = run_label(plan_of(tmp_path, "choosy", number=20))
+
+    assert 0 < len(found.failures) < 20
+    failures = read_failures(tmp_path / "set.h5")
+    assert {failure.reason for failure in failures} == {"water: calculators:made failed: the oxygen is too low"}
+    assert len(overview(tmp_path / "set.h5")) == found.n_new == 21 - len(failures)
+
+
+def test_an_unsound_teacher_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not the slope of this energy"):
+        run_label(plan_of(tmp_path, "scaled"))
+
+
+def test_another_teacher_is_refused_until_the_set_is_replaced(tmp_path):
+    run_label(plan_of(tmp_path))
+
+    with pytest.raises(InputError, match="labels of another teacher"):
+        run_label(plan_of(tmp_path, "charge"))
+
+    assert run_label(plan_of(tmp_path, "charge"), overwrite=True).n_new == 13
+
+
+@pytest.mark.parametrize(
+    "sampler", [Modes(5, 300.0), Dynamics(5, 300.0, 4, 0.5), Turns(4), Stretches(4, 0.9, 1.2), Distortions(5, 0.03)]
+)
+def test_structures_follow_from_the_seed(sampler):
+    teacher = AseTeacher("calculators:made")
+    one, same, other = (sources_of([WATER], [sampler], seed)[0].made(teacher) for seed in (1, 1, 2))
+
+    np.testing.assert_array_equal(one, same)
+    assert isinstance(sampler, Turns | Stretches) or not np.allclose(one, other)
+
+
+def test_a_source_that_cannot_be_made_does_not_stop_the_others(tmp_path):
+    lone = Molecule("far", WATER.species, WATER.positions * 8.0)
+    sources = (*sources_of([WATER], [AsGiven()], 0), *sources_of([lone], [Modes(3, 300.0)], 0))
+    plan = LabelPlan(AseTeacher("calculators:made", {"fault": "choosy-far"}), sources, tmp_path / "set.h5")
+
+    found = run_label(plan)
+
+    assert found.n_new == 1
+    assert [where for where, _ in found.failures] == ["far, normal modes at 300 K"]
+
+
+def test_interrupted_it_keeps_what_it_has(tmp_path, monkeypatch):
+    def tell(stage: str, done: int, n: int) -> None:
+        if stage == "labels" and done >= 8:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(label_job, "_AT_ONCE", 2)
+    with pytest.raises(KeyboardInterrupt):
+        run_label(plan_of(tmp_path, number=30), tell=tell)
+
+    n = len(overview(tmp_path / "set.h5"))
+    assert 8 <= n < 31
+    assert run_label(plan_of(tmp_path, number=30)).n_new == 31 - n
+
+
+def settings(folder: Path, number: int = 10, workers: int = 1) -> Path:
+    (folder / "water.xyz").write_text(XYZ)
+    path = folder / "LABEL.toml"
+    path.write_text(WORDS.format(number=number, workers=workers))
+    return path
+
+
+def test_the_command_tells_what_it_did(tmp_path):
+    found = CliRunner().invoke(app, ["label", str(settings(tmp_path)), "--json"])
+
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.stdout)
+    assert (told["new"], told["before"], told["failed"]) == (11, 0, 0)
+    assert told["data"] == str(tmp_path / "LABEL.h5")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ('[teacher]\nmethod = "gfn2"\ncalculator = "a:b"\n', "name one of method, calculator and force_field"),
+        ("[teacher]\n", "name one of method, calculator and force_field"),
+        ('[teacher]\nmethd = "gfn2"\n', "method"),
+        ('[teacher]\nforce_field = "none.json"\n[[structures]]\nfiles = "water.xyz"\n', "there is no such force field"),
+        ('[teacher]\nmethod = "gfn2"\n[[structures]]\nfiles = "no.xyz"\n', "matches no file"),
+        ('[teacher]\nmethod = "gfn2"\n[[structures]]\nfiles = "water.xyz"\nas_given = false\n', "nothing is asked for"),
+    ],
+)
+def test_settings_that_make_no_sense_are_told(tmp_path, words, said):
+    path = settings(tmp_path)
+    path.write_text(words)
+
+    found = CliRunner().invoke(app, ["label", str(path)])
+
+    assert found.exit_code == 2
+    assert said in " ".join(found.stderr.split())
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_loses_and_doubles_nothing(tmp_path):
+    path = settings(tmp_path, number=400, workers=2)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(CALCULATORS), *sys.path])}
+    words = [sys.executable, "-m", "forgefield", "label", str(path)]
+    draw = np.random.default_rng(0)
+
+    for _ in range(6):
+        process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+        time.sleep(float(draw.uniform(4.0, 9.0)))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(words, env=environment, check=True, stderr=subprocess.DEVNULL)
+
+    keys = [record.key for record in read_records(tmp_path / "LABEL.h5")]
+    assert len(keys) == len({*keys}) == 401
