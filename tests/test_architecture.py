@@ -38,7 +38,7 @@ REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
-JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs"}
+JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -93,6 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/fit": OUTCOME | {"jobs/fit"},
     "jobs/laid": ENGINES | {"jobs/laid"},
     "jobs/processes": {"jobs/processes"},
+    "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},

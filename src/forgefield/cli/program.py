@@ -7,6 +7,7 @@ import typer
 
 from forgefield.cli.command import run_app
 from forgefield.cli.convert import convert
+from forgefield.cli.dataset import app as dataset
 from forgefield.cli.estimate import diff, estimate
 from forgefield.cli.evaluate import check, evaluate, modes
 from forgefield.cli.fit import fit
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 for _function in (fit, reference, evaluate, modes, check, estimate, diff, convert, md, relax, label):
     app.command()(_function)
+app.add_typer(dataset, name="dataset")
 
 
 def _print_version(asked: bool) -> bool:

@@ -1,7 +1,6 @@
 """What every teacher offers: who it is, and what it says of a structure."""
 
 import abc
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from forgefield.io.datasets.records import record_key
 from forgefield.molecules.molecule import HessianProducts, Molecule, Reference
 
 Directions = Float[np.ndarray, "directions atoms 3"]
@@ -31,11 +31,6 @@ class Identity:
     def text(self) -> str:
         """All of it as one line of JSON, always in the same order."""
         return json.dumps({"name": self.name, "version": self.version, "options": self.options}, sort_keys=True)
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256 of the text."""
-        return hashlib.sha256(self.text.encode()).digest()
 
 
 class AbstractTeacher(abc.ABC):
@@ -64,12 +59,8 @@ class AbstractTeacher(abc.ABC):
 
 
 def key_of(identity: Identity, molecule: Molecule) -> bytes:
-    """Return the SHA-256 of what a label depends on: the teacher, atoms, charge, multiplicity and positions."""
-    digest = hashlib.sha256(identity.digest)
-    digest.update(f"{molecule.charge} {molecule.multiplicity} ".encode())
-    digest.update(np.asarray(molecule.species, np.int64).tobytes())
-    digest.update(np.asarray(molecule.positions, np.float64).tobytes())
-    return digest.digest()
+    """Return the key of what a teacher says of a molecule."""
+    return record_key(identity.text, molecule)
 
 
 def random_directions(key: bytes, n: int, n_atoms: int) -> Directions:

@@ -1,6 +1,9 @@
 """What a data set holds: a structure with its label and where both come from, or why there is none."""
 
+import hashlib
 from dataclasses import dataclass
+
+import numpy as np
 
 from forgefield.molecules.molecule import Molecule, Reference
 
@@ -28,3 +31,12 @@ class Failure:
     origin: str
     key: bytes
     reason: str
+
+
+def record_key(teacher: str, molecule: Molecule) -> bytes:
+    """Return the SHA-256 of what a label depends on: the teacher, atoms, charge, multiplicity and positions."""
+    digest = hashlib.sha256(hashlib.sha256(teacher.encode()).digest())
+    digest.update(f"{molecule.charge} {molecule.multiplicity} ".encode())
+    digest.update(np.asarray(molecule.species, np.int64).tobytes())
+    digest.update(np.asarray(molecule.positions, np.float64).tobytes())
+    return digest.digest()
