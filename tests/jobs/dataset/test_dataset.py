@@ -49,6 +49,16 @@ def structures(n: int = 40, scale: float = 0.03, base: Molecule = WATER) -> list
     return [base.positions + shift - shift.mean(axis=0) for shift in shifts]
 
 
+def energy(record: Record) -> float:
+    assert record.label.energy is not None
+    return record.label.energy
+
+
+def gradient(record: Record) -> np.ndarray:
+    assert record.label.gradient is not None
+    return record.label.gradient
+
+
 @pytest.fixture
 def water(tmp_path) -> Path:
     path = tmp_path / "water.h5"
@@ -63,8 +73,8 @@ def npz(path: Path, records: list[Record]) -> Path:
         path,
         nuclear_charges=WATER.species.astype(np.uint8),
         coords=[r.molecule.positions for r in records],
-        energies=[r.label.energy for r in records],
-        forces=[-r.label.gradient for r in records],
+        energies=[energy(r) for r in records],
+        forces=[-gradient(r) for r in records],
     )
     return path
 
@@ -75,8 +85,8 @@ def spice(path: Path, records: list[Record]) -> Path:
         group = file.create_group("water")
         group["atomic_numbers"] = WATER.species
         group["conformations"] = np.array([r.molecule.positions for r in records]) / units.BOHR
-        group["dft_total_energy"] = np.array([r.label.energy for r in records]) / units.HARTREE
-        group["dft_total_gradient"] = np.array([r.label.gradient for r in records]) / units.HARTREE_PER_BOHR
+        group["dft_total_energy"] = np.array([energy(r) for r in records]) / units.HARTREE
+        group["dft_total_gradient"] = np.array([gradient(r) for r in records]) / units.HARTREE_PER_BOHR
     return path
 
 
@@ -86,15 +96,15 @@ def ani(path: Path, records: list[Record]) -> Path:
         group = file.create_group("H2O")
         group["atomic_numbers"] = WATER.species
         group["coordinates"] = np.array([r.molecule.positions for r in records])
-        group["wb97x_dz.energy"] = np.array([r.label.energy for r in records]) / units.HARTREE
-        group["wb97x_dz.forces"] = -np.array([r.label.gradient for r in records]) / units.HARTREE
+        group["wb97x_dz.energy"] = np.array([energy(r) for r in records]) / units.HARTREE
+        group["wb97x_dz.forces"] = -np.array([gradient(r) for r in records]) / units.HARTREE
     return path
 
 
 def atoms(record: Record) -> Atoms:
     made = Atoms(WATER.species, record.molecule.positions)
-    energy, gradient = record.label.energy, record.label.gradient
-    made.calc = SinglePointCalculator(made, energy=energy / units.ELECTRONVOLT, forces=-gradient / units.ELECTRONVOLT)
+    results = {"energy": energy(record) / units.ELECTRONVOLT, "forces": -gradient(record) / units.ELECTRONVOLT}
+    made.calc = SinglePointCalculator(made, **results)
     return made
 
 
@@ -121,8 +131,8 @@ def test_files_of_others_come_in_with_their_units(made, tmp_path):
     assert len(found) == 3
     for one, given in zip(found, records, strict=True):
         np.testing.assert_allclose(one.molecule.positions, given.molecule.positions, atol=1e-7)
-        np.testing.assert_allclose(one.label.energy, given.label.energy, atol=1e-6)
-        np.testing.assert_allclose(one.label.gradient, given.label.gradient, atol=1e-5)
+        np.testing.assert_allclose(energy(one), energy(given), atol=1e-6)
+        np.testing.assert_allclose(gradient(one), gradient(given), atol=1e-5)
 
 
 def test_what_is_there_twice_is_written_once(tmp_path):

@@ -119,9 +119,9 @@ def _group(path: Path, group: h5py.Group) -> Frames:
 def _frames(
     path: Path,
     species: Int[np.ndarray, " atoms"],
-    positions: Float[np.ndarray, "frames atoms 3"],
-    energies: Float[np.ndarray, " frames"],
-    gradients: Float[np.ndarray, "frames atoms 3"],
+    positions: Float[np.ndarray, "_ _ 3"],
+    energies: Float[np.ndarray, " _"],
+    gradients: Float[np.ndarray, "_ _ 3"],
     level: str,
     name: str = "",
 ) -> Frames:
