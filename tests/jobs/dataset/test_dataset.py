@@ -116,9 +116,9 @@ def extxyz(path: Path, records: list[Record]) -> Path:
 
 def database(path: Path, records: list[Record]) -> Path:
     path = path.with_suffix(".db")
-    with ase.db.connect(path) as file:
-        for record in records:
-            file.write(atoms(record))
+    file = ase.db.connect(path)
+    for record in records:
+        file.write(atoms(record))
     return path
 
 
