@@ -5,7 +5,9 @@ from pathlib import Path
 import jax
 import jax.random as jr
 
-from forgefield.distil.training import Errors, Recipe, errors, train
+from forgefield.distil.deviations import Errors, deviations
+from forgefield.distil.recipe import Recipe
+from forgefield.distil.training import train
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.references import read_files
 from forgefield.models.painn import SIZES, Design, painn
@@ -13,7 +15,7 @@ from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.units import ELECTRONVOLT
 
 FOLDER = Path(__file__).parent
-RECIPE = Recipe(steps=6000, batch=16, learning_rate=4e-3, energy_weight=1.0, force_weight=1.0)
+RECIPE = Recipe(steps=6000, batch=16, learning_rate=4e-3)
 
 
 def said(found: Errors) -> str:
@@ -30,8 +32,14 @@ def main() -> None:
     size = SIZES["tiny"]
     design = Design((1, 6, 8), SineBasis(size.radial, 5.0), QuinticEnvelope(), ELECTRONVOLT)
     untrained = painn(jr.key(0), design, size)
-    trained = train(untrained, training, validation, RECIPE, tell=lambda step, e: print(step, said(e), flush=True))
-    found = errors(trained.model, test)
+    trained = train(
+        untrained,
+        training,
+        validation,
+        RECIPE,
+        tell=lambda look: print(look.course.step, said(look.errors), flush=True),
+    )
+    found = deviations(trained.model, test).errors
     print("test:", said(found))
     origin = {
         "level": "GFN2-xTB",

@@ -1,15 +1,22 @@
 from dataclasses import replace
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
 import pytest
 
-from forgefield.distil.training import Recipe, batch_of, errors, loss, reference_energies, train
+from forgefield.distil.batches import Feed, batch_of, combined
+from forgefield.distil.deviations import deviations
+from forgefield.distil.losses import losses
+from forgefield.distil.recipe import OPTIMISERS, Recipe, Weights
+from forgefield.distil.training import begin, reference_energies, run, train
 from forgefield.errors import InputError
+from forgefield.io.checkpoint import read_arrays, write_checkpoint
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
-from forgefield.molecules.molecule import Reference
+from forgefield.molecules.molecule import HessianProducts, Reference
 from forgefield.units import ELECTRONVOLT
 
 # Most of the time goes into compiling whole models.
@@ -41,35 +48,187 @@ def references(generator):
     return [spring(generator, 2 + k % 2) for k in range(24)]
 
 
+def curved(reference, generator):
+    """A reference with two Hessian products by differences of the gradient, and energies of atoms."""
+    n = len(reference.species)
+    directions = generator.normal(size=(2, n, 3))
+    values = generator.normal(size=(2, n, 3))
+    return replace(
+        reference, products=HessianProducts(directions, values), atomic_energies=generator.normal(size=n) - 100.0
+    )
+
+
 @pytest.mark.slow
 def test_training_learns_springs(model, references):
     told = []
 
-    trained = train(model, references[:16], references[16:], RECIPE, tell=lambda k, e: told.append((k, e)))
+    trained = train(model, references[:16], references[16:], RECIPE, tell=told.append)
 
     typical = np.sqrt(np.mean(np.concatenate([r.gradient.ravel() for r in references[16:]]) ** 2))
     assert trained.errors.force_rmse < 0.4 * typical
-    assert [k for k, _ in told] == [50, 100, 150]
-    assert trained.errors == min((e for _, e in told), key=lambda e: e.energy_rmse**2 + e.force_rmse**2)
-    assert trained.errors == errors(trained.model, references[16:])
+    assert [int(look.course.step) for look in told] == [50, 100, 150]
+    assert trained.errors == min((look.errors for look in told), key=lambda e: e.energy_rmse**2 + e.force_rmse**2)
+    assert trained.errors == deviations(trained.model, references[16:]).errors
 
 
-def test_the_loss_is_that_of_the_molecules_whatever_fills_the_batch(model, references):
-    alone = loss(model, batch_of(references[:3], 7, 3), RECIPE)
-    filled = loss(model, batch_of(references[:3], 12, 3), RECIPE)
+def test_the_loss_is_that_of_the_molecules_whatever_fills_the_batch(model, references, generator):
+    some = [curved(r, generator) for r in references[:3]]
+    weights = Weights(1.0, 1.0, 1.0, 1.0)
+
+    alone, filled = (losses(model, batch_of(some, n, 3), weights) for n in (7, 12))
 
     np.testing.assert_allclose(filled, alone, rtol=1e-5)
 
 
-def test_the_loss_is_the_weighted_mean_of_squares(model, references):
-    triples = [r for r in references if len(r.species) == 3][:3]
-    recipe = replace(RECIPE, energy_weight=2.0, force_weight=3.0)
-    seen = errors(model, triples)
+@pytest.mark.parametrize("kind", ["mse", "mae", "huber"])
+def test_the_loss_is_the_weighted_mean_of_what_its_kind_makes_of_errors(model, references, generator, kind):
+    triples = [curved(r, generator) for r in references if len(r.species) == 3][:3]
+    weights = Weights(2.0, 3.0, 0.5, 0.0, kind=kind, corner=0.02)
+    seen = deviations(model, triples)
 
-    found = loss(model, batch_of(triples, 9, 3), recipe)
+    found = losses(model, batch_of(triples, 9, 3), weights)
 
-    expected = (2.0 * (seen.energy_rmse / 3) ** 2 + 3.0 * seen.force_rmse**2) / ELECTRONVOLT**2
-    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    def mean(errors):
+        x = np.abs(np.concatenate([np.ravel(e) for e in errors])) / ELECTRONVOLT
+        return {"mse": x**2, "mae": x, "huber": np.where(x < 0.02, x**2 / 0.04, x - 0.01)}[kind].mean()
+
+    expected = 2.0 * mean([seen.energy / 3]) + 3.0 * mean(seen.gradient) + 0.5 * mean(seen.product)
+    np.testing.assert_allclose(found.total(weights), expected, rtol=1e-4)
+    np.testing.assert_allclose(seen.merit(weights), expected, rtol=1e-4)
+
+
+def test_the_loss_of_products_is_of_the_hessian(model, references, generator):
+    triple = curved(next(r for r in references if len(r.species) == 3), generator)
+    precise = model.with_precision(jnp.float64)
+    batch = batch_of([triple], 3, 3)
+    direction, product = combined(triple, None)
+
+    found = losses(precise, batch, Weights(product=1.0)).product
+
+    hessian = np.asarray(precise.hessian(batch.topology, jnp.asarray(batch.positions)))[0]
+    off = (hessian @ direction.ravel() - product.ravel()) / ELECTRONVOLT
+    np.testing.assert_allclose(found, np.mean(off**2), rtol=1e-6)
+
+
+def test_energies_of_atoms_are_compared_where_they_are_known(model, references, generator):
+    known, unknown = curved(references[1], generator), references[3]
+    batch = batch_of([known, unknown], 6, 3)
+
+    found = losses(model, batch, Weights(atomic_energy=1.0)).atomic_energy
+
+    each = np.asarray(model.atomic_energies(batch.topology, jnp.asarray(batch.positions)))[:3]
+    np.testing.assert_allclose(found, np.mean(((each - known.atomic_energies) / ELECTRONVOLT) ** 2), rtol=1e-4)
+
+
+def test_directions_are_redrawn_among_those_that_are_known(references, generator):
+    known = curved(references[1], generator)
+    assert known.products is not None
+    matrix = generator.normal(size=(9, 9))
+    values = np.einsum("ij,kj->ki", matrix, known.products.directions.reshape(2, -1)).reshape(2, 3, 3)
+    known = replace(known, products=HessianProducts(known.products.directions, values))
+
+    drawn = [combined(known, np.random.default_rng(k)) for k in range(3)]
+
+    for direction, product in drawn:
+        np.testing.assert_allclose(np.mean(direction**2), 1.0)
+        np.testing.assert_allclose(matrix @ direction.ravel(), product.ravel(), rtol=1e-9, atol=1e-9)
+    assert not np.allclose(drawn[0][0], drawn[1][0])
+
+
+def test_each_reference_comes_once_an_epoch(references):
+    sizes = np.array([len(r.species) for r in references])
+    asked = []
+
+    def fetch(places):
+        asked.append(places)
+        return [references[k] for k in places]
+
+    feed = Feed(fetch, sizes, 4, 0)
+    for step in range(2 * feed.steps_of_epoch):
+        feed(step)
+
+    assert feed.steps_of_epoch == 6
+    assert sorted(k for places in asked[:6] for k in places) == list(range(24))
+    assert asked[:6] != asked[6:]
+    assert all(len({int(sizes[k]) for k in places}) == 1 for places in asked)
+
+
+def test_what_a_step_sees_follows_from_its_number(references):
+    sizes = np.array([len(r.species) for r in references])
+    one, other = (Feed(lambda places: [references[k] for k in places], sizes, 4, 3) for _ in range(2))
+    for step in range(8):
+        one(step)
+
+    np.testing.assert_array_equal(one(9).positions, other(9).positions)
+
+
+@pytest.mark.slow
+def test_resumed_it_goes_on_as_if_it_had_not_ended(model, references, generator, tmp_path):
+    training = [curved(r, generator) for r in references[:16]]
+    recipe = replace(RECIPE, steps=9, check_every=4, weights=Weights(product=0.01), warmup=2)
+    sizes = np.array([len(r.species) for r in training])
+    feed = Feed(lambda places: [training[k] for k in places], sizes, 4, 0)
+    whole = [look.course for look in run(model, begin(model, recipe), feed, references[16:], recipe)]
+
+    write_checkpoint(tmp_path / "course", whole[0], {})
+    kept = jax.tree.map(jnp.asarray, read_arrays(tmp_path / "course", begin(model, recipe)))
+    again = [look.course for look in run(model, kept, feed, references[16:], recipe)]
+
+    assert [int(course.step) for course in whole] == [4, 8, 9]
+    assert eqx.tree_equal(again[-1], whole[-1]) is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_every_optimiser_lowers_the_loss(model, references, optimiser):
+    rate = 3e-4 if optimiser == "lion" else 3e-3
+    told = []
+    recipe = replace(RECIPE, steps=60, check_every=20, optimiser=optimiser, learning_rate=rate, warmup=5)
+
+    train(model, references[:16], references[16:], recipe, tell=told.append)
+
+    assert told[-1].losses.total(recipe.weights) < told[0].losses.total(recipe.weights)
+
+
+@pytest.mark.slow
+def test_accumulated_gradients_make_one_step(model, references):
+    recipe = replace(RECIPE, steps=4, check_every=1, accumulate=2, warmup=0)
+
+    told = []
+    train(model, references[:16], references[16:], recipe, tell=told.append)
+
+    first, second, third, fourth = (look.course.weights.embedding for look in told)
+    np.testing.assert_array_equal(first, begin(model, recipe).weights.embedding)
+    assert not np.array_equal(second, first)
+    np.testing.assert_array_equal(third, second)
+    assert not np.array_equal(fourth, third)
+
+
+@pytest.mark.slow
+def test_training_ends_when_it_gets_no_better(model, references):
+    recipe = replace(RECIPE, steps=1000, check_every=1, patience=2, learning_rate=0.5, warmup=0)
+    told = []
+
+    train(model, references[:16], references[16:], recipe, tell=told.append)
+
+    assert len(told) < 1000
+    assert not any(look.better for look in told[-2:])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"steps": 0}, "steps must be 1 or more"),
+        ({"learning_rate": float("nan")}, "learning_rate must be positive"),
+        ({"optimiser": "sgd"}, "'sgd' is not one of"),
+        ({"weights": Weights(0.0, 0.0)}, "some error must weigh more than zero"),
+        ({"weights": Weights(-1.0)}, "energy must not be negative"),
+        ({"averaging": 2.0}, "averaging must be from 0 to 1"),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_told(changed, said):
+    with pytest.raises(InputError, match=said):
+        Recipe(**changed)
 
 
 def test_reference_energies_add_up(model, references):
@@ -88,8 +247,9 @@ def test_references_without_forces_are_refused(model, references):
 
 @pytest.mark.slow
 def test_divergence_is_told(model, references):
+    recipe = replace(RECIPE, steps=30, learning_rate=1e30, warmup=0, check_every=1)
     with pytest.raises(InputError, match="training diverged"):
-        train(model, references[:4], references[4:6], replace(RECIPE, steps=2, learning_rate=float("nan")))
+        train(model, references[:4], references[4:6], recipe)
 
 
 @pytest.mark.slow

@@ -1,7 +1,6 @@
-"""Plain training of a neural model on energies and forces."""
+"""Training of a neural student: one compiled step for each size of batch, resumed as if it had not ended."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import equinox as eqx
@@ -9,51 +8,51 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
+from forgefield.distil.batches import Batch, Feed
+from forgefield.distil.deviations import Errors, deviations, require_labels
+from forgefield.distil.losses import Losses, losses
+from forgefield.distil.recipe import Recipe
 from forgefield.errors import InputError
-from forgefield.models.model import require_known
 from forgefield.models.painn import Painn
-from forgefield.molecules.molecule import Molecule, Reference
-from forgefield.molecules.padding import padded_union
-from forgefield.molecules.topology import Topology
-from forgefield.properties.many import many
-from forgefield.units import ELECTRONVOLT
+from forgefield.molecules.molecule import Reference
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How long and how fast to train. The weights of the two errors are per (eV per atom)² and (eV/Å)²."""
+class Course(eqx.Module):
+    """Where training is: all that the steps to come depend on, and the best model so far."""
 
-    steps: int = 5000
-    batch: int = 16
-    """Molecules of one step."""
-    learning_rate: float = 3e-3
-    """Of Adam (Kingma and Ba 2015) at first; it falls to a hundredth of that along half a cosine."""
-    energy_weight: float = 1.0
-    force_weight: float = 1.0
-    largest_gradient: float = 10.0
-    """Longer gradients of the loss are shortened to this norm."""
-    averaging: float = 0.998
-    """Kept fraction of the running mean of the weights at each step; the mean is what training returns."""
-    check_every: int = 500
-    """Steps between two looks at the validation set."""
-    seed: int = 0
+    step: Int[Array | np.ndarray, ""]
+    weights: PyTree
+    optimiser: PyTree
+    mean: PyTree
+    """Running mean of the weights."""
+    best: PyTree
+    """The mean at the look with the lowest merit."""
+    merit: Float[Array | np.ndarray, ""]
+    """The lowest loss on the validation set."""
+    at: Int[Array | np.ndarray, ""]
+    """The step of that look."""
+    seen: Losses
+    """Sums of the losses since the last look."""
+    since: Int[Array | np.ndarray, ""]
+    """Steps since then."""
 
 
-class Errors(NamedTuple):
-    """Deviations of a model from its references."""
+class Look(NamedTuple):
+    """What is known after some steps."""
 
-    energy_mae: float
-    """kcal/mol per molecule."""
-    energy_rmse: float
-    force_mae: float
-    """kcal/mol/Å, mean over components."""
-    force_rmse: float
+    course: Course
+    errors: Errors
+    """Of the mean of the weights, on the validation set."""
+    losses: Losses
+    """Means since the last look."""
+    better: bool
+    """Whether it is the best so far."""
 
 
 class Trained(NamedTuple):
-    """The model of the training step that did best on the validation set."""
+    """The model of the look that did best on the validation set."""
 
     model: Painn
     errors: Errors
@@ -62,76 +61,83 @@ class Trained(NamedTuple):
     """At which the model was taken."""
 
 
-class Batch(eqx.Module):
-    """Some references as a padded union."""
-
-    topology: Topology
-    positions: Float[Array | np.ndarray, "atoms 3"]
-    energy: Float[Array | np.ndarray, " molecules"]
-    gradient: Float[Array | np.ndarray, "atoms 3"]
-    size: Float[Array | np.ndarray, " molecules"]
-    """Atoms of each molecule; 1 where there is none."""
-    real: Bool[Array | np.ndarray, " molecules"]
-    """Which molecules are references."""
-
-
-Tell = Callable[[int, Errors], None]
-"""Called with the step and the errors on the validation set."""
-
-
-def silent(step: int, errors: Errors) -> None:
-    """Tell nothing."""
-
-
 def train(
     model: Painn,
     training: Sequence[Reference],
     validation: Sequence[Reference],
     recipe: Recipe,
     *,
-    tell: Tell = silent,
+    tell: Callable[[Look], None] = lambda _: None,
 ) -> Trained:
-    """Return the model trained on energies and gradients, its reference energies fitted first and then left alone.
+    """Return the model trained on references, the energies of its elements fitted first and then left alone.
 
-    Each step lowers, for the molecules of one batch, the mean squared error of the energy per atom plus that of the
-    forces, each times its weight. Raises InputError where references lack energies or gradients.
+    Raises InputError where references lack energies or gradients, and where training diverges.
     """
     for references in (training, validation):
-        _require_labels(model, references)
-    model = eqx.tree_at(lambda m: m.references, model, reference_energies(model, training))
-    weights, fixed = eqx.partition(model, _trained(model))
-    schedule = optax.cosine_decay_schedule(recipe.learning_rate, recipe.steps, alpha=0.01)
-    optimiser = optax.chain(optax.clip_by_global_norm(recipe.largest_gradient), optax.adam(schedule))
-    step = _step(optimiser, fixed, recipe)
-    state = optimiser.init(weights)
-    mean, best = weights, None
-    for k, batch in enumerate(_batches(training, recipe), start=1):
-        kept = jnp.asarray(min(recipe.averaging, k / (k + 10.0)), jnp.float32)
-        weights, state, mean = step(weights, state, mean, batch, kept)
-        if k % recipe.check_every == 0 or k == recipe.steps:
-            current = eqx.combine(mean, fixed)
-            found = errors(current, validation)
-            tell(k, found)
-            if best is None or _merit(found, recipe) < _merit(best.errors, recipe):
-                best = Trained(current, found, k)
-    if best is None or not np.isfinite(best.errors.force_rmse):
-        raise InputError("training diverged: the forces of the model are not finite; lower the learning rate")
-    return best
+        require_labels(model, references)
+    model = with_reference_energies(model, training)
+    sizes = np.array([len(r.species) for r in training])
+    feed = Feed(lambda places: [training[k] for k in places], sizes, recipe.batch, recipe.seed)
+    course, found = begin(model, recipe), None
+    for look in run(model, course, feed, validation, recipe):
+        tell(look)
+        if look.better:
+            found = Trained(trained(model, look.course), look.errors, int(look.course.at))
+    assert found is not None
+    return found
 
 
-def errors(model: Painn, references: Sequence[Reference]) -> Errors:
-    """Return the deviations of a model from references with energies and gradients."""
-    results = many(model, [_molecule(r) for r in references])
-    energy = np.array([e.energy for e in results]) - np.array([r.energy for r in references], np.float64)
-    force = np.concatenate(
-        [(result.gradient - r.gradient).ravel() for result, r in zip(results, references, strict=True)]
+def begin(model: Painn, recipe: Recipe) -> Course:
+    """Return a course before its first step."""
+    weights, _ = eqx.partition(model, _trained(model))
+    nothing, first = jnp.zeros(()), jnp.zeros((), jnp.int32)
+    return Course(
+        step=first,
+        weights=weights,
+        optimiser=recipe.optimisation().init(weights),
+        mean=weights,
+        best=weights,
+        merit=jnp.asarray(np.inf),
+        at=first,
+        seen=Losses(nothing, nothing, nothing, nothing),
+        since=first,
     )
-    return Errors(
-        energy_mae=float(np.mean(np.abs(energy))),
-        energy_rmse=float(np.sqrt(np.mean(energy**2))),
-        force_mae=float(np.mean(np.abs(force))),
-        force_rmse=float(np.sqrt(np.mean(force**2))),
-    )
+
+
+def run(model: Painn, course: Course, feed: Feed, validation: Sequence[Reference], recipe: Recipe) -> Iterator[Look]:
+    """Go on with a course and yield what is known every `check_every` steps, and at the end.
+
+    Each step lowers the loss of one batch. Raises InputError where it diverges.
+    """
+    _, fixed = eqx.partition(model, _trained(model))
+    step = _step(fixed, recipe)
+    since = int(course.since)
+    for k in range(int(course.step), recipe.steps):
+        course = step(course, feed(k))
+        since += 1
+        if since < recipe.check_every and k + 1 < recipe.steps:
+            continue
+        found = deviations(eqx.combine(course.mean, fixed), validation)
+        merit = found.merit(recipe.weights)
+        if not np.isfinite(merit):
+            raise InputError("training diverged: the errors of the model are not finite; lower the learning rate")
+        means = Losses(*(total / since for total in course.seen))
+        better = merit < float(course.merit)
+        course, since = _looked(course, merit, better=better), 0
+        yield Look(course, found.errors, means, better)
+        if recipe.patience and k + 1 - int(course.at) >= recipe.patience * recipe.check_every:
+            return
+
+
+def trained(model: Painn, course: Course) -> Painn:
+    """Return the model of the best look."""
+    _, fixed = eqx.partition(model, _trained(model))
+    return eqx.combine(jax.tree.map(jnp.asarray, course.best), fixed)
+
+
+def with_reference_energies(model: Painn, references: Sequence[Reference]) -> Painn:
+    """Return the model with the energies of its elements that add up best to those of references."""
+    return eqx.tree_at(lambda m: m.references, model, reference_energies(model, references))
 
 
 def reference_energies(model: Painn, references: Sequence[Reference]) -> Float[np.ndarray, " elements"]:
@@ -144,87 +150,40 @@ def reference_energies(model: Painn, references: Sequence[Reference]) -> Float[n
     return np.linalg.lstsq(counts, np.array([r.energy for r in references], dtype=np.float64), rcond=None)[0]
 
 
-def _merit(found: Errors, recipe: Recipe) -> float:
-    return recipe.energy_weight * found.energy_rmse**2 + recipe.force_weight * found.force_rmse**2
-
-
-def _require_labels(model: Painn, references: Sequence[Reference]) -> None:
-    bare = [str(k + 1) for k, r in enumerate(references) if r.energy is None or r.gradient is None]
-    if bare or not references:
-        raise InputError(
-            f"training needs energies and forces; references {', '.join(bare[:10])} of {len(references)} lack them"
-        )
-    for k, r in enumerate(references):
-        require_known(model, r.species, f"reference {k + 1}")
-
-
-def _molecule(reference: Reference) -> Molecule:
-    return Molecule(
-        reference.level or "reference",
-        reference.species,
-        reference.positions,
-        charge=reference.charge,
-        multiplicity=reference.multiplicity,
-    )
-
-
 def _trained(model: Painn) -> PyTree:
     """Return which leaves of a model are trained: all but the reference energies."""
     return eqx.tree_at(lambda m: m.references, jax.tree.map(lambda _: True, model), False)
 
 
-def _batches(references: Sequence[Reference], recipe: Recipe) -> Iterator[Batch]:
-    """Yield random batches, each reference once before any comes again, all filled up to the same size."""
-    generator = np.random.default_rng(recipe.seed)
-    size = min(recipe.batch, len(references))
-    largest = sorted(len(r.species) for r in references)[-size:]
-    order = np.zeros(0, np.int64)
-    for _ in range(recipe.steps):
-        if len(order) < size:
-            order = generator.permutation(len(references))
-        chosen, order = order[:size], order[size:]
-        yield batch_of([references[k] for k in chosen], sum(largest), largest[-1])
+def _looked(course: Course, merit: float, *, better: bool) -> Course:
+    """Return a course after a look, which keeps the mean of the weights where it is the best so far."""
+    nothing, first = jnp.zeros_like(course.seen.energy), jnp.zeros_like(course.since)
+    if better:
+        course = eqx.tree_at(
+            lambda c: (c.best, c.merit, c.at), course, (course.mean, jnp.asarray(merit), jnp.asarray(course.step))
+        )
+    return eqx.tree_at(lambda c: (c.seen, c.since), course, (Losses(nothing, nothing, nothing, nothing), first))
 
 
-def batch_of(references: Sequence[Reference], n_atoms: int, n_max: int) -> Batch:
-    """Return references as a batch filled up to `n_atoms`, none having more than `n_max`."""
-    states = [(r.charge, r.multiplicity - 1) for r in references]
-    topology, positions = padded_union(
-        [r.species for r in references], [r.positions for r in references], n_atoms, n_max, states
-    )
-    real = np.arange(n_atoms) < len(references)
-    energy, size, gradient = np.zeros(n_atoms), np.ones(n_atoms), np.zeros((n_atoms, 3))
-    energy[real] = [r.energy for r in references]
-    size[real] = [len(r.species) for r in references]
-    stacked = np.concatenate([r.gradient for r in references if r.gradient is not None])
-    gradient[: len(stacked)] = stacked
-    return Batch(topology, positions, energy, gradient, size, real)
+def _step(fixed: PyTree, recipe: Recipe) -> Callable[[Course, Batch], Course]:
+    """Return the compiled step."""
+    optimiser = recipe.optimisation()
 
-
-@eqx.filter_jit
-def loss(model: Painn, batch: Batch, recipe: Recipe) -> Float[Array, ""]:
-    """Return the weighted sum of the mean squared errors of energy per atom [eV²] and of force components [eV²/Å²]."""
-    positions = jnp.asarray(batch.positions)
-    real = jnp.asarray(batch.real)
-    off = (model.energy(batch.topology, positions) - batch.energy) / batch.size
-    energy = jnp.sum(jnp.where(real, off, 0.0) ** 2) / jnp.sum(real, dtype=positions.dtype)
-    # Atoms that fill up have no forces and no reference, and so no error.
-    pull = model.gradient(batch.topology, positions) - batch.gradient
-    force = jnp.sum(pull**2) / (3.0 * jnp.sum(jnp.where(real, batch.size, 0.0)))
-    return (recipe.energy_weight * energy + recipe.force_weight * force) / ELECTRONVOLT**2
-
-
-def _step(optimiser, fixed, recipe):
-    """Return the compiled step: weights, the optimiser's state and the mean of the weights, each one step on."""
+    def loss(weights: PyTree, batch: Batch) -> tuple[Float[Array, ""], Losses]:
+        found = losses(eqx.combine(weights, fixed), batch, recipe.weights)
+        return found.total(recipe.weights), found
 
     @eqx.filter_jit
-    def step(weights, state, mean, batch, kept):
-        slope = jax.grad(lambda w: loss(eqx.combine(w, fixed), batch, recipe))(weights)
+    def step(course: Course, batch: Batch) -> Course:
+        (_, found), slope = jax.value_and_grad(loss, has_aux=True)(course.weights, batch)
         # optax mixes the integers of its counters with floats.
         with jax.numpy_dtype_promotion("standard"):
-            change, state = optimiser.update(slope, state, weights)
-        weights = optax.apply_updates(weights, change)
-        mean = jax.tree.map(lambda m, w: w + kept.astype(m.dtype) * (m - w), mean, weights)
-        return weights, state, mean
+            change, state = optimiser.update(slope, course.optimiser, course.weights)
+            done = course.step + 1
+            kept = jnp.minimum(recipe.averaging, done / (done + 10.0))
+        weights = optax.apply_updates(course.weights, change)
+        mean = jax.tree.map(lambda m, w: w + kept.astype(m.dtype) * (m - w), course.mean, weights)
+        seen = jax.tree.map(lambda total, new: total + new.astype(total.dtype), course.seen, found)
+        return Course(done, weights, state, mean, course.best, course.merit, course.at, seen, course.since + 1)
 
     return step

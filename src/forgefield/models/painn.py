@@ -121,15 +121,26 @@ class Painn(AbstractNeighbourModel):
 
     def energy(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
         """Potential energy of each molecule [kcal/mol] at positions [Å]."""
-        neighbours = topology.neighbours
-        if neighbours is None:
-            neighbours = all_pairs(topology.molecule, topology.slot, topology.n_molecules, topology.n_max)
+        neighbours = _neighbours(topology)
         return self.energy_of_displacements(topology, neighbours, displacements(neighbours, positions))
+
+    def atomic_energies(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " atoms"]:
+        """What each atom adds to the energy of its molecule [kcal/mol] at positions [Å]."""
+        neighbours = _neighbours(topology)
+        return self._atomic(topology, neighbours, displacements(neighbours, positions))
 
     def energy_of_displacements(
         self, topology: Topology, neighbours: Neighbours, d: Float[Array, "atoms places 3"]
     ) -> Float[Array, " molecules"]:
         """Potential energy of each molecule [kcal/mol] at vectors from each atom to its neighbours [Å]."""
+        atomic = self._atomic(topology, neighbours, d)
+        return jax.ops.segment_sum(
+            atomic, jnp.asarray(topology.molecule), topology.n_molecules, indices_are_sorted=True
+        )
+
+    def _atomic(
+        self, topology: Topology, neighbours: Neighbours, d: Float[Array, "atoms places 3"]
+    ) -> Float[Array, " atoms"]:
         far = jnp.asarray([2.0 * self.design.basis.cutoff, 0.0, 0.0], d.dtype)[None, None]
         d = jnp.where(jnp.asarray(neighbours.valid)[..., None], d, far)
         element = self.element_rows(topology)
@@ -138,9 +149,7 @@ class Painn(AbstractNeighbourModel):
         if self.design.core_cutoff is not None:
             species = jnp.asarray(topology.species)
             atomic += core_repulsion(species, species[neighbours.atom], d, self.design.core_cutoff)
-        return jax.ops.segment_sum(
-            atomic, jnp.asarray(topology.molecule), topology.n_molecules, indices_are_sorted=True
-        )
+        return atomic
 
     def gradient(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
         """Derivative of each molecule's energy by its positions [kcal/mol/Å]."""
@@ -213,6 +222,13 @@ _MOST_IN_PAIRS = 60
 """Atoms of a molecule whose pairs are all looked at."""
 _HESSIAN_COLUMNS = 24
 """Columns of a Hessian that are computed at once; more need memory and gain nothing."""
+
+
+def _neighbours(topology: Topology) -> Neighbours:
+    """Return the listed neighbours of a topology, else all pairs of its molecules."""
+    if topology.neighbours is not None:
+        return topology.neighbours
+    return all_pairs(topology.molecule, topology.slot, topology.n_molecules, topology.n_max)
 
 
 def displacements(neighbours: Neighbours, positions: Float[Array, "atoms 3"]) -> Float[Array, "atoms places 3"]:

@@ -1,0 +1,136 @@
+"""References in batches that are filled up to few sizes, in an order that follows from the number of the step alone."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from forgefield.molecules.molecule import Reference
+from forgefield.molecules.padding import padded_union
+from forgefield.molecules.topology import Topology
+
+_SIZES = (4, 6, 9, 12, 16, 21, 27, 34, 42, 52, 64, 80, 100, 128, 160, 200, 256, 320, 400)
+"""Atoms that molecules are filled up to where these are of many sizes."""
+_FEW = 4
+"""Sizes of molecules that have a program each."""
+
+
+class Batch(eqx.Module):
+    """Some references as a padded union."""
+
+    topology: Topology
+    positions: Float[Array | np.ndarray, "atoms 3"]
+    energy: Float[Array | np.ndarray, " molecules"]
+    gradient: Float[Array | np.ndarray, "atoms 3"]
+    size: Float[Array | np.ndarray, " molecules"]
+    """Atoms of each molecule; 1 where there is none."""
+    real: Bool[Array | np.ndarray, " molecules"]
+    """Which molecules are references."""
+    directions: Float[Array | np.ndarray, "atoms 3"]
+    """A displacement of each molecule that has Hessian products, of the mean square 1; zero elsewhere."""
+    products: Float[Array | np.ndarray, "atoms 3"]
+    """Its Hessian times that [kcal/mol/Å²]."""
+    atomic_energy: Float[Array | np.ndarray, " atoms"]
+    """kcal/mol; NaN where there is none."""
+
+
+def batch_of(
+    references: Sequence[Reference], n_atoms: int, n_max: int, generator: np.random.Generator | None = None
+) -> Batch:
+    """Return references as a batch filled up to `n_atoms`, none having more than `n_max`.
+
+    Of the Hessian products of each a combination is taken: the first one, or one at random where there is a generator.
+    """
+    states = [(r.charge, r.multiplicity - 1) for r in references]
+    topology, positions = padded_union(
+        [r.species for r in references], [r.positions for r in references], n_atoms, n_max, states
+    )
+    real = np.arange(n_atoms) < len(references)
+    energy, size, gradient = np.zeros(n_atoms), np.ones(n_atoms), np.zeros((n_atoms, 3))
+    directions, products, atomic = np.zeros((n_atoms, 3)), np.zeros((n_atoms, 3)), np.full(n_atoms, np.nan)
+    energy[real] = [r.energy for r in references]
+    size[real] = [len(r.species) for r in references]
+    first = 0
+    for reference in references:
+        rows = slice(first, first := first + len(reference.species))
+        if reference.gradient is not None:
+            gradient[rows] = reference.gradient
+        if reference.atomic_energies is not None:
+            atomic[rows] = reference.atomic_energies
+        if reference.products is not None:
+            directions[rows], products[rows] = combined(reference, generator)
+    return Batch(topology, positions, energy, gradient, size, real, directions, products, atomic)
+
+
+def combined(
+    reference: Reference, generator: np.random.Generator | None
+) -> tuple[Float[np.ndarray, "atoms 3"], Float[np.ndarray, "atoms 3"]]:
+    """Return a direction of the mean square 1 among those of a reference, and the product along it."""
+    assert reference.products is not None
+    known = reference.products
+    n = len(known.directions)
+    shares = np.eye(n)[0] if generator is None else generator.normal(size=n)
+    direction = np.tensordot(shares, known.directions, axes=1)
+    scale = 1.0 / np.sqrt(np.mean(direction**2))
+    return scale * direction, scale * np.tensordot(shares, known.values, axes=1)
+
+
+class Feed:
+    """Batches of a set of references, which may stand in a file.
+
+    In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
+    follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[Sequence[int]], Sequence[Reference]],
+        sizes: Int[np.ndarray, " references"],
+        batch: int,
+        seed: int,
+    ) -> None:
+        self._fetch, self._sizes, self._batch, self._seed = fetch, sizes, batch, seed
+        self._filled = np.array([filled_size(int(size), sizes) for size in sizes])
+        self._drawn = (0, self._epoch(0))
+        self.steps_of_epoch = len(self._drawn[1])
+        """Batches in which each reference comes once."""
+
+    def __call__(self, step: int) -> Batch:
+        """Return the batch of a step, counted from 0."""
+        epoch, place = divmod(step, self.steps_of_epoch)
+        if self._drawn[0] != epoch:
+            self._drawn = (epoch, self._epoch(epoch))
+        chosen = self._drawn[1][place]
+        n_max = int(self._filled[chosen[0]])
+        generator = np.random.default_rng([self._seed, 1, step])
+        return batch_of(self._fetch(chosen.tolist()), n_max * len(chosen), n_max, generator)
+
+    def _epoch(self, epoch: int) -> list[Int[np.ndarray, " chosen"]]:
+        """Return the places of the references of each batch of an epoch."""
+        generator = np.random.default_rng([self._seed, 0, epoch])
+        batches = []
+        for size in np.unique(self._filled):
+            own = generator.permutation(np.flatnonzero(self._filled == size))
+            n = min(self._batch, len(own))
+            # The first ones fill up the last batch.
+            own = np.concatenate([own, own[: -len(own) % n]])
+            batches += np.split(own, len(own) // n)
+        return [batches[k] for k in generator.permutation(len(batches))]
+
+
+def filled_size(size: int, sizes: Int[np.ndarray, " references"]) -> int:
+    """Return the number of atoms that a molecule is filled up to among others of these sizes."""
+    own = np.unique(sizes)
+    if len(own) <= _FEW:
+        return size
+    return next((n for n in _SIZES if n >= size), size)
+
+
+def in_order(references: Sequence[Reference], batch: int) -> Iterator[tuple[list[int], Batch]]:
+    """Yield all references once, largest first, with their places."""
+    sizes = np.array([len(r.species) for r in references])
+    for first in range(0, len(sizes), batch):
+        chosen = np.argsort(-sizes, kind="stable")[first : first + batch]
+        n_max = filled_size(int(sizes[chosen].max()), sizes)
+        yield chosen.tolist(), batch_of([references[k] for k in chosen], n_max * batch, n_max)

@@ -1,0 +1,113 @@
+"""How a neural student is trained: what its errors weigh, and how it steps."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import optax
+
+from forgefield.errors import InputError
+
+Kind = Literal["mse", "mae", "huber"]
+KINDS: tuple[Kind, ...] = ("mse", "mae", "huber")
+OPTIMISERS = {
+    "adamw": optax.adamw,
+    "adam": optax.adam,
+    "lamb": optax.lamb,
+    "lion": optax.lion,
+    "nadamw": optax.nadamw,
+}
+"""Of optax; those with a decay of weights take it."""
+_DECAYING = {"adamw", "lamb", "lion", "nadamw"}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What errors weigh in the loss. Each is a mean over what there is of it in a batch."""
+
+    energy: float = 1.0
+    """Of energies per atom [eV]."""
+    force: float = 1.0
+    """Of force components [eV/Å]."""
+    product: float = 0.0
+    """Of components of Hessian products along directions of the length of one for each coordinate [eV/Å²]."""
+    atomic_energy: float = 0.0
+    """Of the energies of atoms [eV], where the teacher divides its energy among them."""
+    kind: Kind = "mse"
+    """Mean square, mean absolute, or Huber (squares up to `corner`, straight beyond)."""
+    corner: float = 0.01
+    """Where Huber's loss becomes straight, in the unit of each error."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast to train. Raises InputError that lists all that makes no sense."""
+
+    steps: int = 5000
+    batch: int = 16
+    """Molecules of one step."""
+    weights: Weights = Weights()
+    optimiser: str = "adamw"
+    """A name of `OPTIMISERS`."""
+    learning_rate: float = 3e-3
+    """The highest; it falls along half a cosine to `last_rate` times that."""
+    last_rate: float = 0.01
+    warmup: int = 100
+    """Steps in which it rises from zero."""
+    decay: float = 0.0
+    """Of the weights, by the learning rate and step."""
+    largest_gradient: float = 10.0
+    """Longer gradients of the loss are shortened to this norm."""
+    accumulate: int = 1
+    """Batches whose gradients make one step of the optimiser."""
+    averaging: float = 0.998
+    """Kept fraction of the running mean of the weights at each step; the mean is what training returns."""
+    check_every: int = 500
+    """Steps between two looks at the validation set."""
+    patience: int = 0
+    """Looks without a better one after which training ends; 0: never."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        weights = self.weights
+        counts = {name: getattr(self, name) for name in ("steps", "batch", "accumulate", "check_every")}
+        positive = {name: getattr(self, name) for name in ("learning_rate", "largest_gradient")}
+        shares = {name: getattr(self, name) for name in ("averaging", "last_rate")}
+        weighing = {name: getattr(weights, name) for name in ("energy", "force", "product", "atomic_energy")}
+        wrong = [f"{name} must be 1 or more, not {n}" for name, n in counts.items() if n < 1]
+        # Written so that a NaN is wrong too.
+        wrong += [
+            f"{name} must be positive, not {value}"
+            for name, value in (positive | {"corner": weights.corner}).items()
+            if not 0.0 < value < np.inf
+        ]
+        wrong += [f"{name} must be from 0 to 1, not {v}" for name, v in shares.items() if not 0.0 <= v <= 1.0]
+        wrong += [
+            f"{name} must not be negative, not {value}"
+            for name, value in (weighing | {"decay": self.decay}).items()
+            if not 0.0 <= value < np.inf
+        ]
+        if self.optimiser not in OPTIMISERS:
+            wrong.append(f"optimiser {self.optimiser!r} is not one of {', '.join(OPTIMISERS)}")
+        if weights.kind not in KINDS:
+            wrong.append(f"kind {weights.kind!r} is not one of {', '.join(KINDS)}")
+        if not any(value > 0.0 for value in weighing.values()):
+            wrong.append("some error must weigh more than zero")
+        if wrong:
+            raise InputError("; ".join(wrong))
+
+    def optimisation(self) -> optax.GradientTransformation:
+        """Return what turns gradients into steps."""
+        warmup = min(self.warmup, self.steps // 2)
+        rate = optax.warmup_cosine_decay_schedule(
+            0.0 if warmup else self.learning_rate,
+            self.learning_rate,
+            max(warmup // self.accumulate, 0),
+            max(self.steps // self.accumulate, 1),
+            self.last_rate * self.learning_rate,
+        )
+        options = {"weight_decay": self.decay} if self.optimiser in _DECAYING else {}
+        step = optax.chain(
+            optax.clip_by_global_norm(self.largest_gradient), OPTIMISERS[self.optimiser](rate, **options)
+        )
+        return step if self.accumulate == 1 else optax.MultiSteps(step, self.accumulate).gradient_transformation()
