@@ -29,7 +29,12 @@ Editors that know TOML check a file as it is written, and complete keys, where i
 
 def page() -> str:
     """Return the page in Markdown: a section for each table of the file."""
-    return "\n".join([_BEGIN, *_sections(schema(), "")])
+    return page_of(_BEGIN, schema())
+
+
+def page_of(begin: str, model: type[BaseModel]) -> str:
+    """Return the page of a settings file with a beginning and this schema."""
+    return "\n".join([begin, *_sections(model, "")])
 
 
 def schema_text() -> str:
@@ -104,7 +109,7 @@ def _default(field: FieldInfo) -> str:
     value = field.default
     if field.is_required():
         return "required"
-    if value is None:
+    if value is None or field.default_factory is not None:
         return "—"
     if _is_infinite(value):
         return "−∞" if value < 0.0 else "∞"

@@ -3,6 +3,7 @@
 import command_line
 import fit_toml
 import house
+import label_toml
 import python_names
 import results_json
 from mkdocs.config.defaults import MkDocsConfig
@@ -11,6 +12,7 @@ from mkdocs.structure.files import File, Files
 _MADE = {
     "reference/fit-toml.md": fit_toml.page,
     "reference/fit.schema.json": fit_toml.schema_text,
+    "reference/label-toml.md": label_toml.page,
     "reference/results-json.md": results_json.page,
     "reference/command-line.md": command_line.page,
     "reference/python.md": python_names.page,

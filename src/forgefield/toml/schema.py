@@ -94,7 +94,7 @@ def values(annotation: Any) -> str:
         return " or ".join(values(part) for part in parts)
     if origin is tuple:
         return f"list of {values(get_args(annotation)[0])}"
-    if table_of(annotation) is not None:
+    if table_of(annotation) is not None or origin is dict:
         return "table"
     return {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}[annotation.__name__]
 

@@ -41,10 +41,10 @@ class TeacherSection(Section):
     """`module:function` that makes a calculator of ASE, such as mace.calculators:mace_mp."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """What the function is given."""
-    force_field: Path | None = None
+    force_field: str | None = None
     """A force field of ours: a file, or the folder of a fit."""
     difference_step: Real = Field(default=0.01, gt=0.0, lt=0.5)
-    """Å that atoms are displaced by for Hessian products, where the teacher has none of its own."""
+    """How far atoms are displaced for Hessian products, where the teacher has none of its own [Å]."""
     allow_nonconservative: bool = False
     """Whether forces may be no slope of an energy."""
 
@@ -62,7 +62,7 @@ class ModesSection(Section):
     number: Whole = Field(gt=0)
     """Structures of each molecule."""
     temperature: Real = Field(default=500.0, gt=0.0)
-    """K"""
+    """Of the ensemble [K]."""
 
 
 class DynamicsSection(Section):
@@ -71,11 +71,11 @@ class DynamicsSection(Section):
     number: Whole = Field(gt=0)
     """Structures of each molecule."""
     temperature: Real = Field(default=500.0, gt=0.0)
-    """K"""
+    """Of the ensemble [K]."""
     every: Whole = Field(default=50, gt=0)
     """Steps between snapshots."""
     timestep: Real = Field(default=0.5, gt=0.0)
-    """fs"""
+    """Of the dynamics [fs]."""
 
 
 class TurnsSection(Section):
@@ -91,9 +91,9 @@ class StretchesSection(Section):
     points: Whole = Field(default=17, ge=2)
     """Lengths of each bond."""
     shortest: Real = Field(default=0.7, gt=0.0, lt=1.0)
-    """Times its own."""
+    """Shortest length, as a share of its own."""
     longest: Real = Field(default=1.5, gt=1.0)
-    """Times its own."""
+    """Longest length, as a share of its own."""
 
 
 class DistortionsSection(Section):
@@ -115,21 +115,21 @@ class StructuresSection(Section):
     relaxed: bool = False
     """Whether the teacher's minima near them are labelled."""
     modes: ModesSection | None = None
-    """Displacements along normal modes."""
+    """Optional."""
     dynamics: DynamicsSection | None = None
-    """Snapshots."""
+    """Optional."""
     turns: TurnsSection | None = None
-    """Turns about bonds."""
+    """Optional."""
     stretches: StretchesSection | None = None
-    """Bonds from short to long."""
+    """Optional."""
     distortions: DistortionsSection | None = None
-    """Random displacements."""
+    """Optional."""
 
 
 class LabelSection(Section):
     """How the work is done."""
 
-    data: Path | None = None
+    data: str | None = None
     """The data set to write; by default the name of this file with the suffix .h5."""
     directions: Whole = Field(default=0, ge=0)
     """Hessian products of each structure, along random directions."""
