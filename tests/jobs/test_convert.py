@@ -88,7 +88,7 @@ def test_bonds_and_types_of_a_maestro_file_are_lost_only_when_named(forgefield, 
     ("source", "target", "options", "message"),
     [
         (CH3F, "x.xyz", (), "a .xyz file cannot hold Hessian, frequencies; leave out what can be with --drop Hessian"),
-        (CH3F, "x.cif", (), "structures are written as .xyz, .extxyz, .json, not '.cif'"),
+        (CH3F, "x.cif", (), "structures are written as .xyz, .extxyz, .json, .sdf, .mol, .sd, not '.cif'"),
         (CH3F, "x.json", ("--drop", "atoms"), "'atoms' cannot be dropped, only Hessian, bonds"),
         ("absent.xyz", "x.json", (), "absent.xyz: there is no such file"),
         ("two.xyz", "x.json", (), "a .json file cannot hold several structures\n"),

@@ -25,11 +25,14 @@ from forgefield.io.qm.programs.kinds import KINDS
 from forgefield.io.qm.programs.unread import way_round
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
-from forgefield.io.sources import plain_name
+from forgefield.io.sources import is_smiles, plain_name
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.io.structures.gaussian_input import is_gaussian_input, read_gaussian_input
 from forgefield.io.structures.mae import read_mae
 from forgefield.io.structures.mol2 import read_mol2
+from forgefield.io.structures.residues import is_mmcif, is_pdb, read_mmcif, read_pdb
+from forgefield.io.structures.sdf import is_molfile, read_sdf, write_sdf
+from forgefield.io.structures.smiles import read_smiles
 from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import Molecule, Reference
@@ -129,16 +132,21 @@ def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
     return read_mae(path, atom_types=types)
 
 
-def _read_mol2(path: Path, _: AtomTypes | None) -> list[Molecule]:
-    return read_mol2(path)
+def _without_types(read: Callable[[Path], list[Molecule]]) -> Callable[[Path, AtomTypes | None], list[Molecule]]:
+    """Return what reads structures whose types, if any, are named in the file."""
+    return lambda path, _: read(path)
 
 
-def _read_gaussian_input(path: Path, _: AtomTypes | None) -> list[Molecule]:
+def _read_gaussian_input(path: Path) -> list[Molecule]:
     return [read_gaussian_input(path)]
 
 
 def _write_frames(path: Path, structures: Structures) -> None:
     write_xyz(path, [reference for _, reference in structures])
+
+
+def _write_drawn(path: Path, structures: Structures) -> None:
+    write_sdf(path, [molecule for molecule, _ in structures])
 
 
 def _write_one(path: Path, structures: Structures) -> None:
@@ -162,6 +170,7 @@ NATIVE = Format(
     write_rules=native.write_rules,
     write_laid=_write_native,
 )
+_SMILES = Format("SMILES", (".smi", ".smiles"), molecules=_without_types(read_smiles))
 FORMATS = (
     *(
         Format(
@@ -190,13 +199,25 @@ FORMATS = (
         (".json",),
         part=read_qcschema,
         write_structures=_write_one,
-        lacks=("types", "formal charges", "several structures"),
+        lacks=("types", "several structures"),
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
     Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False, states_unit=False),
     Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
-    Format("mol2", (".mol2",), molecules=_read_mol2),
-    Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_read_gaussian_input),
+    Format("mol2", (".mol2",), molecules=_without_types(read_mol2)),
+    Format(
+        "MDL molfile",
+        (".sdf", ".mol", ".sd"),
+        is_molfile,
+        has_any_suffix=True,
+        molecules=_without_types(read_sdf),
+        write_structures=_write_drawn,
+        lacks=("types", "energy", "gradient", "Hessian", "frequencies", "charges"),
+    ),
+    Format("mmCIF", (".cif", ".mmcif"), is_mmcif, has_any_suffix=True, molecules=_without_types(read_mmcif)),
+    Format("PDB", (".pdb", ".ent"), is_pdb, has_any_suffix=True, molecules=_without_types(read_pdb)),
+    _SMILES,
+    Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_without_types(_read_gaussian_input)),
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, has_any_suffix=True, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, part=read_gaussian_log),
@@ -236,6 +257,8 @@ FORMATS = (
 
 def format_of(path: Path) -> Format:
     """Return the format of a file; raises InputError where suffix and content leave it unknown."""
+    if is_smiles(path):
+        return _SMILES
     plain = plain_name(path)
     suffix = plain.suffix.lower()
     alike = [one for one in FORMATS if suffix in one.suffixes]

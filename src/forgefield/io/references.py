@@ -12,6 +12,7 @@ from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
 from forgefield.io.assemble.superposition import same_structure
 from forgefield.io.formats import Format, format_of
+from forgefield.io.sources import is_smiles
 from forgefield.molecules.molecule import Molecule, Reference
 
 
@@ -97,7 +98,9 @@ def read_parts(path: Path) -> list[Part]:
 
 
 def matching_files(root: Path, pattern: str) -> list[Path]:
-    """Return the files of a pattern in sorted order; a file's own name stands for itself, brackets and all."""
+    """Return the files of a pattern in sorted order; a file's own name stands for itself, and so does a SMILES."""
+    if is_smiles(Path(pattern)):
+        return [Path(pattern)]
     if (root / pattern).is_file():
         return [root / pattern]
     found = glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 (Path.glob fails on ".", "**b" and "//a")

@@ -26,6 +26,7 @@ from forgefield.io.molecules import read_structures
 from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_parts
 from forgefield.io.rules import load, write_laid
+from forgefield.io.sources import is_smiles
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.report.numerals import fixed
 from forgefield.table import Column, Records, Table, table
@@ -129,7 +130,7 @@ def write_structures(
 
 def is_force_field(path: Path) -> bool:
     """Return whether a path is a force field, or the folder of a fit. Raises InputError for unknown formats."""
-    return path.is_dir() or format_of(path) in force_fields()
+    return (not is_smiles(path) and path.is_dir()) or format_of(path) in force_fields()
 
 
 def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = (), overwrite: bool = False) -> list[str]:
@@ -201,5 +202,6 @@ def _without_results(molecule: Molecule) -> Reference:
         positions=molecule.positions,
         charge=molecule.charge,
         multiplicity=molecule.multiplicity,
+        masses=molecule.masses,
         sources=(molecule.source,) if molecule.source else (),
     )

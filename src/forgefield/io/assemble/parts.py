@@ -54,6 +54,7 @@ class Part:
     multiplicity: int | None = None
     bonds: Int[np.ndarray, "bonds 2"] | None = None
     orders: Float[np.ndarray, " bonds"] | None = None
+    formal_charges: Int[np.ndarray, " charges"] | None = None
     name: str = ""
     constraints: tuple[Dihedral, ...] = ()
     n_projected: int = 0
@@ -96,6 +97,7 @@ def _check_numbers(part: Part) -> None:
 def check_sizes(part: Part, n_atoms: int) -> None:
     """Raise InputError that lists each array of `part` which is not one of `n_atoms` atoms."""
     expected = {"positions": n_atoms, "gradient": n_atoms, "hessian": 3 * n_atoms, "masses": n_atoms}
+    expected["formal_charges"] = n_atoms
     wrong = [
         f"{what} of {len(values)} rows, expected {rows}"
         for what, rows in expected.items()
@@ -195,5 +197,7 @@ def molecule(part: Part) -> Molecule:
         orders=np.ones(len(bonds)) if part.orders is None else part.orders,
         charge=part.charge or 0,
         multiplicity=part.multiplicity or lowest_multiplicity(part.species, part.charge or 0),
+        formal_charges=part.formal_charges,
+        masses=part.masses,
         source=part.source,
     )

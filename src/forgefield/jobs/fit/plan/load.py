@@ -203,14 +203,18 @@ def isomers_apart(examples: Sequence[Example]) -> list[str]:
 def _bonded(molecule: Molecule | None, reference: Reference, saddle: bool, name: str) -> Molecule:
     """Return the molecule in the geometry of its reference, with bonds."""
     if molecule is None:
+        stated = reference.bonds is not None and not saddle
         molecule = Molecule(
             name=stem(Path(name)),
             species=reference.species,
             positions=reference.positions,
             charge=reference.charge,
             multiplicity=reference.multiplicity,
+            formal_charges=reference.formal_charges,
             source=name,
         )
+        if stated and reference.bonds is not None and reference.orders is not None:
+            molecule = replace(molecule, bonds=reference.bonds, orders=reference.orders)
     if len(molecule.bonds):
         return replace(molecule, positions=reference.positions)
     perceive = perceive_transition_state_bonds if saddle else perceive_bonds
