@@ -10,6 +10,7 @@ from forgefield.cli.convert import convert
 from forgefield.cli.estimate import diff, estimate
 from forgefield.cli.evaluate import check, evaluate, modes
 from forgefield.cli.fit import fit
+from forgefield.cli.info import info
 from forgefield.cli.reference import reference
 from forgefield.cli.simulate import md, relax
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Learns molecular force fields from quantum chemistry and runs them.",
 )
-for _function in (fit, reference, evaluate, modes, check, estimate, diff, convert, md, relax):
+for _function in (fit, info, reference, evaluate, modes, check, estimate, diff, convert, md, relax):
     app.command()(_function)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, InputWarning
+from forgefield.errors import InputError, InputWarning, UnfinishedJob
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
 from forgefield.io.assemble.superposition import SAME_FRAME, SAME_GEOMETRY, superpose
 from forgefield.io.qm.gaussian.archive import (
@@ -120,7 +120,7 @@ def _steps(path: Path, text: str) -> list[_Step]:
         steps = steps[:-1]
     elif steps[-1].archive is None:
         last = text.rstrip().rsplit("\n", 1)[-1].strip()
-        raise InputError(
+        raise UnfinishedJob(
             f"{path}: the job did not end: there is no normal termination and no archive after its last step "
             f"(the file ends with {last!r}); repeat the job or give a complete file"
         )

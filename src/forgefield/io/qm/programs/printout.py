@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, InputWarning, located
+from forgefield.errors import InputError, InputWarning, UnfinishedJob, located
 from forgefield.io.assemble.parts import Part
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import atomic_number
@@ -158,9 +158,9 @@ class Printout:
         return numbers.reshape(-1, 3)
 
     def ended(self, *marks: str) -> None:
-        """Raise InputError where none of the lines is there with which a program says that all went well."""
+        """Raise UnfinishedJob where none of the lines is there with which a program says that all went well."""
         if not any(mark in self.text for mark in marks):
-            raise InputError(f"{self.path}: the job did not end (no line `{marks[0]}`); repeat it")
+            raise UnfinishedJob(f"{self.path}: the job did not end (no line `{marks[0]}`); repeat it")
 
 
 def element(path: Path, label: str) -> int:
