@@ -37,7 +37,7 @@ def test_what_a_file_held_and_what_of_it_is_written_is_said(forgefield, data, tm
 
     result = forgefield("convert", source, target, "--drop", "Hessian", "--drop", "frequencies")
 
-    held = "Hessian, frequencies, energy, gradient, charges, at RB3LYP/6-31G(d)"
+    held = "energy, gradient, Hessian, frequencies, charges, at RB3LYP/6-31G(d)"
     assert f"{source} (Gaussian output): {held}" in " ".join(result.output.split())
     assert "(GS) without Hessian, frequencies" in " ".join(result.output.split())
 

@@ -92,7 +92,11 @@ def read_parts(path: Path) -> list[Part]:
     kind = format_of(path)
     parts = kind.parts(path)
     if parts is None:
-        other = "give it as a structure in a FIT.toml" if kind.molecules else "give the file of a QM job"
+        other = (
+            "run forgefield reference on it, or give it as a structure in a FIT.toml"
+            if kind.molecules
+            else "give the file of a QM job"
+        )
         raise InputError(f"{path}: a file in {kind.name} format holds no QM results; {other}")
     return parts
 

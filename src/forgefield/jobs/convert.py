@@ -64,9 +64,8 @@ def read_with_results(path: Path, *, trust: bool = False) -> Records[Structure]:
 
 def held(structures: Structures) -> list[str]:
     """Return what a file held, each thing once: bonds, types, energy, Hessian, … and the levels of theory."""
-    results = [what for _, reference in structures for what in reference.contents]
     levels = [f"at {reference.level}" for _, reference in structures if reference.level]
-    return list(dict.fromkeys([*_contents(structures), *results, *levels]))
+    return list(dict.fromkeys([*_contents(structures), *levels]))
 
 
 def structures_table(structures: Sequence[Structure], title: str) -> Table:
@@ -189,11 +188,10 @@ def _contents(structures: Structures) -> list[str]:
         "bonds": any(len(m.bonds) for m, _ in structures),
         "types": any(m.types is not None for m, _ in structures),
         "formal charges": any(m.formal_charges is not None and np.any(m.formal_charges) for m, _ in structures),
-        "Hessian": any(r.hessian is not None for _, r in structures),
-        "frequencies": any(r.frequencies is not None for _, r in structures),
         _SEVERAL: len(structures) > 1,
     }
-    return [what for what, is_there in there.items() if is_there]
+    results = [what for _, reference in structures for what in reference.contents]
+    return list(dict.fromkeys([*(what for what, is_there in there.items() if is_there), *results]))
 
 
 def _without_results(molecule: Molecule) -> Reference:

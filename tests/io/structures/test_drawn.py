@@ -5,10 +5,12 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdCIPLabeler
 
+from certain import known
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.single import single
 from forgefield.io.molecules import read_structures
 from forgefield.io.structures.drawn import graph_of
+from forgefield.io.structures.laid_on import laid_on
 from forgefield.jobs.convert import convert
 from forgefield.molecules.molecule import Molecule
 
@@ -126,3 +128,47 @@ def test_a_structure_without_bonds_is_not_written_as_a_drawing(tmp_path):
 
     with pytest.raises(InputError, match=r"water\.sdf: the file would hold no bonds, since .*water\.xyz states none"):
         convert(tmp_path / "water.xyz", tmp_path / "water.sdf")
+
+
+def geometry(smiles: str, tmp_path):
+    """Species and positions of a molecule, in an order of their own."""
+    molecule = of(smiles, tmp_path)
+    order = np.random.default_rng(0).permutation(molecule.n_atoms)
+    return molecule.species[order], molecule.positions[order], molecule
+
+
+@pytest.mark.parametrize("smiles", ["CC(=O)[O-]", "C[C@H](F)[N+](=O)[O-]", "F/C=C/Cl", "c1ccncc1", "C[CH]C"])
+def test_a_smiles_is_laid_on_a_geometry_with_its_orders_and_charges(smiles, tmp_path):
+    species, positions, drawn = geometry(smiles, tmp_path)
+
+    found = laid_on(drawn, species, positions, "x.log")
+
+    np.testing.assert_array_equal(found.positions, positions)
+    assert canonical(graph_of(found, tmp_path)) == Chem.MolToSmiles(Chem.MolFromSmiles(smiles))
+    assert known(found.formal_charges).sum() == found.charge
+
+
+@pytest.mark.parametrize(
+    ("smiles", "other", "told"),
+    [
+        ("C[C@H](F)Cl", "C[C@@H](F)Cl", r"x\.log: has another stereo than smiles:C\[C@@H\]\(F\)Cl"),
+        ("F/C=C/Cl", "F/C=C\\Cl", "has another stereo"),
+        ("CCO", "COC", r"x\.log: its atoms and their bonds, as far as distances tell, are not those of smiles:COC"),
+        ("CCO", "CC", "are not those of smiles:CC;"),
+    ],
+)
+def test_a_smiles_of_another_molecule_than_the_geometry_is_refused(smiles, other, told, tmp_path):
+    species, positions, _ = geometry(smiles, tmp_path)
+
+    with pytest.raises(InputError, match=told):
+        laid_on(of(other, tmp_path), species, positions, "x.log")
+
+
+def test_several_structures_are_written_as_a_list_not_as_a_molfile(tmp_path):
+    (tmp_path / "two.smi").write_text("CCO\nCO\n")
+
+    convert(tmp_path / "two.smi", tmp_path / "two.sdf")
+    assert [m.formula for m in read_structures(tmp_path / "two.sdf")] == ["C2H6O", "CH4O"]
+
+    with pytest.raises(InputError, match=r"a \.mol file holds one structure, not 2; write a \.sdf"):
+        convert(tmp_path / "two.smi", tmp_path / "two.mol")

@@ -83,9 +83,11 @@ def read_sdf(path: Path) -> list[Molecule]:
 def write_sdf(path: Path, molecules: Sequence[Molecule]) -> None:
     """Write molecules as a list of molfiles, or as one where the suffix is .mol.
 
-    The version is V3000 where bonds are coordinative or atoms more than 999. Raises InputError for partial bonds, and
-    for molecules without bonds.
+    The version is V3000 where bonds are coordinative or atoms more than 999. Raises InputError for partial bonds,
+    molecules without bonds, and several in a .mol.
     """
+    if path.suffix.lower() == ".mol" and len(molecules) > 1:
+        raise InputError(f"{path}: a .mol file holds one structure, not {len(molecules)}; write a .sdf")
     blocks = [_block(molecule, path) for molecule in molecules]
     write_text(path, blocks[0] if path.suffix.lower() == ".mol" else "".join(f"{block}{_END}\n" for block in blocks))
 

@@ -14,8 +14,9 @@ from forgefield.estimating.transition_state import NOISE, Policy, treat
 from forgefield.fitting.data.training_set import Example
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import pair, read_columns
-from forgefield.io.sources import reading, stem
+from forgefield.io.sources import is_smiles, reading, stem
 from forgefield.io.structures.atom_types import AtomTypes
+from forgefield.io.structures.laid_on import laid_on
 from forgefield.jobs.fit.plan.plan import MoleculeFiles, Plan
 from forgefield.jobs.fit.plan.scan_frames import laid_over, perceived, scan_of
 from forgefield.molecules.bonds import bond_graph, perceive_bonds, perceive_transition_state_bonds
@@ -136,6 +137,7 @@ def _paired(
     if structures is None:
         return list(zip(perceived(references), references, strict=True))
     molecules = [molecule for path in structures for molecule in read_structures(path, atom_types=types)]
+    molecules = _on_geometries(molecules, references)
     frames = laid_over(molecules, references)
     if frames is not None:
         return list(zip(frames, references, strict=True))
@@ -147,6 +149,17 @@ def _paired(
             + "\n".join(f"  reference {', '.join(r.sources)}" for r in references)
         )
     return [(m, pair(m, r)) for m, r in zip(molecules, references, strict=True)]
+
+
+def _on_geometries(molecules: list[Molecule], references: list[Reference]) -> list[Molecule]:
+    """Return molecules, those of SMILES with the geometry of their reference, or of the first of their scan."""
+    geometries = list({scan_of(r) or str(k): r for k, r in reversed([*enumerate(references)])}.values())[::-1]
+    if len(geometries) != len(molecules):
+        return molecules
+    return [
+        laid_on(m, r.species, r.positions, ", ".join(r.sources)) if is_smiles(Path(m.source)) else m
+        for m, r in zip(molecules, geometries, strict=True)
+    ]
 
 
 def _scaled(reference: Reference, scale: float) -> Reference:
