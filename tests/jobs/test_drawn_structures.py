@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import forgefield as ff
+from certain import known
 from forgefield.jobs.estimate import estimate, write_estimated
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -54,8 +55,8 @@ def test_quantum_chemistry_of_a_smiles_is_that_of_its_optimised_conformer(forgef
     assert "the conformer made for it is optimised first" in result.stderr
     ((molecule, found),) = ff.read("heavy_water.json")
     assert molecule.bonds.tolist() == [[0, 1], [1, 2]]
-    np.testing.assert_allclose(found.masses, [2.0141, 15.9949, 1.0078], atol=1e-4)
-    assert np.abs(found.gradient).max() < 0.05
+    np.testing.assert_allclose(known(found.masses), [2.0141, 15.9949, 1.0078], atol=1e-4)
+    assert np.abs(known(found.gradient)).max() < 0.05
 
 
 @pytest.mark.parametrize(
