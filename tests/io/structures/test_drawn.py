@@ -115,6 +115,7 @@ def test_what_a_drawing_leaves_open_is_said(smiles, said, tmp_path):
         ("C[N](C)(C)C", "too many bonds at N2 for its charge"),
         ("c1ccnc1", "the aromatic atoms C1, C2, C3, N4, C5 cannot have alternating bonds"),
         ("[999C]", "C1: there is no isotope 999C"),
+        ("c", "cannot be a molecule: non-ring atom 0 marked aromatic"),
         ("", "is empty"),
     ],
 )

@@ -126,6 +126,13 @@ def test_an_odd_number_of_electrons_without_charges_is_refused(tmp_path):
         read(ATOMS.replace(" O\n", " N\n"), tmp_path)
 
 
+def test_letters_beyond_ascii_leave_the_columns_where_they_are(tmp_path):
+    with pytest.warns(InputWarning, match="charge 0 is taken"):
+        found = single(read(f"REMARK  Å\n{ATOMS.replace('LIG', 'LÉG')}", tmp_path))
+
+    np.testing.assert_allclose(found.positions, WATER)
+
+
 def test_atoms_without_an_element_are_named(tmp_path):
     with pytest.raises(InputError, match="LIG A1 X1: no element"):
         read(ATOMS + atom(4, "X1", (3.0, 0.0, 0.0)), tmp_path)

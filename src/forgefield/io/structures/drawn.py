@@ -18,6 +18,8 @@ Graph = Any
 """A molecule of RDKit, which has no types of its own to speak of."""
 SEED = 7
 """Of conformers."""
+_LONGEST = 60
+"""Seconds in which coordinates must be found."""
 _APART = 3.0
 """Å between pieces that are set side by side."""
 _ORDERS = {
@@ -102,6 +104,20 @@ def _at_metals(graph: Graph) -> set[int]:
     return {atom.GetIdx() for metal in metals for atom in (metal, *metal.GetNeighbors())}
 
 
+def alternate(source: str, graph: Graph) -> None:
+    """Give aromatic bonds alternating orders. Raises InputError where they cannot have any."""
+    chem = toolkit()
+    graph.UpdatePropertyCache(strict=False)
+    if any(bond.GetIsAromatic() for bond in graph.GetBonds()):
+        try:
+            chem.Kekulize(graph, clearAromaticFlags=True)
+        except (chem.KekulizeException, chem.AtomKekulizeException):
+            raise InputError(
+                f"{source}: the aromatic bonds cannot alternate; a charge or hydrogen is missing, or write single and "
+                "double bonds"
+            ) from None
+
+
 def unpaired_electrons(graph: Graph) -> int:
     """Return how many electrons of a graph are unpaired, but for those of transition metals, which are not drawn."""
     atoms = [atom for atom in graph.GetAtoms() if atom.GetAtomicNum() not in _TRANSITION]
@@ -177,6 +193,7 @@ def conformer(source: str, graph: Graph) -> Graph:
     whole = chem.AddHs(graph)
     settings = rdDistGeom.ETKDGv3()
     settings.randomSeed = SEED
+    settings.timeout = _LONGEST
     with rdBase.BlockLogs():
         failed = rdDistGeom.EmbedMolecule(whole, settings)
         if failed:
@@ -254,6 +271,11 @@ def graph_of(molecule: Molecule, path: Path) -> Graph:
     for (i, j), order in stated:
         first, second = (j, i) if order == ZERO_ORDER and int(molecule.species[i]) not in _NONMETALS else (i, j)
         graph.AddBond(first, second, kinds[order])
+        if order == AROMATIC:
+            ring = graph.GetBondBetweenAtoms(i, j)
+            for place in (ring, ring.GetBeginAtom(), ring.GetEndAtom()):
+                place.SetIsAromatic(True)
+    alternate(str(path), graph)
     place = chem.Conformer(molecule.n_atoms)
     for k, position in enumerate(molecule.positions.tolist()):
         place.SetAtomPosition(k, position)

@@ -76,7 +76,7 @@ def read_pdb(path: Path) -> list[Molecule]:
     CONECT records and, of atoms that these leave out, those perceived; orders are all 1. The charge is the sum of the
     charges in columns 79-80. Raises InputError for atoms without an element and for carbons without their hydrogens.
     """
-    text = read_text(path)
+    text = _plain(read_text(path))
     structure = _parsed(path, lambda gemmi: gemmi.read_pdb_string(text))
     bonded = [pair for line in text.splitlines() if line.startswith("CONECT") for pair in _pairs(line)]
     charged = any(line[78:80].strip() for line in text.splitlines() if line.startswith(("ATOM", "HETATM")))
@@ -89,7 +89,7 @@ def read_mmcif(path: Path) -> list[Molecule]:
     As `read_pdb`, with the bonds and orders of the table of bonds in components where the file has it. Raises
     InputError, also for a crystal structure in fractional coordinates.
     """
-    text = read_text(path)
+    text = _plain(read_text(path))
     document = _parsed(path, lambda gemmi: gemmi.cif.read_string(text))
     for block in document:
         if block.find_values("_chem_comp_atom.atom_id") and not block.find_values("_atom_site.Cartn_x"):
@@ -104,6 +104,11 @@ def read_mmcif(path: Path) -> list[Molecule]:
     orders = {(row.str(0), frozenset((row.str(1), row.str(2)))): _ORDERS.get(row.str(3).upper(), 1.0) for row in rows}
     charges = document[0].find_values("_atom_site.pdbx_formal_charge")
     return _models(path, structure, [], orders, charged=any(word not in ("?", ".") for word in charges))
+
+
+def _plain(text: str) -> str:
+    """Return a text with a mark for each letter that the library could split: its columns are those of bytes."""
+    return text.encode("ascii", "replace").decode()
 
 
 def _library(path: Path) -> Any:

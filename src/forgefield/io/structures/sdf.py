@@ -14,6 +14,7 @@ from forgefield.io.outputs import write_text
 from forgefield.io.sources import stem
 from forgefield.io.structures.drawn import (
     Graph,
+    alternate,
     conformer,
     drawn_molecule,
     graph_of,
@@ -115,7 +116,7 @@ def _molecule(record: _Record, name: str) -> Molecule:
         if graph is None:
             raise InputError(f"{record.place}: the tables of atoms and bonds are cut or damaged")
         unpaired = _unpaired(record.lines[:end], graph)
-        _alternating(record, graph)
+        alternate(record.place, graph)
         if _is_drawing(record, graph):
             graph = _in_space(record, block)
             unpaired = unpaired or unpaired_electrons(graph)
@@ -159,19 +160,6 @@ def _unpaired(lines: list[str], graph: Graph) -> int:
     if stated:
         return sum(_UNPAIRED.get(word, 0) for word in stated)
     return unpaired_electrons(graph)
-
-
-def _alternating(record: _Record, graph: Graph) -> None:
-    """Give aromatic bonds alternating orders."""
-    chem = toolkit()
-    if any(bond.GetIsAromatic() for bond in graph.GetBonds()):
-        try:
-            chem.Kekulize(graph, clearAromaticFlags=True)
-        except chem.KekulizeException:
-            raise InputError(
-                f"{record.place}: the aromatic bonds cannot alternate; a charge or hydrogen is missing, or write "
-                "single and double bonds"
-            ) from None
 
 
 def _is_drawing(record: _Record, graph: Graph) -> bool:

@@ -65,4 +65,6 @@ def _sanitised(place: str, graph: Graph) -> None:
             f"{place}: the aromatic atoms {listed(ring)} cannot have alternating bonds; write the hydrogen of nH, or "
             "a charge"
         ) from None
+    except chem.MolSanitizeException as error:
+        raise InputError(f"{place}: cannot be a molecule: {error}") from None
     chem.AssignStereochemistry(graph, cleanIt=True, force=True)
