@@ -63,7 +63,10 @@ def test_quantum_chemistry_of_a_smiles_is_that_of_its_optimised_conformer(forgef
     ("words", "told"),
     [
         (("fit", "smiles:CF"), "holds no QM results; first run: forgefield reference 'smiles:CF'"),
-        (("estimate", "smiles:CF", "-o", "x.fld"), "holds no QM results; run forgefield reference on it"),
+        (
+            ("estimate", "smiles:CF", "-o", "x.fld"),
+            "force constants are estimated from Hessians; there is none in smiles:CF",
+        ),
         (("convert", EXAMPLES / "ch3f/ch3f.json", "x.sdf"), "a .sdf file cannot hold energy, gradient, Hessian, freq"),
         (("convert", "smiles:CF", "x.fld"), "structures are written as"),
         (("evaluate", "ch3f.json", "smiles:C[F"), "smiles:C[F: is no SMILES; in a shell, put it in single quotes"),

@@ -271,7 +271,8 @@ def format_of(path: Path) -> Format:
     found = next((one for one in possible if one.known is None or one.known(plain, text)), None)
     if found is None:
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))
-        names = f"is neither {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
+        none = "neither" if len(alike) > 1 else "no"
+        names = f"is {none} {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
         raise InputError(f"{path}: {way_round(text) or (names if alike else _unknown(suffix))}")
     return found
 

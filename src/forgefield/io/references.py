@@ -9,7 +9,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
-from forgefield.io.assemble.parts import Part
+from forgefield.io.assemble.parts import Part, part_of
 from forgefield.io.assemble.superposition import same_structure
 from forgefield.io.formats import Format, format_of
 from forgefield.io.sources import is_smiles
@@ -88,16 +88,13 @@ def pair(molecule: Molecule, reference: Reference) -> Reference:
 
 
 def read_parts(path: Path) -> list[Part]:
-    """Return what a file says of its structures. Raises InputError where its format holds no results."""
+    """Return what a file says of its structures. Raises InputError where its format holds neither these nor results."""
     kind = format_of(path)
+    if kind.molecules is not None:
+        return [part_of(molecule) for molecule in kind.molecules(path, None)]
     parts = kind.parts(path)
     if parts is None:
-        other = (
-            "run forgefield reference on it, or give it as a structure in a FIT.toml"
-            if kind.molecules
-            else "give the file of a QM job"
-        )
-        raise InputError(f"{path}: a file in {kind.name} format holds no QM results; {other}")
+        raise InputError(f"{path}: a file in {kind.name} format holds no QM results; give the file of a QM job")
     return parts
 
 

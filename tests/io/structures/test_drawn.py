@@ -88,7 +88,7 @@ def test_pieces_of_a_salt_stand_apart(tmp_path):
 
 
 def test_molecules_are_named_by_what_follows_the_smiles_else_by_their_formula(tmp_path):
-    (tmp_path / "two.smi").write_text("# name behind\nCCO ethanol\n\nCO\n")
+    (tmp_path / "two.smi").write_text("SMILES NAME\n# name behind\nCCO ethanol\n\nCO\n")
 
     assert [m.name for m in read_structures(tmp_path / "two.smi")] == ["ethanol", "CH4O"]
 

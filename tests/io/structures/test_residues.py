@@ -188,6 +188,21 @@ def test_orders_of_components_are_those_of_the_residues(tmp_path):
     assert dict(zip(map(tuple, found.bonds.tolist()), found.orders.tolist(), strict=True)) == {(0, 1): 1.0, (0, 2): 2.0}
 
 
+def test_each_block_is_a_structure(tmp_path):
+    found = read(COMPONENT + COMPONENT.replace("data_CNM", "data_OTHER"), tmp_path, "two.cif")
+
+    assert [m.name for m in found] == ["CNM-1", "OTHER-2"]
+    with pytest.raises(InputError, match="holds no atoms"):
+        read("data_x\nloop_\n_atom_site.id\n1\n", tmp_path, "none.cif")
+
+
+def test_a_whole_protein_is_refused(tmp_path):
+    rows = "".join(atom(k % 99999, "O", (0.0, 0.0, 0.0)) for k in range(3001))
+
+    with pytest.raises(InputError, match="3001 atoms are more than the 3000"):
+        read(rows, tmp_path)
+
+
 def test_a_crystal_is_refused(tmp_path):
     text = (
         "data_c\nloop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\nC1 0.1 0.2 0.3\n"

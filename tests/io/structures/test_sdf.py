@@ -157,5 +157,5 @@ def test_an_odd_number_of_electrons_without_a_radical_is_refused(tmp_path):
 def test_molfiles_are_known_by_content_and_told_from_molden(tmp_path):
     assert single(read(molfile(WATER, ANGLED), tmp_path, "water.text")).formula == "H2O"
 
-    with pytest.raises(InputError, match="is neither MDL molfile, as far as its content tells"):
+    with pytest.raises(InputError, match="is no MDL molfile, as far as its content tells"):
         read("nothing of the kind\n" * 5, tmp_path)

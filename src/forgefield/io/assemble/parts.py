@@ -201,3 +201,21 @@ def molecule(part: Part) -> Molecule:
         masses=part.masses,
         source=part.source,
     )
+
+
+def part_of(molecule: Molecule) -> Part:
+    """Return what a file says of a structure that has no results; charges and multiplicities only where it has them."""
+    has_charge = molecule.formal_charges is not None or molecule.charge != 0
+    lowest = lowest_multiplicity(molecule.species, molecule.charge)
+    return Part(
+        source=molecule.source,
+        species=molecule.species,
+        positions=molecule.positions,
+        masses=molecule.masses,
+        charge=molecule.charge if has_charge else None,
+        multiplicity=None if molecule.multiplicity == lowest else molecule.multiplicity,
+        bonds=molecule.bonds if len(molecule.bonds) else None,
+        orders=molecule.orders if len(molecule.bonds) else None,
+        formal_charges=molecule.formal_charges,
+        name=molecule.name,
+    )

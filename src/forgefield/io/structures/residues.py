@@ -33,6 +33,7 @@ _STRAIGHT, _PLANAR = np.radians(150.0), np.radians(345.0)
 _CATIONS = ("ARG", "HIS", "LYS")
 """Amino acids that the dictionary of components has as cations."""
 _IONS = {"LI": 1, "NA": 1, "K": 1, "CL": -1, "BR": -1, "MG": 2, "CA": 2, "ZN": 2}
+_MOST_ATOMS = 3000
 _MOST_CHARGED = 2
 """e, of an amino acid with its terminus."""
 _COLUMNS = ("comp_id", "atom_id_1", "atom_id_2", "value_order")
@@ -91,18 +92,24 @@ def read_mmcif(path: Path) -> list[Molecule]:
     """
     text = _plain(read_text(path))
     document = _parsed(path, lambda gemmi: gemmi.cif.read_string(text))
-    for block in document:
-        if block.find_values("_chem_comp_atom.atom_id") and not block.find_values("_atom_site.Cartn_x"):
-            return [_component(path, block)]
+    found = [molecule for block in document for molecule in _of_block(path, block)]
+    if not found:
+        raise InputError(f"{path}: holds no atoms")
+    return found if len(document) == 1 else [replace(m, name=f"{m.name}-{k}") for k, m in enumerate(found, start=1)]
+
+
+def _of_block(path: Path, block: Any) -> list[Molecule]:
+    if not block.find_values("_atom_site.Cartn_x"):
         if block.find_values("_atom_site_fract_x") or block.find_values("_atom_site.fract_x"):
             raise InputError(
                 f"{path}: is a crystal structure in fractional coordinates; save the molecule as .mol2 or .sdf in the "
                 "program that shows crystals"
             )
-    structure = _parsed(path, lambda gemmi: gemmi.make_structure_from_block(document[0]))
-    rows = document[0].find("_chem_comp_bond.", _COLUMNS)
+        return [_component(path, block)] if block.find_values("_chem_comp_atom.atom_id") else []
+    structure = _parsed(path, lambda gemmi: gemmi.make_structure_from_block(block))
+    rows = block.find("_chem_comp_bond.", _COLUMNS)
     orders = {(row.str(0), frozenset((row.str(1), row.str(2)))): _ORDERS.get(row.str(3).upper(), 1.0) for row in rows}
-    charges = document[0].find_values("_atom_site.pdbx_formal_charge")
+    charges = block.find_values("_atom_site.pdbx_formal_charge")
     return _models(path, structure, [], orders, charged=any(word not in ("?", ".") for word in charges))
 
 
@@ -178,6 +185,11 @@ def _atoms(path: Path, model: Any) -> Iterator[_Atom]:
 
 def _bare(path: Path, name: str, atoms: Sequence[_Atom]) -> Molecule:
     """Return a molecule without bonds, with the charges that its file states."""
+    if len(atoms) > _MOST_ATOMS:
+        raise InputError(
+            f"{path}: {len(atoms)} atoms are more than the {_MOST_ATOMS} that a structure may have here; cut out the "
+            "part that is meant"
+        )
     wrong = [atom.label for atom in atoms if not atom.element.atomic_number]
     if wrong:
         raise InputError(f"{path}: {listed(wrong)}: no element; state it in columns 77-78, remove dummy atoms")

@@ -11,6 +11,9 @@ from forgefield.io.structures.drawn import Graph, conformer, drawn_molecule, lab
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import Molecule
 
+_HEAD = "smiles"
+"""Begins the first line of tables whose columns have names."""
+
 
 def read_smiles(path: Path) -> list[Molecule]:
     """Return the structure of each line of a file, a SMILES and perhaps a name, or of a path such as `smiles:CCO`.
@@ -21,7 +24,7 @@ def read_smiles(path: Path) -> list[Molecule]:
     found = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         words = line.split(maxsplit=1)
-        if words and not line.startswith("#"):
+        if words and not line.startswith("#") and (number > 1 or words[0].lower() != _HEAD):
             found.append(_molecule(path, number, words[0], words[1].strip() if len(words) > 1 else ""))
     if not found:
         raise InputError(f"{path}: holds no SMILES")
@@ -36,7 +39,8 @@ def _molecule(path: Path, line: int, smiles: str, name: str) -> Molecule:
     with rdBase.BlockLogs():
         graph = chem.MolFromSmiles(smiles, sanitize=False)
         if graph is None or not graph.GetNumAtoms():
-            raise InputError(f"{place}: is no SMILES; in a shell, put it in single quotes")
+            advice = "; in a shell, put it in single quotes" if is_smiles(path) else ""
+            raise InputError(f"{place}: is no SMILES{advice}")
         unknown = [f"atom {atom.GetIdx() + 1}" for atom in graph.GetAtoms() if not atom.GetAtomicNum()]
         if unknown:
             raise InputError(f"{place}: {listed(unknown)} is no element (*, R); replace it")
