@@ -45,6 +45,18 @@ def test_every_command_that_takes_structures_takes_it(drawn, folder, forgefield,
     assert ff.ForgeFieldCalculator("ch3f.json", structure=drawn).results == {}
 
 
+def test_a_name_that_no_file_can_have_is_cut(folder, forgefield, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    long = "smiles:CF a/b " + "x" * 300
+
+    result = forgefield("relax", "ch3f.json", long, "-o", tmp_path / "relaxed")
+
+    assert result.exit_code == 0, result.stderr
+    (written,) = (tmp_path / "relaxed").glob("*.xyz")
+    assert written.name.startswith("a_b_xxx")
+    assert len(written.stem) == 80
+
+
 def test_quantum_chemistry_of_a_smiles_is_that_of_its_optimised_conformer(forgefield, tmp_path, monkeypatch):
     pytest.importorskip("tblite", reason="the extra qm is not installed")
     monkeypatch.chdir(tmp_path)

@@ -121,6 +121,16 @@ def test_no_carbon_of_a_whole_molecule_lacks_hydrogens(smiles, tmp_path):
         assert single(read(pdb(graph, charges=False), tmp_path)).n_atoms == graph.GetNumAtoms()
 
 
+def test_amino_acids_without_the_hydrogens_of_their_nitrogens_are_named(tmp_path):
+    graph = Chem.RWMol(peptide("KG"))
+    lone = [a.GetIdx() for a in graph.GetAtoms() if a.GetSymbol() == "H" and a.GetNeighbors()[0].GetSymbol() == "N"]
+    for k in sorted(lone, reverse=True):
+        graph.RemoveAtom(k)
+
+    with pytest.raises(InputError, match=r"states no charges \(columns 79-80\); LYS A1 \(-4\) would follow"):
+        read(pdb(graph, charges=False), tmp_path)
+
+
 def test_an_odd_number_of_electrons_without_charges_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"states no charges \(columns 79-80\), and its electrons are an odd number"):
         read(ATOMS.replace(" O\n", " N\n"), tmp_path)

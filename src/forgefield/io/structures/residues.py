@@ -26,6 +26,8 @@ from forgefield.molecules.paths import neighbours
 _RECORD = re.compile(r"^(?:ATOM  |HETATM)[ \d*A-Za-z]{5}.{19}\s*-?\d+\.\d", re.MULTILINE)
 _TABLE = re.compile(r"^\s*_(?:atom_site|chem_comp_atom)[._]", re.MULTILINE)
 _ORDERS = {"SING": 1.0, "DOUB": 2.0, "TRIP": 3.0, "QUAD": 4.0, "AROM": AROMATIC, "DELO": AROMATIC}
+_PAGE = 500_000
+"""Characters of the start of a text in which an atom stands."""
 _LONGEST_TRIPLE = 1.25
 """Å; a carbon of one neighbour that is further away has room for hydrogens."""
 _STRAIGHT, _PLANAR = np.radians(150.0), np.radians(345.0)
@@ -62,7 +64,7 @@ class _Atom:
 
 def is_pdb(_: Path, text: str) -> bool:
     """Whether a text has records of atoms of a PDB file."""
-    return _RECORD.search(text) is not None
+    return _RECORD.search(text, 0, _PAGE) is not None
 
 
 def is_mmcif(_: Path, text: str) -> bool:

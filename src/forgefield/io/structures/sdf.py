@@ -28,6 +28,8 @@ from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
 
 _END = "$$$$"
+_PAGE = 200_000
+"""Characters of the start of a text in which a molfile ends."""
 _UNPAIRED = {"1": 0, "2": 1, "3": 2}
 """Electrons of a singlet, doublet and triplet centre."""
 _FLAT = 1e-3
@@ -63,8 +65,8 @@ class _Record:
 
 def is_molfile(_: Path, text: str) -> bool:
     """Whether the fourth line of a text, or the end of its first record, is that of a molfile."""
-    counts = "".join(text.splitlines()[3:4])
-    return "V2000" in counts or "V3000" in counts or "\nM  END" in text
+    counts = "".join(text.split("\n", 4)[3:4])
+    return "V2000" in counts or "V3000" in counts or "\nM  END" in text[:_PAGE]
 
 
 def read_sdf(path: Path) -> list[Molecule]:
