@@ -12,7 +12,7 @@ from forgefield.io.molecules import read_structures
 from forgefield.io.structures.drawn import graph_of
 from forgefield.io.structures.laid_on import laid_on
 from forgefield.jobs.convert import convert
-from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.molecule import Molecule, Reference
 
 DRAWN = {
     "alanine as zwitterion": "C[C@H]([NH3+])C(=O)[O-]",
@@ -131,38 +131,43 @@ def test_a_structure_without_bonds_is_not_written_as_a_drawing(tmp_path):
         convert(tmp_path / "water.xyz", tmp_path / "water.sdf")
 
 
-def geometry(smiles: str, tmp_path):
-    """Species and positions of a molecule, in an order of their own."""
+def reference(smiles: str, tmp_path, charge: int = 0) -> Reference:
+    """The geometry of a molecule, its atoms in an order of their own."""
     molecule = of(smiles, tmp_path)
     order = np.random.default_rng(0).permutation(molecule.n_atoms)
-    return molecule.species[order], molecule.positions[order], molecule
+    return Reference(
+        molecule.species[order],
+        molecule.positions[order],
+        charge=molecule.charge + charge,
+        multiplicity=molecule.multiplicity,
+        sources=("x.log",),
+    )
 
 
 @pytest.mark.parametrize("smiles", ["CC(=O)[O-]", "C[C@H](F)[N+](=O)[O-]", "F/C=C/Cl", "c1ccncc1", "C[CH]C"])
 def test_a_smiles_is_laid_on_a_geometry_with_its_orders_and_charges(smiles, tmp_path):
-    species, positions, drawn = geometry(smiles, tmp_path)
+    geometry = reference(smiles, tmp_path)
 
-    found = laid_on(drawn, species, positions, "x.log")
+    found = laid_on(of(smiles, tmp_path), geometry)
 
-    np.testing.assert_array_equal(found.positions, positions)
+    np.testing.assert_array_equal(found.positions, geometry.positions)
     assert canonical(graph_of(found, tmp_path)) == Chem.MolToSmiles(Chem.MolFromSmiles(smiles))
     assert known(found.formal_charges).sum() == found.charge
 
 
 @pytest.mark.parametrize(
-    ("smiles", "other", "told"),
+    ("smiles", "charge", "other", "told"),
     [
-        ("C[C@H](F)Cl", "C[C@@H](F)Cl", r"x\.log: has another stereo than smiles:C\[C@@H\]\(F\)Cl"),
-        ("F/C=C/Cl", "F/C=C\\Cl", "has another stereo"),
-        ("CCO", "COC", r"x\.log: its atoms and their bonds, as far as distances tell, are not those of smiles:COC"),
-        ("CCO", "CC", "are not those of smiles:CC;"),
+        ("C[C@H](F)Cl", 0, "C[C@@H](F)Cl", r"x\.log: has another stereo than smiles:C\[C@@H\]\(F\)Cl"),
+        ("F/C=C/Cl", 0, "F/C=C\\Cl", "has another stereo"),
+        ("CCO", 0, "COC", r"x\.log: its atoms and their bonds, as far as distances tell, are not those of smiles:COC"),
+        ("CCO", 0, "CC", "are not those of smiles:CC;"),
+        ("CCO", -2, "CCO", "x.log: has the charge -2, but smiles:CCO 0"),
     ],
 )
-def test_a_smiles_of_another_molecule_than_the_geometry_is_refused(smiles, other, told, tmp_path):
-    species, positions, _ = geometry(smiles, tmp_path)
-
+def test_a_smiles_of_another_molecule_than_the_geometry_is_refused(smiles, charge, other, told, tmp_path):
     with pytest.raises(InputError, match=told):
-        laid_on(of(other, tmp_path), species, positions, "x.log")
+        laid_on(of(other, tmp_path), reference(smiles, tmp_path, charge))
 
 
 def test_several_structures_are_written_as_a_list_not_as_a_molfile(tmp_path):

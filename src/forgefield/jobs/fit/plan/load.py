@@ -136,8 +136,7 @@ def _paired(
     """Return structures with their references, in sorted order of the files."""
     if structures is None:
         return list(zip(perceived(references), references, strict=True))
-    molecules = [molecule for path in structures for molecule in read_structures(path, atom_types=types)]
-    molecules = _on_geometries(molecules, references)
+    molecules = _on_geometries([m for path in structures for m in _structures(path, types)], references)
     frames = laid_over(molecules, references)
     if frames is not None:
         return list(zip(frames, references, strict=True))
@@ -151,15 +150,21 @@ def _paired(
     return [(m, pair(m, r)) for m, r in zip(molecules, references, strict=True)]
 
 
+def _structures(path: Path, types: AtomTypes | None) -> list[Molecule]:
+    """Return the structures of a file; of a SMILES without what is said of stereo and spin, which the reference has."""
+    if not is_smiles(path):
+        return read_structures(path, atom_types=types)
+    with catch_warnings():
+        simplefilter("ignore", InputWarning)
+        return read_structures(path)
+
+
 def _on_geometries(molecules: list[Molecule], references: list[Reference]) -> list[Molecule]:
-    """Return molecules, those of SMILES with the geometry of their reference, or of the first of their scan."""
-    geometries = list({scan_of(r) or str(k): r for k, r in reversed([*enumerate(references)])}.values())[::-1]
-    if len(geometries) != len(molecules):
+    """Return molecules, those of SMILES with the geometry of their reference, or of the first frame of their scan."""
+    firsts = list({scan_of(r) or str(k): r for k, r in reversed([*enumerate(references)])}.values())[::-1]
+    if len(firsts) != len(molecules):
         return molecules
-    return [
-        laid_on(m, r.species, r.positions, ", ".join(r.sources)) if is_smiles(Path(m.source)) else m
-        for m, r in zip(molecules, geometries, strict=True)
-    ]
+    return [laid_on(m, r) if is_smiles(Path(m.source)) else m for m, r in zip(molecules, firsts, strict=True)]
 
 
 def _scaled(reference: Reference, scale: float) -> Reference:
