@@ -29,11 +29,11 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     # Lines end in \n whatever the system that wrote them.
-    return _sound(path, io.StringIO(text, newline=None).read())
+    return _sound(path, io.StringIO(text, newline=None).read() if "\r" in text else text)
 
 
 def _sound(path: Path, text: str) -> str:
-    if not text.strip():
+    if not text or text.isspace():
         raise InputError(f"{path}: the file is empty")
     if "\0" in text:
         raise InputError(f"{path}: is a binary file where text is expected")

@@ -59,6 +59,9 @@ def read_output(path: Path) -> Part:
     tables = [
         (match, rows) for match, rows in tables if rows and undisplaced.text.find("Total Energy =", match.end()) > 0
     ]
+    if not tables and ends:
+        message = "holds finite differences alone, among which its geometry is not told from displaced ones"
+        raise InputError(f"{path}: {message}; give an .xyz of it and the Hessian file, or repeat it behind an energy()")
     if not tables:
         raise InputError(f"{path}: no energy follows a geometry; is it a job of one molecule, and whole?")
     head, rows = tables[-1]
@@ -122,7 +125,7 @@ def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
 
 
 def _is_hessian(_: Path, text: str) -> bool:
-    first, second = [*text.lstrip().split("\n", 2), "", ""][:2]
+    first, second = [*text[:400].lstrip().split("\n", 2), "", ""][:2]
     words = first.split()
     return (
         len(words) == 2
