@@ -74,12 +74,40 @@ def test_psi4_gives_none_where_it_is_not_told(call, potential, printed, tmp_path
     assert reference.energy is None
 
 
+DISPLACED = """
+  //    Loading displacement {number} of 2    //
+    Geometry (in Angstrom), charge = 0, multiplicity = 1:
+
+       Center              X                  Y                   Z               Mass
+    ------------   -----------------  -----------------  -----------------  -----------------
+           H          0.000000000000     0.000000000000    -{z:.12f}     1.007825032070
+           H          0.000000000000     0.000000000000     {z:.12f}     1.007825032070
+
+    Total Energy =                         {energy:.12f}
+"""
+
+
+@pytest.mark.parametrize(("version", "number"), [("1.3.2", 1), ("1.1rc3.dev5", 2)])
+def test_a_job_of_psi4_of_frequencies_alone_has_the_geometry_of_its_reference(version, number, tmp_path):
+    path = tmp_path / "h2.out"
+    points = [DISPLACED.format(number=k, z=0.37 if k == number else 0.38, energy=-1.0 - 0.1 * k) for k in (1, 2)]
+    head = f"          Psi4: An Open-Source Ab Initio\n      Psi4 {version}\nfrequency('scf')\n"
+    found = "  Using finite-differences of gradients to determine vibrational frequencies\n"
+    path.write_text(f"{head}{found}{''.join(points)}  Freq [cm^-1]   4400.0\n*** Psi4 exiting successfully.\n")
+
+    (reference,) = read_reference([path])
+
+    np.testing.assert_allclose(reference.positions[1, 2], 0.37)
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -1.0 - 0.1 * number)
+    np.testing.assert_allclose(known(reference.frequencies), [4400.0])
+
+
 def test_a_geometry_that_psi4_optimised_by_finite_differences_is_refused(tmp_path):
     path = tmp_path / "h2.out"
     late = "  Using finite-differences of energies to determine gradients\n    Optimization is complete!\n"
     path.write_text(PSI4.format(call="optimize('fci')", potential="", printed=late))
 
-    with pytest.raises(InputError, match="was optimised by finite differences"):
+    with pytest.raises(InputError, match="energies of finite differences alone"):
         read_reference([path])
 
 

@@ -203,7 +203,7 @@ def blocks(
 ) -> Float[np.ndarray, "rows columns"]:
     """Return a square matrix that is printed in blocks of columns, under heads without a decimal point.
 
-    Each row begins with a label. A triangular matrix is filled up by symmetry. Raises InputError where rows or
+    Each row has a label of one word. A triangular matrix is filled up by symmetry. Raises InputError where rows or
     blocks are missing.
     """
     words: list[str] = []
@@ -217,33 +217,25 @@ def blocks(
         if "." not in line:
             if row < n or first >= n:
                 break
-            width, row = _columns(found), first if triangular else 0
+            width, row = len(found), first if triangular else 0
             continue
         end = min(first + width, row + 1) if triangular else first + width
-        # Whatever the label of a row, its numbers have a decimal point.
-        numbers = [word for word in found if "." in word]
-        if row >= n or end > n or len(numbers) != end - first:
+        if row >= n or end > n or len(found) - 1 != end - first:
             break
-        words += numbers
+        words += found[1:]
         spans.append((row, first, end))
         row += 1
         if row == n:
             first += width
     if first != n:
         raise printout.wrong(place, f"the table of {what} has not {n} whole rows and columns; is the file truncated?")
-    elements = printout.numbers(place, words, what)
+    numbers = printout.numbers(place, words, what)
     matrix = np.zeros((n, n))
     at = 0
     for row, start, end in spans:
-        matrix[row, start:end] = elements[at : at + end - start]
+        matrix[row, start:end] = numbers[at : at + end - start]
         at += end - start
     return matrix + np.tril(matrix, -1).T if triangular else matrix
-
-
-def _columns(head: Sequence[str]) -> int:
-    """Return the number of columns that a head names, by numbers or by atom and direction (C x C y C z)."""
-    directions = sum(word in ("x", "y", "z") for word in head)
-    return directions or len(head)
 
 
 def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float[np.ndarray, "rows columns"]:

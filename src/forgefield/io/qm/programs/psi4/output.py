@@ -24,6 +24,8 @@ _CALL = re.compile(
 )
 _BASIS = re.compile(r"^ +Blend *[=:] +(\S+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^  Freq \[cm\^-1\] +(.*)$", re.MULTILINE)
+_DISPLACEMENT = re.compile(r"Loading displacement +\d+ of +\d+")
+_OF_FREQUENCIES = "to determine vibrational frequencies"
 _OLD_ROW = re.compile(rf"\s+\S+ +({NUMBER}i?) *")
 _DISPLACED = ("Loading displacement", "Using finite-differences")
 _SCF = re.compile(r"^    Total Energy = +(\S+)", re.MULTILINE)
@@ -49,19 +51,12 @@ def read_output(path: Path) -> Part:
     """Return what Psi4 printed of the last geometry that no finite difference has displaced."""
     printout = Printout.of(path)
     printout.ended(_END)
-    ends = [place for mark in _DISPLACED if (place := printout.text.find(mark)) >= 0]
-    undisplaced = Printout(path, printout.text[: min(ends)] if ends else printout.text)
-    if _CONVERGED in printout.text[len(undisplaced.text) :]:
-        message = "was optimised by finite differences, among which its geometry is not told from displaced ones"
-        raise InputError(f"{path}: {message}; give a single point of the optimised geometry")
+    undisplaced = _undisplaced(printout)
     # The last table of masses is that of the job; the one of an optimised geometry has none.
     tables = [(match, undisplaced.table(match.start(), _ATOM, skip=4)) for match in undisplaced.matches(_GEOMETRY)]
     tables = [
         (match, rows) for match, rows in tables if rows and undisplaced.text.find("Total Energy =", match.end()) > 0
     ]
-    if not tables and ends:
-        message = "holds finite differences alone, among which its geometry is not told from displaced ones"
-        raise InputError(f"{path}: {message}; give an .xyz of it and the Hessian file, or repeat it behind an energy()")
     if not tables:
         raise InputError(f"{path}: no energy follows a geometry; is it a job of one molecule, and whole?")
     head, rows = tables[-1]
@@ -80,10 +75,34 @@ def read_output(path: Path) -> Part:
         masses=undisplaced.numbers(head.start(), [row[5] for row in rows], "masses"),
         level="/".join(dict.fromkeys([*method.split("/"), *([basis[1]] if basis else [])])),
         program=printout.program("Psi4", _VERSION),
-        stationary_order=0 if _CONVERGED in undisplaced.text else None,
+        stationary_order=0 if _CONVERGED in printout.text else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
         multiplicity=int(undisplaced.number(head.start(), head[3], "multiplicity")),
     )
+
+
+def _undisplaced(printout: Printout) -> Printout:
+    """Return what was printed of geometries that no finite difference has displaced.
+
+    Where nothing was computed before, or the optimisation took finite differences too, it is the reference among those
+    of the frequencies: the first displacement from version 1.3 on, else the last. Raises InputError where none is.
+    """
+    text = printout.text
+    ends = [place for mark in _DISPLACED if (place := text.find(mark)) >= 0]
+    if not ends:
+        return printout
+    before = text[: min(ends)]
+    if "Total Energy =" in before and _CONVERGED not in text[len(before) :]:
+        return Printout(printout.path, before)
+    found = printout.matches(_DISPLACEMENT, text.rfind(_OF_FREQUENCIES))
+    if _OF_FREQUENCIES not in text or not found:
+        message = "has energies of finite differences alone, among which that of its geometry is not told"
+        raise InputError(f"{printout.path}: {message}; give a single point of it")
+    version = _VERSION.search(text)
+    is_old = version is not None and re.match(r"0|1\.[0-2]\b|1\.[0-2]\D", version[1])
+    starts = [match.start() for match in found] + [len(text)]
+    number = len(found) - 1 if is_old else 0
+    return Printout(printout.path, text[starts[number] : starts[number + 1]])
 
 
 def _energy(printout: Printout, place: int, method: str) -> float | None:
