@@ -27,7 +27,7 @@ _OPTION = re.compile(r"\b(\w+) *= *([^\s=]+)")
 _CHARGE = re.compile(r"CHARGE OF MOLECULE += +(-?\d+)")
 _MULTIPLICITY = re.compile(r"SPIN MULTIPLICITY += +(\d+)")
 _SCF = re.compile(r"FINAL \S+ ENERGY IS +(\S+)")
-_MP2 = re.compile(r"\bE\(MP2\)= +(\S+)")
+_MP2 = re.compile(r"\bE\(MP2\) *= +(\S+)")
 _COUPLED = re.compile(r"^ +(?P<method>\S+) +ENERGY: +(?P<energy>-\S+)", re.MULTILINE)
 
 
