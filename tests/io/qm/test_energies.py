@@ -54,6 +54,23 @@ def test_psi4_gives_the_energy_of_the_method_that_was_called(job, tmp_path):
     np.testing.assert_allclose(known(reference.energy) / units.HARTREE, energy, rtol=1e-12)
 
 
+def test_psi4_gives_the_charges_that_it_printed(tmp_path):
+    printed = """
+  Mulliken Charges: (a.u.)
+   Center  Symbol    Alpha    Beta     Spin     Total
+       1     H     0.38167  0.48973 -0.10806  0.12860
+       2     H     0.61833  0.51027  0.10806 -0.12860
+
+"""
+    path = tmp_path / "h2.out"
+    path.write_text(PSI4.format(call="energy('scf')", potential="", printed=printed))
+
+    (reference,) = read_reference([path])
+
+    assert [one.kind for one in reference.charges] == ["mulliken"]
+    np.testing.assert_allclose(reference.charges[0].values, [0.1286, -0.1286])
+
+
 @pytest.mark.parametrize(
     ("call", "potential", "printed"),
     [

@@ -11,6 +11,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
 from forgefield.io.text import integers, read_text
+from forgefield.molecules.molecule import AtomicCharges
 
 _CONVERGED = "Optimization is complete!"
 _END = "*** Psi4 exiting successfully"
@@ -26,6 +27,8 @@ _BASIS = re.compile(r"^ +Blend *[=:] +(\S+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^  Freq \[cm\^-1\] +(.*)$", re.MULTILINE)
 _DISPLACEMENT = re.compile(r"Loading displacement +\d+ of +\d+")
 _OF_FREQUENCIES = "to determine vibrational frequencies"
+_CHARGE = re.compile(rf" +\d+ +[A-Z]+(?: +{NUMBER}){{3}} +({NUMBER}) *", re.IGNORECASE)
+_KINDS = {"Mulliken": "mulliken", "Lowdin": "loewdin"}
 _OLD_ROW = re.compile(rf"\s+\S+ +({NUMBER}i?) *")
 _DISPLACED = ("Loading displacement", "Using finite-differences")
 _SCF = re.compile(r"^    Total Energy = +(\S+)", re.MULTILINE)
@@ -78,6 +81,7 @@ def read_output(path: Path) -> Part:
         stationary_order=0 if _CONVERGED in printout.text else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
         multiplicity=int(undisplaced.number(head.start(), head[3], "multiplicity")),
+        charges=_charges(undisplaced, head.end()),
     )
 
 
@@ -132,6 +136,15 @@ def _energy(printout: Printout, place: int, method: str) -> float | None:
         not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
         return None
     return printout.energy(match)
+
+
+def _charges(printout: Printout, place: int) -> tuple[AtomicCharges, ...]:
+    found = []
+    for name, kind in _KINDS.items():
+        charges = printout.column(printout.last(f"{name} Charges: (a.u.)", place), _CHARGE, 2, f"{kind} charges")
+        if len(charges):
+            found.append(AtomicCharges(kind, charges))
+    return tuple(found)
 
 
 def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
