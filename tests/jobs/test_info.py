@@ -32,7 +32,7 @@ def folder(project) -> Path:
     (folder / "water.xyz").write_text(WATER)
     (folder / "several.xyz").write_text(SCAN)
     (folder / "words.txt").write_text("nothing of the kind\n")
-    (folder / "cfour").write_text("* CFOUR Coupled-Cluster techniques\n")
+    (folder / "pwscf").write_text("Program PWSCF v.7.0 starts\n")
     (folder / "cut.log").write_text("Entering Gaussian System, Link 0=g16\n GradGradGrad\n")
     (folder / "energy.txt").write_text("# energy of CCSD(T)\n-76.4\n")
     (folder / "broken.xyz").write_text("3\n\nO 0 0 0\n")
@@ -81,7 +81,7 @@ def test_each_kind_of_file_is_known_and_told(name, kind, held, lacking, folder, 
 PROBLEMS = [
     ("absent.xyz", "", "cannot be read (No such file", None),
     ("words.txt", "", "is neither frequencies nor energy", None),
-    ("cfour", "", "is CFOUR output, which is not read; give its files GRD", None),
+    ("pwscf", "", "is Quantum ESPRESSO output, which is not read; give its frames", None),
     ("cut.log", "Gaussian output", "the job did not end", False),
     ("broken.xyz", "xyz", "line 1", None),
     ("other.json", "results of a fit", "of another version, or damaged", None),
