@@ -27,6 +27,7 @@ CIS = (
     "H 1 -2.4 0 H -.45 -2.4 .82 H -.45 -2.4 -.82"
 )
 TRANS = "Pt 0 0 0 Cl {0} 0 0 Cl 0 {1} 0 Cl 0 -{1} 0 Br -2.4 0 0"
+FLATTENED = "Cu 0 0 0 Cl 2 0 {0} Cl -2 0 {0} Cl 0 2 -{0} Cl 0 -2 -{0}"
 SPIRO = "C 0 0 0 C .76 .0 1.27 C -.76 0 1.27 C 0 .76 -1.27 C 0 -.76 -1.27"
 
 
@@ -47,6 +48,8 @@ def names(made, kind):
         (PF5, ["bend F1-P1@120-F1", "bend F1-P1@90-F1@F1", "bend F1@F1-P1@180-F1@F1"]),
         (PF5.replace("1.58", "1.53"), ["bend F1-P1@120-F1", "bend F1-P1@180-F1", "bend F1-P1@90-F1"]),
         (SPIRO, ["bend C1-C2-C2", "bend C2-C1@135-C2", "bend C2-C1@60-C2"]),
+        (FLATTENED.format(0.9), ["bend Cl1-Cu1@100-Cl1", "bend Cl1-Cu1@130-Cl1"]),
+        (FLATTENED.format(1.1), ["bend Cl1-Cu1-Cl1"]),
         ("O 0 0 0 H .96 0 0 H 0 .96 0", ["bend H1-O1-H1"]),
     ],
 )

@@ -22,7 +22,9 @@ _ROUND = 5.0 * units.DEGREE
 _MANY = 5
 """Neighbours from which on a centre has angles of several kinds, whatever its neighbours are."""
 _OPPOSITE = 160.0 * units.DEGREE
-"""So has one with three or more, two of which lie opposite."""
+"""So has one with three or more, two of which lie opposite,"""
+_FLATTENED = 130.0 * units.DEGREE
+"""and one with four, two of which are farther apart than about any tetrahedral one."""
 _ACROSS = 150.0 * units.DEGREE
 """From this angle on, atoms about a centre of three or more neighbours are opposite each other."""
 _LONGER = 0.02
@@ -110,8 +112,9 @@ def angle_classes(
     """Return the classes of bends whose angles lie far apart at centres where these types cannot tell them apart.
 
     Such centres have five neighbours or more, two that lie opposite beside others (square-planar, see-saw and T-shaped
-    ones), or belong to a ring of three or four atoms, whose angles differ from those outside. Classes are 15° apart or
-    more, called by their mean to five degrees, and meet in the middle.
+    ones) or, of four, 130° apart (flattened tetrahedral ones), or belong to a ring of three or four atoms, whose angles
+    differ from those outside. Classes are 15° apart or more, called by their mean to five degrees, and meet in the
+    middle.
     """
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1].tolist()
     found: dict[Types, list[float]] = {}
@@ -175,7 +178,8 @@ def _manifold(
     widest = np.zeros(molecule.n_atoms)
     np.maximum.at(widest, chains[:, 1], measured)
     rings = np.array(paths.small_rings(molecule.n_atoms, molecule.bonds), dtype=np.int64)
-    return (bonded >= _MANY) | ((bonded > 2) & (widest > _OPPOSITE)) | (rings > 0)
+    wide = ((bonded > 2) & (widest > _OPPOSITE)) | ((bonded > 3) & (widest > _FLATTENED))
+    return (bonded >= _MANY) | wide | (rings > 0)
 
 
 def _divided(ascending: Float[np.ndarray, " angles"]) -> dict[str, float]:
