@@ -111,7 +111,8 @@ def check_number_of_frequencies(
 ) -> None:
     """Raise InputError where a part has another number of frequencies than its atoms have vibrations, or coordinates.
 
-    A molecule that is almost linear may have been taken for a linear one or not; so may one without positions.
+    A molecule that is almost linear may have been taken for a linear one or not; so may one without positions. Away
+    from stationary points some programs project out translations alone.
     """
     printed = part.frequencies
     if printed is None:
@@ -128,7 +129,8 @@ def check_number_of_frequencies(
     # Some programs print translations and rotations along, as zeros or not. Where a path can have been projected out,
     # Hessian and gradient tell.
     projected = {part.n_projected, int(part.hessian is not None and part.gradient is not None)}
-    if {len(printed), np.count_nonzero(printed)} & {*(n - k for n in expected for k in projected), 3 * n_atoms}:
+    unprojected = {3 * n_atoms, 3 * n_atoms - 3}
+    if {len(printed), np.count_nonzero(printed)} & {*(n - k for n in expected for k in projected), *unprojected}:
         return
     wanted = " or ".join(map(str, sorted(expected)))
     raise InputError(

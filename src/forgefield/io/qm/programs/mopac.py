@@ -11,7 +11,8 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
 from forgefield.io.qm.programs.printout import Kind, Printout
 from forgefield.io.text import read_text
-from forgefield.molecules.molecule import AtomicCharges
+from forgefield.molecules.molecule import AtomicCharges, standard_masses
+from forgefield.properties.modes import rigid_motions
 
 _ENTRY = re.compile(
     r"^ *([A-Z][^\s=\[]*)(?:\[\d+\])?= *(.*?)(?=^ *[A-Z][^\s=]*(?:\[\d+\])?=|\Z)", re.MULTILINE | re.DOTALL
@@ -39,6 +40,8 @@ def read_aux(path: Path) -> Part:
     printout = Printout(path, job)
     printout.ended("END OF MOPAC FILE", "END OF MOPAC PROGRAM")
     entries = {match[1]: match[2] for match in _ENTRY.finditer(job)}
+    if "ERROR_MESSAGE" in entries:
+        raise InputError(f"{path}: the job failed: {entries['ERROR_MESSAGE'].splitlines()[0].strip()}; repeat it")
     missing = [key for key in ("ATOM_EL", "ATOM_X:ANGSTROMS") if key not in entries]
     if missing:
         raise InputError(f"{path}: holds no {' and no '.join(missing)}; is the file truncated?")
@@ -50,7 +53,9 @@ def read_aux(path: Path) -> Part:
     heat = _numbers(printout, entries, "HEAT_OF_FORMATION:KCAL/MOL")
     gradient = None if key == _TURNED else _numbers(printout, entries, "GRADIENTS:KCAL/MOL/ANGSTROM")
     charges = _numbers(printout, entries, "ATOM_CHARGES")
+    # Translations and rotations, of which a linear molecule has five, come last.
     frequencies = _numbers(printout, entries, "VIB._FREQ:CM(-1)")
+    n_rigid = rigid_motions(positions, standard_masses(species)).shape[1]
     return Part(
         source=str(path),
         species=species,
@@ -58,7 +63,7 @@ def read_aux(path: Path) -> Part:
         energy=None if heat is None else float(heat[0]),
         gradient=None if gradient is None or len(gradient) != 3 * len(symbols) else gradient.reshape(-1, 3),
         hessian=_hessian(printout, entries, masses, len(symbols)),
-        frequencies=None if frequencies is None else frequencies[: max(len(frequencies) - 6, 0)],
+        frequencies=None if frequencies is None else frequencies[: max(len(frequencies) - n_rigid, 0)],
         masses=masses,
         level=entries.get("METHOD", "").strip(),
         program=" ".join(["MOPAC", *re.findall(r"\d[\w.]*", entries.get("MOPAC_VERSION", ""))[:1]]),
