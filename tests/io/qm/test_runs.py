@@ -11,7 +11,8 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import check_frequencies
 from forgefield.io.references import read_reference
-from forgefield.molecules.molecule import Reference
+from forgefield.molecules.molecule import Reference, standard_masses
+from forgefield.properties.modes import frequencies
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -188,3 +189,32 @@ def test_frames_of_a_scan_of_xtb_have_its_energies():
     energies = [known(frame.energy) / units.HARTREE for frame in frames]
     assert len(energies) == 5
     np.testing.assert_allclose(energies[:2], [-9.047718480913, -9.051212586508], rtol=0, atol=1e-12)
+
+
+AGREEMENT = {"h2co-hf": (2e-8, 1e-6, 2e-6, 0.001), "h2co-b3lyp": (5e-8, 1e-6, 7e-4, 0.5)}
+"""Largest differences in energy, gradient [Hartree/Bohr], Hessian [Hartree/Bohr²] and frequencies [cm⁻¹]; functionals
+are integrated on different grids."""
+
+
+@pytest.mark.parametrize("job", AGREEMENT)
+def test_three_programs_agree_on_one_molecule(job):
+    energy, gradient, hessian, wavenumbers = AGREEMENT[job]
+    first, *others = (
+        read(f"{program}/{job}", files)[0]
+        for program, files in (("pyscf", "json"), ("psi4", "out hess"), ("nwchem", "out hess"))
+    )
+
+    for other in others:
+        np.testing.assert_allclose(other.positions, first.positions, rtol=0, atol=1e-7)
+        assert abs(known(other.energy) - known(first.energy)) < energy * units.HARTREE
+        if other.gradient is not None:
+            apart = np.abs(other.gradient - known(first.gradient)).max()
+            assert apart < gradient * units.HARTREE_PER_BOHR
+        apart = np.abs(known(other.hessian) - known(first.hessian)).max()
+        assert apart < hessian * units.HARTREE_PER_BOHR2
+        np.testing.assert_allclose(spectrum(other), spectrum(first), rtol=0, atol=wavenumbers)
+
+
+def spectrum(reference: Reference) -> np.ndarray:
+    """Frequencies with the masses of isotopes, translations and rotations projected out."""
+    return frequencies(known(reference.hessian), reference.positions, standard_masses(reference.species))

@@ -148,7 +148,9 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     isotopes, weights = standard_masses(reference.species), atomic_weights(reference.species)
     choices = [(isotopes, False, fine), (weights, True, max(fine, _WEIGHTS * np.abs(printed).max(initial=0.0)))]
     if reference.masses is not None:
-        choices = [(reference.masses, False, fine)]
+        # Those that were found here before are the atomic weights again.
+        found = np.array_equal(reference.masses, weights)
+        choices = choices[1:] if found else [(reference.masses, False, fine)]
     checks = [_compared(reference, printed, *choice) for choice in choices]
     check = next((one for one in checks if one.deviation <= one.tolerance), checks[0])
     if check.deviation > check.tolerance:
