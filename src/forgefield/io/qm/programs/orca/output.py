@@ -101,7 +101,11 @@ def _energy(printout: Printout, place: int) -> float | None:
     if not _EXCITED.search(printout.text, place):
         return energy
     roots = printout.matches(_ROOT, place)
-    if roots and abs(printout.number(roots[-1].start(), roots[-1][2], "E(tot)") * units.HARTREE - energy) < _SAME * units.HARTREE:
+    if (
+        roots
+        and abs(printout.number(roots[-1].start(), roots[-1][2], "E(tot)") * units.HARTREE - energy)
+        < _SAME * units.HARTREE
+    ):
         warn(InputWarning(f"{printout.path}: the energy is that of excited state {roots[-1][1]}"), stacklevel=3)
         return energy
     not_understood(printout.path, "excited states were computed, whose energy is not told from the ground state's")

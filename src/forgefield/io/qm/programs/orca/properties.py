@@ -141,7 +141,9 @@ def read_json(path: Path) -> Part:
     """Return what a property.json says of its last geometry: energy, gradient, Hessian, frequencies and charges."""
     found = validated(path, _Json, _small(load_json(path)))
     if "NORMAL TERMINATION" not in found.calculation_status.status.upper() or not found.geometries:
-        raise InputError(f"{path}: holds no geometry or no status of NORMAL TERMINATION; the job did not end, repeat it")
+        raise InputError(
+            f"{path}: holds no geometry or no status of NORMAL TERMINATION; the job did not end, repeat it"
+        )
     last = found.geometries[-1]
     point = last.single_point_data or _Point()
     if not point.converged:
