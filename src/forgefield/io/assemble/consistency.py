@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
+from forgefield.io.assemble.damage import check_atoms, check_elements, symmetric
 from forgefield.io.offenders import listed
 from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses, symbol
 from forgefield.properties.modes import frequencies, unprojected_frequencies
@@ -74,6 +75,7 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
         check_stiffness,
         check_whole,
         check_translations,
+        check_elements,
         check_frame,
     )
     masses = reference.masses
@@ -249,6 +251,7 @@ def check_frame(reference: Reference) -> None:
 
     The energy does not change when the molecule turns, so H (ω × x) = ω × g for every axis ω, where g is the gradient.
     Where that is not known, there must be one: what an atom feels is antisymmetric in its axis and that of the turn.
+    Where one atom's position explains what is left, the message names it.
     """
     if reference.hessian is None:
         return
@@ -256,10 +259,12 @@ def check_frame(reference: Reference) -> None:
     turns = np.cross(np.eye(3)[:, None, :], centred).reshape(3, -1)
     felt = turns @ reference.hessian
     if reference.gradient is None:
-        residual = _symmetric(felt)
+        residual = float(np.linalg.norm(symmetric(felt)))
     else:
-        residual = float(np.linalg.norm(felt - np.cross(np.eye(3)[:, None, :], reference.gradient).reshape(3, -1)))
+        felt = felt - np.cross(np.eye(3)[:, None, :], reference.gradient).reshape(3, -1)
+        residual = float(np.linalg.norm(felt))
     size = float(np.linalg.norm(turns) * np.linalg.norm(reference.hessian)) / np.sqrt(centred.size)
+    check_atoms(reference, felt, residual / size if size else 0.0)
     accepted = min(_TURNED * size, _OFF * _force_of_turning(reference.hessian, turns))
     if residual > accepted:
         raise InputError(
@@ -267,12 +272,6 @@ def check_frame(reference: Reference) -> None:
             f"is not free of force ({residual:.3g} kcal/mol/Å, accepted {accepted:.3g}); "
             "geometry and Hessian must be of the same orientation and the same order of atoms"
         )
-
-
-def _symmetric(rows: Float[np.ndarray, "axes coordinates"]) -> float:
-    """Return the size of the part of each atom's matrix of axes that is symmetric."""
-    blocks = rows.reshape(3, -1, 3)
-    return float(np.linalg.norm(blocks + blocks.swapaxes(0, 2))) / 2.0
 
 
 def _force_of_turning(
@@ -286,5 +285,5 @@ def _force_of_turning(
             (rows.reshape(len(turns), -1, 3) @ generator).reshape(turns.shape) for rows in (turns, turns @ hessian)
         )
         # A Hessian turned by a small angle changes by its commutator with the generator.
-        forces.append(_symmetric(turned @ hessian - crossed))
+        forces.append(np.linalg.norm(symmetric(turned @ hessian - crossed)))
     return float(np.linalg.norm(forces) / np.sqrt(len(forces)))
