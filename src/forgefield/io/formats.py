@@ -22,6 +22,7 @@ from forgefield.io.qm.gaussian.scan import is_gaussian_scan, read_gaussian_scan
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.qm.programs.kinds import KINDS
+from forgefield.io.qm.programs.scm.ams import read_rkf
 from forgefield.io.qm.programs.unread import way_round
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
@@ -117,6 +118,10 @@ def _says(word: str, other: str, path: Path, text: str) -> bool:
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
 
 
+def _is_openmm(_: Path, text: str) -> bool:
+    return "<ForceField" in text
+
+
 def _is_native(_: Path, text: str) -> bool:
     return native.KEY in text
 
@@ -193,6 +198,7 @@ FORMATS = (
         lacks=("types", "formal charges", "several structures"),
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
+    Format("AMS results", (".rkf",), part=read_rkf),
     Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False, states_unit=False),
     Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
     Format("mol2", (".mol2",), molecules=_read_mol2),
@@ -228,7 +234,9 @@ FORMATS = (
         rules=frcmod_rules,
         write_laid=write_frcmod,
     ),
-    Format("OpenMM XML", (".xml",), word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml),
+    Format(
+        "OpenMM XML", (".xml",), _is_openmm, word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml
+    ),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
 """Where a file may be of several formats, the first that it is known to be of counts."""

@@ -84,8 +84,8 @@ def check_atoms(reference: Reference, felt: Float[np.ndarray, "axes coordinates"
         right = ", ".join(f"{x:.4f}" for x in positions[atom] - off)
         name = f"{symbol(reference.species[atom])}{atom + 1}"
         raise InputError(
-            f"{', '.join(reference.sources)}: the position of atom {name} contradicts the Hessian, which asks for about "
-            f"{right} Å; the file is damaged, or geometry and Hessian are of different jobs"
+            f"{', '.join(reference.sources)}: the position of atom {name} contradicts the Hessian, which asks for "
+            f"about {right} Å; the file is damaged, or geometry and Hessian are of different jobs"
         )
 
 

@@ -21,6 +21,9 @@ _IMAGINARY = re.compile(r"\bi(\d\S*)|(\d\S*?) *[iI]\b")
 ZERO = 0.01
 """cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
 _LABEL = re.compile(r"([A-Za-z]{1,2})(?:[\d_].*)?")
+_GHOST = re.compile(r"(?:bq|gh|x).*|.*\(gh\)", re.IGNORECASE)
+_GLUED = re.compile(r"(?<=\d)-(?=\d*\.)")
+"""A minus that leaves no blank before it."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,8 @@ def element(path: Path, label: str) -> int:
     try:
         return atomic_number(found[1].capitalize() if found else label)
     except InputError:
-        raise InputError(f"{path}: {label!r} names no element") from None
+        ghost = "is a ghost or dummy atom, of which no molecule is made; repeat the job without it"
+        raise InputError(f"{path}: {label!r} {ghost if _GHOST.fullmatch(label) else 'names no element'}") from None
 
 
 def signed(row: str) -> str:
@@ -189,7 +193,7 @@ def blocks(
 ) -> Float[np.ndarray, "rows columns"]:
     """Return a square matrix that is printed in blocks of columns, under heads without a decimal point.
 
-    Each row has a label of one word. A triangular matrix is filled up by symmetry. Raises InputError where rows or
+    Each row begins with a label. A triangular matrix is filled up by symmetry. Raises InputError where rows or
     blocks are missing.
     """
     words: list[str] = []
@@ -197,31 +201,39 @@ def blocks(
     first = width = 0
     row = n
     for line in printout.lines(place, skip):
-        found = line.split()
+        found = _GLUED.sub(" -", line).split()
         if not found or not line.strip(" -"):
             continue
         if "." not in line:
             if row < n or first >= n:
                 break
-            width, row = len(found), first if triangular else 0
+            width, row = _columns(found), first if triangular else 0
             continue
         end = min(first + width, row + 1) if triangular else first + width
-        if row >= n or end > n or len(found) - 1 != end - first:
+        # Whatever the label of a row, its numbers have a decimal point.
+        numbers = [word for word in found if "." in word]
+        if row >= n or end > n or len(numbers) != end - first:
             break
-        words += found[1:]
+        words += numbers
         spans.append((row, first, end))
         row += 1
         if row == n:
             first += width
     if first != n:
         raise printout.wrong(place, f"the table of {what} has not {n} whole rows and columns; is the file truncated?")
-    numbers = printout.numbers(place, words, what)
+    elements = printout.numbers(place, words, what)
     matrix = np.zeros((n, n))
     at = 0
     for row, start, end in spans:
-        matrix[row, start:end] = numbers[at : at + end - start]
+        matrix[row, start:end] = elements[at : at + end - start]
         at += end - start
     return matrix + np.tril(matrix, -1).T if triangular else matrix
+
+
+def _columns(head: Sequence[str]) -> int:
+    """Return the number of columns that a head names, by numbers or by atom and direction (C x C y C z)."""
+    directions = sum(word in ("x", "y", "z") for word in head)
+    return directions or len(head)
 
 
 def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float[np.ndarray, "rows columns"]:

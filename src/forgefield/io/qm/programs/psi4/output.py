@@ -4,14 +4,18 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part, full_hessian
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, energy_of, square
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
 from forgefield.io.sources import stem
 from forgefield.io.text import integers, read_text
 
+_CONVERGED = "Optimization is complete!"
 _END = "*** Psi4 exiting successfully"
 _VERSION = re.compile(r"^ +Psi4 (\d\S*)", re.MULTILINE)
 _GEOMETRY = re.compile(r"^ +Geometry \(in (Angstrom|Bohr)\), charge = (\S+), multiplicity = (\S+):", re.MULTILINE)
@@ -22,20 +26,23 @@ _CALL = re.compile(
     re.MULTILINE,
 )
 _BASIS = re.compile(r"^ +Blend *[=:] +(\S+)", re.MULTILINE)
-_OPTIMISED = "Optimization is complete!"
 _FIXED = re.compile(r"^\tFixed (\w+) atom list: *\n((?:[ \t]+\d+)+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^  Freq \[cm\^-1\] +(.*)$", re.MULTILINE)
+_OLD_ROW = re.compile(rf"\s+\S+ +({NUMBER}i?) *")
 _DISPLACED = ("Loading displacement", "Using finite-differences")
-_ENERGIES = {
-    "": re.compile(r"^    Total Energy = +(\S+)", re.MULTILINE),
-    "mp2": re.compile(r"^\s*(?:DF-MP2 )?Total Energy(?: \(a\.u\.\))? +[=:] +(\S+)(?: \[Eh\])?$", re.MULTILINE),
-    "ccsd": re.compile(r"\* CCSD total energy += +(\S+)"),
-    "ccsd(t)": re.compile(r"\* CCSD\(T\) total energy += +(\S+)"),
-}
-_OTHERS = re.compile(
-    r"DF-MP2 Energies|DFOCC|OCC iterations|COUPLED CLUSTER|Coupled Cluster|\* CCSD|CCENERGY|DETCI|SAPT|FNOCC|ADC|"
-    r"double-hybrid|Excitation Energ|DCT|MCSCF",
+_SCF = re.compile(r"^    Total Energy = +(\S+)", re.MULTILINE)
+_CORRELATED = re.compile(
+    r"^[ \t]*(?:\* |@Final )?(?:DF-|CD-)?(?P<method>(?!SCF|Reference|Total|Nuclear|n-Body)[A-Z][^\s=:]*)(?: DFT)?"
+    r" total energy(?: \(a\.u\.\))? *[:=]? +(?P<energy>-\d+\.\d+)",
+    re.MULTILINE | re.IGNORECASE,
 )
+"""Total energies by the name of their method, of the modules for coupled clusters, OCC, DFOCC, FNOCC, CI and DFT."""
+_DFMP2 = re.compile(r"^\t Total Energy +=(?:.*) (?P<energy>-\d+\.\d+) \[Eh\]", re.MULTILINE)
+_HARTREE_FOCK = ("scf", "hf", "rhf", "uhf", "rohf", "cuhf")
+_FUNCTIONAL = re.compile(r"==> DFT Potential <==")
+_NAMES = {"olccd": "OCEPA(0)", "lccd": "CEPA(0)", "double-hybrid": "", "ocepa(0)": "OCEPA(0)"}
+"""How methods are printed that have two names."""
+_OTHERS = re.compile(r"EOM|Excitation Energ|EXCITED STATES|SAPT|MCSCF|CASSCF|RASSCF|PSIMRCC|ADC|N-Body")
 
 
 def _is_output(_: Path, text: str) -> bool:
@@ -43,7 +50,7 @@ def _is_output(_: Path, text: str) -> bool:
 
 
 def _is_scan(path: Path, text: str) -> bool:
-    return _is_output(path, text) and text.count(_OPTIMISED) > 1
+    return _is_output(path, text) and text.count(_CONVERGED) > 1
 
 
 def read_output(path: Path) -> Part:
@@ -51,14 +58,18 @@ def read_output(path: Path) -> Part:
     printout = Printout.of(path)
     printout.ended(_END)
     ends = [place for mark in _DISPLACED if (place := printout.text.find(mark)) >= 0]
-    return _part(printout, Printout(path, printout.text[: min(ends)] if ends else printout.text))
+    undisplaced = Printout(path, printout.text[: min(ends)] if ends else printout.text)
+    if _CONVERGED in printout.text[len(undisplaced.text) :]:
+        message = "was optimised by finite differences, among which its geometry is not told from displaced ones"
+        raise InputError(f"{path}: {message}; give a single point of the optimised geometry")
+    return _part(printout, undisplaced)
 
 
 def read_scan(path: Path) -> list[Part]:
     """Return the structures that several optimisations ended with, with the dihedrals that they held."""
     printout = Printout.of(path)
     printout.ended(_END)
-    steps = [Printout(path, step) for step in printout.text.split(_OPTIMISED)[:-1]]
+    steps = [Printout(path, step) for step in printout.text.split(_CONVERGED)[:-1]]
     parts = [_part(printout, step) for step in steps]
     return [replace(part, name=f"{stem(path)}-{k}", frequencies=None) for k, part in enumerate(parts, start=1)]
 
@@ -81,22 +92,59 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
     calls = _CALL.findall(printout.text)
     basis = _BASIS.search(printout.text, head.end()) or _BASIS.search(printout.text)
     method = calls[-1][1] if calls else ""
-    frequencies = printout.matches(_FREQUENCIES)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=energy_of(undisplaced, head.end(), method.lower().split("/")[0], _ENERGIES, _OTHERS),
+        energy=_energy(undisplaced, head.end(), method.lower()),
         gradient=undisplaced.gradient(undisplaced.last("Total Gradient", head.end()), _SLOPE, 3),
-        frequencies=printout.frequencies(-1, [match[1] for match in frequencies]) if frequencies else None,
+        frequencies=_frequencies(printout),
         masses=undisplaced.numbers(head.start(), [row[5] for row in rows], "masses"),
         level="/".join(dict.fromkeys([*method.split("/"), *([basis[1]] if basis else [])])),
         program=printout.program("Psi4", _VERSION),
-        stationary_order=0 if _OPTIMISED in printout.text and not held_fast else None,
+        stationary_order=0 if _CONVERGED in printout.text and not held_fast else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
         multiplicity=int(undisplaced.number(head.start(), head[3], "multiplicity")),
         constraints=held(str(path), species, positions, quads.tolist()),
     )
+
+
+def _energy(printout: Printout, place: int, method: str) -> float | None:
+    """Return the energy [kcal/mol] of a method that is printed behind a place.
+
+    That of the SCF counts for Hartree-Fock and functionals, and where no method is told and none beyond it was run.
+    """
+    method, *bases = method.split("/")
+    scf = printout.matches(_SCF, place)
+    behind = scf[-1].end()
+    text = printout.text
+    found = {match["method"].lower(): match for match in printout.matches(_CORRELATED, behind)}
+    functional = _FUNCTIONAL.search(text, place)
+    if "double-hybrid" in found:
+        return printout.energy(found["double-hybrid"])
+    if any(re.search(r"[\[+]", word) for word in (method, *bases)):
+        # Such as MP2/cc-pV[TQ]Z + D:CCSD(T)/cc-pVDZ.
+        not_understood(printout.path, f"that of {method} is put together from several")
+        return None
+    if (method in _HARTREE_FOCK or (functional and not method.startswith("td"))) and not found:
+        return printout.energy(scf[-1])
+    if not method and not found and not _OTHERS.search(text, place) and not _DFMP2.search(text, behind):
+        return printout.energy(scf[-1])
+    name = re.sub(r"^(?:gpu-)?(?:df|cd)-", "", method)
+    match = found.get(_NAMES.get(name, name).lower()) or (_DFMP2.search(text, behind) if name == "mp2" else None)
+    if match is None:
+        not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
+        return None
+    return printout.energy(match)
+
+
+def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
+    """Return the frequencies; versions before 1.2 have a table of them."""
+    found = printout.matches(_FREQUENCIES)
+    if found:
+        return printout.frequencies(-1, [match[1] for match in found])
+    place = printout.last("Irrep      Harmonic Frequency")
+    return printout.frequencies(place, [row[1] for row in printout.rows(place, _OLD_ROW, 3)]) if place >= 0 else None
 
 
 def _is_hessian(_: Path, text: str) -> bool:
