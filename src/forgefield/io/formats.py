@@ -18,6 +18,7 @@ from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
+from forgefield.io.qm.gaussian.rigid_scan import is_rigid_scan, read_rigid_scan
 from forgefield.io.qm.gaussian.scan import is_gaussian_scan, read_gaussian_scan
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
@@ -110,6 +111,10 @@ def _is_gaussian(_: Path, text: str) -> bool:
 
 def _is_scan(path: Path, text: str) -> bool:
     return _is_gaussian(path, text) and is_gaussian_scan(text)
+
+
+def _is_rigid_scan(path: Path, text: str) -> bool:
+    return _is_gaussian(path, text) and is_rigid_scan(path, text)
 
 
 def _says(word: str, other: str, path: Path, text: str) -> bool:
@@ -205,6 +210,7 @@ FORMATS = (
     Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_read_gaussian_input),
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, has_any_suffix=True, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
+    Format("Gaussian rigid scan", (".log", ".out"), known=_is_rigid_scan, has_any_suffix=True, frames=read_rigid_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, part=read_gaussian_log),
     Format(
         "frequencies",

@@ -150,7 +150,10 @@ def _check_kind(path: Path, step: _Step) -> None:
 def _tell_of_others(path: Path, steps: Sequence[_Step], positions: Sequence[np.ndarray], chosen: int) -> None:
     """Give an InputWarning of geometries that are not read: of points of a scan, and of jobs that began anew."""
     if steps[chosen].kind == "scan":
-        warn(InputWarning(f"{path}: is a scan with a rigid molecule; only its last point is read"), stacklevel=3)
+        warn(
+            InputWarning(f"{path}: is a rigid scan that did not print all its points; only the last is read"),
+            stacklevel=3,
+        )
     # A step that goes on with a geometry is of the same structure as that before.
     starts = [i for i, step in enumerate(steps) if i == 0 or not _GOES_ON.search(step.route)]
     chains = [range(a, b) for a, b in zip(starts, [*starts[1:], len(steps)], strict=True)]

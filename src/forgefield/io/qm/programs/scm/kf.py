@@ -1,8 +1,9 @@
 """Reads KF files, in which ADF and AMS keep typed variables in sections.
 
-A file is a row of blocks. The first is a superindex: entries of a name, a block, its number within its section, a count
-of blocks and their kind. Blocks of an index hold entries of a name, a block of the section, a place in it, a length and
-a type; blocks of data begin with the numbers of their integers, reals, characters and logicals, which follow.
+A file is a row of blocks. The first is a superindex: a head, then entries of a name, a block, its number within its
+section, a count of blocks and their kind. Blocks of an index hold entries of a name, a block of the section, a place in
+it, a length and a type; blocks of data begin with the numbers of their integers, reals, characters and logicals, which
+follow.
 """
 
 from dataclasses import dataclass
@@ -129,13 +130,13 @@ def _entries(block: bytes, integer: str, count: int) -> list[tuple[str, list[int
 
 
 def _superindex(path: Path, data: bytes, integer: str) -> list[tuple[str, int, int, int, int]]:
-    """Return the entries of all blocks of the superindex; the first entry of each names the one that follows."""
+    """Return the entries of all blocks of the superindex; the head of each names the one that follows."""
     found, number, seen = [], 1, set()
     while number not in seen:
         seen.add(number)
         entries = _entries(_block(path, data, number), integer, 4)
         number = entries[0][1][3]
-        found += [(name, *row) for name, row in entries if name not in ("SUPERINDEX", "EMPTY", "")]
+        found += [(name, *row) for name, row in entries[1:] if name not in ("SUPERINDEX", "EMPTY", "")]
     if any(row[3] > len(data) // _BLOCK + 1 for row in found):
         raise InputError(f"{path}: its superindex is damaged")
     return found
