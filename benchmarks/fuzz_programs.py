@@ -6,6 +6,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fuzz_case import DATA, Case, copied
@@ -55,20 +56,34 @@ def runs(*files: str, beside: Sequence[str] = ()) -> Callable[[Path], Case]:
     return build
 
 
-def documented(module: str, names: Mapping[str, str], *, beside: str = "") -> Callable[[Path], Case]:
+def _tested(module: str) -> dict[str, Any]:
+    """Return what a test module defines."""
+    sys.path.insert(0, str(TESTS))
+    found = runpy.run_path(str(TESTS / "io" / "qm" / module))
+    sys.path.remove(str(TESTS))
+    return found
+
+
+def documented(
+    module: str, names: Mapping[str, str], *, beside: str = "", kind: str = "text"
+) -> Callable[[Path], Case]:
     """Texts of a test module, under the names that their programs give them."""
 
     def build(folder: Path) -> Case:
-        sys.path.insert(0, str(TESTS))
-        texts = runpy.run_path(str(TESTS / "io" / "qm" / module))
-        sys.path.remove(str(TESTS))
+        texts = _tested(module)
         for name, text in names.items():
             (folder / name).write_text(texts[text].replace("{0}", "0.707107"))
         geometry = [folder / beside] if beside else []
         files = [folder / name for name in names if name != beside]
-        return Case(files, lambda path: read_reference([*geometry, path]))
+        return Case(files, lambda path: read_reference([*geometry, path]), kind)
 
     return build
+
+
+def _ams(folder: Path) -> Case:
+    made = _tested("test_layouts.py")
+    (folder / "adf.rkf").write_bytes(made["kf_file"](made["RESULTS"], integer="i", order="<"))
+    return Case([folder / "adf.rkf"], lambda path: read_reference([path]), "binary")
 
 
 def _gaussian_input(folder: Path) -> Case:
@@ -124,6 +139,17 @@ BUILDERS: dict[str, Callable[[Path], Case]] = {
     "GAMESS out": programs("public-qm/gamess-us2018-dvb_ir.out"),
     "GAMESS dat": programs("public-qm/gamess-us2018-dvb_ir.dat", beside=["public-qm/gamess-us2018-dvb_ir.out"]),
     "Molpro out": programs("public-qm/molpro2018-dvb_ir.out"),
+    "MOPAC out": runs("mopac/water-opt-force.out", "mopac/ch3-uhf-force.out"),
+    "DALTON out": programs("public-qm/dalton2015-dvb_ir.out"),
+    "Molcas out": programs("public-qm/openmolcas18-dvb_ir.out"),
+    "CFOUR out": programs("public-qm/cfour21-dvb_ir.c4"),
+    "CFOUR FCMFINAL": documented("test_layouts.py", {"GRD": "GRD", "FCMFINAL": "FORCES"}, beside="GRD"),
+    "CFOUR GRD": documented("test_layouts.py", {"GRD": "GRD"}),
+    "CP2K, FHI-aims, AMS, Molpro XML": documented(
+        "test_layouts.py", {"cp2k.out": "CP2K", "aims.out": "AIMS", "ams.out": "AMS", "molpro.xml": "XML"}
+    ),
+    "ORCA property.json": documented("test_layouts.py", {"n2.property.json": "ORCA"}, kind="json"),
+    "AMS rkf": _ams,
     "MOPAC aux": programs("public-qm/mopac-h2o-force.aux", "programs/qm/mopac/opt.aux"),
     "ADF out": programs("public-qm/adf2013-dvb_ir.adfout"),
     "TeraChem out": documented("test_geometric.py", {"tera.out": "TERACHEM"}),

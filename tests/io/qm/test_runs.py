@@ -22,7 +22,7 @@ class Run(NamedTuple):
 
     files: str
     """Suffixes."""
-    energy: float | None
+    energy: float
     """Hartree; of MOPAC the heat of formation [kcal/mol]."""
     level: str
     frequencies: tuple[int, float, float] | None = None
