@@ -107,12 +107,15 @@ RUNS = {
     "mopac/nh3-planar-force": Run(
         "aux", 0.340128499162347, "PM7", (6, -741.82, 2776.55), True, charge=-0.90610401540631
     ),
+    "mopac/nh4-force printed": Run("out", 154.806452, "PM7", (9, 1540.80, 2719.03), state=(1, 1)),
+    "mopac/ch3-uhf-force printed": Run("out", 27.969658, "PM7", (6, 921.66, 2793.03), state=(0, 2)),
+    "mopac/co2-force printed": Run("out", -84.812250, "PM6", (4, 537.93, 2319.83)),
     "mopac/h2co-gradients": Run("aux", -25.2748994252015, "PM7", gradient=10.34434),
 }
 
 
 def read(job: str, files: str) -> list[Reference]:
-    return read_reference([GOLDEN / f"{job}.{suffix}.gz" for suffix in files.split()])
+    return read_reference([GOLDEN / f"{job.removesuffix(' printed')}.{suffix}.gz" for suffix in files.split()])
 
 
 @pytest.fixture(params=RUNS, ids=list(RUNS))
