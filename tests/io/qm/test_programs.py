@@ -149,7 +149,7 @@ CASES = {
         has_hessian=False,
     ),
     "MOPAC output": Case(
-        (f"{OWN}/mopac/opt.out",), -20.69805, 1100.59, 2667.08, "PM6", "MOPAC 22.0.6", has_hessian=False, unit=1.0
+        (f"{OWN}/mopac/opt.out",), -20.698053, 1100.59, 2667.08, "PM6", "MOPAC 22.0.6", has_hessian=False, unit=1.0
     ),
     "MOPAC PM7": Case(
         (f"{PUBLIC}/mopac-h2o-force.aux",), -57.7990, 1397.86, 2857.09, "PM7", "MOPAC 2016.16.093M", unit=1.0
@@ -203,7 +203,6 @@ CHARGES = {
     f"{OWN}/xtb/charges": ("mulliken", 1, -0.26788214),
     f"{OWN}/xtb/xtbout.json": ("mulliken", 1, -0.26788214),
     f"{OWN}/mopac/opt.aux": ("mulliken", 1, -0.4224967),
-    f"{OWN}/mopac/opt.out": ("mulliken", 1, -0.422498),
 }
 
 
@@ -287,6 +286,21 @@ def test_energy_of_excited_states_is_left_out_with_a_word(data, tmp_path):
         (reference,) = read_reference([path])
 
     assert reference.energy is None
+
+
+def test_an_optimisation_of_mopac_has_charges(data, tmp_path):
+    first, mark, _ = (
+        (data / OWN / "mopac" / "opt.out").read_text().rpartition(" JOB ENDED NORMALLY")[0].partition("OLDGEO")
+    )
+    assert mark
+    path = tmp_path / "first.out"
+    path.write_text(f"{first[: first.rindex('CALCULATION RESULTS') - 40]}\n == MOPAC DONE ==\n")
+
+    (reference,) = read_reference([path])
+
+    assert reference.stationary_order == 0
+    np.testing.assert_allclose(known(reference.energy), -20.69805)
+    np.testing.assert_allclose(reference.charges[0].values, [0.236569, -0.422498, 0.092964, 0.092964])
 
 
 def test_energy_of_an_excited_state_of_orca_is_named(data, tmp_path):

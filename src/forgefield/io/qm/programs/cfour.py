@@ -29,7 +29,8 @@ def _is_output(_: Path, text: str) -> bool:
 def read_output(path: Path) -> Part:
     """Return geometry, energy of the level that was asked for, frequencies and masses."""
     printout = Printout.of(path)
-    printout.ended("The final electronic energy is", "@CHECKOUT-I")
+    version = _VERSION.search(printout.text)
+    printout.ended("@CHECKOUT-I" if version and version[1].startswith("1.") else "The final electronic energy is")
     options = {key: value.strip() for key, value in _OPTION.findall(printout.text)}
     stated = {key[:6]: int(value) for key, value in _NUMERIC.findall(printout.text)}
     # Displaced geometries follow the first one.

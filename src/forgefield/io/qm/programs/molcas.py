@@ -13,7 +13,7 @@ from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.molden import printed_modes, with_modes
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood
 
-_ENDS = ("Happy landing", "Timing: Wall=", "/rc=_RC_ALL_IS_WELL_", "rc= 0", "rc=_RC_ALL_IS_WELL_")
+_ENDS = ("Happy landing", "Timing: Wall=")
 _VERSION = re.compile(r"\b(?:version|VERSION) +v?(\d\S*)")
 _GATEWAY = "Cartesian Coordinates / Bohr, Angstrom"
 _FINAL = re.compile(r"Nuclear coordinates (?:of|for) the final structure / (Bohr|Angstrom)", re.IGNORECASE)
