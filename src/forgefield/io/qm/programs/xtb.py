@@ -11,6 +11,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, vibrations
+from forgefield.io.qm.programs.twice import check_energy
 from forgefield.io.qm.qcschema_records import Number, Numbers, Record, Whole, load_json, validated
 from forgefield.io.structures.xyz import read_xyz
 from forgefield.molecules.molecule import AtomicCharges
@@ -21,6 +22,7 @@ _METHOD = re.compile(r"Hamiltonian +(GFN\S+|\S+xTB)")
 _FIELD = re.compile(r"\| +G F N - F F +\|")
 _SOLVENT = re.compile(r"program call\W.*--(?:alpb|gbsa|g|cosmo|cpcmx) +([A-Za-z]\w*)")
 _ENERGY = re.compile(r"\| TOTAL ENERGY +(\S+) Eh")
+_SUMMARY = re.compile(r":: total energy +(\S+) Eh")
 _CHARGE = re.compile(rf":: total charge +({NUMBER}) e")
 _UNPAIRED = re.compile(r"unpaired electrons +: +(\d+)")
 _ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
@@ -46,6 +48,7 @@ def read_output(path: Path) -> Part:
     energies = printout.matches(_ENERGY)
     if not energies:
         raise InputError(f"{path}: holds no TOTAL ENERGY; is the file truncated?")
+    check_energy(printout, 0, printout.energy(energies[-1]), _SUMMARY)
     place = printout.last("final structure:")
     species, positions = printout.geometry(place, _ATOM, skip=4) if place >= 0 else (None, None)
     charge = printout.matches(_CHARGE)

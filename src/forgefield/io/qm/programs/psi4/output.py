@@ -12,6 +12,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
+from forgefield.io.qm.programs.twice import check_energy, check_repulsion
 from forgefield.io.sources import stem
 from forgefield.io.text import integers, read_text
 
@@ -29,6 +30,7 @@ _BASIS = re.compile(r"^ +Blend *[=:] +(\S+)", re.MULTILINE)
 _FIXED = re.compile(r"^\tFixed (\w+) atom list: *\n((?:[ \t]+\d+)+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^  Freq \[cm\^-1\] +(.*)$", re.MULTILINE)
 _OLD_ROW = re.compile(rf"\s+\S+ +({NUMBER}i?) *")
+_AGAIN = re.compile(r"^  @\S+ Final Energy: +(\S+)", re.MULTILINE)
 _DISPLACED = ("Loading displacement", "Using finite-differences")
 _SCF = re.compile(r"^    Total Energy = +(\S+)", re.MULTILINE)
 _CORRELATED = re.compile(
@@ -87,6 +89,8 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
     head, rows = tables[-1]
     unit = 1.0 if head[1] == "Angstrom" else units.BOHR
     species, positions = undisplaced.atoms(head.start(), [(row[1], row.groups()[1:4]) for row in rows], unit)
+    check_repulsion(undisplaced, head.start(), species, positions)
+    check_energy(undisplaced, head.end(), _scf(undisplaced, head.end()), _AGAIN)
     held_fast = {match[1]: match[2] for match in undisplaced.matches(_FIXED)}
     quads = integers(path, None, [held_fast.get("dihedral", "")], "dihedrals").reshape(-1, 4) - 1
     calls = _CALL.findall(printout.text)
@@ -107,6 +111,11 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
         multiplicity=int(undisplaced.number(head.start(), head[3], "multiplicity")),
         constraints=held(str(path), species, positions, quads.tolist()),
     )
+
+
+def _scf(printout: Printout, place: int) -> float | None:
+    found = printout.matches(_SCF, place)
+    return printout.energy(found[-1]) if found else None
 
 
 def _energy(printout: Printout, place: int, method: str) -> float | None:
