@@ -13,7 +13,6 @@ from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, vibrations
 from forgefield.io.qm.programs.twice import check_energy
 from forgefield.io.qm.qcschema_records import Number, Numbers, Record, Whole, load_json, validated
-from forgefield.io.structures.xyz import read_xyz
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "* finished run on"
@@ -27,7 +26,6 @@ _CHARGE = re.compile(rf":: total charge +({NUMBER}) e")
 _UNPAIRED = re.compile(r"unpaired electrons +: +(\d+)")
 _ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _CONSTRAINED = re.compile(r"^ *constraining (?:bond|angle|dihedral|atom)", re.MULTILINE)
-_FRAME = re.compile(r"\s*\d+\n energy: +\S+ .*xtb: \S+ ")
 _EIGENVALUES = re.compile(rf"eigval : *((?: *{NUMBER})+) *")
 _G98_ATOM = re.compile(rf" *\d+ +(\d+) +\d+ +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _G98_FREQUENCIES = re.compile(r"^ Frequencies --(.*)$", re.MULTILINE)
@@ -152,14 +150,9 @@ def read_charges(path: Path) -> Part:
     return Part(source=str(path), charge=round(charge), charges=(AtomicCharges("mulliken", values),), program="xTB")
 
 
-def _is_frames(_: Path, text: str) -> bool:
-    return bool(_FRAME.match(text))
-
-
 KINDS = (
     Kind("xTB output", _is_output, read_output),
     Kind("xTB g98.out", _is_g98, read_g98),
     Kind("xTB JSON", _is_json, read_json, has_geometry=False),
-    Kind("xTB frames", _is_frames, frames=read_xyz),
     Kind("xTB charges", _is_charges, read_charges, has_geometry=False),
 )
