@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from certain import known
+from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.consistency import check_frame
+from forgefield.io.assemble.consistency import check_energy, check_frame
 from forgefield.io.assemble.damage import check_elements, check_halves
 from forgefield.io.references import read_reference
 from forgefield.molecules.molecule import Reference
@@ -58,3 +59,21 @@ def test_halves_that_differ_by_the_noise_of_finite_differences_are_accepted(acet
     hessian = known(acetonitrile.hessian)
 
     check_halves("a.hess", hessian + generator.normal(scale=2.0, size=hessian.shape))
+
+
+def test_several_elements_that_were_changed_are_refused(acetonitrile):
+    hessian = known(acetonitrile.hessian).copy()
+    for i, j in ((3, 6), (4, 13), (2, 8)):
+        hessian[i, j] = hessian[j, i] = hessian[i, j] + 30.0
+
+    with pytest.raises(InputError, match=r"moving the molecule along [xyz] is not free of force: in column \d+"):
+        check_elements(replace(acetonitrile, hessian=hessian))
+
+
+@pytest.mark.parametrize("factor", [27.2114, -1.0])
+def test_an_energy_that_the_atoms_cannot_have_is_refused(acetonitrile, factor):
+    energy = -132.0 * units.HARTREE
+
+    assert check_energy(replace(acetonitrile, energy=energy)) is None
+    with pytest.raises(InputError, match=r"that of these atoms lies between -\d+\.\d+ and 30; is it in another unit"):
+        check_energy(replace(acetonitrile, energy=factor * energy))

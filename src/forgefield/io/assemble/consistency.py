@@ -45,6 +45,8 @@ _WEIGHTS = 5e-5
 """Share of a frequency by which programs differ for the digits of their atomic weights."""
 _UNBALANCED = 0.02
 """Force of a rigid translation, as a share of the forces that cancel in it; QM jobs have 1e-10 to 0.0001."""
+_DEEPEST, _HIGHEST_ENERGY = 1.2, 5.0
+"""Hartree per Z^(7/3), and per atom."""
 _STATIONARY = 0.01 * units.HARTREE_PER_BOHR
 """kcal/mol/Å: largest gradient of a converged optimisation; the loosest criteria of QM programs are a third of it."""
 
@@ -71,6 +73,7 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
     Raises InputError for the first that fails; with `trust` each that fails is an InputWarning.
     """
     checks: tuple[Callable[[Reference], object], ...] = (
+        check_energy,
         check_gradient,
         check_stiffness,
         check_whole,
@@ -90,6 +93,25 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
             if masses is None and isinstance(found, FrequencyCheck) and found.weighted:
                 masses = found.masses
     return replace(reference, masses=masses)
+
+
+def check_energy(reference: Reference) -> None:
+    """Raise InputError where the energy is one that nuclei and electrons cannot have.
+
+    The energy of atoms of Thomas and Fermi, 0.77 Z^(7/3) Hartree, is below that of any molecule; heats of formation are
+    near zero.
+    """
+    energy, n_atoms = reference.energy, len(reference.species)
+    if energy is None:
+        return
+    deepest = -_DEEPEST * units.HARTREE * float((reference.species ** (7.0 / 3.0)).sum())
+    highest = _HIGHEST_ENERGY * units.HARTREE * n_atoms
+    if not deepest <= energy <= highest:
+        found, low, high = (value / units.HARTREE for value in (energy, deepest, highest))
+        raise InputError(
+            f"{', '.join(reference.sources)}: the energy is {found:.8g} Hartree, and that of these atoms lies between "
+            f"{low:.6g} and {high:.3g}; is it in another unit, or of other atoms?"
+        )
 
 
 def check_gradient(reference: Reference) -> None:

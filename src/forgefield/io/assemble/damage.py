@@ -16,6 +16,8 @@ _ROUNDING = 5e-5
 _ELEMENT, _ELEMENT_EXPLAINS = 1.5e-3, 0.8
 """Error of one element, as a share of the largest, and the share of the force of translations that it must explain; of
 142 QM jobs none has more than 0.0008, of which one element explains 0.4."""
+_COLUMN = 5e-3
+"""Sum of a column's elements for one direction, as a share of the largest element; 0.0008 in the same jobs."""
 _ATOM, _ATOM_EXPLAINS = 1.5e-3, 0.9
 """Force of rotations, as a share of what a random Hessian of the same size would give, and the share of it that one
 atom's position must explain; of the same jobs none has more than 0.0009, and 0.85 from four atoms on."""
@@ -40,7 +42,10 @@ def check_halves(source: str, matrix: Float[np.ndarray, "coordinates coordinates
 
 
 def check_elements(reference: Reference) -> None:
-    """Raise InputError where one element of the Hessian alone makes moving the molecule as a whole cost a force."""
+    """Raise InputError where elements of the Hessian make moving the molecule as a whole cost a force.
+
+    Where one element alone does, the message names it.
+    """
     hessian = reference.hessian
     if hessian is None:
         return
@@ -56,6 +61,13 @@ def check_elements(reference: Reference) -> None:
         raise InputError(
             f"{', '.join(reference.sources)}: the element ({i + 1}, {j + 1}) of the Hessian is {hessian[i, j]:.6g} "
             f"kcal/mol/Å², and all others ask for {hessian[i, j] - errors[i, j]:.6g}; the file is damaged"
+        )
+    k, j = np.unravel_index(np.abs(left[:3]).argmax(), (3, n))
+    residual, accepted = float(abs(left[k, j])), _COLUMN * float(np.abs(hessian).max(initial=0.0))
+    if residual > accepted:
+        raise InputError(
+            f"{', '.join(reference.sources)}: moving the molecule along {'xyz'[k]} is not free of force: in column "
+            f"{j + 1} the Hessian leaves {residual:.3g} kcal/mol/Å², accepted {accepted:.3g}; the file is damaged"
         )
 
 
