@@ -101,6 +101,17 @@ Gradients (hartree/bohr)
 
 NORMAL TERMINATION
 """
+ADF = f"""
+ *   Amsterdam Density Functional  (ADF)         2017                          *
+ Net Charge: 0 (Nuclei minus Electrons)
+ <Jan01-2019> <00:00:00>  GEOMETRY CONVERGED
+  Coordinates in Geometry Cycle 3
+    Atom         X           Y           Z   (Angstrom)
+    1.N         0.000000    0.000000    0.000000
+    2.N         0.000000    0.000000    {LENGTH:f}
+ <Jan01-2019> <00:00:01>  >>>> CORORT
+ <Jan01-2019> <00:00:01>  NORMAL TERMINATION
+"""
 XML = f"""<?xml version="1.0"?>
 <molpro xmlns="http://www.molpro.net/schema/molpro-output" xmlns:cml="http://www.xml-cml.org/schema"><job>
 <platform><version major="2023" minor="1">2023.1<date year="2023"/></version></platform>
@@ -146,6 +157,7 @@ TEXTS = {
     "cp2k.out": (CP2K, {"energy", "frequencies"}, "PBE", "CP2K 9.1"),
     "aims.out": (AIMS, {"energy", "gradient"}, "PBE", "FHI-aims 221103"),
     "ams.out": (AMS, {"energy", "gradient", "frequencies", "hessian"}, "", "AMS 2023.101"),
+    "adf.out": (ADF, set(), "", "ADF 2017"),
     "molpro.xml": (XML, {"energy", "gradient", "frequencies", "hessian"}, "MP2/cc-pVDZ", "Molpro 2023.1"),
     "n2.property.json": (ORCA, {"energy", "gradient", "frequencies", "hessian"}, "", "ORCA 6.1.0"),
     "GRD": (GRD, {"energy", "gradient"}, "", "CFOUR"),
@@ -226,6 +238,33 @@ def test_an_imaginary_vibration_of_molpro_is_negative(tmp_path):
     (reference,) = read_reference([path])
 
     np.testing.assert_allclose(known(reference.frequencies), [-FREQUENCY])
+
+
+AUX = f"""
+ START OF MOPAC FILE
+ MOPAC_VERSION=MOPAC 22.0.6
+ METHOD=PM7
+ KEYWORDS="PM7 FORCE CHARGE=0"
+ ATOM_EL[0002]=
+  N  N
+ ATOM_X:ANGSTROMS[0006]=
+    0.0000    0.0000    0.0000
+    0.0000    0.0000    {LENGTH}
+ HEAT_OF_FORMATION:KCAL/MOL=+0.100000D+01
+ VIB._FREQ:CM(-1)[0006]=
+  {FREQUENCY}    0.10    0.10    0.20    3.10    3.20
+ CPU_TIME:SECONDS[0001]=0.10
+ END OF MOPAC FILE
+"""
+
+
+def test_a_linear_molecule_of_mopac_keeps_its_vibrations(tmp_path):
+    path = tmp_path / "n2.aux"
+    path.write_text(AUX)
+
+    (reference,) = read_reference([path])
+
+    np.testing.assert_allclose(known(reference.frequencies), [FREQUENCY])
 
 
 BLOCK = 4096

@@ -58,7 +58,8 @@ class Part:
     name: str = ""
     constraints: tuple[Dihedral, ...] = ()
     n_projected: int = 0
-    """Vibrations that the job left out of its frequencies, such as the direction of a reaction path."""
+    """Vibrations that the job left out of its frequencies, such as the direction of a reaction path; rotations that it
+    left in count as less than none."""
     charges: tuple[AtomicCharges, ...] = ()
 
     def __post_init__(self) -> None:
@@ -112,8 +113,7 @@ def check_number_of_frequencies(
 ) -> None:
     """Raise InputError where a part has another number of frequencies than its atoms have vibrations, or coordinates.
 
-    A molecule that is almost linear may have been taken for a linear one or not; so may one without positions. Away
-    from stationary points some programs project out translations alone.
+    A molecule that is almost linear may have been taken for a linear one or not; so may one without positions.
     """
     printed = part.frequencies
     if printed is None:
@@ -130,8 +130,7 @@ def check_number_of_frequencies(
     # Some programs print translations and rotations along, as zeros or not. Where a path can have been projected out,
     # Hessian and gradient tell.
     projected = {part.n_projected, int(part.hessian is not None and part.gradient is not None)}
-    unprojected = {3 * n_atoms, 3 * n_atoms - 3}
-    if {len(printed), np.count_nonzero(printed)} & {*(n - k for n in expected for k in projected), *unprojected}:
+    if {len(printed), np.count_nonzero(printed)} & {*(n - k for n in expected for k in projected), 3 * n_atoms}:
         return
     wanted = " or ".join(map(str, sorted(expected)))
     raise InputError(

@@ -12,7 +12,7 @@ from forgefield.io.qm.gaussian.archive import Archive
 from forgefield.io.text import floats
 
 _SCF = re.compile(r"SCF Done:\s+E\(([^)]*)\)\s*=\s*(\S+)")
-_SCF_ROW = re.compile(r"^.*SCF Done:.*$", re.MULTILINE)
+_SCF_ROW = re.compile(r"SCF Done:.*")
 _SPIN, _FROZEN = re.compile(r"^(?:RO|R|U)"), re.compile(r"-(?:FC|FULL|FU|RW)$")
 _COUNTERPOISE = re.compile(r"Counterpoise corrected energy *= *(\S+)")
 _AT_ZERO = re.compile(r"^ *([A-Z]\S*) *\(0 K\) *= *(-\d+\.\d+)", re.MULTILINE)

@@ -27,14 +27,14 @@ from forgefield.io.qm.gaussian.text import printed_gradient, printed_structure
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import MASSES
 
-_STEP_END = re.compile(r"^.*Normal termination of Gaussian.*$", re.MULTILINE)
+_STEP_END = re.compile(r"Normal termination of Gaussian.*")
 _STEP_TRACE = re.compile(
     r"Entering Gaussian System|Proceeding to (?:next )?internal job step|Error termination|SCF Done:"
 )
 _FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
 _MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
 _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
-_STOPPED = re.compile(r"-- Number of steps exceeded|-- Optimization stopped|Non-Optimized Parameters")
+_STOPPED = ("-- Number of steps exceeded", "-- Optimization stopped", "Non-Optimized Parameters")
 _PROJECTED = re.compile(r"\bFREQ\w*=?\(?[^)\s]*\bPROJ")
 _GOES_ON = re.compile(r"\bGEOM\w*=?\(?[^)\s]*CHECK")
 _OPTIMISATIONS = {"fopt": 0, "popt": 0, "fts": 1, "pts": 1, "fsaddle": 2, "psaddle": 2}
@@ -265,7 +265,7 @@ def _stationary_order(path: Path, steps: Sequence[_Step]) -> int | None:
         order = _OPTIMISATIONS.get(step.kind)
         if order is None:
             continue
-        if _STOPPED.search(step.text):
+        if any(mark in step.text for mark in _STOPPED):
             warn(InputWarning(f"{path}: the optimisation did not converge; it found no stationary point"), stacklevel=3)
             return None
         saddle = _SADDLE.search(step.text)

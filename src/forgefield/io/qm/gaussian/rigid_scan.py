@@ -17,7 +17,8 @@ _COMPUTED = re.compile(r"SCF Done:|^ Energy= ", re.MULTILINE)
 
 def is_rigid_scan(path: Path, text: str) -> bool:
     """Say whether Gaussian's output is of a rigid scan, of which there are as many geometries as energies."""
-    if not _SCAN.search(text) or _RELAXED in text:
+    told = "\\Scan\\" in text or "|Scan|" in text
+    if not told or not _SCAN.search(text) or _RELAXED in text:
         return False
     archive = archive_of(text)
     return archive is not None and len(_points(text)) == len(scan_energies(path, text, archive)) > 1

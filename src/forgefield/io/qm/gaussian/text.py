@@ -13,7 +13,7 @@ from forgefield.io.text import floats, integers
 
 INPUT_ORIENTATION = re.compile(r"^ *(?:Input|Z-Matrix) orientation: *$", re.IGNORECASE | re.MULTILINE)
 STANDARD_ORIENTATION = re.compile(r"^ *Standard orientation: *$", re.IGNORECASE | re.MULTILINE)
-_FORCES = re.compile(r"^.*Forces \(Hartrees/Bohr\)\s*$", re.MULTILINE)
+_FORCES = re.compile(r"Forces \(Hartrees/Bohr\)[ \t]*$", re.MULTILINE)
 _RULE = re.compile(r" *-{5,} *")
 
 

@@ -21,7 +21,7 @@ _FUNCTIONAL = re.compile(r"\bXC: +(?:Using )?(\S+)")
 
 
 def _is_output(_: Path, text: str) -> bool:
-    return "Invoking FHI-aims" in text or ("Have a nice day." in text and "| Total energy uncorrected" in text)
+    return "Invoking FHI-aims" in text[:20000] or "          Have a nice day." in text[-2000:]
 
 
 def read_output(path: Path) -> Part:

@@ -78,7 +78,7 @@ def read_output(path: Path) -> Part:
         program=printout.program("Molcas", _VERSION),
         stationary_order=0 if final and "Geometry is converged" in printout.text else None,
         charge=printout.integer(_CHARGE, "charge"),
-        multiplicity=round(2 * printout.number(spin[0].start(), spin[0][1], "spin")) + 1 if spin else None,
+        multiplicity=round(2 * printout.number(spin[-1].start(), spin[-1][1], "spin")) + 1 if spin else None,
     )
 
 

@@ -21,6 +21,11 @@ _IMAGINARY = re.compile(r"\bi(\d\S*)|(\d\S*?) *[iI]\b")
 ZERO = 0.01
 """cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
 _LABEL = re.compile(r"([A-Za-z]{1,2})(?:[\d_].*)?")
+_BEYOND_SCF = re.compile(
+    r"(?:ri-?|df-?|local_?|so-?s-?|sc-?s-?|u|ro)*(?:mp\d|cc|qci|ci[sd]|eom|adc|bd|omp|b2|xyg|dsd|wb97x-2|wb97m\(2\))",
+    re.IGNORECASE,
+)
+"""Names of methods whose energy is not that of their SCF, whatever else a file says."""
 _GHOST = re.compile(r"(?:bq|gh|x).*|.*\(gh\)", re.IGNORECASE)
 _GLUED = re.compile(r"(?<=\d)-(?=\d*\.)")
 """A minus that leaves no blank before it."""
@@ -104,7 +109,12 @@ class Printout:
 
     def numbers(self, place: int, words: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:
         """Return numbers of a place; raises InputError that quotes those that are none."""
-        return floats(self.path, None if place < 0 else self.line(place), [" ".join(words)], what)
+        text = " ".join(words)
+        try:
+            return floats(self.path, None, [text], what)
+        except InputError:
+            # Lines are counted where one has to be named.
+            return floats(self.path, None if place < 0 else self.line(place), [text], what)
 
     def column(self, place: int, pattern: re.Pattern[str], skip: int, what: str) -> Float[np.ndarray, " rows"]:
         """Return the numbers in the first group of a table's rows."""
@@ -133,7 +143,7 @@ class Printout:
     def integer(self, pattern: re.Pattern[str], what: str, place: int = 0) -> int | None:
         """Return the integer in the first group of the last match, None where nothing matches."""
         found = self.matches(pattern, place)
-        return integer(self.path, self.line(found[-1].start()), found[-1][1], what) if found else None
+        return integer(self.path, None, found[-1][1], what) if found else None
 
     def geometry(
         self, place: int, pattern: re.Pattern[str], skip: int = 1, unit: float = 1.0
@@ -193,7 +203,7 @@ def blocks(
 ) -> Float[np.ndarray, "rows columns"]:
     """Return a square matrix that is printed in blocks of columns, under heads without a decimal point.
 
-    Each row begins with a label. A triangular matrix is filled up by symmetry. Raises InputError where rows or
+    Each row has a label of one word. A triangular matrix is filled up by symmetry. Raises InputError where rows or
     blocks are missing.
     """
     words: list[str] = []
@@ -207,33 +217,25 @@ def blocks(
         if "." not in line:
             if row < n or first >= n:
                 break
-            width, row = _columns(found), first if triangular else 0
+            width, row = len(found), first if triangular else 0
             continue
         end = min(first + width, row + 1) if triangular else first + width
-        # Whatever the label of a row, its numbers have a decimal point.
-        numbers = [word for word in found if "." in word]
-        if row >= n or end > n or len(numbers) != end - first:
+        if row >= n or end > n or len(found) - 1 != end - first:
             break
-        words += numbers
+        words += found[1:]
         spans.append((row, first, end))
         row += 1
         if row == n:
             first += width
     if first != n:
         raise printout.wrong(place, f"the table of {what} has not {n} whole rows and columns; is the file truncated?")
-    elements = printout.numbers(place, words, what)
+    numbers = printout.numbers(place, words, what)
     matrix = np.zeros((n, n))
     at = 0
     for row, start, end in spans:
-        matrix[row, start:end] = elements[at : at + end - start]
+        matrix[row, start:end] = numbers[at : at + end - start]
         at += end - start
     return matrix + np.tril(matrix, -1).T if triangular else matrix
-
-
-def _columns(head: Sequence[str]) -> int:
-    """Return the number of columns that a head names, by numbers or by atom and direction (C x C y C z)."""
-    directions = sum(word in ("x", "y", "z") for word in head)
-    return directions or len(head)
 
 
 def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float[np.ndarray, "rows columns"]:
@@ -250,10 +252,11 @@ def energy_of(
 ) -> float | None:
     """Return the last energy [kcal/mol] of a method behind a place; `patterns` has that of SCF under no name.
 
-    Of a method that has no pattern it is that of its SCF, unless `others` says that more was computed: then there is
-    none, of which an InputWarning tells.
+    Of a method that has no pattern it is that of its SCF, unless its name or `others` says that more was computed: then
+    there is none, of which an InputWarning tells.
     """
-    if method not in patterns and others.search(printout.text, place):
+    beyond = _BEYOND_SCF.match(method) or others.search(printout.text, place)
+    if method not in patterns and beyond:
         not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
         return None
     found = printout.matches(patterns.get(method, patterns[""]), place)

@@ -26,7 +26,7 @@ _FOUND = re.compile(r"IS LESS THAN CUTOFF|TEST WAS SATISFIED|GEOMETRY OPTIMISED 
 
 
 def _is_output(_: Path, text: str) -> bool:
-    return bool(_METHOD.search(text)) and "MOPAC" in text
+    return "MOPAC" in text and bool(_METHOD.search(text))
 
 
 def read_output(path: Path) -> Part:

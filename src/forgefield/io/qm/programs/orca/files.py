@@ -14,7 +14,7 @@ from forgefield.io.text import integer, read_text
 
 
 def _is_hess(_: Path, text: str) -> bool:
-    return text.lstrip()[:40].startswith("$orca_hessian_file")
+    return text[:400].lstrip().startswith("$orca_hessian_file")
 
 
 def read_hess(path: Path) -> Part:

@@ -18,7 +18,7 @@ _END = "****ORCA TERMINATED NORMALLY****"
 _VERSION = re.compile(r"Program Version\s+(\S+)")
 _ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _MASS = re.compile(rf" *\d+ +[A-Z][a-z]? +{NUMBER} +\d+ +({NUMBER})(?: +{NUMBER}){{3}} *")
-_SLOPE = re.compile(rf" *\d+ +[A-Z][a-z]? *: +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
+_SLOPE = re.compile(rf" *\d+(?: +[A-Z][a-z]?)? *: +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _CHARGE = re.compile(rf" *\d+ +[A-Z][a-z]? *: +({NUMBER})(?: +{NUMBER})? *")
 _FREQUENCY = re.compile(rf" *\d+: +({NUMBER}) cm\*\*-1.*")
 _ENERGY = re.compile(r"FINAL SINGLE POINT ENERGY(?: \(\w+\))? +(\S+)(.*)")
@@ -79,8 +79,7 @@ def read_output(path: Path) -> Part:
         species=species,
         positions=positions,
         energy=_energy(printout, place),
-        # The line of a head begins behind the break.
-        gradient=printout.gradient(printout.last("\nCARTESIAN GRADIENT", place), _SLOPE, 4),
+        gradient=_gradient(printout, place),
         frequencies=_frequencies(printout, place),
         masses=masses if len(masses) else None,
         level="/".join(dict.fromkeys(word for word in words if not _NOT_OF_THE_LEVEL.fullmatch(word.lower()))),
@@ -112,6 +111,15 @@ def _energy(printout: Printout, place: int) -> float | None:
         return energy
     not_understood(printout.path, "excited states were computed, whose energy is not told from the ground state's")
     return None
+
+
+def _gradient(printout: Printout, place: int) -> Float[np.ndarray, "atoms 3"] | None:
+    """Return the last gradient; those of MP2 and of finite differences have heads of their own."""
+    head = max(printout.last(mark, place) for mark in ("\nCARTESIAN GRADIENT", "\nThe final MP2 gradient"))
+    if head < 0:
+        return None
+    skips = (skip for skip in range(1, 6) if printout.rows(head + 1, _SLOPE, skip))
+    return printout.gradient(head + 1, _SLOPE, next(skips, 1))
 
 
 def _frequencies(printout: Printout, place: int) -> Float[np.ndarray, " modes"] | None:

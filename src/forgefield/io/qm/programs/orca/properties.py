@@ -127,7 +127,7 @@ _KINDS = {"mulliken": "mulliken", "loewdin": "loewdin", "chelpg": "esp"}
 
 
 def _is_json(_: Path, text: str) -> bool:
-    return text.lstrip()[:1] == "{" and '"calculation_status"' in text.lower() and '"geometries"' in text.lower()
+    return text[:400].lstrip()[:1] == "{" and '"calculation_status"' in text.lower() and '"geometries"' in text.lower()
 
 
 def _small(value: Any) -> Any:

@@ -15,6 +15,7 @@ from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_under
 from forgefield.io.qm.programs.twice import check_energy, check_repulsion
 from forgefield.io.sources import stem
 from forgefield.io.text import integers, read_text
+from forgefield.molecules.molecule import AtomicCharges
 
 _CONVERGED = "Optimization is complete!"
 _END = "*** Psi4 exiting successfully"
@@ -29,7 +30,12 @@ _CALL = re.compile(
 _BASIS = re.compile(r"^ +Blend *[=:] +(\S+)", re.MULTILINE)
 _FIXED = re.compile(r"^\tFixed (\w+) atom list: *\n((?:[ \t]+\d+)+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^  Freq \[cm\^-1\] +(.*)$", re.MULTILINE)
+_DISPLACEMENT = re.compile(r"Loading displacement +\d+ of +\d+")
+_OF_FREQUENCIES = "to determine vibrational frequencies"
+_CHARGE = re.compile(rf" +\d+ +[A-Z]+(?: +{NUMBER}){{3}} +({NUMBER}) *", re.IGNORECASE)
+_KINDS = {"Mulliken": "mulliken", "Lowdin": "loewdin"}
 _OLD_ROW = re.compile(rf"\s+\S+ +({NUMBER}i?) *")
+_LEFT_IN = re.compile(r"include (\d+) un-projected rotation-like modes")
 _AGAIN = re.compile(r"^  @\S+ Final Energy: +(\S+)", re.MULTILINE)
 _DISPLACED = ("Loading displacement", "Using finite-differences")
 _SCF = re.compile(r"^    Total Energy = +(\S+)", re.MULTILINE)
@@ -59,12 +65,7 @@ def read_output(path: Path) -> Part:
     """Return what Psi4 printed of the last geometry that no finite difference has displaced."""
     printout = Printout.of(path)
     printout.ended(_END)
-    ends = [place for mark in _DISPLACED if (place := printout.text.find(mark)) >= 0]
-    undisplaced = Printout(path, printout.text[: min(ends)] if ends else printout.text)
-    if _CONVERGED in printout.text[len(undisplaced.text) :]:
-        message = "was optimised by finite differences, among which its geometry is not told from displaced ones"
-        raise InputError(f"{path}: {message}; give a single point of the optimised geometry")
-    return _part(printout, undisplaced)
+    return _part(printout, _undisplaced(printout))
 
 
 def read_scan(path: Path) -> list[Part]:
@@ -109,13 +110,39 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
         stationary_order=0 if _CONVERGED in printout.text and not held_fast else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
         multiplicity=int(undisplaced.number(head.start(), head[3], "multiplicity")),
+        n_projected=-(printout.integer(_LEFT_IN, "rotation-like modes") or 0),
         constraints=held(str(path), species, positions, quads.tolist()),
+        charges=_charges(undisplaced, head.end()),
     )
 
 
 def _scf(printout: Printout, place: int) -> float | None:
     found = printout.matches(_SCF, place)
     return printout.energy(found[-1]) if found else None
+
+
+def _undisplaced(printout: Printout) -> Printout:
+    """Return what was printed of geometries that no finite difference has displaced.
+
+    Where nothing was computed before, or the optimisation took finite differences too, it is the reference among those
+    of the frequencies: the first displacement from version 1.3 on, else the last. Raises InputError where none is.
+    """
+    text = printout.text
+    ends = [place for mark in _DISPLACED if (place := text.find(mark)) >= 0]
+    if not ends:
+        return printout
+    before = text[: min(ends)]
+    if "Total Energy =" in before and _CONVERGED not in text[len(before) :]:
+        return Printout(printout.path, before)
+    found = printout.matches(_DISPLACEMENT, text.rfind(_OF_FREQUENCIES))
+    if _OF_FREQUENCIES not in text or not found:
+        message = "has energies of finite differences alone, among which that of its geometry is not told"
+        raise InputError(f"{printout.path}: {message}; give a single point of it")
+    version = _VERSION.search(text)
+    is_old = version is not None and re.match(r"0|1\.[0-2]\b|1\.[0-2]\D", version[1])
+    starts = [match.start() for match in found] + [len(text)]
+    number = len(found) - 1 if is_old else 0
+    return Printout(printout.path, text[starts[number] : starts[number + 1]])
 
 
 def _energy(printout: Printout, place: int, method: str) -> float | None:
@@ -147,6 +174,15 @@ def _energy(printout: Printout, place: int, method: str) -> float | None:
     return printout.energy(match)
 
 
+def _charges(printout: Printout, place: int) -> tuple[AtomicCharges, ...]:
+    found = []
+    for name, kind in _KINDS.items():
+        charges = printout.column(printout.last(f"{name} Charges: (a.u.)", place), _CHARGE, 2, f"{kind} charges")
+        if len(charges):
+            found.append(AtomicCharges(kind, charges))
+    return tuple(found)
+
+
 def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
     """Return the frequencies; versions before 1.2 have a table of them."""
     found = printout.matches(_FREQUENCIES)
@@ -157,7 +193,7 @@ def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
 
 
 def _is_hessian(_: Path, text: str) -> bool:
-    first, second = [*text.lstrip().split("\n", 2), "", ""][:2]
+    first, second = [*text[:400].lstrip().split("\n", 2), "", ""][:2]
     words = first.split()
     return (
         len(words) == 2
