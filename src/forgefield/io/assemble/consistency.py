@@ -47,6 +47,8 @@ _UNBALANCED = 0.02
 """Force of a rigid translation, as a share of the forces that cancel in it; QM jobs have 1e-10 to 0.0001."""
 _DEEPEST, _HIGHEST_ENERGY = 1.2, 5.0
 """Hartree per Z^(7/3), and per atom."""
+_NET, _NET_SHARE = 5.0, 0.05
+"""kcal/mol/Å, and a share of what cancels: the sum of all gradients of a molecule, which grids leave at 0.1 % of it."""
 _STATIONARY = 0.01 * units.HARTREE_PER_BOHR
 """kcal/mol/Å: largest gradient of a converged optimisation; the loosest criteria of QM programs are a third of it."""
 
@@ -115,10 +117,18 @@ def check_energy(reference: Reference) -> None:
 
 
 def check_gradient(reference: Reference) -> None:
-    """Raise InputError where the gradient is none of the stationary point that the job says it found."""
+    """Raise InputError where the gradient moves the molecule as a whole, or is none of the stationary point that the
+    job says it found."""
     gradient = reference.gradient
     if gradient is None:
         return
+    net, cancelling = np.linalg.norm(gradient.sum(axis=0)), np.linalg.norm(gradient, axis=1).sum()
+    # Sets of frames may be pieces of larger systems.
+    if reference.program and net > _NET + _NET_SHARE * cancelling:
+        raise InputError(
+            f"{', '.join(reference.sources)}: the gradients of all atoms add up to {net:.3g} kcal/mol/Å, accepted "
+            f"{_NET + _NET_SHARE * cancelling:.3g}, and not to zero; is the file damaged, or is there an outer field?"
+        )
     largest = np.abs(gradient).max(initial=0.0)
     if reference.stationary_order is not None and not reference.constraints and largest > _STATIONARY:
         raise InputError(
@@ -164,6 +174,11 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     agrees to the tolerance, or the job printed another number of frequencies.
     """
     hessian, printed = reference.hessian, reference.frequencies
+    if printed is not None and np.abs(printed).max(initial=0.0) > _HIGHEST:
+        raise InputError(
+            f"{', '.join(reference.sources)}: a frequency of {np.abs(printed).max():.0f} cm⁻¹ is printed, and no molecule "
+            "has one above 4500; the file is damaged"
+        )
     if hessian is None or printed is None:
         return None
     # Some programs print translations and rotations along, as zeros.
