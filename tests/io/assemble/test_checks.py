@@ -68,10 +68,8 @@ def test_what_is_trusted_is_a_warning(carbon):
 def test_gradients_that_do_not_add_up_to_zero_are_refused(carbon):
     pulled = np.array([[0.0, 0.0, 20.0], [0.0, 0.0, -2.0]])
 
-    with pytest.raises(
-        InputError, match="the gradients of all atoms add up to 18 kcal/mol/Å, accepted 6.1, and not to"
-    ):
-        checked(replace(carbon, gradient=pulled, hessian=None))
+    with pytest.raises(InputError, match=r"the gradients of all atoms add up to 18 kcal/mol/Å, accepted 6\.1"):
+        checked(replace(carbon, gradient=pulled, hessian=None, program="CFOUR"))
 
 
 def test_a_printed_frequency_that_no_molecule_has_is_refused(carbon):

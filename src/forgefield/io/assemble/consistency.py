@@ -176,8 +176,8 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     hessian, printed = reference.hessian, reference.frequencies
     if printed is not None and np.abs(printed).max(initial=0.0) > _HIGHEST:
         raise InputError(
-            f"{', '.join(reference.sources)}: a frequency of {np.abs(printed).max():.0f} cm⁻¹ is printed, and no molecule "
-            "has one above 4500; the file is damaged"
+            f"{', '.join(reference.sources)}: a frequency of {np.abs(printed).max():.0f} cm⁻¹ is printed, and no "
+            "molecule has one above 4500; the file is damaged"
         )
     if hessian is None or printed is None:
         return None
