@@ -239,11 +239,13 @@ def _printed_gradient(path: Path, step: _Step, n_atoms: int) -> Float[np.ndarray
 
 
 def _frequencies(path: Path, text: str) -> Float[np.ndarray, " modes"] | None:
+    if " Frequencies --" not in text:
+        return None
     rows = _FREQUENCIES.findall(text)
     # With HPModes each frequency is printed twice, first in rows of five after three dashes.
     dashes = "---" if any(mark == "---" for mark, _ in rows) else "--"
     values = [row for mark, row in rows if mark == dashes]
-    return floats(path, None, values, "frequencies") if values else None
+    return floats(path, None, values, "frequencies")
 
 
 def _masses(path: Path, text: str, species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"] | None:

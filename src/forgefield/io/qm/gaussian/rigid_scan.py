@@ -10,18 +10,16 @@ from forgefield.io.qm.gaussian.text import INPUT_ORIENTATION, STANDARD_ORIENTATI
 from forgefield.io.sources import stem
 from forgefield.io.text import read_text
 
-_SCAN = re.compile(r"^ 1([\\|])1\1[^\\|\n]*\1Scan\1", re.MULTILINE)
 _RELAXED = "-- Stationary point found."
 _COMPUTED = re.compile(r"SCF Done:|^ Energy= ", re.MULTILINE)
 
 
 def is_rigid_scan(path: Path, text: str) -> bool:
     """Say whether Gaussian's output is of a rigid scan, of which there are as many geometries as energies."""
-    told = "\\Scan\\" in text or "|Scan|" in text
-    if not told or not _SCAN.search(text) or _RELAXED in text:
-        return False
     archive = archive_of(text)
-    return archive is not None and len(_points(text)) == len(scan_energies(path, text, archive)) > 1
+    if archive is None or archive.kind != "Scan" or _RELAXED in text:
+        return False
+    return len(_points(text)) == len(scan_energies(path, text, archive)) > 1
 
 
 def read_rigid_scan(path: Path) -> list[Part]:
