@@ -48,6 +48,8 @@ class Prepared:
     """Its model holds the starting values."""
     laid: Assignment
     """The same before force constants were estimated."""
+    negative: Mapping[int, float]
+    """What was estimated of constants where it is negative, by place."""
     rows: tuple[Row, ...]
     """The rows whose parameters change, but for what is frozen."""
     mm3: Mm3Assignment | None
@@ -85,10 +87,31 @@ class Prepared:
         """Return what a fit changes; `released` parameters lose their bounds, `held` ones stay."""
         return what_changes(self.assignment, self.rows, self.plan.changing, released=released, held=held)
 
-    def problem(self, changes: Trainable, centre: Float[np.ndarray, " parameters"]) -> Problem:
-        """Return the problem of fitting what changes, with priors about these values."""
+    def signed(
+        self, values: Float[np.ndarray, " parameters"], released: frozenset[str]
+    ) -> Float[np.ndarray, " parameters"]:
+        """Return values in which `released` constants are what was estimated, where that is negative."""
+        places = {
+            row.indices[p] for row in self.rows for p in range(row.term.n_own) if row.parameter_name(p) in released
+        }
+        found = values.copy()
+        for place in places & self.negative.keys():
+            found[place] = self.negative[place]
+        return found
+
+    def problem(
+        self,
+        changes: Trainable,
+        centre: Float[np.ndarray, " parameters"],
+        *,
+        released: frozenset[str] = frozenset(),
+    ) -> Problem:
+        """Return the problem of fitting what changes, with priors about the start.
+
+        Those of `released` constants are about what was estimated, where that is negative.
+        """
         model = with_values(self.assignment, centre).model
-        about = prior(changes, self.assignment.rows, self.start, self.plan.prior)
+        about = prior(changes, self.assignment.rows, self.signed(self.start, released), self.plan.prior)
         return Problem(
             model=model,
             chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),
@@ -146,6 +169,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
         examples=examples,
         assignment=assignment,
         laid=laid,
+        negative=found.negative,
         rows=rows,
         mm3=mm3,
         data=data,

@@ -1,4 +1,4 @@
-"""Angles that types cannot tell apart have rows of their own: PF5, a square-planar complex, spiropentane's carbons."""
+"""Angles and bonds that types cannot tell apart have rows of their own: PF5, square-planar complexes, spiropentane."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.assign.angle_classes import angle_classes
 from forgefield.assign.generated import generate
+from forgefield.assign.geometry_classes import angle_classes
 from forgefield.assign.told_by_types import told_by_types
 from forgefield.assign.typed_rules import generated_rules
 from forgefield.molecules.bonds import perceive_bonds
@@ -26,6 +26,8 @@ CIS = (
     "Pd 0 0 0 Cl 2.3 0 0 Cl 0 2.3 0 N -2.05 .05 0 N .05 -2.05 0 H -2.4 1 0 H -2.4 -.45 .82 H -2.4 -.45 -.82 "
     "H 1 -2.4 0 H -.45 -2.4 .82 H -.45 -2.4 -.82"
 )
+TRANS = "Pt 0 0 0 Cl {0} 0 0 Cl 0 {1} 0 Cl 0 -{1} 0 Br -2.4 0 0"
+FLATTENED = "Cu 0 0 0 Cl 2 0 {0} Cl -2 0 {0} Cl 0 2 -{0} Cl 0 -2 -{0}"
 SPIRO = "C 0 0 0 C .76 .0 1.27 C -.76 0 1.27 C 0 .76 -1.27 C 0 -.76 -1.27"
 
 
@@ -43,8 +45,11 @@ def names(made, kind):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (PF5, ["bend F1-P1@120-F1", "bend F1-P1@180-F1", "bend F1-P1@90-F1"]),
+        (PF5, ["bend F1-P1@120-F1", "bend F1-P1@90-F1@F1", "bend F1@F1-P1@180-F1@F1"]),
+        (PF5.replace("1.58", "1.53"), ["bend F1-P1@120-F1", "bend F1-P1@180-F1", "bend F1-P1@90-F1"]),
         (SPIRO, ["bend C1-C2-C2", "bend C2-C1@135-C2", "bend C2-C1@60-C2"]),
+        (FLATTENED.format(0.9), ["bend Cl1-Cu1@100-Cl1", "bend Cl1-Cu1@130-Cl1"]),
+        (FLATTENED.format(1.1), ["bend Cl1-Cu1-Cl1"]),
         ("O 0 0 0 H .96 0 0 H 0 .96 0", ["bend H1-O1-H1"]),
     ],
 )
@@ -52,6 +57,22 @@ def test_angles_far_apart_have_rows_of_their_own(text, expected):
     made = generate([molecule(text)], BONDED)
 
     assert names(made, "bend") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (PF5, ["stretch F1-P1", "stretch F1-P1@F1"]),
+        (TRANS.format(2.30, 2.32), ["stretch Cl1-Pt1@Br1", "stretch Cl1-Pt1@Cl1"]),
+        (TRANS.format(2.30, 2.318), ["stretch Cl1-Pt1"]),
+        ("O 0 0 0 H .96 0 0 H 0 1.06 0", ["stretch H1-O1"]),
+    ],
+    ids=["axial and equatorial", "trans", "alike", "nothing opposite"],
+)
+def test_bonds_whose_lengths_differ_by_what_is_opposite_have_rows_by_it(text, expected):
+    made = generate([molecule(text)], BONDED)
+
+    assert [name for name in names(made, "stretch") if "Br1-" not in name] == expected
 
 
 def test_cis_and_trans_are_told_apart_where_ligands_are_equal_and_no_torsion_crosses_a_straight_angle():
