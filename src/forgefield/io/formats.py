@@ -1,5 +1,6 @@
 """Every format that is read or written, a row for each: suffixes, how it is known by content, readers and writers."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -53,6 +54,8 @@ class Structure(NamedTuple):
 Structures = Sequence[tuple[Molecule, Reference]]
 RulesWriter = Callable[[Path, AbstractRules], None]
 LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
+_XTB_FRAME = re.compile(r"\s*\d+\n energy: +\S+ .*xtb: \S+ ")
+"""xTB writes scans and optimisations as xyz files that are called xtbscan.log and xtbopt.log."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,10 @@ def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule])
     return (path,)
 
 
+def _is_xtb_frames(_: Path, text: str) -> bool:
+    return bool(_XTB_FRAME.match(text))
+
+
 _NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
 NATIVE = Format(
     "ForgeField force field",
@@ -201,6 +208,7 @@ FORMATS = (
         write_structures=_write_frames,
         lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
     ),
+    Format("xTB frames", (), _is_xtb_frames, has_any_suffix=True, frames=read_xyz),
     Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
     Format("torsion drive", (".json",), known=_is_torsion_drive, frames=read_torsion_drive),

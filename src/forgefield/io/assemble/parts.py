@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.assemble.damage import check_halves
 from forgefield.io.assemble.state import check_electrons
 from forgefield.io.sources import stem
 from forgefield.io.text import LARGEST
@@ -58,7 +59,8 @@ class Part:
     name: str = ""
     constraints: tuple[Dihedral, ...] = ()
     n_projected: int = 0
-    """Vibrations that the job left out of its frequencies, such as the direction of a reaction path."""
+    """Vibrations that the job left out of its frequencies, such as the direction of a reaction path; rotations that it
+    left in count as less than none."""
     charges: tuple[AtomicCharges, ...] = ()
 
     def __post_init__(self) -> None:
@@ -163,7 +165,7 @@ def full_hessian(
     """Return the Hessian [kcal/mol/Å²] of a full matrix [Hartree/Bohr²], the mean of both halves.
 
     Raises InputError where the matrix is not that of `n_atoms` atoms, or its halves differ by 1 % of its largest
-    element, which no finite difference does.
+    element, which no finite difference does, or in one element alone.
     """
     n = 3 * n_atoms
     if matrix.shape != (n, n):
@@ -178,6 +180,7 @@ def full_hessian(
             f"{source}: the halves of the Hessian differ by up to {apart:.3g} Hartree/Bohr², its largest element is "
             f"{largest:.3g}; the file is damaged"
         )
+    check_halves(str(source), matrix)
     return 0.5 * (matrix + matrix.T) * units.HARTREE_PER_BOHR2
 
 

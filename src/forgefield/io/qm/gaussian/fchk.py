@@ -65,6 +65,7 @@ def read_fchk(path: Path) -> Part:
         energy = _scalar(path, entries, "SCF Energy")
     frequencies = _frequencies(path, lines, entries)
     weights = "Real atomic weights" if frequencies is None or "Vib-AtMass" not in entries else "Vib-AtMass"
+    _check_electrons(path, lines, entries)
     kind, method, basis = (lines[1][a:b].strip() for a, b in ((0, 10), (10, 40), (40, 110)))
     return Part(
         source=str(path),
@@ -96,6 +97,21 @@ def _frequencies(path: Path, lines: list[str], entries: dict[str, _Entry]) -> Fl
     if len(kept) < count:
         raise InputError(f"{path}: Vib-E2 holds {len(kept)} numbers, fewer than the {count} normal modes")
     return kept[:count]
+
+
+def _check_electrons(path: Path, lines: list[str], entries: dict[str, _Entry]) -> None:
+    """Raise InputError where charge or multiplicity contradicts the charges of nuclei and the numbers of electrons."""
+    nuclei = _array(path, lines, entries, "Nuclear charges")
+    names = ("Charge", "Multiplicity", "Number of electrons", "Number of alpha electrons", "Number of beta electrons")
+    charge, multiplicity, n, alpha, beta = (_integer(path, entries, name) for name in names)
+    if nuclei is None or charge is None or n is None or multiplicity is None or alpha is None or beta is None:
+        return
+    # Parts of a molecule have electrons of their own.
+    if "oniom" not in lines[1].lower() and (round(nuclei.sum()) - n, alpha - beta + 1) != (charge, multiplicity):
+        raise InputError(
+            f"{path}: charge {charge} and multiplicity {multiplicity} contradict {n} electrons, {alpha} alpha and "
+            f"{beta} beta, and the nuclear charge {nuclei.sum():g}; the file is damaged"
+        )
 
 
 def _stationary_order(path: Path, entries: dict[str, _Entry], kind: str) -> int | None:

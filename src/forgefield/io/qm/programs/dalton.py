@@ -11,6 +11,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.molden import printed_modes, with_modes
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, signed, vibrations
+from forgefield.io.qm.programs.twice import check_repulsion
 
 _END = "Total wall time used in DALTON"
 _VERSION = re.compile(r"This is output from DALTON (?:release )?(?:Dalton)?(\S+)")
@@ -49,6 +50,7 @@ def read_output(path: Path) -> Part:
         raise InputError(f"{path}: the optimisation did not converge; repeat it from its last geometry")
     place = heads[-1].start()
     species, positions = printout.geometry(place, _ATOM, 3, units.BOHR)
+    check_repulsion(printout, place, species, positions)
     last = energies[-1]
     functional, bases = _FUNCTIONAL.search(printout.text), set(_BASIS.findall(printout.text))
     method = last["scf"] or last["mp2"] or last["cc"] or last["triples"]

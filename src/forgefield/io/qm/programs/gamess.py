@@ -11,6 +11,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, signed, square
+from forgefield.io.qm.programs.twice import check_repulsion
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import AtomicCharges
 
@@ -58,6 +59,7 @@ def read_output(path: Path) -> Part:
     species, positions = printout.atoms(
         place, [(label, row.groups()[1:]) for label, row in zip(labels, rows, strict=True)], unit
     )
+    check_repulsion(printout, place, species, positions)
     masses = printout.column(printout.last("ATOMIC WEIGHTS (AMU)"), _WEIGHT, 2, "masses")
     found = "LOCATED *****" in text
     return Part(

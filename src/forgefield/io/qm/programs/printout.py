@@ -240,10 +240,11 @@ def blocks(
 
 def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float[np.ndarray, "rows columns"]:
     """Return a square matrix from its numbers row by row."""
-    if len(words) != n * n:
-        message = f"{what}: {len(words)} numbers, expected {n * n}; the file is truncated or of another molecule"
+    numbers = printout.numbers(-1, words, what)
+    if len(numbers) != n * n:
+        message = f"{what}: {len(numbers)} numbers, expected {n * n}; the file is truncated or of another molecule"
         raise InputError(f"{printout.path}: {message}")
-    return printout.numbers(-1, words, what).reshape(n, n)
+    return numbers.reshape(n, n)
 
 
 def energy_of(

@@ -14,6 +14,8 @@ from forgefield.io.text import read_text
 
 _GROUP = re.compile(r"^\$(.*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\bfile=(\S+)")
+_REMARK = re.compile(r"(?<=^grad)\b.*|(?<=^coord)\b.*")
+"""What Turbomole writes behind a name, such as `$grad    cartesian gradients`."""
 _HESSIANS = ("nprhessian", "hessian", "hessian (projected)")
 """By name, the ones that still hold translations and rotations first."""
 _CYCLE = re.compile(r"cycle = +\d+ +\S+ energy = +(\S+)")
@@ -42,7 +44,7 @@ def _groups(path: Path, text: str) -> dict[str, list[str]]:
             body = _body(read_text(path.parent / elsewhere[1]), name)
         lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")]
         if lines:
-            groups[name] = lines
+            groups[_REMARK.sub("", name)] = lines
     return groups
 
 

@@ -41,6 +41,8 @@ def read_aux(path: Path) -> Part:
     printout = Printout(path, job)
     printout.ended("END OF MOPAC FILE", "END OF MOPAC PROGRAM")
     entries = {match[1]: match[2] for match in _ENTRY.finditer(job)}
+    if "ERROR_MESSAGE" in entries:
+        raise InputError(f"{path}: the job failed: {entries['ERROR_MESSAGE'].splitlines()[0].strip()}; repeat it")
     missing = [key for key in ("ATOM_EL", "ATOM_X:ANGSTROMS") if key not in entries]
     if missing:
         raise InputError(f"{path}: holds no {' and no '.join(missing)}; is the file truncated?")

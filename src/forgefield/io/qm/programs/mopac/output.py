@@ -1,5 +1,6 @@
 """Reads what MOPAC prints, which has no whole Hessian; that is in its .aux file."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _INPUT = re.compile(
     rf" *\d+ +([A-Z][a-z]?)\S*(?: +({NUMBER}))(?: *\*)?(?: +({NUMBER}))(?: *\*)?(?: +({NUMBER}))(?: *\*)? *"
 )
 _HEAT = re.compile(r"\b(?:FINAL )?HEAT OF FORMATION +=? +(\S+) KCALS?/MOLE?")
-_FREQUENCY = re.compile(r"^ *FREQUENCY +(-?\d+\.\d+)", re.MULTILINE)
+_FREQUENCY = re.compile(r"^ *VIBRATION +(?P<number>\d+) .*\n *FREQUENCY +(?P<value>-?\d+\.\d+)", re.MULTILINE)
 _POPULATION = re.compile(rf" *\d+ +[A-Z][a-z]? +({NUMBER}) +{NUMBER}.*")
 _SLOPE = re.compile(rf"^ *\d+ +\d+ +[A-Z][a-z]? +CARTESIAN [XYZ] +{NUMBER} +({NUMBER}) +KCAL/ANGSTROM", re.MULTILINE)
 _FOUND = re.compile(r"IS LESS THAN CUTOFF|TEST WAS SATISFIED|GEOMETRY OPTIMISED USING")
@@ -79,7 +80,15 @@ def _geometry(printout: Printout) -> tuple[np.ndarray, np.ndarray]:
 def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
     place = printout.last("DESCRIPTION OF VIBRATIONS")
     found = printout.matches(_FREQUENCY, place) if place >= 0 else []
-    return printout.frequencies(place, [match[1] for match in found]) if found else None
+    if not found:
+        return None
+    # Of vibrations with one frequency by symmetry, five at most, only the last is described.
+    numbers = [0, *(int(match["number"][:6]) for match in found)]
+    repeats = [after - before for before, after in itertools.pairwise(numbers)]
+    if not all(1 <= n <= 5 for n in repeats):
+        raise printout.wrong(place, "the vibrations are not numbered one after the other; is the file damaged?")
+    rows = [match["value"] for match, n in zip(found, repeats, strict=True) for _ in range(n)]
+    return printout.frequencies(place, rows)
 
 
 KINDS = (Kind("MOPAC output", _is_output, read_output),)

@@ -10,6 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian, hessian_from_triangle
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, not_understood, vibrations
+from forgefield.io.qm.programs.twice import check_repulsion
 from forgefield.io.text import read_text
 
 _END = "Total times  cpu:"
@@ -19,7 +20,7 @@ _MASS = re.compile(rf" *\S+ +\d+ +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER})
 _SLOPE = re.compile(rf" *\d+ +\S+ +{NUMBER} +{NUMBER} +{NUMBER} +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _TASK = re.compile(r"^ *task +(\w+)(?: +(\w+))?", re.MULTILINE | re.IGNORECASE)
 _ENERGY = re.compile(
-    r"^ *(?:Total (?P<method>SCF|DFT|SO-DFT|DFT\+MP2|(?:SCS-)?MP2|MCSCF|CCSD|CCSD\(T\)) energy *[=:]?"
+    r"^ *(?:Total (?P<method>SCF|DFT|SO-DFT|DFT\+MP2|MP2|MCSCF|CCSD|CCSD\(T\)) energy *[=:]?"
     r"|(?P<tce>(?!.*\[T\])\S+) total energy / hartree *=) +(?P<energy>\S+)",
     re.MULTILINE,
 )
@@ -63,6 +64,7 @@ def read_output(path: Path) -> Part:
         raise InputError(f"{path}: holds no geometry; is the file truncated?")
     unit = 1.0 if printout.text[place:].startswith("Output coordinates in angstroms") else units.BOHR
     species, positions = printout.geometry(place, _ATOM, 4, unit)
+    check_repulsion(printout, place, species, positions)
     analysis = printout.last("NWChem Nuclear Hessian and Frequency Analysis")
     method, energy = _energy(printout, place)
     masses, hessian = _hessian(printout, analysis, len(species))

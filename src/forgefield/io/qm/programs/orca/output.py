@@ -11,6 +11,7 @@ from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood
+from forgefield.io.qm.programs.twice import check_repulsion
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "****ORCA TERMINATED NORMALLY****"
@@ -68,6 +69,7 @@ def read_output(path: Path) -> Part:
     printout.ended(_END)
     place = printout.last("CARTESIAN COORDINATES (ANGSTROEM)")
     species, positions = printout.geometry(place, _ATOM, skip=2)
+    check_repulsion(printout, place, species, positions)
     masses = printout.column(printout.last("CARTESIAN COORDINATES (A.U.)"), _MASS, 3, "masses")
     words = " ".join(found[1] for found in printout.matches(_KEYWORDS)).split()
     searches = [order for word in words if (order := _SEARCHES.get(word.lower())) is not None]

@@ -1,6 +1,7 @@
 """Reads what Psi4 prints and its Hessian file; its JSON is QCSchema."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,11 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
+from forgefield.io.qm.programs.twice import check_energy, check_repulsion
+from forgefield.io.sources import stem
 from forgefield.io.text import integers, read_text
 from forgefield.molecules.molecule import AtomicCharges
 
@@ -24,12 +28,15 @@ _CALL = re.compile(
     re.MULTILINE,
 )
 _BASIS = re.compile(r"^ +Blend *[=:] +(\S+)", re.MULTILINE)
+_FIXED = re.compile(r"^\tFixed (\w+) atom list: *\n((?:[ \t]+\d+)+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^  Freq \[cm\^-1\] +(.*)$", re.MULTILINE)
 _DISPLACEMENT = re.compile(r"Loading displacement +\d+ of +\d+")
 _OF_FREQUENCIES = "to determine vibrational frequencies"
 _CHARGE = re.compile(rf" +\d+ +[A-Z]+(?: +{NUMBER}){{3}} +({NUMBER}) *", re.IGNORECASE)
 _KINDS = {"Mulliken": "mulliken", "Lowdin": "loewdin"}
 _OLD_ROW = re.compile(rf"\s+\S+ +({NUMBER}i?) *")
+_LEFT_IN = re.compile(r"include (\d+) un-projected rotation-like modes")
+_AGAIN = re.compile(r"^  @\S+ Final Energy: +(\S+)", re.MULTILINE)
 _DISPLACED = ("Loading displacement", "Using finite-differences")
 _SCF = re.compile(r"^    Total Energy = +(\S+)", re.MULTILINE)
 _CORRELATED = re.compile(
@@ -50,11 +57,29 @@ def _is_output(_: Path, text: str) -> bool:
     return "Psi4: An Open-Source" in text
 
 
+def _is_scan(path: Path, text: str) -> bool:
+    return _is_output(path, text) and text.count(_CONVERGED) > 1
+
+
 def read_output(path: Path) -> Part:
     """Return what Psi4 printed of the last geometry that no finite difference has displaced."""
     printout = Printout.of(path)
     printout.ended(_END)
-    undisplaced = _undisplaced(printout)
+    return _part(printout, _undisplaced(printout))
+
+
+def read_scan(path: Path) -> list[Part]:
+    """Return the structures that several optimisations ended with, with the dihedrals that they held."""
+    printout = Printout.of(path)
+    printout.ended(_END)
+    steps = [Printout(path, step) for step in printout.text.split(_CONVERGED)[:-1]]
+    parts = [_part(printout, step) for step in steps]
+    return [replace(part, name=f"{stem(path)}-{k}", frequencies=None) for k, part in enumerate(parts, start=1)]
+
+
+def _part(printout: Printout, undisplaced: Printout) -> Part:
+    """Return what is said of the last geometry of a part of an output."""
+    path = printout.path
     # The last table of masses is that of the job; the one of an optimised geometry has none.
     tables = [(match, undisplaced.table(match.start(), _ATOM, skip=4)) for match in undisplaced.matches(_GEOMETRY)]
     tables = [
@@ -65,6 +90,10 @@ def read_output(path: Path) -> Part:
     head, rows = tables[-1]
     unit = 1.0 if head[1] == "Angstrom" else units.BOHR
     species, positions = undisplaced.atoms(head.start(), [(row[1], row.groups()[1:4]) for row in rows], unit)
+    check_repulsion(undisplaced, head.start(), species, positions)
+    check_energy(undisplaced, head.end(), _scf(undisplaced, head.end()), _AGAIN)
+    held_fast = {match[1]: match[2] for match in undisplaced.matches(_FIXED)}
+    quads = integers(path, None, [held_fast.get("dihedral", "")], "dihedrals").reshape(-1, 4) - 1
     calls = _CALL.findall(printout.text)
     basis = _BASIS.search(printout.text, head.end()) or _BASIS.search(printout.text)
     method = calls[-1][1] if calls else ""
@@ -78,11 +107,18 @@ def read_output(path: Path) -> Part:
         masses=undisplaced.numbers(head.start(), [row[5] for row in rows], "masses"),
         level="/".join(dict.fromkeys([*method.split("/"), *([basis[1]] if basis else [])])),
         program=printout.program("Psi4", _VERSION),
-        stationary_order=0 if _CONVERGED in printout.text else None,
+        stationary_order=0 if _CONVERGED in printout.text and not held_fast else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
         multiplicity=int(undisplaced.number(head.start(), head[3], "multiplicity")),
+        n_projected=-(printout.integer(_LEFT_IN, "rotation-like modes") or 0),
+        constraints=held(str(path), species, positions, quads.tolist()),
         charges=_charges(undisplaced, head.end()),
     )
+
+
+def _scf(printout: Printout, place: int) -> float | None:
+    found = printout.matches(_SCF, place)
+    return printout.energy(found[-1]) if found else None
 
 
 def _undisplaced(printout: Printout) -> Printout:
@@ -177,6 +213,7 @@ def read_hessian(path: Path) -> Part:
 
 
 KINDS = (
+    Kind("Psi4 scan", _is_scan, frames=read_scan),
     Kind("Psi4 output", _is_output, read_output),
     Kind("Psi4 Hessian", _is_hessian, read_hessian, has_geometry=False),
 )
