@@ -75,7 +75,7 @@ def test_frames_of_one_file_are_references_of_their_own(folder):
         (["///nowhere/*.log"], "'///nowhere/\\*.log' matches no file in"),
         (["a.cub"], r"a\.cub: the suffix '\.cub' is not known; known are \.xyz, "),
         (["a.mol2"], "a file in mol2 format holds no QM results"),
-        (["a.out"], "is neither Jaguar output nor Gaussian relaxed scan nor Gaussian output"),
+        (["a.out"], "is neither Jaguar output nor Gaussian relaxed scan nor Gaussian rigid scan nor Gaussian output"),
         (["n.txt"], "is neither frequencies nor energy, .* no comment .* or name that says `frequencies` or `energy`"),
     ],
 )

@@ -18,10 +18,12 @@ from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
+from forgefield.io.qm.gaussian.rigid_scan import is_rigid_scan, read_rigid_scan
 from forgefield.io.qm.gaussian.scan import is_gaussian_scan, read_gaussian_scan
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.qm.programs.kinds import KINDS
+from forgefield.io.qm.programs.scm.ams import read_rkf
 from forgefield.io.qm.programs.unread import way_round
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
@@ -111,10 +113,18 @@ def _is_scan(path: Path, text: str) -> bool:
     return _is_gaussian(path, text) and is_gaussian_scan(text)
 
 
+def _is_rigid_scan(path: Path, text: str) -> bool:
+    return _is_gaussian(path, text) and is_rigid_scan(path, text)
+
+
 def _says(word: str, other: str, path: Path, text: str) -> bool:
     """Return whether the comments of a text, or the name of its file if they say neither word, have the first one."""
     comments = " ".join(line for line in text.splitlines() if line.lstrip().startswith("#")).lower()
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
+
+
+def _is_openmm(_: Path, text: str) -> bool:
+    return "<ForceField" in text
 
 
 def _is_native(_: Path, text: str) -> bool:
@@ -193,12 +203,14 @@ FORMATS = (
         lacks=("types", "formal charges", "several structures"),
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
+    Format("AMS results", (".rkf",), part=read_rkf),
     Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False, states_unit=False),
     Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
     Format("mol2", (".mol2",), molecules=_read_mol2),
     Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_read_gaussian_input),
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, has_any_suffix=True, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
+    Format("Gaussian rigid scan", (".log", ".out"), known=_is_rigid_scan, has_any_suffix=True, frames=read_rigid_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, part=read_gaussian_log),
     Format(
         "frequencies",
@@ -228,7 +240,9 @@ FORMATS = (
         rules=frcmod_rules,
         write_laid=write_frcmod,
     ),
-    Format("OpenMM XML", (".xml",), word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml),
+    Format(
+        "OpenMM XML", (".xml",), _is_openmm, word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml
+    ),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
 """Where a file may be of several formats, the first that it is known to be of counts."""

@@ -76,7 +76,7 @@ def read_fchk(path: Path) -> Part:
         frequencies=frequencies,
         masses=_array(path, lines, entries, weights),
         level="/".join(word for word in (method, basis) if word),
-        program="Gaussian",
+        program="Q-Chem" if "Dipole_Data" in entries else "Gaussian",
         stationary_order=_stationary_order(path, entries, kind),
         charge=_integer(path, entries, "Charge"),
         multiplicity=_integer(path, entries, "Multiplicity"),
@@ -114,7 +114,10 @@ def _check_whole(path: Path, lines: list[str], entries: dict[str, _Entry]) -> No
     needed = [("Atomic numbers",), ("Current cartesian coordinates",)]
     if len(lines) < 3 or not entries:
         raise InputError(f"{path}: no `Atomic numbers` and no other entry; is it a formatted checkpoint?")
-    needed += [_COMPUTED.get(lines[1][:10].strip().lower(), _COMPUTED["sp"])]
+    kind = lines[1][:10].strip().lower()
+    # Q-Chem writes no energy; with Gaussian it stands before the orbitals.
+    if kind in ("freq", "force") or "Alpha Orbital Energies" not in entries:
+        needed += [_COMPUTED.get(kind, _COMPUTED["sp"])]
     missing = [" or ".join(f"`{head}`" for head in heads) for heads in needed if not entries.keys() & {*heads}]
     if missing:
         raise InputError(

@@ -23,6 +23,11 @@ _FREQUENCIES = re.compile(r"^ Frequency: +(.*)$", re.MULTILINE)
 _ENERGIES = {
     "": re.compile(r"Total energy(?: in the final basis set)? += +(\S+)"),
     "mp2": re.compile(r"MP2 +total energy += +(\S+)"),
+    "rimp2": re.compile(r"(?:RI-?MP2|MP2) +total energy += +(\S+)"),
+    "mp3": re.compile(r"\bE?MP3(?: energy)? += +(\S+)"),
+    "mp4sdq": re.compile(r"\bEMP4SDQ += +(\S+)"),
+    "mp4": re.compile(r"\bEMP4 += +(\S+)"),
+    "ccd": re.compile(r"CCD total energy += +(\S+)"),
     "ccsd": re.compile(r"CCSD total energy += +(\S+)"),
     "ccsd(t)": re.compile(r"CCSD\(T\) total energy += +(\S+)"),
 }

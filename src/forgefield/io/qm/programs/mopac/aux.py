@@ -1,4 +1,4 @@
-"""Reads MOPAC's .aux files and what it prints."""
+"""Reads MOPAC's .aux files."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,9 @@ _TURNED = "ORIENTATION_ATOM_X:ANGSTROMS"
 _POSITIONS = (_TURNED, "ATOM_X_OPT:ANGSTROMS", "ATOM_X:ANGSTROMS")
 _GLUED = re.compile(r"(?<=\d)-")
 _SPINS = ("SINGLET", "DOUBLET", "TRIPLET", "QUARTET", "QUINTET", "SEXTET", "SEPTET", "OCTET", "NONET")
-_CHARGE = re.compile(r"\bCHARGE *= *([+-]?\d+)")
+_CHARGE = re.compile(r"\bCHARGE(?: ON SYSTEM)? *= *([+-]?\d+)")
+_LINEAR = 1e-3
+"""Width of a linear molecule, as a share of its length."""
 
 
 def _is_aux(_: Path, text: str) -> bool:
@@ -58,12 +60,12 @@ def read_aux(path: Path) -> Part:
         energy=None if heat is None else float(heat[0]),
         gradient=None if gradient is None or len(gradient) != 3 * len(symbols) else gradient.reshape(-1, 3),
         hessian=_hessian(printout, entries, masses, len(symbols)),
-        frequencies=None if frequencies is None else frequencies[: max(len(frequencies) - 6, 0)],
+        frequencies=None if frequencies is None else _vibrations(frequencies, positions),
         masses=masses,
         level=entries.get("METHOD", "").strip(),
         program=" ".join(["MOPAC", *re.findall(r"\d[\w.]*", entries.get("MOPAC_VERSION", ""))[:1]]),
-        charge=_charge(keywords),
-        multiplicity=_multiplicity(keywords, printout, entries),
+        charge=stated_charge(keywords),
+        multiplicity=stated_multiplicity(keywords),
         charges=() if charges is None else (AtomicCharges("mulliken", charges),),
     )
 
@@ -78,16 +80,24 @@ def _words(text: str) -> list[str]:
     return _GLUED.sub(" -", text).split()
 
 
-def _charge(keywords: str) -> int:
+def stated_charge(keywords: str) -> int:
+    """Return the charge that keywords say; without one it is 0."""
     found = _CHARGE.search(keywords)
     return int(found[1][:4]) if found else 0
 
 
-def _multiplicity(keywords: str, printout: Printout, entries: dict[str, str]) -> int:
-    """Return the multiplicity of the keywords; without one it is the lowest."""
-    stated = next((i + 1 for i, name in enumerate(_SPINS) if re.search(rf"\b{name}\b", keywords)), None)
-    electrons = _numbers(printout, entries, "NUM_ELECTRONS")
-    return stated or (1 + int(electrons[0]) % 2 if electrons is not None and len(electrons) else 1)
+def stated_multiplicity(keywords: str) -> int | None:
+    """Return the multiplicity that keywords say; None where they say none, and it is the lowest."""
+    return next((i + 1 for i, name in enumerate(_SPINS) if re.search(rf"\b{name}\b", keywords)), None)
+
+
+def _vibrations(
+    frequencies: Float[np.ndarray, " all"], positions: Float[np.ndarray, "atoms 3"]
+) -> Float[np.ndarray, " modes"]:
+    """Return frequencies without those of translations and rotations, which are the last five or six."""
+    spread = np.linalg.svd(positions - positions.mean(axis=0), compute_uv=False)
+    rigid = 3 if len(positions) == 1 else 5 if spread[1] < _LINEAR * spread[0] else 6
+    return frequencies[: max(len(frequencies) - rigid, 0)]
 
 
 def _hessian(

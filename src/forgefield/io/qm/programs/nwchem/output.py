@@ -18,19 +18,33 @@ _ATOM = re.compile(rf" *\d+ +(\S+) +{NUMBER} +({NUMBER}) +({NUMBER}) +({NUMBER})
 _MASS = re.compile(rf" *\S+ +\d+ +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _SLOPE = re.compile(rf" *\d+ +\S+ +{NUMBER} +{NUMBER} +{NUMBER} +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _TASK = re.compile(r"^ *task +(\w+)(?: +(\w+))?", re.MULTILINE | re.IGNORECASE)
-_ENERGIES = {
-    "scf": re.compile(r"Total SCF energy = +(\S+)"),
-    "dft": re.compile(r"Total DFT energy = +(\S+)"),
-    "mp2": re.compile(r"Total MP2 energy +(\S+)"),
-    "ccsd": re.compile(r"Total CCSD energy: +(\S+)"),
-    "ccsd(t)": re.compile(r"Total CCSD\(T\) energy: +(\S+)"),
-}
-"""By the theory that a module is named for."""
+_ENERGY = re.compile(
+    r"^ *(?:Total (?P<method>SCF|DFT|SO-DFT|DFT\+MP2|(?:SCS-)?MP2|MCSCF|CCSD|CCSD\(T\)) energy *[=:]?"
+    r"|(?P<tce>(?!.*\[T\])\S+) total energy / hartree *=) +(?P<energy>\S+)",
+    re.MULTILINE,
+)
+"""Of all methods; what is printed last is the one that was asked for."""
 _FUNCTIONAL = re.compile(r"^ +(\S+) +Method XC (?:Potential|Functional)", re.MULTILINE)
 _BASIS = re.compile(r"^ *\S+ +(\S+(?: \S+)*) +\d+ +\d+ +\d+s\S* *$", re.MULTILINE)
-_CHARGE = re.compile(r"^ *Charge *: +(-?\d+)", re.MULTILINE | re.IGNORECASE)
-_MULTIPLICITY = re.compile(r"^ *Spin multiplicity: +(\d+)", re.MULTILINE)
-_OTHERS = re.compile(r"TDDFT Module|Tensor Contraction Engine|NWChem (?:MCSCF|QMD|MD|NEB|String)")
+_CHARGE = re.compile(r"^ *charge *[:=] +(-?\d+)(?:\.0*)? *$", re.MULTILINE | re.IGNORECASE)
+_STATE = re.compile(
+    r"^ *(?:Spin multiplicity: +(?P<multiplicity>\d+)|Multiplicity: +(?P<mcscf>\d+)|open shells *= +(?P<open>\d+)"
+    r"|alpha electrons *= +(?P<alpha>\d+)\s+beta +electrons *= +(?P<beta>\d+))",
+    re.MULTILINE,
+)
+"""By the modules for DFT, MCSCF, and SCF in its restricted and unrestricted form."""
+_OTHERS = re.compile(r"TDDFT Module|EOM-?CC|NWChem (?:QMD|MD|NEB|String|Selected CI)|WFN1|Excited state energy")
+_CORRELATED = re.compile(r"NWChem (?:MP2|RI-MP2|Extensible Many-Electron Theory|Direct MCSCF)")
+"""Modules whose energy is printed behind that of their SCF."""
+_DISPLACED = re.compile(r"NWChem (?:Numerical Gradients|Finite-difference Hessian|Nuclear Hessian and Frequency)")
+"""Heads behind which energies of displaced geometries may stand."""
+_OTHER_JOBS = {
+    "NWChem QMD Module": "molecular dynamics",
+    "NWChem Minimum Energy Path": "a reaction path",
+    "IRC Optimization": "a reaction path",
+    "QM/MM": "a part of a larger system (QM/MM)",
+    "PSPW Calculation": "a job with plane waves",
+}
 
 
 def _is_output(_: Path, text: str) -> bool:
@@ -41,13 +55,16 @@ def read_output(path: Path) -> Part:
     """Return what NWChem printed of the last geometry: energy, gradient, Hessian, frequencies and masses."""
     printout = Printout.of(path)
     printout.ended(_END)
+    other = next((job for mark, job in _OTHER_JOBS.items() if mark in printout.text), None)
+    if other:
+        raise InputError(f"{path}: is {other}; give single points of its geometries, or an .xyz with energies")
     place = printout.last("Output coordinates in ")
     if place < 0:
         raise InputError(f"{path}: holds no geometry; is the file truncated?")
     unit = 1.0 if printout.text[place:].startswith("Output coordinates in angstroms") else units.BOHR
     species, positions = printout.geometry(place, _ATOM, 4, unit)
     analysis = printout.last("NWChem Nuclear Hessian and Frequency Analysis")
-    theory, energy = _energy(printout, analysis)
+    method, energy = _energy(printout, place)
     masses, hessian = _hessian(printout, analysis, len(species))
     return Part(
         source=str(path),
@@ -58,45 +75,69 @@ def read_output(path: Path) -> Part:
         hessian=hessian,
         frequencies=_frequencies(printout, analysis, projected=hessian is None),
         masses=masses,
-        level=_level(printout, theory),
+        level=_level(printout, method),
         program=printout.program("NWChem", _VERSION),
-        stationary_order=_stationary_order(printout.text),
+        stationary_order=_stationary_order(printout, place),
         charge=printout.integer(_CHARGE, "charge"),
-        multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
+        multiplicity=_multiplicity(printout),
     )
 
 
-def _energy(printout: Printout, analysis: int) -> tuple[str, float | None]:
-    """Return the theory and the energy [kcal/mol] of the last geometry.
+def _energy(printout: Printout, place: int) -> tuple[str, float | None]:
+    """Return method and energy [kcal/mol] of the last geometry.
 
-    The energies of displaced geometries follow the head of a vibrational analysis; the first of them is of that itself.
-    An energy of a converged optimisation stands before its geometry.
+    The energies of displaced geometries follow heads of their own; the first of them is of the geometry itself. An
+    energy of a converged optimisation stands before its geometry.
     """
-    if _OTHERS.search(printout.text):
+    displaced = _DISPLACED.search(printout.text, place)
+    end = displaced.start() if displaced else len(printout.text)
+    found = printout.matches(_ENERGY)
+    if not found:
+        raise InputError(f"{printout.path}: holds no energy of a molecular method; is the file truncated?")
+    before = [match for match in found if match.start() < end]
+    behind = [match for match in before if match.start() > place] or [match for match in found if match.start() > end]
+    converged = _converged(printout, place)
+    if not behind and not (before and converged):
+        raise printout.wrong(place, "no energy follows the last geometry; is the file truncated?")
+    last = before[-1] if before and (converged or before[-1] is behind[-1]) else behind[0]
+    method = last["method"] or last["tce"]
+    correlated = method in ("SCF", "DFT") and _CORRELATED.search(printout.text, min(last.start(), place))
+    if correlated or _OTHERS.search(printout.text):
         not_understood(printout.path, "a module was run whose energy is not told from that of its SCF")
         return "", None
-    found = {name: printout.matches(pattern) for name, pattern in _ENERGIES.items()}
-    theory = [name for name, matches in found.items() if matches]
-    if not theory:
-        raise InputError(f"{printout.path}: holds no energy; is the file truncated?")
-    matches = found[theory[-1]]
-    before = [match for match in matches if analysis < 0 or match.start() < analysis]
-    return theory[-1], printout.energy(before[-1] if before else matches[0])
+    return method, printout.energy(last)
 
 
-def _stationary_order(text: str) -> int | None:
-    if "Optimization converged" not in text:
+def _converged(printout: Printout, place: int) -> bool:
+    """Say whether an optimisation converged to a geometry: between it and the one before."""
+    before = printout.text.rfind("Output coordinates in ", 0, place)
+    return printout.text.find("  Optimization converged", max(before, 0), place) >= 0
+
+
+def _multiplicity(printout: Printout) -> int | None:
+    found = printout.matches(_STATE)
+    if not found:
         return None
-    tasks = [what for _, what in _TASK.findall(text)]
-    return 1 if "saddle" in tasks or "Transition State" in text else 0
+    numbers = {key: int(value[:6]) for key, value in found[-1].groupdict().items() if value}
+    if "alpha" in numbers:
+        return abs(numbers["alpha"] - numbers["beta"]) + 1
+    return numbers["open"] + 1 if "open" in numbers else numbers.get("multiplicity") or numbers.get("mcscf")
 
 
-def _level(printout: Printout, theory: str) -> str:
-    functional = _FUNCTIONAL.search(printout.text) if theory == "dft" else None
+def _stationary_order(printout: Printout, place: int) -> int | None:
+    """Return what an optimisation looked for and found; None where constraints held it."""
+    if not _converged(printout, place) or re.search(r"^ *(?:constraints|fix atom|hcons)", printout.text, re.MULTILINE):
+        return None
+    tasks = [what for _, what in _TASK.findall(printout.text)]
+    return 1 if "saddle" in tasks or "Transition State" in printout.text else 0
+
+
+def _level(printout: Printout, method: str) -> str:
+    functional = _FUNCTIONAL.search(printout.text) if "DFT" in method else None
     place = printout.last('Summary of "ao basis"')
     sets = {match[1] for match in printout.rows(place, _BASIS, skip=4)}
-    method = functional[1] if functional else "HF" if theory == "scf" else theory.upper()
-    return "/".join([method, *sets]) if len(sets) == 1 and method else method
+    name = functional[1] if functional else {"SCF": "HF", "MBPT(2)": "MP2"}.get(method, method)
+    return "/".join([name, *sets]) if len(sets) == 1 and name else name
 
 
 def _gradient(printout: Printout, place: int) -> Float[np.ndarray, "atoms 3"] | None:
