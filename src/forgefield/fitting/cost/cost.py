@@ -15,7 +15,7 @@ from forgefield.compiled import compiled
 from forgefield.fitting.data.chunks import Chunks
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
-from forgefield.fitting.targets.relaxed_view import answering, lost_share, relaxed_structures
+from forgefield.fitting.targets.relaxed_view import Rows, answering, relaxed_structures
 from forgefield.fitting.targets.target import (
     AbstractTarget,
     Seen,
@@ -97,8 +97,6 @@ class Linearised(eqx.Module):
 
 
 Positions = Float[Array, "chunks atoms 3"]
-Rows = tuple[Float[Array, "molecules values"], Float[Array, "molecules columns values"]]
-"""Residuals and their slopes."""
 
 
 class _Looked(NamedTuple):
@@ -184,8 +182,8 @@ def _look(
     observes = any(target.traits.observes for target, _ in targets)
     seen, relaxed = relaxed_structures(model, data, positions)
     share = sum(jnp.sum(target.counted(data) * target.weight / count, axis=1) for target, count in targets)
-    found, sensitivities, forces = answering(model, data, selection, (seen, relaxed), observes=observes)
-    return _Looked(found, sensitivities, (lost_share(model, data, seen, jnp.asarray(share), forces),))
+    at = seen, relaxed
+    return _Looked(*answering(model, data, selection, at, jnp.asarray(share), observes=observes))
 
 
 def quadratic(problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:

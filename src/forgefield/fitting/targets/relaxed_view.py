@@ -18,6 +18,9 @@ from forgefield.properties.implicit import Change, RelaxedSensitivities, respons
 from forgefield.properties.relax import Limits, Relaxed, search
 from forgefield.properties.rigid import by_molecule, rigid_motions
 
+Rows = tuple[Float[Array, "molecules _"], Float[Array, "molecules columns _"]]
+"""Residuals and their slopes by the parameters that each molecule has."""
+
 _MAX_ITERATIONS = 60
 _LOST = 100.0
 """A molecule that does not relax costs as much as if all its deviations were this many tolerances."""
@@ -25,6 +28,12 @@ _PULL = 1.0
 """And this many more, the larger the forces at its reference geometry."""
 _SOFT = 5.0
 """kcal/mol/Å: forces well above it pull no more."""
+_FLOOR = 0.01
+"""kcal/mol/Å²; κ: a curvature h of a relaxed structure costs (κ/h)² tolerances, lest the structure end where h = 0."""
+_FLAT = 0.1
+"""Of κ: smaller curvatures cost no more; the structure is as good as lost."""
+_SOFTEST = 6
+"""How many curvatures of each molecule are watched."""
 _POWERS = 40
 """Of the share of a mode that is a rotation, in a series: exact to rounding up to a half."""
 
@@ -84,17 +93,48 @@ def relaxed_observed(model: AbstractModel, data: TrainingSet, observes: bool) ->
 
 
 def answering(
-    model: ForceField, data: TrainingSet, selection: Selection, at: tuple[Seen, Relaxed], *, observes: bool
-) -> tuple[Seen, AbstractSensitivities, Float[Array, "molecules own coordinates"]]:
-    """Return relaxed structures, how they answer to the selected parameters, and so the gradient where none is."""
+    model: ForceField,
+    data: TrainingSet,
+    selection: Selection,
+    at: tuple[Seen, Relaxed],
+    share: Float[Array, " molecules"],
+    *,
+    observes: bool,
+) -> tuple[Seen, AbstractSensitivities, tuple[Rows, Rows]]:
+    """Return relaxed structures, how they answer to the selected parameters, and what lost and flat ones cost.
+
+    `share` is what all deviations of a molecule would cost if each were its tolerance.
+    """
     seen, relaxed = at
     fixed = model.sensitivities(data.topology, seen.positions, selection)
     forces = fixed.gradient()
     change = jnp.where(seen.there[:, None, None], response(relaxed, forces), 0.0)
+    here = RelaxedSensitivities(fixed, model, data.topology, seen.positions, change)
+    penalties = lost_share(model, data, seen, share, forces), _flat_share(data, at, share, here)
     if observes:
         seen, change = superposed(model, data, seen, change)
         fixed = model.sensitivities(data.topology, seen.positions, selection)
-    return seen, RelaxedSensitivities(fixed, model, data.topology, seen.positions, change), forces
+        here = RelaxedSensitivities(fixed, model, data.topology, seen.positions, change)
+    return seen, here, penalties
+
+
+def _flat_share(
+    data: TrainingSet, at: tuple[Seen, Relaxed], share: Float[Array, " molecules"], here: RelaxedSensitivities
+) -> Rows:
+    """Return residuals of curvatures near zero, beyond which a structure is none of its order, and their slopes.
+
+    Where a minimum becomes a saddle, or ends, the cost has an edge that no step can cross; the residuals
+    root(share) (κ/h)² of the lowest curvatures h keep the optimum off that edge.
+    """
+    seen, relaxed = at
+    h, directions = (leaf[..., :_SOFTEST] for leaf in (relaxed.landscape.curvatures, relaxed.landscape.directions))
+    # Under constraints the curvature is that of a Lagrangian, which changes with more than positions and parameters.
+    alone = seen.there & ~jnp.asarray(data.relaxation.fixed.present).any(axis=1)
+    counts = alone[:, None] & relaxed.landscape.is_free[:, :_SOFTEST]
+    size = jnp.maximum(jnp.abs(h), _FLAT * _FLOOR)
+    residuals = jnp.where(counts, jnp.sqrt(share)[:, None] * (_FLOOR / size) ** 2, 0.0)
+    steep = jnp.where(jnp.abs(h) < size, 0.0, -2.0 * residuals * jnp.sign(h) / size)
+    return residuals, steep[:, None, :] * here.curvatures(jnp.where(counts[:, None, :], directions, 0.0))
 
 
 def lost_share(
@@ -103,7 +143,7 @@ def lost_share(
     seen: Seen,
     share: Float[Array, " molecules"],
     forces: Float[Array, "molecules own coordinates"],
-) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules own values"]]:
+) -> Rows:
     """Return residuals of each molecule that did not relax, and their slopes from those of its `forces`.
 
     Their squares add up to share (L² + P² u/(u + s²)) with the mean square u of the gradient at the reference: large,
