@@ -115,7 +115,6 @@ def kernels(folder: Path) -> Figures:
     assert isinstance(form, Gram)
     one, free = with_targets(prepared, problem, diagonal), jnp.asarray(problem.prior.centre)
     value_and_grad, jacobian, normal = compiled(jax.value_and_grad(objective)), compiled(linearise), compiled(quadratic)
-    by_form = compiled(lambda form, problem, at: form.quadratic(problem, at))
     figures: Figures = {"n_parameters": changes.variables.n_free}
     for name, call in {
         "hessians": lambda: hessians(problem.model),
@@ -123,7 +122,7 @@ def kernels(folder: Path) -> Figures:
         "value_and_grad": lambda: value_and_grad(free),
         "residual_jacobian": lambda: jacobian(one, at).jacobians[0],
         "normal_equations": lambda: normal(both, at),
-        "normal_equations_by_form": lambda: by_form(form, both, at),
+        "normal_equations_by_form": lambda: form.quadratic(both, at),
     }.items():
         figures[f"{name}_first_s"], figures[f"{name}_ms"] = median_ms(call)
         tell(f"{name}: {figures[f'{name}_ms']:.1f} ms")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from forgefield.compiled import compiled
@@ -83,9 +84,9 @@ class Problem(eqx.Module):
 class Quadratic(eqx.Module):
     """The cost at a point with its gradient and Gauss-Newton matrix in scaled variables (q - q₀)/width."""
 
-    cost: Float[Array, ""]
-    gradient: Float[Array, " free"]
-    normal: Float[Array, "free free"]
+    cost: Float[FloatArray, "*starts"] | np.floating
+    gradient: Float[FloatArray, "*starts free"]
+    normal: Float[FloatArray, "*starts free free"]
 
 
 class Linearised(eqx.Module):
@@ -246,14 +247,13 @@ def _quadratic(
     return measured, swept.positions
 
 
-def with_prior(measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[Array, " free"]) -> Quadratic:
+def with_prior(
+    measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[FloatArray, " free"]
+) -> Quadratic:
     """Return the cost with the Gaussian about zero added."""
     share = strength / scaled.shape[0]
-    return Quadratic(
-        measured.cost + 0.5 * share * jnp.sum(scaled**2),
-        measured.gradient + share * scaled,
-        measured.normal + share * jnp.eye(scaled.shape[0]),
-    )
+    cost = measured.cost + 0.5 * share * (scaled**2).sum()
+    return Quadratic(cost, measured.gradient + share * scaled, measured.normal + share * np.eye(scaled.shape[0]))
 
 
 def linearise(problem: Problem, scaled: Float[Array, " free"], positions: Positions | None = None) -> Linearised:

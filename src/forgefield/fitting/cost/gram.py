@@ -50,27 +50,23 @@ class Gram(eqx.Module):
     column: Int[Array | np.ndarray, "monomials factors"]
     """Which of the values that change each factor is in; their number where in none."""
 
-    def quadratic(self, problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:
+    def quadratic(self, problem: Problem, scaled: Float[FloatArray, " free"]) -> Quadratic:
         """Return the cost with its gradient and Gauss-Newton matrix at scaled variables (q - q₀)/width."""
         prior, variables = problem.prior, problem.variables
-        values = problem.model_at(prior.centre + prior.width * scaled).values
-        moved = self.monomials.values(values) - self.origin
-        slopes = self.monomials.slopes(values)
+        scaled, width = np.asarray(scaled), np.asarray(prior.width)
+        values = variables.values(np.asarray(problem.model.values), np.asarray(prior.centre) + width * scaled)
+        slopes, moved = self.monomials.slopes(values), self.monomials.values(values) - self.origin
         product = self.matrix @ moved
-        n = variables.places.shape[0]
-
-        def by_value(rows: Float[Array, "monomials *window"]) -> Float[Array, "values *window"]:
-            total = jnp.zeros((n, *rows.shape[1:]), rows.dtype)
-            for f in range(slopes.shape[1]):
-                own = slopes[:, f].reshape(-1, *(1,) * (rows.ndim - 1))
-                total = total.at[self.column[:, f]].add(rows * own, mode="drop")
-            return total
-
-        rows = variables.by_free(by_value(jnp.asarray(self.matrix)), prior.width)
+        # Of the monomials by the free variables in units of their widths; one column more for what does not change.
+        leader = np.append(variables.leader, 0)[self.column]
+        factor = np.append(variables.factor, 0.0)[self.column] * width[leader] * slopes
+        monomial = np.broadcast_to(np.arange(len(slopes))[:, None], slopes.shape)
+        places = leader.ravel(), monomial.ravel()
+        by_free = sparse.csr_array((factor.ravel(), places), shape=(len(width), len(slopes)))
         measured = Quadratic(
-            jnp.asarray(self.cost + self.slope @ moved + 0.5 * moved @ product),
-            variables.by_free(by_value(jnp.asarray(self.slope) + product), prior.width),
-            variables.by_free(by_value(rows.T), prior.width),
+            np.asarray(self.cost + self.slope @ moved + 0.5 * moved @ product),
+            by_free @ (self.slope + product),
+            by_free @ np.ascontiguousarray((by_free @ self.matrix).T),
         )
         return with_prior(measured, prior.strength, scaled)
 
@@ -239,15 +235,13 @@ class _Sum:
         column = np.full(len(self.model.values) + 1, len(problem.variables.places))
         column[np.asarray(problem.variables.places)] = np.arange(len(problem.variables.places))
         # A factor that is one, whatever its place, has the slope zero.
-        return jax.device_put(
-            Gram(
-                monomials,
-                monomials.values(self.values),
-                np.asarray(self.cost[those].sum()),
-                self.slope[those].sum(axis=0),
-                self.matrix[those].sum(axis=0),
-                column[np.asarray(monomials.places)],
-            )
+        return Gram(
+            monomials,
+            monomials.values(self.values),
+            np.asarray(self.cost[those].sum()),
+            self.slope[those].sum(axis=0),
+            self.matrix[those].sum(axis=0),
+            column[monomials.places],
         )
 
     def _rows(self, data: TrainingSet, selection: Selection, of_row: list) -> list[Rows]:
