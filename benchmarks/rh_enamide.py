@@ -30,7 +30,7 @@ from forgefield.assign.mm3.laid import assign_mm3
 from forgefield.cli.process import collect_seldom
 from forgefield.compiled import compiled
 from forgefield.engines.native.processor import machine
-from forgefield.fitting.cost.cost import Problem, linearise, quadratic, total_count
+from forgefield.fitting.cost.cost import Problem, linearise, quadratic, total_counts
 from forgefield.fitting.cost.gram import Gram, gram
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import training_set
@@ -87,7 +87,7 @@ def median_ms(call: Callable[[], Any]) -> tuple[float, float]:
 
 def with_targets(prepared: Prepared, problem: Problem, *targets) -> Problem:
     """Return a problem with other targets."""
-    counts = tuple(total_count(target, prepared.data) for target in targets)
+    counts = total_counts(targets, prepared.data)
     return eqx.tree_at(lambda p: (p.targets, p.counts), problem, (targets, counts))
 
 
@@ -138,7 +138,7 @@ def first_value(folder: Path) -> Figures:
         "import sys, pathlib, forgefield.cli.process as c; c.configure(verbose=False)\n"
         "from forgefield.jobs.fit.plan.prepare import prepare\n"
         "from forgefield.fitting.data.observation import observed\n"
-        "p = prepare(pathlib.Path(sys.argv[1])); observed(p.assignment.model, p.data).eigenvalues.block_until_ready()"
+        "p = prepare(pathlib.Path(sys.argv[1])); observed(p.assignment.model, p.data)"
     )
     figures: Figures = {}
     environment = {**os.environ, "FORGEFIELD_CACHE": str(folder / "cache")}

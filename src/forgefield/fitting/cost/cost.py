@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from forgefield.compiled import compiled
-from forgefield.fitting.data.chunks import Chunks
+from forgefield.fitting.data.chunks import Chunks, without_interactions
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.fitting.targets.relaxed_view import answering, lost_share, relaxed_structures
@@ -25,6 +25,7 @@ from forgefield.fitting.targets.target import (
     centred,
     comparable,
     counts,
+    resized,
 )
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractSensitivities, Selection
@@ -317,6 +318,10 @@ class Sights(NamedTuple):
         assert seen is not None
         return seen
 
+    def resized(self, data: TrainingSet) -> "Sights":
+        """Return the same in the shapes of a training set, which is on another rung."""
+        return Sights(*(None if seen is None else resized(seen, data) for seen in self))
+
 
 def deviations(
     target: AbstractTarget, data: TrainingSet, sights: Sights
@@ -331,21 +336,36 @@ def deviations(
     return jnp.where(compared > 0.0, centred(found, counted, data.group), 0.0), compared
 
 
-@compiled
 def contributions(
     targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights
 ) -> tuple[Float[Array, ""], ...]:
     """Return the share of each target in the cost, for what was seen of the whole training set."""
+    references = without_interactions(data)
+    return _contributions(targets, references, sights.resized(references))
+
+
+@compiled
+def _contributions(
+    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights
+) -> tuple[Float[Array, ""], ...]:
     shares = []
     for target in targets:
         found, counted = deviations(target, data, sights)
         square = jnp.sum(counted * (found / target.tolerance) ** 2)
-        shares.append(0.5 * target.weight * square / total_count(target, data))
+        shares.append(0.5 * target.weight * square / _total(target, data))
     return tuple(shares)
 
 
+def total_counts(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Float[Array, ""], ...]:
+    """Return the sum of what each target counts, by which its mean is taken; one where it counts nothing."""
+    return _totals(targets, without_interactions(data))
+
+
 @compiled
-def total_count(target: AbstractTarget, data: TrainingSet) -> Float[Array, ""]:
-    """Return the sum of what a target counts, by which its mean is taken; one where it counts nothing."""
+def _totals(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Float[Array, ""], ...]:
+    return tuple(_total(target, data) for target in targets)
+
+
+def _total(target: AbstractTarget, data: TrainingSet) -> Float[Array, ""]:
     total = jnp.sum(counts(target, data))
     return jnp.where(total > 0.0, total, 1.0)

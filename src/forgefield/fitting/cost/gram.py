@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy import sparse
@@ -21,7 +20,7 @@ from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Problem, Quadratic, with_prior
 from forgefield.fitting.cost.molecule_form import MonomialSensitivities, Rows, by_molecule
 from forgefield.fitting.cost.monomials import Monomial, Monomials, gathered, is_polynomial, monomials_of
-from forgefield.fitting.data.observation import observed
+from forgefield.fitting.data.observation import observed_expanded
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.fitting.targets.target import (
     AbstractStreamedTarget,
@@ -32,11 +31,9 @@ from forgefield.fitting.targets.target import (
     centred,
     comparable,
 )
-from forgefield.models.blocks import derivatives_of_coordinates
+from forgefield.models.expansions import Expansion, expansions, profiles
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import Selection
-from forgefield.molecules.topology import Topology
-from forgefield.terms.term import Term
 
 
 class Gram(eqx.Module):
@@ -170,11 +167,12 @@ class _Sum:
     def add_chunk(self, c: int, data: TrainingSet, selection: Selection, of_row: list) -> None:
         """Add the molecules of a chunk."""
         problem = self.problem
-        seen = at_reference(observed(self.model, data), data)
+        expanded = expansions(self.model.terms, self.model.values, data.topology, data.positions)
+        seen = at_reference(observed_expanded(expanded, self.model, data), data)
         looked = _looked(problem.targets, seen, data)
         numbers = np.asarray(problem.chunks.molecule)[c]
         inside = np.flatnonzero(numbers < len(problem.chunks.place)).tolist()
-        molecules = by_molecule(self._rows(data, selection, of_row), inside, data)
+        molecules = by_molecule(self._rows(expanded, selection, of_row), inside, data)
         sensitivities = MonomialSensitivities(molecules, data.topology)
         for k, (target, count, told) in enumerate(zip(problem.targets, problem.counts, looked, strict=True)):
             if told is None:
@@ -244,28 +242,20 @@ class _Sum:
             column[monomials.places],
         )
 
-    def _rows(self, data: TrainingSet, selection: Selection, of_row: list) -> list[Rows]:
+    def _rows(self, expanded: list[Expansion], selection: Selection, of_row: list) -> list[Rows]:
         """Return what each active term contributes to the molecules of a chunk."""
         found = []
-        topology = data.topology
-        expansions = _expansions(self.model, topology, data.positions, tuple(map(bool, of_row)))
-        for term, expansion, group, known, members in zip(
-            self.model.terms, expansions, topology.interactions, of_row, selection.members, strict=True
-        ):
-            none = np.zeros(0, dtype=int)
-            lists = [known.get(tuple(row), none) for row in np.asarray(group.parameters).tolist()] if known else []
+        for one in expanded:
+            known, none = of_row[one.number], np.zeros(0, dtype=int)
+            lists = [known.get(tuple(row), none) for row in one.parameters.tolist()] if known else []
             if not any(map(len, lists)):
                 continue
-            assert expansion is not None
-            q, first, second = map(np.asarray, expansion)
             monomial = np.concatenate(lists)
-            interaction = np.repeat(np.arange(len(lists)), [len(one) for one in lists])
+            interaction = np.repeat(np.arange(len(lists)), [len(mine) for mine in lists])
             parameters = np.array([self.listed[j].parameters for j in monomial])
-            energy, slope, curvature = (np.asarray(leaf) for leaf in _profiles(term, q[interaction], parameters))
-            slots = np.asarray(topology.slot)[np.asarray(group.atoms)]
-            place = (3 * slots[:, :, None] + np.arange(3)).reshape(len(slots), -1)
-            lists = np.asarray(members)
-            found.append(Rows(interaction, monomial, energy, slope, curvature, first, second, place, lists))
+            derivatives = profiles(one.term, one.q[interaction], parameters)
+            members = np.asarray(selection.members[one.number])
+            found.append(Rows(interaction, monomial, *derivatives, one.first, one.second, one.place, members))
         return found
 
 
@@ -326,24 +316,3 @@ def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) 
 def _relative(deviations, slopes, counted, group) -> tuple[Array, Array, Array]:
     """Return how much each deviation counts that is relative to those of others, these, and their slopes."""
     return comparable(counted, group), centred(deviations, counted, group), centred(slopes, counted, group)
-
-
-@compiled
-def _expansions(
-    model: ForceField, topology: Topology, positions: Float[FloatArray, "atoms 3"], wanted: tuple[bool, ...]
-):
-    """Return internal coordinates with their first and second derivatives of the wanted terms, None of the others."""
-    return [
-        derivatives_of_coordinates(term, x, p) if known else None
-        for (term, x, p), known in zip(model.local(topology, jnp.asarray(positions)), wanted, strict=True)
-    ]
-
-
-@compiled
-def _profiles(term: Term, q: Float[FloatArray, "rows coordinates"], p: Float[FloatArray, "rows parameters"]):
-    """Return energies with their first and second derivatives by the internal coordinates."""
-
-    def energy(q, p):
-        return term.profile(q, *p)
-
-    return tuple(jax.vmap(f)(q, p) for f in (energy, jax.grad(energy), jax.jacfwd(jax.grad(energy))))

@@ -6,7 +6,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
-from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.fitting.data.ladder import grown
+from forgefield.fitting.data.training_set import FloatArray, TrainingSet
+from forgefield.models.expansions import Expansion, evaluated, expansions, with_charges
+from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
 
 _BEYOND = 1e9
@@ -16,16 +19,16 @@ _BEYOND = 1e9
 class Observation(eqx.Module):
     """Energies, gradients, Hessians, modes and charges of all molecules at their reference geometry."""
 
-    energy: Float[Array, " molecules"]
-    gradient: Float[Array, "atoms 3"]
-    hessian: Float[Array, "molecules coordinates coordinates"]
-    eigenmatrix: Float[Array, "molecules modes modes"]
+    energy: Float[FloatArray, " molecules"]
+    gradient: Float[FloatArray, "atoms 3"]
+    hessian: Float[FloatArray, "molecules coordinates coordinates"]
+    eigenmatrix: Float[FloatArray, "molecules modes modes"]
     """qᵀ H q' between the reference's modes [kcal/mol/Å²/amu]."""
-    eigenvalues: Float[Array, "molecules modes"]
+    eigenvalues: Float[FloatArray, "molecules modes"]
     """Of the model's own modes, ascending; padding last."""
-    mixing: Float[Array, "molecules modes modes"]
+    mixing: Float[FloatArray, "molecules modes modes"]
     """The model's modes (columns) in terms of the reference's."""
-    charges: Float[Array, " charges"]
+    charges: Float[FloatArray, " charges"]
     """e; none where the model gives atoms no charges."""
 
 
@@ -61,5 +64,43 @@ def _eigenproblems(
     return eigenvalues, mixing
 
 
-observed = compiled(observe)
-"""`observe`, compiled; whoever asks for the same shapes shares the program."""
+def observed(model: AbstractModel, data: TrainingSet) -> Observation:
+    """Return what `observe` does: of a force field term by term, by programs that many molecules share."""
+    if not isinstance(model, ForceField):
+        return _observed(model, data)
+    return observed_expanded(expansions(model.terms, model.values, data.topology, data.positions), model, data)
+
+
+def observed_expanded(expanded: list[Expansion], model: ForceField, data: TrainingSet) -> Observation:
+    """Return what is observed of a force field that has been expanded at the reference geometries."""
+    found = evaluated(expanded, model.values, data.topology)
+    modes, counts = np.asarray(data.modes), np.asarray(data.has_mode).sum(axis=1)
+    eigenmatrix = np.swapaxes(modes, 1, 2) @ found.hessian @ modes
+    eigenvalues = np.full(data.has_mode.shape, _BEYOND)
+    mixing = np.broadcast_to(np.eye(modes.shape[2]), eigenmatrix.shape).copy()
+    for m, n in enumerate(counts):
+        own = eigenmatrix[m, :n, :n]
+        known = np.linalg.eigh(own) if np.isfinite(own).all() else (np.nan, np.nan)
+        eigenvalues[m, :n], mixing[m, :n, :n] = known
+    charges = with_charges(model.values, data.topology)[model.values.shape[0] :]
+    return Observation(found.energy, found.gradient, found.hessian, eigenmatrix, eigenvalues, mixing, charges)
+
+
+_observed = compiled(observe)
+
+
+def resized(seen: Observation, data: TrainingSet) -> Observation:
+    """Return an observation cut, or filled up, to the shapes of a training set, which is on another rung."""
+    topology, n_modes = data.topology, data.has_mode.shape[1]
+    n_molecules, n = topology.n_molecules, 3 * topology.n_max
+    known = np.asarray(data.has_mode)
+    both = known[:, :, None] & known[:, None, :]
+    return Observation(
+        energy=grown(seen.energy, n_molecules),
+        gradient=grown(seen.gradient, topology.n_atoms),
+        hessian=grown(seen.hessian, n_molecules, n, n),
+        eigenmatrix=grown(seen.eigenmatrix, n_molecules, n_modes, n_modes),
+        eigenvalues=np.where(known, grown(seen.eigenvalues, n_molecules, n_modes), _BEYOND),
+        mixing=np.where(both, grown(seen.mixing, n_molecules, n_modes, n_modes), np.eye(n_modes)),
+        charges=grown(seen.charges, topology.n_atoms if seen.charges.size else 0),
+    )

@@ -7,11 +7,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
+from forgefield.fitting.data.chunks import both_on_ladder
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.training_set import Example, TrainingSet
 from forgefield.fitting.judge.metrics import Judgement, Metrics, energy_deviations, judge
 from forgefield.fitting.targets.relaxed import BondAngles, BondLengths, Torsions
 from forgefield.fitting.targets.relaxed_view import relaxed_observed
-from forgefield.fitting.targets.target import Seen
+from forgefield.fitting.targets.target import Seen, resized
 from forgefield.models.model import AbstractModel
 
 Judge = Callable[[AbstractModel, TrainingSet, list[Example]], Judgement]
@@ -30,7 +32,7 @@ class RelaxedJudge:
 
     def __call__(self, model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
         """Return the metrics of a model."""
-        found, deviations = _compared(model, data, self.curvatures)
+        found, deviations = _compared_on_rung(model, data, self.curvatures)
         judgement = judge(model, data, examples, vibrating=found.observation)
         geometry = _geometry(found, data, deviations)
         each = tuple(
@@ -57,6 +59,15 @@ def _with_energies(
     return told(total, energies), tuple(told(one, energies[m : m + 1]) for m, one in enumerate(each))
 
 
+def _compared_on_rung(
+    model: AbstractModel, data: TrainingSet, curvatures: bool
+) -> tuple[Seen, dict[str, Float[np.ndarray, "molecules values"]]]:
+    """Return what `_compared` does, by a program for all training sets of about the size."""
+    found, deviations = _compared(*both_on_ladder(model, data), curvatures)
+    shapes = {name: target.internals(data).present.shape for name, target in _COORDINATES.items()}
+    return resized(found, data), {name: grown(deviations[name], *shape) for name, shape in shapes.items()}
+
+
 @compiled
 def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tuple[Seen, dict[str, Array]]:
     """Return the structures that a model relaxes to and their deviations, by the name of the metric."""
@@ -65,7 +76,7 @@ def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tupl
 
 
 def _geometry(
-    found: Seen, data: TrainingSet, deviations: dict[str, Array]
+    found: Seen, data: TrainingSet, deviations: dict[str, Float[np.ndarray, "molecules values"]]
 ) -> dict[str, list[Float[np.ndarray, " values"]]]:
     """Return the deviations of each molecule by the name of their metric; none where it did not relax."""
     converged = np.asarray(found.there)

@@ -10,6 +10,7 @@ from scipy.linalg import qr
 from forgefield import units
 from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Problem, Quadratic
+from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.targets.target import AbstractTarget, counts
 
@@ -179,6 +180,7 @@ def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -
 
 def numbers_of_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> list[tuple[int, int]]:
     """Return how many values of each target count, and how many of these do not follow from others."""
+    data = without_interactions(data)
     counting = [np.asarray(one) for one in _counting(targets, data)]
     totals = [int(one.sum()) for one in counting]
     return [(n, n - t.dependent(data, one)) for t, n, one in zip(targets, totals, counting, strict=True)]

@@ -36,7 +36,8 @@ def bounded_minimum(
     """
     side = np.where((lower >= 0.0) & (gradient > 0.0), -1, np.where((upper <= 0.0) & (gradient < 0.0), 1, 0))
     fewest, patience = len(gradient) + 1, _PATIENCE
-    for count in range(_PIVOTS + 1):
+    count = 0
+    while True:
         fixed = side != 0
         move = np.where(side < 0, lower, np.where(side > 0, upper, 0.0))
         free = np.flatnonzero(~fixed)
@@ -44,12 +45,11 @@ def bounded_minimum(
         offence = _offenders(gradient, matrix, move, side, (lower, upper))
         offends = np.flatnonzero(offence)
         if not offends.size or count == _PIVOTS:
-            break
+            return np.clip(move, lower, upper)
         patience = _PATIENCE if offends.size < fewest else patience - 1
-        fewest = min(fewest, offends.size)
+        fewest, count = min(fewest, offends.size), count + 1
         changed = offends if patience > 0 else offends[-1:]
         side[changed] = np.where(side[changed] == 0, offence[changed], 0)
-    return np.clip(move, lower, upper)
 
 
 def solved(matrix: Float[np.ndarray, "n n"], right: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

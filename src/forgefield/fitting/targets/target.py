@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from forgefield.fitting.data import observation
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.models.model import AbstractSensitivities
@@ -55,11 +57,11 @@ class Traits:
 class Seen(eqx.Module):
     """What a model says of the molecules of a training set at the structures of one view."""
 
-    positions: Float[Array, "atoms 3"]
+    positions: Float[FloatArray, "atoms 3"]
     """Å; those of the reference for molecules that have no such structure."""
-    energy: Float[Array, " molecules"]
+    energy: Float[FloatArray, " molecules"]
     """kcal/mol"""
-    there: Bool[Array, " molecules"]
+    there: Bool[FloatArray, " molecules"]
     """Which molecules have such a structure."""
     observation: Observation | None
     """Gradient, Hessian, modes and charges; None where no target asks.
@@ -69,7 +71,7 @@ class Seen(eqx.Module):
     """
     vibrations: Float[FloatArray, "molecules coordinates modes"]
     """A basis of the vibrations of the structures, like `TrainingSet.modes`."""
-    failure: Int[Array, " molecules"] | None = None
+    failure: Int[FloatArray, " molecules"] | None = None
     """A member of `Failure` for each molecule that was to relax."""
 
     @property
@@ -83,6 +85,20 @@ def at_reference(observation: Observation, data: TrainingSet) -> Seen:
     """Return what was observed at the reference geometries as what is seen there."""
     everyone, positions = jax.device_put((np.ones(data.topology.n_molecules, bool), data.positions))
     return Seen(positions, observation.energy, everyone, observation, data.modes)
+
+
+def resized(seen: Seen, data: TrainingSet) -> Seen:
+    """Return what was seen cut, or filled up, to the shapes of a training set, which is on another rung."""
+    topology = data.topology
+    n_molecules, n_modes = topology.n_molecules, data.has_mode.shape[1]
+    return Seen(
+        positions=grown(seen.positions, topology.n_atoms),
+        energy=grown(seen.energy, n_molecules),
+        there=grown(seen.there, n_molecules),
+        observation=None if seen.observation is None else observation.resized(seen.observation, data),
+        vibrations=grown(seen.vibrations, n_molecules, 3 * topology.n_max, n_modes),
+        failure=None if seen.failure is None else grown(seen.failure, n_molecules),
+    )
 
 
 class AbstractTarget(eqx.Module):

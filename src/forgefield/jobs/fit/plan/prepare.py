@@ -17,8 +17,8 @@ from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.compiled import compiled
 from forgefield.errors import ForgeFieldError, InputError
-from forgefield.fitting.cost.cost import Problem, total_count
-from forgefield.fitting.data.chunks import chunks
+from forgefield.fitting.cost.cost import Problem, total_counts
+from forgefield.fitting.data.chunks import chunks, without_interactions
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
 from forgefield.fitting.targets.target import AbstractTarget, counts, unweighted
 from forgefield.io.formats import Format
@@ -93,7 +93,7 @@ class Prepared:
             model=model,
             chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),
             targets=self.plan.targets,
-            counts=tuple(total_count(target, self.data) for target in self.plan.targets),
+            counts=total_counts(self.plan.targets, self.data),
             prior=about,
             variables=changes.variables,
         )
@@ -246,7 +246,8 @@ def _unused(plan: Plan, laid: Assignment) -> list[str]:
 
 def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> None:
     """Raise InputError that lists the targets that no reference has data for, or of which every value weighs zero."""
-    asked = [(target, *there) for target, there in zip(targets, _there(targets, data), strict=True)]
+    told = _there(targets, without_interactions(data))
+    asked = [(target, *there) for target, there in zip(targets, told, strict=True)]
     lacking = [target for target, known, _ in asked if target.traits.needs and not known]
     if lacking:
         said = "; ".join(f"{target.name} needs {target.traits.needs}" for target in lacking)
