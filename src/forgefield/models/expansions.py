@@ -9,13 +9,13 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from forgefield.compiled import compiled
+from forgefield.compiled import Compiled, compiled, compiled_quickly
 from forgefield.models.blocks import derivatives_of_coordinates
 from forgefield.molecules.topology import IntArray, Topology
 from forgefield.terms.term import Term
 
-_FEWEST, _MOST = 16, 1024
-"""Interactions to which fewer are filled up, and from where they are filled up to a multiple of it."""
+_STEPS = 64, 256, 1024
+"""Numbers of interactions to which fewer are filled up; more are to a multiple of the last."""
 FloatArray = Array | np.ndarray
 
 
@@ -67,7 +67,7 @@ def expansions(
         atoms, parameters = np.asarray(group.atoms), np.asarray(group.parameters)
         if not len(atoms):
             continue
-        q, first, second = _by_rows(_expansion, term, x[atoms], known[parameters])
+        q, first, second = _by_rows(_EXPANSIONS, term, x[atoms], known[parameters])
         place = (3 * slot[atoms][:, :, None] + np.arange(3)).reshape(len(atoms), 3 * atoms.shape[1])
         found.append(Expansion(number, term, parameters, molecule[atoms[:, 0]], place, q, first, second))
     return found
@@ -79,7 +79,7 @@ def profiles(
     Float[np.ndarray, " rows"], Float[np.ndarray, "rows coordinates"], Float[np.ndarray, "rows coordinates coordinates"]
 ]:
     """Return energies with their first and second derivatives by the internal coordinates."""
-    energy, slope, curvature = _by_rows(_profiles, term, q, p)
+    energy, slope, curvature = _by_rows(_PROFILES, term, q, p)
     return energy, slope, curvature
 
 
@@ -109,24 +109,25 @@ def evaluated(expanded: list[Expansion], values: Float[FloatArray, " parameters"
     return Evaluated(energy, gradient, hessian)
 
 
-def _by_rows(program, term: Term, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return what a program finds for each row, which is given them filled up with the first."""
+def _by_rows(programs: tuple[Compiled, Compiled], term: Term, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return what a program finds for each row, which is given them filled up with the first: one for few, or many."""
     n = len(rows[0])
-    size = max(_FEWEST, 1 << (n - 1).bit_length()) if n <= _MOST else -(-n // _MOST) * _MOST
+    few = n <= _STEPS[-1]
+    size = next(step for step in _STEPS if n <= step) if few else -(-n // _STEPS[-1]) * _STEPS[-1]
     index = np.where(np.arange(size) < n, np.arange(size), 0)
-    return tuple(np.asarray(found)[:n] for found in program(term, *(one[index] for one in rows)))
+    return tuple(np.asarray(found)[:n] for found in programs[not few](term, *(one[index] for one in rows)))
 
 
-@compiled
-def _expansion(
-    term: Term, x: Float[FloatArray, "interactions order 3"], p: Float[FloatArray, "interactions parameters"]
-):
-    return derivatives_of_coordinates(term, jax.numpy.asarray(x), jax.numpy.asarray(p))
+def _expansion(term: Term, x: Float[Array, "interactions order 3"], p: Float[Array, "interactions parameters"]):
+    return derivatives_of_coordinates(term, x, p)
 
 
-@compiled
-def _profiles(term: Term, q: Float[FloatArray, "rows coordinates"], p: Float[FloatArray, "rows parameters"]):
+def _profile(term: Term, q: Float[FloatArray, "rows coordinates"], p: Float[FloatArray, "rows parameters"]):
     def energy(q, p):
         return term.profile(q, *p)
 
     return tuple(jax.vmap(f)(q, p) for f in (energy, jax.grad(energy), jax.jacfwd(jax.grad(energy))))
+
+
+_EXPANSIONS = compiled_quickly(_expansion), compiled(_expansion)
+_PROFILES = compiled_quickly(_profile), compiled(_profile)

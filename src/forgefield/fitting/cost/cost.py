@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled_quickly
 from forgefield.fitting.data.chunks import Chunks, without_interactions
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
@@ -24,7 +24,7 @@ from forgefield.fitting.targets.target import (
     at_reference,
     centred,
     comparable,
-    counts,
+    counting,
     resized,
 )
 from forgefield.models.forcefield import ForceField
@@ -192,8 +192,12 @@ def _look(
 
 def quadratic(problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:
     """Return the cost at the reference geometries, with that of the prior."""
-    found, _ = _quadratic(problem, View.REFERENCE, scaled, jnp.asarray(problem.chunks.data.positions))
-    return with_prior(found, problem.prior.strength, scaled)
+    return with_prior(measured(problem, scaled), problem.prior.strength, scaled)
+
+
+def measured(problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:
+    """Return the cost at the reference geometries without that of the prior."""
+    return _quadratic(problem, View.REFERENCE, scaled, jnp.asarray(problem.chunks.data.positions))[0]
 
 
 def add_relaxed(
@@ -320,7 +324,8 @@ class Sights(NamedTuple):
 
     def resized(self, data: TrainingSet) -> "Sights":
         """Return the same in the shapes of a training set, which is on another rung."""
-        return Sights(*(None if seen is None else resized(seen, data) for seen in self))
+        relaxed = None if self.relaxed is None else resized(self.relaxed, data)
+        return Sights(resized(self.reference, data), relaxed)
 
 
 def deviations(
@@ -336,36 +341,21 @@ def deviations(
     return jnp.where(compared > 0.0, centred(found, counted, data.group), 0.0), compared
 
 
-def contributions(
-    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights
-) -> tuple[Float[Array, ""], ...]:
+def contributions(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> tuple[float, ...]:
     """Return the share of each target in the cost, for what was seen of the whole training set."""
     references = without_interactions(data)
-    return _contributions(targets, references, sights.resized(references))
+    totals = total_counts(targets, data)
+    squares = _squares(targets, references, sights.resized(references))
+    return tuple(0.5 * t.weight * float(s / n) for t, s, n in zip(targets, squares, totals, strict=True))
 
 
-@compiled
-def _contributions(
-    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights
-) -> tuple[Float[Array, ""], ...]:
-    shares = []
-    for target in targets:
-        found, counted = deviations(target, data, sights)
-        square = jnp.sum(counted * (found / target.tolerance) ** 2)
-        shares.append(0.5 * target.weight * square / _total(target, data))
-    return tuple(shares)
+@compiled_quickly
+def _squares(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> tuple[Float[Array, ""], ...]:
+    """Return the weighted sum of the squares of each target's deviations in its tolerance."""
+    each = [deviations(target, data, sights) for target in targets]
+    return tuple(jnp.sum(n * (found / t.tolerance) ** 2) for t, (found, n) in zip(targets, each, strict=True))
 
 
-def total_counts(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Float[Array, ""], ...]:
+def total_counts(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Float[np.ndarray, ""], ...]:
     """Return the sum of what each target counts, by which its mean is taken; one where it counts nothing."""
-    return _totals(targets, without_interactions(data))
-
-
-@compiled
-def _totals(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Float[Array, ""], ...]:
-    return tuple(_total(target, data) for target in targets)
-
-
-def _total(target: AbstractTarget, data: TrainingSet) -> Float[Array, ""]:
-    total = jnp.sum(counts(target, data))
-    return jnp.where(total > 0.0, total, 1.0)
+    return tuple(np.array(one.total) for one in counting(targets, without_interactions(data)))

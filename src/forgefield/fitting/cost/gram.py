@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy import sparse
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Problem, Quadratic, with_prior
 from forgefield.fitting.cost.molecule_form import MonomialSensitivities, Rows, by_molecule
 from forgefield.fitting.cost.monomials import Monomial, Monomials, gathered, is_polynomial, monomials_of
+from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.observation import observed_expanded
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.fitting.targets.target import (
@@ -30,6 +31,7 @@ from forgefield.fitting.targets.target import (
     at_reference,
     centred,
     comparable,
+    resized,
 )
 from forgefield.models.expansions import Expansion, expansions, profiles
 from forgefield.models.forcefield import ForceField
@@ -169,6 +171,9 @@ class _Sum:
         problem = self.problem
         expanded = expansions(self.model.terms, self.model.values, data.topology, data.positions)
         seen = at_reference(observed_expanded(expanded, self.model, data), data)
+        # All but the force field itself is on its rung.
+        data = without_interactions(data)
+        seen = resized(seen, data)
         looked = _looked(problem.targets, seen, data)
         numbers = np.asarray(problem.chunks.molecule)[c]
         inside = np.flatnonzero(numbers < len(problem.chunks.place)).tolist()
@@ -294,7 +299,7 @@ def _of_pairs(
     return slope, 0.5 * products + (pairs.diagonal - 0.5) * of_diagonal @ of_diagonal.T
 
 
-@compiled
+@compiled_quickly
 def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) -> list[tuple | None]:
     """Return for each target at the reference what its deviations count, these, and of pairs of vectors what they are.
 
@@ -312,7 +317,7 @@ def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) 
     return found
 
 
-@compiled
+@compiled_quickly
 def _relative(deviations, slopes, counted, group) -> tuple[Array, Array, Array]:
     """Return how much each deviation counts that is relative to those of others, these, and their slopes."""
     return comparable(counted, group), centred(deviations, counted, group), centred(slopes, counted, group)

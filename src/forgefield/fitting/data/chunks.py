@@ -105,9 +105,9 @@ def chunks_on_ladder(whole: Chunks, n_values: int) -> Chunks:
         return whole
     everyone, room = np.arange(data.topology.n_molecules), Room.of(data)
     cutter = _Cutter(widened(data, room), n_values, [everyone], room)
-    parts = cutter.cut(everyone), cutter.cut_selection(everyone, selection)
     molecule = grown(whole.molecule, None, cutter.n_slots + 1, value=len(whole.place))
-    return Chunks(*(_stacked([part]) for part in parts), jax.device_put(molecule), whole.place)
+    part, selected = _stacked([cutter.cut(everyone)]), _stacked([cutter.cut_selection(everyone, selection)])
+    return Chunks(part, selected, jax.device_put(molecule), whole.place)
 
 
 def _stacked(parts: Sequence):
@@ -251,7 +251,7 @@ class _Cutter:
                 grown(one, None, self.room.members(one.shape[1], order))
                 for one, order in zip(whole.members, orders, strict=True)
             ),
-            charges=None if whole.charges is None else tuple(map(moved, whole.charges)),
+            charges=None if whole.charges is None else (moved(whole.charges[0]), moved(whole.charges[1])),
         )
 
     def _topology(self, members: Int[np.ndarray, " _"], atoms: Int[np.ndarray, " _"]) -> Topology:

@@ -98,7 +98,7 @@ class Room:
 
     def buckets(self, known: tuple[Bucket, ...]) -> tuple[Bucket, ...]:
         """Return eigenproblems of as many sizes as there are rungs."""
-        return tuple(replace(one, size=min(3 * rung(-(-one.size // 3)), self.n_modes)) for one in known)
+        return tuple(replace(one, size=min(3 * rung(one.size // 3 + 2), self.n_modes)) for one in known)
 
 
 def has_rung(data: TrainingSet) -> bool:

@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
-from forgefield.fitting.cost.cost import Problem, Quadratic, add_relaxed, quadratic
+from forgefield.fitting.cost.cost import Problem, Quadratic, add_relaxed, measured, with_prior
 from forgefield.fitting.cost.gram import Gram
+from forgefield.fitting.cost.on_ladder import on_ladder, resized, starts_on_ladder
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.training_set import FloatArray
 
 _NUMBERS = 100_000_000
@@ -24,9 +26,11 @@ def begin_programs(problem: Problem, form: Gram | None, at: FloatArray, like: Qu
     `at` are scaled variables of all starts, `like` has the shapes of what is found there.
     """
     if problem.relaxes:
+        wide = on_ladder(problem)
+        trials = grown(at, None, wide.n_free)
         if form is None:
-            _at_reference.soon(problem, at)
-        _at_relaxed.soon(problem, at, like, positions)
+            _at_reference.soon(wide, trials)
+        _at_relaxed.soon(wide, trials, resized(like, wide.n_free), starts_on_ladder(wide, positions))
 
 
 def quadratics(
@@ -36,17 +40,33 @@ def quadratics(
 
     Returns also the relaxed structures, which are looked for from `positions`.
     """
+    if form is not None and not problem.relaxes:
+        return _together([form.quadratic(problem, one) for one in at]), None
+    wide = on_ladder(problem)
+    trials, n = grown(at, None, wide.n_free), problem.n_free
     if form is None:
-        found = _at_reference(problem, at)
+        found = resized(_at_reference(wide, trials), n)
+        found = _together([with_prior(_of(found, s), problem.prior.strength, one) for s, one in enumerate(at)])
     else:
-        found = jax.tree.map(lambda *leaves: np.stack(leaves), *(form.quadratic(problem, one) for one in at))
-    return _at_relaxed(problem, at, found, positions) if problem.relaxes else (found, None)
+        found = _together([form.quadratic(problem, one) for one in at])
+    if positions is None:
+        return found, None
+    found, ended = _at_relaxed(wide, trials, resized(found, wide.n_free), starts_on_ladder(wide, positions))
+    return resized(found, n), grown(ended, None, None, positions.shape[2])
+
+
+def _of(found: Quadratic, start: int) -> Quadratic:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[start], found)
+
+
+def _together(each: list[Quadratic]) -> Quadratic:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *each)
 
 
 @compiled
 def _at_reference(problem: Problem, trials) -> Quadratic:
-    """Return the costs at the reference geometries."""
-    return _map_starts(problem, lambda at: quadratic(problem, at), trials)
+    """Return the costs at the reference geometries, without that of the prior."""
+    return _map_starts(problem, lambda at: measured(problem, at), trials)
 
 
 @compiled

@@ -6,6 +6,7 @@ A deviation that equals the tolerance counts as one.
 import abc
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from forgefield.compiled import compiled_quickly
 from forgefield.fitting.data import observation
 from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.observation import Observation
@@ -57,7 +59,7 @@ class Traits:
 class Seen(eqx.Module):
     """What a model says of the molecules of a training set at the structures of one view."""
 
-    positions: Float[FloatArray, "atoms 3"]
+    positions: Float[Array, "atoms 3"]
     """Å; those of the reference for molecules that have no such structure."""
     energy: Float[FloatArray, " molecules"]
     """kcal/mol"""
@@ -92,7 +94,7 @@ def resized(seen: Seen, data: TrainingSet) -> Seen:
     topology = data.topology
     n_molecules, n_modes = topology.n_molecules, data.has_mode.shape[1]
     return Seen(
-        positions=grown(seen.positions, topology.n_atoms),
+        positions=jax.device_put(grown(seen.positions, topology.n_atoms)),
         energy=grown(seen.energy, n_molecules),
         there=grown(seen.there, n_molecules),
         observation=None if seen.observation is None else observation.resized(seen.observation, data),
@@ -218,6 +220,24 @@ def counts(target: AbstractTarget, data: TrainingSet) -> Float[FloatArray, "mole
     """Return how much each value of a target counts in a whole training set."""
     counted = target.counted(data)
     return comparable(counted, data.group) if target.traits.is_relative else counted
+
+
+class Counting(NamedTuple):
+    """How much each value of a target counts, and would if every molecule and mode counted one."""
+
+    counts: Float[FloatArray, "molecules values"]
+    unweighted: Float[FloatArray, "molecules values"]
+
+    @property
+    def total(self) -> float:
+        """The sum of what counts, by which a mean is taken; one where nothing does."""
+        return float(np.asarray(self.counts).sum()) or 1.0
+
+
+@compiled_quickly
+def counting(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Counting, ...]:
+    """Return what counts in each target, for a whole training set."""
+    return tuple(Counting(jnp.asarray(counts(t, data)), jnp.asarray(counts(t, unweighted(data)))) for t in targets)
 
 
 def unweighted(data: TrainingSet) -> TrainingSet:

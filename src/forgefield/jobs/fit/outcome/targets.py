@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Sights, contributions, deviations
 from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.training_set import TrainingSet
@@ -24,7 +24,7 @@ def of_targets(
     targets: tuple[AbstractTarget, ...], data: TrainingSet, start: Judgement, final: Judgement
 ) -> list[TargetResult]:
     """Return the figures of each target before and after the fit."""
-    shares = [[float(one) for one in contributions(targets, data, judged.sights)] for judged in (start, final)]
+    shares = [contributions(targets, data, judged.sights) for judged in (start, final)]
     return [
         TargetResult(
             name=target.name,
@@ -92,7 +92,7 @@ def _usual(key: str) -> float:
     return TARGETS[key].usual.tolerance
 
 
-@compiled
+@compiled_quickly
 def _values(
     targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: tuple[Sights, Sights]
 ) -> tuple[tuple[Array, ...] | None, ...]:
