@@ -182,8 +182,11 @@ def with_terms(files: list[Path], folder: Path, terms: Iterable[str]) -> Path:
     plan, _ = asked(files, folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "FIT.toml"
+    usual = '"out_of_plane"]\n'
+    if usual not in plan.text:
+        raise ValueError(f"the settings of {files[0].name} hold no list of terms that ends in {usual!r}")
     more = ", ".join(f'"{term}"' for term in terms)
-    path.write_text(plan.text.replace('"out_of_plane"]\n', f'"out_of_plane", {more}]\n', 1), encoding="utf-8")
+    path.write_text(plan.text.replace(usual, f'"out_of_plane", {more}]\n', 1), encoding="utf-8")
     return path
 
 
@@ -246,8 +249,9 @@ def left_out(validation: Figures) -> list[Figures]:
 
 
 def summary(found: dict[str, Figures]) -> Figures:
-    """Return the medians, and how many cases keep within each limit."""
-    values = {key: [one[key] for one in found.values() if one.get(key) is not None] for key in LIMITS}
+    """Return the medians of the molecules and how many of them keep within each limit, and what came of all cases."""
+    molecules = [figures for case, figures in found.items() if case not in SETS]
+    values = {key: [one[key] for one in molecules if one.get(key) is not None] for key in LIMITS}
     outside = [one for case in found.values() for one in case.get("left_out", []) if not one["unseen"]]
     return {
         "cases_done": len(found),
@@ -268,8 +272,8 @@ def transfers(one: Figures) -> bool:
 
 
 def table(found: dict[str, Figures]) -> str:
-    """Return the figures that were measured as a table of Markdown, medians last."""
-    rows = {**found, "median": summary(found)["medians"]}
+    """Return the figures that were measured as a table of Markdown, medians of the molecules last."""
+    rows = {**found, "median of the molecules": summary(found)["medians"]}
     keys = [key for key in SHOWN if any(figures.get(key) is not None for figures in rows.values())]
     cells = [["", *(SHOWN[key] for key in keys)], ["---", *("---:" for _ in keys)]]
     cells += [[case, *(shown(figures.get(key)) for key in keys)] for case, figures in rows.items()]
