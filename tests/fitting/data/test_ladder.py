@@ -16,6 +16,7 @@ from forgefield.fitting.judge.uncertainty import numbers_of_values
 from forgefield.fitting.solve.evaluation import quadratics
 from samples import CH3F, FORCES, FREQUENCIES, HARMONIC, fit_toml, molecule
 
+FLUOROFORM = molecule("fluoroform")
 CHARGED = HARMONIC + 'charges = "bonds"\nnonbonded = "uff"\n'
 RELAXED = "bond_length = { tolerance = 0.01 }\nbond_angle = { tolerance = 1.0 }\n"
 
@@ -89,13 +90,13 @@ def evaluated(problem):
 @pytest.mark.slow
 @pytest.mark.parametrize("targets", [FREQUENCIES + FORCES, RELAXED], ids=["fixed", "relaxed"])
 def test_a_cost_is_that_of_what_is_not_filled_up(prepared_from, problem_of, unfilled, targets):
-    problem = problem_of(prepared_from(fit_toml(CH3F, forcefield=CHARGED, targets=targets)))
+    problem = problem_of(prepared_from(fit_toml(FLUOROFORM, forcefield=CHARGED, targets=targets)))
 
     assert_close(evaluated(problem), unfilled(evaluated, problem))
 
 
 def test_charges_that_fill_up_are_those_of_spare_atoms(prepared_from):
-    prepared = prepared_from(fit_toml(CH3F, forcefield=CHARGED))
+    prepared = prepared_from(fit_toml(FLUOROFORM, forcefield=CHARGED))
     model, data = prepared.assignment.model, prepared.data
 
     wide = filled_up(data, len(model.values))

@@ -10,7 +10,7 @@ import pytest
 from forgefield.fitting.data.observation import observe, observed
 from forgefield.fitting.data.training_set import Bucket
 from forgefield.models.forcefield import ForceField
-from samples import CH3F, HARMONIC, fit_toml
+from samples import HARMONIC, fit_toml, molecule
 
 
 def test_padding_sorts_after_the_stiffest_modes(ch3f):
@@ -33,7 +33,7 @@ def test_padding_sorts_after_the_stiffest_modes(ch3f):
 @pytest.mark.slow
 def test_term_by_term_the_same_is_observed_as_of_the_whole_model(prepared_from):
     forcefield = HARMONIC + 'charges = "bonds"\nterms = ["stretch", "bend", "torsion", "stretch_bend"]\n'
-    prepared = prepared_from(fit_toml(CH3F, forcefield=forcefield))
+    prepared = prepared_from(fit_toml(molecule("fluoroform"), forcefield=forcefield))
     model, data = prepared.assignment.model, prepared.data
 
     found, expected = observed(model, data), eqx.filter_jit(observe)(model, data)

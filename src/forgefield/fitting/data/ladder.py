@@ -137,7 +137,7 @@ def widened(data: TrainingSet, room: Room) -> TrainingSet:
     )
 
 
-def grown(array, *shape: int | None, value: float = 0.0) -> np.ndarray:
+def grown(array, *shape: int | None, value: float | int = 0.0) -> np.ndarray:
     """Return an array cut, or filled up with a value, to a shape; None leaves an axis and all after the last one."""
     known = np.asarray(array)
     wanted = [old if new is None else new for old, new in zip(known.shape, shape, strict=False)]

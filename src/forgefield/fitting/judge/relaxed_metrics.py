@@ -63,7 +63,7 @@ def _with_energies(
 
 def _compared_on_rung(
     model: AbstractModel, data: TrainingSet, curvatures: bool
-) -> tuple[Seen, dict[str, Float[np.ndarray, "molecules values"]]]:
+) -> tuple[Seen, dict[str, Float[np.ndarray, "molecules _"]]]:
     """Return what `_compared` does, by a program for all training sets of about the size."""
     if isinstance(model, ForceField) and not curvatures:
         found, deviations = _compared_at(*relaxed_by_terms(model, data))
@@ -92,7 +92,7 @@ def _deviations(found: Seen, data: TrainingSet) -> dict[str, Array]:
 
 
 def _geometry(
-    found: Seen, data: TrainingSet, deviations: dict[str, Float[np.ndarray, "molecules values"]]
+    found: Seen, data: TrainingSet, deviations: dict[str, Float[np.ndarray, "molecules _"]]
 ) -> dict[str, list[Float[np.ndarray, " values"]]]:
     """Return the deviations of each molecule by the name of their metric; none where it did not relax."""
     converged = np.asarray(found.there)

@@ -86,23 +86,25 @@ def relaxed_by_terms(model: ForceField, data: TrainingSet) -> tuple[TrainingSet,
     n_molecules, topology = data.topology.n_molecules, data.topology
     references = without_interactions(replace(data, weight=np.ones(n_molecules)))
     room, n = references.topology, 3 * references.topology.n_max
-    task, state = _begun(references)
-    while is_going(task, jax.tree.map(np.asarray, state)):
+    task, state, going = _begun(references)
+    while np.asarray(going):
         expanded = expansions(model.terms, model.values, topology, np.asarray(state.trial)[: topology.n_atoms])
         found = evaluated(expanded, model.values, topology)
         energy, gradient = grown(found.energy, room.n_molecules), grown(found.gradient, room.n_atoms)
-        state = _advanced(task, state, (energy, gradient, grown(found.hessian, room.n_molecules, n, n)))
+        state, going = _advanced(task, state, (energy, gradient, grown(found.hessian, room.n_molecules, n, n)))
     return references, task, state
 
 
 @compiled_quickly
-def _begun(data: TrainingSet) -> tuple[Task, State]:
-    return begun(data.topology, jnp.asarray(data.positions), **_searched_for(data))
+def _begun(data: TrainingSet) -> tuple[Task, State, Bool[Array, ""]]:
+    task, state = begun(data.topology, jnp.asarray(data.positions), **_searched_for(data))
+    return task, state, is_going(task, state)
 
 
 @compiled_quickly
-def _advanced(task: Task, state: State, found: tuple) -> State:
-    return advanced(task, state, landscape_of(found, task.topology, state.trial, task.fixed))
+def _advanced(task: Task, state: State, found: tuple) -> tuple[State, Bool[Array, ""]]:
+    state = advanced(task, state, landscape_of(found, task.topology, state.trial, task.fixed))
+    return state, is_going(task, state)
 
 
 def superposed(model: AbstractModel, data: TrainingSet, seen: Seen, change: Change) -> tuple[Seen, Change]:
