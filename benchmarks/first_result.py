@@ -84,7 +84,8 @@ def measured(case: str, folder: Path) -> Figures:
             chosen = [str(files[k % len(files)]) for k in range(FITS)]
             return {"fits": FITS, "molecules": len(files), **run(folder, [str(folder), *chosen], MANY)}
         case _:
-            return of_size(*SIZES[case], folder)
+            name, other = SIZES[case]
+            return of_size(name, other, folder)
 
 
 def of_size(name: str, other: str | None, folder: Path) -> Figures:

@@ -346,7 +346,7 @@ def contributions(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights
     references = without_interactions(data)
     totals = total_counts(targets, data)
     squares = _squares(targets, references, sights.resized(references))
-    return tuple(0.5 * t.weight * float(s / n) for t, s, n in zip(targets, squares, totals, strict=True))
+    return tuple(0.5 * t.weight * float(s) / float(n) for t, s, n in zip(targets, squares, totals, strict=True))
 
 
 @compiled_quickly

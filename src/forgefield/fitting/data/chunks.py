@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -30,7 +30,6 @@ _SPARE = np.array(
 )
 """Å; atoms in no special position, on which the padding of interactions acts."""
 
-Model = TypeVar("Model", bound=AbstractModel)
 _NOWHERE = np.iinfo(np.int32).max
 """A column that nothing has."""
 
@@ -86,11 +85,12 @@ def on_ladder(data: TrainingSet, n_values: int) -> TrainingSet:
     return _Cutter(widened(data, room), n_values, [everyone], room).cut(everyone)
 
 
-def both_on_ladder(model: Model, data: TrainingSet) -> tuple[Model, TrainingSet]:
+def both_on_ladder(model: AbstractModel, data: TrainingSet) -> tuple[AbstractModel, TrainingSet]:
     """Return a force field and a small training set filled up to the sizes of their rung; other models as they are."""
-    if not isinstance(model, ForceField):
+    if not model.traits.laid:
         return model, data
-    return filled(model, data), on_ladder(data, model.values.shape[0])
+    laid = cast(ForceField, model)
+    return filled(laid, data), on_ladder(data, laid.values.shape[0])
 
 
 def without_interactions(data: TrainingSet) -> TrainingSet:

@@ -1,5 +1,7 @@
 """What a model says of a training set, computed once for all targets."""
 
+from typing import cast
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -66,9 +68,10 @@ def _eigenproblems(
 
 def observed(model: AbstractModel, data: TrainingSet) -> Observation:
     """Return what `observe` does: of a force field term by term, by programs that many molecules share."""
-    if not isinstance(model, ForceField):
+    if not model.traits.laid:
         return _observed(model, data)
-    return observed_expanded(expansions(model.terms, model.values, data.topology, data.positions), model, data)
+    laid = cast(ForceField, model)
+    return observed_expanded(expansions(laid.terms, laid.values, data.topology, data.positions), laid, data)
 
 
 def observed_expanded(expanded: list[Expansion], model: ForceField, data: TrainingSet) -> Observation:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -65,8 +66,8 @@ def _compared_on_rung(
     model: AbstractModel, data: TrainingSet, curvatures: bool
 ) -> tuple[Seen, dict[str, Float[np.ndarray, "molecules _"]]]:
     """Return what `_compared` does, by a program for all training sets of about the size."""
-    if isinstance(model, ForceField) and not curvatures:
-        found, deviations = _compared_at(*relaxed_by_terms(model, data))
+    if model.traits.laid and not curvatures:
+        found, deviations = _compared_at(*relaxed_by_terms(cast(ForceField, model), data))
     else:
         found, deviations = _compared(*both_on_ladder(model, data), curvatures)
     shapes = {name: target.internals(data).present.shape for name, target in _COORDINATES.items()}
