@@ -3,13 +3,14 @@
 from typing import cast
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
 from forgefield.fitting.data.ladder import grown
-from forgefield.fitting.data.training_set import FloatArray, TrainingSet
+from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.models.expansions import Expansion, evaluated, expansions, with_charges
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
@@ -21,16 +22,16 @@ _BEYOND = 1e9
 class Observation(eqx.Module):
     """Energies, gradients, Hessians, modes and charges of all molecules at their reference geometry."""
 
-    energy: Float[FloatArray, " molecules"]
-    gradient: Float[FloatArray, "atoms 3"]
-    hessian: Float[FloatArray, "molecules coordinates coordinates"]
-    eigenmatrix: Float[FloatArray, "molecules modes modes"]
+    energy: Float[Array, " molecules"]
+    gradient: Float[Array, "atoms 3"]
+    hessian: Float[Array, "molecules coordinates coordinates"]
+    eigenmatrix: Float[Array, "molecules modes modes"]
     """qᵀ H q' between the reference's modes [kcal/mol/Å²/amu]."""
-    eigenvalues: Float[FloatArray, "molecules modes"]
+    eigenvalues: Float[Array, "molecules modes"]
     """Of the model's own modes, ascending; padding last."""
-    mixing: Float[FloatArray, "molecules modes modes"]
+    mixing: Float[Array, "molecules modes modes"]
     """The model's modes (columns) in terms of the reference's."""
-    charges: Float[FloatArray, " charges"]
+    charges: Float[Array, " charges"]
     """e; none where the model gives atoms no charges."""
 
 
@@ -86,7 +87,8 @@ def observed_expanded(expanded: list[Expansion], model: ForceField, data: Traini
         known = np.linalg.eigh(own) if np.isfinite(own).all() else (np.nan, np.nan)
         eigenvalues[m, :n], mixing[m, :n, :n] = known
     charges = with_charges(model.values, data.topology)[model.values.shape[0] :]
-    return Observation(found.energy, found.gradient, found.hessian, eigenmatrix, eigenvalues, mixing, charges)
+    seen = found.energy, found.gradient, found.hessian, eigenmatrix, eigenvalues, mixing, charges
+    return Observation(*jax.device_put(seen))
 
 
 _observed = compiled(observe)
@@ -98,12 +100,13 @@ def resized(seen: Observation, data: TrainingSet) -> Observation:
     n_molecules, n = topology.n_molecules, 3 * topology.n_max
     known = np.asarray(data.has_mode)
     both = known[:, :, None] & known[:, None, :]
-    return Observation(
-        energy=grown(seen.energy, n_molecules),
-        gradient=grown(seen.gradient, topology.n_atoms),
-        hessian=grown(seen.hessian, n_molecules, n, n),
-        eigenmatrix=grown(seen.eigenmatrix, n_molecules, n_modes, n_modes),
-        eigenvalues=np.where(known, grown(seen.eigenvalues, n_molecules, n_modes), _BEYOND),
-        mixing=np.where(both, grown(seen.mixing, n_molecules, n_modes, n_modes), np.eye(n_modes)),
-        charges=grown(seen.charges, topology.n_atoms if seen.charges.size else 0),
-    )
+    found = {
+        "energy": grown(seen.energy, n_molecules),
+        "gradient": grown(seen.gradient, topology.n_atoms),
+        "hessian": grown(seen.hessian, n_molecules, n, n),
+        "eigenmatrix": grown(seen.eigenmatrix, n_molecules, n_modes, n_modes),
+        "eigenvalues": np.where(known, grown(seen.eigenvalues, n_molecules, n_modes), _BEYOND),
+        "mixing": np.where(both, grown(seen.mixing, n_molecules, n_modes, n_modes), np.eye(n_modes)),
+        "charges": grown(seen.charges, topology.n_atoms if seen.charges.size else 0),
+    }
+    return Observation(**jax.device_put(found))

@@ -61,9 +61,9 @@ class Seen(eqx.Module):
 
     positions: Float[Array, "atoms 3"]
     """Å; those of the reference for molecules that have no such structure."""
-    energy: Float[FloatArray, " molecules"]
+    energy: Float[Array, " molecules"]
     """kcal/mol"""
-    there: Bool[FloatArray, " molecules"]
+    there: Bool[Array, " molecules"]
     """Which molecules have such a structure."""
     observation: Observation | None
     """Gradient, Hessian, modes and charges; None where no target asks.
@@ -73,7 +73,7 @@ class Seen(eqx.Module):
     """
     vibrations: Float[FloatArray, "molecules coordinates modes"]
     """A basis of the vibrations of the structures, like `TrainingSet.modes`."""
-    failure: Int[FloatArray, " molecules"] | None = None
+    failure: Int[Array, " molecules"] | None = None
     """A member of `Failure` for each molecule that was to relax."""
 
     @property
@@ -93,14 +93,15 @@ def resized(seen: Seen, data: TrainingSet) -> Seen:
     """Return what was seen cut, or filled up, to the shapes of a training set, which is on another rung."""
     topology = data.topology
     n_molecules, n_modes = topology.n_molecules, data.has_mode.shape[1]
-    return Seen(
-        positions=jax.device_put(grown(seen.positions, topology.n_atoms)),
-        energy=grown(seen.energy, n_molecules),
-        there=grown(seen.there, n_molecules),
-        observation=None if seen.observation is None else observation.resized(seen.observation, data),
-        vibrations=grown(seen.vibrations, n_molecules, 3 * topology.n_max, n_modes),
-        failure=None if seen.failure is None else grown(seen.failure, n_molecules),
-    )
+    found = {
+        "positions": grown(seen.positions, topology.n_atoms),
+        "energy": grown(seen.energy, n_molecules),
+        "there": grown(seen.there, n_molecules),
+        "observation": None if seen.observation is None else observation.resized(seen.observation, data),
+        "vibrations": grown(seen.vibrations, n_molecules, 3 * topology.n_max, n_modes),
+        "failure": None if seen.failure is None else grown(seen.failure, n_molecules),
+    }
+    return Seen(**jax.device_put(found))
 
 
 class AbstractTarget(eqx.Module):
