@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from certain import known
-from forgefield.fitting.cost.cost import add_relaxed, gauss_newton, linearise, quadratic, total_count
+from forgefield.fitting.cost.cost import add_relaxed, gauss_newton, linearise, quadratic, total_counts
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
 from forgefield.fitting.solve.fit import fit, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
@@ -136,7 +136,7 @@ def test_a_fit_goes_on_exactly_where_it_was(mixed):
 def _fitted(prepared, data, at):
     """Fit to changed data from there, with the same shapes and so the same program."""
     problem = replace(prepared, data=data).problem(prepared.changes(), prepared.start)
-    problem = replace(problem, counts=tuple(total_count(target, data) for target in problem.targets))
+    problem = replace(problem, counts=total_counts(problem.targets, data))
     ended = fit(problem, start(problem, at[None], SOLVER), SOLVER)
     values = problem.prior.centre + problem.prior.width * ended.at
     return ended, RelaxedJudge()(problem.model_at(values), data, prepared.examples)

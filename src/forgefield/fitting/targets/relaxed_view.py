@@ -1,22 +1,27 @@
 """Where a model relaxes to, what it says there, and how that answers to its parameters (implicit function theorem)."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled, compiled_quickly
+from forgefield.fitting.data.chunks import without_interactions
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.targets.target import Seen
+from forgefield.models.expansions import evaluated, expansions
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel, AbstractSensitivities, Selection
 from forgefield.molecules.topology import Topology
 from forgefield.properties.implicit import Change, RelaxedSensitivities, response, superposed_response
-from forgefield.properties.relax import Limits, Relaxed, search
+from forgefield.properties.relax import Limits, Relaxed, State, Task, advanced, begun, is_going, search
 from forgefield.properties.rigid import by_molecule, rigid_motions
+from forgefield.properties.stationary import landscape_of
 
 Rows = tuple[Float[Array, "molecules _"], Float[Array, "molecules columns _"]]
 """Residuals and their slopes by the parameters that each molecule has."""
@@ -45,23 +50,34 @@ def relaxed_structures(
 
     Molecules that are not to be relaxed, and those without weight, stay where they are.
     """
+    given = _searched_for(data)
+    found = search(model, data.topology, positions, **given)
+    return seen_relaxed(data, found), found
+
+
+def _searched_for(data: TrainingSet) -> dict[str, Any]:
+    """Return what the molecules of a training set are relaxed to: the arguments of a search."""
     topology, about = data.topology, data.relaxation
-    wanted = jnp.asarray(about.wanted) & (jnp.asarray(data.weight) > 0.0)
     bonds = jnp.minimum(about.bonds.atoms(topology), topology.n_atoms - 1)
     # The padding has one atom twice, which no force field can pull apart.
     bonds = jnp.where(jnp.asarray(about.bonds.present).reshape(-1)[:, None], bonds, 0)
-    found = search(
-        model,
-        topology,
-        positions,
-        order=jnp.where(wanted, about.order, -1),
-        follow=jnp.asarray(about.follow),
-        fixed=about.constraints(topology),
-        limits=Limits(reference=jnp.asarray(data.positions), bonds=bonds, max_iterations=_MAX_ITERATIONS),
-    )
-    there = found.converged & wanted
-    kept = there[jnp.asarray(topology.molecule)][:, None]
-    seen = Seen(
+    return {
+        "order": jnp.where(_wanted(data), about.order, -1),
+        "follow": jnp.asarray(about.follow),
+        "fixed": about.constraints(topology),
+        "limits": Limits(reference=jnp.asarray(data.positions), bonds=bonds, max_iterations=_MAX_ITERATIONS),
+    }
+
+
+def _wanted(data: TrainingSet) -> Bool[Array, " molecules"]:
+    return jnp.asarray(data.relaxation.wanted) & (jnp.asarray(data.weight) > 0.0)
+
+
+def seen_relaxed(data: TrainingSet, found: Relaxed) -> Seen:
+    """Return relaxed structures as what is seen of a training set."""
+    there = found.converged & _wanted(data)
+    kept = there[jnp.asarray(data.topology.molecule)][:, None]
+    return Seen(
         positions=jnp.where(kept, found.positions, jnp.asarray(data.positions)),
         energy=jnp.where(there, found.landscape.energy, 0.0),
         there=there,
@@ -69,7 +85,35 @@ def relaxed_structures(
         vibrations=jnp.asarray(data.modes),
         failure=found.failure,
     )
-    return seen, found
+
+
+def relaxed_by_terms(model: ForceField, data: TrainingSet) -> tuple[TrainingSet, Task, State]:
+    """Relax the molecules by programs of one term each and one of a step, all of which many molecules share.
+
+    Returns the training set on its rung, and the search at its end.
+    """
+    n_molecules, topology = data.topology.n_molecules, data.topology
+    references = without_interactions(replace(data, weight=np.ones(n_molecules)))
+    room, n = references.topology, 3 * references.topology.n_max
+    task, state, going = _begun(references)
+    while np.asarray(going):
+        expanded = expansions(model.terms, model.values, topology, np.asarray(state.trial)[: topology.n_atoms])
+        found = evaluated(expanded, model.values, topology)
+        energy, gradient = grown(found.energy, room.n_molecules), grown(found.gradient, room.n_atoms)
+        state, going = _advanced(task, state, (energy, gradient, grown(found.hessian, room.n_molecules, n, n)))
+    return references, task, state
+
+
+@compiled_quickly
+def _begun(data: TrainingSet) -> tuple[Task, State, Bool[Array, ""]]:
+    task, state = begun(data.topology, jnp.asarray(data.positions), **_searched_for(data))
+    return task, state, is_going(task, state)
+
+
+@compiled_quickly
+def _advanced(task: Task, state: State, found: tuple) -> tuple[State, Bool[Array, ""]]:
+    state = advanced(task, state, landscape_of(found, task.topology, state.trial, task.fixed))
+    return state, is_going(task, state)
 
 
 def superposed(model: AbstractModel, data: TrainingSet, seen: Seen, change: Change) -> tuple[Seen, Change]:

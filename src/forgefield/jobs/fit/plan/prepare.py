@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generated import generate
@@ -15,12 +14,11 @@ from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
-from forgefield.compiled import compiled
 from forgefield.errors import ForgeFieldError, InputError
-from forgefield.fitting.cost.cost import Problem, total_count
-from forgefield.fitting.data.chunks import chunks
+from forgefield.fitting.cost.cost import Problem, total_counts
+from forgefield.fitting.data.chunks import chunks, without_interactions
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
-from forgefield.fitting.targets.target import AbstractTarget, counts, unweighted
+from forgefield.fitting.targets.target import AbstractTarget, counting
 from forgefield.io.formats import Format
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.fit_toml import read_plan
@@ -116,7 +114,7 @@ class Prepared:
             model=model,
             chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),
             targets=self.plan.targets,
-            counts=tuple(total_count(target, self.data) for target in self.plan.targets),
+            counts=total_counts(self.plan.targets, self.data),
             prior=about,
             variables=changes.variables,
         )
@@ -270,7 +268,9 @@ def _unused(plan: Plan, laid: Assignment) -> list[str]:
 
 def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> None:
     """Raise InputError that lists the targets that no reference has data for, or of which every value weighs zero."""
-    asked = [(target, *there) for target, there in zip(targets, _there(targets, data), strict=True)]
+    told = counting(targets, without_interactions(data))
+    there = [[bool((np.asarray(one) > 0.0).any()) for one in (each.unweighted, each.counts)] for each in told]
+    asked = [(target, *known) for target, known in zip(targets, there, strict=True)]
     lacking = [target for target, known, _ in asked if target.traits.needs and not known]
     if lacking:
         said = "; ".join(f"{target.name} needs {target.traits.needs}" for target in lacking)
@@ -282,12 +282,6 @@ def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> Non
             f"nothing counts in the target(s) {', '.join(idle)}: [[molecules]] weight, reaction_mode_weight and "
             "mode_weights leave every value that there is data for a weight of zero; give one more than that"
         )
-
-
-@compiled
-def _there(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[tuple[Bool[Array, ""], ...], ...]:
-    """Say of each target whether there are any values, and whether any of them counts."""
-    return tuple(tuple(jnp.any(counts(t, one) > 0.0) for one in (unweighted(data), data)) for t in targets)
 
 
 def _digest(plan: Plan, sources: Mapping[Path, bytes]) -> str:
