@@ -1,12 +1,15 @@
 """Damaged files of every format that is read: how many end in anything but a result or a clear error, and at what cost.
 
 Run as `python benchmarks/fuzz.py`; one JSON object on stdout, progress on stderr. FORGEFIELD_DATA names the folder
-of reference data. `--format NAME` (repeatable) does some formats alone, `--variants N` sets how many files of each,
-`--seed` another series, `--keep FOLDER` keeps what went wrong. Each format is read in a process of its own, which may
-die; a variant is a real file with one to four damages. For each format: `variants`, how many were `read` and `refused`
-(ForgeFieldError); `tracebacks` (any other exception, warnings of Python and NumPy included), `slow` (over 2 s of
-processor time), `big` (over 500 MB more memory) and `died` (the process ended, or hung), all meant to be 0; `worst_s`,
-`worst_mb`.
+of reference data. `--format NAME` (repeatable) does some formats alone, `--variants N` sets how many of each sample,
+`--seed` another series, `--keep FOLDER` keeps what went wrong and what was read as something else. Each format is read
+in a process of its own, which may die; a variant is a real file with one to four damages. For each format: `variants`,
+how many were `read` and `refused` (ForgeFieldError); `tracebacks` (any other exception, warnings of Python and NumPy
+included), `slow` (over 2 s of processor time), `big` (over 500 MB more memory) and `died` (the process ended, or hung),
+all meant to be 0; `worst_s`, `worst_mb`. Of structures and references: `changed`, how many were read with another value
+than the whole file has and no word of it; `said`, how many with an InputWarning that the whole file does not give;
+`lost`, how many lack a quantity; `values`, how often and by how much each quantity was changed at most. `not_damaged`
+lists formats of which there is no sample.
 """
 
 import argparse
@@ -28,10 +31,13 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from fuzz_formats import BUILDERS, Case
+from fuzz_case import Case
+from fuzz_formats import BUILDERS
 from fuzz_mutations import mutated
+from fuzz_values import Differences, changes, listed, lost
 
 from forgefield.errors import ForgeFieldError, InputWarning
+from forgefield.io.formats import FORMATS, format_of
 
 SLOW, BIG, HUNG = 2.0, 500.0, 20.0
 """Seconds, MB, seconds."""
@@ -40,6 +46,7 @@ DIED_AFTER = 120.0
 SPARE = 6 * 2**30
 """Bytes of address space that a variant may ask for."""
 SHOWN = 3
+COUNTED = ("variants", "read", "refused", "tracebacks", "slow", "big", "died", "changed", "said", "lost")
 
 
 class Hung(BaseException):
@@ -57,9 +64,14 @@ class Tally:
     slow: int = 0
     big: int = 0
     died: int = 0
+    changed: int = 0
+    said: int = 0
+    lost: int = 0
     worst_s: float = 0.0
     worst_mb: float = 0.0
     examples: list[str] = field(default_factory=list)
+    values: dict[str, dict[str, object]] = field(default_factory=dict)
+    formats: list[str] = field(default_factory=list)
 
 
 def main() -> None:
@@ -82,16 +94,19 @@ def main() -> None:
         print(name, json.dumps(found[name]), file=sys.stderr, flush=True)
     total = Counter()
     for one in found.values():
-        total.update({key: one[key] for key in ("variants", "read", "refused", "tracebacks", "slow", "big", "died")})
-    print(json.dumps({"total": total, "formats": found}, indent=1))
+        total.update({key: one[key] for key in COUNTED})
+    read = {name for one in found.values() for name in one["formats"]}
+    missing = [one.name for one in FORMATS if (one.part or one.frames or one.molecules) and one.name not in read]
+    print(json.dumps({"total": total, "formats": found, "not_damaged": missing}, indent=1))
 
 
 def _parent(name: str, options: argparse.Namespace) -> Tally:
     """Return what became of a format, whose process is started again behind a variant that it died of."""
-    tally, first = Tally(), 0
+    tally, first, wanted = Tally(), 0, options.variants
+    changed: list[tuple[int, dict[str, float]]] = []
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report"
-        while first < options.variants:
+        while first < wanted:
             report.write_text("")
             command = [sys.executable, __file__, "--child", name, "--first", str(first), "--report", str(report)]
             command += ["--variants", str(options.variants), "--seed", str(options.seed)]
@@ -100,13 +115,17 @@ def _parent(name: str, options: argparse.Namespace) -> Tally:
             lines = report.read_text().splitlines()
             if not lines:
                 raise SystemExit(f"{name}: the process could not begin")
-            for line in lines[1:]:
-                first = _count(tally, json.loads(line))
-            if first < options.variants:
+            ready = json.loads(lines[0])
+            wanted, tally.formats = options.variants * ready["files"], ready["formats"]
+            for told in map(json.loads, lines[1:]):
+                first = _count(tally, told)
+                changed += [(told["variant"], told["changes"])] if not told["said"] else []
+            if first < wanted:
                 tally.died += 1
                 tally.variants += 1
                 tally.examples.append(f"variant {first}: the process died ({ended})")
                 first += 1
+    tally.values = listed(changed)
     return tally
 
 
@@ -129,7 +148,8 @@ def _count(tally: Tally, told: dict) -> int:
     tally.worst_s, tally.worst_mb = max(tally.worst_s, round(seconds, 3)), max(tally.worst_mb, round(mb, 1))
     problems = [told["outcome"]] if told["outcome"] == "tracebacks" else []
     problems += ["slow"] * (seconds > SLOW) + ["big"] * (mb > BIG)
-    for what in {*problems, told["outcome"]}:
+    silent = ["lost"] * bool(told["lost"]) + ["changed"] * bool(told["changes"])
+    for what in {*problems, *(["said"] if told["said"] else silent), told["outcome"]}:
         setattr(tally, what, getattr(tally, what) + 1)
     if problems and len(tally.examples) < SHOWN:
         tally.examples.append(f"variant {told['variant']}: {', '.join(problems)}; {told['message']}")
@@ -145,37 +165,55 @@ def _child(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder, options.report.open("a") as report:
         case = BUILDERS[options.child](Path(folder))
         originals = [path.read_bytes() for path in case.files]
-        for path in case.files:
-            case.read(path)
+        whole = [_read(case, path) for path in case.files]
         size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (size + SPARE, size + SPARE))
-        print(json.dumps({"outcome": "ready", "variant": options.first}), file=report, flush=True)
-        for k in range(options.first, options.variants):
+        names = sorted({name for path in case.files for name in _format(path)})
+        print(json.dumps({"files": len(case.files), "formats": names}), file=report, flush=True)
+        for k in range(options.first, options.variants * len(case.files)):
             source = random.Random(f"{options.seed} {options.child} {k}")
             path, original = case.files[k % len(case.files)], originals[k % len(case.files)]
             path.write_bytes(case.packed(mutated(case.unpacked(original), source, case.kind)))
-            told = _measured(case, path)
-            if options.keep and (told["outcome"] == "tracebacks" or told["seconds"] > SLOW or told["mb"] > BIG):
+            told = _measured(case, path, *whole[k % len(case.files)])
+            bad = told["outcome"] == "tracebacks" or told["seconds"] > SLOW or told["mb"] > BIG
+            if options.keep and (bad or (told["changes"] and not told["said"])):
                 options.keep.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, options.keep / f"{options.child}-{k}-{path.name}")
             path.write_bytes(original)
             print(json.dumps({"variant": k, **told}), file=report, flush=True)
 
 
+def _format(path: Path) -> list[str]:
+    """Return the name of a file's format, none where it is of no structures, results or force fields."""
+    try:
+        return [format_of(path).name]
+    except ForgeFieldError:
+        return []
+
+
 def _interrupt(*_: object) -> None:
     raise Hung
 
 
-def _measured(case: Case, path: Path) -> dict:
+def _read(case: Case, path: Path) -> tuple[object, int]:
+    """Read one file; return what it gives and how many warnings."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("error")
+        warnings.simplefilter("always", InputWarning)
+        return case.read(path), len(given)
+
+
+def _measured(case: Case, path: Path, whole: object, n_warnings: int) -> dict:
     """Read one file and say how that ended, in how many seconds of processor time, and with how much memory."""
     before = _memory("VmRSS")
     # Begins the count of the largest memory anew.
     Path("/proc/self/clear_refs").write_text("5")
     signal.setitimer(signal.ITIMER_VIRTUAL, HUNG)
     began = time.process_time()
-    outcome, message = "read", ""
+    outcome, message, differences = "read", "", Differences()
     try:
-        case.read(path)
+        found, n_given = _read(case, path)
+        differences = Differences(changes(whole, found), lost(whole, found), n_given > n_warnings)
     except ForgeFieldError as error:
         outcome, message = "refused", str(error)[:200]
     except (Exception, Hung) as error:
@@ -188,6 +226,7 @@ def _measured(case: Case, path: Path) -> dict:
         "message": message,
         "seconds": time.process_time() - began,
         "mb": max(_memory("VmHWM") - before, 0.0),
+        **asdict(differences),
     }
 
 

@@ -1,13 +1,14 @@
 """The formats that are read: real files of each, in a folder of their own, and what reads them."""
 
 import gzip
-import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import fuzz_programs
 import numpy as np
+from fuzz_case import DATA, Case, copied
 from safetensors.numpy import save_file
 
 from forgefield.assign.generated import generate
@@ -35,31 +36,10 @@ from forgefield.terms.nonbonded import LENNARD_JONES
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.torsion import TORSION3
 
-DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 EXAMPLES = Path(__file__).parents[1] / "examples"
 RH = DATA / "rh-enamide"
-_XTB = "programs/qm/xtb"
 HARMONIC = (HARMONIC_STRETCH, HARMONIC_BEND, TORSION3, LENNARD_JONES)
 CHECKPOINT = {"at": np.arange(40.0), "done": np.array([True, False]), "costs": np.ones((4, 2))}
-
-
-@dataclass(frozen=True)
-class Case:
-    """Files of one format, and what reads them."""
-
-    files: list[Path]
-    read: Callable[[Path], object]
-    kind: str = "text"
-    """Which damages are done: those of text, binary or json."""
-    unpacked: Callable[[bytes], bytes] = bytes
-    packed: Callable[[bytes], bytes] = bytes
-    """What is damaged is the unpacked content."""
-
-
-def _copied(folder: Path, files: Sequence[Path]) -> list[Path]:
-    for file in files:
-        shutil.copyfile(file, folder / file.name)
-    return [folder / file.name for file in files]
 
 
 def _qm(*files: str, kind: str = "text") -> Callable[[Path], Case]:
@@ -67,33 +47,21 @@ def _qm(*files: str, kind: str = "text") -> Callable[[Path], Case]:
 
     def build(folder: Path) -> Case:
         found = [path for name in files for root in (EXAMPLES, DATA) for path in sorted(root.glob(name))[:3]]
-        return Case(_copied(folder, found), _structures_and_references, kind)
+        return Case(copied(folder, found), _structures_and_references, kind)
 
     return build
 
 
-def _structures_and_references(path: Path) -> None:
-    read_structures(path)
-    read_reference([path])
-
-
-def _programs(*files: str, beside: str = "") -> Callable[[Path], Case]:
-    """Files of other QM programs, alone or with a geometry beside them."""
-
-    def build(folder: Path) -> Case:
-        geometry = _copied(folder, [DATA / beside]) if beside else []
-        found = _copied(folder, [DATA / name for name in files])
-        return Case(found, lambda path: read_reference([*geometry, path]))
-
-    return build
+def _structures_and_references(path: Path) -> list[object]:
+    return [*read_structures(path), *read_reference([path])]
 
 
 def _partial(*files: str, kind: str = "text") -> Callable[[Path], Case]:
     """QM results without a geometry, which lies beside them."""
 
     def build(folder: Path) -> Case:
-        (geometry,) = _copied(folder, [DATA / "sn2" / "sn2-ts-optimized.xyz"])
-        found = _copied(folder, [DATA / "sn2" / name for name in files])
+        (geometry,) = copied(folder, [DATA / "sn2" / "sn2-ts-optimized.xyz"])
+        found = copied(folder, [DATA / "sn2" / name for name in files])
         return Case(found, lambda path: read_reference([geometry, path]), kind)
 
     return build
@@ -101,15 +69,15 @@ def _partial(*files: str, kind: str = "text") -> Callable[[Path], Case]:
 
 def _structures(pattern: str) -> Callable[[Path], Case]:
     def build(folder: Path) -> Case:
-        _copied(folder, [RH / "forcefield" / "atom.typ"])
-        return Case(_copied(folder, sorted(RH.glob(pattern))[:4]), read_structures)
+        copied(folder, [RH / "forcefield" / "atom.typ"])
+        return Case(copied(folder, sorted(RH.glob(pattern))[:4]), read_structures)
 
     return build
 
 
 def _maegz(folder: Path, *, inside: bool) -> Case:
     """Compressed structures: the archive is damaged, or the text inside it."""
-    _copied(folder, [RH / "forcefield" / "atom.typ"])
+    copied(folder, [RH / "forcefield" / "atom.typ"])
     files = []
     for file in sorted(RH.glob("mae/*.mae"))[:3]:
         files.append(folder / f"{file.stem}.maegz")
@@ -137,11 +105,11 @@ def _qcschema(folder: Path) -> Case:
 
 
 def _listing(folder: Path) -> Case:
-    return Case(_copied(folder, sorted(RH.glob("mmo/*.mmo"))[:3]), read_mmo)
+    return Case(copied(folder, sorted(RH.glob("mmo/*.mmo"))[:3]), read_mmo)
 
 
 def _atom_typ(folder: Path) -> Case:
-    return Case(_copied(folder, [RH / "forcefield" / "atom.typ"]), read_atom_types)
+    return Case(copied(folder, [RH / "forcefield" / "atom.typ"]), read_atom_types)
 
 
 def _bonded(file: str) -> Molecule:
@@ -160,14 +128,14 @@ def _butane() -> Molecule:
 
 def _mm3_fld(folder: Path) -> Case:
     """The published file, laid over a structure that it is for."""
-    _copied(folder, [RH / "forcefield" / "atom.typ"])
-    (structure,) = _copied(folder, sorted(RH.glob("mae/*.mae"))[:1])
+    copied(folder, [RH / "forcefield" / "atom.typ"])
+    (structure,) = copied(folder, sorted(RH.glob("mae/*.mae"))[:1])
     molecules = read_structures(structure)
-    return Case(_copied(folder, [RH / "forcefield" / "mm3.fld"]), lambda path: rules.load(path).lay(molecules))
+    return Case(copied(folder, [RH / "forcefield" / "mm3.fld"]), lambda path: rules.load(path).lay(molecules))
 
 
 def _substructures_fld(folder: Path) -> Case:
-    return Case(_copied(folder, sorted(RH.glob("forcefield/rh_*.fld"))), read_fld)
+    return Case(copied(folder, sorted(RH.glob("forcefield/rh_*.fld"))), read_fld)
 
 
 def _generated_fld(folder: Path) -> Case:
@@ -203,7 +171,7 @@ def _checkpoint(folder: Path) -> Case:
 
 def _painn(folder: Path) -> Case:
     (ethanol,) = read_structures(EXAMPLES / "painn" / "ethanol.xyz")
-    (file,) = _copied(folder, [EXAMPLES / "painn" / "ethanol.safetensors"])
+    (file,) = copied(folder, [EXAMPLES / "painn" / "ethanol.safetensors"])
     return Case([file], lambda path: rules.load(path).lay([ethanol]), "binary")
 
 
@@ -298,26 +266,7 @@ BUILDERS: dict[str, Callable[[Path], Case]] = {
     "Jaguar out": _qm("rh-enamide/jaguar/*.out"),
     "QCSchema": _qcschema,
     "torsion drive": _qm("butane/scan.json", kind="json"),
-    "ORCA out": _programs("public-qm/orca-ts.out"),
-    "ORCA hess": _programs("public-qm/orca-ts.hess"),
-    "xTB out": _programs(f"{_XTB}/xtb.out"),
-    "xTB g98.out": _programs(f"{_XTB}/g98.out"),
-    "xTB partial": _programs(
-        *(f"{_XTB}/{name}" for name in ("hessian", "vibspectrum", "charges", "xtbout.json")),
-        beside=f"{_XTB}/xtbopt.xyz",
-    ),
-    "Psi4 out": _programs("programs/qm/psi4/h2co.out"),
-    "Psi4 hess": _programs("programs/qm/psi4/h2co.hess", beside="programs/qm/psi4/h2co.out"),
-    "Molden": _programs("programs/qm/psi4/h2co.molden_normal_modes"),
-    "NWChem out": _programs("programs/qm/nwchem/h2co.out"),
-    "NWChem hess": _programs("programs/qm/nwchem/h2co.hess", beside="programs/qm/nwchem/h2co.out"),
-    "Q-Chem out": _programs("public-qm/qchem51-dvb_ir.out"),
-    "Turbomole": _programs(*(f"public-qm/turbomole59-dvb_ir/{name}" for name in ("control", "coord", "aoforce.out"))),
-    "GAMESS out": _programs("public-qm/gamess-us2018-dvb_ir.out"),
-    "GAMESS dat": _programs("public-qm/gamess-us2018-dvb_ir.dat", beside="public-qm/gamess-us2018-dvb_ir.out"),
-    "Molpro out": _programs("public-qm/molpro2018-dvb_ir.out"),
-    "MOPAC aux": _programs("public-qm/mopac-h2o-force.aux", "programs/qm/mopac/opt.aux"),
-    "ADF out": _programs("public-qm/adf2013-dvb_ir.adfout"),
+    **fuzz_programs.BUILDERS,
     "npy Hessian": _partial("sn2-ts-hessian.npy", kind="binary"),
     "frequencies and energy": _partial("sn2-ts-frequencies.txt", "sn2-ts-energy.txt"),
     "checkpoint": _checkpoint,

@@ -151,13 +151,25 @@ def _number(content: bytes, source: random.Random) -> bytes:
     return _replaced(content, source, _NUMBER, NUMBERS)
 
 
+def _digit(content: bytes, source: random.Random) -> bytes:
+    """Change one digit of a number, or swap two neighbours."""
+    found = _NUMBER.search(content, _place(content, source)) or _NUMBER.search(content)
+    if found is None:
+        return content
+    digits = [i for i in range(found.start(), found.end()) if content[i : i + 1].isdigit()]
+    at = source.choice(digits)
+    if at + 1 in digits and source.random() < 0.5:
+        return content[:at] + content[at + 1 : at + 2] + content[at : at + 1] + content[at + 2 :]
+    return content[:at] + str(source.randrange(10)).encode() + content[at + 1 :]
+
+
 def _word(content: bytes, source: random.Random) -> bytes:
     words = [*PIECES, *NUMBERS, b"", source.choice(_WORD.findall(content) or [b""])]
     return _replaced(content, source, _WORD, words)
 
 
 _BINARY = [_flip, _flip, _delete, _duplicate, _truncate, _insert, _overwrite, _move, _zeros, _number]
-_TEXT = [*_BINARY[1:], _behead, _of_lines, _of_lines, _number, _number, _word, _word]
+_TEXT = [*_BINARY[1:], _behead, _of_lines, _of_lines, _number, _number, _digit, _digit, _digit, _word, _word]
 
 
 def _other_values(content: bytes, source: random.Random) -> bytes:

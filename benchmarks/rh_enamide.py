@@ -30,7 +30,7 @@ from forgefield.assign.mm3.laid import assign_mm3
 from forgefield.cli.process import collect_seldom
 from forgefield.compiled import compiled
 from forgefield.engines.native.processor import machine
-from forgefield.fitting.cost.cost import Problem, linearise, quadratic, total_count
+from forgefield.fitting.cost.cost import Problem, linearise, quadratic, total_counts
 from forgefield.fitting.cost.gram import Gram, gram
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import training_set
@@ -87,7 +87,7 @@ def median_ms(call: Callable[[], Any]) -> tuple[float, float]:
 
 def with_targets(prepared: Prepared, problem: Problem, *targets) -> Problem:
     """Return a problem with other targets."""
-    counts = tuple(total_count(target, prepared.data) for target in targets)
+    counts = total_counts(targets, prepared.data)
     return eqx.tree_at(lambda p: (p.targets, p.counts), problem, (targets, counts))
 
 
@@ -115,7 +115,6 @@ def kernels(folder: Path) -> Figures:
     assert isinstance(form, Gram)
     one, free = with_targets(prepared, problem, diagonal), jnp.asarray(problem.prior.centre)
     value_and_grad, jacobian, normal = compiled(jax.value_and_grad(objective)), compiled(linearise), compiled(quadratic)
-    by_form = compiled(lambda form, problem, at: form.quadratic(problem, at))
     figures: Figures = {"n_parameters": changes.variables.n_free}
     for name, call in {
         "hessians": lambda: hessians(problem.model),
@@ -123,7 +122,7 @@ def kernels(folder: Path) -> Figures:
         "value_and_grad": lambda: value_and_grad(free),
         "residual_jacobian": lambda: jacobian(one, at).jacobians[0],
         "normal_equations": lambda: normal(both, at),
-        "normal_equations_by_form": lambda: by_form(form, both, at),
+        "normal_equations_by_form": lambda: form.quadratic(both, at),
     }.items():
         figures[f"{name}_first_s"], figures[f"{name}_ms"] = median_ms(call)
         tell(f"{name}: {figures[f'{name}_ms']:.1f} ms")
@@ -139,7 +138,7 @@ def first_value(folder: Path) -> Figures:
         "import sys, pathlib, forgefield.cli.process as c; c.configure(verbose=False)\n"
         "from forgefield.jobs.fit.plan.prepare import prepare\n"
         "from forgefield.fitting.data.observation import observed\n"
-        "p = prepare(pathlib.Path(sys.argv[1])); observed(p.assignment.model, p.data).eigenvalues.block_until_ready()"
+        "p = prepare(pathlib.Path(sys.argv[1])); observed(p.assignment.model, p.data)"
     )
     figures: Figures = {}
     environment = {**os.environ, "FORGEFIELD_CACHE": str(folder / "cache")}

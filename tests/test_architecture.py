@@ -109,7 +109,7 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}}  # fmt: skip
+            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")

@@ -10,7 +10,7 @@ from forgefield import compiled as compiling
 from forgefield import kept_programs
 from forgefield.cache import folder
 from forgefield.compiled import Compiled, compiled
-from forgefield.fitting.solve.bounded import is_small
+from forgefield.fitting.cost.cost import Quadratic, with_prior
 from forgefield.fitting.targets.fixed import soft_frequencies
 from forgefield.kept_programs import Kept
 
@@ -72,11 +72,11 @@ def test_other_shapes_and_precisions_have_programs_of_their_own(other, kept):
 
 
 def test_a_float_is_no_part_of_a_program(kept):
-    small = fresh(is_small)
+    held, measured = fresh(with_prior), Quadratic(jnp.asarray(1.0), jnp.zeros(1), jnp.zeros((1, 1)))
 
-    said = [bool(small(jnp.asarray(1e-3), jnp.asarray(1.0), tolerance)) for tolerance in (1e-2, 1e-4)]
+    costs = [float(held(measured, strength, jnp.ones(1)).cost) for strength in (2.0, 4.0)]
 
-    assert said == [True, False]
+    assert costs == [2.0, 3.0]
     assert len(programs(kept)) == 1
 
 

@@ -23,6 +23,8 @@ Result = TypeVar("Result")
 _OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
 """XLA's newer code generator for CPUs compiles the thousands of small operations of a force field half as fast, to
 programs that are no faster. Other devices ignore the option."""
+_QUICKLY = {**_OPTIONS, "xla_backend_optimization_level": 0}
+"""Compiles in a third of the time to programs that take longer: for those that run a few times on little data."""
 _MOST = 24
 """Programs that a process holds when another fit begins: those of one, 130 MB with all that JAX keeps beside them."""
 
@@ -70,14 +72,14 @@ class Compiled(Generic[Arguments, Result]):
     programs, so does this, by what they are made from: one that is found needs not be traced.
     """
 
-    def __init__(self, function: Callable[Arguments, Result]) -> None:
+    def __init__(self, function: Callable[Arguments, Result], options: dict[str, Any]) -> None:
         call: Callable[..., Result] = function
 
         def of_parts(given: _Parts) -> _Parts:
             arguments, options = given.tree()
             return _Parts.of(call(*arguments, **options))
 
-        self._function, self._of_parts = function, of_parts
+        self._function, self._of_parts, self._options = function, of_parts, options
         self._alone, self._within = self._program(function.__name__), jax.jit(of_parts)
         self._programs: dict[Any, Future] = {}
         self._begun: list[Future] = []
@@ -119,7 +121,7 @@ class Compiled(Generic[Arguments, Result]):
             return self._of_parts(given)
 
         program.__name__ = program.__qualname__ = name
-        return jax.jit(program, compiler_options=_OPTIONS)
+        return jax.jit(program, compiler_options=self._options)
 
     def _found(self, given: _Parts, compiling: Callable[..., Future]) -> Future | None:
         """Return the program for such arguments: this process's, a kept one, or a new one; None where none is kept."""
@@ -129,7 +131,7 @@ class Compiled(Generic[Arguments, Result]):
         shapes = tuple(map(_shape, given.numbers))
         like = jax.tree.structure(given), shapes, jax.config.read("jax_enable_x64")
         if like not in self._programs:
-            name = kept.name(self._function, (given.structure, given.others, shapes), _OPTIONS)
+            name = kept.name(self._function, (given.structure, given.others, shapes), self._options)
             if name is None:
                 return None
             program = kept.load(name, jax.tree.structure(((given,), {})))
@@ -185,4 +187,9 @@ def _background() -> ThreadPoolExecutor:
 
 def compiled(function: Callable[Arguments, Result]) -> Compiled[Arguments, Result]:
     """Return a function that is compiled at its first call for arguments of new shapes."""
-    return Compiled(function)
+    return Compiled(function, _OPTIONS)
+
+
+def compiled_quickly(function: Callable[Arguments, Result]) -> Compiled[Arguments, Result]:
+    """Return the same for a function that runs a few times on little data: it is not made as fast as can be."""
+    return Compiled(function, _QUICKLY)

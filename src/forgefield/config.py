@@ -78,8 +78,9 @@ class ForceFieldSection(Section):
     """How force constants are read off the Hessians before the fit."""
     terms: tuple[TermName, ...] = ("stretch", "bend", "torsion", "out_of_plane")
     """Kinds of interaction of a generated force field; torsions have V1 to V3, as torsion6 V1 to V6."""
-    depth: Whole = Field(default=1, ge=0, le=4)
-    """How far an atom's environment reaches, in bonds, when types are made from the molecules."""
+    depth: Whole | None = Field(default=None, ge=0, le=4)
+    """How far an atom's environment reaches, in bonds, when types are made from the molecules; by default 1, and 2 or 3
+    where bonds or angles of one row would differ by 0.03 Å or 10° that further neighbours tell apart."""
     train: tuple[str, ...] | None = None
     """Patterns of the rows that change; by default all of a generated force field, none of a .fld."""
     freeze: tuple[str, ...] = ()

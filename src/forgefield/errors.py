@@ -9,6 +9,10 @@ class InputError(ForgeFieldError, ValueError):
     """A file, a table or an option holds something that cannot be used."""
 
 
+class UnfinishedJob(InputError):
+    """The output of a job that did not end."""
+
+
 class WriteError(InputError):
     """A file cannot be written: no room, no permission, no such folder; what was there before stays."""
 

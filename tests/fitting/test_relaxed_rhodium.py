@@ -7,7 +7,7 @@ import equinox as eqx
 import numpy as np
 import pytest
 
-from forgefield.fitting.cost.cost import total_count
+from forgefield.fitting.cost.cost import total_counts
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
 from forgefield.fitting.solve.fit import fit, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
@@ -41,7 +41,7 @@ def _fitted(prepared, data, at, n_steps):
             raise KeyboardInterrupt
 
     problem = replace(prepared, data=data).problem(prepared.changes(), prepared.start)
-    problem = replace(problem, counts=tuple(total_count(target, data) for target in problem.targets))
+    problem = replace(problem, counts=total_counts(problem.targets, data))
     fresh = start(problem, np.zeros((1, problem.n_free)) if at is None else at[None], SOLVER)
     ended = fit(problem, fresh, SOLVER, after=enough)
     values = problem.prior.centre + problem.prior.width * ended.at

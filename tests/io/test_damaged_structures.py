@@ -1,17 +1,44 @@
 """Real structure files and listings, damaged at random, end in a result or in an error that a user is meant to read."""
 
+from warnings import catch_warnings, simplefilter
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rdkit import Chem
+from rdkit.Chem import rdDistGeom
 
-from forgefield.errors import ForgeFieldError
+from forgefield.errors import ForgeFieldError, InputWarning
 from forgefield.io.listings.mmo import read_mmo
+from forgefield.io.molecules import read_structures
 from forgefield.io.structures.atom_types import read_atom_types
 from forgefield.io.structures.mae import read_mae
 from forgefield.io.structures.mol2 import read_mol2
 
+
+def embedded(smiles: str) -> Chem.Mol:
+    graph = Chem.AddHs(Chem.MolFromSmiles(smiles))
+    rdDistGeom.EmbedMolecule(graph, randomSeed=1)
+    return graph
+
+
+def molfile(smiles: str) -> str:
+    return Chem.MolToMolBlock(embedded(smiles))
+
+
 TYPES = "forcefield/atom.typ"
-READERS = {"mae/*.mae": read_mae, "mol2/*.mol2": read_mol2, "mmo/*.mmo": read_mmo, TYPES: read_atom_types}
+DRAWN = {
+    "drawn.smi": "C[C@H]([NH3+])C(=O)[O-] alanine\n[Na+].[Cl-]\nF/C=C/F\nc1cc[nH]c1\n",
+    "drawn.sdf": molfile("c1cc[nH]c1") + "$$$$\n" + molfile("C[C@H]([NH3+])C(=O)[O-]") + "$$$$\n",
+    "drawn.pdb": Chem.MolToPDBBlock(embedded("NCC(=O)O")),
+}
+READERS = {
+    "mae/*.mae": read_mae,
+    "mol2/*.mol2": read_mol2,
+    "mmo/*.mmo": read_mmo,
+    TYPES: read_atom_types,
+    **dict.fromkeys(DRAWN, read_structures),
+}
 PIECES = [
     "",
     "\n",
@@ -75,6 +102,8 @@ def originals(request, data, tmp_path):
     """A reader, the texts of the real files that it reads, and a folder with their atom types."""
     if request.param != TYPES:
         (tmp_path / "atom.typ").write_text((data / "rh-enamide" / TYPES).read_text())
+    if request.param in DRAWN:
+        return READERS[request.param], {request.param: DRAWN[request.param]}, tmp_path
     files = real_files(request.param, data)
     return READERS[request.param], {path.name: path.read_text() for path in files}, tmp_path
 
@@ -90,7 +119,9 @@ def outcome(read, path) -> str:
 def ends_well(read, path, text, mutations) -> None:
     path.write_text(mutated(text, mutations))
 
-    assert str(path) in outcome(read, path)
+    with catch_warnings():
+        simplefilter("ignore", InputWarning)
+        assert str(path) in outcome(read, path)
 
 
 @settings(max_examples=50, derandomize=True, **FIXTURE_IS_FIXED)

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from certain import known
+from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.consistency import check_frequencies
 from forgefield.io.formats import format_of
 from forgefield.io.molecules import read_structures
-from forgefield.io.references import matching_files, pair, read_columns, read_files
+from forgefield.io.references import matching_files, pair, read_columns, read_files, read_reference
 from forgefield.io.structures.atom_types import read_atom_types
+from forgefield.io.structures.sdf import write_sdf
 
 WATER = "3\ncharge=1\nO 0 0 0.1\nH 0 0.7 -0.4\nH 0 -0.7 -0.4\n"
 
@@ -74,13 +76,13 @@ def test_frames_of_one_file_are_references_of_their_own(folder):
         (["**.fchk"], r"'\*\*\.fchk' matches no file in"),
         (["///nowhere/*.log"], "'///nowhere/\\*.log' matches no file in"),
         (["a.cub"], r"a\.cub: the suffix '\.cub' is not known; known are \.xyz, "),
-        (["a.mol2"], "a file in mol2 format holds no QM results"),
-        (["a.out"], "is neither Jaguar output nor Gaussian relaxed scan nor Gaussian output"),
+        (["a.fld"], r"a file in MM3\* format holds no QM results; give the file of a QM job"),
+        (["a.out"], "is neither Jaguar output nor Gaussian relaxed scan nor Gaussian rigid scan nor Gaussian output"),
         (["n.txt"], "is neither frequencies nor energy, .* no comment .* or name that says `frequencies` or `energy`"),
     ],
 )
 def test_files_that_cannot_be_used_are_named(folder, patterns, message):
-    for name in ("a.cub", "a.out", "n.txt", "a.mol2"):
+    for name in ("a.cub", "a.out", "n.txt", "a.fld"):
         (folder / name).write_text("1.0\n")
 
     with pytest.raises(InputError, match=message):
@@ -208,3 +210,19 @@ def test_file_is_known_by_its_content_where_its_suffix_says_something_else(data,
 
     assert format_of(path).name == form
     np.testing.assert_array_equal(read_structures(path)[0].species, read_structures(data / name)[0].species)
+
+
+@pytest.mark.parametrize("suffix", ["sdf", "mol"])
+def test_a_structure_gives_its_bonds_and_charges_to_a_hessian(suffix, tmp_path):
+    write_sdf(tmp_path / f"ion.{suffix}", read_structures(Path("smiles:[OH-]")))
+    (bare,) = read_reference([tmp_path / f"ion.{suffix}"])
+    hessian = np.zeros((6, 6))
+    along = np.concatenate([bare.positions[0] - bare.positions[1], bare.positions[1] - bare.positions[0]])
+    hessian += np.outer(along, along)
+    np.save(tmp_path / "ion.npy", hessian / units.HARTREE_PER_BOHR2 * 700.0)
+
+    (found,) = read_reference([tmp_path / f"ion.{suffix}", tmp_path / "ion.npy"])
+
+    assert found.contents == ("Hessian",)
+    assert known(found.bonds).tolist() == [[0, 1]]
+    assert (found.charge, known(found.formal_charges).tolist()) == (-1, [-1, 0])

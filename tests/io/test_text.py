@@ -49,3 +49,13 @@ def test_compressed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypat
 
     with pytest.raises(InputError, match=message):
         read_text(path)
+
+
+def test_a_few_zero_bytes_are_left_out_and_many_make_a_file_a_binary_one(tmp_path):
+    path = tmp_path / "a.out"
+    path.write_bytes(b"word " * 1000 + b"\0\0end")
+
+    assert read_text(path) == "word " * 1000 + "end"
+    path.write_bytes(b"word \0" * 1000)
+    with pytest.raises(InputError, match="is a binary file where text is expected"):
+        read_text(path)

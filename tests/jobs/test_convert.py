@@ -37,7 +37,7 @@ def test_what_a_file_held_and_what_of_it_is_written_is_said(forgefield, data, tm
 
     result = forgefield("convert", source, target, "--drop", "Hessian", "--drop", "frequencies")
 
-    held = "Hessian, frequencies, energy, gradient, charges, at RB3LYP/6-31G(d)"
+    held = "energy, gradient, Hessian, frequencies, charges, at RB3LYP/6-31G(d)"
     assert f"{source} (Gaussian output): {held}" in " ".join(result.output.split())
     assert "(GS) without Hessian, frequencies" in " ".join(result.output.split())
 
@@ -88,7 +88,7 @@ def test_bonds_and_types_of_a_maestro_file_are_lost_only_when_named(forgefield, 
     ("source", "target", "options", "message"),
     [
         (CH3F, "x.xyz", (), "a .xyz file cannot hold Hessian, frequencies; leave out what can be with --drop Hessian"),
-        (CH3F, "x.cif", (), "structures are written as .xyz, .extxyz, .json, not '.cif'"),
+        (CH3F, "x.cif", (), "structures are written as .xyz, .extxyz, .json, .sdf, .mol, .sd, not '.cif'"),
         (CH3F, "x.json", ("--drop", "atoms"), "'atoms' cannot be dropped, only Hessian, bonds"),
         ("absent.xyz", "x.json", (), "absent.xyz: there is no such file"),
         ("two.xyz", "x.json", (), "a .json file cannot hold several structures\n"),

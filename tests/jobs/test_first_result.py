@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
+FLUOROFORM = CH3F.parents[1] / "molecules/fluoroform.json"
 COUNTED = """
 import sys
 import jax.monitoring
@@ -102,6 +103,14 @@ def test_the_same_again_compiles_nothing_and_gives_the_same(first, run):
     assert compiled == []
     assert results["parameters"] == first[1]["parameters"]
     assert results["metrics"] == first[1]["metrics"]
+
+
+@pytest.mark.slow
+def test_another_molecule_of_about_the_size_compiles_nothing(first, run):
+    compiled, results = run("fluoroform", reference=FLUOROFORM.as_posix())
+
+    assert compiled == []
+    assert results["molecules"] != first[1]["molecules"]
 
 
 @pytest.mark.slow

@@ -58,7 +58,9 @@ def test_structures_of_a_format_with_a_row_are_read_and_written(one_row_more, tm
 
     ((_, before),), ((_, after),) = read_with_results(CH3F), read_with_results(tmp_path / "out.pos")
     np.testing.assert_allclose(known(after.gradient), known(before.gradient), atol=1e-6)
-    with pytest.raises(InputError, match=r"structures are written as \.xyz, \.extxyz, \.json, \.pos, not '\.abc'"):
+    with pytest.raises(
+        InputError, match=r"structures are written as \.xyz, \.extxyz, \.json, \.sdf, \.mol, \.sd, \.pos, not '\.abc'"
+    ):
         convert(CH3F, tmp_path / "out.abc")
     with pytest.raises(InputError, match=r"known are .*\.pos"):
         format_of(tmp_path / "out.abc")

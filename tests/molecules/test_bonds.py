@@ -111,6 +111,47 @@ def test_no_partial_bond_runs_across_a_ring_of_four():
     np.testing.assert_array_equal(orders, [1.0] * 4)
 
 
+@pytest.mark.parametrize(
+    ("acceptor", "share", "n_partial"),
+    [("O", 1.59, 1), ("O", 1.61, 0), ("Cl", 1.59, 1), ("C", 1.55, 0)],
+)
+@pytest.mark.parametrize("perceive", [perceive_bonds, perceive_transition_state_bonds])
+def test_hydrogen_on_its_way_to_an_acceptor_is_partially_bonded(perceive, acceptor, share, n_partial):
+    # A ring of five, N-C-C-X…H, with the hydrogen on nitrogen.
+    radius = {"O": 0.66, "Cl": 1.02, "C": 0.76}[acceptor]
+    number = {"O": 8, "Cl": 17, "C": 6}[acceptor]
+    hydrogen = np.array([1.0, 0.0, 0.0])
+    other = hydrogen + share * (0.31 + radius) * np.array([np.cos(0.7), np.sin(0.7), 0.0])
+    carbons = np.stack([np.array([-0.3, 1.4, 0.0]), other + np.array([-1.2, 0.5, 0.0])])
+    positions = np.vstack([np.zeros(3), hydrogen, other, carbons])
+
+    bonds, orders = perceive(np.array([7, 1, number, 6, 6]), positions)
+
+    assert bonds[orders == PARTIAL_ORDER].tolist().count([1, 2]) == n_partial
+    assert [3, 4] in bonds.tolist()
+
+
+def test_hydrogen_between_two_molecules_belongs_to_its_own():
+    positions = np.vstack([WATER, WATER + np.array([0.96 + 1.5, 0.0, 0.0])])
+
+    bonds, orders = perceive_bonds(np.array([8, 1, 1] * 2), positions)
+
+    np.testing.assert_array_equal(bonds, [[0, 1], [0, 2], [3, 4], [3, 5]])
+    assert (orders == 1.0).all()
+
+
+@pytest.mark.parametrize(("share", "n_partial"), [(1.74, 2), (1.76, 0)])
+def test_pieces_of_a_saddle_are_joined_where_they_are_nearest(share, n_partial):
+    # Two molecules of two carbons, side by side, askew by less than a tenth.
+    apart = share * 2 * 0.76
+    positions = np.array([[0.0, 0.0, 0.0], [1.4, 0.0, 0.0], [0.0, apart, 0.0], [1.4, 1.05 * apart, 0.0]])
+
+    bonds, orders = perceive_transition_state_bonds(np.full(4, 6), positions)
+
+    assert (orders == PARTIAL_ORDER).sum() == n_partial
+    assert bonds[orders == PARTIAL_ORDER].tolist() == [[0, 2], [1, 3]][:n_partial]
+
+
 def test_a_minimum_has_the_same_bonds_as_a_transition_state():
     bonds, orders = perceive_transition_state_bonds(np.array([8, 1, 1]), WATER)
 

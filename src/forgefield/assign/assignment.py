@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int
 
-from forgefield.assign.angle_classes import AngleClasses
+from forgefield.assign.geometry_classes import GeometryClasses
 from forgefield.errors import InputError
 from forgefield.models.forcefield import ForceField
 from forgefield.models.rows import Row
@@ -25,8 +25,7 @@ class Assignment:
     """Atom types of each molecule."""
     descriptions: dict[str, str] = field(default_factory=dict)
     """What a generated type stands for, such as `C bonded to F, H, H, H`."""
-    classes: AngleClasses = field(default_factory=dict)
-    """Of angles that have rows of their own."""
+    classes: GeometryClasses = field(default_factory=GeometryClasses)
 
     def __repr__(self) -> str:
         n_molecules, n_atoms = self.topology.n_molecules, self.topology.n_atoms

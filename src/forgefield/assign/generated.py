@@ -5,11 +5,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield import units
-from forgefield.assign.angle_classes import Named, angle_classes
 from forgefield.assign.assignment import Assignment, require_connected
 from forgefield.assign.charge_rule import lay_charges
 from forgefield.assign.environments import environment_types
 from forgefield.assign.gathered import Rows
+from forgefield.assign.geometry_classes import Named
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, type_parameters
 from forgefield.models.forcefield import ForceField
@@ -35,27 +35,26 @@ def generate(
     molecules: list[Molecule],
     terms: tuple[Term, ...],
     *,
-    depth: int = 1,
+    depth: int | None = None,
     van_der_waals: Term | None = None,
     charging: Term | None = None,
 ) -> Assignment:
-    """Return a force field made of these terms with one row for each combination of environment types.
+    """Return a force field made of these terms with one row for each combination of environment types (which see).
 
     Stretches and bends must come first in `terms`, since others borrow their reference values. Reference
     lengths and angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad²
     until something better is estimated; cross terms and torsions are zero. Torsions whose row has a chain with a
-    straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar. Angles that
-    types cannot tell apart have rows by classes (`angle_classes`). `van_der_waals` takes its parameters from UFF and
-    acts between atoms at least three bonds apart; so do charges, which follow from `charging`, a bond moment or a bond
-    charge increment, and are those of an even spread until something better is known. Raises InputError for a molecule
-    in more than one piece.
+    straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar. What types
+    cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals` takes its
+    parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from `charging`,
+    a bond moment or a bond charge increment, and are those of an even spread until something better is known. Raises
+    InputError for a molecule in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
     offsets = np.cumsum([0, *(m.n_atoms for m in molecules)])
-    positions = np.concatenate([m.positions for m in molecules])
     flat_types = tuple(t for of_molecule in types for t in of_molecule)
-    named = Named(flat_types, positions, angle_classes(molecules, flat_types, positions))
+    named = Named.over(molecules, flat_types)
     gathered = Rows()
     interactions = []
     for term in terms:

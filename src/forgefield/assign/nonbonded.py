@@ -3,11 +3,15 @@
 import numpy as np
 from jaxtyping import Int
 
+from forgefield import units
 from forgefield.assign.uff import uff_van_der_waals
+from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.paths import bond_separations, neighbours
 
-_HYDROGEN, _DONORS = 1, {7, 8, 9}
+_HYDROGEN, _DONORS, _ACCEPTORS = 1, {7, 8, 9}, {7, 8, 9, 16, 17, 35, 53}
+_NEAR, _TOWARDS = 0.72, 100.0 * units.DEGREE
+"""Of a hydrogen bond: its length by the distance of UFF's minimum, and the angle at the hydrogen, at least."""
 # W. D. Cornell et al., J. Am. Chem. Soc. 1995, 117, 5179, type H.
 _POLAR_HYDROGEN = (0.6, 0.0157)
 """Å and kcal/mol."""
@@ -22,6 +26,24 @@ def all_distant_pairs(molecules: list[Molecule]) -> Int[np.ndarray, "pairs 2"]:
     """Return those pairs of all molecules as atoms of their batch."""
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1]
     return np.concatenate([distant_pairs(m) + start for m, start in zip(molecules, starts, strict=True)])
+
+
+def has_hydrogen_bond(molecule: Molecule) -> bool:
+    """Say whether a hydrogen on nitrogen, oxygen or fluorine points to an acceptor at least three bonds away."""
+    around, species = neighbours(molecule.n_atoms, molecule.bonds), molecule.species.tolist()
+    found = [
+        (around[hydrogen][0], hydrogen, acceptor)
+        for pair in distant_pairs(molecule).tolist()
+        for hydrogen, acceptor in (pair, pair[::-1])
+        if species[hydrogen] == _HYDROGEN
+        and species[acceptor] in _ACCEPTORS
+        and around[hydrogen]
+        and species[around[hydrogen][0]] in _DONORS
+    ]
+    x = molecule.positions[np.array(found, dtype=np.int64).reshape(-1, 3)]
+    radii = np.array([uff_van_der_waals(species[acceptor])[0] for _, _, acceptor in found])
+    short = lengths(x[:, 1:]) < _NEAR * (uff_van_der_waals(_HYDROGEN)[0] + radii)
+    return bool((short & (angles(x) > _TOWARDS)).any())
 
 
 def type_parameters(molecules: list[Molecule], types: list[tuple[str, ...]]) -> dict[str, tuple[float, float]]:

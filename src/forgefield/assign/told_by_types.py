@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from forgefield.assign.angle_classes import Named
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.geometry_classes import Named, has_class
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.typed import Table, assign_typed_rows
 from forgefield.assign.typing import NUMBERED
@@ -25,7 +25,7 @@ def told_by_types(assignment: Assignment, molecules: list[Molecule]) -> Assignme
         return assignment
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1].tolist()
     flat = tuple(t for types in assignment.types for t in types)
-    named = Named(flat, np.concatenate([m.positions for m in molecules]), assignment.classes)
+    named = Named.over(molecules, flat, assignment.classes)
     numbers = _numbers(molecules, starts, named)
     refined = tuple(f"{t}.{n}" if n else t for t, n in zip(flat, numbers, strict=True))
     tables: dict[Term, Table] = {
@@ -48,10 +48,16 @@ def _numbers(molecules: list[Molecule], starts: list[int], named: Named) -> list
     for molecule, start in zip(molecules, starts, strict=True):
         chains = (paths.angles(molecule.n_atoms, molecule.bonds) + start).tolist()
         types = named.types[start : start + molecule.n_atoms]
-        bends = tuple(named.along("bend", chain) for chain in chains)
-        key = types, tuple(map(tuple, molecule.bonds.tolist())), bends
+        bonds = [bond for pair in (molecule.bonds + start).tolist() for bond in (pair, pair[::-1])]
+        named_bonds = [named.along("stretch", bond) for bond in bonds]
+        named_bends = [named.along("bend", chain) for chain in chains]
+        key = types, tuple(map(tuple, molecule.bonds.tolist())), tuple(named_bonds + named_bends)
         if key not in known:
-            about = {end - start for chain in chains if named.has_class(chain) for end in (chain[0], chain[2])}
+            # The first atom of each, and the last of a bend: those beside what has a class.
+            about = {bond[0] for bond, (_, centre) in zip(bonds, named_bonds, strict=True) if has_class(centre)}
+            for chain, (_, centre, _) in zip(chains, named_bends, strict=True):
+                about |= {chain[0], chain[2]} if has_class(centre) else set()
+            about = {atom - start for atom in about}
             known[key] = [0] * molecule.n_atoms
             for atom in sorted(about):
                 known[key][atom] = counts[types[atom]] = counts.get(types[atom], 0) + 1

@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from forgefield.assign.angle_classes import AngleClasses, Named
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING, lay_charges
 from forgefield.assign.gathered import Rows
+from forgefield.assign.geometry_classes import GeometryClasses, Named
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs
 from forgefield.errors import InputError, MissingParameters
@@ -28,9 +28,9 @@ Table = Mapping[Types, tuple[float, ...]]
 
 
 def assign_typed_rows(
-    molecules: list[Molecule], tables: Mapping[Term, Table], advice: str, classes: AngleClasses | None = None
+    molecules: list[Molecule], tables: Mapping[Term, Table], advice: str, classes: GeometryClasses | None = None
 ) -> Assignment:
-    """Return the force field of these tables for typed molecules, whose angles are of `classes` where there are any.
+    """Return the force field of these tables for typed molecules, by classes of geometries if there are any.
 
     Tables of stretches and bends come first, since others borrow their reference values. A van der Waals table has a
     row for each type and acts between atoms at least three bonds apart. So do charges where there is a table of bond
@@ -44,7 +44,7 @@ def assign_typed_rows(
     types = [m.types or () for m in molecules]
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1].tolist()
     flat = tuple(t for of_molecule in types for t in of_molecule)
-    named = Named(flat, np.concatenate([m.positions for m in molecules]), classes or {})
+    named = Named.over(molecules, flat, classes or GeometryClasses())
     gathered = Rows()
     found: list[tuple[Term, Interactions]] = []
     missing: dict[str, None] = {}

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from forgefield.assign.angle_classes import AngleClasses
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.geometry_classes import GeometryClasses
 from forgefield.assign.instances import Types
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.assign.typed import Table, assign_typed_rows
@@ -24,8 +24,7 @@ class TypedRules(AbstractRowRules):
     tables: Mapping[Term, Table]
     """Values [internal units], stretches and bends first; one of bond moments or increments where there are charges."""
     typing: Typing
-    classes: AngleClasses = field(default_factory=dict)
-    """Of angles that have rows of their own."""
+    classes: GeometryClasses = field(default_factory=GeometryClasses)
 
     def assign(self, molecules: list[Molecule]) -> Assignment:
         """Return model, topology and rows.

@@ -49,15 +49,18 @@ class Typing:
     def _by_environment(self, molecule: Molecule) -> Molecule:
         unknown: list[str] = []
         for bonded in _connected(molecule):
-            for depth in range(_DEEPEST, -1, -1):
-                described = environments(bonded, depth)
-                missing = sorted({d for d in described if d not in self.meanings})
-                if not missing:
-                    formal = None if self.neutral else bonded.formal_charges
-                    types = tuple(self.meanings[d] for d in described)
-                    return replace(bonded, types=types, formal_charges=formal)
-                if not unknown or len(missing) < len(unknown):
-                    unknown = missing
+            reached = [environments(bonded, depth) for depth in range(_DEEPEST, -1, -1)]
+            # Types of one force field may reach more or less far; the deepest that is known says most.
+            deepest = [next((d for d in of_atom if d in self.meanings), None) for of_atom in zip(*reached, strict=True)]
+            if None not in deepest:
+                formal = None if self.neutral else bonded.formal_charges
+                types = tuple(self.meanings[d] for d in deepest if d is not None)
+                return replace(bonded, types=types, formal_charges=formal)
+            # Told by the reach at which most is known.
+            described = min(reached, key=lambda one: sum(d not in self.meanings for d in one))
+            missing = sorted({d for d, known in zip(described, deepest, strict=True) if known is None})
+            if not unknown or len(missing) < len(unknown):
+                unknown = missing
         numbered = any(NUMBERED in meaning for meaning in self.meanings)
         raise InputError(
             f"{molecule.source or molecule.name}: {self.source} has no types for atoms such as {', '.join(unknown)}; "

@@ -11,6 +11,7 @@ from forgefield.cli.dataset import app as dataset
 from forgefield.cli.estimate import diff, estimate
 from forgefield.cli.evaluate import check, evaluate, modes
 from forgefield.cli.fit import fit
+from forgefield.cli.info import info
 from forgefield.cli.label import label
 from forgefield.cli.reference import reference
 from forgefield.cli.simulate import md, relax
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Learns molecular force fields from quantum chemistry and runs them.",
 )
-for _function in (fit, reference, evaluate, modes, check, estimate, diff, convert, md, relax, label):
+for _function in (fit, info, reference, evaluate, modes, check, estimate, diff, convert, md, relax, label):
     app.command()(_function)
 app.add_typer(dataset, name="dataset")
 

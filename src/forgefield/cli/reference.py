@@ -12,16 +12,26 @@ from forgefield.cli.console import NowAndThen, print_json, progress_bar, say
 from forgefield.cli.interrupts import heard
 from forgefield.errors import InputError
 
+_BASIS = "def2-SVP"
+_File = Annotated[
+    Path,
+    typer.Argument(
+        help="Structure: .xyz, .sdf, .mol2, …, or a SMILES (smiles:CCO), which is optimised; an xyz comment may hold "
+        "charge=-1, symbols be D, 13C."
+    ),
+]
+_Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz; default: NAME.json."),
+]
+
 
 @command
 def reference(
-    file: Annotated[
-        Path,
-        typer.Argument(help="Structure (xyz, mol2, fchk, …); an xyz comment may hold charge=-1, symbols be D, 13C."),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz.")],
+    file: _File,
+    output: _Output = None,
     method: Annotated[str, typer.Option(help="hf, a density functional, gfn1 or gfn2.")] = "b3lyp",
-    basis: Annotated[str | None, typer.Option(help="Basis set; none for gfn1 and gfn2.")] = None,
+    basis: Annotated[str | None, typer.Option(help="Basis set; default def2-SVP, none for gfn1 and gfn2.")] = None,
     optimise: Annotated[bool, typer.Option("--optimise", help="Go to the nearest minimum first.")] = False,
     saddle: Annotated[bool, typer.Option("--saddle", help="Go to the nearest first-order saddle first.")] = False,
     scan: Annotated[list[str] | None, typer.Option(help="Turn this dihedral, the rest relaxed; repeatable.")] = None,
@@ -38,42 +48,69 @@ def reference(
 
     Example: forgefield reference water.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o water.json
 
+    Example: forgefield reference 'smiles:CC(=O)O acetic acid' --method gfn2
+
     Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
     """
     from forgefield.io.assemble.single import single
-    from forgefield.io.molecules import read_structures, stated_masses
-    from forgefield.io.outputs import new_outputs
-    from forgefield.io.qm.qcschema import write_qcschema
-
-    try:
-        from forgefield.engines.qm.reference import engine_named
-        from forgefield.jobs.scan import grid_of, run_scan, scan_summary, scan_text
-    except ImportError as error:
-        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
+    from forgefield.io.molecules import read_structures
+    from forgefield.io.sources import file_name, is_smiles
 
     del verbose
     if optimise and saddle:
         raise InputError("--optimise and --saddle exclude each other")
     molecule = single(read_structures(file))
+    output = output or Path(f"{file_name(molecule.name)}.json")
+    basis = basis or (None if method.lower().startswith("gfn") else _BASIS)
+    engine = _engine(method, basis)
     if scan:
+        from forgefield.jobs.scan import grid_of
+
         if optimise or saddle:
             raise InputError("--scan relaxes the molecule at each point: leave --optimise and --saddle out")
         grid = grid_of(scan, points=points, step=step, ranges=range_ or ())
-        frames = _followed(partial(run_scan, molecule, engine_named(method, basis), grid, output, overwrite=overwrite))
-        say(scan_text(frames, output))
-        if as_json:
-            print_json(scan_summary(frames, output))
+        _scan(molecule, engine, grid, output, overwrite=overwrite, as_json=as_json)
         return DONE
+    if is_smiles(file) and not (saddle or optimise):
+        say("A SMILES has no geometry of its own: the conformer made for it is optimised first (--optimise).")
+        optimise = True
     if points is not None or step is not None or range_:
         raise InputError("--points, --step and --range belong to --scan")
     task = "minimum" if optimise else "saddle" if saddle else "point"
-    last = output.with_name(f"{output.stem}-last.xyz")
-    with new_outputs([output, last], [file], overwrite=overwrite), progress_bar() as progress:
-        progress.add_task(f"{method} {basis or ''} {task}", total=None)
-        molecule, found = _run(molecule, engine_named(method, basis), task, stated_masses(file), last)
-        write_qcschema(output, molecule, found)
+    found = _computed(molecule, engine, task, (file, output), overwrite)
     _tell(found, output, as_json=as_json)
     return DONE
+
+
+def _engine(method: str, basis: str | None) -> Any:
+    try:
+        from forgefield.engines.qm.reference import engine_named
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
+    return engine_named(method, basis)
+
+
+def _computed(molecule: Any, engine: Any, task: Any, paths: tuple[Path, Path], overwrite: bool) -> Any:
+    """Compute what is asked and write it."""
+    from forgefield.io.outputs import new_outputs
+    from forgefield.io.qm.qcschema import write_qcschema
+
+    file, output = paths
+    last = output.with_name(f"{output.stem}-last.xyz")
+    with new_outputs([output, last], [file], overwrite=overwrite), progress_bar() as progress:
+        progress.add_task(f"{engine.level} {task}", total=None)
+        molecule, found = _run(molecule, engine, task, molecule.masses, last)
+        write_qcschema(output, molecule, found)
+    return found
+
+
+def _scan(molecule: Any, engine: Any, grid: Any, output: Path, *, overwrite: bool, as_json: bool) -> None:
+    from forgefield.jobs.scan import run_scan, scan_summary, scan_text
+
+    frames = _followed(partial(run_scan, molecule, engine, grid, output, overwrite=overwrite))
+    say(scan_text(frames, output))
+    if as_json:
+        print_json(scan_summary(frames, output))
 
 
 def _run(molecule: Any, engine: Any, task: Any, masses: Any, last: Path) -> Any:

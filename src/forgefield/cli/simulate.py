@@ -40,6 +40,7 @@ def md(
 
     Example: forgefield md ethanol.frcmod ethanol.xyz --ensemble nvt --temperature 300 --steps 20000
     """
+    from forgefield.io.sources import stem
     from forgefield.jobs.md.dynamics import run_dynamics
     from forgefield.jobs.md.dynamics_settings import DynamicsSettings
     from forgefield.jobs.md.pace import Pace
@@ -48,7 +49,7 @@ def md(
     settings = DynamicsSettings(
         steps, ensemble, temperature, timestep, friction, replicas, every, seed, equilibration, masses, separate
     )
-    trajectory = output or Path(f"{molecule.stem}-md.xyz")
+    trajectory = output or Path(f"{stem(molecule)}-md.xyz")
     with progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("steps", total=steps)
         pace = Pace(steps, say_unless_shown)

@@ -126,9 +126,9 @@ class Laid:
         if len(mine.bonds) or (lengths < _LOOSE).all():
             return True
         # An isomer: a bond that was there is not, and one is there that was not even about to form.
-        now, _ = perceive_bonds(molecule.species, molecule.positions)
+        now, orders = perceive_bonds(molecule.species, molecule.positions)
         before, _ = perceive_transition_state_bonds(mine.species, mine.positions)
-        return set(map(tuple, now.tolist())) <= set(map(tuple, before.tolist()))
+        return set(map(tuple, now[orders == 1.0].tolist())) <= set(map(tuple, before.tolist()))
 
 
 def wants_list(model: AbstractModel, n_atoms: int, around: Surroundings) -> bool:

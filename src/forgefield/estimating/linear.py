@@ -3,18 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.optimize import lsq_linear
 
 from forgefield import units
-from forgefield.compiled import compiled
 from forgefield.errors import ConvergenceError, InputError
 from forgefield.estimating.transition_state import Treated
-from forgefield.models.forcefield import ForceField, select
-from forgefield.models.model import Selection
+from forgefield.models.expansions import Expansion, evaluated, expansions, profiles, with_charges
+from forgefield.models.forcefield import ForceField
 from forgefield.molecules.topology import Topology
 from forgefield.properties.modes import signed_frequencies
 
@@ -172,73 +169,83 @@ def eigenmatrix_system(
         raise InputError(
             f"{topology.n_molecules} molecules have {len(references)} reference Hessians; give one for each"
         )
-    positions = jnp.asarray(positions)
-    modes = jnp.asarray(_padded_modes(references, topology.n_max), positions.dtype)
-    selection = select(topology, model.values.shape[0], parameters)
+    eigenvalues = [np.zeros(0) if reference is None else reference.eigenvalues for reference in references]
+    places = [np.triu_indices(len(own)) for own in eigenvalues]
+    modes = _padded_modes(references, topology.n_max)
+    expanded = expansions(model.terms, model.values, topology, positions)
 
-    def at(values: Float[Array, " parameters"]) -> ForceField:
-        return eqx.tree_at(lambda m: m.values, model, model.values.at[parameters].set(values))
+    def at(values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " known"]:
+        changed = np.array(model.values)
+        changed[parameters] = values
+        return changed
 
-    zero, trial = jnp.zeros(len(parameters), model.values.dtype), jnp.linspace(1.0, 2.0, len(parameters))
-    base = _eigenmatrices(at(zero), topology, positions, modes)
-    slopes = _eigenmatrix_slopes(at(zero), topology, positions, modes, selection)
-    tried = _eigenmatrices(at(trial.astype(zero.dtype)), topology, positions, modes)
-    if not _equal(tried - base, slopes @ trial.astype(slopes.dtype)):
-        moved = _eigenmatrix_slopes(at(trial.astype(zero.dtype)), topology, positions, modes, selection)
-        wrong = [str(p) for j, p in enumerate(parameters) if not _equal(moved[..., j], slopes[..., j])]
+    def elements(values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " elements"]:
+        hessian = evaluated(expanded, at(values), topology).hessian
+        return _gathered(np.swapaxes(modes, 1, 2) @ hessian @ modes, places)
+
+    def slopes(values: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, "elements parameters"]:
+        return _slopes(expanded, with_charges(at(values), topology), parameters, (modes, places))
+
+    zero, trial = np.zeros(len(parameters)), np.linspace(1.0, 2.0, len(parameters))
+    base, design = elements(zero), slopes(zero)
+    if not _equal(elements(trial) - base, design @ trial):
+        moved = slopes(trial)
+        wrong = [str(p) for j, p in enumerate(parameters) if not _equal(moved[:, j], design[:, j])]
         raise InputError(
             f"the Hessian is not linear in these of the model's values taken together: {', '.join(wrong)}; "
             "leave out all but force constants"
         )
-    eigenvalues = [np.zeros(0) if reference is None else reference.eigenvalues for reference in references]
-    places = [np.triu_indices(len(own)) for own in eigenvalues]
     return LinearSystem(
-        design=_gathered(slopes, places),
-        target=_gathered([np.diag(own) for own in eigenvalues], places) - _gathered(base, places),
+        design=design,
+        target=_gathered([np.diag(own) for own in eigenvalues], places) - base,
         weights=_gathered([_weights(own) for own in eigenvalues], places),
     )
 
 
-@compiled
-def _eigenmatrices(
-    model: ForceField,
-    topology: Topology,
-    positions: Float[Array, "atoms 3"],
-    modes: Float[Array, "molecules coordinates modes"],
-) -> Float[Array, "molecules modes modes"]:
-    """Return the Hessian of each molecule between the columns of `modes`."""
-    return jnp.einsum("mak,mab,mbl->mkl", modes, model.hessian(topology, positions), modes, optimize="optimal")
+Places = list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]]
 
 
-@compiled
-def _eigenmatrix_slopes(
-    model: ForceField,
-    topology: Topology,
-    positions: Float[Array, "atoms 3"],
-    modes: Float[Array, "molecules coordinates modes"],
-    selection: Selection,
-) -> Float[Array, "molecules modes modes columns"]:
-    """Return the derivative of the eigenmatrices by the selected values."""
+def _slopes(
+    expanded: list[Expansion],
+    known: Float[np.ndarray, " known"],
+    wanted: Int[np.ndarray, " parameters"],
+    between: tuple[Float[np.ndarray, "molecules coordinates modes"], Places],
+) -> Float[np.ndarray, "elements parameters"]:
+    """Return how the upper triangles of the eigenmatrices change when one of the wanted values grows by one."""
+    modes, places = between
+    ends = np.cumsum([0, *(len(first) for first, _ in places)])
+    design = np.zeros((ends[-1], len(wanted)))
+    column = np.full(len(known), -1)
+    column[wanted] = np.arange(len(wanted))
+    for one in expanded:
+        for place in np.unique(one.parameters[column[one.parameters] >= 0]):
+            own = np.flatnonzero((one.parameters == place).any(axis=1))
+            before = known[one.parameters[own]]
+            after = before + (one.parameters[own] == place)
+            (_, *low), (_, *high) = (profiles(one.term, one.q[own], p) for p in (before, after))
+            part = one.of(own)
+            blocks = part.blocks(*(b - a for a, b in zip(low, high, strict=True)))
+            for m in np.unique(part.molecule):
+                mine = part.molecule == m
+                along = modes[m][part.place[mine]]
+                pushed = blocks[mine] @ along
+                n = along.shape[2]
+                matrix = along.reshape(-1, n).T @ pushed.reshape(-1, n)
+                design[ends[m] : ends[m + 1], column[place]] += matrix[places[m]]
+    return design
 
-    def eigenmatrix(product, modes):
-        return jnp.einsum("pck,cl->pkl", product, modes)
 
-    slopes = model.sensitivities(topology, positions, selection).each_hessian(modes, eigenmatrix, modes)
-    return jnp.moveaxis(selection.spread(slopes), 1, -1)
-
-
-def _equal(first: Float[Array, "*shape"], second: Float[Array, "*shape"]) -> bool:
+def _equal(first: Float[np.ndarray, " elements"], second: Float[np.ndarray, " elements"]) -> bool:
     """Say whether two arrays are equal but for rounding; no if anything is not finite."""
-    tolerance = float(np.sqrt(np.finfo(first.dtype).eps)) * float(jnp.abs(first).max(initial=0.0))
-    return bool((jnp.abs(first - second) <= tolerance).all())
+    tolerance = float(np.sqrt(np.finfo(first.dtype).eps)) * float(np.abs(first).max(initial=0.0))
+    return bool((np.abs(first - second) <= tolerance).all())
 
 
 def _gathered(
-    matrices: Float[Array, "molecules modes modes *columns"] | list[Float[np.ndarray, "_ _"]],
-    places: list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]],
-) -> Float[np.ndarray, "elements *columns"]:
+    matrices: Float[np.ndarray, "molecules modes modes"] | list[Float[np.ndarray, "_ _"]], places: Places
+) -> Float[np.ndarray, " elements"]:
     """Return the upper triangles of all molecules one after another."""
-    return np.concatenate([np.asarray(matrix)[place] for matrix, place in zip(matrices, places, strict=True)])
+    return np.concatenate([matrix[place] for matrix, place in zip(matrices, places, strict=True)])
 
 
 def _padded_modes(references: Sequence[Treated | None], n_max: int) -> Float[np.ndarray, "molecules coordinates modes"]:

@@ -1,5 +1,6 @@
 """Every format that is read or written, a row for each: suffixes, how it is known by content, readers and writers."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,18 +19,23 @@ from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
+from forgefield.io.qm.gaussian.rigid_scan import is_rigid_scan, read_rigid_scan
 from forgefield.io.qm.gaussian.scan import is_gaussian_scan, read_gaussian_scan
 from forgefield.io.qm.jaguar import read_jaguar_input, read_jaguar_output
 from forgefield.io.qm.numpy_hessian import read_energy_text, read_frequencies_text, read_numpy_hessian
 from forgefield.io.qm.programs.kinds import KINDS
+from forgefield.io.qm.programs.scm.ams import read_rkf
 from forgefield.io.qm.programs.unread import way_round
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
-from forgefield.io.sources import plain_name
+from forgefield.io.sources import is_smiles, plain_name
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.io.structures.gaussian_input import is_gaussian_input, read_gaussian_input
 from forgefield.io.structures.mae import read_mae
 from forgefield.io.structures.mol2 import read_mol2
+from forgefield.io.structures.residues import is_mmcif, is_pdb, read_mmcif, read_pdb
+from forgefield.io.structures.sdf import is_molfile, read_sdf, write_sdf
+from forgefield.io.structures.smiles import read_smiles
 from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import Molecule, Reference
@@ -48,6 +54,8 @@ class Structure(NamedTuple):
 Structures = Sequence[tuple[Molecule, Reference]]
 RulesWriter = Callable[[Path, AbstractRules], None]
 LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
+_XTB_FRAME = re.compile(r"\s*\d+\n energy: +\S+ .*xtb: \S+ ")
+"""xTB writes scans and optimisations as xyz files that are called xtbscan.log and xtbopt.log."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +119,18 @@ def _is_scan(path: Path, text: str) -> bool:
     return _is_gaussian(path, text) and is_gaussian_scan(text)
 
 
+def _is_rigid_scan(path: Path, text: str) -> bool:
+    return _is_gaussian(path, text) and is_rigid_scan(path, text)
+
+
 def _says(word: str, other: str, path: Path, text: str) -> bool:
     """Return whether the comments of a text, or the name of its file if they say neither word, have the first one."""
     comments = " ".join(line for line in text.splitlines() if line.lstrip().startswith("#")).lower()
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
+
+
+def _is_openmm(_: Path, text: str) -> bool:
+    return "<ForceField" in text
 
 
 def _is_native(_: Path, text: str) -> bool:
@@ -129,16 +145,21 @@ def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
     return read_mae(path, atom_types=types)
 
 
-def _read_mol2(path: Path, _: AtomTypes | None) -> list[Molecule]:
-    return read_mol2(path)
+def _without_types(read: Callable[[Path], list[Molecule]]) -> Callable[[Path, AtomTypes | None], list[Molecule]]:
+    """Return what reads structures whose types, if any, are named in the file."""
+    return lambda path, _: read(path)
 
 
-def _read_gaussian_input(path: Path, _: AtomTypes | None) -> list[Molecule]:
+def _read_gaussian_input(path: Path) -> list[Molecule]:
     return [read_gaussian_input(path)]
 
 
 def _write_frames(path: Path, structures: Structures) -> None:
     write_xyz(path, [reference for _, reference in structures])
+
+
+def _write_drawn(path: Path, structures: Structures) -> None:
+    write_sdf(path, [molecule for molecule, _ in structures])
 
 
 def _write_one(path: Path, structures: Structures) -> None:
@@ -152,6 +173,10 @@ def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule])
     return (path,)
 
 
+def _is_xtb_frames(_: Path, text: str) -> bool:
+    return bool(_XTB_FRAME.match(text))
+
+
 _NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
 NATIVE = Format(
     "ForgeField force field",
@@ -162,6 +187,7 @@ NATIVE = Format(
     write_rules=native.write_rules,
     write_laid=_write_native,
 )
+_SMILES = Format("SMILES", (".smi", ".smiles"), molecules=_without_types(read_smiles))
 FORMATS = (
     *(
         Format(
@@ -182,6 +208,7 @@ FORMATS = (
         write_structures=_write_frames,
         lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
     ),
+    Format("xTB frames", (), _is_xtb_frames, has_any_suffix=True, frames=read_xyz),
     Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
     Format("torsion drive", (".json",), known=_is_torsion_drive, frames=read_torsion_drive),
@@ -190,15 +217,29 @@ FORMATS = (
         (".json",),
         part=read_qcschema,
         write_structures=_write_one,
-        lacks=("types", "formal charges", "several structures"),
+        lacks=("types", "several structures"),
     ),
     Format("Jaguar input", (".in",), part=read_jaguar_input),
+    Format("AMS results", (".rkf",), part=read_rkf),
     Format("NumPy Hessian", (".npy",), part=read_numpy_hessian, has_geometry=False, states_unit=False),
     Format("Maestro", (".mae", ".maegz"), molecules=_read_mae),
-    Format("mol2", (".mol2",), molecules=_read_mol2),
-    Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_read_gaussian_input),
+    Format("mol2", (".mol2",), molecules=_without_types(read_mol2)),
+    Format(
+        "MDL molfile",
+        (".sdf", ".mol", ".sd"),
+        is_molfile,
+        has_any_suffix=True,
+        molecules=_without_types(read_sdf),
+        write_structures=_write_drawn,
+        lacks=("types", "energy", "gradient", "Hessian", "frequencies", "charges"),
+    ),
+    Format("mmCIF", (".cif", ".mmcif"), is_mmcif, has_any_suffix=True, molecules=_without_types(read_mmcif)),
+    Format("PDB", (".pdb", ".ent"), is_pdb, has_any_suffix=True, molecules=_without_types(read_pdb)),
+    _SMILES,
+    Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_without_types(_read_gaussian_input)),
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, has_any_suffix=True, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
+    Format("Gaussian rigid scan", (".log", ".out"), known=_is_rigid_scan, has_any_suffix=True, frames=read_rigid_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, part=read_gaussian_log),
     Format(
         "frequencies",
@@ -228,7 +269,9 @@ FORMATS = (
         rules=frcmod_rules,
         write_laid=write_frcmod,
     ),
-    Format("OpenMM XML", (".xml",), word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml),
+    Format(
+        "OpenMM XML", (".xml",), _is_openmm, word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml
+    ),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
 """Where a file may be of several formats, the first that it is known to be of counts."""
@@ -236,6 +279,8 @@ FORMATS = (
 
 def format_of(path: Path) -> Format:
     """Return the format of a file; raises InputError where suffix and content leave it unknown."""
+    if is_smiles(path):
+        return _SMILES
     plain = plain_name(path)
     suffix = plain.suffix.lower()
     alike = [one for one in FORMATS if suffix in one.suffixes]
@@ -248,7 +293,8 @@ def format_of(path: Path) -> Format:
     found = next((one for one in possible if one.known is None or one.known(plain, text)), None)
     if found is None:
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))
-        names = f"is neither {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
+        none = "neither" if len(alike) > 1 else "no"
+        names = f"is {none} {' nor '.join(one.name for one in alike)}, as far as its content tells{wanted}"
         raise InputError(f"{path}: {way_round(text) or (names if alike else _unknown(suffix))}")
     return found
 

@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import Float
-
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, molecule
 from forgefield.io.assemble.state import assumed_multiplicity, check_electrons
@@ -27,16 +24,6 @@ def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[
     if parts is None:
         raise InputError(f"{path}: a file in {kind.name} format holds no geometry")
     return [_structure(part) for part in parts]
-
-
-def stated_masses(path: Path) -> Float[np.ndarray, " atoms"] | None:
-    """Return the masses [amu] that a file of one structure states; None where it, or its format, states none.
-
-    Raises InputError where the file cannot be read.
-    """
-    kind = format_of(path)
-    parts = kind.parts(path) if kind.has_geometry else None
-    return None if parts is None else parts[0].masses
 
 
 def _structure(part: Part) -> Molecule:

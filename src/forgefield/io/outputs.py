@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from forgefield.errors import InputError, WriteError
 from forgefield.io.offenders import listed
+from forgefield.io.sources import is_smiles
 
 _WAITING = re.compile(r"\..+\.[0-9a-f]{16}\.new")
 """Temporary names of files that are being written."""
@@ -197,6 +198,8 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _files_of(inputs: Iterable[Path]) -> Iterator[Path]:
     for path in inputs:
+        if is_smiles(path):
+            continue
         if path.is_dir():
             yield from (file for file in path.iterdir() if file.is_file())
         elif path.exists():

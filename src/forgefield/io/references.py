@@ -9,9 +9,10 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
-from forgefield.io.assemble.parts import Part
+from forgefield.io.assemble.parts import Part, part_of
 from forgefield.io.assemble.superposition import same_structure
 from forgefield.io.formats import Format, format_of
+from forgefield.io.sources import is_smiles
 from forgefield.molecules.molecule import Molecule, Reference
 
 
@@ -87,17 +88,20 @@ def pair(molecule: Molecule, reference: Reference) -> Reference:
 
 
 def read_parts(path: Path) -> list[Part]:
-    """Return what a file says of its structures. Raises InputError where its format holds no results."""
+    """Return what a file says of its structures. Raises InputError where its format holds neither these nor results."""
     kind = format_of(path)
+    if kind.molecules is not None:
+        return [part_of(molecule) for molecule in kind.molecules(path, None)]
     parts = kind.parts(path)
     if parts is None:
-        other = "give it as a structure in a FIT.toml" if kind.molecules else "give the file of a QM job"
-        raise InputError(f"{path}: a file in {kind.name} format holds no QM results; {other}")
+        raise InputError(f"{path}: a file in {kind.name} format holds no QM results; give the file of a QM job")
     return parts
 
 
 def matching_files(root: Path, pattern: str) -> list[Path]:
-    """Return the files of a pattern in sorted order; a file's own name stands for itself, brackets and all."""
+    """Return the files of a pattern in sorted order; a file's own name stands for itself, and so does a SMILES."""
+    if is_smiles(Path(pattern)):
+        return [Path(pattern)]
     if (root / pattern).is_file():
         return [root / pattern]
     found = glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 (Path.glob fails on ".", "**b" and "//a")

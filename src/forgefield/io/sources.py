@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -13,7 +14,11 @@ from pathlib import Path
 
 from forgefield.errors import InputError
 
+SMILES = "smiles:"
+"""Begins a path that is no file, but a structure itself: `smiles:CCO`, or `smiles:CCO ethanol` with a name."""
 _GZIP = b"\x1f\x8b"
+_NO_NAME = re.compile(r"[^\w.+-]+")
+_LONGEST_NAME = 80
 MOST_UNPACKED = 64 * 2**20
 """Bytes that a compressed file may hold."""
 _MOST_PACKED = 100
@@ -60,12 +65,20 @@ def reading() -> Iterator[Sources]:
         sources.held.clear()
 
 
+def is_smiles(path: Path) -> bool:
+    """Return whether a path is no file, but a structure itself."""
+    return str(path).startswith(SMILES)
+
+
 def content(path: Path) -> bytes:
     """Return the bytes of a file, unpacked where it is compressed by gzip. Raises OSError where it cannot be read.
 
+    Those of a structure that is itself the path are its text.
     Raises InputError where what is compressed is damaged, and where it unpacks to more than 64 MiB, or to more than a
     hundred times its own size and 1 MiB.
     """
+    if is_smiles(path):
+        return str(path)[len(SMILES) :].encode()
     record = _RECORD.get()
     found = path.read_bytes() if record is None else record.read(path)
     return _unpacked(path, found) if found.startswith(_GZIP) else found
@@ -77,8 +90,16 @@ def plain_name(path: Path) -> Path:
 
 
 def stem(path: Path) -> str:
-    """Return the name of a file without its suffixes."""
+    """Return the name of a file without its suffixes; of a SMILES its name, else what of it can be a file's name."""
+    if is_smiles(path):
+        smiles, _, name = str(path)[len(SMILES) :].partition(" ")
+        return file_name(name or smiles)
     return plain_name(path).stem
+
+
+def file_name(name: str) -> str:
+    """Return a name that a file can have."""
+    return _NO_NAME.sub("_", name)[:_LONGEST_NAME] or "molecule"
 
 
 def _unpacked(path: Path, packed: bytes) -> bytes:

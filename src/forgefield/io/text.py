@@ -14,6 +14,8 @@ from forgefield.io.sources import content
 
 LARGEST = 1e12
 """No quantity of a molecule is as large as this in any unit; a damaged exponent is."""
+_FEW = 1000
+"""Characters of a text for each zero byte that may be in it."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,4}|[+-]\d{3})?", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
@@ -29,15 +31,18 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     # Lines end in \n whatever the system that wrote them.
-    return _sound(path, io.StringIO(text, newline=None).read())
+    return _sound(path, io.StringIO(text, newline=None).read() if "\r" in text else text)
 
 
 def _sound(path: Path, text: str) -> str:
-    if not text.strip():
+    if not text or text.isspace():
         raise InputError(f"{path}: the file is empty")
-    if "\0" in text:
+    if "\0" not in text:
+        return text
+    if text.count("\0") * _FEW > len(text):
         raise InputError(f"{path}: is a binary file where text is expected")
-    return text
+    # Some programs leave a few where a line of theirs was not filled.
+    return text.replace("\0", "")
 
 
 def floats(path: Path | str, line: int | None, rows: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:

@@ -26,6 +26,7 @@ from forgefield.io.molecules import read_structures
 from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_parts
 from forgefield.io.rules import load, write_laid
+from forgefield.io.sources import is_smiles
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.report.numerals import fixed
 from forgefield.table import Column, Records, Table, table
@@ -63,9 +64,8 @@ def read_with_results(path: Path, *, trust: bool = False) -> Records[Structure]:
 
 def held(structures: Structures) -> list[str]:
     """Return what a file held, each thing once: bonds, types, energy, Hessian, … and the levels of theory."""
-    results = [what for _, reference in structures for what in reference.contents]
     levels = [f"at {reference.level}" for _, reference in structures if reference.level]
-    return list(dict.fromkeys([*_contents(structures), *results, *levels]))
+    return list(dict.fromkeys([*_contents(structures), *levels]))
 
 
 def structures_table(structures: Sequence[Structure], title: str) -> Table:
@@ -129,7 +129,7 @@ def write_structures(
 
 def is_force_field(path: Path) -> bool:
     """Return whether a path is a force field, or the folder of a fit. Raises InputError for unknown formats."""
-    return path.is_dir() or format_of(path) in force_fields()
+    return (not is_smiles(path) and path.is_dir()) or format_of(path) in force_fields()
 
 
 def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = (), overwrite: bool = False) -> list[str]:
@@ -188,11 +188,10 @@ def _contents(structures: Structures) -> list[str]:
         "bonds": any(len(m.bonds) for m, _ in structures),
         "types": any(m.types is not None for m, _ in structures),
         "formal charges": any(m.formal_charges is not None and np.any(m.formal_charges) for m, _ in structures),
-        "Hessian": any(r.hessian is not None for _, r in structures),
-        "frequencies": any(r.frequencies is not None for _, r in structures),
         _SEVERAL: len(structures) > 1,
     }
-    return [what for what, is_there in there.items() if is_there]
+    results = [what for _, reference in structures for what in reference.contents]
+    return list(dict.fromkeys([*(what for what, is_there in there.items() if is_there), *results]))
 
 
 def _without_results(molecule: Molecule) -> Reference:
@@ -201,5 +200,6 @@ def _without_results(molecule: Molecule) -> Reference:
         positions=molecule.positions,
         charge=molecule.charge,
         multiplicity=molecule.multiplicity,
+        masses=molecule.masses,
         sources=(molecule.source,) if molecule.source else (),
     )

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from forgefield.assign.angle_classes import without_class
 from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.geometry_classes import MARK
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
@@ -66,9 +66,8 @@ def _entries(rules: TypedRules) -> Iterator[tuple[tuple[Term, Types], tuple[floa
 
 
 def _told(name: str, meanings: Mapping[str, str]) -> str:
-    """Return what a type stands for, with the class of the angle at it if there is one."""
-    alone = without_class(name)
-    return meanings[alone] + name.removeprefix(alone) if alone in meanings else name
+    """Return what a type stands for, and so does one that is opposite, with the class of the angle if there is one."""
+    return MARK.join(meanings.get(part, part) for part in name.split(MARK))
 
 
 def differences_table(differences: Sequence[Difference]) -> Table:

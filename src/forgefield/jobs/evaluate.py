@@ -20,13 +20,12 @@ from forgefield.estimating.transition_state import treat
 from forgefield.fitting.data.training_set import Example, training_set
 from forgefield.fitting.judge.metrics import Judgement, judge
 from forgefield.io.assemble.single import single
-from forgefield.io.formats import format_of
 from forgefield.io.listings.listing import TOTAL, Comparison, Listing, compare
 from forgefield.io.listings.mm3_listing import mm3_listings
 from forgefield.io.listings.mmo import read_mmo
 from forgefield.io.listings.row_listing import row_listings
 from forgefield.io.references import pair, read_files
-from forgefield.io.structures.mae import stated_energies
+from forgefield.io.structures.mae import stated_energy
 from forgefield.jobs.fit.plan.choices import policy_named
 from forgefield.jobs.fit.plan.load import group_of
 from forgefield.jobs.laid import Laid, opened
@@ -125,7 +124,7 @@ def evaluate(
     """
     rules, molecules = opened(force_field, files)
     if isinstance(rules, Mm3Rules):
-        stated = _stated(files)
+        stated = _stated(molecules)
         ends = vdw_cutoff if vdw_cutoff is not None else EXTENDED_CUTOFF if stated else math.inf
         assigned = rules.assign_lines(molecules, cutoff=cutoff, vdw_cutoff=ends)
         laid, listings = assigned.assignment, mm3_listings(molecules, assigned)
@@ -139,11 +138,9 @@ def evaluate(
     return _evaluated(molecules, *rules.lay(molecules), [], None)
 
 
-def _stated(files: list[Path]) -> tuple[float, ...]:
+def _stated(molecules: list[Molecule]) -> tuple[float, ...]:
     """Return the MM3* energies [kJ/mol] that stand beside structures; none where one of them has none."""
-    if any(format_of(path).name != "Maestro" for path in files):
-        return ()
-    stated = [energy for path in files for energy in stated_energies(path)]
+    stated = [stated_energy(molecule) for molecule in molecules]
     known = tuple(energy for energy in stated if energy is not None)
     return known if len(known) == len(stated) else ()
 

@@ -1,6 +1,5 @@
 """Relaxes structures of files under a force field, all at once, and writes those it finds."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from jaxtyping import Float
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.outputs import make_folder, owned, remove, require_free
+from forgefield.io.sources import file_name
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.laid import opened
 from forgefield.molecules.molecule import Molecule, Reference
@@ -214,7 +214,7 @@ def _batches(molecules: list[Molecule]) -> Iterator[list[Molecule]]:
 
 def _with_names_of_their_own(molecules: list[Molecule]) -> list[Molecule]:
     """Return the molecules with names that can be those of files, a number behind those that several have."""
-    names = [re.sub(r"[^\w.+-]+", "_", m.name) or "molecule" for m in molecules]
+    names = [file_name(m.name) for m in molecules]
     count = Counter(names)
     seen: Counter[str] = Counter()
     renamed = []

@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -15,6 +15,12 @@ BOND_TOLERANCE = 1.25
 """Atoms closer than this many times the sum of their covalent radii are bonded."""
 PARTIAL_TOLERANCE = 1.5
 """In a transition state, atoms closer than this many times the sum are partially bonded."""
+_APART_TOLERANCE = 1.75
+"""So they are between pieces that no such bond joins, where no atoms of the two are much nearer."""
+_HARDLY_NEARER = 1.1
+_SHARED_TOLERANCE = 1.6
+"""A hydrogen that is this near to an acceptor of its own molecule is on its way to it."""
+_DONORS, _ACCEPTORS = (7, 8, 9), (7, 8, 9, 16, 17, 35, 53)
 _SHARP = np.radians(85.0)
 """Angle at an atom that two others share below which they are close because one moves to the other."""
 PARTIAL_ORDER = 0.5
@@ -31,15 +37,18 @@ def perceive_bonds(
     *,
     tolerance: float = BOND_TOLERANCE,
 ) -> tuple[Int[np.ndarray, "bonds 2"], Float[np.ndarray, " bonds"]]:
-    """Return the bonds (i < j, ascending) and their orders, all 1.
+    """Return the bonds (i < j, ascending) and their orders, 1 but for those of shared hydrogens.
 
     Two atoms are bonded when their distance [Å] is below `tolerance` times the sum of their covalent
     radii, but for an alkali or alkaline-earth metal and an atom that is near it because a more electronegative
-    neighbour is bonded to it, as the carbon of a carboxylate. Raises InputError that lists the elements without a
-    radius.
+    neighbour is bonded to it, as the carbon of a carboxylate. A hydrogen on nitrogen, oxygen or fluorine has a bond of
+    order ½ to an acceptor of the same molecule that is nearer than 1.6 times the sum. Raises InputError that lists the
+    elements without a radius.
     """
-    bonds = np.argwhere(np.triu(_relative_distances(species, positions, tolerance) < tolerance, 1))
-    return bonds, np.ones(len(bonds))
+    relative = _relative_distances(species, positions, tolerance)
+    full = relative < tolerance
+    np.fill_diagonal(full, val=False)
+    return _ordered(full, _shared_hydrogens(species, relative, full))
 
 
 def perceive_transition_state_bonds(
@@ -52,7 +61,8 @@ def perceive_transition_state_bonds(
     """Return bonds and orders with the forming and breaking bonds of a transition state, of order ½.
 
     Atoms that share a neighbour are close without being bonded, but where one moves from the other to that neighbour
-    (1,2-shifts), at an angle of less than 85° there. Raises InputError that lists the elements without a radius.
+    (1,2-shifts), at an angle of less than 85° there. Pieces that this leaves apart are joined where they are nearest,
+    up to 1.75 times the sum. Raises InputError that lists the elements without a radius.
     """
     relative = _relative_distances(species, positions, tolerance)
     full = relative < tolerance
@@ -63,8 +73,10 @@ def perceive_transition_state_bonds(
         (about,) = np.flatnonzero(full[i] & full[j]) if shared[i, j] == 1 else (None,)
         sharp = about is not None and angles(positions[[[i, about, j]]])[0] < _SHARP
         partial[i, j] = partial[j, i] = sharp
-    bonds = np.argwhere(np.triu(full | partial, 1))
-    return bonds, np.where(full[bonds[:, 0], bonds[:, 1]], 1.0, PARTIAL_ORDER)
+    partial |= _shared_hydrogens(species, relative, full)
+    while (between := relative[apart := _in_pieces(full | partial)]).size and between.min() < _APART_TOLERANCE:
+        partial |= apart & (relative <= _HARDLY_NEARER * between.min())
+    return _ordered(full, partial)
 
 
 def pieces(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[Int[np.ndarray, " _"]]:
@@ -90,6 +102,32 @@ def bond_graph(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds
         if len(set(refined)) == len(set(colours)):
             return sha256(",".join(sorted(refined)).encode()).hexdigest()[:16]
         colours = refined
+
+
+def _ordered(
+    full: Bool[np.ndarray, "atoms atoms"], partial: Bool[np.ndarray, "atoms atoms"]
+) -> tuple[Int[np.ndarray, "bonds 2"], Float[np.ndarray, " bonds"]]:
+    """Return bonds and their orders."""
+    bonds = np.argwhere(np.triu(full | partial, 1))
+    return bonds, np.where(full[bonds[:, 0], bonds[:, 1]], 1.0, PARTIAL_ORDER)
+
+
+def _shared_hydrogens(
+    species: Int[np.ndarray, " atoms"],
+    relative: Float[np.ndarray, "atoms atoms"],
+    full: Bool[np.ndarray, "atoms atoms"],
+) -> Bool[np.ndarray, "atoms atoms"]:
+    """Say between which hydrogens and acceptors of one molecule there is half a bond."""
+    hydrogen = (species == 1) & full[np.isin(species, _DONORS)].any(axis=0)
+    near = (relative < _SHARED_TOLERANCE) & ~full & np.outer(hydrogen, np.isin(species, _ACCEPTORS))
+    beside = np.asarray(csr_array(full) @ full.astype(int)) > 0
+    return (near | near.T) & ~beside & ~_in_pieces(full)
+
+
+def _in_pieces(bonded: Bool[np.ndarray, "atoms atoms"]) -> Bool[np.ndarray, "atoms atoms"]:
+    """Say which atoms are of different pieces."""
+    _, piece = connected_components(csr_array(bonded), directed=False)
+    return piece[:, None] != piece[None]
 
 
 def _relative_distances(

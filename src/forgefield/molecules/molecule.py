@@ -1,6 +1,7 @@
 """One structure as read, and what a QM program said of it."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +42,10 @@ class Molecule:
     charge: int = 0
     multiplicity: int = 1
     formal_charges: Int[np.ndarray, " atoms"] | None = None
+    masses: Float[np.ndarray, " atoms"] | None = None
+    """amu, where the file states its isotopes."""
+    remarks: Mapping[str, str] = field(default_factory=dict)
+    """What else the file says of it, by the file's own names."""
     source: str = ""
     """The file it came from."""
     n_pieces: int = 1
@@ -144,6 +149,10 @@ class Reference:
     products: HessianProducts | None = None
     atomic_energies: Float[np.ndarray, " atoms"] | None = None
     """What each atom adds to the energy [kcal/mol], where the method divides it among them."""
+    bonds: Int[np.ndarray, "bonds 2"] | None = None
+    """Where the files state them, as `orders` and `formal_charges`; of a `Molecule` the same."""
+    orders: Float[np.ndarray, " bonds"] | None = None
+    formal_charges: Int[np.ndarray, " atoms"] | None = None
 
     @property
     def contents(self) -> tuple[str, ...]:

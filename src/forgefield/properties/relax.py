@@ -1,7 +1,7 @@
 """Relaxation of all molecules of a batch at once, each to the nearest stationary point of its order."""
 
 import enum
-from typing import cast
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -107,10 +107,9 @@ class Relaxed(eqx.Module):
         return self.landscape.n_negative
 
 
-class _Task(eqx.Module):
+class Task(eqx.Module):
     """What does not change while the molecules relax."""
 
-    model: AbstractModel
     topology: Topology
     order: Int[Array, " molecules"]
     fixed: FixedDihedrals | None
@@ -118,7 +117,7 @@ class _Task(eqx.Module):
     reference: Float[Array, "atoms 3"]
 
 
-class _State(eqx.Module):
+class State(eqx.Module):
     """Where the molecules are, and where they try to go next."""
 
     positions: Float[Array, "atoms 3"]
@@ -151,49 +150,66 @@ def search(
     that has ended stands still. At the end one Newton step more is made, which leaves an error of the order of
     the square of the tolerance. Molecules that fail say so in `failure`; their positions are where they stopped.
     """
-    limits = Limits() if limits is None else limits
-    reference = positions if limits.reference is None else jnp.asarray(limits.reference, positions.dtype)
-    task = _Task(model, topology, jnp.asarray(order), fixed, limits, reference)
-    n = topology.n_molecules, 3 * topology.n_max
-    towards = jnp.zeros(n, positions.dtype) if follow is None else jnp.asarray(follow, positions.dtype)
-    start = positions if fixed is None else corrected(fixed, topology, positions)
+    task, state = begun(topology, positions, order=order, follow=follow, fixed=fixed, limits=limits)
+    # Only the shapes are wanted, so that the model is compiled into the loop alone.
+    shapes = eqx.filter_eval_shape(landscape, model, topology, positions, fixed)
+    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     ended = jax.lax.while_loop(
-        lambda state: (state.stage < _ENDED).any() & (state.iteration <= limits.max_iterations),
-        lambda state: _advance(task, state),
-        _begin(task, start, towards),
+        lambda state: is_going(task, state),
+        lambda state: advanced(task, state, landscape(model, topology, state.trial, fixed)),
+        replace(state, seen=nothing),
     )
-    rmsd = _moved(task, ended.positions)
-    return Relaxed(ended.positions, ended.seen, ended.steps, rmsd, _failures(task, ended, rmsd))
+    return relaxed(task, ended)
 
 
 relax = compiled(search)
 """`search`, compiled; whoever asks for the same shapes shares the program."""
 
 
-def _begin(task: _Task, positions: Float[Array, "atoms 3"], follow: Float[Array, "molecules coordinates"]) -> _State:
-    """Return the state before the first evaluation, which its first trial is."""
-    n = task.topology.n_molecules
-    # Only the shapes are wanted, so that the model is compiled into the loop alone.
-    shapes = eqx.filter_eval_shape(landscape, task.model, task.topology, positions, task.fixed)
-    nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    zeros = jnp.zeros(n, positions.dtype)
-    return _State(
-        positions=positions,
-        seen=cast(Landscape, nothing),
-        trial=positions,
+def begun(
+    topology: Topology,
+    positions: Float[Array, "atoms 3"],
+    *,
+    order: Int[Array | np.ndarray, " molecules"],
+    follow: Float[Array | np.ndarray, "molecules coordinates"] | None,
+    fixed: FixedDihedrals | None,
+    limits: Limits | None,
+) -> tuple[Task, State]:
+    """Return a search before the first evaluation, which its first trial is."""
+    limits = Limits() if limits is None else limits
+    reference = positions if limits.reference is None else jnp.asarray(limits.reference, positions.dtype)
+    task = Task(topology, jnp.asarray(order), fixed, limits, reference)
+    n, dtype = 3 * topology.n_max, positions.dtype
+    start = positions if fixed is None else corrected(fixed, topology, positions)
+    zeros, flat = jnp.zeros(topology.n_molecules, dtype), jnp.zeros((topology.n_molecules, n), dtype)
+    none = jnp.zeros(topology.n_molecules, int)
+    return task, State(
+        positions=start,
+        seen=Landscape(zeros, flat, flat, jnp.zeros((*flat.shape, n), dtype), none),
+        trial=start,
         predicted=zeros,
         length=zeros,
-        radius=jnp.full(n, _FIRST_RADIUS, positions.dtype),
-        follow=follow,
+        radius=jnp.full_like(zeros, _FIRST_RADIUS),
+        follow=flat if follow is None else jnp.asarray(follow, dtype),
         stage=jnp.where(task.order < 0, _ENDED, _SEARCHING),
-        steps=jnp.zeros(n, int),
+        steps=none,
         iteration=jnp.asarray(0),
     )
 
 
-def _advance(task: _Task, state: _State) -> _State:
-    """Evaluate the trial of each molecule, take it or not, and propose the next."""
-    tried = landscape(task.model, task.topology, state.trial, task.fixed)
+def is_going(task: Task, state: State) -> Bool[Array, ""]:
+    """Say whether a search goes on."""
+    return (state.stage < _ENDED).any() & (state.iteration <= task.limits.max_iterations)
+
+
+def relaxed(task: Task, ended: State) -> Relaxed:
+    """Return where a search has ended."""
+    rmsd = _moved(task, ended.positions)
+    return Relaxed(ended.positions, ended.seen, ended.steps, rmsd, _failures(task, ended, rmsd))
+
+
+def advanced(task: Task, state: State, tried: Landscape) -> State:
+    """Take the trial of each molecule or not, by what was found there, and propose the next."""
     accepted, radius = _judged(task, state, tried)
     moves = accepted[jnp.asarray(task.topology.molecule)][:, None]
     positions = jnp.where(moves, state.trial, state.positions)
@@ -207,7 +223,7 @@ def _advance(task: _Task, state: _State) -> _State:
     trial = positions + jnp.where(going, of_atoms(task.topology, blocks), 0.0)
     if task.fixed is not None:
         trial = jnp.where(going, corrected(task.fixed, task.topology, trial), positions)
-    return _State(
+    return State(
         positions=positions,
         seen=seen,
         trial=trial,
@@ -221,9 +237,7 @@ def _advance(task: _Task, state: _State) -> _State:
     )
 
 
-def _judged(
-    task: _Task, state: _State, tried: Landscape
-) -> tuple[Bool[Array, " molecules"], Float[Array, " molecules"]]:
+def _judged(task: Task, state: State, tried: Landscape) -> tuple[Bool[Array, " molecules"], Float[Array, " molecules"]]:
     """Say which trials are taken, and the radii of trust that follow from how well they were predicted."""
     old, saddle = state.seen, task.order > 0
     finite = jnp.isfinite(tried.curvatures).all(axis=1) & jnp.isfinite(tried.energy) & jnp.isfinite(tried.gradient_max)
@@ -246,7 +260,7 @@ def _judged(
 
 
 def _next_stage(
-    task: _Task, state: _State, positions: Float[Array, "atoms 3"], seen: Landscape
+    task: Task, state: State, positions: Float[Array, "atoms 3"], seen: Landscape
 ) -> Int[Array, " molecules"]:
     """Return the stage of each molecule; one that converged makes one step more, one that is lost ends."""
     arrived = (seen.gradient_max <= task.limits.tolerance) & (seen.n_negative == task.order)
@@ -255,7 +269,7 @@ def _next_stage(
     return jnp.where(state.stage == _SEARCHING, searching, _ENDED)
 
 
-def _broken(task: _Task, positions: Float[Array, "atoms 3"]) -> Bool[Array, " molecules"]:
+def _broken(task: Task, positions: Float[Array, "atoms 3"]) -> Bool[Array, " molecules"]:
     """Return which molecules have a bond longer than the limit."""
     bonds = jnp.asarray(task.limits.bonds)
     ends = (x[bonds[:, 0]] - x[bonds[:, 1]] for x in (positions, task.reference))
@@ -264,13 +278,13 @@ def _broken(task: _Task, positions: Float[Array, "atoms 3"]) -> Bool[Array, " mo
     return none.at[jnp.asarray(task.topology.molecule)[bonds[:, 0]]].max(length > task.limits.stretch * before)
 
 
-def _moved(task: _Task, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
+def _moved(task: Task, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
     """Return the root mean square deviation of each molecule from the reference after superposition [Å]."""
     now, before = (by_molecule(task.topology, x) for x in (positions, task.reference))
     return root_mean_square_deviations(now, before, present(task.topology))
 
 
-def _failures(task: _Task, ended: _State, rmsd: Float[Array, " molecules"]) -> Int[Array, " molecules"]:
+def _failures(task: Task, ended: State, rmsd: Float[Array, " molecules"]) -> Int[Array, " molecules"]:
     """Return what went wrong with each molecule, the gravest where there is more than one thing."""
     stationary = ended.seen.gradient_max <= task.limits.tolerance
     found = jnp.where(ended.seen.n_negative == task.order, Failure.NONE, Failure.WRONG_ORDER)

@@ -46,13 +46,25 @@ class Landscape(eqx.Module):
 def landscape(
     model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"], fixed: FixedDihedrals | None
 ) -> Landscape:
-    """Evaluate a model where the molecules may move.
+    """Evaluate a model where the molecules may move."""
+    energy, gradient = model.energy(topology, positions), model.gradient(topology, positions)
+    return landscape_of((energy, gradient, model.hessian(topology, positions)), topology, positions, fixed)
+
+
+def landscape_of(
+    found: tuple[
+        Float[Array, " molecules"], Float[Array, "atoms 3"], Float[Array, "molecules coordinates coordinates"]
+    ],
+    topology: Topology,
+    positions: Float[Array, "atoms 3"],
+    fixed: FixedDihedrals | None,
+) -> Landscape:
+    """Return what energy, gradient and Hessian are where the molecules may move.
 
     With constraints the curvatures are those of the Lagrangian, E + Σ μ φ with the multipliers of least squares.
     """
-    energy = model.energy(topology, positions)
-    slope = flattened(topology, model.gradient(topology, positions))
-    hessian = model.hessian(topology, positions)
+    energy, gradient, hessian = found
+    slope = flattened(topology, gradient)
     atoms = present(topology)
     basis = rigid_motions(by_molecule(topology, positions), atoms.astype(positions.dtype))
     absent = 1.0 - jnp.repeat(atoms, 3, axis=1).astype(positions.dtype)

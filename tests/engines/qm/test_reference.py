@@ -5,7 +5,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import ConvergenceError, InputError
+from forgefield.errors import ConvergenceError, InputError, InputWarning
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.references import read_reference
 from forgefield.molecules.molecule import Molecule
@@ -207,3 +207,18 @@ def test_fluoromethane_agrees_with_another_program(data):
     np.testing.assert_allclose(
         found.hessian / units.HARTREE_PER_BOHR2, np.load(data / "ch3f/ch3f-hessian.npy"), atol=5e-4
     )
+
+
+def test_bonds_that_an_optimisation_changes_are_said_and_those_found_are_kept(water, monkeypatch):
+    bonded = replace(water, bonds=np.array([[0, 1], [0, 2]]), orders=np.ones(2), formal_charges=np.zeros(3, dtype=int))
+    away = replace(bonded, positions=water.positions + np.diag([0.0, 0.0, 5.0]))
+    found = qm.bare(water, None)
+    monkeypatch.setattr(qm, "minimum", lambda molecule, *_, **__: (away if molecule is bonded else molecule, found))
+
+    with pytest.warns(InputWarning, match="water.xyz: bonds changed in the optimisation: O1-H3 broken"):
+        ended, _ = qm.run(bonded, TIGHT_BINDING, "minimum")
+    kept, _ = qm.run(replace(bonded, charge=0), TIGHT_BINDING, "minimum")
+
+    assert ended.bonds.tolist() == [[0, 1]]
+    assert ended.formal_charges is None
+    assert kept.bonds.tolist() == [[0, 1], [0, 2]]

@@ -40,7 +40,7 @@ def test_form_is_the_cost_with_its_derivatives(all_linear, atoms, monkeypatch):
     form = gram(problem)
 
     assert form is not None
-    found = jax.jit(lambda at: form.quadratic(problem, at))(at)
+    found = form.quadratic(problem, at)
     expected = jax.jit(lambda at: quadratic(problem, at))(at)
     np.testing.assert_allclose(found.cost, expected.cost, rtol=1e-10)
     np.testing.assert_allclose(found.gradient, expected.gradient, atol=1e-9 * np.abs(expected.gradient).max())

@@ -5,10 +5,12 @@ from dataclasses import replace
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from forgefield.fitting.data.observation import observe
+from forgefield.fitting.data.observation import observe, observed
 from forgefield.fitting.data.training_set import Bucket
 from forgefield.models.forcefield import ForceField
+from samples import HARMONIC, fit_toml, molecule
 
 
 def test_padding_sorts_after_the_stiffest_modes(ch3f):
@@ -26,3 +28,17 @@ def test_padding_sorts_after_the_stiffest_modes(ch3f):
     np.testing.assert_allclose(seen.eigenvalues[0, :8], expected, rtol=1e-6)
     assert seen.eigenvalues[0, 8] > 1e6
     np.testing.assert_allclose(jnp.abs(seen.mixing[0, 8]), np.eye(9)[8], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_term_by_term_the_same_is_observed_as_of_the_whole_model(prepared_from):
+    forcefield = HARMONIC + 'charges = "bonds"\nterms = ["stretch", "bend", "torsion", "stretch_bend"]\n'
+    prepared = prepared_from(fit_toml(molecule("fluoroform"), forcefield=forcefield))
+    model, data = prepared.assignment.model, prepared.data
+
+    found, expected = observed(model, data), eqx.filter_jit(observe)(model, data)
+
+    for name in ("energy", "gradient", "hessian", "eigenmatrix", "eigenvalues", "charges"):
+        one, other = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
+        np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11 * np.abs(other).max())
+    np.testing.assert_allclose(np.abs(found.mixing), np.abs(expected.mixing), atol=1e-7)

@@ -42,9 +42,9 @@ def told(monkeypatch):
     )
     shapes = (4,), (8, 3), (4, 6, 6), (4, 1, 1), (4, 1), (4, 1, 1), (0,)
     seen = Observation(*map(jnp.zeros, shapes))
-    bonds = {"bond_rmsd_a": jnp.array([[0.5], [0.03], [0.0], [-0.04]])}
-    deviations = {"angle_rmsd_deg": jnp.zeros((4, 0)), "torsion_rmsd_deg": jnp.zeros((4, 0)), **bonds}
-    monkeypatch.setattr(relaxed_metrics, "_compared", lambda *_: (found, deviations))
+    bonds = {"bond_rmsd_a": np.array([[0.5], [0.03], [0.0], [-0.04]])}
+    deviations = {"angle_rmsd_deg": np.zeros((4, 0)), "torsion_rmsd_deg": np.zeros((4, 0)), **bonds}
+    monkeypatch.setattr(relaxed_metrics, "_compared_on_rung", lambda *_: (found, deviations))
     data = training_set(topology, examples)
     judged = Judgement(nothing, (nothing,) * 4, (None,) * 4, Sights(at_reference(seen, data)))
     monkeypatch.setattr(relaxed_metrics, "judge", lambda *_, **__: judged)

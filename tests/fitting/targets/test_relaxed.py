@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from certain import known
-from forgefield.fitting.cost.cost import add_relaxed, gauss_newton, linearise, quadratic, total_count
+from forgefield.fitting.cost.cost import add_relaxed, gauss_newton, linearise, quadratic, total_counts
 from forgefield.fitting.judge.relaxed_metrics import RelaxedJudge
 from forgefield.fitting.solve.fit import fit, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
@@ -136,18 +136,18 @@ def test_a_fit_goes_on_exactly_where_it_was(mixed):
 def _fitted(prepared, data, at):
     """Fit to changed data from there, with the same shapes and so the same program."""
     problem = replace(prepared, data=data).problem(prepared.changes(), prepared.start)
-    problem = replace(problem, counts=tuple(total_count(target, data) for target in problem.targets))
+    problem = replace(problem, counts=total_counts(problem.targets, data))
     ended = fit(problem, start(problem, at[None], SOLVER), SOLVER)
     values = problem.prior.centre + problem.prior.width * ended.at
     return ended, RelaxedJudge()(problem.model_at(values), data, prepared.examples)
 
 
-def _turning(prepared):
+def _turning(prepared, barrier=2.9):
     """The same with ethane's barrier, near an optimum: without it fits may go to different ones."""
     values = prepared.start.copy()
     for row in prepared.assignment.rows:
         if row.term.kind == "torsion":
-            values[list(row.indices)] = 0.0, 0.0, 2.9 / 9
+            values[list(row.indices)] = 0.0, 0.0, barrier / 9
     return replace(prepared, assignment=with_values(prepared.assignment, values))
 
 
@@ -175,6 +175,22 @@ def test_a_molecule_that_cannot_relax_is_named_and_leaves_the_others_as_good(thr
     for m in (1, 2):
         np.testing.assert_allclose(known(judged.each[m].bond_rmsd_a), known(alone.each[m].bond_rmsd_a), rtol=0.05)
         np.testing.assert_allclose(known(judged.each[m].angle_rmsd_deg), known(alone.each[m].angle_rmsd_deg), rtol=0.05)
+
+
+@pytest.mark.slow
+def test_a_structure_near_the_edge_of_being_one_costs_more_and_with_exact_derivatives(three, problem_of, generator):
+    problem = problem_of(_turning(three, barrier=0.004))
+    evaluate = jax.jit(lambda at: linearise(problem, at))
+    v3 = next(k for k, name in enumerate(three.changes().leaders) if name.endswith("v3"))
+    direction = jnp.asarray(generator.normal(size=problem.n_free))
+    flat = jnp.zeros(problem.n_free)
+
+    found, stiffer = evaluate(flat), evaluate(flat.at[v3].add(0.3))
+    up, down = (gauss_newton(evaluate(flat + step * direction)).cost for step in (1e-7, -1e-7))
+
+    assert np.max(found.residuals[-2]) > 0.1
+    assert np.max(stiffer.residuals[-2]) < 1e-4
+    np.testing.assert_allclose(gauss_newton(found).gradient @ direction, (up - down) / 2e-7, rtol=1e-4)
 
 
 @pytest.mark.slow

@@ -63,3 +63,15 @@ def test_what_is_trusted_is_a_warning(carbon):
 
     np.testing.assert_array_equal(known(found.hessian), HESSIAN)
     assert known(found.frequencies).tolist() == [100.0]
+
+
+def test_gradients_that_do_not_add_up_to_zero_are_refused(carbon):
+    pulled = np.array([[0.0, 0.0, 20.0], [0.0, 0.0, -2.0]])
+
+    with pytest.raises(InputError, match=r"the gradients of all atoms add up to 18 kcal/mol/Å, accepted 6\.1"):
+        checked(replace(carbon, gradient=pulled, hessian=None, program="CFOUR"))
+
+
+def test_a_printed_frequency_that_no_molecule_has_is_refused(carbon):
+    with pytest.raises(InputError, match="a frequency of 74000 cm⁻¹ is printed"):
+        checked(replace(carbon, frequencies=np.array([-74000.0]), hessian=None))

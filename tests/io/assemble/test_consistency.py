@@ -7,8 +7,8 @@ from scipy.spatial.transform import Rotation
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.assemble.consistency import check_frame, check_frequencies, check_stiffness, check_whole
-from forgefield.molecules.molecule import Reference, standard_masses
+from forgefield.io.assemble.consistency import check_frame, check_frequencies, check_stiffness, check_whole, checked
+from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses
 from forgefield.properties.modes import unprojected_frequencies, vibrations
 
 SPECIES = np.array([8, 1, 1])
@@ -180,3 +180,13 @@ def test_a_frame_turned_by_three_tenths_of_a_radian_is_refused_in_small_and_larg
 def test_a_frame_of_a_small_molecule_turned_by_three_degrees_is_refused(water, axis):
     with pytest.raises(InputError, match="the Hessian does not belong to this geometry"):
         check_frame(turned(water, axis, np.radians(3.0)))
+
+
+def test_a_reference_that_was_checked_passes_again(water):
+    # Programs whose atomic weights have other digits print frequencies that are off by 0.1 cm⁻¹.
+    masses = np.array([15.9994, 1.00794, 1.00794])
+    printed = np.round(vibrations(water.hessian, POSITIONS, masses).frequencies, 2)
+
+    once = checked(replace(water, frequencies=printed))
+
+    np.testing.assert_array_equal(checked(once).masses, atomic_weights(SPECIES))

@@ -100,6 +100,8 @@ def test_types_of_a_structure_are_not_mistaken_for_those_of_the_file(molecules, 
             {"angles": [{"types": ["C1", "C1", "H1"], "up_to": {"90": 120.0, "60": 80.0}}]},
             "angles C1-C1-H1: the classes must reach up to angles that ascend to 180",
         ),
+        ({"across": [{"end": "C1"}]}, r"across\.0\.centre: Field required"),
+        ({"across": [{"end": "F1", "centre": "C1"}]}, "across: types has no F1"),
     ],
 )
 def test_what_cannot_be_is_refused(molecules, random_field, tmp_path, change, message):
@@ -118,9 +120,24 @@ def square(name):
     return Molecule(name, np.array([46, 17, 17, 17, 17]), np.vstack([np.zeros(3), around]), bonds, np.ones(4))
 
 
+def see_saw(name):
+    """A complex with two ligands opposite each other, and two nearer ones that are not."""
+    bent = np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 1.3, 1.3], [-2.0, 0.0, 0.0], [0.0, -1.3, 1.3]])
+    return replace(square(name), positions=bent)
+
+
 @pytest.mark.parametrize("suffix", [".json", ".frcmod"])
-def test_classes_of_angles_are_told_by_angles_here_and_by_types_elsewhere(random_field, generator, tmp_path, suffix):
-    one = square("complex")
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [
+        (square, {"bend Cl1-Pd1@90-Cl1", "bend Cl1-Pd1@180-Cl1"}),
+        (see_saw, {"stretch Cl1-Pd1", "stretch Cl1-Pd1@Cl1"}),
+    ],
+)
+def test_classes_are_told_by_geometry_here_and_by_types_elsewhere(
+    random_field, generator, tmp_path, shape, rows, suffix
+):
+    one = shape("complex")
     made = random_field(*HARMONIC, of=[one])
     write = {".json": lambda path: write_native(path, made), ".frcmod": lambda path: write_frcmod(path, made, [one])}
 
@@ -129,7 +146,7 @@ def test_classes_of_angles_are_told_by_angles_here_and_by_types_elsewhere(random
     (typed,) = [one] if suffix == ".json" else read_mol2(tmp_path / "complex.mol2")
     x = jnp.asarray(one.positions + generator.normal(0.0, 0.1, one.positions.shape))
     found = energies(*load(tmp_path / f"complex{suffix}").lay([typed]), x)
-    assert {row.name for row in made.rows} >= {"bend Cl1-Pd1@90-Cl1", "bend Cl1-Pd1@180-Cl1"}
+    assert {row.name for row in made.rows} >= rows
     np.testing.assert_allclose(found, energies(made.model, made.topology, x), rtol=1e-8)
 
 

@@ -127,6 +127,30 @@ CASES = {
         (f"{OWN}/psi4/h2co.molden_normal_modes", f"{OWN}/psi4/h2co.hess"), None, 1197.8194, 2967.7950, "", "Psi4"
     ),
     "ADF": Case((f"{PUBLIC}/adf2013-dvb_ir.adfout",), None, 82.43, 3436.36, "", "ADF 2013.01", has_hessian=False),
+    "DALTON": Case(
+        (f"{PUBLIC}/dalton2015-dvb_ir.out",), -382.050713049459, 46.75, 3546.72, "B3LYP/STO-3G", "DALTON 2015.0"
+    ),
+    "Molcas": Case(
+        (f"{PUBLIC}/openmolcas18-dvb_ir.out",),
+        -382.3002322193,
+        -60.14,
+        3518.22,
+        "B3LYP/STO-3G",
+        "Molcas 18.0",
+        has_hessian=False,
+    ),
+    "CFOUR": Case(
+        (f"{PUBLIC}/cfour21-dvb_ir.c4",),
+        -379.777955473628651,
+        39.6075,
+        3816.2118,
+        "SCF/STO-3G",
+        "CFOUR 2.1",
+        has_hessian=False,
+    ),
+    "MOPAC output": Case(
+        (f"{OWN}/mopac/opt.out",), -20.698053, 1100.59, 2667.08, "PM6", "MOPAC 22.0.6", has_hessian=False, unit=1.0
+    ),
     "MOPAC PM7": Case(
         (f"{PUBLIC}/mopac-h2o-force.aux",), -57.7990, 1397.86, 2857.09, "PM7", "MOPAC 2016.16.093M", unit=1.0
     ),
@@ -196,6 +220,8 @@ GRADIENTS = {
     f"{PUBLIC}/gamess-us2018-dvb_ir.out": (2, (0.001169243, -0.000251140, 0.0)),
     f"{PUBLIC}/gamess-us2018-dvb_ir.dat": (2, (1.1692428707e-03, -2.5114034772e-04, 0.0)),
     f"{OWN}/psi4/h2co.out": (2, (0.0, 0.000001933950, -0.000006518682)),
+    f"{PUBLIC}/dalton2015-dvb_ir.out": (2, (-0.0011867494, 0.0002103741, 0.0)),
+    f"{PUBLIC}/openmolcas18-dvb_ir.out": (2, (-0.01987297, 0.00145407, 0.0)),
 }
 
 
@@ -223,6 +249,9 @@ ENDS = (
     f"{PUBLIC}/turbomole59-dvb_ir/aoforce.out",
     f"{PUBLIC}/gamess-us2018-dvb_ir.out",
     f"{PUBLIC}/molpro2018-dvb_ir.out",
+    f"{PUBLIC}/dalton2015-dvb_ir.out",
+    f"{PUBLIC}/openmolcas18-dvb_ir.out",
+    f"{PUBLIC}/cfour21-dvb_ir.c4",
     f"{OWN}/mopac/opt.aux",
 )
 
@@ -259,10 +288,34 @@ def test_energy_of_excited_states_is_left_out_with_a_word(data, tmp_path):
     assert reference.energy is None
 
 
+def test_an_optimisation_of_mopac_has_charges(data, tmp_path):
+    first, mark, _ = (
+        (data / OWN / "mopac" / "opt.out").read_text().rpartition(" JOB ENDED NORMALLY")[0].partition("OLDGEO")
+    )
+    assert mark
+    path = tmp_path / "first.out"
+    path.write_text(f"{first[: first.rindex('CALCULATION RESULTS') - 40]}\n == MOPAC DONE ==\n")
+
+    (reference,) = read_reference([path])
+
+    assert reference.stationary_order == 0
+    np.testing.assert_allclose(known(reference.energy), -20.69805)
+    np.testing.assert_allclose(reference.charges[0].values, [0.236569, -0.422498, 0.092964, 0.092964])
+
+
+def test_energy_of_an_excited_state_of_orca_is_named(data, tmp_path):
+    text = (data / PUBLIC / "orca5-dvb_ir.out").read_text()
+    path = tmp_path / "root.out"
+    state = "ORCA TD-DFT/TDA CALCULATION\n    DE(CIS) =  0.1 Eh (Root  2)\n    E(tot)  =  -382.055108614 Eh\n"
+    path.write_text(text.replace("****ORCA TERM", f"{state}****ORCA TERM"))
+
+    with pytest.warns(InputWarning, match="the energy is that of excited state 2"):
+        (reference,) = read_reference([path])
+
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -382.05510861416, atol=1e-9)
+
+
 UNREAD = {
-    "cfour21-dvb_ir.c4": "is CFOUR output, which is not read; give its files GRD or FCMFINAL",
-    "dalton2015-dvb_ir.out": "is DALTON output, which is not read; give its geometry as .xyz",
-    "openmolcas18-dvb_ir.out": "is Molcas output, which is not read; give the .molden file",
     "molpro2018-dvb_ir.log": "is the log file of Molpro, which is not read; give its .out file",
 }
 
@@ -271,3 +324,14 @@ UNREAD = {
 def test_a_program_that_is_not_read_is_named_with_the_way_round(data, name):
     with pytest.raises(InputError, match=UNREAD[name]):
         format_of(data / PUBLIC / name)
+
+
+def test_a_gradient_of_turbomole_may_have_a_remark_in_its_head(tmp_path):
+    atoms = ["0.0 0.0 0.0 n", "0.0 0.0 2.1 n", ".00D+00 .00D+00 -.10D-01", ".00D+00 .00D+00 .10D-01"]
+    cycle = "  cycle =      1    SCF energy =     -108.5000000000   |dE/dxyz| =  0.010000"
+    (tmp_path / "gradient").write_text("\n".join(["$grad          cartesian gradients", cycle, *atoms, "$end", ""]))
+
+    (reference,) = read_reference([tmp_path / "gradient"])
+
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -108.5, rtol=1e-12)
+    np.testing.assert_allclose(known(reference.gradient)[:, 2] / units.HARTREE_PER_BOHR, [-0.01, 0.01], rtol=1e-12)

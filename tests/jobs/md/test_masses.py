@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
+from forgefield.io.assemble.single import single
+from forgefield.io.molecules import read_structures
 from forgefield.jobs.md.masses import chosen_masses
-
-CHLOROMETHANE = np.array([6, 17, 1, 1, 1])
 
 
 def extended(path, masses):
@@ -27,33 +27,32 @@ def extended(path, masses):
 )
 def test_masses_are_weights_unless_isotopes_are_asked_for(choice, masses, tmp_path):
     structure = tmp_path / "chloromethane.xyz"
-    structure.write_text("5\n\n" + "".join(f"{z} {k} 0 0\n" for k, z in enumerate(CHLOROMETHANE)))
+    structure.write_text("5\n\n" + "".join(f"{z} {k} 0 0\n" for k, z in enumerate(("C", "Cl", "H", "H", "H"))))
 
-    found = chosen_masses(structure, CHLOROMETHANE, choice)
+    found = chosen_masses(single(read_structures(structure)), choice)
 
     np.testing.assert_allclose(found, [masses[0], masses[1], *[masses[2]] * 3], rtol=1e-7)
 
 
 def test_isotopes_that_a_file_states_are_taken_or_refused_but_never_passed_over(tmp_path):
-    heavy = extended(tmp_path / "d2o.xyz", (15.9949, 2.0141, 2.0141))
-    species = np.array([8, 1, 1])
+    heavy = single(read_structures(extended(tmp_path / "d2o.xyz", (15.9949, 2.0141, 2.0141))))
 
     with pytest.raises(InputError, match=r"d2o.xyz: states masses of other isotopes \(H2 2.0141, H3 2.0141 amu\)"):
-        chosen_masses(heavy, species, None)
+        chosen_masses(heavy, None)
 
-    np.testing.assert_array_equal(chosen_masses(heavy, species, "file"), [15.9949, 2.0141, 2.0141])
-    np.testing.assert_allclose(chosen_masses(heavy, species, "weights"), [15.999, 1.008, 1.008])
+    np.testing.assert_array_equal(chosen_masses(heavy, "file"), [15.9949, 2.0141, 2.0141])
+    np.testing.assert_allclose(chosen_masses(heavy, "weights"), [15.999, 1.008, 1.008])
 
 
 @pytest.mark.parametrize("masses", [(15.999, 1.008, 1.008), (15.9949146, 1.00782503, 1.008)])
 def test_usual_masses_in_a_file_leave_the_default_as_it_is(masses, tmp_path):
-    water = extended(tmp_path / "water.xyz", masses)
+    water = single(read_structures(extended(tmp_path / "water.xyz", masses)))
 
-    np.testing.assert_allclose(chosen_masses(water, np.array([8, 1, 1]), None), [15.999, 1.008, 1.008])
+    np.testing.assert_allclose(chosen_masses(water, None), [15.999, 1.008, 1.008])
 
 
 def test_masses_of_a_file_without_any_are_refused(tmp_path):
     (tmp_path / "water.xyz").write_text("3\n\nO 0 0 0\nH 0 1 0\nH 1 0 0\n")
 
     with pytest.raises(InputError, match="states no masses; choose --masses weights or isotopes"):
-        chosen_masses(tmp_path / "water.xyz", np.array([8, 1, 1]), "file")
+        chosen_masses(single(read_structures(tmp_path / "water.xyz")), "file")

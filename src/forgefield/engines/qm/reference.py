@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Literal
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float
@@ -10,8 +11,9 @@ from forgefield.engines.qm.engine import AbstractEngine, label
 from forgefield.engines.qm.optimise import Seen, climb, descend, ignore
 from forgefield.engines.qm.pyscf import PySCF
 from forgefield.engines.qm.xtb import XTB
-from forgefield.errors import InputError
-from forgefield.molecules.molecule import Molecule, Reference, standard_masses
+from forgefield.errors import InputError, InputWarning
+from forgefield.molecules.bonds import perceive_bonds
+from forgefield.molecules.molecule import Molecule, Reference, standard_masses, symbol
 from forgefield.properties.modes import vibrations
 
 Task = Literal["point", "minimum", "saddle"]
@@ -37,9 +39,29 @@ def run(
         case "point":
             return molecule, reference(molecule, engine, masses=masses)
         case "minimum":
-            return minimum(molecule, engine, masses=masses, seen=seen)
+            ended, found = minimum(molecule, engine, masses=masses, seen=seen)
+            return _rebonded(molecule, ended), found
         case "saddle":
             return saddle(molecule, engine, masses=masses, seen=seen)
+
+
+def _rebonded(start: Molecule, end: Molecule) -> Molecule:
+    """Return the end of an optimisation with the bonds that it has there; an InputWarning names those that changed."""
+    was, now = ({*map(tuple, perceive_bonds(start.species, m.positions)[0].tolist())} for m in (start, end))
+    told = [
+        f"{', '.join(_named(start, pairs))} {what}"
+        for what, pairs in (("made", now - was), ("broken", was - now))
+        if pairs
+    ]
+    if not told:
+        return end
+    warn(InputWarning(f"{label(start)}: bonds changed in the optimisation: {'; '.join(told)}"), stacklevel=3)
+    bonds = np.array(sorted(now), dtype=np.int64).reshape(-1, 2)
+    return replace(end, bonds=bonds, orders=np.ones(len(bonds)), formal_charges=None) if len(start.bonds) else end
+
+
+def _named(molecule: Molecule, pairs: set[tuple[int, ...]]) -> list[str]:
+    return ["-".join(f"{symbol(molecule.species[k])}{k + 1}" for k in pair) for pair in sorted(pairs)]
 
 
 def engine_named(method: str, basis: str | None) -> AbstractEngine:

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from forgefield.compiled import compiled
-from forgefield.fitting.data.chunks import Chunks
+from forgefield.compiled import compiled_quickly
+from forgefield.fitting.data.chunks import Chunks, without_interactions
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
-from forgefield.fitting.targets.relaxed_view import answering, lost_share, relaxed_structures
+from forgefield.fitting.targets.relaxed_view import Rows, answering, relaxed_structures
 from forgefield.fitting.targets.target import (
     AbstractTarget,
     Seen,
@@ -23,7 +24,8 @@ from forgefield.fitting.targets.target import (
     at_reference,
     centred,
     comparable,
-    counts,
+    counting,
+    resized,
 )
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractSensitivities, Selection
@@ -83,9 +85,9 @@ class Problem(eqx.Module):
 class Quadratic(eqx.Module):
     """The cost at a point with its gradient and Gauss-Newton matrix in scaled variables (q - q₀)/width."""
 
-    cost: Float[Array, ""]
-    gradient: Float[Array, " free"]
-    normal: Float[Array, "free free"]
+    cost: Float[FloatArray, "*starts"] | np.floating
+    gradient: Float[FloatArray, "*starts free"]
+    normal: Float[FloatArray, "*starts free free"]
 
 
 class Linearised(eqx.Module):
@@ -97,8 +99,6 @@ class Linearised(eqx.Module):
 
 
 Positions = Float[Array, "chunks atoms 3"]
-Rows = tuple[Float[Array, "molecules values"], Float[Array, "molecules columns values"]]
-"""Residuals and their slopes."""
 
 
 class _Looked(NamedTuple):
@@ -184,14 +184,18 @@ def _look(
     observes = any(target.traits.observes for target, _ in targets)
     seen, relaxed = relaxed_structures(model, data, positions)
     share = sum(jnp.sum(target.counted(data) * target.weight / count, axis=1) for target, count in targets)
-    found, sensitivities, forces = answering(model, data, selection, (seen, relaxed), observes=observes)
-    return _Looked(found, sensitivities, (lost_share(model, data, seen, jnp.asarray(share), forces),))
+    at = seen, relaxed
+    return _Looked(*answering(model, data, selection, at, jnp.asarray(share), observes=observes))
 
 
 def quadratic(problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:
     """Return the cost at the reference geometries, with that of the prior."""
-    found, _ = _quadratic(problem, View.REFERENCE, scaled, jnp.asarray(problem.chunks.data.positions))
-    return with_prior(found, problem.prior.strength, scaled)
+    return with_prior(measured(problem, scaled), problem.prior.strength, scaled)
+
+
+def measured(problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:
+    """Return the cost at the reference geometries without that of the prior."""
+    return _quadratic(problem, View.REFERENCE, scaled, jnp.asarray(problem.chunks.data.positions))[0]
 
 
 def add_relaxed(
@@ -246,14 +250,13 @@ def _quadratic(
     return measured, swept.positions
 
 
-def with_prior(measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[Array, " free"]) -> Quadratic:
+def with_prior(
+    measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[FloatArray, " free"]
+) -> Quadratic:
     """Return the cost with the Gaussian about zero added."""
     share = strength / scaled.shape[0]
-    return Quadratic(
-        measured.cost + 0.5 * share * jnp.sum(scaled**2),
-        measured.gradient + share * scaled,
-        measured.normal + share * jnp.eye(scaled.shape[0]),
-    )
+    cost = measured.cost + 0.5 * share * (scaled**2).sum()
+    return Quadratic(cost, measured.gradient + share * scaled, measured.normal + share * np.eye(scaled.shape[0]))
 
 
 def linearise(problem: Problem, scaled: Float[Array, " free"], positions: Positions | None = None) -> Linearised:
@@ -317,6 +320,11 @@ class Sights(NamedTuple):
         assert seen is not None
         return seen
 
+    def resized(self, data: TrainingSet) -> "Sights":
+        """Return the same in the shapes of a training set, which is on another rung."""
+        relaxed = None if self.relaxed is None else resized(self.relaxed, data)
+        return Sights(resized(self.reference, data), relaxed)
+
 
 def deviations(
     target: AbstractTarget, data: TrainingSet, sights: Sights
@@ -331,21 +339,21 @@ def deviations(
     return jnp.where(compared > 0.0, centred(found, counted, data.group), 0.0), compared
 
 
-@compiled
-def contributions(
-    targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights
-) -> tuple[Float[Array, ""], ...]:
+def contributions(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> tuple[float, ...]:
     """Return the share of each target in the cost, for what was seen of the whole training set."""
-    shares = []
-    for target in targets:
-        found, counted = deviations(target, data, sights)
-        square = jnp.sum(counted * (found / target.tolerance) ** 2)
-        shares.append(0.5 * target.weight * square / total_count(target, data))
-    return tuple(shares)
+    references = without_interactions(data)
+    totals = total_counts(targets, data)
+    squares = _squares(targets, references, sights.resized(references))
+    return tuple(0.5 * t.weight * float(s) / float(n) for t, s, n in zip(targets, squares, totals, strict=True))
 
 
-@compiled
-def total_count(target: AbstractTarget, data: TrainingSet) -> Float[Array, ""]:
-    """Return the sum of what a target counts, by which its mean is taken; one where it counts nothing."""
-    total = jnp.sum(counts(target, data))
-    return jnp.where(total > 0.0, total, 1.0)
+@compiled_quickly
+def _squares(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> tuple[Float[Array, ""], ...]:
+    """Return the weighted sum of the squares of each target's deviations in its tolerance."""
+    each = [deviations(target, data, sights) for target in targets]
+    return tuple(jnp.sum(n * (found / t.tolerance) ** 2) for t, (found, n) in zip(targets, each, strict=True))
+
+
+def total_counts(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Float[np.ndarray, ""], ...]:
+    """Return the sum of what each target counts, by which its mean is taken; one where it counts nothing."""
+    return tuple(np.array(one.total) for one in counting(targets, without_interactions(data)))

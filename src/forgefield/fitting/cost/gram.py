@@ -12,16 +12,16 @@ from dataclasses import dataclass
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy import sparse
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Problem, Quadratic, with_prior
 from forgefield.fitting.cost.molecule_form import MonomialSensitivities, Rows, by_molecule
 from forgefield.fitting.cost.monomials import Monomial, Monomials, gathered, is_polynomial, monomials_of
-from forgefield.fitting.data.observation import observed
+from forgefield.fitting.data.chunks import without_interactions
+from forgefield.fitting.data.observation import observed_expanded
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.fitting.targets.target import (
     AbstractStreamedTarget,
@@ -31,12 +31,11 @@ from forgefield.fitting.targets.target import (
     at_reference,
     centred,
     comparable,
+    resized,
 )
-from forgefield.models.blocks import derivatives_of_coordinates
+from forgefield.models.expansions import Expansion, expansions, profiles
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import Selection
-from forgefield.molecules.topology import Topology
-from forgefield.terms.term import Term
 
 
 class Gram(eqx.Module):
@@ -50,27 +49,23 @@ class Gram(eqx.Module):
     column: Int[Array | np.ndarray, "monomials factors"]
     """Which of the values that change each factor is in; their number where in none."""
 
-    def quadratic(self, problem: Problem, scaled: Float[Array, " free"]) -> Quadratic:
+    def quadratic(self, problem: Problem, scaled: Float[FloatArray, " free"]) -> Quadratic:
         """Return the cost with its gradient and Gauss-Newton matrix at scaled variables (q - q₀)/width."""
         prior, variables = problem.prior, problem.variables
-        values = problem.model_at(prior.centre + prior.width * scaled).values
-        moved = self.monomials.values(values) - self.origin
-        slopes = self.monomials.slopes(values)
+        scaled, width = np.asarray(scaled), np.asarray(prior.width)
+        values = variables.values(np.asarray(problem.model.values), np.asarray(prior.centre) + width * scaled)
+        slopes, moved = self.monomials.slopes(values), self.monomials.values(values) - self.origin
         product = self.matrix @ moved
-        n = variables.places.shape[0]
-
-        def by_value(rows: Float[Array, "monomials *window"]) -> Float[Array, "values *window"]:
-            total = jnp.zeros((n, *rows.shape[1:]), rows.dtype)
-            for f in range(slopes.shape[1]):
-                own = slopes[:, f].reshape(-1, *(1,) * (rows.ndim - 1))
-                total = total.at[self.column[:, f]].add(rows * own, mode="drop")
-            return total
-
-        rows = variables.by_free(by_value(jnp.asarray(self.matrix)), prior.width)
+        # Of the monomials by the free variables in units of their widths; one column more for what does not change.
+        leader = np.append(variables.leader, 0)[self.column]
+        factor = np.append(variables.factor, 0.0)[self.column] * width[leader] * slopes
+        monomial = np.broadcast_to(np.arange(len(slopes))[:, None], slopes.shape)
+        places = leader.ravel(), monomial.ravel()
+        by_free = sparse.csr_array((factor.ravel(), places), shape=(len(width), len(slopes)))
         measured = Quadratic(
-            jnp.asarray(self.cost + self.slope @ moved + 0.5 * moved @ product),
-            variables.by_free(by_value(jnp.asarray(self.slope) + product), prior.width),
-            variables.by_free(by_value(rows.T), prior.width),
+            np.asarray(self.cost + self.slope @ moved + 0.5 * moved @ product),
+            by_free @ (self.slope + product),
+            by_free @ np.ascontiguousarray((by_free @ self.matrix).T),
         )
         return with_prior(measured, prior.strength, scaled)
 
@@ -174,11 +169,15 @@ class _Sum:
     def add_chunk(self, c: int, data: TrainingSet, selection: Selection, of_row: list) -> None:
         """Add the molecules of a chunk."""
         problem = self.problem
-        seen = at_reference(observed(self.model, data), data)
+        expanded = expansions(self.model.terms, self.model.values, data.topology, data.positions)
+        seen = at_reference(observed_expanded(expanded, self.model, data), data)
+        # All but the force field itself is on its rung.
+        data = without_interactions(data)
+        seen = resized(seen, data)
         looked = _looked(problem.targets, seen, data)
         numbers = np.asarray(problem.chunks.molecule)[c]
         inside = np.flatnonzero(numbers < len(problem.chunks.place)).tolist()
-        molecules = by_molecule(self._rows(data, selection, of_row), inside, data)
+        molecules = by_molecule(self._rows(expanded, selection, of_row), inside, data)
         sensitivities = MonomialSensitivities(molecules, data.topology)
         for k, (target, count, told) in enumerate(zip(problem.targets, problem.counts, looked, strict=True)):
             if told is None:
@@ -239,39 +238,29 @@ class _Sum:
         column = np.full(len(self.model.values) + 1, len(problem.variables.places))
         column[np.asarray(problem.variables.places)] = np.arange(len(problem.variables.places))
         # A factor that is one, whatever its place, has the slope zero.
-        return jax.device_put(
-            Gram(
-                monomials,
-                monomials.values(self.values),
-                np.asarray(self.cost[those].sum()),
-                self.slope[those].sum(axis=0),
-                self.matrix[those].sum(axis=0),
-                column[np.asarray(monomials.places)],
-            )
+        return Gram(
+            monomials,
+            monomials.values(self.values),
+            np.asarray(self.cost[those].sum()),
+            self.slope[those].sum(axis=0),
+            self.matrix[those].sum(axis=0),
+            column[monomials.places],
         )
 
-    def _rows(self, data: TrainingSet, selection: Selection, of_row: list) -> list[Rows]:
+    def _rows(self, expanded: list[Expansion], selection: Selection, of_row: list) -> list[Rows]:
         """Return what each active term contributes to the molecules of a chunk."""
         found = []
-        topology = data.topology
-        expansions = _expansions(self.model, topology, data.positions, tuple(map(bool, of_row)))
-        for term, expansion, group, known, members in zip(
-            self.model.terms, expansions, topology.interactions, of_row, selection.members, strict=True
-        ):
-            none = np.zeros(0, dtype=int)
-            lists = [known.get(tuple(row), none) for row in np.asarray(group.parameters).tolist()] if known else []
+        for one in expanded:
+            known, none = of_row[one.number], np.zeros(0, dtype=int)
+            lists = [known.get(tuple(row), none) for row in one.parameters.tolist()] if known else []
             if not any(map(len, lists)):
                 continue
-            assert expansion is not None
-            q, first, second = map(np.asarray, expansion)
             monomial = np.concatenate(lists)
-            interaction = np.repeat(np.arange(len(lists)), [len(one) for one in lists])
+            interaction = np.repeat(np.arange(len(lists)), [len(mine) for mine in lists])
             parameters = np.array([self.listed[j].parameters for j in monomial])
-            energy, slope, curvature = (np.asarray(leaf) for leaf in _profiles(term, q[interaction], parameters))
-            slots = np.asarray(topology.slot)[np.asarray(group.atoms)]
-            place = (3 * slots[:, :, None] + np.arange(3)).reshape(len(slots), -1)
-            lists = np.asarray(members)
-            found.append(Rows(interaction, monomial, energy, slope, curvature, first, second, place, lists))
+            derivatives = profiles(one.term, one.q[interaction], parameters)
+            members = np.asarray(selection.members[one.number])
+            found.append(Rows(interaction, monomial, *derivatives, one.first, one.second, one.place, members))
         return found
 
 
@@ -310,7 +299,7 @@ def _of_pairs(
     return slope, 0.5 * products + (pairs.diagonal - 0.5) * of_diagonal @ of_diagonal.T
 
 
-@compiled
+@compiled_quickly
 def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) -> list[tuple | None]:
     """Return for each target at the reference what its deviations count, these, and of pairs of vectors what they are.
 
@@ -328,28 +317,7 @@ def _looked(targets: tuple[AbstractTarget, ...], seen: Seen, data: TrainingSet) 
     return found
 
 
-@compiled
+@compiled_quickly
 def _relative(deviations, slopes, counted, group) -> tuple[Array, Array, Array]:
     """Return how much each deviation counts that is relative to those of others, these, and their slopes."""
     return comparable(counted, group), centred(deviations, counted, group), centred(slopes, counted, group)
-
-
-@compiled
-def _expansions(
-    model: ForceField, topology: Topology, positions: Float[FloatArray, "atoms 3"], wanted: tuple[bool, ...]
-):
-    """Return internal coordinates with their first and second derivatives of the wanted terms, None of the others."""
-    return [
-        derivatives_of_coordinates(term, x, p) if known else None
-        for (term, x, p), known in zip(model.local(topology, jnp.asarray(positions)), wanted, strict=True)
-    ]
-
-
-@compiled
-def _profiles(term: Term, q: Float[FloatArray, "rows coordinates"], p: Float[FloatArray, "rows parameters"]):
-    """Return energies with their first and second derivatives by the internal coordinates."""
-
-    def energy(q, p):
-        return term.profile(q, *p)
-
-    return tuple(jax.vmap(f)(q, p) for f in (energy, jax.grad(energy), jax.jacfwd(jax.grad(energy))))

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from itertools import product
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
-from forgefield.fitting.data.training_set import FloatArray
 from forgefield.terms.term import Parameter, Term
 
 _HALF_WIDTH = {"Å": 0.15, "rad": 0.3}
@@ -22,25 +20,25 @@ class Monomials(eqx.Module):
     A factor is Σ c_n t^n with t = (value - centre)/width. Factors beyond those of a monomial are one.
     """
 
-    places: Int[Array | np.ndarray, "monomials factors"]
-    centre: Float[FloatArray, "monomials factors"]
-    width: Float[FloatArray, "monomials factors"]
-    coefficients: Float[FloatArray, "monomials factors powers"]
+    places: Int[np.ndarray, "monomials factors"]
+    centre: Float[np.ndarray, "monomials factors"]
+    width: Float[np.ndarray, "monomials factors"]
+    coefficients: Float[np.ndarray, "monomials factors powers"]
 
-    def values(self, parameters: Float[FloatArray, " parameters"]) -> Float[FloatArray, " monomials"]:
+    def values(self, parameters: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " monomials"]:
         """Return the monomials for the values of a model."""
         return self._factors(parameters)[0].prod(axis=1)
 
-    def slopes(self, parameters: Float[FloatArray, " parameters"]) -> Float[FloatArray, "monomials factors"]:
+    def slopes(self, parameters: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, "monomials factors"]:
         """Return the derivatives of the monomials by the value in each factor."""
         factors, slopes = self._factors(parameters)
         n = factors.shape[1]
-        others = [jnp.prod(jnp.delete(factors, f, axis=1), axis=1) for f in range(n)]
-        return slopes * jnp.stack(others, axis=1)
+        others = [np.delete(factors, f, axis=1).prod(axis=1) for f in range(n)]
+        return slopes * np.stack(others, axis=1)
 
     def _factors(
-        self, parameters: Float[FloatArray, " parameters"]
-    ) -> tuple[Float[FloatArray, "monomials factors"], Float[FloatArray, "monomials factors"]]:
+        self, parameters: Float[np.ndarray, " parameters"]
+    ) -> tuple[Float[np.ndarray, "monomials factors"], Float[np.ndarray, "monomials factors"]]:
         t = (parameters[self.places] - self.centre) / self.width
         factor, slope = 0.0 * t, 0.0 * t
         for n in reversed(range(self.coefficients.shape[2])):

@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Int
 
-from forgefield.fitting.data.training_set import OF_MOLECULES, TrainingSet, buckets
-from forgefield.models.forcefield import select
-from forgefield.models.model import Selection
+from forgefield.fitting.data.ladder import Room, filled, grown, has_rung, widened
+from forgefield.fitting.data.training_set import OF_MOLECULES, Bucket, TrainingSet, buckets
+from forgefield.models.forcefield import ForceField, select
+from forgefield.models.model import AbstractModel, Selection
 from forgefield.molecules.topology import ChargeRule, Interactions, Topology
 
 ATOMS = 600
@@ -74,6 +76,40 @@ def chunks(data: TrainingSet, n_values: int, wanted: Int[np.ndarray, " columns"]
     return Chunks(_stacked(parts), _stacked(selections), jax.device_put(molecule), places[:-1])
 
 
+def on_ladder(data: TrainingSet, n_values: int) -> TrainingSet:
+    """Return a small training set filled up to the sizes of its rung, for a model of so many values."""
+    if not has_rung(data):
+        return data
+    everyone = np.arange(data.topology.n_molecules)
+    room = Room.of(data)
+    return _Cutter(widened(data, room), n_values, [everyone], room).cut(everyone)
+
+
+def both_on_ladder(model: AbstractModel, data: TrainingSet) -> tuple[AbstractModel, TrainingSet]:
+    """Return a force field and a small training set filled up to the sizes of their rung; other models as they are."""
+    if not model.traits.laid:
+        return model, data
+    laid = cast(ForceField, model)
+    return filled(laid, data), on_ladder(data, laid.values.shape[0])
+
+
+def without_interactions(data: TrainingSet) -> TrainingSet:
+    """Return the references alone, which need no force field, on their rung."""
+    return on_ladder(replace(data, topology=replace(data.topology, interactions=(), charges=None)), 0)
+
+
+def chunks_on_ladder(whole: Chunks, n_values: int) -> Chunks:
+    """Return a small training set that is a single chunk, and what is selected of it, on its rung."""
+    data, selection = jax.tree.map(lambda leaf: np.asarray(leaf)[0], (whole.data, whole.selection))
+    if len(whole.molecule) > 1 or not has_rung(data):
+        return whole
+    everyone, room = np.arange(data.topology.n_molecules), Room.of(data)
+    cutter = _Cutter(widened(data, room), n_values, [everyone], room)
+    molecule = grown(whole.molecule, None, cutter.n_slots + 1, value=len(whole.place))
+    part, selected = _stacked([cutter.cut(everyone)]), _stacked([cutter.cut_selection(everyone, selection)])
+    return Chunks(part, selected, jax.device_put(molecule), whole.place)
+
+
 def _stacked(parts: Sequence):
     """Return pytrees of one shape as one whose arrays have an axis more, in the memory of the device."""
     return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *parts)
@@ -93,11 +129,13 @@ class _ByMolecule:
 
 
 class _Cutter:
-    """Cuts a training set into chunks of one shape."""
+    """Cuts a training set into chunks of one shape: of the largest, or with room for more."""
 
-    def __init__(self, data: TrainingSet, n_values: int, dealt: list[Int[np.ndarray, " _"]]) -> None:
+    def __init__(
+        self, data: TrainingSet, n_values: int, dealt: list[Int[np.ndarray, " _"]], room: Room | None = None
+    ) -> None:
         topology, n = data.topology, data.topology.n_molecules
-        self.data, self.n_values = data, n_values
+        self.data, self.n_values, self.room = data, n_values, room
         rule = topology.charges
         self.atoms = _ByMolecule(topology.molecule, n)
         self.groups = [_ByMolecule(topology.molecule[group.atoms[:, 0]], n) for group in topology.interactions]
@@ -114,15 +152,26 @@ class _Cutter:
             ]
         )
         largest = sizes.max(axis=0)
+        if room is not None:
+            orders = [group.atoms.shape[1] for group in topology.interactions]
+            counts = map(room.interactions, largest[3:].tolist(), orders)
+            spare = room.n_atoms - len(_SPARE)
+            largest = np.array([room.n_molecules, spare, room.ends(int(largest[2])), *counts], dtype=int)
         # A single chunk, and chunks that are all alike, need no spare molecule.
-        self.padded = bool((sizes != largest).any())
+        self.padded = room is not None or bool((sizes != largest).any())
         self.n_slots, self.n_ends, self.counts = int(largest[0]), int(largest[2]), largest[3:]
         self.n_atoms = int(largest[1]) + (len(_SPARE) if self.padded else 0)
-        n_modes = np.zeros(self.n_slots + self.padded, dtype=int)
+        self.buckets = data.buckets
+        if room is None:
+            self.buckets = self._buckets(dealt)
+
+    def _buckets(self, dealt: list[Int[np.ndarray, " _"]]) -> tuple[Bucket, ...]:
+        """Return the eigenproblems that all chunks have."""
+        data, n_modes = self.data, np.zeros(self.n_slots + self.padded, dtype=int)
         for members in dealt:
             own = np.asarray(data.has_mode)[members].sum(axis=1)
             n_modes[: len(own)] = np.maximum(n_modes[: len(own)], own)
-        self.buckets = buckets(n_modes)
+        return buckets(n_modes)
 
     def cut(self, members: Int[np.ndarray, " _"]) -> TrainingSet:
         """Return the molecules `members` as a training set of the common shape."""
@@ -152,6 +201,7 @@ class _Cutter:
     def cut_selection(self, members: Int[np.ndarray, " _"], whole: Selection) -> Selection:
         """Return what is selected of the molecules `members`."""
         spare = self.n_slots + self.padded - len(members)
+        whole = self._roomy(whole)
         places, lists = [], []
         for by_molecule, count, active, place, listed in zip(
             self.groups, self.counts, whole.groups, whole.places, whole.members, strict=True
@@ -176,6 +226,32 @@ class _Cutter:
             places=tuple(places),
             members=tuple(lists),
             charges=ends,
+        )
+
+    def _roomy(self, whole: Selection) -> Selection:
+        """Return a selection with room for more columns, in which beyond the last is nowhere."""
+        if self.room is None:
+            return whole
+        n, n_own = whole.n, whole.columns.shape[1]
+        more, own = self.room.columns(n), self.room.own(n_own)
+        # Behind the columns of a molecule come those of its charges, behind these is nowhere.
+        last = n_own if whole.charges is None else n_own + self.room.own_n_max
+
+        def moved(place):
+            place = np.asarray(place)
+            return np.where(place < n_own, place, np.where(place < last, place + own - n_own, _NOWHERE))
+
+        orders = [group.atoms.shape[1] for group in self.data.topology.interactions]
+        return Selection(
+            n=more,
+            groups=whole.groups,
+            columns=grown(np.where(np.asarray(whole.columns) < n, whole.columns, more), None, own, value=more),
+            places=tuple(map(moved, whole.places)),
+            members=tuple(
+                grown(one, None, self.room.members(one.shape[1], order))
+                for one, order in zip(whole.members, orders, strict=True)
+            ),
+            charges=None if whole.charges is None else (moved(whole.charges[0]), moved(whole.charges[1])),
         )
 
     def _topology(self, members: Int[np.ndarray, " _"], atoms: Int[np.ndarray, " _"]) -> Topology:
@@ -207,7 +283,8 @@ class _Cutter:
 
     def _renumbered(self, parameters: Int[np.ndarray, "_ _"], index: Int[np.ndarray, " atoms"]) -> np.ndarray:
         """Return parameters of which those that are charges are of the chunk's own atoms."""
-        charge = self.n_values + index[np.maximum(parameters - self.n_values, 0)]
+        n_values = self.n_values if self.room is None else self.room.values(self.n_values)
+        charge = n_values + index[np.maximum(parameters - self.n_values, 0)]
         return np.where(parameters < self.n_values, parameters, charge)
 
     def _charges(

@@ -1,12 +1,18 @@
 """What a model says of a training set, computed once for all targets."""
 
+from typing import cast
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.training_set import TrainingSet
+from forgefield.models.expansions import Expansion, evaluated, expansions, with_charges
+from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
 
 _BEYOND = 1e9
@@ -61,5 +67,46 @@ def _eigenproblems(
     return eigenvalues, mixing
 
 
-observed = compiled(observe)
-"""`observe`, compiled; whoever asks for the same shapes shares the program."""
+def observed(model: AbstractModel, data: TrainingSet) -> Observation:
+    """Return what `observe` does: of a force field term by term, by programs that many molecules share."""
+    if not model.traits.laid:
+        return _observed(model, data)
+    laid = cast(ForceField, model)
+    return observed_expanded(expansions(laid.terms, laid.values, data.topology, data.positions), laid, data)
+
+
+def observed_expanded(expanded: list[Expansion], model: ForceField, data: TrainingSet) -> Observation:
+    """Return what is observed of a force field that has been expanded at the reference geometries."""
+    found = evaluated(expanded, model.values, data.topology)
+    modes, counts = np.asarray(data.modes), np.asarray(data.has_mode).sum(axis=1)
+    eigenmatrix = np.swapaxes(modes, 1, 2) @ found.hessian @ modes
+    eigenvalues = np.full(data.has_mode.shape, _BEYOND)
+    mixing = np.broadcast_to(np.eye(modes.shape[2]), eigenmatrix.shape).copy()
+    for m, n in enumerate(counts):
+        own = eigenmatrix[m, :n, :n]
+        known = np.linalg.eigh(own) if np.isfinite(own).all() else (np.nan, np.nan)
+        eigenvalues[m, :n], mixing[m, :n, :n] = known
+    charges = with_charges(model.values, data.topology)[model.values.shape[0] :]
+    seen = found.energy, found.gradient, found.hessian, eigenmatrix, eigenvalues, mixing, charges
+    return Observation(*jax.device_put(seen))
+
+
+_observed = compiled(observe)
+
+
+def resized(seen: Observation, data: TrainingSet) -> Observation:
+    """Return an observation cut, or filled up, to the shapes of a training set, which is on another rung."""
+    topology, n_modes = data.topology, data.has_mode.shape[1]
+    n_molecules, n = topology.n_molecules, 3 * topology.n_max
+    known = np.asarray(data.has_mode)
+    both = known[:, :, None] & known[:, None, :]
+    found = {
+        "energy": grown(seen.energy, n_molecules),
+        "gradient": grown(seen.gradient, topology.n_atoms),
+        "hessian": grown(seen.hessian, n_molecules, n, n),
+        "eigenmatrix": grown(seen.eigenmatrix, n_molecules, n_modes, n_modes),
+        "eigenvalues": np.where(known, grown(seen.eigenvalues, n_molecules, n_modes), _BEYOND),
+        "mixing": np.where(both, grown(seen.mixing, n_molecules, n_modes, n_modes), np.eye(n_modes)),
+        "charges": grown(seen.charges, topology.n_atoms if seen.charges.size else 0),
+    }
+    return Observation(**jax.device_put(found))

@@ -3,12 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
-from forgefield.compiled import compiled
-from forgefield.fitting.cost.cost import Problem, Quadratic
+from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.cost.gram import Gram, gram, grams
 from forgefield.fitting.solve.fit import Fit, evaluated, fit, start
 from forgefield.fitting.solve.solver import AbstractSolver, Progress
@@ -99,7 +97,7 @@ def shares(parts: Pieces, at: Float[np.ndarray, " free"]) -> tuple[Share, ...]:
     for k, target in enumerate(parts.problem.targets):
         alone, form = weighted(parts, tuple(float(j == k) for j in range(parts.n_targets)))
         if form is not None and not parts.problem.relaxes:
-            end = _of_form(form, alone, jax.device_put(at))
+            end = form.quadratic(alone, at)
         else:
             end = evaluated(alone, form, at, parts.solver, n_starts=parts.n_starts)
         # What is left of the prior is a rounding error, which may be negative.
@@ -107,11 +105,6 @@ def shares(parts: Pieces, at: Float[np.ndarray, " free"]) -> tuple[Share, ...]:
         gradient = np.asarray(end.gradient) - prior * at
         found.append(Share(target.tolerance * float(np.sqrt(2.0 * cost / target.weight)), cost, gradient))
     return tuple(found)
-
-
-@compiled
-def _of_form(form: Gram, problem: Problem, at: Float[Array, " free"]) -> Quadratic:
-    return form.quadratic(problem, at)
 
 
 def inside(problem: Problem, at: Float[np.ndarray, " free"]) -> Bool[np.ndarray, " free"]:

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 from jaxtyping import Array, Float
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled, compiled_quickly
+from forgefield.fitting.data.chunks import both_on_ladder
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.training_set import Example, TrainingSet
 from forgefield.fitting.judge.metrics import Judgement, Metrics, energy_deviations, judge
 from forgefield.fitting.targets.relaxed import BondAngles, BondLengths, Torsions
-from forgefield.fitting.targets.relaxed_view import relaxed_observed
-from forgefield.fitting.targets.target import Seen
+from forgefield.fitting.targets.relaxed_view import relaxed_by_terms, relaxed_observed, seen_relaxed
+from forgefield.fitting.targets.target import Seen, resized
+from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
+from forgefield.properties.relax import State, Task, relaxed
 
 Judge = Callable[[AbstractModel, TrainingSet, list[Example]], Judgement]
 _COORDINATES = {"bond_rmsd_a": BondLengths(1.0), "angle_rmsd_deg": BondAngles(1.0), "torsion_rmsd_deg": Torsions(1.0)}
@@ -30,7 +35,7 @@ class RelaxedJudge:
 
     def __call__(self, model: AbstractModel, data: TrainingSet, examples: list[Example]) -> Judgement:
         """Return the metrics of a model."""
-        found, deviations = _compared(model, data, self.curvatures)
+        found, deviations = _compared_on_rung(model, data, self.curvatures)
         judgement = judge(model, data, examples, vibrating=found.observation)
         geometry = _geometry(found, data, deviations)
         each = tuple(
@@ -57,15 +62,38 @@ def _with_energies(
     return told(total, energies), tuple(told(one, energies[m : m + 1]) for m, one in enumerate(each))
 
 
+def _compared_on_rung(
+    model: AbstractModel, data: TrainingSet, curvatures: bool
+) -> tuple[Seen, dict[str, Float[np.ndarray, "molecules _"]]]:
+    """Return what `_compared` does, by a program for all training sets of about the size."""
+    if model.traits.laid and not curvatures:
+        found, deviations = _compared_at(*relaxed_by_terms(cast(ForceField, model), data))
+    else:
+        found, deviations = _compared(*both_on_ladder(model, data), curvatures)
+    shapes = {name: target.internals(data).present.shape for name, target in _COORDINATES.items()}
+    return resized(found, data), {name: grown(deviations[name], *shape) for name, shape in shapes.items()}
+
+
 @compiled
 def _compared(model: AbstractModel, data: TrainingSet, curvatures: bool) -> tuple[Seen, dict[str, Array]]:
     """Return the structures that a model relaxes to and their deviations, by the name of the metric."""
     found = relaxed_observed(model, data, curvatures)
-    return found, {name: target.deviations(found, data) for name, target in _COORDINATES.items()}
+    return found, _deviations(found, data)
+
+
+@compiled_quickly
+def _compared_at(data: TrainingSet, task: Task, ended: State) -> tuple[Seen, dict[str, Array]]:
+    """Return what `_compared` does at the end of a search."""
+    found = seen_relaxed(data, relaxed(task, ended))
+    return found, _deviations(found, data)
+
+
+def _deviations(found: Seen, data: TrainingSet) -> dict[str, Array]:
+    return {name: target.deviations(found, data) for name, target in _COORDINATES.items()}
 
 
 def _geometry(
-    found: Seen, data: TrainingSet, deviations: dict[str, Array]
+    found: Seen, data: TrainingSet, deviations: dict[str, Float[np.ndarray, "molecules _"]]
 ) -> dict[str, list[Float[np.ndarray, " values"]]]:
     """Return the deviations of each molecule by the name of their metric; none where it did not relax."""
     converged = np.asarray(found.there)

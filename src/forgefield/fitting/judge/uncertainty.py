@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.linalg import qr
 
 from forgefield import units
-from forgefield.compiled import compiled
 from forgefield.fitting.cost.cost import Problem, Quadratic
+from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.training_set import TrainingSet
-from forgefield.fitting.targets.target import AbstractTarget, counts
+from forgefield.fitting.targets.target import AbstractTarget, counting
 
 _UNDETERMINED = 1e-7
 """A direction whose singular value is below this fraction of the largest changes nothing that is measured."""
@@ -179,12 +178,7 @@ def independent_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -
 
 def numbers_of_values(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> list[tuple[int, int]]:
     """Return how many values of each target count, and how many of these do not follow from others."""
-    counting = [np.asarray(one) for one in _counting(targets, data)]
-    totals = [int(one.sum()) for one in counting]
-    return [(n, n - t.dependent(data, one)) for t, n, one in zip(targets, totals, counting, strict=True)]
-
-
-@compiled
-def _counting(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Bool[Array, "molecules values"], ...]:
-    """Return which values of each target count."""
-    return tuple(jnp.asarray(counts(target, data)) > 0.0 for target in targets)
+    data = without_interactions(data)
+    known = [np.asarray(one.counts) > 0.0 for one in counting(targets, data)]
+    totals = [int(one.sum()) for one in known]
+    return [(n, n - t.dependent(data, one)) for t, n, one in zip(targets, totals, known, strict=True)]

@@ -1,11 +1,11 @@
 """Minima of quadratic functions inside bounds, and whether a point is one."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Float, Int
+from scipy.linalg import cho_factor, cho_solve
 
 from forgefield.fitting.cost.cost import Quadratic
+from forgefield.fitting.data.training_set import FloatArray
 
 _TINY = 1e-30
 _SMALL_COST = 1e-4
@@ -18,87 +18,83 @@ _ROUNDING = 1e-13
 """Relative size of what may be a rounding error."""
 
 
-Bounds = tuple[Float[Array | np.ndarray, " free"], Float[Array | np.ndarray, " free"]]
+Bounds = tuple[Float[FloatArray, " free"], Float[FloatArray, " free"]]
 """Lowest and highest values of the scaled variables."""
 
 
 def bounded_minimum(
-    gradient: Float[Array, " n"],
-    matrix: Float[Array, "n n"],
-    lower: Float[Array, " n"],
-    upper: Float[Array, " n"],
-) -> Float[Array, " n"]:
-    """Return the minimum of gᵀs + ½ sᵀAs inside a box that contains zero, for a positive definite A.
+    gradient: Float[np.ndarray, " n"],
+    matrix: Float[np.ndarray, "n n"],
+    lower: Float[np.ndarray, " n"],
+    upper: Float[np.ndarray, " n"],
+) -> Float[np.ndarray, " n"]:
+    """Return the minimum of gᵀs + ½ sᵀAs inside a box that contains zero, for a positive definite A, else NaN.
 
     Block principal pivoting (J. J. Júdice, F. M. Pires, Computers Oper. Res. 1994, 21, 587): variables that
     leave the box go to its wall, those that a wall holds back for nothing are freed, all at once while
     that makes the offenders fewer, else the last of them alone.
     """
-    n = gradient.shape[0]
-
-    def solved(side):
+    side = np.where((lower >= 0.0) & (gradient > 0.0), -1, np.where((upper <= 0.0) & (gradient < 0.0), 1, 0))
+    fewest, patience = len(gradient) + 1, _PATIENCE
+    count = 0
+    while True:
         fixed = side != 0
-        wall = jnp.where(side < 0, lower, jnp.where(side > 0, upper, 0.0))
-        reduced = jnp.where(fixed[:, None] | fixed[None, :], jnp.eye(n, dtype=matrix.dtype), matrix)
-        right = jnp.where(fixed, wall, -(gradient + matrix @ wall))
-        move = jnp.where(fixed, wall, jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(reduced), right))
-        return move, _offenders(gradient, matrix, move, side, (lower, upper))
+        move = np.where(side < 0, lower, np.where(side > 0, upper, 0.0))
+        free = np.flatnonzero(~fixed)
+        move[free] = solved(matrix[np.ix_(free, free)], -(gradient + matrix @ move)[free])
+        offence = _offenders(gradient, matrix, move, side, (lower, upper))
+        offends = np.flatnonzero(offence)
+        if not offends.size or count == _PIVOTS:
+            return np.clip(move, lower, upper)
+        patience = _PATIENCE if offends.size < fewest else patience - 1
+        fewest, count = min(fewest, offends.size), count + 1
+        changed = offends if patience > 0 else offends[-1:]
+        side[changed] = np.where(side[changed] == 0, offence[changed], 0)
 
-    def unfinished(carry):
-        _, _, offence, _, _, count = carry
-        return jnp.any(offence != 0) & (count < _PIVOTS)
 
-    def pivot(carry):
-        side, _, offence, fewest, patience, count = carry
-        offends = offence != 0
-        n_offenders = jnp.sum(offends)
-        fewer = n_offenders < fewest
-        patience = jnp.where(fewer, _PATIENCE, patience - 1)
-        last = jnp.arange(n) == jnp.max(jnp.where(offends, jnp.arange(n), -1))
-        changed = offends & (last | (patience > 0))
-        side = jnp.where(changed, jnp.where(side == 0, offence, 0), side)
-        return side, *solved(side), jnp.minimum(fewest, n_offenders), patience, count + 1
-
-    side = jnp.where((lower >= 0.0) & (gradient > 0.0), -1, jnp.where((upper <= 0.0) & (gradient < 0.0), 1, 0))
-    carry = (side, *solved(side), jnp.asarray(n + 1), jnp.asarray(_PATIENCE), jnp.asarray(0))
-    return jnp.clip(jax.lax.while_loop(unfinished, pivot, carry)[1], lower, upper)
+def solved(matrix: Float[np.ndarray, "n n"], right: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Return the solution of linear equations with a positive definite matrix, NaN where it is none."""
+    if not (len(right) and np.isfinite(matrix).all()):
+        return np.full(len(right), np.nan)
+    try:
+        return np.asarray(cho_solve(cho_factor(matrix, check_finite=False), right, check_finite=False))
+    except np.linalg.LinAlgError:
+        return np.full(len(right), np.nan)
 
 
 def _offenders(
-    gradient: Float[Array, " n"],
-    matrix: Float[Array, "n n"],
-    move: Float[Array, " n"],
-    side: Int[Array, " n"],
-    walls: tuple[Float[Array, " n"], Float[Array, " n"]],
-) -> Int[Array, " n"]:
+    gradient: Float[np.ndarray, " n"],
+    matrix: Float[np.ndarray, "n n"],
+    move: Float[np.ndarray, " n"],
+    side: Int[np.ndarray, " n"],
+    walls: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]],
+) -> Int[np.ndarray, " n"]:
     """Return -1 or 1 for a variable beyond its lower or upper wall, or held by one for nothing, else 0."""
     lower, upper = walls
-    rounding = _ROUNDING * (jnp.abs(gradient) + jnp.abs(matrix) @ jnp.abs(move))
+    rounding = _ROUNDING * (np.abs(gradient) + np.abs(matrix) @ np.abs(move))
     slope = gradient + matrix @ move
-    slack = _ROUNDING * jnp.abs(move)
-    beyond = jnp.where(move < lower - slack, -1, jnp.where(move > upper + slack, 1, 0))
-    held_for_nothing = jnp.where(side * slope > rounding, side, 0)
-    return jnp.where(side == 0, beyond, held_for_nothing)
+    slack = _ROUNDING * np.abs(move)
+    beyond = np.where(move < lower - slack, -1, np.where(move > upper + slack, 1, 0))
+    held_for_nothing = np.where(side * slope > rounding, side, 0)
+    return np.where(side == 0, beyond, held_for_nothing)
 
 
-def has_converged(model: Quadratic, at: Float[Array, " n"], bounds: Bounds, tolerance: float) -> Bool[Array, ""]:
+def has_converged(model: Quadratic, at: Float[FloatArray, " n"], bounds: Bounds, tolerance: float) -> bool:
     """Say whether a full Newton step promises to lower the cost by no more than this fraction of it."""
-    return is_small(newton_decrement(model, at, bounds), model.cost, tolerance)
+    return is_small(newton_decrement(model, at, bounds), float(model.cost), tolerance)
 
 
-def is_small(promise: Float[Array, ""], cost: Float[Array, ""], tolerance: float | Float[Array, ""]) -> Bool[Array, ""]:
+def is_small(promise: float, cost: float, tolerance: float) -> bool:
     """Say whether what a Newton step promises to gain is no more than this fraction of the cost."""
-    return jnp.isfinite(cost) & (promise <= tolerance * (cost + _SMALL_COST))
+    return bool(np.isfinite(cost) and promise <= tolerance * (cost + _SMALL_COST))
 
 
-def newton_decrement(model: Quadratic, at: Float[Array, " n"], bounds: Bounds) -> Float[Array, ""]:
+def newton_decrement(model: Quadratic, at: Float[FloatArray, " n"], bounds: Bounds) -> float:
     """Return what an undamped step of the variables that are not pressed against a bound promises to gain."""
-    lower, upper = bounds
-    pressed = ((at <= lower) & (model.gradient > 0.0)) | ((at >= upper) & (model.gradient < 0.0))
-    gradient = jnp.where(pressed, 0.0, model.gradient)
-    scale = jnp.diagonal(model.normal)
-    ridge = 1e-10 * jnp.max(scale) + _TINY
-    free = ~pressed
-    reduced = jnp.where(free[:, None] & free[None, :], model.normal, 0.0)
-    matrix = reduced + jnp.diag(jnp.where(pressed, 1.0, ridge))
-    return 0.5 * gradient @ jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(matrix), gradient)
+    at, lower, upper = np.asarray(at), *map(np.asarray, bounds)
+    gradient, normal = np.asarray(model.gradient), np.asarray(model.normal)
+    pressed = ((at <= lower) & (gradient > 0.0)) | ((at >= upper) & (gradient < 0.0))
+    free = np.flatnonzero(~pressed)
+    ridge = 1e-10 * np.diagonal(normal).max(initial=0.0) + _TINY
+    matrix = normal[np.ix_(free, free)] + ridge * np.eye(len(free))
+    return 0.5 * float(gradient[free] @ solved(matrix, gradient[free]))

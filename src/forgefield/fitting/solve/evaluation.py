@@ -1,4 +1,4 @@
-"""The programs that evaluate all starts: in one kernel or, where molecules relax, in parts."""
+"""The programs that evaluate all starts: one for the reference geometries, and one for relaxed structures."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
-from forgefield.fitting.cost.cost import Problem, Quadratic, add_relaxed, quadratic
+from forgefield.fitting.cost.cost import Problem, Quadratic, add_relaxed, measured, with_prior
 from forgefield.fitting.cost.gram import Gram
+from forgefield.fitting.cost.on_ladder import on_ladder, resized, starts_on_ladder
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.training_set import FloatArray
 
 _NUMBERS = 100_000_000
@@ -24,53 +26,67 @@ def begin_programs(problem: Problem, form: Gram | None, at: FloatArray, like: Qu
     `at` are scaled variables of all starts, `like` has the shapes of what is found there.
     """
     if problem.relaxes:
-        _at_reference.soon(problem, form, at)
-        _at_relaxed.soon(problem, at, like, positions)
+        wide = on_ladder(problem)
+        trials = grown(at, None, wide.n_free)
+        if form is None:
+            _at_reference.soon(wide, trials)
+        _at_relaxed.soon(wide, trials, resized(like, wide.n_free), starts_on_ladder(wide, positions))
 
 
 def quadratics(
-    problem: Problem, form: Gram | None, at: Float[Array, "starts free"], positions: Relaxed
+    problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
 ) -> tuple[Quadratic, Relaxed]:
     """Return the cost of every start at scaled variables with its gradient and Gauss-Newton matrix.
 
     Returns also the relaxed structures, which are looked for from `positions`.
     """
-    found = _at_reference(problem, form, at)
-    return _at_relaxed(problem, at, found, positions) if problem.relaxes else (found, None)
+    if form is not None and not problem.relaxes:
+        return _together([form.quadratic(problem, one) for one in at]), None
+    wide = on_ladder(problem)
+    trials, n = grown(at, None, wide.n_free), problem.n_free
+    if form is None:
+        found = resized(_at_reference(wide, trials), n)
+        found = _together([with_prior(_of(found, s), problem.prior.strength, one) for s, one in enumerate(at)])
+    else:
+        found = _together([form.quadratic(problem, one) for one in at])
+    if positions is None:
+        return found, None
+    found, ended = _at_relaxed(wide, trials, resized(found, wide.n_free), starts_on_ladder(wide, positions))
+    return resized(found, n), grown(ended, None, None, positions.shape[2])
+
+
+def _of(found: Quadratic, start: int) -> Quadratic:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[start], found)
+
+
+def _together(each: list[Quadratic]) -> Quadratic:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *each)
 
 
 @compiled
-def _at_reference(problem: Problem, form: Gram | None, trials) -> Quadratic:
-    """Return the costs at the reference geometries."""
-
-    def one(at):
-        return quadratic(problem, at) if form is None else form.quadratic(problem, at)
-
-    return map_starts(problem, form, one, trials)
+def _at_reference(problem: Problem, trials) -> Quadratic:
+    """Return the costs at the reference geometries, without that of the prior."""
+    return _map_starts(problem, lambda at: measured(problem, at), trials)
 
 
 @compiled
 def _at_relaxed(problem: Problem, trials, found: Quadratic, positions) -> tuple[Quadratic, Array]:
     """Add the targets at relaxed structures to what was found at the reference geometries."""
-    return map_starts(problem, None, lambda given: add_relaxed(problem, *given), (trials, found, positions))
+    return _map_starts(problem, lambda given: add_relaxed(problem, *given), (trials, found, positions))
 
 
-def map_starts(problem: Problem, form: Gram | None, one: Callable, given):
+def _map_starts(problem: Problem, one: Callable, given):
     """Map a function of one start over all of them."""
-    size = min(len(jax.tree.leaves(given)[0]), _batch_size(problem, form))
+    size = min(len(jax.tree.leaves(given)[0]), _batch_size(problem))
     # A program for batches of one start takes half as long again to compile as one for single starts.
     return jax.lax.map(one, given, batch_size=size if size > 1 else None)
 
 
-def _batch_size(problem: Problem, form: Gram | None) -> int:
+def _batch_size(problem: Problem) -> int:
     """Return how many starts may be evaluated at once within the memory set aside for them."""
     if problem.relaxes:
         # All starts would take the steps of the one that relaxes slowest.
         return 1
-    if form is not None:
-        n_numbers = 4 * form.matrix.size
-    else:
-        n_slots, n_own = problem.chunks.selection.columns.shape[1:]
-        n_coordinates = problem.chunks.data.modes.shape[2]
-        n_numbers = n_slots * n_own * n_coordinates + 3 * n_own * n_coordinates**2
-    return max(1, _NUMBERS // n_numbers)
+    n_slots, n_own = problem.chunks.selection.columns.shape[1:]
+    n_coordinates = problem.chunks.data.modes.shape[2]
+    return max(1, _NUMBERS // (n_slots * n_own * n_coordinates + 3 * n_own * n_coordinates**2))

@@ -60,10 +60,7 @@ class TrustRegionReflective(AbstractSolver):
     ) -> tuple[Quadratic, Bool[np.ndarray, " starts"]]:
         """Return what the residuals and their Jacobian make of these points."""
         ends = [gauss_newton(_linearised(problem, jnp.asarray(one))) for one in at]
-        converged = [
-            bool(has_converged(end, jnp.asarray(one), problem.bounds, self.tolerance))
-            for end, one in zip(ends, at, strict=True)
-        ]
+        converged = [has_converged(end, one, problem.bounds, self.tolerance) for end, one in zip(ends, at, strict=True)]
         return jax.tree.map(lambda *each: jnp.stack(each), *ends), np.array(converged)
 
     def why_not(self, state: AbstractState, start: int) -> str:

@@ -1,22 +1,30 @@
 """Where a model relaxes to, what it says there, and how that answers to its parameters (implicit function theorem)."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled, compiled_quickly
+from forgefield.fitting.data.chunks import without_interactions
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.targets.target import Seen
+from forgefield.models.expansions import evaluated, expansions
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel, AbstractSensitivities, Selection
 from forgefield.molecules.topology import Topology
 from forgefield.properties.implicit import Change, RelaxedSensitivities, response, superposed_response
-from forgefield.properties.relax import Limits, Relaxed, search
+from forgefield.properties.relax import Limits, Relaxed, State, Task, advanced, begun, is_going, search
 from forgefield.properties.rigid import by_molecule, rigid_motions
+from forgefield.properties.stationary import landscape_of
+
+Rows = tuple[Float[Array, "molecules _"], Float[Array, "molecules columns _"]]
+"""Residuals and their slopes by the parameters that each molecule has."""
 
 _MAX_ITERATIONS = 60
 _LOST = 100.0
@@ -25,6 +33,12 @@ _PULL = 1.0
 """And this many more, the larger the forces at its reference geometry."""
 _SOFT = 5.0
 """kcal/mol/Å: forces well above it pull no more."""
+_FLOOR = 0.01
+"""kcal/mol/Å²; κ: a curvature h of a relaxed structure costs (κ/h)² tolerances, lest the structure end where h = 0."""
+_FLAT = 0.1
+"""Of κ: smaller curvatures cost no more; the structure is as good as lost."""
+_SOFTEST = 6
+"""How many curvatures of each molecule are watched."""
 _POWERS = 40
 """Of the share of a mode that is a rotation, in a series: exact to rounding up to a half."""
 
@@ -36,23 +50,34 @@ def relaxed_structures(
 
     Molecules that are not to be relaxed, and those without weight, stay where they are.
     """
+    given = _searched_for(data)
+    found = search(model, data.topology, positions, **given)
+    return seen_relaxed(data, found), found
+
+
+def _searched_for(data: TrainingSet) -> dict[str, Any]:
+    """Return what the molecules of a training set are relaxed to: the arguments of a search."""
     topology, about = data.topology, data.relaxation
-    wanted = jnp.asarray(about.wanted) & (jnp.asarray(data.weight) > 0.0)
     bonds = jnp.minimum(about.bonds.atoms(topology), topology.n_atoms - 1)
     # The padding has one atom twice, which no force field can pull apart.
     bonds = jnp.where(jnp.asarray(about.bonds.present).reshape(-1)[:, None], bonds, 0)
-    found = search(
-        model,
-        topology,
-        positions,
-        order=jnp.where(wanted, about.order, -1),
-        follow=jnp.asarray(about.follow),
-        fixed=about.constraints(topology),
-        limits=Limits(reference=jnp.asarray(data.positions), bonds=bonds, max_iterations=_MAX_ITERATIONS),
-    )
-    there = found.converged & wanted
-    kept = there[jnp.asarray(topology.molecule)][:, None]
-    seen = Seen(
+    return {
+        "order": jnp.where(_wanted(data), about.order, -1),
+        "follow": jnp.asarray(about.follow),
+        "fixed": about.constraints(topology),
+        "limits": Limits(reference=jnp.asarray(data.positions), bonds=bonds, max_iterations=_MAX_ITERATIONS),
+    }
+
+
+def _wanted(data: TrainingSet) -> Bool[Array, " molecules"]:
+    return jnp.asarray(data.relaxation.wanted) & (jnp.asarray(data.weight) > 0.0)
+
+
+def seen_relaxed(data: TrainingSet, found: Relaxed) -> Seen:
+    """Return relaxed structures as what is seen of a training set."""
+    there = found.converged & _wanted(data)
+    kept = there[jnp.asarray(data.topology.molecule)][:, None]
+    return Seen(
         positions=jnp.where(kept, found.positions, jnp.asarray(data.positions)),
         energy=jnp.where(there, found.landscape.energy, 0.0),
         there=there,
@@ -60,7 +85,35 @@ def relaxed_structures(
         vibrations=jnp.asarray(data.modes),
         failure=found.failure,
     )
-    return seen, found
+
+
+def relaxed_by_terms(model: ForceField, data: TrainingSet) -> tuple[TrainingSet, Task, State]:
+    """Relax the molecules by programs of one term each and one of a step, all of which many molecules share.
+
+    Returns the training set on its rung, and the search at its end.
+    """
+    n_molecules, topology = data.topology.n_molecules, data.topology
+    references = without_interactions(replace(data, weight=np.ones(n_molecules)))
+    room, n = references.topology, 3 * references.topology.n_max
+    task, state, going = _begun(references)
+    while np.asarray(going):
+        expanded = expansions(model.terms, model.values, topology, np.asarray(state.trial)[: topology.n_atoms])
+        found = evaluated(expanded, model.values, topology)
+        energy, gradient = grown(found.energy, room.n_molecules), grown(found.gradient, room.n_atoms)
+        state, going = _advanced(task, state, (energy, gradient, grown(found.hessian, room.n_molecules, n, n)))
+    return references, task, state
+
+
+@compiled_quickly
+def _begun(data: TrainingSet) -> tuple[Task, State, Bool[Array, ""]]:
+    task, state = begun(data.topology, jnp.asarray(data.positions), **_searched_for(data))
+    return task, state, is_going(task, state)
+
+
+@compiled_quickly
+def _advanced(task: Task, state: State, found: tuple) -> tuple[State, Bool[Array, ""]]:
+    state = advanced(task, state, landscape_of(found, task.topology, state.trial, task.fixed))
+    return state, is_going(task, state)
 
 
 def superposed(model: AbstractModel, data: TrainingSet, seen: Seen, change: Change) -> tuple[Seen, Change]:
@@ -84,17 +137,48 @@ def relaxed_observed(model: AbstractModel, data: TrainingSet, observes: bool) ->
 
 
 def answering(
-    model: ForceField, data: TrainingSet, selection: Selection, at: tuple[Seen, Relaxed], *, observes: bool
-) -> tuple[Seen, AbstractSensitivities, Float[Array, "molecules own coordinates"]]:
-    """Return relaxed structures, how they answer to the selected parameters, and so the gradient where none is."""
+    model: ForceField,
+    data: TrainingSet,
+    selection: Selection,
+    at: tuple[Seen, Relaxed],
+    share: Float[Array, " molecules"],
+    *,
+    observes: bool,
+) -> tuple[Seen, AbstractSensitivities, tuple[Rows, Rows]]:
+    """Return relaxed structures, how they answer to the selected parameters, and what lost and flat ones cost.
+
+    `share` is what all deviations of a molecule would cost if each were its tolerance.
+    """
     seen, relaxed = at
     fixed = model.sensitivities(data.topology, seen.positions, selection)
     forces = fixed.gradient()
     change = jnp.where(seen.there[:, None, None], response(relaxed, forces), 0.0)
+    here = RelaxedSensitivities(fixed, model, data.topology, seen.positions, change)
+    penalties = lost_share(model, data, seen, share, forces), _flat_share(data, at, share, here)
     if observes:
         seen, change = superposed(model, data, seen, change)
         fixed = model.sensitivities(data.topology, seen.positions, selection)
-    return seen, RelaxedSensitivities(fixed, model, data.topology, seen.positions, change), forces
+        here = RelaxedSensitivities(fixed, model, data.topology, seen.positions, change)
+    return seen, here, penalties
+
+
+def _flat_share(
+    data: TrainingSet, at: tuple[Seen, Relaxed], share: Float[Array, " molecules"], here: RelaxedSensitivities
+) -> Rows:
+    """Return residuals of curvatures near zero, beyond which a structure is none of its order, and their slopes.
+
+    Where a minimum becomes a saddle, or ends, the cost has an edge that no step can cross; the residuals
+    root(share) (κ/h)² of the lowest curvatures h keep the optimum off that edge.
+    """
+    seen, relaxed = at
+    h, directions = (leaf[..., :_SOFTEST] for leaf in (relaxed.landscape.curvatures, relaxed.landscape.directions))
+    # Under constraints the curvature is that of a Lagrangian, which changes with more than positions and parameters.
+    alone = seen.there & ~jnp.asarray(data.relaxation.fixed.present).any(axis=1)
+    counts = alone[:, None] & relaxed.landscape.is_free[:, :_SOFTEST]
+    size = jnp.maximum(jnp.abs(h), _FLAT * _FLOOR)
+    residuals = jnp.where(counts, jnp.sqrt(share)[:, None] * (_FLOOR / size) ** 2, 0.0)
+    steep = jnp.where(jnp.abs(h) < size, 0.0, -2.0 * residuals * jnp.sign(h) / size)
+    return residuals, steep[:, None, :] * here.curvatures(jnp.where(counts[:, None, :], directions, 0.0))
 
 
 def lost_share(
@@ -103,7 +187,7 @@ def lost_share(
     seen: Seen,
     share: Float[Array, " molecules"],
     forces: Float[Array, "molecules own coordinates"],
-) -> tuple[Float[Array, "molecules values"], Float[Array, "molecules own values"]]:
+) -> Rows:
     """Return residuals of each molecule that did not relax, and their slopes from those of its `forces`.
 
     Their squares add up to share (L² + P² u/(u + s²)) with the mean square u of the gradient at the reference: large,

@@ -6,6 +6,7 @@ A deviation that equals the tolerance counts as one.
 import abc
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,6 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from forgefield.compiled import compiled_quickly
+from forgefield.fitting.data import observation
+from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.observation import Observation
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
 from forgefield.models.model import AbstractSensitivities
@@ -83,6 +87,21 @@ def at_reference(observation: Observation, data: TrainingSet) -> Seen:
     """Return what was observed at the reference geometries as what is seen there."""
     everyone, positions = jax.device_put((np.ones(data.topology.n_molecules, bool), data.positions))
     return Seen(positions, observation.energy, everyone, observation, data.modes)
+
+
+def resized(seen: Seen, data: TrainingSet) -> Seen:
+    """Return what was seen cut, or filled up, to the shapes of a training set, which is on another rung."""
+    topology = data.topology
+    n_molecules, n_modes = topology.n_molecules, data.has_mode.shape[1]
+    found = {
+        "positions": grown(seen.positions, topology.n_atoms),
+        "energy": grown(seen.energy, n_molecules),
+        "there": grown(seen.there, n_molecules),
+        "observation": None if seen.observation is None else observation.resized(seen.observation, data),
+        "vibrations": grown(seen.vibrations, n_molecules, 3 * topology.n_max, n_modes),
+        "failure": None if seen.failure is None else grown(seen.failure, n_molecules),
+    }
+    return Seen(**jax.device_put(found))
 
 
 class AbstractTarget(eqx.Module):
@@ -202,6 +221,24 @@ def counts(target: AbstractTarget, data: TrainingSet) -> Float[FloatArray, "mole
     """Return how much each value of a target counts in a whole training set."""
     counted = target.counted(data)
     return comparable(counted, data.group) if target.traits.is_relative else counted
+
+
+class Counting(NamedTuple):
+    """How much each value of a target counts, and would if every molecule and mode counted one."""
+
+    counts: Float[FloatArray, "molecules values"]
+    unweighted: Float[FloatArray, "molecules values"]
+
+    @property
+    def total(self) -> float:
+        """The sum of what counts, by which a mean is taken; one where nothing does."""
+        return float(np.asarray(self.counts).sum()) or 1.0
+
+
+@compiled_quickly
+def counting(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[Counting, ...]:
+    """Return what counts in each target, for a whole training set."""
+    return tuple(Counting(jnp.asarray(counts(t, data)), jnp.asarray(counts(t, unweighted(data)))) for t in targets)
 
 
 def unweighted(data: TrainingSet) -> TrainingSet:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
+from forgefield.io.assemble.damage import check_atoms, check_elements, symmetric
 from forgefield.io.offenders import listed
 from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses, symbol
 from forgefield.properties.modes import frequencies, unprojected_frequencies
@@ -44,6 +45,10 @@ _WEIGHTS = 5e-5
 """Share of a frequency by which programs differ for the digits of their atomic weights."""
 _UNBALANCED = 0.02
 """Force of a rigid translation, as a share of the forces that cancel in it; QM jobs have 1e-10 to 0.0001."""
+_DEEPEST, _HIGHEST_ENERGY = 1.2, 5.0
+"""Hartree per Z^(7/3), and per atom."""
+_NET, _NET_SHARE = 5.0, 0.05
+"""kcal/mol/Å, and a share of what cancels: the sum of all gradients of a molecule, which grids leave at 0.1 % of it."""
 _STATIONARY = 0.01 * units.HARTREE_PER_BOHR
 """kcal/mol/Å: largest gradient of a converged optimisation; the loosest criteria of QM programs are a third of it."""
 
@@ -70,10 +75,12 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
     Raises InputError for the first that fails; with `trust` each that fails is an InputWarning.
     """
     checks: tuple[Callable[[Reference], object], ...] = (
+        check_energy,
         check_gradient,
         check_stiffness,
         check_whole,
         check_translations,
+        check_elements,
         check_frame,
     )
     masses = reference.masses
@@ -90,11 +97,38 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
     return replace(reference, masses=masses)
 
 
+def check_energy(reference: Reference) -> None:
+    """Raise InputError where the energy is one that nuclei and electrons cannot have.
+
+    The energy of atoms of Thomas and Fermi, 0.77 Z^(7/3) Hartree, is below that of any molecule; heats of formation are
+    near zero.
+    """
+    energy, n_atoms = reference.energy, len(reference.species)
+    if energy is None:
+        return
+    deepest = -_DEEPEST * units.HARTREE * float((reference.species ** (7.0 / 3.0)).sum())
+    highest = _HIGHEST_ENERGY * units.HARTREE * n_atoms
+    if not deepest <= energy <= highest:
+        found, low, high = (value / units.HARTREE for value in (energy, deepest, highest))
+        raise InputError(
+            f"{', '.join(reference.sources)}: the energy is {found:.8g} Hartree, and that of these atoms lies between "
+            f"{low:.6g} and {high:.3g}; is it in another unit, or of other atoms?"
+        )
+
+
 def check_gradient(reference: Reference) -> None:
-    """Raise InputError where the gradient is none of the stationary point that the job says it found."""
+    """Raise InputError where the gradient moves the molecule as a whole, or is none of the stationary point that the
+    job says it found."""
     gradient = reference.gradient
     if gradient is None:
         return
+    net, cancelling = np.linalg.norm(gradient.sum(axis=0)), np.linalg.norm(gradient, axis=1).sum()
+    # Sets of frames may be pieces of larger systems.
+    if reference.program and net > _NET + _NET_SHARE * cancelling:
+        raise InputError(
+            f"{', '.join(reference.sources)}: the gradients of all atoms add up to {net:.3g} kcal/mol/Å, accepted "
+            f"{_NET + _NET_SHARE * cancelling:.3g}, and not to zero; is the file damaged, or is there an outer field?"
+        )
     largest = np.abs(gradient).max(initial=0.0)
     if reference.stationary_order is not None and not reference.constraints and largest > _STATIONARY:
         raise InputError(
@@ -135,10 +169,16 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     Both sorted lists are compared value by value, with translations and rotations projected out and without; masses
     are those of the job. Where it does not state them, they are those of the most abundant isotopes or the atomic
     weights, whichever agree. A molecule that is almost linear may have been taken for a linear one or not, and where
-    one frequency is missing the path along the gradient may have been projected out too. Raises InputError where none
+    one frequency is missing the path along the gradient may have been projected out too; where rotations were not
+    projected out, three more are printed. Raises InputError where none
     agrees to the tolerance, or the job printed another number of frequencies.
     """
     hessian, printed = reference.hessian, reference.frequencies
+    if printed is not None and np.abs(printed).max(initial=0.0) > _HIGHEST:
+        raise InputError(
+            f"{', '.join(reference.sources)}: a frequency of {np.abs(printed).max():.0f} cm⁻¹ is printed, and no "
+            "molecule has one above 4500; the file is damaged"
+        )
     if hessian is None or printed is None:
         return None
     # Some programs print translations and rotations along, as zeros.
@@ -147,7 +187,9 @@ def check_frequencies(reference: Reference) -> FrequencyCheck | None:
     isotopes, weights = standard_masses(reference.species), atomic_weights(reference.species)
     choices = [(isotopes, False, fine), (weights, True, max(fine, _WEIGHTS * np.abs(printed).max(initial=0.0)))]
     if reference.masses is not None:
-        choices = [(reference.masses, False, fine)]
+        # Those that were found here before are the atomic weights again.
+        found = np.array_equal(reference.masses, weights)
+        choices = choices[1:] if found else [(reference.masses, False, fine)]
     checks = [_compared(reference, printed, *choice) for choice in choices]
     check = next((one for one in checks if one.deviation <= one.tolerance), checks[0])
     if check.deviation > check.tolerance:
@@ -165,7 +207,7 @@ def _compared(
     assert reference.hessian is not None
     inside = _inside(reference.hessian, reference, masses, len(printed))
     raw = unprojected_frequencies(reference.hessian, masses)
-    if len(printed) not in (len(inside), len(raw)):
+    if len(printed) not in (len(inside), len(raw) - 3, len(raw)):
         files = ", ".join(reference.sources)
         raise InputError(f"{files}: {len(printed)} frequencies are printed, the molecule has {len(inside)}")
     deviations = {False: _deviation(raw, printed), True: _deviation(inside, printed)}
@@ -246,6 +288,7 @@ def check_frame(reference: Reference) -> None:
 
     The energy does not change when the molecule turns, so H (ω × x) = ω × g for every axis ω, where g is the gradient.
     Where that is not known, there must be one: what an atom feels is antisymmetric in its axis and that of the turn.
+    Where one atom's position explains what is left, the message names it.
     """
     if reference.hessian is None:
         return
@@ -253,10 +296,12 @@ def check_frame(reference: Reference) -> None:
     turns = np.cross(np.eye(3)[:, None, :], centred).reshape(3, -1)
     felt = turns @ reference.hessian
     if reference.gradient is None:
-        residual = _symmetric(felt)
+        residual = float(np.linalg.norm(symmetric(felt)))
     else:
-        residual = float(np.linalg.norm(felt - np.cross(np.eye(3)[:, None, :], reference.gradient).reshape(3, -1)))
+        felt = felt - np.cross(np.eye(3)[:, None, :], reference.gradient).reshape(3, -1)
+        residual = float(np.linalg.norm(felt))
     size = float(np.linalg.norm(turns) * np.linalg.norm(reference.hessian)) / np.sqrt(centred.size)
+    check_atoms(reference, felt, residual / size if size else 0.0)
     accepted = min(_TURNED * size, _OFF * _force_of_turning(reference.hessian, turns))
     if residual > accepted:
         raise InputError(
@@ -264,12 +309,6 @@ def check_frame(reference: Reference) -> None:
             f"is not free of force ({residual:.3g} kcal/mol/Å, accepted {accepted:.3g}); "
             "geometry and Hessian must be of the same orientation and the same order of atoms"
         )
-
-
-def _symmetric(rows: Float[np.ndarray, "axes coordinates"]) -> float:
-    """Return the size of the part of each atom's matrix of axes that is symmetric."""
-    blocks = rows.reshape(3, -1, 3)
-    return float(np.linalg.norm(blocks + blocks.swapaxes(0, 2))) / 2.0
 
 
 def _force_of_turning(
@@ -283,5 +322,5 @@ def _force_of_turning(
             (rows.reshape(len(turns), -1, 3) @ generator).reshape(turns.shape) for rows in (turns, turns @ hessian)
         )
         # A Hessian turned by a small angle changes by its commutator with the generator.
-        forces.append(_symmetric(turned @ hessian - crossed))
+        forces.append(np.linalg.norm(symmetric(turned @ hessian - crossed)))
     return float(np.linalg.norm(forces) / np.sqrt(len(forces)))

@@ -40,6 +40,7 @@ def merged(parts: Sequence[Part]) -> Reference:
     _check_agreement(aligned)
     first: dict[str, Any] = {name: _first(aligned, name) for name in (*_AGREEMENT, *_STATED)}
     sources = ", ".join(part.source for part in parts)
+    graph = next((part for part in parts if part.bonds is not None), None)
     charge, multiplicity = first["charge"] or 0, first["multiplicity"]
     if multiplicity is None:
         multiplicity = assumed_multiplicity(sources, structure.species, first["charge"])
@@ -60,6 +61,9 @@ def merged(parts: Sequence[Part]) -> Reference:
         sources=tuple(part.source for part in parts),
         constraints=next((part.constraints for part in parts if part.constraints), ()),
         charges=_charges(parts),
+        bonds=graph and graph.bonds,
+        orders=graph and graph.orders,
+        formal_charges=_first(parts, "formal_charges"),
     )
 
 

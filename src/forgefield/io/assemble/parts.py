@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.assemble.damage import check_halves
 from forgefield.io.assemble.state import check_electrons
 from forgefield.io.sources import stem
 from forgefield.io.text import LARGEST
@@ -54,10 +55,12 @@ class Part:
     multiplicity: int | None = None
     bonds: Int[np.ndarray, "bonds 2"] | None = None
     orders: Float[np.ndarray, " bonds"] | None = None
+    formal_charges: Int[np.ndarray, " charges"] | None = None
     name: str = ""
     constraints: tuple[Dihedral, ...] = ()
     n_projected: int = 0
-    """Vibrations that the job left out of its frequencies, such as the direction of a reaction path."""
+    """Vibrations that the job left out of its frequencies, such as the direction of a reaction path; rotations that it
+    left in count as less than none."""
     charges: tuple[AtomicCharges, ...] = ()
 
     def __post_init__(self) -> None:
@@ -96,6 +99,7 @@ def _check_numbers(part: Part) -> None:
 def check_sizes(part: Part, n_atoms: int) -> None:
     """Raise InputError that lists each array of `part` which is not one of `n_atoms` atoms."""
     expected = {"positions": n_atoms, "gradient": n_atoms, "hessian": 3 * n_atoms, "masses": n_atoms}
+    expected["formal_charges"] = n_atoms
     wrong = [
         f"{what} of {len(values)} rows, expected {rows}"
         for what, rows in expected.items()
@@ -161,7 +165,7 @@ def full_hessian(
     """Return the Hessian [kcal/mol/Å²] of a full matrix [Hartree/Bohr²], the mean of both halves.
 
     Raises InputError where the matrix is not that of `n_atoms` atoms, or its halves differ by 1 % of its largest
-    element, which no finite difference does.
+    element, which no finite difference does, or in one element alone.
     """
     n = 3 * n_atoms
     if matrix.shape != (n, n):
@@ -176,6 +180,7 @@ def full_hessian(
             f"{source}: the halves of the Hessian differ by up to {apart:.3g} Hartree/Bohr², its largest element is "
             f"{largest:.3g}; the file is damaged"
         )
+    check_halves(str(source), matrix)
     return 0.5 * (matrix + matrix.T) * units.HARTREE_PER_BOHR2
 
 
@@ -195,5 +200,25 @@ def molecule(part: Part) -> Molecule:
         orders=np.ones(len(bonds)) if part.orders is None else part.orders,
         charge=part.charge or 0,
         multiplicity=part.multiplicity or lowest_multiplicity(part.species, part.charge or 0),
+        formal_charges=part.formal_charges,
+        masses=part.masses,
         source=part.source,
+    )
+
+
+def part_of(molecule: Molecule) -> Part:
+    """Return what a file says of a structure that has no results; charges and multiplicities only where it has them."""
+    has_charge = molecule.formal_charges is not None or molecule.charge != 0
+    lowest = lowest_multiplicity(molecule.species, molecule.charge)
+    return Part(
+        source=molecule.source,
+        species=molecule.species,
+        positions=molecule.positions,
+        masses=molecule.masses,
+        charge=molecule.charge if has_charge else None,
+        multiplicity=None if molecule.multiplicity == lowest else molecule.multiplicity,
+        bonds=molecule.bonds if len(molecule.bonds) else None,
+        orders=molecule.orders if len(molecule.bonds) else None,
+        formal_charges=molecule.formal_charges,
+        name=molecule.name,
     )

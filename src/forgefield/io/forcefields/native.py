@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import BaseModel, FiniteFloat, ValidationError, model_validator
 
 from forgefield import units
-from forgefield.assign.angle_classes import MARK, without_class
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.geometry_classes import MARK, GeometryClasses, without_class
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules
@@ -81,12 +81,20 @@ class _Angles(BaseModel, extra="forbid", frozen=True):
     """By the name of each class, the angle up to which it reaches [°], in ascending order."""
 
 
+class _Across(BaseModel, extra="forbid", frozen=True):
+    """Bonds that have rows by the type of the atom opposite the end, which the centre is named with as in P1@F1."""
+
+    end: str
+    centre: str
+
+
 class _File(BaseModel, extra="forbid", frozen=True):
     """The whole of a file of version 1."""
 
     forgefield_force_field: int
     types: tuple[_Type, ...] = ()
     angles: tuple[_Angles, ...] = ()
+    across: tuple[_Across, ...] = ()
     units: dict[str, dict[str, str]] = {}
     """Of the parameters of each term that the force field has."""
     rows: tuple[_Row, ...] = ()
@@ -95,8 +103,8 @@ class _File(BaseModel, extra="forbid", frozen=True):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "_File":
-        if self.mm3 is not None and (self.types or self.angles or self.units or self.rows):
-            raise ValueError("mm3 and types, angles, units or rows exclude each other")
+        if self.mm3 is not None and (self.types or self.angles or self.across or self.units or self.rows):
+            raise ValueError("mm3 and types, angles, across, units or rows exclude each other")
         return self
 
 
@@ -139,9 +147,12 @@ def _of_types(rules: TypedRules) -> _File:
     units_of_terms = {term.name: _units(term) for term in rules.tables}
     angles = tuple(
         _Angles(types=(end, centre, other), up_to={name: upper / units.DEGREE for name, upper in classes.items()})
-        for (end, centre, other), classes in rules.classes.items()
+        for (end, centre, other), classes in rules.classes.angles.items()
     )
-    return _File(forgefield_force_field=VERSION, types=types, angles=angles, units=units_of_terms, rows=rows)
+    across = tuple(_Across(end=end, centre=centre) for end, centre in sorted(rules.classes.across))
+    return _File(
+        forgefield_force_field=VERSION, types=types, angles=angles, across=across, units=units_of_terms, rows=rows
+    )
 
 
 def read_native(path: Path) -> TypedRules | Mm3Rules:
@@ -175,10 +186,11 @@ def read_native(path: Path) -> TypedRules | Mm3Rules:
         term = _TERMS[row.term]
         tables[term][row.types] = tuple(row.values[own.name] for own in term.own)
     meanings = {one.environment: one.name for one in file.types if one.environment is not None}
-    classes: dict[Types, dict[str, float]] = {
+    angles = {
         KINDS["bend"].canonical(one.types): {name: upper * units.DEGREE for name, upper in one.up_to.items()}
         for one in file.angles
     }
+    classes = GeometryClasses(angles, frozenset((one.end, one.centre) for one in file.across))
     return TypedRules(tables, Typing(str(path), meanings, own=not meanings), classes)
 
 
@@ -194,6 +206,9 @@ def _wrong_heads(file: _File) -> Iterator[str]:
             yield f"units: there is no term {name!r}; known are {', '.join(_TERMS)}"
         elif stated != _units(_TERMS[name]):
             yield f"units: those of {name} must be {_units(_TERMS[name])}, not {stated}"
+    named = {name for one in file.across for name in (one.end, one.centre)}
+    if unknown := sorted(named - {one.name for one in file.types}):
+        yield f"across: types has no {', '.join(unknown)}"
     for one in file.angles:
         uppers = list(one.up_to.values())
         if uppers != sorted(set(uppers)) or not uppers or uppers[-1] < 180.0:
@@ -202,7 +217,8 @@ def _wrong_heads(file: _File) -> Iterator[str]:
 
 def _wrong_rows(file: _File) -> Iterator[str]:
     """Yield what is wrong with rows."""
-    names, seen = {one.name for one in file.types}, set()
+    alone, seen = {one.name for one in file.types}, set()
+    names = alone | {f"{named}{MARK}{name}" for one in file.across for named in (one.end, one.centre) for name in alone}
     names |= {f"{one.types[1]}{MARK}{name}" for one in file.angles for name in one.up_to}
     for row in file.rows:
         term, named = _TERMS.get(row.term), f"row {row.term} {'-'.join(row.types)}"

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, InputWarning, located
+from forgefield.errors import InputError, InputWarning, UnfinishedJob, located
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import atomic_number
@@ -161,7 +161,7 @@ def read_jaguar_output(path: Path) -> Part:
     frequencies = _frequencies(path, lines)
     completed = any(line.startswith("Job ") and " completed on " in line for line in lines)
     if not completed and frequencies is None:
-        raise InputError(f"{path}: the job did not end (no line `Job ... completed on ...`); repeat it")
+        raise UnfinishedJob(f"{path}: the job did not end (no line `Job ... completed on ...`); repeat it")
     if frequencies is None and keywords.get("ifreq", "0") != "0":
         raise InputError(f"{path}: the job asked for frequencies (ifreq), but none are there; is the file truncated?")
     species, positions = _printed_geometry(path, lines)

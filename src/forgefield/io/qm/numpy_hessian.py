@@ -8,6 +8,7 @@ import numpy as np
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.assemble.damage import check_halves
 from forgefield.io.assemble.parts import Part
 from forgefield.io.sources import content
 from forgefield.io.text import LARGEST, floats, read_text
@@ -43,6 +44,7 @@ def read_numpy_hessian(path: Path) -> Part:
         raise InputError(
             f"{path}: the matrix is not symmetric (by up to {asymmetry:.3g} Hartree/Bohr²), so it is no Hessian"
         )
+    check_halves(str(path), hessian)
     return Part(source=str(path), hessian=0.5 * (hessian + hessian.T) * units.HARTREE_PER_BOHR2)
 
 

@@ -66,6 +66,7 @@ class _Extras(Record):
     stationary_order: Whole | None = None
     level: str | None = None
     charges_e: dict[str, Numbers] | None = None
+    formal_charges: list[Whole] | None = None
 
 
 class _Variables(Record):
@@ -114,6 +115,7 @@ def read_qcschema(path: Path) -> Part:
         program=result.provenance.creator,
         stationary_order=extras.stationary_order,
         charges=_charges(path, extras, result.extras or {}),
+        formal_charges=None if extras.formal_charges is None else np.array(extras.formal_charges, dtype=np.int64),
         **structure(path, result.molecule),
     )
 
@@ -212,6 +214,7 @@ def write_qcschema(path: Path, molecule: Molecule, reference: Reference) -> None
                 "stationary_order": reference.stationary_order,
                 "level": reference.level,
                 **({"charges_e": charges} if charges else {}),
+                **({} if molecule.formal_charges is None else {"formal_charges": molecule.formal_charges.tolist()}),
                 "sources": list(reference.sources),
             }
         },

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forgefield.errors import InputError, located
+from forgefield.io.sources import is_smiles
 from forgefield.io.text import integer, read_text
 from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 
@@ -114,7 +115,7 @@ def find_atom_types(files: Iterable[Path]) -> AtomTypes:
     """Return the types of the atom.typ beside the first of `files` that has one, else the standard types."""
     for file in files:
         beside = file.parent / FILE_NAME
-        if beside.is_file():
+        if not is_smiles(file) and beside.is_file():
             return read_atom_types(beside)
     return standard_atom_types()
 

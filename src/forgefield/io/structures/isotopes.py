@@ -16,7 +16,12 @@ def isotope(word: str) -> tuple[str, float] | None:
     )
     if not number or symbol not in SYMBOLS[1:]:
         return None
+    mass = isotope_mass(SYMBOLS.index(symbol), number)
+    return None if mass is None else (symbol, mass)
+
+
+def isotope_mass(species: int, number: int) -> float | None:
+    """Return the mass [amu] of an isotope of an element by its mass number; None where there is no such isotope."""
     from rdkit.Chem import GetPeriodicTable  # noqa: PLC0415 (slow to load, and of use for isotopes alone)
 
-    mass = float(GetPeriodicTable().GetMassForIsotope(SYMBOLS.index(symbol), number))
-    return (symbol, mass) if mass > 0.0 else None
+    return float(GetPeriodicTable().GetMassForIsotope(species, number)) or None

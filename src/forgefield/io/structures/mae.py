@@ -49,17 +49,13 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
     ]
 
 
-def stated_energies(path: Path) -> list[float | None]:
-    """Return the MM3* energy [kJ/mol] that MacroModel wrote beside each structure of a file, None where there is none.
+def stated_energy(molecule: Molecule) -> float | None:
+    """Return the MM3* energy [kJ/mol] that MacroModel wrote beside a structure, None where there is none.
 
     Raises InputError.
     """
-    blocks = [block for block in read_blocks(path, read_text(path)) if block.name == _STRUCTURE]
-    stated = [block.properties.get(_ENERGY) for block in blocks]
-    return [
-        None if word is None else float(floats(path, block.line, [word], _ENERGY)[0])
-        for block, word in zip(blocks, stated, strict=True)
-    ]
+    word = molecule.remarks.get(_ENERGY)
+    return None if word is None else float(floats(molecule.source, None, [word], _ENERGY)[0])
 
 
 def _molecule(path: Path, block: Block, types: AtomTypes, name: str) -> Molecule:
@@ -81,6 +77,7 @@ def _molecule(path: Path, block: Block, types: AtomTypes, name: str) -> Molecule
         charge=int(formal.sum()),
         multiplicity=_multiplicity(path, block, species, int(formal.sum())),
         formal_charges=formal,
+        remarks={key: word for key, word in block.properties.items() if word is not None},
         source=str(path),
     )
 

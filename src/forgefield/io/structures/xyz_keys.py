@@ -53,7 +53,7 @@ _WITH_UNIT = re.compile(
 )
 _IN_HARTREE = (
     # xTB, ORCA, geomeTRIC.
-    re.compile(rf"^\s*energy:\s*{_NUMBER}\s+gnorm:"),
+    re.compile(rf"^\s*energy:\s*{_NUMBER}\s+(?:gnorm|xtb):"),
     re.compile(rf"^\s*Coordinates from ORCA-job \S+ +E +{_NUMBER}"),
     re.compile(rf"^\s*Iteration \d+ Energy +{_NUMBER}"),
 )

@@ -64,7 +64,7 @@ def run_dynamics(
         raise InputError("to resume a run and to overwrite it exclude each other")
     checkpoint = checkpoint_of(output)
     settings = _resolved(settings, checkpoint if resume else None)
-    masses = chosen_masses(structure, molecule.species, settings.masses)
+    masses = chosen_masses(molecule, settings.masses)
     settings = replace(settings, masses=settings.masses or "weights")
     written = trajectories(output, molecule.species, masses, settings.replicas, separate=settings.separate)
     facts = _facts(laid, masses, settings) | {"output": output.name}

@@ -64,8 +64,15 @@ def test_of_a_method_whose_energy_is_not_known_there_is_none(method):
         assert method_energy(LOG, text, archive(method, energies)) is None
 
 
-def test_composite_method_whose_energy_is_not_archived_has_none():
-    with pytest.warns(InputWarning, match="the energy of CBS-4M is not read: the archive does not hold it"):
+def test_composite_method_has_the_energy_of_its_summary_where_that_is_not_archived():
+    summary = " CBS-4 (0 K)=               -1.439921 CBS-4 Energy=                 -1.436908\n"
+    record = archive("CBS-4M", "HF/3-21G=-1.1", kind="Mixed")
+
+    assert method_energy(LOG, RHF + summary, record) == pytest.approx(-1.439921 * units.HARTREE, rel=1e-14)
+
+
+def test_composite_method_whose_energy_is_nowhere_has_none():
+    with pytest.warns(InputWarning, match="CBS-4M is not read: neither the archive nor the summary holds it"):
         assert method_energy(LOG, RHF, archive("CBS-4M", "HF/CBSB3=-1.1\\CBSQB3=-1.3", kind="Mixed")) is None
 
 

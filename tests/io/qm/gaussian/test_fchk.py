@@ -146,3 +146,14 @@ def test_frequencies_that_are_kept_come_with_the_masses_they_are_of(written):
     assert known(part.masses).tolist() == [2.0141, 2.0141]
     with pytest.raises(InputError, match="Vib-E2 holds 14 numbers, fewer than the 15 normal modes"):
         read_fchk(written(HYDROGEN + modes.replace("                1\n", "               15\n") + kept))
+
+
+def test_a_charge_that_contradicts_the_electrons_is_refused(data, tmp_path):
+    text = (data / "ethane" / "GS.fchk").read_text()
+    path = tmp_path / "GS.fchk"
+    path.write_text(text.replace(f"{'Charge':<43}I                0", f"{'Charge':<43}I                4"))
+
+    with pytest.raises(
+        InputError, match="charge 4 and multiplicity 1 contradict 18 electrons, 9 alpha and 9 beta, and"
+    ):
+        read_fchk(path)

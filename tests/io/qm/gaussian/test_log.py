@@ -5,6 +5,7 @@ from certain import known
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.qm.gaussian.log import read_gaussian_log
+from forgefield.io.references import read_reference
 
 TRIANGLE = [f"{0.1 * i:.8f}" for i in range(1, 22)]
 GRADIENT = ["0.00000000", "0.", "-0.20000000", "0.", "0.", "0.20000000"]
@@ -161,18 +162,29 @@ def test_jobs_of_other_geometries_are_told_of(written):
     assert read_gaussian_log(written(longer + step(on))).hessian is not None
 
 
-def test_last_point_of_a_rigid_scan_is_read_and_the_others_are_told_of(written):
+def rigid_scan(energies: str) -> str:
     points = "".join(
         TABLE.format(name="Input", z=z) + f" SCF Done:  E(UHF) =  {energy}     A.U.\n"
         for z, energy in (("0.700000", "-1.1"), ("0.800000", "-1.2"))
     )
-    record = archive(kind="Scan", energies="HF=-1.1,-1.2", atoms=("H", "H,1,R"))
+    record = archive(kind="Scan", energies=energies, atoms=("H", "H,1,R"))
+    return points + step(record, frequencies="", energy="-1.2")
 
-    with pytest.warns(InputWarning, match="is a scan with a rigid molecule; only its last point is read"):
-        part = read_gaussian_log(written(points + step(record, frequencies="", energy="-1.2")))
 
-    assert known(part.positions)[1, 2] == 0.8
-    assert part.energy == pytest.approx(-1.2 * units.HARTREE)
+def test_all_points_of_a_rigid_scan_are_read(written):
+    references = read_reference([written(rigid_scan("HF=-1.1,-1.2"))])
+
+    assert [one.positions[1, 2] for one in references] == [0.7, 0.8]
+    assert [known(one.energy) / units.HARTREE for one in references] == pytest.approx([-1.1, -1.2])
+    assert {(one.charge, one.multiplicity, one.level) for one in references} == {(1, 2, "UHF/STO-3G")}
+
+
+def test_last_point_of_a_rigid_scan_is_read_and_others_are_told_of_where_they_are_not_all_there(written):
+    with pytest.warns(InputWarning, match="is a rigid scan that did not print all its points; only the last is read"):
+        (reference,) = read_reference([written(rigid_scan("HF=-1.0,-1.1,-1.2"))])
+
+    assert reference.positions[1, 2] == 0.8
+    assert known(reference.energy) == pytest.approx(-1.2 * units.HARTREE)
 
 
 def test_atom_has_no_frequencies_to_miss(written):

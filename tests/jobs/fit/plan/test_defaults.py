@@ -134,6 +134,17 @@ def test_complex_is_held_together_by_van_der_waals_terms(tmp_path):
     assert (file.forcefield.nonbonded, file.forcefield.charges) == ("uff", "none")
 
 
+@pytest.mark.parametrize(("reach", "nonbonded"), [(2.2, "uff"), (2.35, "none")])
+def test_hydrogen_bond_within_a_molecule_is_held_by_what_acts_through_space(tmp_path, reach, nonbonded):
+    # O-C-C-O, whose one hydrogen points to the other oxygen.
+    other, beyond = np.array([[0.96 + reach, 0.0, 0.0], [1.86 + reach, -0.4, 0.0]])
+    carbons = np.array([[-0.3, 1.4, 0.0], [1.1, 1.8, 0.0]])
+    geometry = np.vstack([np.zeros(3), [0.96, 0.0, 0.0], other, carbons, [2.2, 1.0, 0.0], beyond])
+    path = frames(tmp_path / "bridge.xyz", [geometry, geometry * 1.001], elements="OHOCCCH")
+
+    assert chosen(path).forcefield.nonbonded == nonbonded
+
+
 def test_energies_of_isomers_are_not_compared(tmp_path):
     peroxide = frames(tmp_path / "peroxide.xyz", [PEROXIDE, PEROXIDE * 1.02], elements="OOHH")
     oxide = frames(tmp_path / "oxide.xyz", [OXIDE], elements="OOHH")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError, MissingParameters
+from forgefield.io.qm.qcschema import write_qcschema
+from forgefield.jobs.convert import read_with_results
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import isomers_apart, load
 from forgefield.jobs.fit.plan.prepare import prepare
@@ -388,3 +391,44 @@ def test_energies_of_other_compositions_have_no_common_zero(refusal, project):
 
     assert "data for the target(s) energy: energy needs the energies of at least two structures of one group" in message
     assert len({e.group for e in prepare(project(ENERGY.format(first="eclipsed", second="staggered"))).examples}) == 1
+
+
+def test_bonds_and_charges_that_a_reference_states_are_taken(project):
+    path = project(FIT.format(reference="ch3f.json"))
+    ((molecule, reference),) = read_with_results(path.parent / "ch3f.json")
+    stated = replace(molecule, bonds=np.array([[0, 1], [0, 2]]), orders=np.array([1.0, 0.0]))
+    charged = replace(stated, formal_charges=np.array([1, -1, 0, 0, 0]))
+    write_qcschema(path.parent / "ch3f.json", charged, reference)
+
+    (example,) = load(read_plan(path)).examples
+
+    assert example.molecule.bonds.tolist() == [[0, 1], [0, 2]]
+    assert example.molecule.orders.tolist() == [1.0, 0.0]
+    assert known(example.molecule.formal_charges).tolist() == [1, -1, 0, 0, 0]
+
+
+def test_bonds_that_a_saddle_states_are_not_taken_for_those_that_form_and_break(project):
+    path = project(FIT.format(reference="saddle.json").replace("[targets]", 'transition_state = "C"\n[targets]'))
+    ((molecule, reference),) = read_with_results(path.parent / "saddle.json")
+    stated = replace(molecule, bonds=np.array([[0, 1]]), orders=np.ones(1))
+    write_qcschema(path.parent / "saddle.json", stated, reference)
+
+    (example,) = load(read_plan(path)).examples
+
+    assert len(example.molecule.bonds) == 5
+
+
+def test_a_smiles_among_the_structures_gives_the_bonds_of_its_reference(project):
+    path = project(FIT.format(reference="ch3f.json").replace("[targets]", 'structures = "smiles:FC"\n[targets]'))
+
+    (example,) = load(read_plan(path)).examples
+
+    ((molecule, _),) = read_with_results(path.parent / "ch3f.json")
+    np.testing.assert_array_equal(example.molecule.positions, molecule.positions)
+    assert (example.molecule.name, len(example.molecule.bonds)) == ("CH3F", 4)
+
+
+def test_a_smiles_of_another_molecule_is_refused(refusal):
+    text = FIT.format(reference="ch3f.json").replace("[targets]", 'structures = "smiles:CCl"\n[targets]')
+
+    assert "are not those of smiles:CCl; check hydrogens" in refusal(text)

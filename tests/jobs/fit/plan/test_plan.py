@@ -38,7 +38,7 @@ def planned(folder: Path) -> Plan:
     """What FIT says, made without it."""
     return Plan(
         molecules=(MoleculeFiles(references=((folder / "ch3f.json",),)),),
-        targets=(Frequencies(20.0, 1.0), OffDiagonal(20.0, 1.0)),
+        targets=(Frequencies(20.0, 1.0), OffDiagonal(10.0, 1.0)),
         start=Generated((HARMONIC_STRETCH, HARMONIC_BEND)),
         solver=LevenbergMarquardt(max_steps=3),
         prior=Widths(strength=0.1),

@@ -54,7 +54,15 @@ def test_d_releases_what_presses_against_zero_and_lists_what_becomes_negative(pa
     assert released.stage == Stage(1, released=(BREAKING,))
     assert [name for name, k in constants(released).items() if k < 0.0] == [BREAKING]
     assert released.fit.quadratic.cost < bounded.fit.quadratic.cost
+    (centre,) = (
+        float(c)
+        for name, c in zip(released.changes.leaders, released.problem.prior.centre, strict=True)
+        if name == BREAKING
+    )
+    (estimated,) = prepared.negative.values()
+    assert centre == estimated < 0.0
     warnings = record(prepared, [bounded, released]).results["warnings"]
+    assert not any("unphysical" in said for said in warnings)
     assert f"Negative force constants, allowed by the policy for transition states: {BREAKING}." in warnings
 
 

@@ -75,7 +75,9 @@ class Archive:
 
 def archive_of(text: str) -> Archive | None:
     """Return the last archive of a text; None where there is none."""
-    records = list(_ARCHIVE.finditer(text))
+    last = max(text.rfind("\n 1\\1\\"), text.rfind("\n 1|1|"))
+    found = _ARCHIVE.search(text, last + 1)
+    records = [found] if found else list(_ARCHIVE.finditer(text))
     if not records:
         return None
     # Windows writes | where others write \. Every line is shifted by one blank.

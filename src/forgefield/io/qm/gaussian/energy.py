@@ -12,9 +12,10 @@ from forgefield.io.qm.gaussian.archive import Archive
 from forgefield.io.text import floats
 
 _SCF = re.compile(r"SCF Done:\s+E\(([^)]*)\)\s*=\s*(\S+)")
-_SCF_ROW = re.compile(r"^.*SCF Done:.*$", re.MULTILINE)
+_SCF_ROW = re.compile(r"SCF Done:.*")
 _SPIN, _FROZEN = re.compile(r"^(?:RO|R|U)"), re.compile(r"-(?:FC|FULL|FU|RW)$")
 _COUNTERPOISE = re.compile(r"Counterpoise corrected energy *= *(\S+)")
+_AT_ZERO = re.compile(r"^ *([A-Z]\S*) *\(0 K\) *= *(-\d+\.\d+)", re.MULTILINE)
 BEYOND_SCF = re.compile(
     r"\b(?:EUMP2|EU?MP4\w*|E\(CORR\)|CCSD\(T\)|E2\(\w+\)) *=|^ Excited State +\d|^ ONIOM: |Counterpoise corrected",
     re.MULTILINE,
@@ -61,10 +62,9 @@ def method_energy(path: Path, text: str, archive: Archive | None) -> float | Non
     if _COUNTERPOISE.search(text):
         return _chosen(path, kind, "counterpoise energy", None, _COUNTERPOISE.findall(text))
     if archive and archive.is_composite:
-        return _composite(path, archive)
+        return _composite(path, text, archive)
     row = _row(method, labels) if archive or not BEYOND_SCF.search(text) else None
-    key = row.key.format(_SPIN.sub("", _FROZEN.sub("", method.upper()))) if row else ""
-    archived = archive.values.get(key) if archive else None
+    archived = archive.values.get(_key(row, method)) if archive else None
     if row is None or row.printed is None:
         printed = []
     elif row.printed is _SCF_ROW:
@@ -91,13 +91,30 @@ def _row(method: str, labels: Sequence[str]) -> _Row | None:
     return _ROWS[-1] if of_scf else None
 
 
-def _composite(path: Path, archive: Archive) -> float | None:
-    """Return the energy that was put together, which the archive holds under the name of the method."""
+def _composite(path: Path, text: str, archive: Archive) -> float | None:
+    """Return the energy that was put together: of the archive under the name of the method, else as printed for 0 K
+    under it (CBS-4M without its last letter)."""
+    name = _letters(_FROZEN.sub("", archive.method))
     named = {_letters(key): value for key, value in archive.values.items()}
-    archived = named.get(_letters(_FROZEN.sub("", archive.method)))
-    if archived is None:
-        return _left_out(path, archive.method, "the archive does not hold it")
-    return _chosen(path, archive.kind, f"energy of {archive.method}", archived, [])
+    printed = {_letters(match[1]): match[2] for match in _AT_ZERO.finditer(text)}
+    stated = named.get(name) or printed.get(name) or printed.get(name.removesuffix("M"))
+    if stated is None:
+        return _left_out(path, archive.method, "neither the archive nor the summary holds it")
+    return _chosen(path, archive.kind, f"energy of {archive.method}", stated, [])
+
+
+def scan_energies(path: Path, text: str, archive: Archive) -> list[float]:
+    """Return the energies [kcal/mol] of all points that the archive of a scan lists; none of a method that is not
+    understood."""
+    labels = [match[1] for match in _SCF.finditer(text)]
+    row = _row(archive.method, labels)
+    listed = archive.values.get(_key(row, archive.method), "")
+    return (floats(path, None, [listed.replace(",", " ")], "energies of the scan") * units.HARTREE).tolist()
+
+
+def _key(row: _Row | None, method: str) -> str:
+    """Return under which an archive holds the energy of a method."""
+    return row.key.format(_SPIN.sub("", _FROZEN.sub("", method.upper()))) if row else ""
 
 
 def _letters(name: str) -> str:

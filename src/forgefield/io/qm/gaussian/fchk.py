@@ -65,6 +65,7 @@ def read_fchk(path: Path) -> Part:
         energy = _scalar(path, entries, "SCF Energy")
     frequencies = _frequencies(path, lines, entries)
     weights = "Real atomic weights" if frequencies is None or "Vib-AtMass" not in entries else "Vib-AtMass"
+    _check_electrons(path, lines, entries)
     kind, method, basis = (lines[1][a:b].strip() for a, b in ((0, 10), (10, 40), (40, 110)))
     return Part(
         source=str(path),
@@ -76,7 +77,7 @@ def read_fchk(path: Path) -> Part:
         frequencies=frequencies,
         masses=_array(path, lines, entries, weights),
         level="/".join(word for word in (method, basis) if word),
-        program="Gaussian",
+        program="Q-Chem" if "Dipole_Data" in entries else "Gaussian",
         stationary_order=_stationary_order(path, entries, kind),
         charge=_integer(path, entries, "Charge"),
         multiplicity=_integer(path, entries, "Multiplicity"),
@@ -98,6 +99,21 @@ def _frequencies(path: Path, lines: list[str], entries: dict[str, _Entry]) -> Fl
     return kept[:count]
 
 
+def _check_electrons(path: Path, lines: list[str], entries: dict[str, _Entry]) -> None:
+    """Raise InputError where charge or multiplicity contradicts the charges of nuclei and the numbers of electrons."""
+    nuclei = _array(path, lines, entries, "Nuclear charges")
+    names = ("Charge", "Multiplicity", "Number of electrons", "Number of alpha electrons", "Number of beta electrons")
+    charge, multiplicity, n, alpha, beta = (_integer(path, entries, name) for name in names)
+    if nuclei is None or charge is None or n is None or multiplicity is None or alpha is None or beta is None:
+        return
+    # Parts of a molecule have electrons of their own.
+    if "oniom" not in lines[1].lower() and (round(nuclei.sum()) - n, alpha - beta + 1) != (charge, multiplicity):
+        raise InputError(
+            f"{path}: charge {charge} and multiplicity {multiplicity} contradict {n} electrons, {alpha} alpha and "
+            f"{beta} beta, and the nuclear charge {nuclei.sum():g}; the file is damaged"
+        )
+
+
 def _stationary_order(path: Path, entries: dict[str, _Entry], kind: str) -> int | None:
     order, status = _STATIONARY_ORDER.get(kind.lower()), _integer(path, entries, "Job Status")
     if order is None or status in (None, _CONVERGED):
@@ -114,7 +130,10 @@ def _check_whole(path: Path, lines: list[str], entries: dict[str, _Entry]) -> No
     needed = [("Atomic numbers",), ("Current cartesian coordinates",)]
     if len(lines) < 3 or not entries:
         raise InputError(f"{path}: no `Atomic numbers` and no other entry; is it a formatted checkpoint?")
-    needed += [_COMPUTED.get(lines[1][:10].strip().lower(), _COMPUTED["sp"])]
+    kind = lines[1][:10].strip().lower()
+    # Q-Chem writes no energy; with Gaussian it stands before the orbitals.
+    if kind in ("freq", "force") or "Alpha Orbital Energies" not in entries:
+        needed += [_COMPUTED.get(kind, _COMPUTED["sp"])]
     missing = [" or ".join(f"`{head}`" for head in heads) for heads in needed if not entries.keys() & {*heads}]
     if missing:
         raise InputError(

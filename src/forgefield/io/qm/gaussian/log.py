@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, InputWarning
+from forgefield.errors import InputError, InputWarning, UnfinishedJob
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
 from forgefield.io.assemble.superposition import SAME_FRAME, SAME_GEOMETRY, superpose
 from forgefield.io.qm.gaussian.archive import (
@@ -27,14 +27,14 @@ from forgefield.io.qm.gaussian.text import printed_gradient, printed_structure
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import MASSES
 
-_STEP_END = re.compile(r"^.*Normal termination of Gaussian.*$", re.MULTILINE)
+_STEP_END = re.compile(r"Normal termination of Gaussian.*")
 _STEP_TRACE = re.compile(
     r"Entering Gaussian System|Proceeding to (?:next )?internal job step|Error termination|SCF Done:"
 )
 _FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
 _MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
 _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
-_STOPPED = re.compile(r"-- Number of steps exceeded|-- Optimization stopped|Non-Optimized Parameters")
+_STOPPED = ("-- Number of steps exceeded", "-- Optimization stopped", "Non-Optimized Parameters")
 _PROJECTED = re.compile(r"\bFREQ\w*=?\(?[^)\s]*\bPROJ")
 _GOES_ON = re.compile(r"\bGEOM\w*=?\(?[^)\s]*CHECK")
 _OPTIMISATIONS = {"fopt": 0, "popt": 0, "fts": 1, "pts": 1, "fsaddle": 2, "psaddle": 2}
@@ -120,7 +120,7 @@ def _steps(path: Path, text: str) -> list[_Step]:
         steps = steps[:-1]
     elif steps[-1].archive is None:
         last = text.rstrip().rsplit("\n", 1)[-1].strip()
-        raise InputError(
+        raise UnfinishedJob(
             f"{path}: the job did not end: there is no normal termination and no archive after its last step "
             f"(the file ends with {last!r}); repeat the job or give a complete file"
         )
@@ -150,7 +150,10 @@ def _check_kind(path: Path, step: _Step) -> None:
 def _tell_of_others(path: Path, steps: Sequence[_Step], positions: Sequence[np.ndarray], chosen: int) -> None:
     """Give an InputWarning of geometries that are not read: of points of a scan, and of jobs that began anew."""
     if steps[chosen].kind == "scan":
-        warn(InputWarning(f"{path}: is a scan with a rigid molecule; only its last point is read"), stacklevel=3)
+        warn(
+            InputWarning(f"{path}: is a rigid scan that did not print all its points; only the last is read"),
+            stacklevel=3,
+        )
     # A step that goes on with a geometry is of the same structure as that before.
     starts = [i for i, step in enumerate(steps) if i == 0 or not _GOES_ON.search(step.route)]
     chains = [range(a, b) for a, b in zip(starts, [*starts[1:], len(steps)], strict=True)]
@@ -236,11 +239,13 @@ def _printed_gradient(path: Path, step: _Step, n_atoms: int) -> Float[np.ndarray
 
 
 def _frequencies(path: Path, text: str) -> Float[np.ndarray, " modes"] | None:
+    if " Frequencies --" not in text:
+        return None
     rows = _FREQUENCIES.findall(text)
     # With HPModes each frequency is printed twice, first in rows of five after three dashes.
     dashes = "---" if any(mark == "---" for mark, _ in rows) else "--"
     values = [row for mark, row in rows if mark == dashes]
-    return floats(path, None, values, "frequencies") if values else None
+    return floats(path, None, values, "frequencies")
 
 
 def _masses(path: Path, text: str, species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " atoms"] | None:
@@ -262,7 +267,7 @@ def _stationary_order(path: Path, steps: Sequence[_Step]) -> int | None:
         order = _OPTIMISATIONS.get(step.kind)
         if order is None:
             continue
-        if _STOPPED.search(step.text):
+        if any(mark in step.text for mark in _STOPPED):
             warn(InputWarning(f"{path}: the optimisation did not converge; it found no stationary point"), stacklevel=3)
             return None
         saddle = _SADDLE.search(step.text)

@@ -50,6 +50,8 @@ class _Coordinate:
 
 def is_gaussian_scan(text: str) -> bool:
     """Say whether Gaussian's output is of a scan of dihedrals, or of an optimisation with frozen ones alone."""
+    if " Scan" not in text and "rozen" not in text:
+        return False
     kinds = {match[4].lower() for match in _PARAMETER.finditer(text)}
     return "scan" in kinds or ("frozen" in kinds and _FREQUENCIES not in text)
 

@@ -12,8 +12,8 @@ from forgefield.io.qm.gaussian.archive import Structure
 from forgefield.io.text import floats, integers
 
 INPUT_ORIENTATION = re.compile(r"^ *(?:Input|Z-Matrix) orientation: *$", re.IGNORECASE | re.MULTILINE)
-_STANDARD = re.compile(r"^ *Standard orientation: *$", re.IGNORECASE | re.MULTILINE)
-_FORCES = re.compile(r"^.*Forces \(Hartrees/Bohr\)\s*$", re.MULTILINE)
+STANDARD_ORIENTATION = re.compile(r"^ *Standard orientation: *$", re.IGNORECASE | re.MULTILINE)
+_FORCES = re.compile(r"Forces \(Hartrees/Bohr\)[ \t]*$", re.MULTILINE)
 _RULE = re.compile(r" *-{5,} *")
 
 
@@ -22,7 +22,7 @@ def printed_structure(path: Path, text: str) -> Structure:
 
     Raises InputError where there is no table, or the last one is damaged.
     """
-    heads = list(INPUT_ORIENTATION.finditer(text)) or list(_STANDARD.finditer(text))
+    heads = list(INPUT_ORIENTATION.finditer(text)) or list(STANDARD_ORIENTATION.finditer(text))
     if not heads:
         raise InputError(f"{path}: a job step holds no geometry; is the file truncated?")
     rows = ruled_rows(path, text[heads[-1].end() :], 2, "coordinates")

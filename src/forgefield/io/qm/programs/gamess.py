@@ -11,6 +11,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, signed, square
+from forgefield.io.qm.programs.twice import check_repulsion
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import AtomicCharges
 
@@ -27,11 +28,8 @@ _OPTION = re.compile(r"\b(\w+) *= *([^\s=]+)")
 _CHARGE = re.compile(r"CHARGE OF MOLECULE += +(-?\d+)")
 _MULTIPLICITY = re.compile(r"SPIN MULTIPLICITY += +(\d+)")
 _SCF = re.compile(r"FINAL \S+ ENERGY IS +(\S+)")
-_CORRELATED = {
-    "MP2": re.compile(r"\bE\(MP2\)= +(\S+)"),
-    "CCSD": re.compile(r"CCSD +ENERGY: +(\S+)"),
-    "CCSD(T)": re.compile(r"CCSD\(T\) +ENERGY: +(\S+)"),
-}
+_MP2 = re.compile(r"\bE\(MP2\) *= +(\S+)")
+_COUPLED = re.compile(r"^ +(?P<method>\S+) +ENERGY: +(?P<energy>-\S+)", re.MULTILINE)
 
 
 def _is_output(_: Path, text: str) -> bool:
@@ -61,6 +59,7 @@ def read_output(path: Path) -> Part:
     species, positions = printout.atoms(
         place, [(label, row.groups()[1:]) for label, row in zip(labels, rows, strict=True)], unit
     )
+    check_repulsion(printout, place, species, positions)
     masses = printout.column(printout.last("ATOMIC WEIGHTS (AMU)"), _WEIGHT, 2, "masses")
     found = "LOCATED *****" in text
     return Part(
@@ -101,15 +100,18 @@ def _level(text: str, options: dict[str, str]) -> str:
 
 
 def _energy(printout: Printout, place: int, options: dict[str, str]) -> float | None:
-    method = _method(options)
+    """Return the energy [kcal/mol] of the method that the options name, where that is known."""
+    method, coupled = _method(options), options.get("CCTYP", "NONE")
     excited = options.get("TDDFT", "NONE") != "NONE" or options.get("CITYP", "NONE") != "NONE"
-    other = method not in _CORRELATED and (options.get("CCTYP", "NONE") != "NONE" or options.get("SCFTYP") == "MCSCF")
-    if excited or other:
-        not_understood(printout.path, f"the energy of {method} with CITYP or TDDFT is not told from that of its SCF")
-        return None
-    pattern = _CORRELATED.get(method, _SCF)
+    other = options.get("MPLEVL", "0") not in ("0", "2") or (coupled == "NONE" and options.get("SCFTYP") == "MCSCF")
+    pattern = _COUPLED if coupled != "NONE" else _MP2 if method == "MP2" else _SCF
     # An optimisation prints the energy of its first geometry before that geometry's table of the next step.
     found = printout.matches(pattern, place) or printout.matches(pattern)
+    if coupled != "NONE":
+        found = [match for match in found if match["method"] == coupled]
+    if excited or other or (coupled != "NONE" and not found):
+        not_understood(printout.path, f"the energy of {method} with CITYP or TDDFT is not told from that of its SCF")
+        return None
     if not found:
         raise InputError(f"{printout.path}: holds no energy of {method}; is the file truncated?")
     return printout.energy(found[-1])

@@ -10,11 +10,14 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.programs.printout import ZERO, Kind, Printout
+from forgefield.io.qm.programs.printout import NUMBER, ZERO, Kind, Printout
 from forgefield.io.text import read_text
 from forgefield.molecules.molecule import atomic_weights, standard_masses
 
 _SECTION = re.compile(r"^\s*\[([^\]\n]+)\](.*)$", re.MULTILINE)
+_FORCES = 0.005 * units.HARTREE_PER_BOHR
+"""kcal/mol/Å"""
+_DIRECTION = re.compile(rf"^ *[A-Z]\S*(?: +\d+)? +[xyz] +((?:{NUMBER} *)+)$", re.MULTILINE)
 _OVERLAP = 2e-3
 """Largest overlap of two modes of which a Hessian is made; with five decimals it is 1e-5, with three 0.005."""
 
@@ -69,30 +72,47 @@ def _modes(printout: Printout, lines: list[str], n_atoms: int) -> Float[np.ndarr
     return numbers.reshape(-1, 3 * n_atoms)
 
 
+def printed_modes(
+    printout: Printout, place: int, n_atoms: int, n_modes: int
+) -> Float[np.ndarray, "modes coordinates"] | None:
+    """Return modes that are printed in columns behind a place, a row for each direction of an atom; None where not all
+    are there."""
+    rows = printout.matches(_DIRECTION, place)
+    columns: list[Float[np.ndarray, " coordinates"]] = []
+    for first in range(0, len(rows) - 3 * n_atoms + 1, 3 * n_atoms):
+        block = [row[1].split() for row in rows[first : first + 3 * n_atoms]]
+        if len(columns) == n_modes or len({len(words) for words in block}) > 1:
+            break
+        words = [word for row in block for word in row]
+        columns += list(printout.numbers(place, words, "modes").reshape(3 * n_atoms, -1).T)
+    return np.array(columns) if len(columns) == n_modes else None
+
+
 def with_modes(
     path: Path,
     species: Int[np.ndarray, " atoms"],
     positions: Float[np.ndarray, "atoms 3"],
     frequencies: Float[np.ndarray, " all"],
     modes: Float[np.ndarray, "all coordinates"] | None,
+    *,
+    masses: Float[np.ndarray, " atoms"] | None = None,
+    gradient: Float[np.ndarray, "atoms 3"] | None = None,
 ) -> Part:
     """Return a part with frequencies [cm⁻¹] and the Hessian of Cartesian displacements of any length.
 
-    The masses are those with which the modes are orthogonal: of the most abundant isotopes, or the atomic weights.
+    Where the masses are not stated they are those with which the modes are orthogonal: of the most abundant isotopes,
+    or the atomic weights. Where forces are left there is no Hessian: the modes do not tell how turning changes them.
     """
     kept = np.abs(frequencies) >= ZERO
-    hessian = masses = None
-    if modes is not None:
-        found = {
-            name: _hessian(frequencies[kept], modes[kept], choice)
-            for name, choice in (("isotopes", standard_masses(species)), ("weights", atomic_weights(species)))
-        }
-        name = min(found, key=lambda one: found[one][1])
-        if found[name][1] <= _OVERLAP:
-            hessian = found[name][0]
-            masses = standard_masses(species) if name == "isotopes" else atomic_weights(species)
+    hessian = None
+    if modes is not None and (gradient is None or np.abs(gradient).max(initial=0.0) <= _FORCES):
+        choices = (standard_masses(species), atomic_weights(species)) if masses is None else (masses,)
+        made = [(*_hessian(frequencies[kept], modes[kept], choice), choice) for choice in choices]
+        found, overlap, choice = min(made, key=lambda one: one[1])
+        if overlap <= _OVERLAP:
+            hessian, masses = found, choice
         else:
-            message = f"{path}: the modes overlap by {found[name][1]:.2g}, too much to make a Hessian of them"
+            message = f"{path}: the modes overlap by {overlap:.2g}, too much to make a Hessian of them"
             warnings.warn(InputWarning(message), stacklevel=2)
     return Part(
         source=str(path),
@@ -101,6 +121,7 @@ def with_modes(
         hessian=hessian,
         frequencies=frequencies[kept],
         masses=masses,
+        gradient=gradient,
     )
 
 

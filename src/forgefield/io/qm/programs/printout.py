@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, InputWarning, located
+from forgefield.errors import InputError, InputWarning, UnfinishedJob, located
 from forgefield.io.assemble.parts import Part
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import atomic_number
@@ -21,6 +21,14 @@ _IMAGINARY = re.compile(r"\bi(\d\S*)|(\d\S*?) *[iI]\b")
 ZERO = 0.01
 """cm⁻¹; what is below is what rounding leaves of a translation or rotation."""
 _LABEL = re.compile(r"([A-Za-z]{1,2})(?:[\d_].*)?")
+_BEYOND_SCF = re.compile(
+    r"(?:ri-?|df-?|local_?|so-?s-?|sc-?s-?|u|ro)*(?:mp\d|cc|qci|ci[sd]|eom|adc|bd|omp|b2|xyg|dsd|wb97x-2|wb97m\(2\))",
+    re.IGNORECASE,
+)
+"""Names of methods whose energy is not that of their SCF, whatever else a file says."""
+_GHOST = re.compile(r"(?:bq|gh|x).*|.*\(gh\)", re.IGNORECASE)
+_GLUED = re.compile(r"(?<=\d)-(?=\d*\.)")
+"""A minus that leaves no blank before it."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,12 @@ class Printout:
 
     def numbers(self, place: int, words: Sequence[str], what: str) -> Float[np.ndarray, " numbers"]:
         """Return numbers of a place; raises InputError that quotes those that are none."""
-        return floats(self.path, None if place < 0 else self.line(place), [" ".join(words)], what)
+        text = " ".join(words)
+        try:
+            return floats(self.path, None, [text], what)
+        except InputError:
+            # Lines are counted where one has to be named.
+            return floats(self.path, None if place < 0 else self.line(place), [text], what)
 
     def column(self, place: int, pattern: re.Pattern[str], skip: int, what: str) -> Float[np.ndarray, " rows"]:
         """Return the numbers in the first group of a table's rows."""
@@ -130,7 +143,7 @@ class Printout:
     def integer(self, pattern: re.Pattern[str], what: str, place: int = 0) -> int | None:
         """Return the integer in the first group of the last match, None where nothing matches."""
         found = self.matches(pattern, place)
-        return integer(self.path, self.line(found[-1].start()), found[-1][1], what) if found else None
+        return integer(self.path, None, found[-1][1], what) if found else None
 
     def geometry(
         self, place: int, pattern: re.Pattern[str], skip: int = 1, unit: float = 1.0
@@ -158,9 +171,9 @@ class Printout:
         return numbers.reshape(-1, 3)
 
     def ended(self, *marks: str) -> None:
-        """Raise InputError where none of the lines is there with which a program says that all went well."""
+        """Raise UnfinishedJob where none of the lines is there with which a program says that all went well."""
         if not any(mark in self.text for mark in marks):
-            raise InputError(f"{self.path}: the job did not end (no line `{marks[0]}`); repeat it")
+            raise UnfinishedJob(f"{self.path}: the job did not end (no line `{marks[0]}`); repeat it")
 
 
 def element(path: Path, label: str) -> int:
@@ -171,7 +184,8 @@ def element(path: Path, label: str) -> int:
     try:
         return atomic_number(found[1].capitalize() if found else label)
     except InputError:
-        raise InputError(f"{path}: {label!r} names no element") from None
+        ghost = "is a ghost or dummy atom, of which no molecule is made; repeat the job without it"
+        raise InputError(f"{path}: {label!r} {ghost if _GHOST.fullmatch(label) else 'names no element'}") from None
 
 
 def signed(row: str) -> str:
@@ -197,7 +211,7 @@ def blocks(
     first = width = 0
     row = n
     for line in printout.lines(place, skip):
-        found = line.split()
+        found = _GLUED.sub(" -", line).split()
         if not found or not line.strip(" -"):
             continue
         if "." not in line:
@@ -226,10 +240,11 @@ def blocks(
 
 def square(printout: Printout, words: Sequence[str], n: int, what: str) -> Float[np.ndarray, "rows columns"]:
     """Return a square matrix from its numbers row by row."""
-    if len(words) != n * n:
-        message = f"{what}: {len(words)} numbers, expected {n * n}; the file is truncated or of another molecule"
+    numbers = printout.numbers(-1, words, what)
+    if len(numbers) != n * n:
+        message = f"{what}: {len(numbers)} numbers, expected {n * n}; the file is truncated or of another molecule"
         raise InputError(f"{printout.path}: {message}")
-    return printout.numbers(-1, words, what).reshape(n, n)
+    return numbers.reshape(n, n)
 
 
 def energy_of(
@@ -237,10 +252,11 @@ def energy_of(
 ) -> float | None:
     """Return the last energy [kcal/mol] of a method behind a place; `patterns` has that of SCF under no name.
 
-    Of a method that has no pattern it is that of its SCF, unless `others` says that more was computed: then there is
-    none, of which an InputWarning tells.
+    Of a method that has no pattern it is that of its SCF, unless its name or `others` says that more was computed: then
+    there is none, of which an InputWarning tells.
     """
-    if method not in patterns and others.search(printout.text, place):
+    beyond = _BEYOND_SCF.match(method) or others.search(printout.text, place)
+    if method not in patterns and beyond:
         not_understood(printout.path, f"the energy of {method or 'the method'} is not told from that of its SCF")
         return None
     found = printout.matches(patterns.get(method, patterns[""]), place)

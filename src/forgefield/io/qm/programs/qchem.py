@@ -10,6 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, energy_of
+from forgefield.io.qm.programs.twice import check_repulsion
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "Thank you very much for using Q-Chem"
@@ -23,6 +24,11 @@ _FREQUENCIES = re.compile(r"^ Frequency: +(.*)$", re.MULTILINE)
 _ENERGIES = {
     "": re.compile(r"Total energy(?: in the final basis set)? += +(\S+)"),
     "mp2": re.compile(r"MP2 +total energy += +(\S+)"),
+    "rimp2": re.compile(r"(?:RI-?MP2|MP2) +total energy += +(\S+)"),
+    "mp3": re.compile(r"\bE?MP3(?: energy)? += +(\S+)"),
+    "mp4sdq": re.compile(r"\bEMP4SDQ += +(\S+)"),
+    "mp4": re.compile(r"\bEMP4 += +(\S+)"),
+    "ccd": re.compile(r"CCD total energy += +(\S+)"),
     "ccsd": re.compile(r"CCSD total energy += +(\S+)"),
     "ccsd(t)": re.compile(r"CCSD\(T\) total energy += +(\S+)"),
 }
@@ -50,6 +56,7 @@ def read_output(path: Path) -> Part:
         raise InputError(f"{path}: the optimisation did not converge; repeat it from its last geometry")
     place = printout.last("Standard Nuclear Orientation (Angstroms)")
     species, positions = printout.geometry(place, _ATOM, skip=3)
+    check_repulsion(printout, place, species, positions)
     stated = _MOLECULE.search(printout.text)
     searches = [_SEARCHES[kind] for kind in kinds if kind in _SEARCHES]
     found = printout.matches(_FREQUENCIES, place)

@@ -1,4 +1,4 @@
-"""Reads Turbomole's data groups, in whatever files they are, and the output of aoforce; xTB writes such files too."""
+"""Reads Turbomole's data groups, in whatever files they are, and its output; xTB writes such files too."""
 
 import re
 from pathlib import Path
@@ -9,16 +9,25 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
-from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, square
+from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
 from forgefield.io.text import read_text
 
 _GROUP = re.compile(r"^\$(.*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\bfile=(\S+)")
+_REMARK = re.compile(r"(?<=^grad)\b.*|(?<=^coord)\b.*")
+"""What Turbomole writes behind a name, such as `$grad    cartesian gradients`."""
 _HESSIANS = ("nprhessian", "hessian", "hessian (projected)")
 """By name, the ones that still hold translations and rotations first."""
 _CYCLE = re.compile(r"cycle = +\d+ +\S+ energy = +(\S+)")
 _FREQUENCIES = re.compile(r"^ +frequency +(.*)$", re.MULTILINE)
 _FORCE_ATOM = re.compile(rf" *({NUMBER}) +({NUMBER}) +({NUMBER}) +([a-z]{{1,2}}) +.*")
+_ENERGY = re.compile(
+    r"^ *(?:\| +total energy +=|\* +Final (?P<method>\S+) energy +:|Method +: +(?P<ri>\S+) *\n *Total Energy +:) +"
+    r"(?P<energy>-\d+\.\d+)",
+    re.MULTILINE,
+)
+_BEYOND_SCF = re.compile(r"^ *(?:ricc2|ccsdf12|rimp2|mpgrad|escf|egrad|pnoccsd|rirpa) *\(", re.MULTILINE)
+"""Programs that go on from an SCF, as they sign their first page."""
 _VERSION = re.compile(r"TURBOMOLE V *(\S+)")
 
 
@@ -35,7 +44,7 @@ def _groups(path: Path, text: str) -> dict[str, list[str]]:
             body = _body(read_text(path.parent / elsewhere[1]), name)
         lines = [line for line in body.splitlines() if line.strip() and not line.lstrip().startswith("#")]
         if lines:
-            groups[name] = lines
+            groups[_REMARK.sub("", name)] = lines
     return groups
 
 
@@ -125,23 +134,39 @@ def _spectrum(printout: Printout, lines: list[str] | None) -> Float[np.ndarray, 
     return printout.frequencies(-1, words)
 
 
-def _is_forces(_: Path, text: str) -> bool:
-    return "TURBOMOLE" in text and "NORMAL MODES and VIBRATIONAL FREQUENCIES" in text
+def _is_output(_: Path, text: str) -> bool:
+    return "TURBOMOLE" in text and "atomic coordinates" in text
 
 
-def read_forces(path: Path) -> Part:
-    """Return geometry and frequencies that aoforce printed."""
+def read_output(path: Path) -> Part:
+    """Return the last geometry that the programs of Turbomole printed, its energy, and the frequencies of aoforce."""
     printout = Printout.of(path)
-    printout.ended("force : all done", "force ended normally", "aoforce ended normally")
-    rows = printout.table(printout.text.find("atomic coordinates"), _FORCE_ATOM)
-    species, positions = printout.atoms(0, [(row[4], row.groups()[:3]) for row in rows], units.BOHR)
+    printout.ended(": all done", "ended normally")
+    place = printout.last("atomic coordinates")
+    rows = printout.table(place, _FORCE_ATOM)
+    species, positions = printout.atoms(place, [(row[4], row.groups()[:3]) for row in rows], units.BOHR)
+    frequencies = printout.matches(_FREQUENCIES)
+    method, energy = _printed_energy(printout)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        frequencies=printout.frequencies(-1, [match[1] for match in printout.matches(_FREQUENCIES)]),
+        energy=energy,
+        frequencies=printout.frequencies(-1, [match[1] for match in frequencies]) if frequencies else None,
+        level=method,
         program=printout.program("Turbomole", _VERSION),
     )
+
+
+def _printed_energy(printout: Printout) -> tuple[str, float | None]:
+    """Return the name of a method beyond SCF, and the last energy [kcal/mol]; aoforce prints none."""
+    found = printout.matches(_ENERGY)
+    beyond = [match for match in found if match["method"] or match["ri"]]
+    if _BEYOND_SCF.search(printout.text) and not beyond:
+        not_understood(printout.path, "a program beyond the SCF was run")
+        return "", None
+    last = beyond[-1] if beyond else found[-1] if found else None
+    return ("", None) if last is None else (last["method"] or last["ri"] or "", printout.energy(last))
 
 
 _CONTROL = re.compile(r"^\$(?:title|atoms|rundimensions|scfmo)\b", re.MULTILINE)
@@ -154,11 +179,11 @@ _FIRST = {
 
 
 def _is_control(_: Path, text: str) -> bool:
-    return text.lstrip().startswith("$") and bool(_CONTROL.search(text)) and "$coord" in text
+    return text[:400].lstrip().startswith("$") and bool(_CONTROL.search(text)) and "$coord" in text
 
 
 KINDS = (
-    Kind("Turbomole output", _is_forces, read_forces),
+    Kind("Turbomole output", _is_output, read_output),
     Kind("Turbomole control", _is_control, read_groups),
     *(
         Kind(

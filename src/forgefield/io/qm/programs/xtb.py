@@ -11,6 +11,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, vibrations
+from forgefield.io.qm.programs.twice import check_energy
 from forgefield.io.qm.qcschema_records import Number, Numbers, Record, Whole, load_json, validated
 from forgefield.molecules.molecule import AtomicCharges
 
@@ -18,11 +19,13 @@ _END = "* finished run on"
 _VERSION = re.compile(r"xtb version (\S+)")
 _METHOD = re.compile(r"Hamiltonian +(GFN\S+|\S+xTB)")
 _FIELD = re.compile(r"\| +G F N - F F +\|")
-_SOLVENT = re.compile(r"program call *:.*--(?:alpb|gbsa|g|cosmo|cpcmx) +([A-Za-z]\w*)")
+_SOLVENT = re.compile(r"program call\W.*--(?:alpb|gbsa|g|cosmo|cpcmx) +([A-Za-z]\w*)")
 _ENERGY = re.compile(r"\| TOTAL ENERGY +(\S+) Eh")
+_SUMMARY = re.compile(r":: total energy +(\S+) Eh")
 _CHARGE = re.compile(rf":: total charge +({NUMBER}) e")
 _UNPAIRED = re.compile(r"unpaired electrons +: +(\d+)")
 _ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
+_CONSTRAINED = re.compile(r"^ *constraining (?:bond|angle|dihedral|atom)", re.MULTILINE)
 _EIGENVALUES = re.compile(rf"eigval : *((?: *{NUMBER})+) *")
 _G98_ATOM = re.compile(rf" *\d+ +(\d+) +\d+ +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _G98_FREQUENCIES = re.compile(r"^ Frequencies --(.*)$", re.MULTILINE)
@@ -38,21 +41,25 @@ def read_output(path: Path) -> Part:
     printout.ended(_END)
     if "FAILED TO CONVERGE GEOMETRY OPTIMIZATION" in printout.text:
         raise InputError(f"{path}: the optimisation did not converge; repeat it from its last geometry")
+    if "RELAXED SCAN" in printout.text:
+        raise InputError(f"{path}: is a relaxed scan, whose geometries xTB writes elsewhere; give xtbscan.log")
     energies = printout.matches(_ENERGY)
     if not energies:
         raise InputError(f"{path}: holds no TOTAL ENERGY; is the file truncated?")
+    check_energy(printout, 0, printout.energy(energies[-1]), _SUMMARY)
     place = printout.last("final structure:")
     species, positions = printout.geometry(place, _ATOM, skip=4) if place >= 0 else (None, None)
     charge = printout.matches(_CHARGE)
     unpaired = printout.integer(_UNPAIRED, "unpaired electrons")
-    optimised = "GEOMETRY OPTIMIZATION CONVERGED" in printout.text
+    # What constraints add is part of the energy that was minimised.
+    optimised = "GEOMETRY OPTIMIZATION CONVERGED" in printout.text and not _CONSTRAINED.search(printout.text)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
         energy=printout.energy(energies[-1]),
         frequencies=_frequencies(printout),
-        level=_level(printout.text),
+        level=_level(_method(printout.text), printout.text),
         program=printout.program("xTB", _VERSION),
         stationary_order=0 if optimised else None,
         charge=round(printout.number(charge[-1].start(), charge[-1][1], "charge")) if charge else None,
@@ -60,11 +67,15 @@ def read_output(path: Path) -> Part:
     )
 
 
-def _level(text: str) -> str:
+def _method(text: str) -> str:
     method = _METHOD.search(text)
+    return method[1] if method else "GFN-FF" if _FIELD.search(text) else ""
+
+
+def _level(method: str, text: str) -> str:
+    """Return the method, with the solvent that the command line names."""
     solvent = _SOLVENT.search(text)
-    name = method[1] if method else "GFN-FF" if _FIELD.search(text) else ""
-    return f"{name}({solvent[1]})" if solvent and name else name
+    return f"{method}({solvent[1]})" if solvent and method else method
 
 
 def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
@@ -105,6 +116,7 @@ class _Json(Record):
     frequencies: Numbers | None = Field(None, alias="vibrational frequencies/rcm")
     unpaired: Whole | None = Field(None, alias="number of unpaired electrons")
     method: str = ""
+    call: str = Field("", alias="program call")
     version: str = Field(alias="xtb version")
 
 
@@ -116,7 +128,7 @@ def read_json(path: Path) -> Part:
         source=str(path),
         energy=found.energy * units.HARTREE,
         frequencies=None if found.frequencies is None else vibrations(np.array(found.frequencies)),
-        level=found.method,
+        level=_level(found.method, f"program call {found.call}"),
         program=" ".join(["xTB", *found.version.split()[:1]]),
         charge=None if charges is None else round(charges.sum()),
         multiplicity=None if found.unpaired is None else found.unpaired + 1,

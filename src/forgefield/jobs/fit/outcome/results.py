@@ -258,7 +258,8 @@ def _unphysical(
     may_be = {name for name in found if "is negative" in found[name]}
     new = [found[name] for name in found if name in trained - known.keys() - may_be]
     asked = any(target.traits.holds_structure for target in prepared.plan.targets)
-    return [*found.values(), *forces], [*new, *(forces if asked else ())]
+    allowed = may_be.intersection(last.stage.released)
+    return [*(found[name] for name in found if name not in allowed), *forces], [*new, *(forces if asked else ())]
 
 
 def _about_unphysical(prepared: Prepared, wrong: list[str]) -> list[str]:

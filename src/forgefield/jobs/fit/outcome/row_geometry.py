@@ -70,7 +70,7 @@ def apart(found: Sequence[RowGeometry]) -> list[str]:
     ]
     return [
         f"{len(wide)} row(s) hold different geometries (10° or 0.05 Å apart, or more), and their mean is none of them: "
-        f"{'; '.join(named)}. Split them by types that tell the places apart: depth = 2 under [forcefield] where "
+        f"{'; '.join(named)}. Split them by types that tell the places apart: a larger depth under [forcefield] where "
         "further neighbours differ; where they do not, a start that has atom types of its own (a .frcmod, or .fld) and "
         "structures with these types (mol2, mae)."
     ]

@@ -1,16 +1,14 @@
 """How far the rows of a force field fight each other: the energy that stretches and bends hold at rest."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-import equinox as eqx
-import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Bool, Float
 
 from forgefield.assign.assignment import Assignment
-from forgefield.compiled import compiled
 from forgefield.fitting.judge.metrics import Judgement
-from forgefield.models.forcefield import ForceField
+from forgefield.models.expansions import expansions, profiles, with_charges
 from forgefield.molecules.topology import Topology
 from forgefield.report.results import Strain
 
@@ -39,13 +37,12 @@ def strains(
     """Return the strain of each molecule at positions [Å], which are those of `relaxed` structures or of references."""
     topology, model = assignment.topology, assignment.model
     acting = [t for t, term in enumerate(model.terms) if term.kind in _KINDS]
-    part = ForceField(tuple(model.terms[t] for t in acting), jax.device_put(values))
-    laid = eqx.tree_at(lambda t: t.interactions, topology, tuple(topology.interactions[t] for t in acting))
+    laid = replace(topology, interactions=tuple(topology.interactions[t] for t in acting))
+    known = with_charges(values, topology)
     held = np.zeros((topology.n_molecules, len(values)))
-    energies = _energies(part, laid, jax.device_put(positions))
-    for group, each in zip(laid.interactions, energies, strict=True):
-        molecule = np.asarray(topology.molecule)[np.asarray(group.atoms)[:, 0]]
-        np.add.at(held, (molecule, np.asarray(group.parameters)[:, 0]), np.asarray(each))
+    for one in expansions(tuple(model.terms[t] for t in acting), values, laid, positions):
+        energy, _, _ = profiles(one.term, one.q, known[one.parameters])
+        np.add.at(held, (one.molecule, one.parameters[:, 0]), energy)
     names = {row.indices[0]: row.name for row in assignment.rows if row.term.kind in _KINDS}
     return [_strain(own, bool(relaxed), names) for own, relaxed in zip(held, relaxed, strict=True)]
 
@@ -54,13 +51,6 @@ def _strain(held: Float[np.ndarray, " parameters"], relaxed: bool, names: dict[i
     place = int(held.argmax())
     most = float(held[place])
     return Strain(float(held.sum()), relaxed, names.get(place) if most > 0.0 else None, most)
-
-
-@compiled
-def _energies(
-    model: ForceField, topology: Topology, positions: Float[Array, "atoms 3"]
-) -> tuple[Float[Array, " interactions"], ...]:
-    return model.interaction_energies(topology, positions)
 
 
 def strained(strain: Mapping[str, Strain]) -> list[str]:

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Sights, contributions, deviations
+from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.fitting.judge.uncertainty import numbers_of_values
@@ -23,7 +24,7 @@ def of_targets(
     targets: tuple[AbstractTarget, ...], data: TrainingSet, start: Judgement, final: Judgement
 ) -> list[TargetResult]:
     """Return the figures of each target before and after the fit."""
-    shares = [[float(one) for one in contributions(targets, data, judged.sights)] for judged in (start, final)]
+    shares = [contributions(targets, data, judged.sights) for judged in (start, final)]
     return [
         TargetResult(
             name=target.name,
@@ -48,10 +49,11 @@ def parities(prepared: Prepared, start: Judgement, final: Judgement) -> tuple[Pa
     known = {_quantity(target) for target in prepared.plan.targets}
     further = [target for target in _further(final) if _quantity(target) not in known]
     targets = (*prepared.plan.targets, *further)
-    sights = start.sights, final.sights
+    references = without_interactions(prepared.data)
+    sights = start.sights.resized(references), final.sights.resized(references)
     found = []
-    weight = np.asarray(prepared.data.weight)
-    for k, (target, values) in enumerate(zip(targets, _values(targets, prepared.data, sights), strict=True)):
+    weight = np.asarray(references.weight)
+    for k, (target, values) in enumerate(zip(targets, _values(targets, references, sights), strict=True)):
         if values is not None and (shown := np.asarray(values[0]) > 0.0).any():
             reference, before, after = (np.asarray(one)[shown] for one in values[1:])
             found.append(
@@ -90,7 +92,7 @@ def _usual(key: str) -> float:
     return TARGETS[key].usual.tolerance
 
 
-@compiled
+@compiled_quickly
 def _values(
     targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: tuple[Sights, Sights]
 ) -> tuple[tuple[Array, ...] | None, ...]:

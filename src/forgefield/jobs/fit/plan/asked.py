@@ -9,7 +9,7 @@ from forgefield.config import FitFile
 from forgefield.errors import InputError
 from forgefield.io.belonging import belonging
 from forgefield.io.references import read_reference
-from forgefield.io.sources import plain_name
+from forgefield.io.sources import is_smiles, plain_name
 from forgefield.jobs.fit.plan.defaults import Given, given, settings
 from forgefield.jobs.fit.plan.fit_text import fit_text
 from forgefield.jobs.fit.plan.fit_toml import plan_of, read_plan
@@ -39,6 +39,8 @@ def asked(
     if written:
         plan = read_plan(files[0], starts=starts)
         return plan, output or plain_name(files[0]).with_suffix("")
+    if drawn := [str(path) for path in files if is_smiles(path)]:
+        raise InputError(f"{', '.join(drawn)}: holds no QM results; first run: forgefield reference '{drawn[0]}'")
     if missing := [str(path) for path in files if not path.is_file()]:
         raise InputError(f"{', '.join(missing)}: there is no such file")
     folder = output or plain_name(files[0]).with_suffix("")

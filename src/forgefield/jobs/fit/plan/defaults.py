@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from forgefield.assign.environments import environments
+from forgefield.assign.nonbonded import has_hydrogen_bond
 from forgefield.config import FitFile
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import NOISE
@@ -171,8 +172,8 @@ def _compared(data: Sequence[Given]) -> bool:
 
 
 def _through_space(data: Sequence[Given], structures: Sequence[Structure]) -> dict[str, Any]:
-    """Return what acts between molecules that are not bonded to each other, where there are such."""
-    if all(_n_pieces(part) == 1 for part in data):
+    """Return what acts through space, where molecules not bonded to each other, or hydrogen bonds, ask for it."""
+    if all(_n_pieces(part) == 1 for part in data) and not any(has_hydrogen_bond(one.molecule) for one in structures):
         return {}
     kinds = [{charges.kind for charges in one.reference.charges} for one in structures]
     shared = set.intersection(*kinds)

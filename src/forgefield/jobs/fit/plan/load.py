@@ -14,8 +14,9 @@ from forgefield.estimating.transition_state import NOISE, Policy, treat
 from forgefield.fitting.data.training_set import Example
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import pair, read_columns
-from forgefield.io.sources import reading, stem
+from forgefield.io.sources import is_smiles, reading, stem
 from forgefield.io.structures.atom_types import AtomTypes
+from forgefield.io.structures.laid_on import laid_on
 from forgefield.jobs.fit.plan.plan import MoleculeFiles, Plan
 from forgefield.jobs.fit.plan.scan_frames import laid_over, perceived, scan_of
 from forgefield.molecules.bonds import bond_graph, perceive_bonds, perceive_transition_state_bonds
@@ -135,7 +136,7 @@ def _paired(
     """Return structures with their references, in sorted order of the files."""
     if structures is None:
         return list(zip(perceived(references), references, strict=True))
-    molecules = [molecule for path in structures for molecule in read_structures(path, atom_types=types)]
+    molecules = _on_geometries([m for path in structures for m in _structures(path, types)], references)
     frames = laid_over(molecules, references)
     if frames is not None:
         return list(zip(frames, references, strict=True))
@@ -147,6 +148,23 @@ def _paired(
             + "\n".join(f"  reference {', '.join(r.sources)}" for r in references)
         )
     return [(m, pair(m, r)) for m, r in zip(molecules, references, strict=True)]
+
+
+def _structures(path: Path, types: AtomTypes | None) -> list[Molecule]:
+    """Return the structures of a file; of a SMILES without what is said of stereo and spin, which the reference has."""
+    if not is_smiles(path):
+        return read_structures(path, atom_types=types)
+    with catch_warnings():
+        simplefilter("ignore", InputWarning)
+        return read_structures(path)
+
+
+def _on_geometries(molecules: list[Molecule], references: list[Reference]) -> list[Molecule]:
+    """Return molecules, those of SMILES with the geometry of their reference, or of the first frame of their scan."""
+    firsts = list({scan_of(r) or str(k): r for k, r in reversed([*enumerate(references)])}.values())[::-1]
+    if len(firsts) != len(molecules):
+        return molecules
+    return [laid_on(m, r) if is_smiles(Path(m.source)) else m for m, r in zip(molecules, firsts, strict=True)]
 
 
 def _scaled(reference: Reference, scale: float) -> Reference:
@@ -203,14 +221,18 @@ def isomers_apart(examples: Sequence[Example]) -> list[str]:
 def _bonded(molecule: Molecule | None, reference: Reference, saddle: bool, name: str) -> Molecule:
     """Return the molecule in the geometry of its reference, with bonds."""
     if molecule is None:
+        stated = reference.bonds is not None and not saddle
         molecule = Molecule(
             name=stem(Path(name)),
             species=reference.species,
             positions=reference.positions,
             charge=reference.charge,
             multiplicity=reference.multiplicity,
+            formal_charges=reference.formal_charges,
             source=name,
         )
+        if stated and reference.bonds is not None and reference.orders is not None:
+            molecule = replace(molecule, bonds=reference.bonds, orders=reference.orders)
     if len(molecule.bonds):
         return replace(molecule, positions=reference.positions)
     perceive = perceive_transition_state_bonds if saddle else perceive_bonds

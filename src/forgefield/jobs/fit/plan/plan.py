@@ -30,8 +30,8 @@ class Generated:
     """A force field whose types are made from the molecules: stretches and bends first, others borrow from them."""
 
     terms: tuple[Term, ...]
-    depth: int = 1
-    """How far an atom's environment reaches, in bonds."""
+    depth: int | None = None
+    """How far an atom's environment reaches, in bonds; None: as far as tells geometries apart."""
     van_der_waals: Term | None = None
     charging: Term | None = None
     """What gives atoms charges."""

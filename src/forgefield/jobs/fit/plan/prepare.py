@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Float
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generated import generate
@@ -15,12 +14,11 @@ from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
-from forgefield.compiled import compiled
 from forgefield.errors import ForgeFieldError, InputError
-from forgefield.fitting.cost.cost import Problem, total_count
-from forgefield.fitting.data.chunks import chunks
+from forgefield.fitting.cost.cost import Problem, total_counts
+from forgefield.fitting.data.chunks import chunks, without_interactions
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
-from forgefield.fitting.targets.target import AbstractTarget, counts, unweighted
+from forgefield.fitting.targets.target import AbstractTarget, counting
 from forgefield.io.formats import Format
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.fit_toml import read_plan
@@ -48,6 +46,8 @@ class Prepared:
     """Its model holds the starting values."""
     laid: Assignment
     """The same before force constants were estimated."""
+    negative: Mapping[int, float]
+    """What was estimated of constants where it is negative, by place."""
     rows: tuple[Row, ...]
     """The rows whose parameters change, but for what is frozen."""
     mm3: Mm3Assignment | None
@@ -85,15 +85,36 @@ class Prepared:
         """Return what a fit changes; `released` parameters lose their bounds, `held` ones stay."""
         return what_changes(self.assignment, self.rows, self.plan.changing, released=released, held=held)
 
-    def problem(self, changes: Trainable, centre: Float[np.ndarray, " parameters"]) -> Problem:
-        """Return the problem of fitting what changes, with priors about these values."""
+    def signed(
+        self, values: Float[np.ndarray, " parameters"], released: frozenset[str]
+    ) -> Float[np.ndarray, " parameters"]:
+        """Return values in which `released` constants are what was estimated, where that is negative."""
+        places = {
+            row.indices[p] for row in self.rows for p in range(row.term.n_own) if row.parameter_name(p) in released
+        }
+        found = values.copy()
+        for place in places & self.negative.keys():
+            found[place] = self.negative[place]
+        return found
+
+    def problem(
+        self,
+        changes: Trainable,
+        centre: Float[np.ndarray, " parameters"],
+        *,
+        released: frozenset[str] = frozenset(),
+    ) -> Problem:
+        """Return the problem of fitting what changes, with priors about the start.
+
+        Those of `released` constants are about what was estimated, where that is negative.
+        """
         model = with_values(self.assignment, centre).model
-        about = prior(changes, self.assignment.rows, self.start, self.plan.prior)
+        about = prior(changes, self.assignment.rows, self.signed(self.start, released), self.plan.prior)
         return Problem(
             model=model,
             chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),
             targets=self.plan.targets,
-            counts=tuple(total_count(target, self.data) for target in self.plan.targets),
+            counts=total_counts(self.plan.targets, self.data),
             prior=about,
             variables=changes.variables,
         )
@@ -146,6 +167,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
         examples=examples,
         assignment=assignment,
         laid=laid,
+        negative=found.negative,
         rows=rows,
         mm3=mm3,
         data=data,
@@ -246,7 +268,9 @@ def _unused(plan: Plan, laid: Assignment) -> list[str]:
 
 def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> None:
     """Raise InputError that lists the targets that no reference has data for, or of which every value weighs zero."""
-    asked = [(target, *there) for target, there in zip(targets, _there(targets, data), strict=True)]
+    told = counting(targets, without_interactions(data))
+    there = [[bool((np.asarray(one) > 0.0).any()) for one in (each.unweighted, each.counts)] for each in told]
+    asked = [(target, *known) for target, known in zip(targets, there, strict=True)]
     lacking = [target for target, known, _ in asked if target.traits.needs and not known]
     if lacking:
         said = "; ".join(f"{target.name} needs {target.traits.needs}" for target in lacking)
@@ -258,12 +282,6 @@ def _require_data(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> Non
             f"nothing counts in the target(s) {', '.join(idle)}: [[molecules]] weight, reaction_mode_weight and "
             "mode_weights leave every value that there is data for a weight of zero; give one more than that"
         )
-
-
-@compiled
-def _there(targets: tuple[AbstractTarget, ...], data: TrainingSet) -> tuple[tuple[Bool[Array, ""], ...], ...]:
-    """Say of each target whether there are any values, and whether any of them counts."""
-    return tuple(tuple(jnp.any(counts(t, one) > 0.0) for one in (unweighted(data), data)) for t in targets)
 
 
 def _digest(plan: Plan, sources: Mapping[Path, bytes]) -> str:

@@ -53,6 +53,8 @@ class Estimated:
     warnings: tuple[str, ...]
     spread: dict[str, RowStatistics] = field(default_factory=dict)
     """For each kind that was read off Hessians, how its constants vary among the interactions of a row, by place."""
+    negative: dict[int, float] = field(default_factory=dict)
+    """What was estimated where it is negative, by place."""
 
 
 def estimated(
@@ -87,7 +89,7 @@ def estimated(
             found[kind].append(constants)
             places[kind].append(groups[kind][1])
     wanted = np.array([row.indices[0] for row in rows if row.term.kind in found], dtype=np.int64)
-    warnings, spread = [], {}
+    warnings, spread, below = [], {}, {}
     for kind, constants in found.items():
         row = np.concatenate(places[kind])
         statistics = spread[kind] = estimate_rows(np.concatenate(constants), row, len(values))
@@ -96,6 +98,7 @@ def estimated(
         negative = [int(place) for place in used if statistics.mean[place] < 0.0]
         # At zero a force constant sits on its bound, and the frequency of its mode has no derivative.
         values[negative] = np.maximum(np.abs(values[negative]), _SMALLEST_WIDTH)
+        below |= {p: float(statistics.mean[p]) for p in negative}
         if negative:
             names = ", ".join(
                 f"{_name(assignment.rows, p)} ({statistics.mean[p]:.1f}, written as {values[p]:.1f})" for p in negative
@@ -103,7 +106,7 @@ def estimated(
             warnings.append(f"the estimate gives negative {kind} constants, replaced by their magnitude: {names}")
     if not isinstance(method, Approximation):
         values = _with_barriers(with_values(assignment, values), examples, rows, left_out)
-    return Estimated(values, tuple(warnings), spread)
+    return Estimated(values, tuple(warnings), spread, below)
 
 
 def _with_barriers(

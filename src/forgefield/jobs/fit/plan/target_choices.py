@@ -22,6 +22,10 @@ from forgefield.fitting.targets.relaxed import AtomPositions, AtRelaxed, BondAng
 from forgefield.fitting.targets.target import AbstractTarget
 from forgefield.toml.read import read_toml
 
+_APART = 0.5
+"""Tolerance of the off-diagonal elements that frequencies bring along, as a share of their own: with more, modes of the
+model mix until they lie at the right places on average."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -59,7 +63,8 @@ def _eigenmatrix(entry: EigenmatrixTarget) -> list[AbstractTarget]:
 
 def _frequencies(entry: CurvatureTarget) -> list[AbstractTarget]:
     """Return frequencies, and what keeps modes from mixing until frequencies are right."""
-    targets = Frequencies(entry.tolerance, entry.weight), OffDiagonal(entry.tolerance, entry.weight)
+    apart = OffDiagonal(_APART * entry.tolerance, entry.weight)
+    targets = Frequencies(entry.tolerance, entry.weight), apart
     return [_where(entry, target) for target in targets]
 
 

@@ -53,12 +53,14 @@ def begin_stage(
 ) -> tuple[Problem, Trainable, Progress]:
     """Return the problem of a stage and its progress before the first iteration, starting from `values`."""
     held = dict(stage.held)
-    changes = prepared.changes(released=frozenset(stage.released), held=frozenset(held))
-    values = values.copy()
+    released = frozenset(stage.released)
+    changes = prepared.changes(released=released, held=frozenset(held))
+    # From zero, where its bound held it, a constant would begin between two signs.
+    values = prepared.signed(values, released)
     places = {r.parameter_name(p): r.indices[p] for r in prepared.assignment.rows for p in range(r.term.n_own)}
     for name, value in held.items():
         values[places[name]] = value
-    problem = prepared.problem(changes, values)
+    problem = prepared.problem(changes, values, released=released)
     here = (changes.variables.free(values) - np.asarray(problem.prior.centre)) / np.asarray(problem.prior.width)
     plan = prepared.plan
     further = plan.starts if stage.number == 0 else 1

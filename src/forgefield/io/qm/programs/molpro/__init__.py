@@ -1,0 +1,1 @@
+"""What Molpro writes: output and XML."""

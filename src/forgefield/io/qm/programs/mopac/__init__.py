@@ -1,0 +1,1 @@
+"""What MOPAC writes: .aux files and output."""

@@ -1,0 +1,1 @@
+"""What NWChem writes: output and its Hessian file."""

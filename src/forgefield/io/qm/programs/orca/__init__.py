@@ -1,0 +1,1 @@
+"""What ORCA writes: output, .hess, .engrad and property files."""

@@ -1,0 +1,1 @@
+"""What Psi4 writes: output and its Hessian file."""

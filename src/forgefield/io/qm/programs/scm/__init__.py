@@ -1,0 +1,1 @@
+"""What ADF and AMS write: output and .rkf files."""
