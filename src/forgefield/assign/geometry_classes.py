@@ -26,7 +26,9 @@ _OPPOSITE = 160.0 * units.DEGREE
 _FLATTENED = 130.0 * units.DEGREE
 """and one with four, two of which are farther apart than about any tetrahedral one."""
 _ACROSS = 150.0 * units.DEGREE
-"""From this angle on, atoms about a centre of three or more neighbours are opposite each other."""
+"""From this angle on, atoms about a centre of four or more neighbours are opposite each other."""
+_T_SHAPED = 165.0 * units.DEGREE
+"""So are two of three, as in ClF₃ and BrF₃ (172° and more)."""
 _LONGER = 0.02
 """Å by which bonds of the same types differ, in the mean, that have rows by what is opposite."""
 _CENTRES = {"bend": (1,), "stretch_bend": (1,), "stretch_stretch": (1,), "urey_bradley": (1,), "torsion": (1, 2)}
@@ -141,7 +143,7 @@ def _opposite(molecules: list[Molecule], positions: Float[np.ndarray, "atoms 3"]
         bonded = np.bincount(molecule.bonds.ravel() + start, minlength=start + molecule.n_atoms)
         chains = chains[bonded[chains[:, 1]] > 2]
         measured = angles(positions[chains])
-        wide = measured >= _ACROSS
+        wide = measured >= np.where(bonded[chains[:, 1]] > 3, _ACROSS, _T_SHAPED)
         for (end, centre, other), angle in zip(chains[wide].tolist(), measured[wide].tolist(), strict=True):
             for one, across in ((end, other), (other, end)):
                 widest[one, centre] = max(widest.get((one, centre), (0.0, -1)), (angle, across))
