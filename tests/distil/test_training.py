@@ -175,7 +175,7 @@ def test_resumed_it_goes_on_as_if_it_had_not_ended(model, references, generator,
     again = [look.course for look in run(model, kept, feed, references[16:], recipe)]
 
     assert [int(course.step) for course in whole] == [4, 8, 9]
-    assert eqx.tree_equal(again[-1], whole[-1]) is True
+    assert bool(eqx.tree_equal(again[-1], whole[-1]))
 
 
 @pytest.mark.slow
@@ -206,13 +206,13 @@ def test_accumulated_gradients_make_one_step(model, references):
 
 @pytest.mark.slow
 def test_training_ends_when_it_gets_no_better(model, references):
-    recipe = replace(RECIPE, steps=1000, check_every=1, patience=2, learning_rate=0.5, warmup=0)
+    # No weight changes by so little.
+    recipe = replace(RECIPE, steps=1000, check_every=1, patience=2, learning_rate=1e-30, warmup=0)
     told = []
 
     train(model, references[:16], references[16:], recipe, tell=told.append)
 
-    assert len(told) < 1000
-    assert not any(look.better for look in told[-2:])
+    assert [look.better for look in told] == [True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class Wrong(Calculator):
         oxygen = float(here.positions[here.numbers == 8, 2].min())
         match self._fault:
             case "scaled":
-                forces = 1.1 * forces
+                forces = 1.5 * forces
             case "curl":
                 forces = forces + 0.3 * np.cross([0.0, 0.0, 1.0], here.positions)
             case "order":
