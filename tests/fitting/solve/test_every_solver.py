@@ -136,7 +136,7 @@ def test_no_other_program_finds_a_lower_cost_nearby(curved, fits, kind):
 
     def cost(at):
         found = solver.judge(problem, form, at[None], None)[0]
-        return float(found.cost[0]), np.asarray(found.gradient[0])
+        return float(np.asarray(found.cost)[0]), np.asarray(found.gradient)[0]
 
     lower = minimize(cost, end.at, jac=True, method="L-BFGS-B", bounds=np.transpose(problem.bounds))
     assert end.success
