@@ -48,7 +48,7 @@ LONG_TO_RUN = {"distil", "engines", "simulate", "terms"}
 """Folders of tests whose programs are compiled as users' are: they run for long, or are told by their last digits."""
 MUCH = 800e6
 """Bytes: a process larger than this is made small before the next module, which may need a gigabyte of its own."""
-TOO_MUCH = 1.5e9
+TOO_MUCH = 1.2e9
 """Bytes: one larger than this is made small before the next test."""
 PEAKS = pytest.StashKey[dict[str, float]]()
 """The largest size of each process that ran tests [GB]."""

@@ -79,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
-    "engines/teachers": IO | {"engines/qm", "engines/teachers"},
+    "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
     "io/datasets": TEXT | {"molecules", "io", "io/datasets"},
     "engines": ENGINES,
     "report": REPORT,
