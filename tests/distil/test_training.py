@@ -17,11 +17,14 @@ from forgefield.io.checkpoint import read_arrays, write_checkpoint
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import HessianProducts, Reference
+from forgefield.properties.derivatives import hessians
 from forgefield.units import ELECTRONVOLT
 
 # Most of the time goes into compiling whole models.
 pytestmark = pytest.mark.slow
 
+found_losses = eqx.filter_jit(losses)
+"""Operation by operation, third derivatives of a network take a gigabyte."""
 RECIPE = Recipe(steps=150, batch=4, check_every=50)
 
 
@@ -75,7 +78,7 @@ def test_the_loss_is_that_of_the_molecules_whatever_fills_the_batch(model, refer
     some = [curved(r, generator) for r in references[:3]]
     weights = Weights(1.0, 1.0, 1.0, 1.0)
 
-    alone, filled = (losses(model, batch_of(some, n, 3), weights) for n in (7, 12))
+    alone, filled = (found_losses(model, batch_of(some, n, 3), weights) for n in (7, 12))
 
     np.testing.assert_allclose(filled, alone, rtol=1e-5)
 
@@ -86,7 +89,7 @@ def test_the_loss_is_the_weighted_mean_of_what_its_kind_makes_of_errors(model, r
     weights = Weights(2.0, 3.0, 0.5, 0.0, kind=kind, corner=0.02)
     seen = deviations(model, triples)
 
-    found = losses(model, batch_of(triples, 9, 3), weights)
+    found = found_losses(model, batch_of(triples, 9, 3), weights)
 
     def mean(errors):
         x = np.abs(np.concatenate([np.ravel(e) for e in errors])) / ELECTRONVOLT
@@ -103,9 +106,9 @@ def test_the_loss_of_products_is_of_the_hessian(model, references, generator):
     batch = batch_of([triple], 3, 3)
     direction, product = combined(triple, None)
 
-    found = losses(precise, batch, Weights(product=1.0)).product
+    found = found_losses(precise, batch, Weights(product=1.0)).product
 
-    hessian = np.asarray(precise.hessian(batch.topology, jnp.asarray(batch.positions)))[0]
+    hessian = np.asarray(hessians(precise, batch.topology, jnp.asarray(batch.positions)))[0]
     off = (hessian @ direction.ravel() - product.ravel()) / ELECTRONVOLT
     np.testing.assert_allclose(found, np.mean(off**2), rtol=1e-6)
 
@@ -114,9 +117,9 @@ def test_energies_of_atoms_are_compared_where_they_are_known(model, references, 
     known, unknown = curved(references[1], generator), references[3]
     batch = batch_of([known, unknown], 6, 3)
 
-    found = losses(model, batch, Weights(atomic_energy=1.0)).atomic_energy
+    found = found_losses(model, batch, Weights(atomic_energy=1.0)).atomic_energy
 
-    each = np.asarray(model.atomic_energies(batch.topology, jnp.asarray(batch.positions)))[:3]
+    each = np.asarray(eqx.filter_jit(model.atomic_energies)(batch.topology, jnp.asarray(batch.positions)))[:3]
     np.testing.assert_allclose(found, np.mean(((each - known.atomic_energies) / ELECTRONVOLT) ** 2), rtol=1e-4)
 
 
