@@ -98,8 +98,7 @@ def merge(
     from forgefield.jobs.dataset.dataset_job import merge as merged
 
     del verbose
-    n, n_twice = merged(sets, output, overwrite=overwrite)
-    say(f"Written: {n} structures in {output}" + (f"; {n_twice} were there twice" if n_twice else ""))
+    _tell(output, *merged(sets, output, overwrite=overwrite))
     return DONE
 
 
@@ -118,6 +117,10 @@ def import_(
     from forgefield.jobs.dataset.dataset_job import import_files
 
     del verbose
-    n, n_twice = import_files(files, output, overwrite=overwrite)
-    say(f"Written: {n} structures in {output}" + (f"; {n_twice} were there twice" if n_twice else ""))
+    _tell(output, *import_files(files, output, overwrite=overwrite))
     return DONE
+
+
+def _tell(output: Path, n: int, n_twice: int) -> None:
+    """Print what was written."""
+    say(f"Written: {n} structures in {output}" + (f"; {n_twice} were there twice" if n_twice else ""))

@@ -6,12 +6,11 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from forgefield.fitting.data.ladder import rung
 from forgefield.molecules.molecule import Reference
 from forgefield.molecules.padding import padded_union
 from forgefield.molecules.topology import Topology
 
-_SIZES = (4, 6, 9, 12, 16, 21, 27, 34, 42, 52, 64, 80, 100, 128, 160, 200, 256, 320, 400)
-"""Atoms that molecules are filled up to where these are of many sizes."""
 _FEW = 4
 """Sizes of molecules that have a program each."""
 
@@ -124,7 +123,7 @@ def filled_size(size: int, sizes: Int[np.ndarray, " references"]) -> int:
     own = np.unique(sizes)
     if len(own) <= _FEW:
         return size
-    return next((n for n in _SIZES if n >= size), size)
+    return rung(size)
 
 
 def in_order(references: Sequence[Reference], batch: int) -> Iterator[tuple[list[int], Batch]]:

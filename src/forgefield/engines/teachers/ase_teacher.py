@@ -4,7 +4,7 @@ import importlib
 import importlib.metadata
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,19 +13,16 @@ from ase.calculators.calculator import Calculator
 
 from forgefield import units
 from forgefield.engines.teachers.teacher import (
+    STEP,
     AbstractTeacher,
     Directions,
     Identity,
     Positions,
     bare_label,
     products_by_differences,
-    with_products,
 )
 from forgefield.errors import ConvergenceError, InputError
 from forgefield.molecules.molecule import Molecule, Reference
-
-STEP = 0.01
-"""Å that the atom which moves most is displaced by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +65,7 @@ class AseTeacher(AbstractTeacher):
         products = products_by_differences(
             lambda x: self._evaluated(molecule, x)[1], np.asarray(molecule.positions), directions, self.step
         )
-        return with_products(label, products)
+        return replace(label, products=products)
 
     def __reduce__(self) -> tuple[type["AseTeacher"], tuple[str, Mapping[str, Any], float]]:
         """Travel without the calculator, which is made anew."""

@@ -6,18 +6,15 @@ import numpy as np
 
 from forgefield.engines.qm.engine import AbstractEngine
 from forgefield.engines.teachers.teacher import (
+    STEP,
     AbstractTeacher,
     Directions,
     Identity,
     Positions,
     bare_label,
     products_by_differences,
-    with_products,
 )
 from forgefield.molecules.molecule import Molecule, Reference
-
-STEP = 0.01
-"""Å that the atom which moves most is displaced by; truncation and rounding of GFN2 are alike there."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,5 @@ class EngineTeacher(AbstractTeacher):
 
         if directions is None:
             return label
-        return with_products(
-            label, products_by_differences(gradient, np.asarray(molecule.positions), directions, self.step)
-        )
+        products = products_by_differences(gradient, np.asarray(molecule.positions), directions, self.step)
+        return replace(label, products=products)

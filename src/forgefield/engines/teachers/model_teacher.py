@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import equinox as eqx
@@ -17,7 +17,6 @@ from forgefield.engines.teachers.teacher import (
     Directions,
     Identity,
     bare_label,
-    with_products,
 )
 from forgefield.errors import ConvergenceError, InputError
 from forgefield.io.rules import file_of, load
@@ -62,7 +61,7 @@ class ModelTeacher(AbstractTeacher):
             if directions is None:
                 return label
             values = np.asarray(_products(model, topology, positions, jnp.asarray(directions)), np.float64)
-        return with_products(label, HessianProducts(directions, values))
+        return replace(label, products=HessianProducts(directions, values))
 
     def __reduce__(self) -> tuple[Callable[..., "ModelTeacher"], tuple[AbstractRules, str, str]]:
         """Travel without what is laid."""

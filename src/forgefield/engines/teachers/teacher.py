@@ -3,7 +3,7 @@
 import abc
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from forgefield.molecules.molecule import HessianProducts, Molecule, Reference
 
 Directions = Float[np.ndarray, "directions atoms 3"]
 Positions = Float[np.ndarray, "atoms 3"]
+STEP = 0.01
+"""Å that the atom which moves most is displaced by in a difference, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,3 @@ def bare_label(molecule: Molecule, identity: Identity, energy: float, gradient: 
         charge=molecule.charge,
         multiplicity=molecule.multiplicity,
     )
-
-
-def with_products(label: Reference, products: HessianProducts | None) -> Reference:
-    """Return a label with products."""
-    return replace(label, products=products)

@@ -25,7 +25,6 @@ _AT_ONCE = 8
 """Structures of a task."""
 _BLOCK = 4096
 """Structures that are looked after at the same time."""
-_DIED = "the process that computed it ended without a result (killed, or out of memory)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -311,7 +310,7 @@ class _Sink:
 
     def fail(self, failed: Sequence[tuple[Structure, str]]) -> None:
         """Take structures that have no label."""
-        self._failures += [Failure(s.molecule, s.origin, s.key, reason or _DIED) for s, reason in failed]
+        self._failures += [Failure(s.molecule, s.origin, s.key, reason) for s, reason in failed]
 
     def save(self) -> None:
         """Add to the file what has come."""

@@ -61,17 +61,15 @@ def run_tasks(
     *,
     workers: int,
     tell: Callable[[int], None],
-    taken: Callable[[int, Any], None] | None = None,
 ) -> Done:
     """Return what `function(given, task)` returns for each task, computed by this many processes of one thread each.
 
-    One worker is this process itself. `tell` is called with the number of tasks that came to an end; where `taken` is
-    given, it gets each result with the number of its task, and no result is kept. A task that raises or whose process
-    dies fails alone; a KeyboardInterrupt ends all and keeps what there is.
+    One worker is this process itself. `tell` is called with the number of tasks that came to an end. A task that
+    raises or whose process dies fails alone; a KeyboardInterrupt ends all and keeps what there is.
     """
     if workers > 1:
-        return run_apart(function, given, tasks, workers=workers, tell=tell, taken=taken)
-    done = Done(taken=taken)
+        return run_apart(function, given, tasks, workers=workers, tell=tell)
+    done = Done()
     try:
         _run_here(function, given, tasks, done, tell)
     except KeyboardInterrupt:
@@ -88,7 +86,10 @@ def run_apart(
     tell: Callable[[int], None],
     taken: Callable[[int, Any], None] | None = None,
 ) -> Done:
-    """Return what `run_tasks` does, computed by other processes even if it is one, so that none can end this one."""
+    """Return what `run_tasks` does, computed by other processes even if it is one, so that no task can end this one.
+
+    Where `taken` is given, it gets each result with the number of its task, and no result is kept.
+    """
     done = Done(taken=taken)
     try:
         _run_in_processes(pickle.dumps((function, given)), tasks, workers, done, tell)
