@@ -103,3 +103,12 @@ def test_noise_of_a_hessian_that_gives_the_printed_frequencies_is_no_damage(carb
     with pytest.raises(InputError, match=r"the element \(1, 1\) of the Hessian"):
         checked(bare)
     assert checked(replace(bare, frequencies=kept)).frequencies is not None
+
+
+def test_a_gradient_that_no_molecule_has_is_refused(carbon):
+    steep = np.array([[0.0, 0.0, 2e5], [0.0, 0.0, -2e5]])
+
+    with pytest.raises(
+        InputError, match=r"the gradient is up to 2e\+05 kcal/mol/Å, and no molecule has one above 1e\+05"
+    ):
+        checked(replace(carbon, gradient=steep, hessian=None))

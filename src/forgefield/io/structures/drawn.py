@@ -77,6 +77,8 @@ def tidied(graph: Graph) -> None:
     """Give nitro groups and bonds from ligands to metals the form that all programs agree on, and count hydrogens."""
     chem = toolkit()
     steps = chem.SanitizeFlags
+    # What tidies metals asks for valences.
+    graph.UpdatePropertyCache(strict=False)
     chem.SanitizeMol(graph, steps.SANITIZE_CLEANUP | steps.SANITIZE_CLEANUP_ORGANOMETALLICS)
     graph.UpdatePropertyCache(strict=False)
 

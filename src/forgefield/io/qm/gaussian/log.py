@@ -32,6 +32,7 @@ _STEP_END = re.compile(r"Normal termination of Gaussian.*")
 _STEP_TRACE = re.compile(
     r"Entering Gaussian System|Proceeding to (?:next )?internal job step|Error termination|SCF Done:"
 )
+_ARCHIVE_HEADS = ("\n 1\\1\\", "\n 1|1|")
 _FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
 _MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
 _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
@@ -195,6 +196,11 @@ def _steps(path: Path, text: str) -> list[_Step]:
         )
     if not steps:
         raise InputError(f"{path}: holds no Gaussian job")
+    n_archives = sum(text.count(head) for head in _ARCHIVE_HEADS)
+    # Composite methods archive their last step twice.
+    if n_archives > len(steps) and not any(step.archive and step.archive.is_composite for step in steps):
+        said = f"{n_archives} archives, but {len(steps)} ends of jobs; what is said between them is of the later job"
+        warn(InputWarning(f"{path}: holds {said}"), stacklevel=4)
     return steps
 
 
