@@ -54,7 +54,7 @@ def drawn_molecule(source: str, name: str, graph: Graph, *, unpaired: int | None
     the multiplicity is the lowest: of a transition metal an InputWarning says so, and other molecules with an odd
     number of electrons are refused. Raises InputError, also for hydrogens that are missing.
     """
-    tidied(graph)
+    tidied(source, graph)
     _require_complete(source, graph)
     species = np.array([atom.GetAtomicNum() for atom in graph.GetAtoms()], dtype=np.int64)
     formal = np.array([atom.GetFormalCharge() for atom in graph.GetAtoms()], dtype=np.int64)
@@ -73,13 +73,17 @@ def drawn_molecule(source: str, name: str, graph: Graph, *, unpaired: int | None
     )
 
 
-def tidied(graph: Graph) -> None:
-    """Give nitro groups and bonds from ligands to metals the form that all programs agree on, and count hydrogens."""
+def tidied(source: str, graph: Graph) -> None:
+    """Give nitro groups and bonds from ligands to metals the form that all programs agree on, and count hydrogens.
+
+    Raises InputError for bonds that the toolkit makes nothing of.
+    """
     chem = toolkit()
     steps = chem.SanitizeFlags
-    # What tidies metals asks for valences.
-    graph.UpdatePropertyCache(strict=False)
-    chem.SanitizeMol(graph, steps.SANITIZE_CLEANUP | steps.SANITIZE_CLEANUP_ORGANOMETALLICS)
+    try:
+        chem.SanitizeMol(graph, steps.SANITIZE_CLEANUP | steps.SANITIZE_CLEANUP_ORGANOMETALLICS)
+    except RuntimeError:
+        raise InputError(f"{source}: has bonds or charges that no atom can have; is the file damaged?") from None
     graph.UpdatePropertyCache(strict=False)
 
 
