@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -13,6 +14,8 @@ from forgefield.molecules.topology import Topology
 
 _FEW = 4
 """Sizes of molecules that have a program each."""
+_PAIRS = 600
+"""Pairs of atoms whose features fit into the cache of a core."""
 
 
 class Batch(eqx.Module):
@@ -75,8 +78,36 @@ def combined(
     return scale * direction, scale * np.tensordot(shares, known.values, axes=1)
 
 
+def parts_of(
+    references: Sequence[Reference], n_max: int, n_parts: int, generator: np.random.Generator | None = None
+) -> Batch:
+    """Return references as a batch in parts of one size, which are the first axis of its arrays."""
+    size = -(-len(references) // n_parts)
+    shares = [references[k * size : (k + 1) * size] for k in range(n_parts)]
+    made = [batch_of(some, n_max * size, n_max, generator) if some else None for some in shares]
+    first = made[0]
+    assert first is not None
+    return jax.tree.map(lambda *each: np.stack(each), *[_blank(first) if one is None else one for one in made])
+
+
+def _blank(batch: Batch) -> Batch:
+    """Return a batch of the same shape whose molecules are no references."""
+    nothing = (np.zeros_like(batch.real), np.zeros_like(batch.directions), np.full_like(batch.atomic_energy, np.nan))
+    return eqx.tree_at(lambda b: (b.real, b.directions, b.atomic_energy), batch, nothing)
+
+
+def n_parts_of(n_molecules: int, n_max: int) -> int:
+    """Return in how many parts a batch is computed, a multiple of the devices.
+
+    What a processor computes of one part stays in its cache; another device is given its whole share at once.
+    """
+    devices = jax.device_count()
+    at_once = max(_PAIRS // n_max**2, 1) if jax.default_backend() == "cpu" else n_molecules
+    return devices * -(-n_molecules // (devices * min(at_once, n_molecules)))
+
+
 class Feed:
-    """Batches of a set of references, which may stand in a file.
+    """Batches of a set of references, which may stand in a file, in parts.
 
     In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
     follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
@@ -103,7 +134,7 @@ class Feed:
         chosen = self._drawn[1][place]
         n_max = int(self._filled[chosen[0]])
         generator = np.random.default_rng([self._seed, 1, step])
-        return batch_of(self._fetch(chosen.tolist()), n_max * len(chosen), n_max, generator)
+        return parts_of(self._fetch(chosen.tolist()), n_max, n_parts_of(len(chosen), n_max), generator)
 
     def _epoch(self, epoch: int) -> list[Int[np.ndarray, " chosen"]]:
         """Return the places of the references of each batch of an epoch."""

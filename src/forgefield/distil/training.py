@@ -12,8 +12,9 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from forgefield.distil.batches import Batch, Feed
 from forgefield.distil.deviations import Errors, deviations, require_labels
-from forgefield.distil.losses import Losses, losses
+from forgefield.distil.losses import Losses
 from forgefield.distil.recipe import Recipe
+from forgefield.distil.slopes import losses_and_slope
 from forgefield.errors import InputError
 from forgefield.models.painn import Painn
 from forgefield.molecules.molecule import Reference
@@ -169,13 +170,9 @@ def _step(fixed: PyTree, recipe: Recipe) -> Callable[[Course, Batch], Course]:
     """Return the compiled step."""
     optimiser = recipe.optimisation()
 
-    def loss(weights: PyTree, batch: Batch) -> tuple[Float[Array, ""], Losses]:
-        found = losses(eqx.combine(weights, fixed), batch, recipe.weights)
-        return found.total(recipe.weights), found
-
     @eqx.filter_jit
     def step(course: Course, batch: Batch) -> Course:
-        (_, found), slope = jax.value_and_grad(loss, has_aux=True)(course.weights, batch)
+        found, slope = losses_and_slope(course.weights, fixed, batch, recipe.weights)
         # optax mixes the integers of its counters with floats.
         with jax.numpy_dtype_promotion("standard"):
             change, state = optimiser.update(slope, course.optimiser, course.weights)
