@@ -39,6 +39,7 @@ PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs"}
+COMMANDS = JOBS | {"jobs/validate", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -84,6 +85,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
+    "report/student": REPORT | {"report/student"},
     "config": set(),
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),
@@ -95,10 +97,12 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/processes": {"jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
+    "jobs/validate": ENGINES | REPORT | SIMULATE | {"distil", "jobs/label", "config", "toml", "report/student"}
+    | {"jobs/validate"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},
-    "cli": JOBS | {"cache", "cli"},
+    "cli": COMMANDS | {"cache", "cli"},
     "__main__": {"cli"},
     "__init__": {"api"},
 }
@@ -113,7 +117,7 @@ OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
-} | {"jobs/label/label_file"}
+} | {"jobs/label/label_file", "jobs/validate/thresholds_file"}
 """What writes the words of settings files and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""

@@ -1,0 +1,1 @@
+"""Commands about students: what is validated, and where it goes."""
