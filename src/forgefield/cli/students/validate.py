@@ -12,7 +12,7 @@ from forgefield.cli.console import print_json, print_whole, progress_bar, say, s
 from forgefield.cli.interrupts import heard
 from forgefield.errors import InputError
 
-_TEACHER = "LABEL.toml that names the teacher, or a force field that is it; default: the level of theory that the data set names."
+_TEACHER = "LABEL.toml that names the teacher, or a force field that is it; default: the level that the data set names."
 
 
 @command

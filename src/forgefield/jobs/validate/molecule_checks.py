@@ -143,7 +143,8 @@ def _teachers_structures(
     if len(made) < _FEWEST:
         return 0.0, None, [f"{none}, and its own broke after {len(made) * EVERY * TIMESTEP / 1000.0:g} ps."]
     ps = len(made) * EVERY * TIMESTEP / 1000.0
-    return temperature, made, [f"{molecule.name}: distributions of the teacher are those of {ps:g} ps of its dynamics."]
+    note = f"{molecule.name}: distributions of the teacher are those of {ps:g} ps of its dynamics."
+    return temperature, made, [note]
 
 
 def _left_out(molecule: Molecule, what: str, taught: _Taught) -> str:
