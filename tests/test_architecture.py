@@ -39,7 +39,7 @@ PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs"}
-COMMANDS = JOBS | {"jobs/validate", "report/student"}
+COMMANDS = JOBS | {"jobs/validate", "jobs/export", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -99,6 +99,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
     "jobs/validate": ENGINES | REPORT | SIMULATE | {"distil", "jobs/label", "config", "toml", "report/student"}
     | {"jobs/validate"},
+    "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},
@@ -113,7 +114,7 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"}}  # fmt: skip
+            "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"}, "io/structures/residues.py": {"gemmi"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")

@@ -149,7 +149,7 @@ def _teachers_structures(
 
 def _left_out(molecule: Molecule, what: str, taught: _Taught) -> str:
     return (
-        f"{molecule.name}: {what} of the teacher are left out: at {taught.label_s:.2g} s a label they would take longer "
+        f"{molecule.name}: {what} of the teacher are left out: at {taught.label_s:.2g} s a label they take longer "
         f"than {taught.most_s:g} s (--teacher-seconds)."
     )
 

@@ -233,7 +233,12 @@ def speed_table(found: Findings) -> Table:
         )
         for one in found.speeds
     ]
-    return table("Energy and forces, measured in turn", columns, rows, "Medians over single structures, one at a time.")
+    return table(
+        "Energy and forces, measured in turn",
+        columns,
+        rows,
+        "The least of some runs, one structure at a time.",
+    )
 
 
 def _divided(title: str, quantity: Quantity, unit: float, name: str) -> Table:
