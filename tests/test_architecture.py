@@ -97,7 +97,10 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/processes": {"jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
-    "jobs/validate": ENGINES | REPORT | SIMULATE | {"distil", "jobs/label", "config", "toml", "report/student"}
+    "jobs/validate": ENGINES
+    | REPORT
+    | SIMULATE
+    | {"distil", "jobs/label", "config", "toml", "report/student"}
     | {"jobs/validate"},
     "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
@@ -114,7 +117,8 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"}, "io/structures/residues.py": {"gemmi"}}  # fmt: skip
+            "engines/openmm.py": {"openmm"},
+            "engines/openmm_force.py": {"openmm"}, "io/structures/residues.py": {"gemmi"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")

@@ -28,7 +28,7 @@ _SHARE = 1e-3
 """Of the largest slope, that a difference of energies may be off; single precision leaves 10⁻⁴."""
 
 
-class _Compute:
+class Compute:
     """Energy [kJ/mol] and forces [kJ/mol/nm] at the positions of a state."""
 
     def __init__(self, calculator: ForgeFieldCalculator, molecule: Molecule) -> None:
@@ -54,7 +54,7 @@ def python_force(force_field: Path | str, structure: Path | str) -> "openmm.Pyth
     if not hasattr(openmm, "PythonForce"):
         raise InputError(f"OpenMM {openmm.__version__} has no PythonForce; run: pip install 'openmm>=8.4'")
     calculator = ForgeFieldCalculator(force_field, structure)
-    return openmm.PythonForce(_Compute(calculator, _molecule(force_field, structure)))
+    return openmm.PythonForce(Compute(calculator, _molecule(force_field, structure)))
 
 
 def system_of(force_field: Path | str, structure: Path | str) -> tuple["openmm.System", Float[np.ndarray, "atoms 3"]]:

@@ -70,14 +70,14 @@ def stability(
     integrator = Langevin(_step(), jnp.asarray(temperature), friction)
     begun = replace(molecule, positions=positions)
     frames = _frames(student, begun, integrator, temperature, length, seed)
-    ends = [_end(molecule, frames, k) for k in range(n)]
+    ends = [first_end(molecule, frames, k) for k in range(n)]
     stable, problem = min(ends)
     kept = [frames.positions[(frames.ps > 0.2 * ps) & (frames.ps < end), k] for k, (end, _) in enumerate(ends)]
     stable = min(stable, ps)
     return Stability(molecule.name, temperature, ps, stable, n, problem), np.concatenate(kept)
 
 
-def _end(molecule: Molecule, frames: Frames, replica: int) -> tuple[float, str]:
+def first_end(molecule: Molecule, frames: Frames, replica: int) -> tuple[float, str]:
     """Return when a replica breaks [ps] and how; never is infinitely late."""
     bonds = np.asarray(molecule.bonds).reshape(-1, 2)
     x = frames.positions[:, replica]
