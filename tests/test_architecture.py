@@ -21,6 +21,7 @@ DATA = ESTIMATING | {"fitting/data"}
 TARGETS = DATA | {"fitting/targets"}
 COST = TARGETS | {"fitting/cost"}
 SOLVE = COST | {"fitting/solve"}
+FRAMES = COST | {"fitting/frames"}
 JUDGE = SOLVE | {"fitting/judge"}
 SIMULATE = PROPERTIES | {"simulate"}
 TEXT = BOTTOM | {"io/sources", "io/text", "io/offenders", "io/outputs"}
@@ -38,6 +39,7 @@ REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
+CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
@@ -60,6 +62,7 @@ ALLOWED: dict[str, set[str]] = {
     "fitting/cost": COST,
     "fitting/solve": SOLVE,
     "fitting/judge": JUDGE,
+    "fitting/frames": FRAMES,
     "simulate": SIMULATE,
     "distil": JUDGE | SIMULATE | {"distil"},
     "io/offenders": set(),
@@ -95,6 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/processes": {"jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
+    "jobs/distil/classical": CLASSICAL,
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},
