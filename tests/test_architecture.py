@@ -40,7 +40,8 @@ PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
-JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs"}
+JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
+JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -77,7 +78,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/native": MM3,
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
-    "io/forcefields/neural": RULES | {"io/forcefields/neural"},
+    "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
@@ -97,8 +98,13 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/laid": ENGINES | {"jobs/laid"},
     "jobs/processes": {"jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
+<<<<<<< HEAD
     "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
     "jobs/distil/classical": CLASSICAL,
+=======
+    "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
+    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical"},
+>>>>>>> core
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},
@@ -113,11 +119,12 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"}}  # fmt: skip
+            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"},
+            "jobs/distil/events.py": {"tensorboardX"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
-} | {"jobs/label/label_file"}
+} | {"jobs/label/label_file", "jobs/distil/distil_file"}
 """What writes the words of settings files and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""

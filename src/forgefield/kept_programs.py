@@ -15,12 +15,11 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
-import jaxlib
 import numpy as np
 from jax.experimental.serialize_executable import deserialize_and_load, serialize
 from jaxlib.lapack import prepare_lapack_call
@@ -135,7 +134,7 @@ def _installed() -> str:
     for path in sorted(root.rglob("*.py")):
         content = path.read_bytes()
         sources.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
-    versions = [f"{one.__name__} {one.__version__}" for one in (jax, jaxlib, np, eqx)]
+    versions = [f"{one} {version(one)}" for one in ("jax", "jaxlib", "numpy", "equinox", "optax")]
     return "\n".join((sources.hexdigest(), sys.version, platform.machine(), _processor(), *versions))
 
 

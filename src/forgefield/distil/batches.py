@@ -75,11 +75,17 @@ def combined(
     return scale * direction, scale * np.tensordot(shares, known.values, axes=1)
 
 
+def filled_batch(references: Sequence[Reference], n_max: int, generator: np.random.Generator) -> Batch:
+    """Return references as a batch with room for `n_max` atoms each."""
+    return batch_of(references, n_max * len(references), n_max, generator)
+
+
 class Feed:
     """Batches of a set of references, which may stand in a file.
 
     In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
-    follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
+    follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each;
+    `made` makes a batch of references, none of which has more than so many atoms.
     """
 
     def __init__(
@@ -88,9 +94,11 @@ class Feed:
         sizes: Int[np.ndarray, " references"],
         batch: int,
         seed: int,
+        made: Callable[[Sequence[Reference], int, np.random.Generator], Batch] = filled_batch,
     ) -> None:
-        self._fetch, self._sizes, self._batch, self._seed = fetch, sizes, batch, seed
-        self._filled = np.array([filled_size(int(size), sizes) for size in sizes])
+        self._fetch, self._sizes, self._batch, self._seed, self._made = fetch, sizes, batch, seed, made
+        kinds = np.unique(sizes)
+        self._filled = np.array([filled_size(int(size), kinds) for size in kinds])[np.searchsorted(kinds, sizes)]
         self._drawn = (0, self._epoch(0))
         self.steps_of_epoch = len(self._drawn[1])
         """Batches in which each reference comes once."""
@@ -101,9 +109,8 @@ class Feed:
         if self._drawn[0] != epoch:
             self._drawn = (epoch, self._epoch(epoch))
         chosen = self._drawn[1][place]
-        n_max = int(self._filled[chosen[0]])
         generator = np.random.default_rng([self._seed, 1, step])
-        return batch_of(self._fetch(chosen.tolist()), n_max * len(chosen), n_max, generator)
+        return self._made(self._fetch(chosen.tolist()), int(self._filled[chosen[0]]), generator)
 
     def _epoch(self, epoch: int) -> list[Int[np.ndarray, " chosen"]]:
         """Return the places of the references of each batch of an epoch."""

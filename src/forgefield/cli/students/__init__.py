@@ -1,0 +1,1 @@
+"""Commands that make students and look at them."""
