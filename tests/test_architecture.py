@@ -98,13 +98,9 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/laid": ENGINES | {"jobs/laid"},
     "jobs/processes": {"jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
-<<<<<<< HEAD
-    "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
     "jobs/distil/classical": CLASSICAL,
-=======
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
     "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical"},
->>>>>>> core
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},

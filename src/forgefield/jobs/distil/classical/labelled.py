@@ -56,15 +56,24 @@ def by_molecule(records: Iterable[Record]) -> list[Labelled]:
         molecule = record.molecule
         if record.label.energy is None or record.label.gradient is None:
             raise InputError(f"{molecule.name}: a structure without energy and forces")
-        state = molecule.charge, molecule.multiplicity
-        key = molecule.species.tobytes(), np.asarray(molecule.bonds, np.int64).tobytes(), *state
-        found.setdefault(key, []).append(record)
+        found.setdefault(molecule_key(molecule), []).append(record)
     return [_labelled(own) for own in found.values()]
+
+
+def molecule_key(molecule: Molecule) -> tuple:
+    """Return what structures of one molecule share."""
+    bonds = np.asarray(molecule.bonds, np.int64).tobytes()
+    return molecule.species.tobytes(), bonds, molecule.charge, molecule.multiplicity
 
 
 def _labelled(records: Sequence[Record]) -> Labelled:
     lowest = min(records, key=lambda record: float(record.label.energy or 0.0)).molecule
-    if not len(lowest.bonds):
-        bonds, orders = perceive_bonds(lowest.species, lowest.positions)
-        lowest = replace(lowest, bonds=bonds, orders=orders)
-    return Labelled(lowest, tuple(record.label for record in records))
+    return Labelled(bonded(lowest), tuple(record.label for record in records))
+
+
+def bonded(molecule: Molecule) -> Molecule:
+    """Return a molecule with its bonds, which are perceived where it has none."""
+    if len(molecule.bonds):
+        return molecule
+    bonds, orders = perceive_bonds(molecule.species, molecule.positions)
+    return replace(molecule, bonds=bonds, orders=orders)

@@ -28,6 +28,7 @@ TERMS = {"harmonic": USUAL_TERMS, "mm3": (*USUAL_TERMS, "stretch_bend", "stretch
 class ClassicalPlan:
     """A force field and what is fitted to."""
 
+    name: str
     start: Generated | TypedRules | Mm3Rules
     """Where the force field comes from: it is made from the molecules, or laid over them."""
     weights: Weights = WEIGHTS

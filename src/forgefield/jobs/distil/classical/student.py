@@ -62,7 +62,7 @@ class Judged:
     """How far a student is from labelled structures."""
 
     deviations: Deviations | None
-    """None where none of them could be computed."""
+    """Hessian products along all directions of a structure together; None where no structure could be computed."""
     left_out: tuple[str, ...]
     """Of molecules that it does not cover, why not."""
 
@@ -112,7 +112,8 @@ def judged(student: ClassicalStudent, records: Iterable[Record]) -> Judged:
         energy.append(off - student.zeros.get(one.graph, float(off.mean())))
         gradient += list(found.gradient - frames.gradient)
         there = (frames.directions != 0.0).any(axis=(2, 3))
-        product += list((found.products - frames.products)[there])
+        off_products = found.products - frames.products
+        product += [each[k].reshape(-1, 3) for each, k in zip(off_products, there, strict=True) if k.any()]
     known = Deviations(np.concatenate(energy), tuple(gradient), tuple(product)) if gradient else None
     return Judged(known, tuple(left_out))
 
