@@ -21,6 +21,7 @@ DATA = ESTIMATING | {"fitting/data"}
 TARGETS = DATA | {"fitting/targets"}
 COST = TARGETS | {"fitting/cost"}
 SOLVE = COST | {"fitting/solve"}
+FRAMES = COST | {"fitting/frames"}
 JUDGE = SOLVE | {"fitting/judge"}
 SIMULATE = PROPERTIES | {"simulate"}
 TEXT = BOTTOM | {"io/sources", "io/text", "io/offenders", "io/outputs"}
@@ -38,6 +39,7 @@ REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
+CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
 COMMANDS = JOBS | {"jobs/validate", "jobs/export", "report/student"}
@@ -62,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "fitting/cost": COST,
     "fitting/solve": SOLVE,
     "fitting/judge": JUDGE,
+    "fitting/frames": FRAMES,
     "simulate": SIMULATE,
     "distil": JUDGE | SIMULATE | {"distil"},
     "io/offenders": set(),
@@ -76,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/native": MM3,
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
-    "io/forcefields/neural": RULES | {"io/forcefields/neural"},
+    "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
@@ -97,8 +100,9 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/laid": ENGINES | {"jobs/laid"},
     "jobs/processes": {"jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
+    "jobs/distil/classical": CLASSICAL,
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
-    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil"},
+    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical"},
     "jobs/validate": JOB_OF_DATA | REPORT | {"jobs/label", "report/student", "jobs/validate"},
     "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},

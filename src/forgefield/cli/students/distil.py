@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import jax
 import typer
 
-from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
 from forgefield.cli.console import NowAndThen, print_json, print_whole, say, stderr, warn
 from forgefield.cli.interrupts import heard
 from forgefield.errors import InputError
@@ -52,10 +52,12 @@ def distil(
             f"{one['times_the_median']:.0f} times as far off as usual: energy {one['energy_error']:+.2f} kcal/mol, "
             f"force {one['largest_force_error']:.2f} kcal/mol/Å"
         )
+    for said in found.complaints:
+        warn(said)
     say("Written: " + ", ".join(map(str, found.files)) + f"; results in {folder}/")
     if as_json:
         print_json(found.results)
-    return DONE
+    return DONE if found.success else FAILED
 
 
 def _one_device_a_core(most: int) -> None:

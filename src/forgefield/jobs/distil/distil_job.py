@@ -11,6 +11,7 @@ import numpy as np
 from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
+from forgefield.jobs.distil.classical_job import taught
 from forgefield.jobs.distil.judging import judged
 from forgefield.jobs.distil.labels import data_of
 from forgefield.jobs.distil.lessons import Finished, Lessons, Stand, Task
@@ -21,7 +22,7 @@ from forgefield.jobs.distil.results import results, students_table
 from forgefield.table import AbstractTabled, Table
 
 RESULTS, SETTINGS = "results.json", "DISTIL.toml"
-_WRITTEN = (RESULTS, METRICS, SETTINGS, "student.safetensors", "students/*.safetensors")
+_WRITTEN = (RESULTS, METRICS, SETTINGS, "student.safetensors", "students/*.safetensors", "forcefield*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,19 @@ class Distilled(AbstractTabled):
     """As results.json has it."""
     files: tuple[Path, ...]
     """The students."""
+
+    @property
+    def success(self) -> bool:
+        """Whether it is what was asked for: of a classical student, that it converged and makes physical sense."""
+        return self.results.get("success", True)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is to be said of a classical student."""
+        wrong = self.results.get("unphysical", [])
+        advice = f"This force field is unphysical, however well it reproduces the teacher: {'; '.join(wrong)}."
+        message = [] if self.success or wrong else [self.results["message"]]
+        return [*message, *([advice] if wrong else []), *self.results.get("warnings", [])]
 
     @property
     def table(self) -> Table:
@@ -75,13 +89,17 @@ def run_distil(
             raise InputError(f"{output}: there is no checkpoint to resume from, but results; --overwrite begins anew")
         task = Task(plan, data, output, Log(output / METRICS, watch), tell)
         write_text(output / SETTINGS, plan.text)
+        if plan.classical is not None:
+            one = taught(plan, plan.classical, data, output)
+            _write_results(output, one.results)
+            return Distilled(output, one.results, one.files)
         finished = [_taught(task, number) for number in range(len(plan.pupils))]
         models = [one.model for one in finished]
         test = judged(models, data.test) if len(data.test) else None
         best = min(range(len(models)), key=lambda k: finished[k].merit)
         training = judged([models[best]], data.training, curved=False).members[0]
         found = results(task, finished, test, training)
-        write_text(output / RESULTS, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        _write_results(output, found)
     return Distilled(output, found, tuple(task.file_of(one.pupil) for one in finished))
 
 
@@ -89,6 +107,10 @@ def written_in(output: Path) -> list[Path]:
     """Return what runs have written into a folder, the checkpoints last."""
     files = [path for pattern in _WRITTEN for path in sorted(output.glob(pattern))]
     return [*files, *_checkpoints(output)]
+
+
+def _write_results(output: Path, found: dict[str, Any]) -> None:
+    write_text(output / RESULTS, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _checkpoints(output: Path) -> list[Path]:
@@ -108,5 +130,5 @@ def _taught(task: Task, number: int) -> Finished:
         "seed": found.pupil.seed,
         "steps": found.steps,
     }
-    write_painn(path, found.model, origin=origin)
+    write_painn(path, found.model, origin=origin, baseline=task.plan.baseline)
     return found
