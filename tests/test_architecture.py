@@ -80,7 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
     "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
-    "io/datasets": TEXT | {"molecules", "io", "io/datasets"},
+    "io/datasets": ASSEMBLE | {"io", "io/qm", "io/datasets"},
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
@@ -92,7 +92,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/fit/outcome": OUTCOME,
     "jobs/fit": OUTCOME | {"jobs/fit"},
     "jobs/laid": ENGINES | {"jobs/laid"},
-    "jobs/processes": {"jobs/processes"},
+    "jobs/processes": {"errors", "jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/label": ENGINES | SIMULATE | {"distil", "config", "toml", "jobs/processes", "jobs/label"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
@@ -109,7 +109,9 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"}}  # fmt: skip
+            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"},
+            "engines/teachers/ani_teacher.py": {"torch", "torchani"},
+            "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
