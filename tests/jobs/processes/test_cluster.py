@@ -117,6 +117,17 @@ def test_ctrl_c_keeps_what_there_is(client):
     assert 5 <= len(done.results) < 500
 
 
+def test_the_end_of_the_scheduler_is_no_failure_of_tasks():
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as workers, Client(workers) as client:
+
+        def tell(n):
+            if n >= 3 and client.status == "running":
+                workers.close()
+
+        with pytest.raises(InputError, match="scheduler is gone"):
+            Cluster(client).run(work, None, range(100), workers=1, tell=tell)
+
+
 def test_labels_come_from_workers_one_of_which_is_killed(client, tmp_path):
     (tmp_path / "water.xyz").write_text(XYZ)
     (tmp_path / "LABEL.toml").write_text(LABEL)

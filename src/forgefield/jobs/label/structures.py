@@ -18,7 +18,7 @@ from forgefield.distil.sampling import (
     turned,
 )
 from forgefield.engines.teachers.teacher import AbstractTeacher, Positions
-from forgefield.errors import ConvergenceError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.io.datasets.layout import described
 from forgefield.molecules.molecule import Molecule
 
@@ -119,7 +119,8 @@ class Dynamics(AbstractSampler):
         def gradient(positions: Positions) -> Positions:
             try:
                 found = teacher.label(replace(molecule, positions=positions)).gradient
-            except ConvergenceError:
+            except (ConvergenceError, InputError):
+                # The latter where atoms have flown out of what a molecule may be.
                 return np.full_like(positions, np.nan)
             assert found is not None
             return found

@@ -44,7 +44,10 @@ class Cluster:
         tell: Callable[[int], None],
         taken: Callable[[int, Any], None] | None = None,
     ) -> Done:
-        """Return what `run_apart` does, by all workers that there are. A worker that dies takes no task with it."""
+        """Return what `run_apart` does, by all workers that there are. A worker that dies takes no task with it.
+
+        Raises InputError where the scheduler ends.
+        """
         del workers
         done = Done(taken=taken)
         work, hopeless = pickle.dumps((function, given)), 0
@@ -69,6 +72,9 @@ class Cluster:
         waiting, running, lost = deque(tasks), dict[Future, int](), []
         try:
             while waiting or running:
+                # What it had would look as if its workers had died.
+                if self.client.status != "running":
+                    raise InputError("the Dask scheduler is gone; start one again, and the same command goes on")
                 room = _AHEAD * max(1, len(self._threads())) - len(running)
                 for number in [waiting.popleft() for _ in range(min(room, len(waiting)))]:
                     running[self.client.submit(_done, work, tasks[number], pure=False)] = number
@@ -85,7 +91,8 @@ class Cluster:
                         done.failures[number] = failure
                 tell(done.n)
         finally:
-            self.client.cancel(list(running))
+            if self.client.status == "running":
+                self.client.cancel(list(running))
         return lost
 
 
@@ -125,8 +132,8 @@ def _ended(running: list[Future]) -> list[Future]:
 def _done(work: bytes, task: Any) -> tuple[Any, str | None]:
     """Return, on a worker, the result of a task and None, or None and the reason of its failure."""
     with _ONE:
-        function, given = _opened(work)
         try:
+            function, given = _opened(work)
             return function(given, task), None
         except Exception as error:
             return None, reason(error)
