@@ -115,7 +115,8 @@ def cluster(said: str, workers: int) -> Iterator[Cluster]:
     if missing := [name for name in ("cores", "memory") if setting(f"jobqueue.slurm.{name}", None) is None]:
         raise InputError(f"slurm: state {' and '.join(missing)} of a job in ~/.config/dask/jobqueue.yaml, under slurm")
     # Any port for the dashboard: that of another scheduler may be taken.
-    with SLURMCluster(processes=1, scheduler_options={"dashboard_address": ":0"}) as jobs, Client(jobs) as client:
+    jobs: Any = SLURMCluster(processes=1, scheduler_options={"dashboard_address": ":0"})
+    with jobs, Client(jobs) as client:
         jobs.scale(jobs=workers)
         yield Cluster(client)
 
