@@ -91,13 +91,13 @@ def test_the_factor_makes_spreads_as_large_as_errors():
     width = generator.uniform(0.5, 5.0, size=(400, 3, 3))
     truth = np.array([r.label.gradient for r in records])
     shared = 3.0 * width * generator.normal(size=width.shape)
-    members = [said(np.zeros(400), truth + shared + width * generator.normal(size=width.shape)) for _ in range(8)]
+    members = [said(np.zeros(400), truth + shared + width * generator.normal(size=width.shape)) for _ in range(40)]
 
     found = committee(records, members)
 
     assert found is not None
-    # The mean of eight is off by the shared error of 3 widths, and their own of 1/√8.
-    assert found.factor == pytest.approx(np.sqrt(9.0 + 1.0 / 8.0), rel=0.15)
+    # Their mean is off by the shared error of 3 widths, and a little by their own.
+    assert found.factor == pytest.approx(3.0, rel=0.1)
     assert found.within == pytest.approx(0.68, abs=0.05)
     assert found.correlation > 0.3
     assert found.bins[-1][1] > 2.0 * found.bins[0][1]
