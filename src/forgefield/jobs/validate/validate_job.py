@@ -159,9 +159,10 @@ def _most_frequent(task: Task, held: Overview, rows: Int[np.ndarray, " records"]
         if not counts[kind] or held.molecules[kind].n_atoms < 2:
             continue
         own = own[np.argsort(held.energy[own], kind="stable")]
-        dynamic = [k for k in own if held.origins[held.origin[k]].startswith("dynamics")]
-        kept = [own[0], *_spaced(sorted(dynamic)), *_spaced(own[1:].tolist())]
-        found.append(list(read_records(task.data, list(dict.fromkeys(int(k) for k in kept)))))
+        ordered = own.tolist()
+        dynamic = [k for k in ordered if held.origins[held.origin[k]].startswith("dynamics")]
+        kept = [ordered[0], *_spaced(sorted(dynamic)), *_spaced(ordered[1:])]
+        found.append(list(read_records(task.data, list(dict.fromkeys(kept)))))
     return found
 
 
