@@ -15,6 +15,7 @@ from forgefield.cli.info import info
 from forgefield.cli.label import label
 from forgefield.cli.reference import reference
 from forgefield.cli.simulate import md, relax
+from forgefield.cli.students.distil import distil
 from forgefield.cli.students.export import export
 from forgefield.cli.students.validate import validate
 
@@ -38,6 +39,7 @@ for _function in (
     md,
     relax,
     label,
+    distil,
     validate,
     export,
 ):

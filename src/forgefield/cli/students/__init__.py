@@ -1,1 +1,1 @@
-"""Commands about students: what is validated, and where it goes."""
+"""Commands that make students, judge them and take them elsewhere."""
