@@ -24,6 +24,10 @@ def said(energies, gradients, products=None):
     return Answers(np.array(energies, float), tuple(map(np.asarray, gradients)), tuple(products or empty))
 
 
+def slopes(records):
+    return [np.array(r.label.gradient) for r in records]
+
+
 RECORDS = [
     record("water", WATER, -10.0, [[3.0, 0.0, 0.0], [-3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
     record("water", WATER, -8.0, [[20.0, 0.0, 0.0], [-20.0, 0.0, 0.0], [0.0, 0.0, 0.0]]),
@@ -32,7 +36,7 @@ RECORDS = [
 
 
 def test_each_composition_has_a_zero_of_its_own():
-    gradients = [r.label.gradient for r in RECORDS]
+    gradients = slopes(RECORDS)
 
     found = accuracy(RECORDS, [said([-9.0, -5.0, 60.0], gradients)])
 
@@ -45,7 +49,7 @@ def test_each_composition_has_a_zero_of_its_own():
 
 
 def test_forces_are_divided_by_molecule_element_and_size():
-    gradients = [r.label.gradient.copy() for r in RECORDS]
+    gradients = slopes(RECORDS)
     gradients[1][0] += [0.0, 0.0, 6.0]
 
     found = accuracy(RECORDS, [said([-10.0, -8.0, -40.0], gradients)]).force
@@ -61,7 +65,7 @@ def test_forces_are_divided_by_molecule_element_and_size():
 
 
 def test_angles_are_those_of_strong_forces():
-    gradients = [r.label.gradient.copy() for r in RECORDS]
+    gradients = slopes(RECORDS)
     gradients[0][0] = [0.0, 3.0, 0.0]
     gradients[2][:] = [0.0, 0.0, 0.5]
 

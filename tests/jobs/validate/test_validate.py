@@ -26,7 +26,7 @@ QUICK = ("--nve", "2", "--md", "0.5", "--temperature", "300")
 def folder(tmp_path_factory):
     """Holds a force field, another one, and a data set that the first has labelled, with dynamics."""
     folder = tmp_path_factory.mktemp("validate")
-    for name, method in (("teacher", "seminario"), ("other", "fuerza")):
+    for name, method in (("teacher", "seminario"), ("other", "modified-seminario")):
         write_estimated(folder / f"{name}.frcmod", estimate([CH3F], form="harmonic", method=method))
     teacher = teacher_of_file(folder / "teacher.frcmod")
     molecule = read_structures(CH3F)[0]
