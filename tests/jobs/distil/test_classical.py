@@ -28,6 +28,7 @@ from forgefield.jobs.distil.distil_file import distil_plan, read_distil_file
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.summed import Summed
 from forgefield.molecules.molecule import HessianProducts, Molecule, Reference
 from forgefield.molecules.topology import union
 
@@ -60,7 +61,7 @@ def truth():
 def records(truth):
     """Shaken water, none of it at rest, labelled by known constants, but for one whose bond is torn."""
     generator = np.random.default_rng(2)
-    x = WATER.positions + 0.06 * generator.normal(size=(25, 3, 3))
+    x = WATER.positions + 0.03 * generator.normal(size=(25, 3, 3))
     x[7, 1] *= 1.6
     v = generator.normal(size=(25, 1, 3, 3))
     said = answers_of(truth, 0, Frames(x, np.zeros(25), 0.0 * x, v, v))
