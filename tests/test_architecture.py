@@ -42,6 +42,7 @@ OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
+COMMANDS = JOBS | {"jobs/validate", "jobs/export", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -88,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
+    "report/student": REPORT | {"report/student"},
     "config": set(),
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),
@@ -101,10 +103,12 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/distil/classical": CLASSICAL,
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
     "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical"},
+    "jobs/validate": JOB_OF_DATA | REPORT | {"jobs/label", "report/student", "jobs/validate"},
+    "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},
-    "cli": JOBS | {"cache", "cli"},
+    "cli": COMMANDS | {"cache", "cli"},
     "__main__": {"cli"},
     "__init__": {"api"},
 }
@@ -115,12 +119,12 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"},
-            "jobs/distil/events.py": {"tensorboardX"}}  # fmt: skip
+            "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
+            "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
-} | {"jobs/label/label_file", "jobs/distil/distil_file"}
+} | {"jobs/label/label_file", "jobs/distil/distil_file", "jobs/validate/thresholds_file"}
 """What writes the words of settings files and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""

@@ -1,10 +1,12 @@
 """`forgefield distil`: students trained on a data set."""
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import jax
 import typer
 
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
@@ -37,6 +39,7 @@ def distil(
 
     del verbose
     plan = distil_plan(settings, read_distil_file(settings))
+    _one_device_a_core(plan.recipe.batch)
     folder = output or settings.with_suffix("")
     watch = _events(folder / "tensorboard") if plan.tensorboard else unwatched
     with _followed() as tell:
@@ -55,6 +58,13 @@ def distil(
     if as_json:
         print_json(found.results)
     return DONE if found.success else FAILED
+
+
+def _one_device_a_core(most: int) -> None:
+    """Let each core compute a share of a batch, of so many molecules at most."""
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with suppress(RuntimeError):  # Where JAX has computed already in this process.
+            jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, most))
 
 
 def _events(folder: Path) -> Any:

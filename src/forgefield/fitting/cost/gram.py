@@ -95,7 +95,7 @@ def obstacle(problem: Problem) -> str | None:
     bent = [target.name for target, _ in problem.looking(View.REFERENCE) if not target.traits.is_linear]
     if bent:
         return f"not linear in energy, gradient and Hessian: {', '.join(bent)}"
-    if problem.chunks.selection.charges is not None:
+    if problem.chunks.selection.charges is not None and _moves_charges(problem):
         return "charges change"
     groups = problem.chunks.data.topology.interactions
     changes = changing(problem)
@@ -104,6 +104,18 @@ def obstacle(problem: Problem) -> str | None:
         if active and not is_polynomial(term, changes[np.minimum(rows, len(changes) - 1)]):
             return f"the energy is no polynomial in what changes of the {term.name}"
     return None
+
+
+def _moves_charges(problem: Problem) -> bool:
+    """Say whether charges depend on the free variables: moments may follow lengths so that they do not."""
+    rule = problem.chunks.data.topology.charges
+    assert rule is not None
+    centre, width = np.asarray(problem.prior.centre), np.asarray(problem.prior.width)
+    # Each by another share of its width, which leaves no ratio as it is by chance.
+    ends = centre, centre + width * np.linspace(0.1, 0.2, len(width))
+    values = [problem.variables.values(np.asarray(problem.model.values), end) for end in ends]
+    before, after = (known[np.asarray(rule.moment)] / known[np.asarray(rule.length)] for known in values)
+    return not np.allclose(before, after, rtol=0.0, atol=1e-12)
 
 
 def changing(problem: Problem) -> Bool[np.ndarray, " parameters"]:
