@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := qm,openmm,pdb,test,lint,docs,release
+EXTRAS := qm,openmm,pdb,tensorboard,test,lint,docs,release
 
 .PHONY: fit test test-lowest lint docs dist clean
 
@@ -28,7 +28,7 @@ docs: $(VENV)/.develop
 LOWEST := $(VENV)-lowest
 test-lowest: $(VENV)/.develop
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,test]'
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,tensorboard,test]'
 	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
 
 # Wheel and sdist, in dist/; the sdist holds every file of the repository and no other.

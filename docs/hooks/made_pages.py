@@ -1,6 +1,7 @@
 """Makes the pages that follow from the code, while MkDocs builds the site."""
 
 import command_line
+import distil_toml
 import fit_toml
 import house
 import label_toml
@@ -13,6 +14,7 @@ _MADE = {
     "reference/fit-toml.md": fit_toml.page,
     "reference/fit.schema.json": fit_toml.schema_text,
     "reference/label-toml.md": label_toml.page,
+    "reference/distil-toml.md": distil_toml.page,
     "reference/results-json.md": results_json.page,
     "reference/command-line.md": command_line.page,
     "reference/python.md": python_names.page,

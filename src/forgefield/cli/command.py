@@ -40,8 +40,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
                 code = FAILED if isinstance(error, ConvergenceError) else BAD_INPUT
             except KeyboardInterrupt:
                 complain(
-                    "interrupted; what is written stays: fit and md go on from there with --resume, a scan with the "
-                    "same command"
+                    "interrupted; what is written stays: fit, md and distil go on from there with --resume, a scan and "
+                    "label with the same command"
                 )
                 code = FAILED
         raise typer.Exit(code or DONE)

@@ -1,10 +1,12 @@
 """How a neural student is trained: what its errors weigh, and how it steps."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float, Int
 
 from forgefield.errors import InputError
 
@@ -19,6 +21,28 @@ OPTIMISERS = {
 }
 """Of optax; those with a decay of weights take it."""
 _DECAYING = {"adamw", "lamb", "lion", "nadamw"}
+Precision = Literal["f32", "f64", "bf16"]
+PRECISIONS: tuple[Precision, ...] = ("f32", "f64", "bf16")
+
+
+class Pace(NamedTuple):
+    """What says how far each step goes: numbers that a compiled step is given."""
+
+    highest: float
+    """The highest learning rate."""
+    lowest: float
+    """That of the last step."""
+    warmup: float
+    """Steps in which it rises."""
+    steps: float
+    averaging: float
+
+    def rate(self, step: Int[Array, ""]) -> Float[Array, ""]:
+        """Return the learning rate of a step, counted from 0: up along a line, down along half a cosine."""
+        done = step.astype(jnp.result_type(float))
+        gone = jnp.clip((done - self.warmup) / jnp.maximum(self.steps - self.warmup, 1.0), 0.0, 1.0)
+        falling = self.lowest + (self.highest - self.lowest) * 0.5 * (1.0 + jnp.cos(jnp.pi * gone))
+        return jnp.where(done < self.warmup, self.highest * (done + 1.0) / jnp.maximum(self.warmup, 1.0), falling)
 
 
 @dataclass(frozen=True)
@@ -67,6 +91,8 @@ class Recipe:
     patience: int = 0
     """Looks without a better one after which training ends; 0: never."""
     seed: int = 0
+    precision: Precision = "f32"
+    """In which networks are computed. With bf16 weights stay in float32 and are rounded for each step."""
 
     def __post_init__(self) -> None:
         weights = self.weights
@@ -89,6 +115,8 @@ class Recipe:
         ]
         if self.optimiser not in OPTIMISERS:
             wrong.append(f"optimiser {self.optimiser!r} is not one of {', '.join(OPTIMISERS)}")
+        if self.precision not in PRECISIONS:
+            wrong.append(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
         if weights.kind not in KINDS:
             wrong.append(f"kind {weights.kind!r} is not one of {', '.join(KINDS)}")
         if not any(value > 0.0 for value in weighing.values()):
@@ -96,18 +124,21 @@ class Recipe:
         if wrong:
             raise InputError("; ".join(wrong))
 
-    def optimisation(self) -> optax.GradientTransformation:
-        """Return what turns gradients into steps."""
+    @property
+    def pace(self) -> Pace:
+        """How far each step goes."""
         warmup = min(self.warmup, self.steps // 2)
-        rate = optax.warmup_cosine_decay_schedule(
-            0.0 if warmup else self.learning_rate,
-            self.learning_rate,
-            max(warmup // self.accumulate, 0),
-            max(self.steps // self.accumulate, 1),
-            self.last_rate * self.learning_rate,
-        )
+        numbers = self.learning_rate, self.last_rate * self.learning_rate, warmup, self.steps, self.averaging
+        return Pace(*map(float, numbers))
+
+    @property
+    def program(self) -> "Recipe":
+        """The recipe without what a compiled step does not depend on."""
+        fixed = {"steps": 1, "batch": 1, "learning_rate": 1.0, "last_rate": 0.0, "warmup": 0, "averaging": 0.0}
+        return replace(self, **fixed, check_every=1, patience=0, seed=0)
+
+    def optimisation(self) -> optax.GradientTransformation:
+        """Return what turns gradients into steps of the learning rate 1."""
         options = {"weight_decay": self.decay} if self.optimiser in _DECAYING else {}
-        step = optax.chain(
-            optax.clip_by_global_norm(self.largest_gradient), OPTIMISERS[self.optimiser](rate, **options)
-        )
+        step = optax.chain(optax.clip_by_global_norm(self.largest_gradient), OPTIMISERS[self.optimiser](1.0, **options))
         return step if self.accumulate == 1 else optax.MultiSteps(step, self.accumulate).gradient_transformation()

@@ -10,10 +10,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
+from forgefield.compiled import compiled_for_long
 from forgefield.distil.batches import Batch, Feed
 from forgefield.distil.deviations import Errors, deviations, require_labels
-from forgefield.distil.losses import Losses, losses
-from forgefield.distil.recipe import Recipe
+from forgefield.distil.losses import Losses
+from forgefield.distil.parallel import everywhere, losses_and_slope, shared_out
+from forgefield.distil.recipe import Pace, Recipe
 from forgefield.errors import InputError
 from forgefield.models.painn import Painn
 from forgefield.molecules.molecule import Reference
@@ -49,6 +51,8 @@ class Look(NamedTuple):
     """Means since the last look."""
     better: bool
     """Whether it is the best so far."""
+    merit: float
+    """Loss on the validation set."""
 
 
 class Trained(NamedTuple):
@@ -75,7 +79,8 @@ def train(
     """
     for references in (training, validation):
         require_labels(model, references)
-    model = with_reference_energies(model, training)
+    energies = np.array([r.energy for r in training], dtype=np.float64)
+    model = with_reference_energies(model, [r.species for r in training], energies)
     sizes = np.array([len(r.species) for r in training])
     feed = Feed(lambda places: [training[k] for k in places], sizes, recipe.batch, recipe.seed)
     course, found = begin(model, recipe), None
@@ -104,29 +109,52 @@ def begin(model: Painn, recipe: Recipe) -> Course:
     )
 
 
-def run(model: Painn, course: Course, feed: Feed, validation: Sequence[Reference], recipe: Recipe) -> Iterator[Look]:
+def run(
+    model: Painn,
+    course: Course,
+    feed: Callable[[int], Batch],
+    validation: Sequence[Reference],
+    recipe: Recipe,
+    *,
+    ends: Callable[[Course], bool] = lambda _: False,
+) -> Iterator[Look]:
     """Go on with a course and yield what is known every `check_every` steps, and at the end.
 
-    Each step lowers the loss of one batch. Raises InputError where it diverges.
+    Each step lowers the loss of one batch in parts, which `feed` returns for its number. `ends` is asked after each
+    step whether it was the last one. Raises InputError where training diverges.
     """
     _, fixed = eqx.partition(model, _trained(model))
-    step = _step(fixed, recipe)
-    since = int(course.since)
-    for k in range(int(course.step), recipe.steps):
-        course = step(course, feed(k))
-        since += 1
-        if since < recipe.check_every and k + 1 < recipe.steps:
-            continue
-        found = deviations(eqx.combine(course.mean, fixed), validation)
-        merit = found.merit(recipe.weights)
-        if not np.isfinite(merit):
-            raise InputError("training diverged: the errors of the model are not finite; lower the learning rate")
-        means = Losses(*(total / since for total in course.seen))
-        better = merit < float(course.merit)
-        course, since = _looked(course, merit, better=better), 0
-        yield Look(course, found.errors, means, better)
-        if recipe.patience and k + 1 - int(course.at) >= recipe.patience * recipe.check_every:
+    pace, program = recipe.pace, recipe.program
+    course, fixed = everywhere((course, fixed))
+    k, since = int(course.step), int(course.since)
+    batch = shared_out(feed(k)) if k < recipe.steps else None
+    while True:
+        if since and (since >= recipe.check_every or batch is None):
+            look = _look(course, fixed, validation, recipe)
+            course, since = everywhere(look.course), 0
+            yield look
+        ended = recipe.patience and not since and k - int(course.at) >= recipe.patience * recipe.check_every
+        if batch is None or ended:
             return
+        course = _step(course, batch, fixed, pace, program)
+        k, since = k + 1, since + 1
+        # The next batch is put together while the step is computed.
+        batch = shared_out(feed(k)) if k < recipe.steps else None
+        jax.block_until_ready(course.step)
+        if ends(course):
+            batch = None
+
+
+def _look(course: Course, fixed: PyTree, validation: Sequence[Reference], recipe: Recipe) -> Look:
+    # On one device: those that share in a step would each do all of it.
+    mean, fixed = jax.tree.map(np.asarray, (course.mean, fixed))
+    found = deviations(eqx.combine(mean, fixed), validation)
+    merit = found.merit(recipe.weights)
+    if not np.isfinite(merit):
+        raise InputError("training diverged: the errors of the model are not finite; lower the learning rate")
+    means = Losses(*(total / int(course.since) for total in course.seen))
+    better = merit < float(course.merit)
+    return Look(_looked(course, merit, better=better), found.errors, means, better, merit)
 
 
 def trained(model: Painn, course: Course) -> Painn:
@@ -135,19 +163,27 @@ def trained(model: Painn, course: Course) -> Painn:
     return eqx.combine(jax.tree.map(jnp.asarray, course.best), fixed)
 
 
-def with_reference_energies(model: Painn, references: Sequence[Reference]) -> Painn:
-    """Return the model with the energies of its elements that add up best to those of references."""
-    return eqx.tree_at(lambda m: m.references, model, reference_energies(model, references))
+def with_reference_energies(
+    model: Painn,
+    species: Sequence[Int[np.ndarray, " _"]],
+    energies: Float[np.ndarray, " structures"],
+) -> Painn:
+    """Return the model with the energies of its elements that add up best to those of structures [kcal/mol]."""
+    found = reference_energies(model.design.elements, species, energies)
+    return eqx.tree_at(lambda m: m.references, model, found)
 
 
-def reference_energies(model: Painn, references: Sequence[Reference]) -> Float[np.ndarray, " elements"]:
-    """Return the energies of the model's elements [kcal/mol] that add up best to those of the references.
+def reference_energies(
+    elements: tuple[int, ...],
+    species: Sequence[Int[np.ndarray, " _"]],
+    energies: Float[np.ndarray, " structures"],
+) -> Float[np.ndarray, " elements"]:
+    """Return the energies of elements [kcal/mol] that add up best to those of structures.
 
     Least squares of the smallest norm: one composition alone leaves its sharing out among the elements open.
     """
-    elements = np.array(model.design.elements)
-    counts = np.array([[np.sum(r.species == z) for z in elements] for r in references], dtype=np.float64)
-    return np.linalg.lstsq(counts, np.array([r.energy for r in references], dtype=np.float64), rcond=None)[0]
+    counts = np.array([[np.sum(atoms == z) for z in elements] for atoms in species], dtype=np.float64)
+    return np.linalg.lstsq(counts, np.asarray(energies, np.float64), rcond=None)[0]
 
 
 def _trained(model: Painn) -> PyTree:
@@ -165,25 +201,18 @@ def _looked(course: Course, merit: float, *, better: bool) -> Course:
     return eqx.tree_at(lambda c: (c.seen, c.since), course, (Losses(nothing, nothing, nothing, nothing), first))
 
 
-def _step(fixed: PyTree, recipe: Recipe) -> Callable[[Course, Batch], Course]:
-    """Return the compiled step."""
-    optimiser = recipe.optimisation()
-
-    def loss(weights: PyTree, batch: Batch) -> tuple[Float[Array, ""], Losses]:
-        found = losses(eqx.combine(weights, fixed), batch, recipe.weights)
-        return found.total(recipe.weights), found
-
-    @eqx.filter_jit
-    def step(course: Course, batch: Batch) -> Course:
-        (_, found), slope = jax.value_and_grad(loss, has_aux=True)(course.weights, batch)
-        # optax mixes the integers of its counters with floats.
-        with jax.numpy_dtype_promotion("standard"):
-            change, state = optimiser.update(slope, course.optimiser, course.weights)
-            done = course.step + 1
-            kept = jnp.minimum(recipe.averaging, done / (done + 10.0))
-        weights = optax.apply_updates(course.weights, change)
-        mean = jax.tree.map(lambda m, w: w + kept.astype(m.dtype) * (m - w), course.mean, weights)
-        seen = jax.tree.map(lambda total, new: total + new.astype(total.dtype), course.seen, found)
-        return Course(done, weights, state, mean, course.best, course.merit, course.at, seen, course.since + 1)
-
-    return step
+@compiled_for_long
+def _step(course: Course, batch: Batch, fixed: PyTree, pace: Pace, recipe: Recipe) -> Course:
+    """Return the course after one more step, on a batch in parts."""
+    found, slope = losses_and_slope(course.weights, fixed, batch, recipe)
+    # optax mixes the integers of its counters with floats.
+    with jax.numpy_dtype_promotion("standard"):
+        change, state = recipe.optimisation().update(slope, course.optimiser, course.weights)
+        done = course.step + 1
+        kept = jnp.minimum(pace.averaging, done / (done + 10.0))
+        rate = pace.rate(course.step)
+    change = jax.tree.map(lambda c: rate.astype(c.dtype) * c, change)
+    weights = optax.apply_updates(course.weights, change)
+    mean = jax.tree.map(lambda m, w: w + kept.astype(m.dtype) * (m - w), course.mean, weights)
+    seen = jax.tree.map(lambda total, new: total + new.astype(total.dtype), course.seen, found)
+    return Course(done, weights, state, mean, course.best, course.merit, course.at, seen, course.since + 1)

@@ -1,7 +1,7 @@
 """A data set in its file: begun, added to wholly or not at all, and read."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
 from forgefield.errors import InputError
 from forgefield.io.datasets.layout import FORMAT, SCHEMA, add, begin, described, molecule_of
@@ -74,6 +74,7 @@ class Overview:
     """All atoms at the origin."""
     teachers: tuple[str, ...]
     origins: tuple[str, ...]
+    key: UInt8[np.ndarray, "records 32"]
     molecule: Int[np.ndarray, " records"]
     teacher: Int[np.ndarray, " records"]
     origin: Int[np.ndarray, " records"]
@@ -97,6 +98,7 @@ def overview(path: Path) -> Overview:
             molecules=molecules,
             teachers=tuple(_texts(file, "teachers")),
             origins=tuple(_texts(file, "origins")),
+            key=_rows(file, "records/key"),
             molecule=molecule,
             teacher=_rows(file, "records/teacher"),
             origin=_rows(file, "records/origin"),
@@ -115,6 +117,14 @@ def read_records(path: Path, chosen: Sequence[int] | Int[np.ndarray, " chosen"] 
         if len(wanted) and (wanted.min() < 0 or wanted.max() >= n):
             raise InputError(f"{path}: has {n} records; there is no record {int(wanted.max()) + 1}")
         yield from _read(file, _Told.of(file), wanted)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Callable[[Sequence[int] | Int[np.ndarray, " chosen"]], list[Record]]]:
+    """Yield what returns chosen records of a data set that stays open. Raises InputError."""
+    with opened(path) as file:
+        told = _Told.of(file)
+        yield lambda chosen: list(_read(file, told, np.asarray(chosen, np.int64)))
 
 
 def read_failures(path: Path) -> list[Failure]:

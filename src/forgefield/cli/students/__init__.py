@@ -1,0 +1,1 @@
+"""Commands that make students, judge them and take them elsewhere."""

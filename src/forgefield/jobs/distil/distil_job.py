@@ -1,0 +1,134 @@
+"""Trains students on a data set into a folder; killed at any moment, a run goes on as if it had not ended."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from forgefield.errors import InputError
+from forgefield.io.forcefields.neural.painn_file import write_painn
+from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
+from forgefield.jobs.distil.classical_job import taught
+from forgefield.jobs.distil.judging import judged
+from forgefield.jobs.distil.labels import data_of
+from forgefield.jobs.distil.lessons import Finished, Lessons, Stand, Task
+from forgefield.jobs.distil.metrics import METRICS, Log, Row
+from forgefield.jobs.distil.plan import DistilPlan
+from forgefield.jobs.distil.pupils import require_losses
+from forgefield.jobs.distil.results import results, students_table
+from forgefield.table import AbstractTabled, Table
+
+RESULTS, SETTINGS = "results.json", "DISTIL.toml"
+_WRITTEN = (RESULTS, METRICS, SETTINGS, "student.safetensors", "students/*.safetensors", "forcefield*")
+
+
+@dataclass(frozen=True, eq=False)
+class Distilled(AbstractTabled):
+    """What a run came to."""
+
+    folder: Path
+    results: dict[str, Any]
+    """As results.json has it."""
+    files: tuple[Path, ...]
+    """The students."""
+
+    @property
+    def success(self) -> bool:
+        """Whether it is what was asked for: of a classical student, that it converged and makes physical sense."""
+        return self.results.get("success", True)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is to be said of a classical student."""
+        wrong = self.results.get("unphysical", [])
+        advice = f"This force field is unphysical, however well it reproduces the teacher: {'; '.join(wrong)}."
+        message = [] if self.success or wrong else [self.results["message"]]
+        return [*message, *([advice] if wrong else []), *self.results.get("warnings", [])]
+
+    @property
+    def table(self) -> Table:
+        """A line for each student."""
+        return students_table(self.results)
+
+
+def silent(stand: Stand) -> None:
+    """Tell nothing."""
+
+
+def unwatched(row: Row) -> None:
+    """Write no events."""
+
+
+def run_distil(
+    plan: DistilPlan,
+    output: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    tell: Callable[[Stand], None] = silent,
+    watch: Callable[[Row], None] = unwatched,
+) -> Distilled:
+    """Train the students of a plan one after another, write everything into `output`, and return what came of it.
+
+    `resume` continues from the checkpoints, `overwrite` replaces an earlier run; `tell` is called often, `watch` with
+    each look. Raises InputError where the folder holds another run or is being written to, and where the data set
+    lacks what is asked for.
+    """
+    if resume and overwrite:
+        raise InputError("to resume a run and to overwrite it exclude each other")
+    make_folder(output)
+    with owned(output), data_of(plan) as data:
+        require_free(written_in(output), plan.inputs, overwrite=overwrite or resume)
+        require_losses(data, plan.recipe, plan.data)
+        if overwrite:
+            remove(written_in(output))
+        elif resume and written_in(output) and not _checkpoints(output):
+            raise InputError(f"{output}: there is no checkpoint to resume from, but results; --overwrite begins anew")
+        task = Task(plan, data, output, Log(output / METRICS, watch), tell)
+        write_text(output / SETTINGS, plan.text)
+        if plan.classical is not None:
+            one = taught(plan, plan.classical, data, output)
+            _write_results(output, one.results)
+            return Distilled(output, one.results, one.files)
+        finished = [_taught(task, number) for number in range(len(plan.pupils))]
+        models = [one.model for one in finished]
+        test = judged(models, data.test) if len(data.test) else None
+        best = min(range(len(models)), key=lambda k: finished[k].merit)
+        training = judged([models[best]], data.training, curved=False).members[0]
+        found = results(task, finished, test, training)
+        _write_results(output, found)
+    return Distilled(output, found, tuple(task.file_of(one.pupil) for one in finished))
+
+
+def written_in(output: Path) -> list[Path]:
+    """Return what runs have written into a folder, the checkpoints last."""
+    files = [path for pattern in _WRITTEN for path in sorted(output.glob(pattern))]
+    return [*files, *_checkpoints(output)]
+
+
+def _write_results(output: Path, found: dict[str, Any]) -> None:
+    write_text(output / RESULTS, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _checkpoints(output: Path) -> list[Path]:
+    return sorted(output.glob("checkpoint*.safetensors"))
+
+
+def _taught(task: Task, number: int) -> Finished:
+    """Train one student and write it."""
+    found = Lessons(task, number).finished()
+    path = task.file_of(found.pupil)
+    make_folder(path.parent)
+    overview, training = task.data.overview, task.data.training
+    teachers = {overview.teachers[k] for k in np.unique(overview.teacher[training.places])}
+    origin = {
+        "teacher": "; ".join(sorted(teachers)),
+        "data": f"{len(training)} structures of {len(np.unique(training.molecules))} molecule(s)",
+        "seed": found.pupil.seed,
+        "steps": found.steps,
+    }
+    write_painn(path, found.model, origin=origin, baseline=task.plan.baseline)
+    return found
