@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import jax
 import jax.random as jr
@@ -79,7 +80,7 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     # As `forgefield distil` has it: each core computes a share of a batch.
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
-    figures: dict[str, object] = machine() | {"load_average_start": os.getloadavg()[0], "batch": BATCH}
+    figures: dict[str, Any] = machine() | {"load_average_start": os.getloadavg()[0], "batch": BATCH}
     references = structures()
     for name in options.sizes.split(","):
         figures[f"{name}_{SIZES[name].features}_features"] = of_size(SIZES[name], references, options.peer)

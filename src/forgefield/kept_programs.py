@@ -72,7 +72,8 @@ class Kept:
         # What cannot be written, or finds no room on the disk, is made again in another run.
         with suppress(OSError, *_UNWRITABLE):
             payload, _, results = serialize(program)
-            n_devices = len(program.runtime_executable().local_devices())
+            places = jax.tree.leaves((program.input_shardings, program.output_shardings))
+            n_devices = max(len(place.device_set) for place in places)
             content = io.BytesIO()
             _Pickler(content).dump((payload, results, n_devices))
             with tempfile.TemporaryDirectory(dir=self.folder.path) as scratch:

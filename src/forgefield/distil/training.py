@@ -210,7 +210,7 @@ def _step(course: Course, batch: Batch, fixed: PyTree, pace: Pace, recipe: Recip
         change, state = recipe.optimisation().update(slope, course.optimiser, course.weights)
         done = course.step + 1
         kept = jnp.minimum(pace.averaging, done / (done + 10.0))
-        rate = pace.rate(course.step)
+        rate = pace.rate(jnp.asarray(course.step))
     change = jax.tree.map(lambda c: rate.astype(c.dtype) * c, change)
     weights = optax.apply_updates(course.weights, change)
     mean = jax.tree.map(lambda m, w: w + kept.astype(m.dtype) * (m - w), course.mean, weights)
