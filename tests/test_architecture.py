@@ -21,6 +21,7 @@ DATA = ESTIMATING | {"fitting/data"}
 TARGETS = DATA | {"fitting/targets"}
 COST = TARGETS | {"fitting/cost"}
 SOLVE = COST | {"fitting/solve"}
+FRAMES = COST | {"fitting/frames"}
 JUDGE = SOLVE | {"fitting/judge"}
 SIMULATE = PROPERTIES | {"simulate"}
 TEXT = BOTTOM | {"io/sources", "io/text", "io/offenders", "io/outputs"}
@@ -38,8 +39,10 @@ REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
+CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
+COMMANDS = JOBS | {"jobs/validate", "jobs/export", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -61,6 +64,7 @@ ALLOWED: dict[str, set[str]] = {
     "fitting/cost": COST,
     "fitting/solve": SOLVE,
     "fitting/judge": JUDGE,
+    "fitting/frames": FRAMES,
     "simulate": SIMULATE,
     "distil": JUDGE | SIMULATE | {"distil"},
     "io/offenders": set(),
@@ -75,7 +79,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/native": MM3,
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
-    "io/forcefields/neural": RULES | {"io/forcefields/neural"},
+    "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
@@ -85,6 +89,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
+    "report/student": REPORT | {"report/student"},
     "config": set(),
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),
@@ -95,12 +100,15 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/laid": ENGINES | {"jobs/laid"},
     "jobs/processes": {"jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
+    "jobs/distil/classical": CLASSICAL,
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
-    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil"},
+    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical"},
+    "jobs/validate": JOB_OF_DATA | REPORT | {"jobs/label", "report/student", "jobs/validate"},
+    "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},
     "api": JOBS | {"jobs/laid"},
-    "cli": JOBS | {"cache", "cli"},
+    "cli": COMMANDS | {"cache", "cli"},
     "__main__": {"cli"},
     "__init__": {"api"},
 }
@@ -111,12 +119,12 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}, "io/structures/residues.py": {"gemmi"},
-            "jobs/distil/events.py": {"tensorboardX"}}  # fmt: skip
+            "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
+            "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
-} | {"jobs/label/label_file", "jobs/distil/distil_file"}
+} | {"jobs/label/label_file", "jobs/distil/distil_file", "jobs/validate/thresholds_file"}
 """What writes the words of settings files and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""

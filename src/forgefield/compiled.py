@@ -190,6 +190,11 @@ def compiled(function: Callable[Arguments, Result]) -> Compiled[Arguments, Resul
     return Compiled(function, _OPTIONS)
 
 
+def compiled_for_long(function: Callable[Arguments, Result]) -> Compiled[Arguments, Result]:
+    """Return the same for a function of few operations on much data, such as a network: by XLA's newer generator."""
+    return Compiled(function, {})
+
+
 def compiled_quickly(function: Callable[Arguments, Result]) -> Compiled[Arguments, Result]:
     """Return the same for a function that runs a few times on little data: it is not made as fast as can be."""
     return Compiled(function, _QUICKLY)

@@ -55,8 +55,9 @@ class Kept:
         if content is None:
             return None
         try:
-            program, results = pickle.loads(content)
-            loaded = deserialize_and_load(program, structure, results)
+            program, results, n_devices = pickle.loads(content)
+            devices = jax.devices()[:n_devices]
+            loaded = deserialize_and_load(program, structure, results, execution_devices=devices)
         # Whatever is wrong with it, another one can be made.
         except Exception:
             return None
@@ -71,8 +72,9 @@ class Kept:
         # What cannot be written, or finds no room on the disk, is made again in another run.
         with suppress(OSError, *_UNWRITABLE):
             payload, _, results = serialize(program)
+            n_devices = len(program.runtime_executable().local_devices())
             content = io.BytesIO()
-            _Pickler(content).dump((payload, results))
+            _Pickler(content).dump((payload, results, n_devices))
             with tempfile.TemporaryDirectory(dir=self.folder.path) as scratch:
                 made = Path(scratch) / name
                 made.write_bytes(content.getvalue())
@@ -94,13 +96,13 @@ class Kept:
 
 
 def kept_programs() -> Kept | None:
-    """Return the kept programs; None where JAX keeps none, or for devices of another kind than one processor."""
+    """Return the kept programs; None where JAX keeps none, or for other devices than processors."""
     return _kept() if jax.config.values["jax_compilation_cache_dir"] else None
 
 
 @functools.cache
 def _kept() -> Kept | None:
-    if jax.default_backend() != "cpu" or jax.device_count() != 1:
+    if jax.default_backend() != "cpu":
         return None
     # JAX readies LAPACK where it lowers a program that calls it; without, a program that is only loaded would crash.
     prepare_lapack_call("syevd_ffi", np.dtype(np.float64))

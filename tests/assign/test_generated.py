@@ -148,6 +148,12 @@ def test_types_in_any_equivalent_order_are_one_row(kind, types, canonical):
     assert KINDS[kind].canonical(types) == canonical
 
 
+def test_nothing_is_coupled_to_a_straight_angle(carbon_dioxide, water):
+    made = generate([carbon_dioxide, water], (*BONDED, STRETCH_BEND))
+
+    assert [row.name for row in made.rows if row.term is STRETCH_BEND] == ["stretch_bend H1-O2-H1"]
+
+
 def test_nearly_straight_angle_is_exactly_straight(carbon_dioxide):
     made = generate([carbon_dioxide], BONDED)
 

@@ -7,11 +7,13 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from forgefield.distil.batches import Feed, batch_of, combined
+from forgefield.distil import batches
+from forgefield.distil.batches import Feed, batch_in_parts, batch_of, combined
 from forgefield.distil.deviations import deviations
 from forgefield.distil.losses import losses
+from forgefield.distil.parallel import losses_and_slope
 from forgefield.distil.recipe import OPTIMISERS, Recipe, Weights
-from forgefield.distil.training import begin, reference_energies, run, train
+from forgefield.distil.training import _trained, begin, reference_energies, run, train
 from forgefield.errors import InputError
 from forgefield.io.checkpoint import read_arrays, write_checkpoint
 from forgefield.models.painn import Design, Size, painn
@@ -123,6 +125,28 @@ def test_energies_of_atoms_are_compared_where_they_are_known(model, references, 
 
     each = np.asarray(eqx.filter_jit(model.atomic_energies)(batch.topology, jnp.asarray(batch.positions)))[:3]
     np.testing.assert_allclose(found, np.mean(((each - known.atomic_energies) / ELECTRONVOLT) ** 2), rtol=1e-4)
+
+
+def test_parts_add_up_to_the_whole(model, references, generator, monkeypatch):
+    some = [curved(r, generator) if k % 2 else r for k, r in enumerate(references[:7])]
+    weights = Weights(1.0, 1.0, 1.0, 1.0)
+    model, fixed = eqx.partition(model.with_precision(jnp.float64), _trained(model))
+    slope_of = jax.jit(losses_and_slope, static_argnums=3)
+
+    found = {}
+    for pairs in (1, 27, 1000):
+        monkeypatch.setattr(batches, "_PAIRS", pairs)
+        batch = batch_in_parts(some, 3)
+        assert len(batch.energy) == {1: 7, 27: 3, 1000: 1}[pairs]
+        found[pairs] = slope_of(model, fixed, batch, Recipe(weights=weights))
+
+    whole = found[1000][0]
+    np.testing.assert_allclose(
+        whole, found_losses(eqx.combine(model, fixed), batch_of(some, 21, 3), weights), rtol=1e-9
+    )
+    for pairs in (1, 27):
+        for one, other in zip(jax.tree.leaves(found[pairs]), jax.tree.leaves(found[1000]), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9)
 
 
 def test_directions_are_redrawn_among_those_that_are_known(references, generator):

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield.errors import InputError
 from forgefield.fitting.cost.cost import linearise
+from forgefield.fitting.cost.gram import gram, obstacle
 from forgefield.jobs.fit.plan.plan import Linear
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.plan.starting import estimated, with_values
@@ -104,6 +106,25 @@ def test_without_a_target_charges_are_made_once_and_kept(write):
 
     assert of(prepared, "charge_increment")["charge_increment C1-F1"] == pytest.approx(0.25)
     assert not [row.name for row in prepared.rows if row.term.kind == "charge_increment"]
+
+
+def test_moments_that_are_not_trained_follow_lengths_so_that_charges_stay(write):
+    prepared = prepare(write(frame(), targets="", form="mm3", more='freeze = ["stretch C1-H1 r0"]'))
+
+    changes = prepared.changes()
+
+    problem = prepared.problem(changes, prepared.start)
+    moved = problem.model_at(problem.prior.centre + problem.prior.width)
+    assert [name for name in changes.names if "moment" in name] == ["bond_moment C1-F1 moment"]
+    assert not any("moment" in name for name in changes.leaders)
+    assert float(moved.charges(prepared.data.topology)[1]) == pytest.approx(-0.25, abs=1e-12)
+    assert obstacle(problem) is None
+    assert gram(problem) is not None
+
+
+def test_lengths_alone_move_no_charge(write):
+    with pytest.raises(InputError, match="nothing that is trained changes a charge"):
+        prepare(write(frame(), form="mm3", more='train = ["stretch*"]'))
 
 
 def test_without_a_target_a_pattern_trains_them(write):

@@ -21,6 +21,7 @@ from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.summed import Summed
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.neighbour_list import neighbour_list
 from forgefield.molecules.paths import angles
@@ -123,7 +124,14 @@ def kernel(molecules, folder):
         pytest.skip(f"no kernel: {error}")
 
 
-ROWS = [harmonic, mm3, neural, kernel]
+def summed(molecules, folder):
+    """A PaiNN that corrects all of MM3*."""
+    baseline, laid = mm3(molecules, folder)
+    correction, states = neural(molecules, folder)
+    return Summed(baseline, correction), replace(laid, charge=states.charge, unpaired=states.unpaired)
+
+
+ROWS = [harmonic, mm3, neural, kernel, summed]
 """Each lays its model over molecules: to the model and the topology it acts on."""
 
 

@@ -25,8 +25,10 @@ BEND_CONSTANT = 0.5 * units.MILLIDYNE_PER_ANGSTROM
 """Where nothing better is known [kcal/mol/rad²]."""
 STRAIGHT = 5.0 * units.DEGREE
 """A mean angle this close to 180° is taken as 180°: about any other, a bend has no force out of its plane."""
-_NO_DIHEDRAL = 10.0 * units.DEGREE
+_NEARLY_STRAIGHT = 10.0 * units.DEGREE
 """Across an angle this close to 180° torsions are switched off."""
+_BENT = {"torsion": ([0, 1, 2], [1, 2, 3]), "stretch_bend": ([0, 1, 2],), "bend_bend": ([1, 0, 2], [3, 0, 4])}
+"""Angles of each kind of interaction that must not be straight."""
 _NOT_FLAT = 3.0 * units.DEGREE
 """A centre whose three angles lack more of 360° is not planar."""
 
@@ -43,12 +45,12 @@ def generate(
 
     Stretches and bends must come first in `terms`, since others borrow their reference values. Reference
     lengths and angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad²
-    until something better is estimated; cross terms and torsions are zero. Torsions whose row has a chain with a
-    straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar. What types
-    cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals` takes its
-    parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from `charging`,
-    a bond moment or a bond charge increment, and are those of an even spread until something better is known. Raises
-    InputError for a molecule in more than one piece.
+    until something better is estimated; cross terms and torsions are zero. Torsions and couplings of bends whose row
+    has a straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar. What
+    types cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals`
+    takes its parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from
+    `charging`, a bond moment or a bond charge increment, and are those of an even spread until something better is
+    known. Raises InputError for a molecule in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
@@ -114,10 +116,13 @@ def _interactions(
 def meaningful(
     kind: str, atoms: Int[np.ndarray, "interactions order"], positions: Float[np.ndarray, "atoms 3"]
 ) -> Bool[np.ndarray, " interactions"]:
-    """Say where an interaction of a kind makes sense: no torsion across a straight angle, flat centres alone."""
-    if kind == "torsion":
-        bent = [angles(positions[atoms[:, part]]) < np.pi - _NO_DIHEDRAL for part in ([0, 1, 2], [1, 2, 3])]
-        return bent[0] & bent[1]
+    """Say where an interaction of a kind makes sense.
+
+    No torsion goes across a straight angle; nothing is coupled to one, which cannot grow; centres are flat.
+    """
+    if kind in _BENT:
+        bent = [angles(positions[atoms[:, part]]) < np.pi - _NEARLY_STRAIGHT for part in _BENT[kind]]
+        return np.all(bent, axis=0)
     if kind == "out_of_plane":
         around = [angles(positions[atoms[:, part]]) for part in ([0, 1, 2], [0, 1, 3], [2, 1, 3])]
         return np.sum(around, axis=0) > 2.0 * np.pi - _NOT_FLAT

@@ -9,6 +9,7 @@ from forgefield.assign.assignment import Assignment
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel, require_known
 from forgefield.models.portable import packed, unpacked
+from forgefield.models.summed import Summed
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.molecule import Molecule, symbol
 from forgefield.molecules.topology import Topology, union
@@ -121,6 +122,35 @@ class ModelRules(AbstractRules):
     def __reduce__(self) -> tuple[type["ModelRules"], tuple[AbstractModel]]:
         """Travel with arrays of NumPy."""
         return ModelRules, (packed(self.model),)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SummedRules(AbstractRules):
+    """A classical force field, and a model that needs no bonds and corrects it."""
+
+    baseline: AbstractRowRules
+    correction: ModelRules
+
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError, or MissingParameters."""
+        laid = self.baseline.assign(molecules)
+        model, states = self.correction.lay(molecules)
+        topology = replace(laid.topology, charge=states.charge, unpaired=states.unpaired)
+        return Summed(laid.model, model), topology
+
+    @property
+    def heeded(self) -> frozenset[str]:
+        """What either of both heeds."""
+        return self.baseline.heeded | self.correction.heeded
+
+    def __repr__(self) -> str:
+        return f"SummedRules({self.baseline!r}, {self.correction!r})"
+
+    def restored(self) -> "SummedRules":
+        """Return it with arrays of JAX."""
+        baseline = self.baseline.restored()
+        assert isinstance(baseline, AbstractRowRules)
+        return SummedRules(baseline, self.correction.restored())
 
 
 def rules_of(force_field: AbstractRules | Assignment | AbstractModel) -> AbstractRules:

@@ -16,6 +16,8 @@ from forgefield.cli.label import label
 from forgefield.cli.reference import reference
 from forgefield.cli.simulate import md, relax
 from forgefield.cli.students.distil import distil
+from forgefield.cli.students.export import export
+from forgefield.cli.students.validate import validate
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +26,23 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Learns molecular force fields from quantum chemistry and runs them.",
 )
-for _function in (fit, info, reference, evaluate, modes, check, estimate, diff, convert, md, relax, label, distil):
+for _function in (
+    fit,
+    info,
+    reference,
+    evaluate,
+    modes,
+    check,
+    estimate,
+    diff,
+    convert,
+    md,
+    relax,
+    label,
+    distil,
+    validate,
+    export,
+):
     app.command()(_function)
 app.add_typer(dataset, name="dataset")
 

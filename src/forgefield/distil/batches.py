@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -13,6 +14,8 @@ from forgefield.molecules.topology import Topology
 
 _FEW = 4
 """Sizes of molecules that have a program each."""
+_PAIRS = 600
+"""Pairs of atoms whose features fit into the cache of a core."""
 
 
 class Batch(eqx.Module):
@@ -75,17 +78,44 @@ def combined(
     return scale * direction, scale * np.tensordot(shares, known.values, axes=1)
 
 
-def filled_batch(references: Sequence[Reference], n_max: int, generator: np.random.Generator) -> Batch:
-    """Return references as a batch with room for `n_max` atoms each."""
-    return batch_of(references, n_max * len(references), n_max, generator)
+def batch_in_parts(references: Sequence[Reference], n_max: int, generator: np.random.Generator | None = None) -> Batch:
+    """Return references as a batch in parts of one size, which are the first axis of its arrays.
+
+    Their number is a multiple of that of the devices. Parts may have no molecule that counts.
+    """
+    n_parts = _parts(len(references), n_max)
+    size = -(-len(references) // n_parts)
+    shares = [references[k * size : (k + 1) * size] for k in range(n_parts)]
+    parts = [
+        batch_of(share, n_max * size, n_max, generator)
+        if share
+        else _uncounted(batch_of(references[:1], n_max * size, n_max))
+        for share in shares
+    ]
+    return jax.tree.map(lambda *each: np.stack(each), *parts)
+
+
+def _parts(n_molecules: int, n_max: int) -> int:
+    """Return in how many parts a batch is computed.
+
+    What a processor computes of one part stays in its cache; another device is given its whole share at once.
+    """
+    at_once = max(_PAIRS // n_max**2, 1) if jax.default_backend() == "cpu" else n_molecules
+    devices = jax.device_count()
+    return devices * -(-n_molecules // (devices * min(at_once, n_molecules)))
+
+
+def _uncounted(batch: Batch) -> Batch:
+    """Return a batch of which nothing counts."""
+    nothing = np.zeros_like(batch.real), np.zeros_like(batch.directions), np.full_like(batch.atomic_energy, np.nan)
+    return eqx.tree_at(lambda b: (b.real, b.directions, b.atomic_energy), batch, nothing)
 
 
 class Feed:
-    """Batches of a set of references, which may stand in a file.
+    """Batches in parts of a set of references, which may stand in a file.
 
     In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
-    follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each;
-    `made` makes a batch of references, none of which has more than so many atoms.
+    follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
     """
 
     def __init__(
@@ -94,9 +124,8 @@ class Feed:
         sizes: Int[np.ndarray, " references"],
         batch: int,
         seed: int,
-        made: Callable[[Sequence[Reference], int, np.random.Generator], Batch] = filled_batch,
     ) -> None:
-        self._fetch, self._sizes, self._batch, self._seed, self._made = fetch, sizes, batch, seed, made
+        self._fetch, self._sizes, self._batch, self._seed = fetch, sizes, batch, seed
         kinds = np.unique(sizes)
         self._filled = np.array([filled_size(int(size), kinds) for size in kinds])[np.searchsorted(kinds, sizes)]
         self._drawn = (0, self._epoch(0))
@@ -110,7 +139,7 @@ class Feed:
             self._drawn = (epoch, self._epoch(epoch))
         chosen = self._drawn[1][place]
         generator = np.random.default_rng([self._seed, 1, step])
-        return self._made(self._fetch(chosen.tolist()), int(self._filled[chosen[0]]), generator)
+        return batch_in_parts(self._fetch(chosen.tolist()), int(self._filled[chosen[0]]), generator)
 
     def _epoch(self, epoch: int) -> list[Int[np.ndarray, " chosen"]]:
         """Return the places of the references of each batch of an epoch."""

@@ -32,31 +32,47 @@ class Losses(NamedTuple):
         )
 
 
-def losses(model: Painn, batch: Batch, weights: Weights) -> Losses:
-    """Return the losses of a model on a batch; what weighs nothing is not computed and zero."""
+def losses(model: Painn, batch: Batch, weights: Weights, counts: Losses | None = None) -> Losses:
+    """Return the losses of a model on a batch; what weighs nothing is not computed and zero.
+
+    Means are over `counts`, by default over what the batch has: those of a batch in parts are sums of the parts'.
+    """
+    counts = counted(batch) if counts is None else counts
     positions = jnp.asarray(batch.positions)
-    real = jnp.asarray(batch.real)
     nothing = jnp.zeros((), positions.dtype)
     product = atomic = nothing
+    has = _present(batch)
     if weights.product > 0.0:
         along = jnp.asarray(batch.directions)
         (energy, gradient), (_, curved) = jax.jvp(
             lambda x: model.energy_and_gradient(batch.topology, x), (positions,), (along,)
         )
-        known = jnp.any(along != 0.0, axis=1)
-        product = _mean(curved - batch.products, jnp.broadcast_to(known[:, None], curved.shape), weights)
+        product = _mean(curved - batch.products, has.product, counts.product, weights)
     else:
         energy, gradient = model.energy_and_gradient(batch.topology, positions)
     off = (energy - batch.energy) / batch.size
     pull = gradient - batch.gradient
-    # Atoms that fill up have no forces and no reference.
-    counted = jnp.broadcast_to(real[jnp.asarray(batch.topology.molecule)][:, None], pull.shape)
     if weights.atomic_energy > 0.0:
-        shares = jnp.asarray(batch.atomic_energy)
-        known = jnp.isfinite(shares)
         each = model.atomic_energies(batch.topology, positions)
-        atomic = _mean(jnp.where(known, each - jnp.where(known, shares, 0.0), 0.0), known, weights)
-    return Losses(_mean(off, real, weights), _mean(pull, counted, weights), product, atomic)
+        known = jnp.where(has.atomic_energy, jnp.asarray(batch.atomic_energy), 0.0)
+        atomic = _mean(each - known, has.atomic_energy, counts.atomic_energy, weights)
+    return Losses(
+        _mean(off, has.energy, counts.energy, weights), _mean(pull, has.force, counts.force, weights), product, atomic
+    )
+
+
+def counted(batch: Batch) -> Losses:
+    """Return how many numbers each mean over a batch is of."""
+    return Losses(*(jnp.sum(one, dtype=jnp.asarray(batch.positions).dtype) for one in _present(batch)))
+
+
+def _present(batch: Batch) -> Losses:
+    """Return which numbers of a batch are known; atoms that fill up have no forces and no reference."""
+    real = jnp.asarray(batch.real)
+    atoms = jnp.broadcast_to(real[jnp.asarray(batch.topology.molecule)][:, None], batch.gradient.shape)
+    along = jnp.any(jnp.asarray(batch.directions) != 0.0, axis=1)
+    curved = jnp.broadcast_to(along[:, None], batch.products.shape)
+    return Losses(real, atoms, curved, jnp.isfinite(jnp.asarray(batch.atomic_energy)))
 
 
 def shaped(error: Float[Array | np.ndarray, "*shape"], weights: Weights) -> Float[Array, "*shape"]:
@@ -72,6 +88,7 @@ def shaped(error: Float[Array | np.ndarray, "*shape"], weights: Weights) -> Floa
             return jnp.where(size < weights.corner, 0.5 * x**2 / weights.corner, size - 0.5 * weights.corner)
 
 
-def _mean(error: Float[Array, "*shape"], counted: Bool[Array, "*shape"], weights: Weights) -> Float[Array, ""]:
-    found = shaped(jnp.where(counted, error, 0.0), weights)
-    return jnp.sum(found) / jnp.maximum(jnp.sum(counted, dtype=found.dtype), 1.0)
+def _mean(
+    error: Float[Array, "*shape"], known: Bool[Array, "*shape"], count: Float[Array, ""], weights: Weights
+) -> Float[Array, ""]:
+    return jnp.sum(shaped(jnp.where(known, error, 0.0), weights)) / jnp.maximum(count, 1.0)

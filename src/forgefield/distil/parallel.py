@@ -1,83 +1,62 @@
-"""A batch shared out among devices, each of which has some of its molecules."""
+"""The slope of the loss of a batch, which is shared out among all devices."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
-from forgefield.distil.batches import Batch, batch_of, filled_batch
-from forgefield.distil.losses import Losses
-from forgefield.molecules.molecule import Reference
+from forgefield.distil.batches import Batch
+from forgefield.distil.losses import Losses, counted, losses
+from forgefield.distil.recipe import Recipe
 
 _Tree = TypeVar("_Tree")
 
 
-class Devices:
-    """Devices that work on one batch together."""
-
-    def __init__(self, devices: Sequence[Any]) -> None:
-        self.n = len(devices)
-        self._mesh = Mesh(np.array(devices), ("shares",))
-
-    def batch(self, references: Sequence[Reference], n_max: int, generator: np.random.Generator) -> Batch:
-        """Return references as a batch, with a share of it on each device where there are several."""
-        if self.n == 1:
-            return filled_batch(references, n_max, generator)
-        shares = batch_in_shares(references, self.n, n_max, generator)
-        return jax.device_put(shares, NamedSharding(self._mesh, PartitionSpec("shares")))
-
-    def everywhere(self, tree: _Tree) -> _Tree:
-        """Return a tree all of which is on each device."""
-        return tree if self.n == 1 else jax.device_put(tree, NamedSharding(self._mesh, PartitionSpec()))
+_SHARES = "shares"
+"""Name of the axis along which a batch is shared out."""
 
 
-def batch_in_shares(
-    references: Sequence[Reference], n_shares: int, n_max: int, generator: np.random.Generator | None = None
-) -> Batch:
-    """Return a batch whose arrays have the shares as their first axis; a share may have no molecule that counts."""
-    lots = np.array_split(np.arange(len(references)), n_shares)
-    room = n_max * len(lots[0])
-    shares = [
-        batch_of([references[k] for k in lot], room, n_max, generator)
-        if len(lot)
-        else _uncounted(batch_of(references[:1], room, n_max))
-        for lot in lots
-    ]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *shares)
+def everywhere(tree: _Tree) -> _Tree:
+    """Return a tree all of which is on each device."""
+    return jax.device_put(tree, NamedSharding(_mesh(), PartitionSpec()))
 
 
-def mean_losses(losses_of: Callable[[Batch], Losses], batch: Batch) -> Losses:
-    """Return the losses of a batch in shares, as if it were one: means weigh by what there is in each share."""
-    found, counts = jax.vmap(losses_of)(batch), jax.vmap(_counts)(batch)
-    return Losses(
-        *(
-            jnp.sum(mean * n.astype(mean.dtype)) / jnp.maximum(jnp.sum(n), 1.0).astype(mean.dtype)
-            for mean, n in zip(found, counts, strict=True)
-        )
+def shared_out(batch: Batch) -> Batch:
+    """Return a batch in parts with a share of them on each device."""
+    return jax.device_put(batch, NamedSharding(_mesh(), PartitionSpec(_SHARES)))
+
+
+def losses_and_slope(weights: PyTree, fixed: PyTree, batch: Batch, recipe: Recipe) -> tuple[Losses, PyTree]:
+    """Return the losses of a batch in parts, and the slope of their weighted sum by the weights of a model.
+
+    The other leaves of the model are `fixed`. Each device computes its share of the parts one after the other.
+    """
+    counts = jax.tree.map(jnp.sum, jax.vmap(counted)(batch))
+
+    def of_share(weights: PyTree, fixed: PyTree, counts: Losses, parts: Batch) -> tuple[Losses, PyTree]:
+        def loss(weights: PyTree, part: Batch) -> tuple[Float[Array, ""], Losses]:
+            if recipe.precision == "bf16":
+                weights = jax.tree.map(lambda w: w.astype(jnp.bfloat16), weights)
+            found = losses(eqx.combine(weights, fixed), part, recipe.weights, counts)
+            return found.total(recipe.weights), found
+
+        def with_part(sums: tuple[PyTree, Losses], part: Batch) -> tuple[tuple[PyTree, Losses], None]:
+            return jax.tree.map(jnp.add, sums, jax.grad(loss, has_aux=True)(weights, part)), None
+
+        nothing = jax.tree.map(jnp.zeros_like, (weights, counts))
+        slope, found = jax.lax.scan(with_part, nothing, parts)[0]
+        return jax.lax.psum((found, slope), _SHARES)
+
+    whole, shared = PartitionSpec(), PartitionSpec(_SHARES)
+    on_devices = jax.shard_map(
+        of_share, mesh=_mesh(), in_specs=(whole, whole, whole, shared), out_specs=whole, check_vma=False
     )
+    return on_devices(weights, fixed, counts, batch)
 
 
-def _counts(batch: Batch) -> Losses:
-    """Return how many errors each loss is the mean of."""
-    real = jnp.asarray(batch.real)
-
-    def number(which: Any) -> Float[Array, ""]:
-        return jnp.sum(which, dtype=jnp.result_type(float))
-
-    return Losses(
-        energy=number(real),
-        force=number(real[jnp.asarray(batch.topology.molecule)]),
-        product=number(jnp.any(jnp.asarray(batch.directions) != 0.0, axis=1)),
-        atomic_energy=number(jnp.isfinite(jnp.asarray(batch.atomic_energy))),
-    )
-
-
-def _uncounted(batch: Batch) -> Batch:
-    """Return a batch of which nothing counts."""
-    nothing = np.zeros_like(batch.real), np.zeros_like(batch.directions), np.full_like(batch.atomic_energy, np.nan)
-    return eqx.tree_at(lambda b: (b.real, b.directions, b.atomic_energy), batch, nothing)
+def _mesh() -> Mesh:
+    return Mesh(np.array(jax.devices()), (_SHARES,))

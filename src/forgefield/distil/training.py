@@ -10,11 +10,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from forgefield.compiled import compiled
+from forgefield.compiled import compiled_for_long
 from forgefield.distil.batches import Batch, Feed
 from forgefield.distil.deviations import Errors, deviations, require_labels
-from forgefield.distil.losses import Losses, losses
-from forgefield.distil.parallel import mean_losses
+from forgefield.distil.losses import Losses
+from forgefield.distil.parallel import everywhere, losses_and_slope, shared_out
 from forgefield.distil.recipe import Pace, Recipe
 from forgefield.errors import InputError
 from forgefield.models.painn import Painn
@@ -120,17 +120,18 @@ def run(
 ) -> Iterator[Look]:
     """Go on with a course and yield what is known every `check_every` steps, and at the end.
 
-    Each step lowers the loss of one batch, which `feed` returns for its number. `ends` is asked after each step whether
-    it was the last one. Raises InputError where training diverges.
+    Each step lowers the loss of one batch in parts, which `feed` returns for its number. `ends` is asked after each
+    step whether it was the last one. Raises InputError where training diverges.
     """
     _, fixed = eqx.partition(model, _trained(model))
     pace, program = recipe.pace, recipe.program
+    course, fixed = everywhere((course, fixed))
     k, since = int(course.step), int(course.since)
-    batch = feed(k) if k < recipe.steps else None
+    batch = shared_out(feed(k)) if k < recipe.steps else None
     while True:
         if since and (since >= recipe.check_every or batch is None):
             look = _look(course, fixed, validation, recipe)
-            course, since = look.course, 0
+            course, since = everywhere(look.course), 0
             yield look
         ended = recipe.patience and not since and k - int(course.at) >= recipe.patience * recipe.check_every
         if batch is None or ended:
@@ -138,14 +139,16 @@ def run(
         course = _step(course, batch, fixed, pace, program)
         k, since = k + 1, since + 1
         # The next batch is put together while the step is computed.
-        batch = feed(k) if k < recipe.steps else None
+        batch = shared_out(feed(k)) if k < recipe.steps else None
         jax.block_until_ready(course.step)
         if ends(course):
             batch = None
 
 
 def _look(course: Course, fixed: PyTree, validation: Sequence[Reference], recipe: Recipe) -> Look:
-    found = deviations(eqx.combine(course.mean, fixed), validation)
+    # On one device: those that share in a step would each do all of it.
+    mean, fixed = jax.tree.map(np.asarray, (course.mean, fixed))
+    found = deviations(eqx.combine(mean, fixed), validation)
     merit = found.merit(recipe.weights)
     if not np.isfinite(merit):
         raise InputError("training diverged: the errors of the model are not finite; lower the learning rate")
@@ -198,21 +201,10 @@ def _looked(course: Course, merit: float, *, better: bool) -> Course:
     return eqx.tree_at(lambda c: (c.seen, c.since), course, (Losses(nothing, nothing, nothing, nothing), first))
 
 
-@compiled
+@compiled_for_long
 def _step(course: Course, batch: Batch, fixed: PyTree, pace: Pace, recipe: Recipe) -> Course:
-    """Return the course after one more step; a batch may be in shares."""
-
-    def loss(weights: PyTree) -> tuple[Float[Array, ""], Losses]:
-        if recipe.precision == "bf16":
-            weights = jax.tree.map(lambda w: w.astype(jnp.bfloat16), weights)
-        model = eqx.combine(weights, fixed)
-        if batch.energy.ndim == 1:
-            found = losses(model, batch, recipe.weights)
-        else:
-            found = mean_losses(lambda share: losses(model, share, recipe.weights), batch)
-        return found.total(recipe.weights), found
-
-    (_, found), slope = jax.value_and_grad(loss, has_aux=True)(course.weights)
+    """Return the course after one more step, on a batch in parts."""
+    found, slope = losses_and_slope(course.weights, fixed, batch, recipe)
     # optax mixes the integers of its counters with floats.
     with jax.numpy_dtype_promotion("standard"):
         change, state = recipe.optimisation().update(slope, course.optimiser, course.weights)

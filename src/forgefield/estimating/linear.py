@@ -218,20 +218,27 @@ def _slopes(
     column = np.full(len(known), -1)
     column[wanted] = np.arange(len(wanted))
     for one in expanded:
-        for place in np.unique(one.parameters[column[one.parameters] >= 0]):
-            own = np.flatnonzero((one.parameters == place).any(axis=1))
-            before = known[one.parameters[own]]
-            after = before + (one.parameters[own] == place)
-            (_, *low), (_, *high) = (profiles(one.term, one.q[own], p) for p in (before, after))
-            part = one.of(own)
-            blocks = part.blocks(*(b - a for a, b in zip(low, high, strict=True)))
+        columns = column[one.parameters]
+        # Each interaction once with each wanted value that it has, all in one call.
+        acting = np.unique([(i, columns[i, p]) for i, p in np.argwhere(columns >= 0)], axis=0).reshape(-1, 2)
+        if not len(acting):
+            continue
+        interaction, of_value = acting.T
+        before = known[one.parameters[interaction]]
+        after = before + (one.parameters[interaction] == wanted[of_value][:, None])
+        (_, *low), (_, *high) = (profiles(one.term, one.q[interaction], p) for p in (before, after))
+        slope, curvature = (b - a for a, b in zip(low, high, strict=True))
+        for k in np.unique(of_value):
+            own = of_value == k
+            part = one.of(interaction[own])
+            blocks = part.blocks(slope[own], curvature[own])
             for m in np.unique(part.molecule):
                 mine = part.molecule == m
                 along = modes[m][part.place[mine]]
                 pushed = blocks[mine] @ along
                 n = along.shape[2]
                 matrix = along.reshape(-1, n).T @ pushed.reshape(-1, n)
-                design[ends[m] : ends[m + 1], column[place]] += matrix[places[m]]
+                design[ends[m] : ends[m + 1], k] += matrix[places[m]]
     return design
 
 

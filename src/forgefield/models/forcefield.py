@@ -45,6 +45,7 @@ class ForceField(AbstractParametrisedModel):
             most_in_pairs=None,
             in_turn=False,
             precision=self.values.dtype,
+            of_terms=True,
         )
 
     def with_precision(self, dtype: type) -> "ForceField":

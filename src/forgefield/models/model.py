@@ -99,6 +99,8 @@ class Traits:
     """Whether a CPU computes replicas faster one after another than together: the numbers of one fill its cache."""
     precision: np.dtype
     """Of its own numbers, float32 or float64, whatever that of the positions."""
+    of_terms: bool = False
+    """Whether it is nothing but a sum of terms, for which there are programs that many molecules share."""
 
     def wants_list(self, n_atoms: int) -> bool:
         """Say whether it is faster with listed neighbours for a molecule in vacuum."""

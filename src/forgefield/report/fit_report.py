@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from forgefield.report import content, quality, statistics, trade_off
@@ -50,9 +50,9 @@ class Plots:
 
 def _style_of_figures() -> str:
     """Return what the styles of the report say of drawings, and the colours that they name."""
-    style = _style()
-    colours = style[style.index("{") + 1 : style.index("}")]
-    return " ".join([colours, *(line for line in style.splitlines() if line.startswith("svg "))])
+    whole = style()
+    colours = whole[whole.index("{") + 1 : whole.index("}")]
+    return " ".join([colours, *(line for line in whole.splitlines() if line.startswith("svg "))])
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def fit_report(record: FitRecord) -> str:
     kept = [p for p in parameters if not p["trained"]]
     modes = _modes(record)
     structures = shown_structures(record.structures, record.vibrations, molecules)
-    return _template().render(
-        style=Markup(_style()),
+    return template("fit_report.html").render(
+        style=Markup(style()),
         scripts=scripts(draws=bool(structures)),
         record=record,
         success=results["fit"]["success"],
@@ -134,7 +134,8 @@ def _modes(record: FitRecord) -> list[_Molecule]:
     ]
 
 
-def _style() -> str:
+def style() -> str:
+    """Return the style sheet of all reports."""
     return resources.files("forgefield.report").joinpath("fit_report.css").read_text(encoding="utf-8")
 
 
@@ -144,7 +145,8 @@ def plots(record: FitRecord) -> Plots:
     return Plots((*profiles, *(figure for figure in map(parity_figure, record.parities) if figure)))
 
 
-def _template():
+def template(name: str) -> Template:
+    """Return the template of a page."""
     # Undefined names are errors: a page must not lose a section in silence.
     environment = Environment(
         loader=PackageLoader("forgefield", "report"),
@@ -155,4 +157,4 @@ def _template():
     )
     environment.filters["drawn"] = Markup
     environment.filters["short"] = short
-    return environment.get_template("fit_report.html")
+    return environment.get_template(name)

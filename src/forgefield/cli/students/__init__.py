@@ -1,1 +1,1 @@
-"""Commands that make students and look at them."""
+"""Commands that make students, judge them and take them elsewhere."""

@@ -1,13 +1,15 @@
 """`forgefield distil`: students trained on a data set."""
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import jax
 import typer
 
-from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
 from forgefield.cli.console import NowAndThen, print_json, print_whole, say, stderr, warn
 from forgefield.cli.interrupts import heard
 from forgefield.errors import InputError
@@ -37,6 +39,7 @@ def distil(
 
     del verbose
     plan = distil_plan(settings, read_distil_file(settings))
+    _one_device_a_core(plan.recipe.batch)
     folder = output or settings.with_suffix("")
     watch = _events(folder / "tensorboard") if plan.tensorboard else unwatched
     with _followed() as tell:
@@ -49,10 +52,19 @@ def distil(
             f"{one['times_the_median']:.0f} times as far off as usual: energy {one['energy_error']:+.2f} kcal/mol, "
             f"force {one['largest_force_error']:.2f} kcal/mol/Å"
         )
+    for said in found.complaints:
+        warn(said)
     say("Written: " + ", ".join(map(str, found.files)) + f"; results in {folder}/")
     if as_json:
         print_json(found.results)
-    return DONE
+    return DONE if found.success else FAILED
+
+
+def _one_device_a_core(most: int) -> None:
+    """Let each core compute a share of a batch, of so many molecules at most."""
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        with suppress(RuntimeError):  # Where JAX has computed already in this process.
+            jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, most))
 
 
 def _events(folder: Path) -> Any:

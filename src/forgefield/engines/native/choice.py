@@ -5,6 +5,7 @@ import json
 import logging
 import os
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from forgefield.engines.native.painn import NativePainn, native
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel
 from forgefield.models.painn import Painn
+from forgefield.models.summed import Summed
 from forgefield.molecules.topology import union
 from forgefield.properties.many import energies_and_gradient
 
@@ -43,6 +45,8 @@ def fastest(model: AbstractModel, *, begun: str | None = None) -> AbstractModel:
     `begun` is the way of a run that is continued, which is kept: the ways differ in the last bits. FORGEFIELD_KERNEL
     (`native` or `xla`) stands above both. Raises InputError where that is something else.
     """
+    if isinstance(model, Summed):
+        return replace(model, correction=fastest(model.correction, begun=begun))
     begun = begun if begun in WAYS else None
     wanted = _chosen() or begun
     if not isinstance(model, Painn) or wanted == "xla":
@@ -59,6 +63,8 @@ def fastest(model: AbstractModel, *, begun: str | None = None) -> AbstractModel:
 
 def way_of(model: AbstractModel) -> Way:
     """Return which way a model is computed."""
+    if isinstance(model, Summed):
+        return way_of(model.correction)
     return "native" if isinstance(model, NativePainn) else "xla"
 
 

@@ -19,7 +19,7 @@ from scipy import sparse
 from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Problem, Quadratic, with_prior
 from forgefield.fitting.cost.molecule_form import MonomialSensitivities, Rows, by_molecule
-from forgefield.fitting.cost.monomials import Monomial, Monomials, gathered, is_polynomial, monomials_of
+from forgefield.fitting.cost.monomials import Listed, Monomial, Monomials, gathered, is_polynomial, listed
 from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.observation import observed_expanded
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
@@ -36,6 +36,7 @@ from forgefield.fitting.targets.target import (
 from forgefield.models.expansions import Expansion, expansions, profiles
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import Selection
+from forgefield.molecules.topology import Interactions
 
 
 class Gram(eqx.Module):
@@ -94,18 +95,30 @@ def obstacle(problem: Problem) -> str | None:
     bent = [target.name for target, _ in problem.looking(View.REFERENCE) if not target.traits.is_linear]
     if bent:
         return f"not linear in energy, gradient and Hessian: {', '.join(bent)}"
-    if problem.chunks.selection.charges is not None:
+    if problem.chunks.selection.charges is not None and _moves_charges(problem):
         return "charges change"
     groups = problem.chunks.data.topology.interactions
-    changes = _changing(problem)
+    changes = changing(problem)
     for term, group, active in zip(problem.model.terms, groups, problem.chunks.selection.groups, strict=True):
-        rows = np.unique(np.asarray(group.parameters).reshape(-1, group.parameters.shape[-1]), axis=0)
+        rows = distinct_rows(group)
         if active and not is_polynomial(term, changes[np.minimum(rows, len(changes) - 1)]):
             return f"the energy is no polynomial in what changes of the {term.name}"
     return None
 
 
-def _changing(problem: Problem) -> Bool[np.ndarray, " parameters"]:
+def _moves_charges(problem: Problem) -> bool:
+    """Say whether charges depend on the free variables: moments may follow lengths so that they do not."""
+    rule = problem.chunks.data.topology.charges
+    assert rule is not None
+    centre, width = np.asarray(problem.prior.centre), np.asarray(problem.prior.width)
+    # Each by another share of its width, which leaves no ratio as it is by chance.
+    ends = centre, centre + width * np.linspace(0.1, 0.2, len(width))
+    values = [problem.variables.values(np.asarray(problem.model.values), end) for end in ends]
+    before, after = (known[np.asarray(rule.moment)] / known[np.asarray(rule.length)] for known in values)
+    return not np.allclose(before, after, rtol=0.0, atol=1e-12)
+
+
+def changing(problem: Problem) -> Bool[np.ndarray, " parameters"]:
     """Return which values of the model change, and one more for padding that does not."""
     return np.isin(np.arange(len(problem.model.values) + 1), np.asarray(problem.variables.places))
 
@@ -114,8 +127,8 @@ def _sum(problem: Problem) -> "_Sum | None":
     """Return the quadratic forms of all targets, None where the problem is none."""
     if obstacle(problem) is not None:
         return None
-    listed, of_row = _listed(problem)
-    total = _Sum(problem, listed)
+    monomials, of_row = _listed(problem)
+    total = _Sum(problem, monomials)
     for c in range(problem.chunks.molecule.shape[0]):
         # Slices of NumPy arrays: each of one of JAX's would be a program.
         chunk = problem.chunks.data, problem.chunks.selection
@@ -125,34 +138,38 @@ def _sum(problem: Problem) -> "_Sum | None":
     return total
 
 
-def _at_centre(problem: Problem) -> Float[np.ndarray, " parameters"]:
+def centre_of(problem: Problem) -> Float[np.ndarray, " parameters"]:
     """Return the values of the model where the prior has its centre."""
     return problem.variables.values(np.asarray(problem.model.values), np.asarray(problem.prior.centre))
 
 
-Listed = tuple[list[Monomial], list[dict[tuple[int, ...], np.ndarray]]]
-
-
 def _listed(problem: Problem) -> Listed:
     """Return all monomials, and for each group those of each row of parameters."""
-    values = _at_centre(problem)
-    changes = _changing(problem)
-    topology = problem.chunks.data.topology
-    listed: list[Monomial] = []
-    of_row = []
-    for term, group, active in zip(
-        problem.model.terms, topology.interactions, problem.chunks.selection.groups, strict=True
-    ):
-        own: dict[tuple[int, ...], np.ndarray] = {}
-        if active:
-            rows = np.unique(np.asarray(group.parameters).reshape(-1, group.parameters.shape[-1]), axis=0)
-            selected = changes[np.minimum(rows, len(values))]
-            for row, mine in zip(rows, selected, strict=True):
-                made = monomials_of(term, row, values[row], mine) if mine.any() else []
-                own[tuple(row.tolist())] = np.arange(len(listed), len(listed) + len(made))
-                listed.extend(made)
-        of_row.append(own)
-    return listed, of_row
+    groups = zip(problem.chunks.data.topology.interactions, problem.chunks.selection.groups, strict=True)
+    rows = [distinct_rows(group) if active else np.zeros((0, 1), dtype=np.int64) for group, active in groups]
+    return listed(problem.model.terms, rows, centre_of(problem), changing(problem))
+
+
+def distinct_rows(group: Interactions) -> Int[np.ndarray, "rows parameters"]:
+    """Return the rows of parameters that interactions have, each once."""
+    parameters = np.asarray(group.parameters)
+    return np.unique(parameters.reshape(-1, parameters.shape[-1]), axis=0)
+
+
+def form_of(
+    problem: Problem,
+    monomials: list[Monomial],
+    cost: Float[np.ndarray, ""],
+    slope: Float[np.ndarray, " monomials"],
+    matrix: Float[np.ndarray, "monomials monomials"],
+) -> Gram:
+    """Return the quadratic form of a cost of which this is known where the prior has its centre."""
+    values, places = centre_of(problem), np.asarray(problem.variables.places)
+    together = gathered(monomials)
+    column = np.full(len(values) + 1, len(places))
+    column[places] = np.arange(len(places))
+    # A factor that is one, whatever its place, has the slope zero.
+    return Gram(together, together.values(values), cost, slope, matrix, column[together.places])
 
 
 class _Sum:
@@ -161,8 +178,7 @@ class _Sum:
     def __init__(self, problem: Problem, listed: list[Monomial]) -> None:
         n, n_targets = len(listed), len(problem.targets)
         self.problem, self.listed = problem, listed
-        self.values = _at_centre(problem)
-        self.model = ForceField(problem.model.terms, jax.device_put(self.values))
+        self.model = ForceField(problem.model.terms, jax.device_put(centre_of(problem)))
         self.cost, self.slope, self.matrix = (np.zeros((n_targets, *(n,) * order)) for order in range(3))
         self.relative: dict[int, tuple[np.ndarray, ...]] = {}
 
@@ -233,19 +249,9 @@ class _Sum:
 
     def form(self, targets: Sequence[int]) -> Gram:
         """Return the quadratic form of these targets together."""
-        problem, those = self.problem, list(targets)
-        monomials = gathered(self.listed)
-        column = np.full(len(self.model.values) + 1, len(problem.variables.places))
-        column[np.asarray(problem.variables.places)] = np.arange(len(problem.variables.places))
-        # A factor that is one, whatever its place, has the slope zero.
-        return Gram(
-            monomials,
-            monomials.values(self.values),
-            np.asarray(self.cost[those].sum()),
-            self.slope[those].sum(axis=0),
-            self.matrix[those].sum(axis=0),
-            column[monomials.places],
-        )
+        those = list(targets)
+        known = np.asarray(self.cost[those].sum()), self.slope[those].sum(axis=0), self.matrix[those].sum(axis=0)
+        return form_of(self.problem, self.listed, *known)
 
     def _rows(self, expanded: list[Expansion], selection: Selection, of_row: list) -> list[Rows]:
         """Return what each active term contributes to the molecules of a chunk."""

@@ -1,5 +1,6 @@
 """A force field's energy at a fixed geometry as a sum of functions of the parameters, each times a number."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -112,6 +113,33 @@ def monomials_of(
             if combination or (linear is not None and selected[linear]):
                 found.append(Monomial(tuple(factors), at))
     return found
+
+
+Listed = tuple[list[Monomial], list[dict[tuple[int, ...], Int[np.ndarray, " own"]]]]
+
+
+def listed(
+    terms: Sequence[Term],
+    rows: Sequence[Int[np.ndarray, "_ _"]],
+    values: Float[np.ndarray, " parameters"],
+    changes: Bool[np.ndarray, " places"],
+) -> Listed:
+    """Return the monomials of all rows of parameters, and for each term those of each of its rows, by their places.
+
+    `changes` says which of the values do, and of one more that stands for all places beyond the last.
+    """
+    found: list[Monomial] = []
+    of_row = []
+    for term, places in zip(terms, rows, strict=True):
+        own: dict[tuple[int, ...], np.ndarray] = {}
+        selected = changes[np.minimum(places, len(values))]
+        for row, mine in zip(places, selected, strict=True):
+            # Of places beyond the last, which are charges, no monomial is made.
+            made = monomials_of(term, row, values[np.minimum(row, len(values) - 1)], mine) if mine.any() else []
+            own[tuple(row.tolist())] = np.arange(len(found), len(found) + len(made))
+            found.extend(made)
+        of_row.append(own)
+    return found, of_row
 
 
 def gathered(monomials: list[Monomial]) -> Monomials:

@@ -87,7 +87,7 @@ def on_ladder(data: TrainingSet, n_values: int) -> TrainingSet:
 
 def both_on_ladder(model: AbstractModel, data: TrainingSet) -> tuple[AbstractModel, TrainingSet]:
     """Return a force field and a small training set filled up to the sizes of their rung; other models as they are."""
-    if not model.traits.laid:
+    if not model.traits.of_terms:
         return model, data
     laid = cast(ForceField, model)
     return filled(laid, data), on_ladder(data, laid.values.shape[0])

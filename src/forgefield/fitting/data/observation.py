@@ -69,7 +69,7 @@ def _eigenproblems(
 
 def observed(model: AbstractModel, data: TrainingSet) -> Observation:
     """Return what `observe` does: of a force field term by term, by programs that many molecules share."""
-    if not model.traits.laid:
+    if not model.traits.of_terms:
         return _observed(model, data)
     laid = cast(ForceField, model)
     return observed_expanded(expansions(laid.terms, laid.values, data.topology, data.positions), laid, data)

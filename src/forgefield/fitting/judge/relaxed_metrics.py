@@ -66,7 +66,7 @@ def _compared_on_rung(
     model: AbstractModel, data: TrainingSet, curvatures: bool
 ) -> tuple[Seen, dict[str, Float[np.ndarray, "molecules _"]]]:
     """Return what `_compared` does, by a program for all training sets of about the size."""
-    if model.traits.laid and not curvatures:
+    if model.traits.of_terms and not curvatures:
         found, deviations = _compared_at(*relaxed_by_terms(cast(ForceField, model), data))
     else:
         found, deviations = _compared(*both_on_ladder(model, data), curvatures)

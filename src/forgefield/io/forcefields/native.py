@@ -123,6 +123,11 @@ def write_native(path: Path, assignment: Assignment) -> None:
 
 def write_rules(path: Path, rules: AbstractRules) -> None:
     """Write a force field whose rows go by types, every value to the last digit. Raises InputError for others."""
+    write_text(path, native_text(path, rules))
+
+
+def native_text(path: Path, rules: AbstractRules) -> str:
+    """Return the text of a native file, which messages call `path`. Raises InputError as `write_rules` does."""
     match rules:
         case Mm3Rules():
             file = _File(forgefield_force_field=VERSION, mm3=rules.file.lines)
@@ -130,7 +135,7 @@ def write_rules(path: Path, rules: AbstractRules) -> None:
             file = _of_types(rules)
         case _:
             raise InputError(f"{path}: a native file holds rows by types, which this force field does not have")
-    write_text(path, file.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+    return file.model_dump_json(indent=1, exclude_defaults=True) + "\n"
 
 
 def _of_types(rules: TypedRules) -> _File:
@@ -160,8 +165,13 @@ def read_native(path: Path) -> TypedRules | Mm3Rules:
 
     Raises InputError where it is none, was written by a later version, or has rows that cannot be.
     """
+    return rules_of_text(path, read_text(path))
+
+
+def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules:
+    """Return the force field of the text of a native file, which messages call `path`. Raises InputError."""
     try:
-        content = json.loads(read_text(path))
+        content = json.loads(text)
     except ValueError as error:
         raise InputError(f"{path}: is no JSON: {error}; it may be truncated") from None
     if not isinstance(content, dict) or KEY not in content:

@@ -1,15 +1,18 @@
 """DISTIL.toml: its schema, and the plan that it stands for."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
 
+from forgefield.assign.rules import AbstractRowRules
 from forgefield.config import Real, Section, Whole
 from forgefield.distil.recipe import OPTIMISERS, Kind, Precision, Recipe, Weights
 from forgefield.errors import InputError
+from forgefield.io.forcefields.neural.painn_file import read_baseline
 from forgefield.io.sources import content
+from forgefield.jobs.distil.classical.plan import WEIGHTS, ClassicalPlan, generated, started
 from forgefield.jobs.distil.plan import DistilPlan, Draw, NewStudent, Pupil, SplitPlan, TrainedStudent
 from forgefield.models.painn import SIZES, Size
 from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
@@ -47,8 +50,14 @@ class DataSection(Section):
 class StudentSection(Section):
     """What is trained."""
 
-    kind: Literal["painn"] = "painn"
-    """A neural network that needs elements and positions only."""
+    kind: Literal["painn", "harmonic", "mm3"] = "painn"
+    """A neural network that needs elements and positions only, or a classical force field."""
+    terms: tuple[str, ...] | None = None
+    """Of a classical force field, beside stretches and bends, by the words of FIT.toml; by default those that pay."""
+    nonbonded: Literal["none", "uff"] = "none"
+    """What acts through space in a classical force field: nothing, or the van der Waals terms of UFF."""
+    baseline: str | None = None
+    """A classical force field, by its file or the folder of its run: the network learns what it leaves."""
     size: SizeName | tuple[SizeName, ...] = "small"
     """Features, blocks and radial functions: 32, 2, 10; 64, 2, 12; or 128, 3, 20. Several: a student of each."""
     features: Whole | None = Field(default=None, ge=4, le=2048)
@@ -68,14 +77,24 @@ class StudentSection(Section):
     states: bool | None = None
     """Whether charge and unpaired electrons are seen; by default where molecules of the set differ in them."""
     start: str | None = None
-    """A student's file: its weights are trained further, and its energies of elements stay."""
+    """A student's file: its weights are trained further, and its energies of elements stay. A classical one starts from
+    the rows of any force field that is read."""
     seeds: Whole | tuple[Whole, ...] = 0
     """Of the first weights and of the order of the data. Several seeds: a committee."""
 
     @model_validator(mode="after")
     def _one_start(self) -> "StudentSection":
         shaping = ("size", "features", "blocks", "radial", "cutoff", "envelope", "basis", "core_cutoff", "states")
-        given = [name for name in shaping if name in self.model_fields_set]
+        classical = ("terms", "nonbonded")
+        if self.kind != "painn":
+            wrong = [name for name in (*shaping, "seeds", "baseline") if name in self.model_fields_set]
+            wrong += [name for name in classical if name in self.model_fields_set and self.start is not None]
+            if wrong:
+                raise ValueError(f"{', '.join(wrong)} say nothing of such a classical force field; leave them out")
+            return self
+        if wrong := [name for name in classical if name in self.model_fields_set]:
+            raise ValueError(f"{', '.join(wrong)} are of classical force fields; leave them out")
+        given = [name for name in (*shaping, "baseline") if name in self.model_fields_set]
         if self.start is not None and given:
             raise ValueError(f"a student that is trained further keeps its form; leave {', '.join(given)} out")
         for name, values in (("size", self.size), ("seeds", self.seeds)):
@@ -176,7 +195,9 @@ def distil_plan(path: Path, said: DistilFile) -> DistilPlan:
     return DistilPlan(
         data=data,
         split=SplitPlan(said.data.split, draw),
-        pupils=_pupils(path, said.student),
+        pupils=() if said.student.kind != "painn" else _pupils(path, said.student),
+        classical=_classical(path, said),
+        baseline=_baseline(path, said.student),
         recipe=_recipe(training),
         epochs=training.epochs,
         minutes=training.minutes,
@@ -185,8 +206,41 @@ def distil_plan(path: Path, said: DistilFile) -> DistilPlan:
         checkpoint_minutes=said.output.checkpoint_minutes,
         tensorboard=said.output.tensorboard,
         text=content(path).decode(),
-        inputs=(path, data),
+        inputs=(path, data, *_named(path, said.student)),
     )
+
+
+def _classical(path: Path, said: DistilFile) -> ClassicalPlan | None:
+    """Return the force field that is to be fitted, if any."""
+    student, loss = said.student, said.training.loss
+    if student.kind == "painn":
+        return None
+    idle = said.training.model_fields_set - {"loss"} | loss.model_fields_set & {"kind", "corner", "atomic_energy"}
+    if idle:
+        raise InputError(
+            f"{path}: [training] {', '.join(sorted(idle))}: a classical force field is fitted by least squares to "
+            "energies, forces and Hessian products; leave it out"
+        )
+    start = generated(student.kind, student.terms, nonbonded=student.nonbonded)
+    stated = loss.model_dump(include=loss.model_fields_set)
+    return ClassicalPlan(
+        student.kind,
+        start if student.start is None else started(path.parent / student.start),
+        weights=replace(WEIGHTS, **stated),
+    )
+
+
+def _named(path: Path, said: StudentSection) -> list[Path]:
+    return [path.parent / name for name in (said.start, said.baseline) if name is not None]
+
+
+def _baseline(path: Path, said: StudentSection) -> AbstractRowRules | None:
+    """Return the classical force field that a network corrects, or that the one does which is trained further."""
+    if said.baseline is not None:
+        return started(path.parent / said.baseline)
+    if said.kind != "painn" or said.start is None:
+        return None
+    return read_baseline(path.parent / said.start)
 
 
 def _recipe(said: TrainingSection) -> Recipe:

@@ -13,6 +13,7 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
 from forgefield.io.rules import STUDENT
+from forgefield.jobs.distil.classical_job import taught
 from forgefield.jobs.distil.judging import judged
 from forgefield.jobs.distil.labels import data_of
 from forgefield.jobs.distil.lessons import Finished, Lessons, Stand, Task
@@ -23,7 +24,7 @@ from forgefield.jobs.distil.results import results, students_table
 from forgefield.table import AbstractTabled, Table
 
 RESULTS, SETTINGS = "results.json", "DISTIL.toml"
-_WRITTEN = (RESULTS, METRICS, SETTINGS, STUDENT, "students/*.safetensors")
+_WRITTEN = (RESULTS, METRICS, SETTINGS, STUDENT, "students/*.safetensors", "forcefield*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,19 @@ class Distilled(AbstractTabled):
     """As results.json has it."""
     files: tuple[Path, ...]
     """The students."""
+
+    @property
+    def success(self) -> bool:
+        """Whether it is what was asked for: of a classical student, that it converged and makes physical sense."""
+        return self.results.get("success", True)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is to be said of a classical student."""
+        wrong = self.results.get("unphysical", [])
+        advice = f"This force field is unphysical, however well it reproduces the teacher: {'; '.join(wrong)}."
+        message = [] if self.success or wrong else [self.results["message"]]
+        return [*message, *([advice] if wrong else []), *self.results.get("warnings", [])]
 
     @property
     def table(self) -> Table:
@@ -74,10 +88,14 @@ def run_distil(
             require_losses(data, plan.recipe, plan.data)
             task = Task(plan, data, output, Log(output / METRICS, watch), tell)
             write_text(output / SETTINGS, plan.text)
-            finished = [_taught(task, number) for number in range(len(plan.pupils))]
-            found = _judged(task, finished)
+            if plan.classical is not None:
+                one = taught(plan, plan.classical, data, output)
+                found, files = one.results, one.files
+            else:
+                finished = [_taught(task, number) for number in range(len(plan.pupils))]
+                found, files = _judged(task, finished), tuple(task.file_of(one.pupil) for one in finished)
         write_text(output / RESULTS, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    return Distilled(output, found, tuple(task.file_of(one.pupil) for one in finished))
+    return Distilled(output, found, files)
 
 
 def _begin(plan: DistilPlan, output: Path, *, resume: bool, overwrite: bool) -> None:
@@ -121,5 +139,5 @@ def _taught(task: Task, number: int) -> Finished:
         "seed": found.pupil.seed,
         "steps": found.steps,
     }
-    write_painn(path, found.model, origin=origin)
+    write_painn(path, found.model, origin=origin, baseline=task.plan.baseline)
     return found

@@ -90,6 +90,14 @@ def judged(models: Sequence[AbstractModel], labels: Labels, *, curved: bool = Tr
     return Judged(tuple(members), mean, spread)
 
 
+def errors_of(found: Deviations) -> RecordErrors:
+    """Return the errors of records of which all, or the first ones, have Hessian products, one after another."""
+    n = len(found.energy)
+    errors = _nothing(n)
+    _put(errors, np.arange(n), found, [k < len(found.product) for k in range(n)])
+    return errors
+
+
 def _nothing(n: int) -> RecordErrors:
     return RecordErrors(*(np.full(n, np.nan) for _ in range(6)))
 

@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
+from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.io.datasets.data_set import Overview, overview, reading
 from forgefield.io.datasets.records import Record
 from forgefield.io.datasets.splits import PARTS, read_split, splits
+from forgefield.io.forcefields.native import native_text
 from forgefield.jobs.dataset.dataset_job import split as draw_split
+from forgefield.jobs.distil.classical.baseline import without
 from forgefield.jobs.distil.plan import DistilPlan, Draw
 from forgefield.molecules.molecule import Reference
 
@@ -64,7 +67,18 @@ class Data:
     how: dict[str, object]
     """How the split was drawn."""
     digest: str
-    """Of the records and the split."""
+    """Of the records, the split and the baseline."""
+    is_rest: bool
+    """Whether labels are what a baseline leaves."""
+
+    def energies(self, labels: Labels) -> Float[np.ndarray, " records"]:
+        """Return the energies of some records [kcal/mol], as labels have them."""
+        if not self.is_rest:
+            return self.overview.energy[labels.places]
+        found = np.zeros(len(labels))
+        for chosen, references in labels.blocks():
+            found[chosen] = [reference.energy for reference in references]
+        return found
 
 
 @contextmanager
@@ -74,13 +88,22 @@ def data_of(plan: DistilPlan) -> Iterator[Data]:
     if not len(found):
         raise InputError(f"{plan.data}: holds no labelled structure")
     parts, how = _split(plan)
-    with reading(plan.data) as read:
+    with reading(plan.data) as whole:
+        read = _reader(whole, plan.baseline)
         own = [np.flatnonzero(parts == k) for k in range(len(PARTS))]
         for name, places in zip(PARTS[:2], own, strict=False):
             if not len(places):
                 raise InputError(f"{plan.data}: the split {plan.split.name!r} leaves nothing for {name}; draw another")
         training, validation, test = (_labels(found, places, read) for places in own)
-        yield Data(found, training, validation, test, how, _digest(found, parts))
+        digest = _digest(found, parts, "" if plan.baseline is None else native_text(plan.data, plan.baseline))
+        yield Data(found, training, validation, test, how, digest, plan.baseline is not None)
+
+
+def _reader(
+    read: Callable[[Places], list[Record]], baseline: AbstractRowRules | None
+) -> Callable[[Places], list[Record]]:
+    """Return what reads records, less what a baseline says."""
+    return read if baseline is None else lambda places: without(baseline, read(places))
 
 
 def _split(plan: DistilPlan) -> tuple[Int[np.ndarray, " records"], dict[str, object]]:
@@ -106,8 +129,8 @@ def _labels(found: Overview, places: Int[np.ndarray, " chosen"], read: Callable[
     return Labels(places, sizes, found.molecule[places], read, held)
 
 
-def _digest(found: Overview, parts: Int[np.ndarray, " records"]) -> str:
-    digest = hashlib.sha256("\n".join(found.teachers).encode())
+def _digest(found: Overview, parts: Int[np.ndarray, " records"], baseline: str) -> str:
+    digest = hashlib.sha256("\n".join([*found.teachers, baseline]).encode())
     for array in (found.key, found.energy, found.molecule, parts):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -13,7 +13,6 @@ import numpy as np
 
 from forgefield.distil.batches import Feed
 from forgefield.distil.losses import Losses
-from forgefield.distil.parallel import Devices
 from forgefield.distil.training import Course, Look, begin, run, trained
 from forgefield.errors import InputError
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
@@ -116,9 +115,7 @@ class Lessons:
         if task.plan.recipe.weights.product == 0.0:
             # Not weighed, they would cost more than all else of a look.
             self._validation = [replace(reference, products=None) for reference in self._validation]
-        self._devices = Devices(jax.devices())
-        recipe, seed = self._plan.recipe, self._pupil.seed
-        self._feed = Feed(training.fetch, training.sizes, recipe.batch, seed, self._devices.batch)
+        self._feed = Feed(training.fetch, training.sizes, self._plan.recipe.batch, self._pupil.seed)
         self._per_step = len(training) / self._feed.steps_of_epoch
         self._spent, self._out_of_time = 0.0, False
         self._began = self._saved = self._told = perf_counter()
@@ -130,11 +127,11 @@ class Lessons:
         model, facts = first_model(self._pupil, self._task.data, self._plan.recipe), self._facts()
         if facts is None:
             self._recipe = resolved(self._plan, model, self._feed, self._validation)
-            self._course = self._devices.everywhere(begin(model, self._recipe))
+            self._course = begin(model, self._recipe)
         else:
             self._recipe = replace(self._plan.recipe, steps=facts["steps"], check_every=facts["check_every"])
             kept = read_arrays(self._checkpoint, begin(model, self._recipe))
-            self._course = self._devices.everywhere(jax.tree.map(jnp.asarray, kept))
+            self._course = jax.tree.map(jnp.asarray, kept)
             self._spent, self._out_of_time = facts["seconds"], facts["out_of_time"]
         if facts is None or not facts["done"]:
             self._task.log.begin(self._pupil.name, int(self._course.step))

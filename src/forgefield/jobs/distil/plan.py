@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from forgefield.assign.rules import AbstractRowRules
 from forgefield.distil.recipe import Recipe
+from forgefield.jobs.distil.classical.plan import ClassicalPlan
 from forgefield.models.painn import Size
 from forgefield.models.radial import AbstractBasis, AbstractEnvelope
 
@@ -82,6 +84,10 @@ class DistilPlan:
     """Whether the steps between looks are stated."""
     checkpoint_minutes: float = 5.0
     tensorboard: bool = False
+    classical: ClassicalPlan | None = None
+    """A force field to be fitted instead of pupils."""
+    baseline: AbstractRowRules | None = None
+    """A classical force field: pupils learn what it leaves of the teacher."""
     text: str = ""
     """The settings file."""
     inputs: tuple[Path, ...] = ()

@@ -37,7 +37,7 @@ def first_model(pupil: Pupil, data: Data, recipe: Recipe) -> Painn:
                 require_known(model, molecule.species, f"{file}: {molecule.name}")
         case NewStudent() as new:
             model = _untrained(new, molecules, pupil.seed)
-            energies = data.overview.energy[data.training.places]
+            energies = data.energies(data.training)
             known = data.overview.molecules
             model = with_reference_energies(model, [known[k].species for k in data.training.molecules], energies)
     return model.with_precision(jnp.float64 if recipe.precision == "f64" else jnp.float32)

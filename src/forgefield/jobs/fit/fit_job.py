@@ -81,7 +81,7 @@ def run_fit(  # noqa: PLR0913 (these are the words of the command)
             remove(written_in(output))
         outcome, log = _fitted(prepared, output, began, tell)
         if trade_off is not None and not outcome.interrupted:
-            outcome = _written(prepared, _with_trade_offs(prepared, outcome, trade_off, tell), output, log)
+            outcome = _written(prepared, _with_trade_offs(outcome, trade_off, tell), output, log)
         if validation is not None:
             outcome = _written(prepared, _with_validation(prepared, outcome, validation, count), output, log)
         return outcome
@@ -127,11 +127,9 @@ def _fitted(
     return _written(prepared, outcome, output, log), log
 
 
-def _with_trade_offs(
-    prepared: Prepared, outcome: Outcome, asked: TradeOff, tell: Callable[[Stage, Progress], None]
-) -> Outcome:
+def _with_trade_offs(outcome: Outcome, asked: TradeOff, tell: Callable[[Stage, Progress], None]) -> Outcome:
     """Add what varying the weights of targets shows."""
-    found, interrupted = trade_offs(prepared, outcome.passes[-1], asked, tell)
+    found, interrupted = trade_offs(outcome.passes[-1], asked, tell)
     said = ["The trade-off was interrupted: it lacks points; --resume repeats it."] if interrupted else []
     return replace(_told(outcome, {"trade_off": found}, said), interrupted=interrupted)
 

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from forgefield.assign.rules import ModelRules
+from forgefield.assign.rules import AbstractRowRules, ModelRules, SummedRules
 from forgefield.errors import InputError
+from forgefield.io.forcefields.native import native_text, rules_of_text
 from forgefield.io.outputs import write_bytes
 from forgefield.io.text import LARGEST
 from forgefield.models.painn import Design, Painn, Size, painn
@@ -62,10 +63,22 @@ class Description(BaseModel):
     """Whether charge and unpaired electrons are embedded."""
     origin: dict[str, Any] = {}
     """How the model was made: data, level of theory, training."""
+    baseline: str | None = None
+    """The classical force field that the model corrects, as the text of a native file."""
 
 
-def write_painn(path: Path, model: Painn, *, energy_unit: str = "eV", origin: dict[str, Any] | None = None) -> None:
-    """Write a model; a kill leaves the old file or the new one. `origin` is what JSON can hold of its making."""
+def write_painn(
+    path: Path,
+    model: Painn,
+    *,
+    energy_unit: str = "eV",
+    origin: dict[str, Any] | None = None,
+    baseline: AbstractRowRules | None = None,
+) -> None:
+    """Write a model, with the classical force field that it corrects, if any.
+
+    A kill leaves the old file or the new one. `origin` is what JSON can hold of its making.
+    """
     unit = UNITS[energy_unit]
     design = model.design
     description = Description(
@@ -81,6 +94,7 @@ def write_painn(path: Path, model: Painn, *, energy_unit: str = "eV", origin: di
         core_repulsion_cutoff_angstrom=design.core_cutoff,
         states=model.charge is not None,
         origin=origin or {},
+        baseline=None if baseline is None else native_text(path, baseline),
     )
     tensors = {name: np.ascontiguousarray(array) for name, array in named_arrays(model)}
     tensors["references"] = np.asarray(model.references, np.float64) / unit
@@ -104,9 +118,16 @@ def read_painn(path: Path) -> Painn:
     return with_arrays(model, tensors)
 
 
-def read_painn_rules(path: Path) -> ModelRules:
+def read_painn_rules(path: Path) -> ModelRules | SummedRules:
     """Return the model of a file as a force field for any molecules of its elements. Raises InputError."""
-    return ModelRules(read_painn(path))
+    model, baseline = ModelRules(read_painn(path)), read_baseline(path)
+    return model if baseline is None else SummedRules(baseline, model)
+
+
+def read_baseline(path: Path) -> AbstractRowRules | None:
+    """Return the classical force field that the model of a file corrects; None where it stands alone."""
+    text = read_description(path).baseline
+    return None if text is None else rules_of_text(path, text)
 
 
 def read_description(path: Path) -> Description:

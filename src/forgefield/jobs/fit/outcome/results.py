@@ -78,7 +78,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         row_deviations=list(rows),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
-        opposition=opposition(prepared, last),
+        opposition=opposition(last),
         trade_off=None,
         validation=None,
         skipped=list(prepared.skipped),

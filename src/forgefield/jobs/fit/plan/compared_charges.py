@@ -11,6 +11,7 @@ from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.targets.charges import Charges
 from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.models.trainable import Trainable
+from forgefield.molecules.topology import ChargeRule
 
 PREFERRED = ("esp", "cm5", "hirshfeld", "npa", "mulliken")
 """Charges that reproduce the electric field of the molecule come first."""
@@ -65,7 +66,7 @@ def charge_warnings(plan: Plan, assignment: Assignment, examples: list[Example],
                 '[targets] charges: this force field gives atoms no charges; add charges = "bonds" to [forcefield], '
                 "or leave the target out"
             )
-        if not np.isin(changes.variables.places, np.concatenate([rule.moment, rule.length])).any():
+        if not _moves(rule, changes):
             raise InputError(
                 "[targets] charges: nothing that is trained changes a charge; charges follow from bond moments, or "
                 'bond charge increments: add "bond_moment*", or "charge_increment*", to [forcefield] train'
@@ -85,3 +86,10 @@ def charge_warnings(plan: Plan, assignment: Assignment, examples: list[Example],
     if unseen and plan.charged:
         unequal.append(f"no molecule with reference charges has these, which start from zero: {', '.join(unseen)}")
     return tuple(unequal)
+
+
+def _moves(rule: ChargeRule, changes: Trainable) -> bool:
+    """Say whether what changes moves a charge; a moment that follows its bond's length moves none."""
+    places = np.asarray(changes.variables.places)
+    free = np.isin(rule.moment, places[np.asarray(changes.variables.own)])
+    return bool((free | (np.isin(rule.length, places) & ~np.isin(rule.moment, places))).any())

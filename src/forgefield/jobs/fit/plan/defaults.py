@@ -23,6 +23,8 @@ from forgefield.properties.modes import frequencies
 
 STRENGTH = 1.0
 """Of the prior."""
+_TERMS = "stretch", "bend", "stretch_bend", "torsion", "out_of_plane"
+"""What every format of the form holds. Stretch-bends halve what frequencies are off by, and are determined."""
 _NARROW, _WIDE = 1.0, 5.0
 """Degrees: widths of reference angles where geometries are relaxed, and where they are not."""
 _BARRIER = 3.0
@@ -126,7 +128,7 @@ def settings(data: Sequence[Given], *, starts: int | None = None) -> FitFile:
     relaxed = any(one.relaxed for one in structures)
     minima = frozenset(one.graph for one in structures if one.relaxed and not one.imaginary)
     content: dict[str, Any] = {
-        "forcefield": _through_space(data, structures),
+        "forcefield": {"terms": _TERMS} | _through_space(data, structures),
         "molecules": [_table(part, group, minima) for part, group in zip(data, _groups(data), strict=True)],
         "targets": {key: TARGETS[key].usual.model_dump(exclude_defaults=True) for key in wanted},
         "fit": {

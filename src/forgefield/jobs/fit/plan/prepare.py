@@ -146,7 +146,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     examples = with_charges(plan, list(loaded.examples))
     rows = _trained_rows(plan, laid, mm3)
     found = estimated(laid, examples, plan.estimate, rows)
-    changes = what_changes(laid, rows, plan.changing)
+    changes = what_changes(with_values(laid, found.values), rows, plan.changing)
     charged = charge_warnings(plan, laid, examples, changes)
     values = changes.variables.within(found.values)
     assignment = with_values(laid, values)

@@ -27,7 +27,8 @@ from forgefield.fitting.cost.cost import Prior
 from forgefield.fitting.data.training_set import Example
 from forgefield.jobs.fit.plan.plan import Changing, Estimate, Kept, Linear, Widths
 from forgefield.models.rows import Row
-from forgefield.models.trainable import Trainable, trainable
+from forgefield.models.trainable import Tie, Trainable, trainable
+from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.term import Parameter
 
 _SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
@@ -255,8 +256,8 @@ def what_changes(
 ) -> Trainable:
     """Return what a fit changes: the trained rows less what is frozen, held, straight or flat, with its ties.
 
-    `released` parameters lose their bounds, `held` ones do not change. Raises InputError for a pattern that
-    matches nothing.
+    Bond moments that are not trained follow their bonds' lengths, so that charges stay. `released` parameters lose
+    their bounds, `held` ones do not change. Raises InputError for a pattern that matches nothing.
     """
     names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
     frozen = (
@@ -265,12 +266,36 @@ def what_changes(
     _require_matches("freeze", asked.freeze, tuple(names))
     _require_matches("allow_negative", asked.allow_negative, tuple(names))
     free = released | {n for n in names if _any_match(n, asked.allow_negative)}
+    moments, ties = _moments(assignment, rows, frozen)
     found = trainable(
-        rows, len(assignment.model.values), frozen=frozenset(frozen), ties=asked.ties, unbounded=frozenset(free)
+        (*rows, *moments),
+        len(assignment.model.values),
+        frozen=frozenset(frozen),
+        ties=(*asked.ties, *ties),
+        unbounded=frozenset(free),
     )
     if not found.names:
         raise InputError("nothing is trained: every parameter is frozen, or no row matches [forcefield] train")
     return found
+
+
+def _moments(
+    assignment: Assignment, rows: tuple[Row, ...], frozen: set[str]
+) -> tuple[tuple[Row, ...], tuple[Tie, ...]]:
+    """Return the bond moments that were made, not read, and ties by which their charges, μ / r0, do not change."""
+    rule, values = assignment.topology.charges, np.asarray(assignment.model.values)
+    if rule is None or any(row.term.kind in CHARGING for row in rows):
+        return (), ()
+    lengths = {row.indices[1]: row.parameter_name(1) for row in rows if row.term.kind == "stretch"}
+    found = []
+    for row in assignment.rows:
+        if row.term.kind == BOND_MOMENT.kind and row.line is None:
+            place = row.indices[0]
+            names = {lengths.get(int(length)) for length in rule.length[rule.moment == place]} - frozen
+            if len(names) == 1 and (length := names.pop()) is not None:
+                ratio = values[place] / values[next(p for p, name in lengths.items() if name == length)]
+                found.append((row, Tie(row.parameter_name(0), length, float(ratio))))
+    return tuple(row for row, _ in found), tuple(tie for _, tie in found)
 
 
 def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None, *, charges: bool = False) -> tuple[Row, ...]:

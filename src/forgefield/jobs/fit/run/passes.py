@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from forgefield.estimating.transition_state import C, D, E
 from forgefield.fitting.cost.cost import Problem
-from forgefield.fitting.cost.gram import gram
+from forgefield.fitting.judge.opposition import Pieces, pieces, weighted
 from forgefield.fitting.solve.fit import Fit, fit, spread_starts, start
 from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.plan.prepare import Prepared
@@ -30,13 +30,19 @@ class Passed:
     """A finished pass."""
 
     stage: Stage
-    problem: Problem
+    parts: Pieces
+    """The problem, and taken apart by its targets."""
     changes: Trainable
     fit: Fit
     values: Float[np.ndarray, " parameters"]
     """All values of the model at the end."""
     costs: Float[np.ndarray, "iterations starts"]
     """After each iteration; not a number for starts that it left alone."""
+
+    @property
+    def problem(self) -> Problem:
+        """What was solved."""
+        return self.parts.problem
 
     @property
     def free(self) -> Float[np.ndarray, " free"]:
@@ -90,10 +96,12 @@ def run_passes(
         if progress is None:
             # Whatever comes before the first iteration, it can be continued.
             course(fresh)
-        ended = fit(problem, course.last, prepared.plan.solver, form=gram(problem), after=course)
+        parts = pieces(problem, prepared.plan.solver, n_starts=len(fresh.best_cost))
+        _, form = weighted(parts, (1.0,) * parts.n_targets)
+        ended = fit(problem, course.last, prepared.plan.solver, form=form, after=course)
         progress = None
         values = changes.variables.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
-        done.append(Passed(stage, problem, changes, ended, values, course.last.costs))
+        done.append(Passed(stage, parts, changes, ended, values, course.last.costs))
         following = None if ended.interrupted else _next(prepared, done[-1])
     return done
 

@@ -1,13 +1,13 @@
 """What pulls against what in a fit, for results.json: gradients of the targets, and refits under other weights."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from forgefield.errors import InputError
-from forgefield.fitting.judge.opposition import Pieces, Point, cosines, factors, inside, pieces, shares, trade_off
+from forgefield.fitting.judge.opposition import Pieces, Point, cosines, factors, inside, shares, trade_off
 from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.run.passes import Passed, Stage
@@ -41,7 +41,7 @@ def require_targets(prepared: Prepared, asked: TradeOff) -> None:
         raise InputError("--trade-off needs three --points or more")
 
 
-def opposition(prepared: Prepared, passed: Passed) -> Opposition | None:
+def opposition(passed: Passed) -> Opposition | None:
     """Return how the gradients of the targets and of the prior lie to each other at the end; None for one target.
 
     By the free variables in units of their prior widths, without those at a bound.
@@ -49,8 +49,7 @@ def opposition(prepared: Prepared, passed: Passed) -> Opposition | None:
     problem, at = passed.problem, passed.fit.at
     if len(problem.targets) < 2:
         return None
-    parts = pieces(problem, prepared.plan.solver, n_starts=len(passed.fit.starts_cost))
-    gradients = [share.gradient for share in shares(parts, at)]
+    gradients = [share.gradient for share in shares(passed.parts, at)]
     names = [target.name for target in problem.targets]
     if problem.prior.strength > 0.0:
         gradients.append(problem.prior.strength / len(at) * at)
@@ -60,14 +59,14 @@ def opposition(prepared: Prepared, passed: Passed) -> Opposition | None:
 
 
 def trade_offs(
-    prepared: Prepared, passed: Passed, asked: TradeOff, tell: Callable[[Stage, Progress], None]
+    passed: Passed, asked: TradeOff, tell: Callable[[Stage, Progress], None]
 ) -> tuple[list[dict[str, Any]], bool]:
     """Return for each target asked for where fits end in which it weighs more or less; `tell` is called each step.
 
     Ctrl-C ends it with the points that there are; the second value says whether it came.
     """
     problem = passed.problem
-    parts = pieces(problem, prepared.plan.solver)
+    parts = replace(passed.parts, n_starts=1)
     names = [target.name for target in problem.targets]
     found = []
     for name in dict.fromkeys(asked.targets):

@@ -1,0 +1,82 @@
+"""Couplings of stretches and bends as a script in OpenMM XML, which has no elements for them."""
+
+import ast
+from pprint import pformat
+
+import numpy as np
+
+from forgefield import units
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.instances import KINDS, Types
+from forgefield.io.forcefields.generated import flat_types
+from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH
+from forgefield.terms.term import Term
+
+_FIRST, _SECOND = "(distance(p1,p2)-r1)", "(distance(p2,p3)-r2)"
+COUPLINGS: dict[Term, tuple[str, tuple[float, ...]]] = {
+    STRETCH_BEND: (
+        f"k*({_FIRST}+{_SECOND})*(angle(p1,p2,p3)-theta0)",
+        (units.KILOJOULE / units.NANOMETRE, units.NANOMETRE, units.NANOMETRE, 1.0),
+    ),
+    STRETCH_STRETCH: (
+        f"k*{_FIRST}*{_SECOND}",
+        (units.KILOJOULE / units.NANOMETRE**2, units.NANOMETRE, units.NANOMETRE),
+    ),
+    BEND_BEND: ("k*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)", (units.KILOJOULE, 1.0, 1.0)),
+}
+"""The energy of each for OpenMM, and what its parameters are divided by."""
+_BEGIN = """
+# Couplings at each centre: energy, parameters, orders of the atoms that mean the same, values by the classes of atoms.
+COUPLINGS = """
+_END = """
+
+import itertools
+
+import openmm
+
+around = data.bondedToAtom
+classes = [self._atomTypes[data.atomType[atom]].atomClass for atom in data.atoms]
+arms = [[(centre, *ends) for ends in itertools.combinations(near, 2)] for centre, near in enumerate(around)]
+angles = [(first, centre, last) for of_one in arms for centre, first, last in of_one]
+pairs = [(*one, *other[1:]) for of_one in arms for one, other in itertools.combinations(of_one, 2)]
+for energy, parameters, orders, values in COUPLINGS:
+    force = openmm.CustomCompoundBondForce(len(orders[0]), energy)
+    for parameter in parameters:
+        force.addPerBondParameter(parameter)
+    for chain in angles if len(orders[0]) == 3 else pairs:
+        for turned in ([chain[place] for place in order] for order in orders):
+            found = values.get(tuple(classes[atom] for atom in turned))
+            if found is not None:
+                force.addBond(turned, found)
+                break
+    sys.addForce(force)
+"""
+
+
+def coupling_script(assignment: Assignment) -> str | None:
+    """Return the script that adds the couplings of a force field to a system; None where it has none."""
+    found = []
+    types = flat_types(assignment)
+    values = np.asarray(assignment.model.values)
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if term in COUPLINGS:
+            energy, factors = COUPLINGS[term]
+            orders = KINDS[term.kind].orders
+            rows: dict[Types, tuple[float, ...]] = {}
+            for atoms, places in zip(np.asarray(group.atoms), np.asarray(group.parameters), strict=True):
+                own = tuple(types[a] for a in atoms)
+                if values[places[0]] != 0.0 and not any(tuple(own[p] for p in order) in rows for order in orders):
+                    rows[own] = tuple((values[places] / np.array(factors)).tolist())
+            found.append((energy, tuple(p.name for p in term.parameters), orders, rows))
+    return _BEGIN + pformat(found, width=120, sort_dicts=False) + _END if found else None
+
+
+def is_coupling_script(text: str) -> bool:
+    """Return whether a script is one that `coupling_script` writes, whatever the values, so that it is safe to run."""
+    if not (text.startswith(_BEGIN) and text.endswith(_END)):
+        return False
+    try:
+        ast.literal_eval(text[len(_BEGIN) : -len(_END)])
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True

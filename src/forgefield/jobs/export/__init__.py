@@ -1,0 +1,1 @@
+"""Exports of a force field to programs that run it without knowing it."""

@@ -1,0 +1,131 @@
+"""What a force field says of many structures: energies, gradients and Hessian products, batch by batch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from forgefield.assign.rules import AbstractRules, ModelRules
+from forgefield.compiled import compiled
+from forgefield.models.model import AbstractModel
+from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.padding import padded_union
+from forgefield.molecules.topology import Topology
+
+_AT_ONCE = 16
+"""Molecules of a batch."""
+_STEP = 4
+"""Sizes of molecules are rounded up to a multiple of it, so that few programs are compiled."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """In the order of the structures."""
+
+    energy: Float[np.ndarray, " structures"]
+    """kcal/mol"""
+    gradient: tuple[Float[np.ndarray, "_ 3"], ...]
+    """kcal/mol/Å"""
+    product: tuple[Float[np.ndarray, "_ _ 3"], ...]
+    """kcal/mol/Å², for each direction; empty where none is given."""
+
+
+Directions = Sequence[Float[np.ndarray, "_ _ 3"] | None]
+
+
+def answers(rules: AbstractRules, molecules: Sequence[Molecule], directions: Directions | None = None) -> Answers:
+    """Return what a force field says of molecules, in its own precision, with products along directions.
+
+    Raises InputError, or MissingParameters, where it cannot be laid over one of them.
+    """
+    energy = np.zeros(len(molecules))
+    gradient: list[np.ndarray] = [np.zeros((0, 3))] * len(molecules)
+    product: list[np.ndarray] = [np.zeros((0, 0, 3))] * len(molecules)
+    for places, model, topology, positions in _batches(rules, molecules):
+        given = [None if directions is None else directions[k] for k in places]
+        along = _together(given, len(positions), [molecules[k].n_atoms for k in places])
+        x = jnp.asarray(positions)
+        said, slope = (np.asarray(a, np.float64) for a in _both(model, topology, x))
+        curved = np.asarray(_along(model, topology, x, jnp.asarray(along)), np.float64) if len(along) else along
+        first = 0
+        for k, place in enumerate(places):
+            rows = slice(first, first := first + molecules[place].n_atoms)
+            energy[place], gradient[place] = said[k], slope[rows]
+            one = given[k]
+            product[place] = curved[: 0 if one is None else len(one), rows]
+    return Answers(energy, tuple(gradient), tuple(product))
+
+
+_Batch = tuple[list[int], AbstractModel, Topology, Float[np.ndarray, "atoms 3"]]
+
+
+def _batches(rules: AbstractRules, molecules: Sequence[Molecule]) -> Iterator[_Batch]:
+    """Yield which molecules are together, and the force field over them."""
+    if isinstance(rules, ModelRules):
+        yield from _by_size(rules, molecules)
+        return
+    kinds: dict[bytes, list[int]] = {}
+    for k, molecule in enumerate(molecules):
+        kinds.setdefault(_kind(molecule), []).append(k)
+    for kind in kinds.values():
+        for first in range(0, len(kind), _AT_ONCE):
+            places = kind[first : first + _AT_ONCE]
+            # As many each time, so that one program serves all.
+            held = [molecules[k] for k in [*places, *[places[-1]] * (min(len(kind), _AT_ONCE) - len(places))]]
+            model, topology = rules.lay(held)
+            yield places, model, topology, np.concatenate([m.positions for m in held])
+
+
+def _by_size(rules: ModelRules, molecules: Sequence[Molecule]) -> Iterator[_Batch]:
+    model, _ = rules.lay(list(molecules))
+    order = sorted(range(len(molecules)), key=lambda k: molecules[k].n_atoms)
+    for first in range(0, len(order), _AT_ONCE):
+        places = order[first : first + _AT_ONCE]
+        held = [molecules[k] for k in places]
+        largest = -(-held[-1].n_atoms // _STEP) * _STEP
+        states = [(m.charge, m.multiplicity - 1) for m in held]
+        topology, positions = padded_union(
+            [m.species for m in held], [m.positions for m in held], _AT_ONCE * largest, largest, states
+        )
+        yield places, model, topology, positions
+
+
+def _kind(molecule: Molecule) -> bytes:
+    """Return what is the same for structures of one molecule."""
+    bonds = np.asarray(molecule.bonds, np.int64).tobytes()
+    state = f"{molecule.charge} {molecule.multiplicity} {molecule.types!r}".encode()
+    return np.asarray(molecule.species, np.int64).tobytes() + bonds + state
+
+
+def _together(given: Directions, n_atoms: int, sizes: Sequence[int]) -> Float[np.ndarray, "_ atoms 3"]:
+    """Return directions of molecules as those of their union, zero where a molecule has fewer than others."""
+    along = np.zeros((max((len(one) for one in given if one is not None), default=0), n_atoms, 3))
+    first = 0
+    for one, size in zip(given, sizes, strict=True):
+        if one is not None:
+            along[: len(one), first : first + size] = one
+        first += size
+    return along
+
+
+@compiled
+def _both(
+    model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]
+) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"]]:
+    return model.energy_and_gradient(topology, positions)
+
+
+@compiled
+def _along(
+    model: AbstractModel,
+    topology: Topology,
+    positions: Float[Array, "atoms 3"],
+    directions: Float[Array, "directions atoms 3"],
+) -> Float[Array, "directions atoms 3"]:
+    def product(direction: Float[Array, "atoms 3"]) -> Float[Array, "atoms 3"]:
+        return jax.jvp(lambda x: model.gradient(topology, x), (positions,), (direction,))[1]
+
+    return jax.lax.map(product, directions)

@@ -1,0 +1,1 @@
+"""The report of a validation: a student against its teacher."""

@@ -1,0 +1,155 @@
+"""Classical students, and networks that learn what a classical force field leaves of a teacher."""
+
+import json
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from forgefield.assign.generated import generate
+from forgefield.assign.typed_rules import generated_rules
+from forgefield.cli.program import app
+from forgefield.errors import InputError
+from forgefield.fitting.frames.frames import Frames
+from forgefield.io.datasets.data_set import append, begin_data_set
+from forgefield.io.datasets.records import Record, record_key
+from forgefield.io.forcefields.native import write_rules
+from forgefield.io.rules import load
+from forgefield.jobs.distil.classical.baseline import without
+from forgefield.jobs.distil.classical.fitted import answers_of
+from forgefield.jobs.distil.classical.plan import ClassicalPlan, generated, started
+from forgefield.jobs.distil.classical.student import judged, learned, write_student
+from forgefield.jobs.distil.distil_file import distil_plan, read_distil_file
+from forgefield.jobs.fit.plan.starting import with_values
+from forgefield.molecules.molecule import HessianProducts, Molecule, Reference
+
+WATER = Molecule(
+    "water",
+    np.array([8, 1, 1]),
+    np.array([[0.0, 0.0, 0.0], [0.96, 0.0, 0.0], [-0.24, 0.93, 0.0]]),
+    np.array([[0, 1], [0, 2]]),
+    np.ones(2),
+)
+TRUTH = np.array([1000.0, 0.97, 110.0, 1.83])
+HARMONIC = generated("harmonic", ())
+SETTINGS = """
+[data]
+file = "water.h5"
+draw = {{ validation = 0.2, test = 0.2 }}
+[student]
+{student}
+"""
+SMALL = 'features = 8\nblocks = 1\nradial = 4\ncutoff = 3.0\nbaseline = "truth.json"\n[training]\nsteps = 4'
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """Water with known constants."""
+    return with_values(generate([WATER], HARMONIC.terms), TRUTH)
+
+
+@pytest.fixture(scope="module")
+def records(truth):
+    """Shaken water, none of it at rest, labelled by known constants, but for one whose bond is torn."""
+    generator = np.random.default_rng(2)
+    x = WATER.positions + 0.06 * generator.normal(size=(25, 3, 3))
+    x[7, 1] *= 1.6
+    v = generator.normal(size=(25, 1, 3, 3))
+    said = answers_of(truth, 0, Frames(x, np.zeros(25), 0.0 * x, v, v))
+    return [
+        _record(at, energy - 5000.0, gradient, HessianProducts(along, products))
+        for at, along, energy, gradient, products in zip(x, v, *said, strict=True)
+    ]
+
+
+def _record(x, energy, gradient, products):
+    molecule = replace(WATER, positions=x)
+    label = Reference(WATER.species, x, energy=float(energy), gradient=gradient, products=products)
+    return Record(molecule, label, "springs", "made", record_key("springs", molecule))
+
+
+@pytest.fixture
+def folder(tmp_path, records, truth):
+    begin_data_set(tmp_path / "water.h5")
+    append(tmp_path / "water.h5", records)
+    write_rules(tmp_path / "truth.json", generated_rules(truth))
+    return tmp_path
+
+
+def settings(folder, student):
+    (folder / "DISTIL.toml").write_text(SETTINGS.format(student=student))
+    return folder / "DISTIL.toml"
+
+
+def test_a_student_of_a_force_field_of_its_form_is_that_force_field(records, tmp_path):
+    student = learned(records, ClassicalPlan("harmonic", HARMONIC))
+
+    np.testing.assert_allclose(student.assignment.model.values, TRUTH, rtol=1e-4)
+    errors = judged(student, records).deviations.errors
+    assert max(errors.force_mae, errors.energy_mae, errors.product_rmse) < 0.01
+    assert student.success
+    assert "1 structure(s) with a bond" in student.warnings[0]
+    files, unwritten = write_student(tmp_path, student)
+    assert unwritten == []
+    assert {".json", ".frcmod", ".xml"} <= {path.suffix for path in files}
+
+
+def test_a_start_keeps_its_rows(records, tmp_path, truth):
+    write_rules(tmp_path / "start.json", generated_rules(with_values(truth, 1.2 * TRUTH)))
+
+    student = learned(records, ClassicalPlan("harmonic", started(tmp_path / "start.json")))
+
+    np.testing.assert_allclose(student.assignment.model.values, TRUTH, rtol=1e-4)
+
+
+def test_the_command_fits_and_judges(folder):
+    found = CliRunner().invoke(app, ["distil", str(settings(folder, 'kind = "harmonic"\nterms = []')), "--json"])
+
+    assert found.exit_code == 0, found.output
+    told = json.loads(found.stdout)
+    assert told["students"][0]["test"]["force_mae"] < 0.1
+    assert load(folder / "DISTIL").lay([WATER])[0].values.shape == (4,)
+
+
+def test_what_a_force_field_leaves_of_its_own_labels_is_nothing(records, truth):
+    left = without(generated_rules(truth), records)
+
+    np.testing.assert_allclose([one.label.energy for one in left], -5000.0, rtol=1e-12)
+    assert max(np.abs(one.label.gradient).max() for one in left) < 1e-9
+    assert max(np.abs(one.label.products.values).max() for one in left) < 1e-9
+
+
+def test_a_network_on_a_baseline_is_one_force_field(folder):
+    found = CliRunner().invoke(app, ["distil", str(settings(folder, SMALL)), "--json"])
+    assert found.exit_code == 0, found.output
+    file = folder / "DISTIL/student.safetensors"
+
+    model, topology = load(file).lay([WATER])
+
+    energy = model.energy(topology, jnp.asarray(WATER.positions))
+    np.testing.assert_allclose(
+        energy, model.baseline.energy(topology, jnp.asarray(WATER.positions)) - 5000.0, atol=50.0
+    )
+    (folder / "water.xyz").write_text("3\n\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n")
+    evaluated = CliRunner().invoke(app, ["evaluate", str(file), str(folder / "water.xyz"), "--json"])
+    assert evaluated.exit_code == 0, evaluated.output
+    calculated = f"{float(energy[0]) * 4.184:.2f}"[:6]
+    assert calculated in evaluated.stdout
+
+
+@pytest.mark.parametrize(
+    ("student", "words"),
+    [
+        ('kind = "mm3"\nsize = "tiny"', "size say nothing of such a classical force field"),
+        ('nonbonded = "uff"', "nonbonded are of classical force fields"),
+        ('kind = "mm3"\n[training]\nsteps = 5', "fitted by least squares"),
+        ('kind = "mm3"\nterms = ["bent"]', "bent is none of"),
+    ],
+)
+def test_what_makes_no_sense_is_said(folder, student, words):
+    path = settings(folder, student)
+
+    with pytest.raises(InputError, match=words):
+        distil_plan(path, read_distil_file(path))
