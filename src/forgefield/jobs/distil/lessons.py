@@ -127,6 +127,7 @@ class Lessons:
         model, facts = first_model(self._pupil, self._task.data, self._plan.recipe), self._facts()
         if facts is None:
             self._recipe = resolved(self._plan, model, self._feed, self._validation)
+            self._spent = perf_counter() - self._began
             self._course = begin(model, self._recipe)
         else:
             self._recipe = replace(self._plan.recipe, steps=facts["steps"], check_every=facts["check_every"])
