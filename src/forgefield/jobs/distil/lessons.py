@@ -167,9 +167,9 @@ class Lessons:
         try:
             self._save()
             for look in run(model, self._course, self._feed, self._validation, self._recipe, ends=self._ends):
-                self._course = look.course
                 row = self._row(look)
                 self._task.log.keep(row)
+                self._course = look.course
                 self._say(look.losses, row)
                 if look.better:
                     self._save()
