@@ -13,6 +13,7 @@ from fuzz_case import DATA, Case, copied
 
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import read_reference
+from forgefield.io.structures.sdf import write_sdf
 
 TESTS = Path(__file__).parents[1] / "tests"
 RUNS = TESTS / "io" / "qm" / "golden"
@@ -21,8 +22,13 @@ _PSI4 = "programs/qm/psi4"
 _NWCHEM = "programs/qm/nwchem"
 _GAUSSIAN_INPUT = "%chk=a.chk\n#p b3lyp/6-31g* opt\n\nformaldehyde\n\n0 1\nC 0.0 0.0 -0.53\nO 0.0 0.0 0.68\n"
 _GAUSSIAN_INPUT += "H 0.0 0.94 -1.12\nH 0.0 -0.94 -1.12\n\n"
+_HYDROGEN = r""" Entering Gaussian System, Link 0=g16
+ 1\1\HOST\SP\RHF\STO-3G\H2\ME\01-Jan-2020\0\\#P RHF/STO-3G\\t\\0,1
+ \H,0.,0.,0.\H,0.,0.,0.74\\Version=ES64L\HF=-1.117\\@
+ Normal termination of Gaussian 16.
+"""
 _GRADIENT = """$grad          cartesian gradients
-  cycle =      1    SCF energy =     -108.5000000000   |dE/dxyz| =  0.010000
+  cycle =      1    SCF energy =     -108.5000000000   |dE/dxyz| =  0.014142
     0.00000000000000      0.00000000000000      0.00000000000000      n
     0.00000000000000      0.00000000000000      2.10000000000000      n
    .00000000000000D+00   .00000000000000D+00  -.10000000000000D-01
@@ -84,6 +90,28 @@ def _ams(folder: Path) -> Case:
     made = _tested("test_layouts.py")
     (folder / "adf.rkf").write_bytes(made["kf_file"](made["RESULTS"], integer="i", order="<"))
     return Case([folder / "adf.rkf"], lambda path: read_reference([path]), "binary")
+
+
+def _drawn(folder: Path) -> Case:
+    """A drawn molecule in the formats of chemists."""
+    molecules = read_structures(Path("smiles:CC(=O)Nc1ccc(O)cc1 paracetamol"))
+    (folder / "drawn.smi").write_text("CC(=O)Nc1ccc(O)cc1 paracetamol\n")
+    write_sdf(folder / "drawn.sdf", molecules)
+    rows = [
+        f"HETATM{k:5d}  {element:<3} MOL     1    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00          {element:>2}0+"
+        for k, (element, (x, y, z)) in enumerate(
+            zip(molecules[0].symbols, molecules[0].positions, strict=True), start=1
+        )
+    ]
+    (folder / "drawn.pdb").write_text("\n".join([*rows, "END", ""]))
+    return Case([folder / f"drawn.{suffix}" for suffix in ("sdf", "pdb", "smi")], read_structures)
+
+
+def _link1(folder: Path) -> Case:
+    """Output of several jobs at geometries of their own."""
+    text = (DATA / "ethane" / "GS.log").read_text()
+    (folder / "jobs.log").write_text(_HYDROGEN + text)
+    return Case([folder / "jobs.log"], lambda path: read_reference([path]))
 
 
 def _gaussian_input(folder: Path) -> Case:
@@ -148,8 +176,14 @@ BUILDERS: dict[str, Callable[[Path], Case]] = {
     "CP2K, FHI-aims, AMS, Molpro XML": documented(
         "test_layouts.py", {"cp2k.out": "CP2K", "aims.out": "AIMS", "ams.out": "AMS", "molpro.xml": "XML"}
     ),
+    "ADF point, CFOUR 1": documented("test_layouts.py", {"adf.out": "ADF_POINT", "cfour1.out": "CFOUR_OLD"}),
+    "ORCA 4 and 5 property.txt": documented(
+        "test_orca_files.py", {"n2_property.txt": "OLD", "n2.property.txt": "OLDER"}
+    ),
     "ORCA property.json": documented("test_layouts.py", {"n2.property.json": "ORCA"}, kind="json"),
     "AMS rkf": _ams,
+    "SDF, PDB, SMILES": _drawn,
+    "Gaussian log of several jobs": _link1,
     "MOPAC aux": programs("public-qm/mopac-h2o-force.aux", "programs/qm/mopac/opt.aux"),
     "ADF out": programs("public-qm/adf2013-dvb_ir.adfout"),
     "TeraChem out": documented("test_geometric.py", {"tera.out": "TERACHEM"}),

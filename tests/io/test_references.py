@@ -58,6 +58,15 @@ def test_listed_files_are_merged_by_format(folder):
     assert [reference.sources[0] for reference in references] == [str(folder / "a.txt"), str(folder / "b.txt")]
 
 
+def test_of_several_structures_that_of_another_file_is_taken(folder):
+    (folder / "a.xyz").write_text(WATER + WATER.replace("0.7 ", "0.8 "))
+    (folder / "b.extxyz").write_text(WATER.replace("charge=1", "charge=1 energy_hartree=-76.0"))
+
+    with pytest.warns(InputWarning, match=r"a\.xyz: of its 2 structures only a-1 is that of the other files"):
+        (reference,) = read_reference([folder / "a.xyz", folder / "b.extxyz"])
+    assert reference.energy is not None
+
+
 def test_frames_of_one_file_are_references_of_their_own(folder):
     (folder / "a.xyz").write_text(WATER + WATER)
 

@@ -71,6 +71,20 @@ def test_quantum_chemistry_of_a_smiles_is_that_of_its_optimised_conformer(forgef
     assert np.abs(known(found.gradient)).max() < 0.05
 
 
+def test_each_structure_of_a_file_is_computed_and_written_by_its_name(forgefield, tmp_path, monkeypatch):
+    pytest.importorskip("tblite", reason="the extra qm is not installed")
+    monkeypatch.chdir(tmp_path)
+    Path("two.smi").write_text("[H][H] one\nF one\n")
+
+    result = forgefield("reference", "two.smi", "--method", "gfn2", "--json")
+
+    assert result.exit_code == 0, result.stderr
+    assert [one["file"] for one in json.loads(result.stdout)["structures"]] == ["one.json", "one-2.json"]
+    assert [molecule.formula for name in ("one", "one-2") for molecule, _ in ff.read(f"{name}.json")] == ["H2", "FH"]
+    refused = forgefield("reference", "two.smi", "--method", "gfn2", "-o", "three.json")
+    assert (refused.exit_code, "leave --output out" in refused.stderr.replace("\n", " ")) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

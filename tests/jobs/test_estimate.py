@@ -9,12 +9,14 @@ import pytest
 
 from certain import instance, known
 from forgefield.assign.rules import AbstractRowRules
+from forgefield.errors import InputWarning
 from forgefield.estimating.seminario import Fuerza, estimate
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.io.qm.qcschema import write_qcschema
 from forgefield.io.references import read_files
 from forgefield.io.rules import load
 from forgefield.jobs.estimate import METHODS
+from forgefield.jobs.estimate import estimate as estimate_job
 from forgefield.jobs.fit.plan.load import examples_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -158,3 +160,18 @@ def test_a_complex_is_estimated_and_said_to_be_loose(forgefield, tmp_path):
     single, loose = (parameters(result) for result in results)
     assert {name: p["n"] for name, p in loose.items()} == {name: 2 * p["n"] for name, p in single.items()}
     assert "Nothing acts between the molecules of pair" in results[1].stderr
+
+
+HYDROGEN = r""" Entering Gaussian System, Link 0=g16
+ 1\1\HOST\SP\RHF\STO-3G\H2\ME\01-Jan-2020\0\\#P RHF/STO-3G\\t\\0,1
+ \H,0.,0.,0.\H,0.,0.,0.74\\Version=ES64L\HF=-1.117\\@
+ Normal termination of Gaussian 16.
+"""
+
+
+def test_structures_without_a_hessian_beside_one_are_left_out_with_a_word(tmp_path, data):
+    (tmp_path / "two.log").write_text(HYDROGEN + (data / "ethane/GS.log").read_text())
+
+    with pytest.warns(InputWarning, match=r"1 structure\(s\) without a Hessian are left out"):
+        found = estimate_job([tmp_path / "two.log"])
+    assert [example.molecule.n_atoms for example in found.examples] == [8]

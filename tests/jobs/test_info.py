@@ -107,12 +107,26 @@ def test_results_that_contradict_their_job_are_told_beside_what_the_file_holds(f
 
     (found,) = info([tmp_path / "wrong.json"])
 
-    assert "Hessian" in found.holds
+    assert any(what.startswith("Hessian (15 modes") for what in found.holds)
     assert "the Hessian contradicts the printed frequencies" in found.problem
+
+
+def test_it_is_told_for_what_a_file_suffices(folder):
+    found = info([str(folder / name) for name in ("ch3f.json", "several.xyz", "water.xyz", "energy.txt", "FIT.toml")])
+
+    commands = ["; ".join(one.suffices) for one in found]
+    assert "estimate" in commands[0]
+    assert "fit to forces" in commands[1]
+    assert "fit to energy" in commands[1]
+    assert commands[2] == "reference, label, and with a force field evaluate, relax, md"
+    assert commands[3:] == ["", ""]
 
 
 def test_values_are_those_of_the_file(folder):
     (found,) = info([folder / "ch3f.json"])
+    stated = json.loads((folder / "ch3f.json").read_text())["extras"]["forgefield"]["frequencies_cm1"]
+    assert found.frequencies_cm1 == pytest.approx(stated)
+    assert any(what == f"frequencies (9 from {min(stated):.1f} to {max(stated):.1f} cm⁻¹)" for what in found.holds)
 
     assert (found.atoms, found.formula, found.charge, found.multiplicity) == (5, "CH3F", 0, 1)
     assert found.energy_kcal_mol == pytest.approx(-87695.1295, abs=1e-4)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from forgefield.cli.command import DONE, Json, Overwrite, Verbose, command
-from forgefield.cli.console import NowAndThen, print_json, progress_bar, say
+from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
+from forgefield.cli.console import NowAndThen, complain, print_json, progress_bar, say
 from forgefield.cli.interrupts import heard
-from forgefield.errors import InputError
+from forgefield.errors import ForgeFieldError, InputError
 
 _BASIS = "def2-SVP"
 _File = Annotated[
@@ -22,7 +22,9 @@ _File = Annotated[
 ]
 _Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz; default: NAME.json."),
+    typer.Option(
+        "--output", "-o", help="QCSchema JSON to write; of a scan also .extxyz; default, and of several: NAME.json."
+    ),
 ]
 
 
@@ -44,7 +46,8 @@ def reference(
 ) -> int:
     """Run quantum chemistry: energy, gradient, Hessian and frequencies of a structure.
 
-    With --scan, energies and gradients of a relaxed scan instead; an interrupted one is continued.
+    Of a file of several structures, one after the other. With --scan, energies and gradients of a relaxed scan instead;
+    an interrupted one is continued.
 
     Example: forgefield reference water.xyz --method b3lyp --basis '6-31+G(d)' --optimise -o water.json
 
@@ -52,24 +55,24 @@ def reference(
 
     Example: forgefield reference butane.xyz --method gfn2 --scan 1-2-3-4 --step 15 -o scan.json
     """
-    from forgefield.io.assemble.single import single
     from forgefield.io.molecules import read_structures
-    from forgefield.io.sources import file_name, is_smiles
+    from forgefield.io.sources import is_smiles
 
     del verbose
     if optimise and saddle:
         raise InputError("--optimise and --saddle exclude each other")
-    molecule = single(read_structures(file))
-    output = output or Path(f"{file_name(molecule.name)}.json")
+    molecules = read_structures(file)
+    outputs = _outputs(file, molecules, output)
     basis = basis or (None if method.lower().startswith("gfn") else _BASIS)
     engine = _engine(method, basis)
     if scan:
+        from forgefield.io.assemble.single import single
         from forgefield.jobs.scan import grid_of
 
         if optimise or saddle:
             raise InputError("--scan relaxes the molecule at each point: leave --optimise and --saddle out")
         grid = grid_of(scan, points=points, step=step, ranges=range_ or ())
-        _scan(molecule, engine, grid, output, overwrite=overwrite, as_json=as_json)
+        _scan(single(molecules), engine, grid, outputs[0], overwrite=overwrite, as_json=as_json)
         return DONE
     if is_smiles(file) and not (saddle or optimise):
         say("A SMILES has no geometry of its own: the conformer made for it is optimised first (--optimise).")
@@ -77,9 +80,50 @@ def reference(
     if points is not None or step is not None or range_:
         raise InputError("--points, --step and --range belong to --scan")
     task = "minimum" if optimise else "saddle" if saddle else "point"
-    found = _computed(molecule, engine, task, (file, output), overwrite)
-    _tell(found, output, as_json=as_json)
+    if len(molecules) > 1:
+        return _each(molecules, engine, task, (file, outputs), overwrite=overwrite, as_json=as_json)
+    found = _computed(molecules[0], engine, task, (file, outputs[0]), overwrite)
+    if as_json:
+        print_json(_summary(found, outputs[0]))
+    _tell(found, outputs[0])
     return DONE
+
+
+def _outputs(file: Path, molecules: Any, output: Path | None) -> list[Path]:
+    """Return the file of each structure, by its name; raises InputError where one is given for several."""
+    from forgefield.io.sources import file_name
+
+    if output is not None and len(molecules) > 1:
+        raise InputError(
+            f"{file}: holds {len(molecules)} structures, each of which is written to a file of its own name: leave "
+            "--output out"
+        )
+    if output is not None:
+        return [output]
+    names: list[str] = []
+    for name in (file_name(molecule.name) for molecule in molecules):
+        names.append(name if name not in names else f"{name}-{len(names) + 1}")
+    return [Path(f"{name}.json") for name in names]
+
+
+def _each(
+    molecules: Any, engine: Any, task: Any, paths: tuple[Path, list[Path]], *, overwrite: bool, as_json: bool
+) -> int:
+    """Compute the structures of a file one by one, the others where one of them fails, and write each."""
+    file, outputs = paths
+    told, code = [], DONE
+    for molecule, output in zip(molecules, outputs, strict=True):
+        try:
+            found = _computed(molecule, engine, task, (file, output), overwrite)
+        except ForgeFieldError as error:
+            complain(f"{molecule.name}: {error}")
+            code = FAILED
+            continue
+        told.append(_summary(found, output))
+        _tell(found, output)
+    if as_json:
+        print_json({"structures": told})
+    return code
 
 
 def _engine(method: str, basis: str | None) -> Any:
@@ -142,10 +186,16 @@ def _followed(run: Callable[..., Any]) -> Any:
         return run(tell=tell)
 
 
-def _tell(found, output: Path, *, as_json: bool) -> None:
+def _frequencies(found: Any) -> list[float]:
+    return [] if found.frequencies is None else found.frequencies.tolist()
+
+
+def _summary(found: Any, output: Path) -> dict[str, Any]:
+    """Return what was found, for programs."""
+    return {"energy_kcal_mol": found.energy, "frequencies_cm1": _frequencies(found), "file": str(output)}
+
+
+def _tell(found: Any, output: Path) -> None:
     """Print what was found."""
-    frequencies = [] if found.frequencies is None else found.frequencies.tolist()
-    if as_json:
-        print_json({"energy_kcal_mol": found.energy, "frequencies_cm1": frequencies, "file": str(output)})
     say(f"{found.level}: {found.energy:.6f} kcal/mol; written to {output}")
-    say("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in frequencies))
+    say("frequencies / cm⁻¹: " + " ".join(f"{f:.1f}" for f in _frequencies(found)))

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
-from forgefield.io.assemble.superposition import SAME_GEOMETRY, superpose
+from forgefield.io.assemble.parts import Part, alike
 from forgefield.io.references import read_parts
 from forgefield.io.sources import plain_name
 
@@ -37,24 +34,12 @@ def belonging(paths: Sequence[Path]) -> list[tuple[Path, ...]]:
 def _fits(group: Group, path: Path, part: Part) -> bool:
     """Say whether a file is of the structure of others."""
     name = _without_suffix(path)
-    return any(known is not None and (name == _without_suffix(other) or _alike(part, known)) for other, known in group)
+    return any(known is not None and (name == _without_suffix(other) or alike(part, known)) for other, known in group)
 
 
 def _without_suffix(path: Path) -> Path:
     """Return where a file lies, and its name without suffixes."""
     return plain_name(path.resolve()).with_suffix("")
-
-
-def _alike(part: Part, other: Part) -> bool:
-    """Say whether two geometries are the same."""
-    a, b = part.positions, other.positions
-    if a is None or b is None or part.species is None or other.species is None:
-        return False
-    if not np.array_equal(part.species, other.species):
-        return False
-    # The root mean square deviation is at least the difference of the radii of gyration.
-    sizes = [np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean()) for x in (a, b)]
-    return bool(abs(sizes[0] - sizes[1]) <= SAME_GEOMETRY and (superpose(a, b).deviations <= SAME_GEOMETRY).all())
 
 
 def _placed(groups: list[Group]) -> list[Group]:

@@ -54,6 +54,8 @@ class Structure(NamedTuple):
 Structures = Sequence[tuple[Molecule, Reference]]
 RulesWriter = Callable[[Path, AbstractRules], None]
 LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
+_PAGES = 4_000_000
+"""Characters of the ends of large texts by which programs are known."""
 _XTB_FRAME = re.compile(r"\s*\d+\n energy: +\S+ .*xtb: \S+ ")
 """xTB writes scans and optimisations as xyz files that are called xtbscan.log and xtbopt.log."""
 
@@ -104,6 +106,11 @@ class Format:
         if self.frames is not None:
             return self.frames(path)
         return None if self.part is None else [self.part(path)]
+
+
+def _on_first_and_last_pages(known: Callable[[Path, str], bool], path: Path, text: str) -> bool:
+    """Return whether a file is of a kind, of a large text by its ends."""
+    return known(path, text if len(text) <= 4 * _PAGES else text[:_PAGES] + text[-_PAGES:])
 
 
 def _is_jaguar(_: Path, text: str) -> bool:
@@ -193,7 +200,7 @@ FORMATS = (
         Format(
             one.name,
             (),
-            one.known,
+            partial(_on_first_and_last_pages, one.known),
             has_any_suffix=True,
             part=one.read,
             frames=one.frames,
@@ -240,7 +247,7 @@ FORMATS = (
     Format("Jaguar output", (".log", ".out"), known=_is_jaguar, has_any_suffix=True, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
     Format("Gaussian rigid scan", (".log", ".out"), known=_is_rigid_scan, has_any_suffix=True, frames=read_rigid_scan),
-    Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, part=read_gaussian_log),
+    Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, frames=read_gaussian_log),
     Format(
         "frequencies",
         (".txt",),

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from glob import glob
 from pathlib import Path
+from warnings import warn
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
-from forgefield.io.assemble.parts import Part, part_of
+from forgefield.io.assemble.parts import Part, alike, part_of
 from forgefield.io.assemble.superposition import same_structure
 from forgefield.io.formats import Format, format_of
 from forgefield.io.sources import is_smiles
@@ -58,10 +59,24 @@ def read_reference(paths: Sequence[Path], *, hessian_unit: float | None = None, 
     parts = [read_parts(path) for path in paths]
     if hessian_unit is not None:
         parts = _in_unit(paths, parts, hessian_unit)
+    parts = _of_one_structure(paths, parts)
     if len({len(frames) for frames in parts}) > 1:
         counts = ", ".join(f"{len(frames)} in {path}" for path, frames in zip(paths, parts, strict=True))
         raise InputError(f"files of different numbers of structures cannot be merged: {counts}")
     return [checked(merged(frame), trust=trust) for frame in zip(*parts, strict=True)]
+
+
+def _of_one_structure(paths: Sequence[Path], parts: Sequence[list[Part]]) -> list[list[Part]]:
+    """Return parts, of a file of several structures the only one that is that of the others, where these have one."""
+    alone = next((found[0] for found in parts if len(found) == 1 and found[0].positions is not None), None)
+    chosen = []
+    for path, found in zip(paths, parts, strict=True):
+        same = [] if alone is None or len(found) == 1 else [one for one in found if alike(one, alone)]
+        if len(same) == 1:
+            said = f"{path}: of its {len(found)} structures only {same[0].name} is that of the other files, and read"
+            warn(InputWarning(said), stacklevel=3)
+        chosen.append(same if len(same) == 1 else found)
+    return chosen
 
 
 def _in_unit(paths: Sequence[Path], parts: Sequence[list[Part]], unit: float) -> list[list[Part]]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,7 +12,7 @@ from jaxtyping import Float, Int
 from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generated import generate
 from forgefield.assign.typed_rules import TypedRules, generated_rules
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.estimating.row_statistics import RowStatistics
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.sanity import cancelling, unphysical
@@ -26,7 +27,7 @@ from forgefield.jobs.fit.plan.starting import estimated, trained_rows, with_valu
 from forgefield.jobs.write import write_generated
 from forgefield.models.rows import Row
 from forgefield.molecules.bonds import pieces
-from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.report.numerals import plural
 from forgefield.table import AbstractTabled, Column, Records, Table, table
 
@@ -100,7 +101,9 @@ def estimate(
     _require_word("method", method, tuple(METHODS))
     _require_word("form", form, tuple(FORMS))
     policy = None if transition_state is None else policy_named(transition_state)
-    examples = [_with_pieces(example) for example in examples_of(read_files(files, trust=trust), policy)]
+    references = read_files(files, trust=trust)
+    told = references if method == "approximation" else _with_hessians(references)
+    examples = [_with_pieces(example) for example in examples_of(told, policy)]
     if method != "approximation":
         _require_hessians(examples)
     laid = generate([e.molecule for e in examples], terms_named(form, USUAL_TERMS))
@@ -159,6 +162,16 @@ def _require_hessians(examples: list[Example]) -> None:
     lacking = [", ".join(e.reference.sources) or e.molecule.name for e in examples if e.treated is None]
     if lacking:
         raise InputError(f"force constants are estimated from Hessians; there is none in {'; '.join(lacking)}")
+
+
+def _with_hessians(references: list[Reference]) -> list[Reference]:
+    """Return references without those of files that hold a Hessian of another structure, as output of several jobs."""
+    files = {one.sources for one in references if one.hessian is not None}
+    told = [one for one in references if one.hessian is not None or one.sources not in files]
+    if len(told) < len(references):
+        said = f"{len(references) - len(told)} structure(s) without a Hessian are left out, of files that hold others"
+        warn(InputWarning(said), stacklevel=3)
+    return told
 
 
 def _with_pieces(example: Example) -> Example:

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from warnings import catch_warnings, simplefilter
 
+import numpy as np
+from jaxtyping import Float
+
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
@@ -28,6 +31,14 @@ _NEEDS = {
     "charges": "fit to charges",
 }
 """What is needed of QM results, and for what."""
+_SUFFICES = {
+    "geometry": "reference, label, and with a force field evaluate, relax, md",
+    "Hessian": "estimate, fit to eigenmatrix, frequencies, hessian",
+    "gradient": "fit to forces",
+    "charges": "fit to charges",
+    "frequencies": "check of a Hessian",
+}
+_FORCE_FIELD = "evaluate, relax, md, convert"
 _GEOMETRY = "geometry (any command alone: give it with the output or an .xyz of the job)"
 _RESULTS = "QM results (fit, estimate: run forgefield reference on it)"
 
@@ -52,7 +63,11 @@ class FileInfo:
     level: str = ""
     finished: bool | None = None
     """Whether the job ended as it should; None where the file is no job's, or does not tell."""
+    frequencies_cm1: tuple[float, ...] = ()
+    """As printed, imaginary ones negative."""
     holds: tuple[str, ...] = ()
+    suffices: tuple[str, ...] = ()
+    """For which commands."""
     lacks: tuple[str, ...] = ()
     """What is missing, and for what."""
     warnings: tuple[str, ...] = ()
@@ -60,9 +75,9 @@ class FileInfo:
     """Why it cannot be used; empty where it can."""
 
 
-def info(paths: Sequence[Path]) -> Records[FileInfo]:
-    """Return what each file is, holds and lacks; what cannot be read has its reason as `problem`."""
-    found = [_told(path) for path in paths]
+def info(paths: Sequence[str | Path]) -> Records[FileInfo]:
+    """Return what each file is, holds, suffices for and lacks; what cannot be read has its reason as `problem`."""
+    found = [_told(Path(path)) for path in paths]
     return Records(found, info_table(found))
 
 
@@ -77,6 +92,7 @@ def info_table(found: Sequence[FileInfo]) -> Table:
         Column("energy / kcal/mol", numeric=False),
         Column("level", numeric=False),
         Column("holds", numeric=False),
+        Column("suffices for", numeric=False),
         Column("lacks (for)", numeric=False),
     )
     rows = [
@@ -94,6 +110,7 @@ def info_table(found: Sequence[FileInfo]) -> Table:
                     *([f"not usable: {one.problem}"] if one.problem else []),
                 ]
             ),
+            "" if one.problem else "; ".join(one.suffices),
             ", ".join(one.lacks),
         )
         for one in found
@@ -140,7 +157,7 @@ def _reason(path: Path, error: Exception) -> str:
 
 def _force_field(path: Path) -> FileInfo:
     rules = load(path)
-    return FileInfo(str(path), holds=tuple(_rows(rules)))
+    return FileInfo(str(path), holds=tuple(_rows(rules)), suffices=(_FORCE_FIELD,))
 
 
 def _rows(rules: AbstractRules) -> list[str]:
@@ -160,7 +177,8 @@ def _of_structures(path: Path, form: Format, known: FileInfo) -> FileInfo:
         molecules = read_structures(path)
         known = _with_structures(known, molecules)
         untyped = [] if any(m.types for m in molecules) else ["atom types (an MM3* .fld, a foreign .frcmod)"]
-        return replace(known, holds=("geometry", *_drawn(molecules)), lacks=(_RESULTS, *untyped))
+        holds = ("geometry", *_drawn(molecules))
+        return replace(known, holds=holds, suffices=(_SUFFICES["geometry"],), lacks=(_RESULTS, *untyped))
     parts = form.parts(path) or []
     held = list(dict.fromkeys(what for part in parts for what in _results(part)))
     program = next((part.program for part in parts if part.program), "")
@@ -169,14 +187,19 @@ def _of_structures(path: Path, form: Format, known: FileInfo) -> FileInfo:
         program=program,
         level=next((part.level for part in parts if part.level), ""),
         energy_kcal_mol=parts[0].energy if parts else None,
+        frequencies_cm1=_frequencies(parts),
         finished=True if program and held and form.name != "QCSchema JSON" else None,
         holds=(*_scanned(parts), *held),
     )
+    words = {what.split(" (")[0] for what in held}
+    known = replace(known, suffices=tuple(use for what, use in _SUFFICES.items() if what in words))
     if not form.has_geometry or any(part.positions is None for part in parts):
         return replace(known, lacks=(_GEOMETRY,))
     molecules = read_structures(path)
     known = _with_structures(replace(known, holds=("geometry", *_drawn(molecules), *known.holds)), molecules)
-    lacks = [f"{what} ({use})" for what, use in _NEEDS.items() if what not in {word.split(" (")[0] for word in held}]
+    energies = ["fit to energy"] if sum(part.energy is not None for part in parts) > 1 else []
+    known = replace(known, suffices=(_SUFFICES["geometry"], *known.suffices, *energies))
+    lacks = [f"{what} ({use})" for what, use in _NEEDS.items() if what not in words]
     known = replace(known, lacks=tuple(lacks) if held else (_RESULTS,))
     try:
         for part in parts:
@@ -212,15 +235,31 @@ def _drawn(molecules: Sequence[Molecule]) -> list[str]:
 
 def _results(part: Part) -> list[str]:
     """Return which QM results a file has of a structure."""
-    imaginary = 0 if part.frequencies is None else int((part.frequencies < 0.0).sum())
+    shown = "" if part.frequencies is None else _shown(part.frequencies)
+    n_modes = 0 if part.hessian is None else len(part.hessian)
     there = {
         "energy": part.energy is not None,
         "gradient": part.gradient is not None,
-        "Hessian": part.hessian is not None,
-        "frequencies" + (f" ({imaginary} imaginary)" if imaginary else ""): part.frequencies is not None,
+        f"Hessian ({n_modes} modes with those of the molecule as a whole)": part.hessian is not None,
+        f"frequencies ({shown})": part.frequencies is not None,
         f"charges ({', '.join(one.kind for one in part.charges)})": bool(part.charges),
     }
     return [what for what, is_there in there.items() if is_there]
+
+
+def _shown(frequencies: Float[np.ndarray, " modes"]) -> str:
+    """Return how many frequencies there are, between which values, and how many are imaginary."""
+    if not len(frequencies):
+        return "none"
+    imaginary = int((frequencies < 0.0).sum())
+    said = f", {imaginary} imaginary" if imaginary else ""
+    return f"{len(frequencies)} from {frequencies.min():.1f} to {frequencies.max():.1f} cm⁻¹{said}"
+
+
+def _frequencies(parts: Sequence[Part]) -> tuple[float, ...]:
+    """Return the frequencies of the first structure that has any."""
+    found = next((part.frequencies for part in parts if part.frequencies is not None), None)
+    return () if found is None else tuple(found.tolist())
 
 
 def _scanned(parts: Sequence[Part]) -> list[str]:

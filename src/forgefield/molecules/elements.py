@@ -15,7 +15,9 @@ WEIGHTS = np.asarray(atomic_masses_iupac2016, dtype=np.float64)
 
 _RADII = np.asarray(ase.data.covalent_radii, dtype=np.float64)
 # Cordero's table ends at curium; the library fills in what follows.
-_LAST_WITH_RADIUS = 96
+LAST_WITH_RADIUS = 96
+NONMETALS = frozenset((1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 51, 52, 53, 54, 85, 86))
+"""Atomic numbers, with the metalloids that form such bonds."""
 
 
 def atomic_number(symbol: str) -> int:
@@ -31,7 +33,7 @@ def covalent_radii(species: Int[np.ndarray, " atoms"]) -> Float[np.ndarray, " at
 
     Raises InputError that lists the elements that have none.
     """
-    without = np.unique(species[(species < 1) | (species > _LAST_WITH_RADIUS)])
+    without = np.unique(species[(species < 1) | (species > LAST_WITH_RADIUS)])
     if without.size:
         named = ", ".join(SYMBOLS[z] for z in without)
         raise InputError(f"no covalent radius of {named}: give the bonds in the structure file (mol2, mae, sdf)")

@@ -8,8 +8,8 @@ import pytest
 from certain import known
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.consistency import checked
-from forgefield.molecules.molecule import Reference, atomic_weights
-from forgefield.properties.modes import frequencies
+from forgefield.molecules.molecule import AtomicCharges, Reference, atomic_weights, standard_masses
+from forgefield.properties.modes import frequencies, unprojected_frequencies
 
 SPECIES = np.array([6, 6])
 POSITIONS = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.3]])
@@ -68,10 +68,38 @@ def test_what_is_trusted_is_a_warning(carbon):
 def test_gradients_that_do_not_add_up_to_zero_are_refused(carbon):
     pulled = np.array([[0.0, 0.0, 20.0], [0.0, 0.0, -2.0]])
 
-    with pytest.raises(InputError, match=r"the gradients of all atoms add up to 18 kcal/mol/Å, accepted 6\.1"):
+    with pytest.raises(InputError, match=r"the gradients of all atoms add up to 18 kcal/mol/Å, accepted 1\.94"):
         checked(replace(carbon, gradient=pulled, hessian=None, program="CFOUR"))
 
 
 def test_a_printed_frequency_that_no_molecule_has_is_refused(carbon):
     with pytest.raises(InputError, match="a frequency of 74000 cm⁻¹ is printed"):
         checked(replace(carbon, frequencies=np.array([-74000.0]), hessian=None))
+
+
+def test_gradients_that_turn_the_molecule_are_refused(carbon):
+    turning = np.array([[20.0, 0.0, 0.0], [-20.0, 0.0, 0.0]])
+
+    with pytest.raises(InputError, match=r"the gradients turn the molecule with [\d.]+ kcal/mol, accepted [\d.]+"):
+        checked(replace(carbon, gradient=turning, hessian=None, program="CFOUR"))
+
+
+def test_charges_that_do_not_add_up_to_that_of_the_molecule_are_left_out_with_a_word(carbon):
+    sound, wrong = AtomicCharges("mulliken", np.array([0.25, -0.25])), AtomicCharges("esp", np.array([0.25, 0.25]))
+
+    with pytest.warns(InputWarning, match=r"charges esp \(0\.500 e\) do not add up to that of the molecule \(0\)"):
+        found = checked(replace(carbon, charges=(sound, wrong)))
+
+    assert found.charges == (sound,)
+
+
+def test_noise_of_a_hessian_that_gives_the_printed_frequencies_is_no_damage(carbon):
+    noisy = HESSIAN.copy()
+    noisy[0, 0] += 4e-3 * np.abs(HESSIAN).max()
+    bare = replace(carbon, hessian=noisy, frequencies=None)
+    printed = unprojected_frequencies(noisy, standard_masses(carbon.species))
+    kept = np.sort(printed[np.argsort(np.abs(printed))[-1:]])
+
+    with pytest.raises(InputError, match=r"the element \(1, 1\) of the Hessian"):
+        checked(bare)
+    assert checked(replace(bare, frequencies=kept)).frequencies is not None

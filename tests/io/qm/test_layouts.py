@@ -112,6 +112,30 @@ ADF = f"""
  <Jan01-2019> <00:00:01>  >>>> CORORT
  <Jan01-2019> <00:00:01>  NORMAL TERMINATION
 """
+ADF_POINT = f"""
+ *   Amsterdam Density Functional  (ADF)         2017                          *
+    LDA:                               VWN
+    Gradient Corrections:              Becke88 Perdew86                        == Not Default ==
+ *  R U N   T Y P E : SINGLE POINT  *
+
+ ATOMS
+ =====                            X Y Z                    CHARGE
+                                (Angstrom)             Nucl     +Core       At.Mass
+                       --------------------------    ----------------       -------
+    1  N               0.0000    0.0000    0.0000      7.00      7.00       14.0031
+    2  N               0.0000    0.0000    {LENGTH:.4f}      7.00      7.00       14.0031
+
+ FRAGMENTS
+ =========                                     Atoms in this Fragment     Cart. coord.s (Angstrom)
+                                               -------------------------------------------------------
+    1  N                                                 1  N            0.0000    0.0000    0.0000
+    2  N                                                 2  N            0.0000    0.0000    {LENGTH:.4f}
+
+ Net Charge: 0 (Nuclei minus Electrons)
+Total Bonding Energy:             {ENERGY:.12f}        -22.6888          -523.22         -2189.14
+  Total Bonding Energy:           {ENERGY:.12f}        -22.6888          -523.22         -2189.14
+ NORMAL TERMINATION
+"""
 XML = f"""<?xml version="1.0"?>
 <molpro xmlns="http://www.molpro.net/schema/molpro-output" xmlns:cml="http://www.xml-cml.org/schema"><job>
 <platform><version major="2023" minor="1">2023.1<date year="2023"/></version></platform>
@@ -146,6 +170,26 @@ ORCA = json.dumps(
         ],
     }
 )
+CFOUR_OLD = f"""
+     * CFOUR Coupled-Cluster techniques for Computational Chemistry *
+                       version 1.2
+       CALCLEVEL            ICLLVL           CCSD(T)    [ 22]   ***
+       BASIS                IBASIS           PVDZ       [ 31]   ***
+       CHARGE               ICHRGE              0               ***
+       MULTIPLICTY          IMULTP              1               ***
+ ----------------------------------------------------------------
+ Z-matrix   Atomic            Coordinates (in bohr)
+  Symbol    Number           X              Y              Z
+ ----------------------------------------------------------------
+     N         7         0.00000000     0.00000000     0.00000000
+     N         7         0.00000000     0.00000000     {BOHRS:.10f}
+ ----------------------------------------------------------------
+  Nuclear repulsion energy :    {49.0 / BOHRS:.10f} a.u.
+     E(SCF)=       -108.954000000000000              0.8149037001D-12
+      The total energy is    -109.22300000000000 a.u.
+        E(CCSD(T))        =   {ENERGY:.12f}
+ --executable xvcc finished with status            0
+"""
 GRD = f"""    2     {ENERGY:.10f}
        7.0       0.0       0.0       0.0
        7.0       0.0       0.0       {BOHRS:.10f}
@@ -158,6 +202,8 @@ TEXTS = {
     "aims.out": (AIMS, {"energy", "gradient"}, "PBE", "FHI-aims 221103"),
     "ams.out": (AMS, {"energy", "gradient", "frequencies", "hessian"}, "", "AMS 2023.101"),
     "adf.out": (ADF, set(), "", "ADF 2017"),
+    "cfour1.out": (CFOUR_OLD, {"energy"}, "CCSD(T)/PVDZ", "CFOUR 1.2"),
+    "point.out": (ADF_POINT, {"energy"}, "VWN/Becke88 Perdew86", "ADF 2017"),
     "molpro.xml": (XML, {"energy", "gradient", "frequencies", "hessian"}, "MP2/cc-pVDZ", "Molpro 2023.1"),
     "n2.property.json": (ORCA, {"energy", "gradient", "frequencies", "hessian"}, "", "ORCA 6.1.0"),
     "GRD": (GRD, {"energy", "gradient"}, "", "CFOUR"),
@@ -217,6 +263,8 @@ def test_the_force_constants_of_cfour_belong_to_its_gradient(tmp_path):
         ("cp2k.out", "VIBRATIONAL_ANALYSIS", "GEO_OPT", "the run type is GEO_OPT"),
         ("aims.out", "Present geometry is converged.", "", "the relaxation did not converge"),
         ("aims.out", "  | No unit cell", "  lattice_vector", "is of a periodic system"),
+        ("cfour1.out", "E(CCSD(T))", "E(CCSD)", "no energy follows a geometry"),
+        ("cfour1.out", "status            0", "status            1", "the job did not end"),
         ("molpro.xml", "<job>", "<!DOCTYPE x><job>", "defines entities"),
         ("n2.property.json", '"Converged": true', '"Converged": false', "has not converged"),
     ],

@@ -1,12 +1,13 @@
 """ORCA's .engrad and property.txt, in their documented layouts."""
 
+import re
+
 import numpy as np
 import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
-from forgefield.io.formats import format_of
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.references import read_reference
 
 ENGRAD = """#
@@ -114,9 +115,129 @@ def test_files_that_were_cut_are_refused(name, text, message, tmp_path):
         read_reference([tmp_path / name])
 
 
-def test_older_property_files_are_named_with_the_way_round(tmp_path):
-    path = tmp_path / "n2_property.txt"
-    path.write_text("-----\n------ !PROPERTIES! ------\n")
+RULE = "# " + 59 * "-"
+OLD = f"""{61 * "-"}
+----------------------- !PROPERTIES! ------------------------
+{61 * "-"}
+{RULE}
+$ SCF_Energy
+   description: The SCF energy
+   geom. index: 1
+   prop. index: 1
+        SCF Energy:     -108.4000000000
+{RULE}
+$ Calculation_Info
+   description: Details of the calculation
+   geom. index: 1
+   prop. index: 1
+        Multiplicity:                                     1
+        Charge:                                           0
+        Number of atoms:                                  2
+{RULE}
+$ SCF_Energy
+   description: The SCF energy
+   geom. index: 2
+   prop. index: 1
+        SCF Energy:     -108.5000000000
+{61 * "-"}
+----------------------- !GEOMETRIES! ------------------------
+{61 * "-"}
+------------------------ !GEOMETRY! -------------------------
+Number of atoms:     2
+Geometry Index:     1
+Coordinates:
+               0 N      0.000000000000    0.000000000000    0.000000000000
+               1 N      0.000000000000    0.000000000000    1.200000000000
+------------------------ !GEOMETRY! -------------------------
+Number of atoms:     2
+Geometry Index:     2
+Coordinates:
+               0 N      0.000000000000    0.000000000000    0.000000000000
+               1 N      0.000000000000    0.000000000000    1.100000000000
+"""
+OLDER = (
+    re.sub(r"# -+\n\$ (\w+)", r"--- !PROPERTY! ---\n   name:        \1", OLD)
+    .replace("               0 N", "N")
+    .replace("               1 N", "N")
+)
 
-    with pytest.raises(InputError, match="is a property file of ORCA before 6, which is not read"):
-        format_of(path)
+
+@pytest.mark.parametrize("text", [OLD, OLDER], ids=["5", "4"])
+def test_property_files_of_old_versions_have_the_last_geometry_and_its_energy(text, tmp_path):
+    path = tmp_path / "n2_property.txt"
+    path.write_text(text)
+
+    (reference,) = read_reference([path])
+
+    assert reference.positions.tolist() == [[0.0, 0.0, 0.0], [0.0, 0.0, 1.1]]
+    assert known(reference.energy) / units.HARTREE == pytest.approx(-108.5)
+    assert (reference.charge, reference.multiplicity, reference.program) == (0, 1, "ORCA")
+
+
+def test_an_energy_beyond_the_scf_is_not_read_of_an_old_property_file(tmp_path):
+    path = tmp_path / "n2_property.txt"
+    path.write_text(OLD.replace(f"{RULE}\n$ Calculation_Info", f"{RULE}\n$ MDCI_Energies\n{RULE}\n$ Calculation_Info"))
+
+    with pytest.warns(InputWarning, match=r"more than that of the SCF \(MDCI_Energies\); no energy is read"):
+        (reference,) = read_reference([path])
+    assert reference.energy is None
+
+
+def test_an_old_property_file_that_was_cut_is_refused(tmp_path):
+    path = tmp_path / "n2_property.txt"
+    path.write_text(OLD[: OLD.rindex("               1 N")])
+
+    with pytest.raises(InputError, match="expected 2 atoms, found 1; the file is truncated"):
+        read_reference([path])
+
+
+def scanned(step, length, converged=True):
+    """Return what ORCA prints of a point of a scan about the bond of hydrogen peroxide."""
+    rows = [
+        "  H      0.000000    0.900000    0.300000",
+        "  O      0.000000    0.000000    0.000000",
+        f"  O      {length:.6f}    0.000000    0.000000",
+        f"  H      {length:.6f}    0.900000   -0.300000",
+    ]
+    done = "         ***        THE OPTIMIZATION HAS CONVERGED     ***\n" if converged else ""
+    return (
+        f"         *               RELAXED SURFACE SCAN STEP   {step}               *\n"
+        "         *   Dihedral (  3,   2,   1,   0)  : -36.86989765           *\n"
+        + done
+        + "CARTESIAN COORDINATES (ANGSTROEM)\n---------------------------------\n"
+        + "\n".join(rows)
+        + f"\n\nFINAL SINGLE POINT ENERGY      -150.{step}00000000\n"
+    )
+
+
+HEAD = """                                 * O   R   C   A *
+                         Program Version 5.0.3 -  RELEASE  -
+|  1> ! HF STO-3G Opt
+ Total Charge           Charge          ....    0
+ Multiplicity           Mult            ....    1
+                        *    Relaxed Surface Scan    *
+"""
+
+
+def test_all_points_of_a_relaxed_scan_are_read_with_the_dihedral_that_was_held(tmp_path):
+    path = tmp_path / "scan.out"
+    path.write_text(
+        HEAD + scanned(1, 1.40) + scanned(2, 1.45) + "                             ****ORCA TERMINATED NORMALLY****\n"
+    )
+
+    references = read_reference([path])
+
+    assert [one.positions[2, 0] for one in references] == [1.40, 1.45]
+    assert [known(one.energy) / units.HARTREE for one in references] == pytest.approx([-150.1, -150.2])
+    assert [one.constraints[0].atoms for one in references] == [(3, 2, 1, 0)] * 2
+    assert references[0].constraints[0].angle / units.DEGREE == pytest.approx(-36.87, abs=0.01)
+    assert (references[0].level, references[0].stationary_order) == ("HF/STO-3G", None)
+
+
+def test_points_of_a_scan_that_did_not_converge_are_left_out_with_a_word(tmp_path):
+    path = tmp_path / "scan.out"
+    path.write_text(HEAD + scanned(1, 1.40) + scanned(2, 1.45, converged=False))
+
+    with pytest.warns(InputWarning, match="1 of 2 points of the scan were optimised; only these are read"):
+        (reference,) = read_reference([path])
+    assert reference.positions[2, 0] == 1.40

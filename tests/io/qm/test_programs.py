@@ -328,10 +328,21 @@ def test_a_program_that_is_not_read_is_named_with_the_way_round(data, name):
 
 def test_a_gradient_of_turbomole_may_have_a_remark_in_its_head(tmp_path):
     atoms = ["0.0 0.0 0.0 n", "0.0 0.0 2.1 n", ".00D+00 .00D+00 -.10D-01", ".00D+00 .00D+00 .10D-01"]
-    cycle = "  cycle =      1    SCF energy =     -108.5000000000   |dE/dxyz| =  0.010000"
+    cycle = "  cycle =      1    SCF energy =     -108.5000000000   |dE/dxyz| =  0.014142"
     (tmp_path / "gradient").write_text("\n".join(["$grad          cartesian gradients", cycle, *atoms, "$end", ""]))
 
     (reference,) = read_reference([tmp_path / "gradient"])
 
     np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -108.5, rtol=1e-12)
     np.testing.assert_allclose(known(reference.gradient)[:, 2] / units.HARTREE_PER_BOHR, [-0.01, 0.01], rtol=1e-12)
+
+
+def test_a_gradient_of_turbomole_has_the_norm_in_its_head(tmp_path):
+    atoms = ["0.0 0.0 0.0 n", "0.0 0.0 2.1 n", ".00D+00 .00D+00 -.10D-01", ".00D+00 .00D+00 .13D-01"]
+    cycle = "  cycle =      1    SCF energy =     -108.5000000000   |dE/dxyz| =  0.014142"
+    (tmp_path / "gradient").write_text("\n".join(["$grad", cycle, *atoms, "$end", ""]))
+
+    with pytest.raises(
+        InputError, match=r"norm of the gradient is 0\.016401, and the head of the cycle states 0\.014142"
+    ):
+        read_reference([tmp_path / "gradient"])

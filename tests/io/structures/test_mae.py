@@ -119,6 +119,7 @@ def test_own_types_are_found_beside_the_file(written, tmp_path):
     assert molecule.charge == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*hydrogens look to be missing")
 def test_stated_formal_charge_precedes_that_of_the_type(written, tmp_path):
     oxide = FORMYL.replace("2 15 1.2", "2 18 1.2")
 

@@ -25,6 +25,7 @@ def written(tmp_path):
     return write
 
 
+@pytest.mark.filterwarnings("ignore:.*hydrogens look to be missing")
 def test_atoms_bonds_and_name(written):
     (molecule,) = read_mol2(written([("C1", "C.2"), ("O1", "O.2")], [(2, 1, "2")], name="formyl (E)"))
 
@@ -33,6 +34,7 @@ def test_atoms_bonds_and_name(written):
     assert molecule.bonds.tolist() == [[1, 0]]
 
 
+@pytest.mark.filterwarnings("ignore:.*impossible lengths")
 def test_bond_types(written):
     kinds = ["1", "2", "3", "ar", "am", "nc", "un", "du", "0"]
 

@@ -3,7 +3,7 @@ import pytest
 
 from certain import known
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.structures.xyz import read_xyz
 
 WATER = """3
@@ -108,3 +108,14 @@ def test_elements_alone_state_no_masses(written):
 def test_what_is_no_isotope_is_refused(written, word):
     with pytest.raises(InputError, match=f"'{word}' \\(line 4\\) are no element symbols"):
         read_xyz(written(f"2\n\nN 0 0 0\n{word} 0 0 1\n"))
+
+
+def test_forces_that_do_not_add_up_to_zero_are_named_where_those_of_other_frames_do(tmp_path):
+    frame = "2\nProperties=species:S:1:pos:R:3:forces:R:3\nN 0 0 0 0 0 {first}\nN 0 0 1.1 0 0 -1.0\n"
+    path = tmp_path / "frames.extxyz"
+    path.write_text(frame.format(first=1.0) + frame.format(first=7.0) + frame.format(first=1.0))
+
+    with pytest.warns(InputWarning, match="frame frames-2: the gradients of all atoms add up to 138 kcal/mol/Å"):
+        read_xyz(path)
+    path.write_text(frame.format(first=7.0))
+    assert len(read_xyz(path)) == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from warnings import warn
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
-from forgefield.io.assemble.damage import check_atoms, check_elements, symmetric
+from forgefield.io.assemble.damage import check_atoms, check_elements, symmetric, unbalanced
 from forgefield.io.offenders import listed
 from forgefield.molecules.molecule import Reference, atomic_weights, standard_masses, symbol
 from forgefield.properties.modes import frequencies, unprojected_frequencies
@@ -45,10 +46,14 @@ _WEIGHTS = 5e-5
 """Share of a frequency by which programs differ for the digits of their atomic weights."""
 _UNBALANCED = 0.02
 """Force of a rigid translation, as a share of the forces that cancel in it; QM jobs have 1e-10 to 0.0001."""
+_NOISY = 4.0
+"""Factor of what is accepted where the Hessian gives the printed frequencies: coarse grids leave forces."""
+_SOFT = 150.0
+"""cm⁻¹; of lower frequencies the squares are compared, as errors of a Hessian change them."""
 _DEEPEST, _HIGHEST_ENERGY = 1.2, 5.0
 """Hartree per Z^(7/3), and per atom."""
-_NET, _NET_SHARE = 5.0, 0.05
-"""kcal/mol/Å, and a share of what cancels: the sum of all gradients of a molecule, which grids leave at 0.1 % of it."""
+_CHARGES_OFF = 0.02
+"""e by which atomic charges may miss that of the molecule."""
 _STATIONARY = 0.01 * units.HARTREE_PER_BOHR
 """kcal/mol/Å: largest gradient of a converged optimisation; the loosest criteria of QM programs are a third of it."""
 
@@ -84,6 +89,9 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
         check_frame,
     )
     masses = reference.masses
+    if _confirmed(reference):
+        checks = tuple(one for one in checks if one not in (check_translations, check_elements))
+        checks = (*checks, partial(check_translations, slack=_NOISY), partial(check_elements, slack=_NOISY))
     for check in (*checks, check_frequencies):
         try:
             found = check(reference)
@@ -94,7 +102,15 @@ def checked(reference: Reference, *, trust: bool = False) -> Reference:
         else:
             if masses is None and isinstance(found, FrequencyCheck) and found.weighted:
                 masses = found.masses
-    return replace(reference, masses=masses)
+    return replace(_with_sound_charges(reference), masses=masses)
+
+
+def _confirmed(reference: Reference) -> bool:
+    """Say whether the Hessian gives the printed frequencies, so that what else is off with it is noise of the job."""
+    try:
+        return check_frequencies(reference) is not None
+    except InputError:
+        return False
 
 
 def check_energy(reference: Reference) -> None:
@@ -117,24 +133,33 @@ def check_energy(reference: Reference) -> None:
 
 
 def check_gradient(reference: Reference) -> None:
-    """Raise InputError where the gradient moves the molecule as a whole, or is none of the stationary point that the
-    job says it found."""
+    """Raise InputError where the gradient moves or turns the molecule as a whole, or is none of the stationary point
+    that the job says it found. Frames that no program signs may be pieces of larger systems."""
     gradient = reference.gradient
     if gradient is None:
         return
-    net, cancelling = np.linalg.norm(gradient.sum(axis=0)), np.linalg.norm(gradient, axis=1).sum()
-    # Sets of frames may be pieces of larger systems.
-    if reference.program and net > _NET + _NET_SHARE * cancelling:
-        raise InputError(
-            f"{', '.join(reference.sources)}: the gradients of all atoms add up to {net:.3g} kcal/mol/Å, accepted "
-            f"{_NET + _NET_SHARE * cancelling:.3g}, and not to zero; is the file damaged, or is there an outer field?"
-        )
+    said = unbalanced(reference.positions, gradient) if reference.program else ""
+    if said:
+        raise InputError(f"{', '.join(reference.sources)}: {said}; is the file damaged, or is there an outer field?")
     largest = np.abs(gradient).max(initial=0.0)
     if reference.stationary_order is not None and not reference.constraints and largest > _STATIONARY:
         raise InputError(
             f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is "
             f"up to {largest:.3g} kcal/mol/Å, accepted {_STATIONARY:.3g}; are they of one geometry?"
         )
+
+
+def _with_sound_charges(reference: Reference) -> Reference:
+    """Return a reference without atomic charges that do not add up to that of the molecule; of these an InputWarning
+    tells."""
+    totals = {one.kind: float(one.values.sum()) for one in reference.charges}
+    wrong = {kind: total for kind, total in totals.items() if abs(total - reference.charge) > _CHARGES_OFF}
+    if wrong:
+        named = ", ".join(f"{kind} ({total:.3f} e)" for kind, total in wrong.items())
+        said = f"do not add up to that of the molecule ({reference.charge}) and are left out"
+        asked = "is the file damaged, or the charge not stated?"
+        warn(InputWarning(f"{', '.join(reference.sources)}: charges {named} {said}; {asked}"), stacklevel=3)
+    return replace(reference, charges=tuple(one for one in reference.charges if one.kind not in wrong))
 
 
 def check_whole(reference: Reference) -> None:
@@ -150,16 +175,17 @@ def check_whole(reference: Reference) -> None:
         )
 
 
-def check_translations(reference: Reference) -> None:
-    """Raise InputError where moving the molecule as a whole is not free of force."""
+def check_translations(reference: Reference, *, slack: float = 1.0) -> None:
+    """Raise InputError where moving the molecule as a whole costs a force; `slack` multiplies what is accepted."""
     if reference.hessian is None:
         return
     rows = reference.hessian.reshape(len(reference.species), 3, -1)
     residual, cancelling = np.linalg.norm(rows.sum(axis=0)), np.linalg.norm(np.abs(rows).sum(axis=0))
-    if residual > _UNBALANCED * cancelling:
+    accepted = slack * _UNBALANCED * cancelling
+    if residual > accepted:
         raise InputError(
             f"{', '.join(reference.sources)}: moving the molecule as a whole is not free of force: the Hessian leaves "
-            f"{residual:.3g} kcal/mol/Å², accepted {_UNBALANCED * cancelling:.3g}; is it whole, and was no atom frozen?"
+            f"{residual:.3g} kcal/mol/Å², accepted {accepted:.3g}; is it whole, and was no atom frozen?"
         )
 
 
@@ -212,7 +238,8 @@ def _compared(
         raise InputError(f"{files}: {len(printed)} frequencies are printed, the molecule has {len(inside)}")
     deviations = {False: _deviation(raw, printed), True: _deviation(inside, printed)}
     projected = deviations[True] <= deviations[False]
-    return FrequencyCheck(masses, weighted, projected, deviations[projected], tolerance)
+    deviation = _deviation(inside if projected else raw, printed, soft=_SOFT)
+    return FrequencyCheck(masses, weighted, projected, deviation, tolerance)
 
 
 def _inside(
@@ -232,12 +259,20 @@ def _inside(
     return usual
 
 
-def _deviation(computed: Float[np.ndarray, " computed"], printed: Float[np.ndarray, " printed"]) -> float:
-    """Return the largest deviation from the printed values of those computed ones that are furthest from zero."""
+def _deviation(
+    computed: Float[np.ndarray, " computed"], printed: Float[np.ndarray, " printed"], *, soft: float = 0.0
+) -> float:
+    """Return the largest deviation from the printed values of those computed ones that are furthest from zero.
+
+    Of those below `soft` it is that of their squares, divided by twice `soft`.
+    """
     if len(computed) < len(printed):
         return np.inf
     vibrating = np.argsort(np.abs(computed))[len(computed) - len(printed) :]
-    return float(np.abs(np.sort(computed[vibrating]) - printed).max(initial=0.0))
+    found = np.sort(computed[vibrating])
+    apart = np.abs(found - printed)
+    largest = np.maximum(np.abs(found), np.abs(printed))
+    return float(np.where(largest < soft, apart * largest / max(soft, 1.0), apart).max(initial=0.0))
 
 
 def _contradiction(

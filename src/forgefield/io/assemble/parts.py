@@ -10,6 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.damage import check_halves
 from forgefield.io.assemble.state import check_electrons
+from forgefield.io.assemble.superposition import same_geometry
 from forgefield.io.sources import stem
 from forgefield.io.text import LARGEST
 from forgefield.molecules.electrons import lowest_multiplicity
@@ -182,6 +183,13 @@ def full_hessian(
         )
     check_halves(str(source), matrix)
     return 0.5 * (matrix + matrix.T) * units.HARTREE_PER_BOHR2
+
+
+def alike(part: Part, other: Part) -> bool:
+    """Say whether two geometries are the same."""
+    if part.species is None or part.positions is None or other.species is None or other.positions is None:
+        return False
+    return same_geometry(part.species, part.positions, other.species, other.positions)
 
 
 def molecule(part: Part) -> Molecule:

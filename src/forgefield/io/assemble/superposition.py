@@ -45,6 +45,22 @@ def superpose(moving: Float[np.ndarray, "atoms 3"], target: Float[np.ndarray, "a
     return Superposition(rotation, np.linalg.norm(a @ rotation - b, axis=1))
 
 
+def same_geometry(
+    species: Int[np.ndarray, " first"],
+    positions: Float[np.ndarray, "first 3"],
+    other_species: Int[np.ndarray, " second"],
+    other_positions: Float[np.ndarray, "second 3"],
+) -> bool:
+    """Return whether two geometries are of the same atoms and within 0.02 Å of each other after superposition."""
+    if not np.array_equal(species, other_species):
+        return False
+    # The root mean square deviation is at least the difference of the radii of gyration.
+    sizes = [np.sqrt(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean()) for x in (positions, other_positions)]
+    if abs(sizes[0] - sizes[1]) > SAME_GEOMETRY:
+        return False
+    return bool((superpose(positions, other_positions).deviations <= SAME_GEOMETRY).all())
+
+
 def rotated_hessian(
     hessian: Float[np.ndarray, "coordinates coordinates"], rotation: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, "coordinates coordinates"]:

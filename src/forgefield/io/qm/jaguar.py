@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError, InputWarning, UnfinishedJob, located
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
+from forgefield.io.qm.programs.printout import Printout
+from forgefield.io.qm.programs.twice import check_repulsion
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import atomic_number
 from forgefield.molecules.molecule import AtomicCharges
@@ -18,7 +20,7 @@ _COLUMNS = 5
 """Columns in a block of the Hessian."""
 _KEYWORD = re.compile(r"(\w+)\s*=\s*(\S+)")
 _LABEL = re.compile(r"([A-Za-z]{1,2})\d*$")
-_GEOMETRY = re.compile(r"^ *(?:input|new|final|symmetrized) geometry:", re.IGNORECASE)
+_GEOMETRY = re.compile(r"^ *(?:input|new|final|symmetrized) geometry:", re.IGNORECASE | re.MULTILINE)
 _ENERGY = re.compile(r"SCFE: (?:SCF|Solution phase) energy: .*?(\S+) hartrees")
 _BEYOND_SCF = re.compile(r"^ *Post-SCF correlation type: +(\S+)", re.MULTILINE)
 _CORRELATED = {"LMP2": re.compile(r"Total LMP2 Energy\.* *(\S+)")}
@@ -165,6 +167,8 @@ def read_jaguar_output(path: Path) -> Part:
     if frequencies is None and keywords.get("ifreq", "0") != "0":
         raise InputError(f"{path}: the job asked for frequencies (ifreq), but none are there; is the file truncated?")
     species, positions = _printed_geometry(path, lines)
+    place = [match.start() for match in _GEOMETRY.finditer(text)][-1]
+    check_repulsion(Printout(path, text), place, species, positions)
     beyond = _BEYOND_SCF.search(text)
     basis = _BASIS.search(text)
     level = _level(keywords) if keywords else "/".join(one[1].upper() for one in (beyond, basis) if beyond and one)

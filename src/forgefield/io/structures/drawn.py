@@ -1,5 +1,6 @@
 """Structures as chemists draw them: graphs of RDKit with orders, charges and stereo, to molecules and back."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from warnings import warn
@@ -12,6 +13,7 @@ from forgefield.io.offenders import listed
 from forgefield.io.structures.isotopes import isotope_mass
 from forgefield.molecules.bonds import pieces
 from forgefield.molecules.electrons import electron_problem, lowest_multiplicity
+from forgefield.molecules.elements import NONMETALS
 from forgefield.molecules.molecule import AROMATIC, ZERO_ORDER, Molecule, standard_masses, symbol
 
 Graph = Any
@@ -20,6 +22,8 @@ SEED = 7
 """Of conformers."""
 _LONGEST = 60
 """Seconds in which coordinates must be found."""
+_MOST_RANKED = 100_000
+"""Comparisons by which neighbours are ranked."""
 _APART = 3.0
 """Å between pieces that are set side by side."""
 _ORDERS = {
@@ -31,7 +35,6 @@ _ORDERS = {
     "DATIVE": ZERO_ORDER,
     "ZERO": ZERO_ORDER,
 }
-_NONMETALS = {1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 35, 36, 51, 52, 53, 54, 85, 86}
 _TRANSITION = {*range(21, 30), *range(39, 48), *range(57, 80), *range(89, 112)}
 _STRICT = {7, 8}
 """Elements that never have more bonds than a charge explains."""
@@ -100,7 +103,7 @@ def _require_complete(source: str, graph: Graph) -> None:
 
 def _at_metals(graph: Graph) -> set[int]:
     """Return the metals of a graph and the atoms bonded to them, of which valence says nothing."""
-    metals = [atom for atom in graph.GetAtoms() if atom.GetAtomicNum() not in _NONMETALS]
+    metals = [atom for atom in graph.GetAtoms() if atom.GetAtomicNum() not in NONMETALS]
     return {atom.GetIdx() for metal in metals for atom in (metal, *metal.GetNeighbors())}
 
 
@@ -203,7 +206,7 @@ def conformer(source: str, graph: Graph) -> Graph:
         raise InputError(f"{source}: no coordinates are found that fit the drawing; give a structure that has them")
     if made := listed(list(filter(None, (_made(whole, one) for one in open_)))):
         warn(InputWarning(f"{source}: stereo is not stated: {made} was made; state it (@, @@, /, \\)"), stacklevel=3)
-    rough = [label(a) for a in whole.GetAtoms() if a.GetAtomicNum() not in _NONMETALS and a.GetDegree() > 1]
+    rough = [label(a) for a in whole.GetAtoms() if a.GetAtomicNum() not in NONMETALS and a.GetDegree() > 1]
     if rough:
         said = f"{source}: the coordinates about {listed(rough)} are rough, and which isomer they are of is by chance"
         warn(InputWarning(f"{said}; check them, or give a structure that has them"), stacklevel=3)
@@ -218,7 +221,9 @@ def _made(graph: Graph, stereo: Any) -> str:
     chem = toolkit()
     seen = chem.Mol(graph)
     chem.AssignStereochemistryFrom3D(seen)
-    rdCIPLabeler.AssignCIPLabels(seen)
+    # In cages the rules branch without end.
+    with suppress(RuntimeError):
+        rdCIPLabeler.AssignCIPLabels(seen, maxRecursiveIterations=_MOST_RANKED)
     if stereo.type == chem.StereoType.Atom_Tetrahedral:
         place = seen.GetAtomWithIdx(stereo.centeredOn)
         name = label(place)
@@ -269,7 +274,7 @@ def graph_of(molecule: Molecule, path: Path) -> Graph:
             atom.SetIsotope(round(float(molecule.masses[k])))
         graph.AddAtom(atom)
     for (i, j), order in stated:
-        first, second = (j, i) if order == ZERO_ORDER and int(molecule.species[i]) not in _NONMETALS else (i, j)
+        first, second = (j, i) if order == ZERO_ORDER and int(molecule.species[i]) not in NONMETALS else (i, j)
         graph.AddBond(first, second, kinds[order])
         if order == AROMATIC:
             ring = graph.GetBondBetweenAtoms(i, j)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from forgefield.errors import InputError, located
+from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import atomic_number
 from forgefield.molecules.molecule import Molecule
@@ -35,7 +36,7 @@ def read_gaussian_input(path: Path) -> Molecule:
     atoms = [_atom(path, i + 1, lines[i]) for i in range(at + 1, end)]
     if not atoms:
         raise InputError(located(path, at + 1, "no atoms follow charge and multiplicity"))
-    return Molecule(
+    found = Molecule(
         name=path.stem,
         species=np.array([number for number, _ in atoms]),
         positions=floats(path, None, [" ".join(words) for _, words in atoms], "coordinates").reshape(-1, 3),
@@ -43,6 +44,8 @@ def read_gaussian_input(path: Path) -> Molecule:
         multiplicity=integer(path, at + 1, stated[2], "multiplicity"),
         source=str(path),
     )
+    tell_oddities(path, [shape_of(found)])
+    return found
 
 
 def _atom(path: Path, number: int, line: str) -> tuple[int, list[str]]:

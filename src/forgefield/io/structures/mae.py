@@ -13,6 +13,7 @@ from forgefield.io.offenders import listed
 from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import AtomType, AtomTypes, find_atom_types
 from forgefield.io.structures.mae_blocks import Block, Table, Value, read_blocks
+from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text, real, whole
 from forgefield.molecules.electrons import electron_problem, lowest_multiplicity
 from forgefield.molecules.elements import SYMBOLS
@@ -32,7 +33,8 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
 
     Types are named after `atom_types`; by default the standard ones and those of an atom.typ beside the file. Bonds
     keep the order of the file's bond table; order 0 is a coordinative bond. A formal charge that the file does not
-    state is that of the atom's type; the charge of a structure is their sum. Raises InputError.
+    state is that of the atom's type; the charge of a structure is their sum. An InputWarning names what looks wrong,
+    such as missing hydrogens. Raises InputError.
     """
     types = find_atom_types([path]) if atom_types is None else atom_types
     blocks = read_blocks(path, read_text(path))
@@ -43,10 +45,12 @@ def read_mae(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecul
     structures = [block for block in blocks if block.name == _STRUCTURE]
     if not structures:
         raise InputError(f"{path}: holds no structure (no block {_STRUCTURE})")
-    return [
+    molecules = [
         _molecule(path, block, types, stem(path) if len(structures) == 1 else f"{stem(path)}-{i + 1}")
         for i, block in enumerate(structures)
     ]
+    tell_oddities(path, [shape_of(molecule) for molecule in molecules])
+    return molecules
 
 
 def stated_energy(molecule: Molecule) -> float | None:

@@ -12,6 +12,7 @@ from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
 from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import standard_atom_types
+from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.electrons import lowest_multiplicity
 from forgefield.molecules.elements import SYMBOLS
@@ -61,9 +62,12 @@ def read_mol2(path: Path) -> list[Molecule]:
     Elements follow from SYBYL or MacroModel types, else from what type and name of an atom agree on, else from a name
     such as C15; a type that is written as a symbol, such as Pd, is one. Where all types are MacroModel's, `H` is read
     as H1. Coordinative bonds (nc, 0) have order 0. The format states no total charge: it is the sum of the atoms'
-    charges where that is an integer, else 0; the multiplicity is the lowest. Raises InputError.
+    charges where that is an integer, else 0; the multiplicity is the lowest. An InputWarning names what looks wrong,
+    such as missing hydrogens. Raises InputError.
     """
-    return [_molecule(path, record, i) for i, record in enumerate(_records(path))]
+    molecules = [_molecule(path, record, i) for i, record in enumerate(_records(path))]
+    tell_oddities(path, [shape_of(molecule) for molecule in molecules])
+    return molecules
 
 
 def write_mol2(path: Path, molecule: Molecule, types: tuple[str, ...], charges: Float[np.ndarray, " atoms"]) -> None:

@@ -22,6 +22,7 @@ from forgefield.io.structures.drawn import (
     toolkit,
     unpaired_electrons,
 )
+from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import read_text
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.elements import SYMBOLS
@@ -80,7 +81,9 @@ def read_sdf(path: Path) -> list[Molecule]:
     if not records:
         raise InputError(f"{path}: holds no structure; is it a molfile?")
     names = [stem(path) if len(records) == 1 else f"{stem(path)}-{i + 1}" for i in range(len(records))]
-    return [_molecule(record, record.title or name) for record, name in zip(records, names, strict=True)]
+    molecules = [_molecule(record, record.title or name) for record, name in zip(records, names, strict=True)]
+    tell_oddities(path, [shape_of(molecule, is_complete=True) for molecule in molecules])
+    return molecules
 
 
 def write_sdf(path: Path, molecules: Sequence[Molecule]) -> None:

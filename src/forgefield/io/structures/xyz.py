@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 import numpy as np
 from ase import Atoms
@@ -13,12 +14,14 @@ from ase.io import iread, write
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, located
+from forgefield.errors import InputError, InputWarning, located
+from forgefield.io.assemble.damage import unbalanced
 from forgefield.io.assemble.held import held
-from forgefield.io.assemble.parts import Part
+from forgefield.io.assemble.parts import Part, molecule
 from forgefield.io.outputs import write_text
 from forgefield.io.sources import stem
 from forgefield.io.structures.isotopes import isotope
+from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.structures.xyz_columns import check_columns, elements_at, warn_of_keys
 from forgefield.io.structures.xyz_keys import (
     ENERGIES,
@@ -52,8 +55,9 @@ def read_xyz(path: Path) -> list[Part]:
     `dihedrals="1-2-3-4 2-3-4-5" dihedrals_deg="60 -120"`: the chains that were held, atoms counted from 1, and their
     angles, which may be left out.
     Columns of atomic charges [e] are `charges`, of the kind that the comment states as `charges_kind=esp`, or
-    `esp_charges:R:1` and the like. Columns of numbers that are not read, and keys that look like results and are not
-    read, give an InputWarning. Raises InputError that names the line, or the frame and what is wrong with it.
+    `esp_charges:R:1` and the like. Columns of numbers that are not read, keys that look like results and are not read,
+    and what looks wrong give an InputWarning. Raises InputError that names the line, or the frame and what is wrong
+    with it.
     """
     text = read_text(path)
     lines = text.splitlines()
@@ -63,10 +67,25 @@ def read_xyz(path: Path) -> list[Part]:
     if any(_EXTENDED.search(comment) for comment in comments):
         check_columns(path, lines, starts, _NUMERIC)
         warn_of_keys(path, comments, _READ)
-        return _read_extended(path, lines, starts)
+        return _looked_at(path, _read_extended(path, lines, starts))
     read = ("charge", "multiplicity", "Properties", *(key for key in ENERGIES if key.startswith("energy_")))
     warn_of_keys(path, [without_state(comment) for comment in comments], read)
-    return [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
+    return _looked_at(
+        path, [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
+    )
+
+
+def _looked_at(path: Path, parts: list[Part]) -> list[Part]:
+    """Return the frames after an InputWarning of what looks wrong in those without results, and in forces."""
+    shapes = [shape_of(molecule(part)) for part in parts if part.energy is None and part.gradient is None]
+    tell_oddities(path, shapes)
+    pushed = [(part, unbalanced(part.positions, part.gradient)) for part in parts if part.gradient is not None]
+    wrong = [(part, said) for part, said in pushed if said]
+    # Where all are so, they are pieces of larger systems.
+    if wrong and 2 * len(wrong) <= len(pushed):
+        part, said = wrong[0]
+        warn(InputWarning(f"{path}: frame {part.name}: {said}; nor do {len(wrong) - 1} more frames"), stacklevel=3)
+    return parts
 
 
 def write_xyz(path: Path, references: Sequence[Reference]) -> None:

@@ -4,8 +4,14 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
-from forgefield.io.qm.gaussian.log import read_gaussian_log
+from forgefield.io.qm.gaussian.log import read_gaussian_log as read_all
 from forgefield.io.references import read_reference
+
+
+def read_gaussian_log(path):
+    (part,) = read_all(path)
+    return part
+
 
 TRIANGLE = [f"{0.1 * i:.8f}" for i in range(1, 22)]
 GRADIENT = ["0.00000000", "0.", "-0.20000000", "0.", "0.", "0.20000000"]
@@ -152,14 +158,30 @@ def test_printed_forces_are_read_where_they_are_those_of_the_archive(written):
         assert read_gaussian_log(written(job("1.8e-03"))).gradient is None
 
 
-def test_jobs_of_other_geometries_are_told_of(written):
+def test_jobs_of_other_geometries_are_structures_of_their_own(written):
     longer = step(archive(kind="SP", atoms=("H,0.,0.,0.", "H,0.,0.,0.95")), frequencies="")
     on = archive().replace("#P UHF/STO-3G FREQ", "#P GEOM=ALLCHECK FREQ")
 
-    with pytest.warns(InputWarning, match="holds jobs of 1 more geometry; only that of job step 2 of 2 is read"):
-        read_gaussian_log(written(longer + step(archive())))
+    parts = read_all(written(longer + step(archive())))
+    assert [(part.name, known(part.positions)[1, 2]) for part in parts] == [("h2-1", 0.95), ("h2-2", 0.75)]
+    assert [part.hessian is None for part in parts] == [True, False]
     # Where the second job goes on with the geometry of the first, its own is that of the whole.
     assert read_gaussian_log(written(longer + step(on))).hessian is not None
+    # What is repeated at another level is of one structure, of which the job with a Hessian counts.
+    again = step(archive(kind="SP", method="UMP2", energies="HF=-1.117\\MP2=-1.13"), frequencies="")
+    assert read_gaussian_log(written(step(archive()) + again)).level == "UHF/STO-3G"
+
+
+def test_jobs_of_other_molecules_are_structures_of_their_own(written):
+    assert [known(part.species).tolist() for part in read_all(written(OTHER + step(archive())))] == [[1, 9], [1, 1]]
+
+
+def test_jobs_of_kinds_that_are_not_read_are_left_out_with_a_word(written):
+    path = step(archive(kind="IRC", atoms=("H,0.,0.,0.", "H,0.,0.,0.95")), frequencies="", energy="-1.117")
+
+    with pytest.warns(InputWarning, match="jobs of the kinds irc are not read"):
+        part = read_gaussian_log(written(path + step(archive())))
+    assert part.hessian is not None
 
 
 def rigid_scan(energies: str) -> str:
@@ -198,7 +220,7 @@ def test_atom_has_no_frequencies_to_miss(written):
     assert (part.frequencies, known(part.hessian).shape) == (None, (3, 3))
 
 
-OTHER = step(archive(kind="FOpt", atoms=("H,0.,0.,0.", "F,0.,0.,0.9")))
+OTHER = step(archive(kind="FOpt", atoms=("H,0.,0.,0.", "F,0.,0.,0.9")), frequencies="").replace(THERMOCHEMISTRY, "")
 ENDLESS = step(archive()) + " Link1:  Proceeding to internal job step number  2.\n SCF Done:  E(UHF) = -1.0 A.U."
 
 
@@ -209,7 +231,6 @@ ENDLESS = step(archive()) + " Link1:  Proceeding to internal job step number  2.
         (" SCF Done:  E(UHF) = -1.0\n Error termination via Lnk1e", r"ends with 'Error termination via Lnk1e'\)"),
         (ENDLESS, "the job did not end"),
         (step(archive(), frequencies=""), "the job asked for frequencies, but none are there"),
-        (OTHER + step(archive()), "holds jobs of different molecules"),
         (step(archive().replace("2.10000000", "")), "Hessian has 20 force constants, 2 atoms need 21"),
         (step(archive().replace("2.10000000", "**********")), r"Hessian of the archive: '\*{10}' cannot be read"),
         (step(archive(atoms=("H,0.,0.,0.", "H,0.,0.,nan"))), "coordinates of the archive: 'nan' cannot be read"),
@@ -226,7 +247,7 @@ ENDLESS = step(archive()) + " Link1:  Proceeding to internal job step number  2.
 )
 def test_bad_files_are_refused(written, text, message):
     with pytest.raises(InputError, match=message):
-        read_gaussian_log(written(text))
+        read_all(written(text))
 
 
 @pytest.mark.parametrize(("name", "order", "energy"), [("GS", 0, -79.8304168919), ("TS", 1, -79.8259264529)])
@@ -236,3 +257,28 @@ def test_ethane(data, name, order, energy):
     assert (part.stationary_order, part.level, len(known(part.frequencies))) == (order, "RB3LYP/6-31G(d)", 18)
     assert part.energy == pytest.approx(energy * units.HARTREE, rel=1e-15)
     assert (part.charge, part.multiplicity) == (0, 1)
+
+
+FORCE_TABLE = """ Center     Atomic                   Forces (Hartrees/Bohr)
+ Number     Number              X              Y              Z
+ -------------------------------------------------------------------
+      1        1           0.000000000    0.000000000    {z}
+      2        1           0.000000000    0.000000000   -0.200000000
+ -------------------------------------------------------------------
+ Cartesian Forces:  Max     0.200000000 RMS     0.115470054
+"""
+
+
+def test_forces_have_the_largest_one_and_the_root_mean_square_below_their_table(written):
+    assert read_gaussian_log(written(FORCE_TABLE.format(z="0.200000000") + step(archive()))).gradient is not None
+    with pytest.raises(InputError, match=r"largest one of 0\.200000000 .* root mean square of 0\.1120"):
+        read_gaussian_log(written(FORCE_TABLE.format(z="0.188000000") + step(archive())))
+
+
+def test_the_gradient_of_the_archive_is_that_of_the_table_of_forces(written):
+    table = FORCE_TABLE.format(z="0.200100000").partition(" Cartesian Forces")[0]
+
+    with pytest.raises(
+        InputError, match=r"gradient of atom 1 has a norm of 0\.2000000 .* and of 0\.2001000 in the table"
+    ):
+        read_gaussian_log(written(table + step(archive())))

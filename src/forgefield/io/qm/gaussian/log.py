@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError, InputWarning, UnfinishedJob
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
-from forgefield.io.assemble.superposition import SAME_FRAME, SAME_GEOMETRY, superpose
+from forgefield.io.assemble.superposition import SAME_FRAME, same_geometry, superpose
 from forgefield.io.qm.gaussian.archive import (
     Archive,
     Structure,
@@ -24,6 +24,7 @@ from forgefield.io.qm.gaussian.archive import (
 from forgefield.io.qm.gaussian.charges import printed_charges
 from forgefield.io.qm.gaussian.energy import method_energy
 from forgefield.io.qm.gaussian.text import printed_gradient, printed_structure
+from forgefield.io.sources import stem
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import MASSES
 
@@ -42,6 +43,14 @@ _OPTIMISATIONS = {"fopt": 0, "popt": 0, "fts": 1, "pts": 1, "fsaddle": 2, "psadd
 _KINDS = ("sp", "freq", "force", "scan", "mixed", *_OPTIMISATIONS)
 _SAME_FORCES = 1e-3
 """Share by which the root mean square of the printed forces may differ from that of the archive (four digits)."""
+
+
+_SAME_NORM = 5e-7
+"""Hartree/Bohr; archives hold eight decimals."""
+_FEWEST = 4
+"""Atoms from which on one that is off stands out."""
+_SAME_PLACES = 5e-4
+"""Å by which atoms of the archive may be off those of the tables."""
 
 
 @dataclass(frozen=True)
@@ -67,27 +76,86 @@ class _Step:
         return self.archive.level if self.archive else ""
 
 
-def read_gaussian_log(path: Path) -> Part:
-    """Return what the last job step with a Hessian says, or the last of all where none has one.
+_Group = tuple[_Step, Structure, list[_Step]]
+"""Of one geometry: the step that is read, its structure, and all steps."""
+
+
+def read_gaussian_log(path: Path) -> list[Part]:
+    """Return what the jobs of each geometry say: their last step with a Hessian, or the last where none has one.
 
     Geometry and Hessian are those of the archive, in the input orientation; energy (see `method_energy`), forces,
     frequencies and masses those of the same step, of a composite method those of its step of frequencies. Raises
-    InputError where the job did not end or is of a kind that is not read, where frequencies were asked for and are not
-    there, or where steps are of different molecules.
+    InputError where the job did not end, all are of kinds that are not read, or frequencies were asked for and are not
+    there.
     """
-    steps = _steps(path, read_text(path))
-    structures = [_structure(path, step) for step in steps]
-    if any(not np.array_equal(structures[0][0], species) for species, _ in structures):
-        raise InputError(f"{path}: holds jobs of different molecules; give each its own file")
-    with_hessian = [i for i, step in enumerate(steps) if step.archive and step.archive.hessian_field]
-    chosen = with_hessian[-1] if with_hessian else len(steps) - 1
-    step, (species, positions) = steps[chosen], structures[chosen]
-    _check_kind(path, step)
-    _tell_of_others(path, steps, [structure[1] for structure in structures], chosen)
-    printing = _printing_frequencies(path, steps, chosen, len(species))
+    groups = _of_one_geometry(path, _steps(path, read_text(path)))
+    if len(groups) == 1:
+        _check_kind(path, groups[0][0])
+    else:
+        groups = _known(path, groups)
+    names = [stem(path) if len(groups) == 1 else f"{stem(path)}-{k}" for k in range(1, len(groups) + 1)]
+    return [_part(path, *group, name) for group, name in zip(groups, names, strict=True)]
+
+
+def _of_one_geometry(path: Path, steps: Sequence[_Step]) -> list[_Group]:
+    """Return the step to be read of each geometry, its structure and all steps that led to it or began with it."""
+    steps = [step for step in steps if step.archive or " orientation:" in step.text] or steps
+    atoms = [_structure(path, step)[0] for step in steps]
+    others = [i for i in range(1, len(steps)) if not np.array_equal(atoms[i], atoms[i - 1])]
+    starts = [i for i in range(len(steps)) if i == 0 or i in others or _begins(steps, i)]
+    groups: list[_Group] = []
+    for a, b in zip(starts, [*starts[1:], len(steps)], strict=True):
+        chain = list(steps[a:b])
+        chosen = _chosen(chain)
+        structure = _structure(path, chosen)
+        same = next((k for k, (_, known, _) in enumerate(groups) if same_geometry(*known, *structure)), None)
+        if same is None:
+            groups.append((chosen, structure, chain))
+        else:
+            chain = [*groups[same][2], *chain]
+            chosen = _chosen(chain)
+            groups[same] = (chosen, _structure(path, chosen), chain)
+    return groups
+
+
+def _begins(steps: Sequence[_Step], number: int) -> bool:
+    """Say whether a step has a geometry of its own, and not that of the step before or of its composite method."""
+    if _GOES_ON.search(steps[number].route):
+        return False
+    before = steps[number - 1].archive
+    first = next((step.archive for step in steps[number:] if step.archive), None)
+    closing = first is not None and first.is_composite and (first is steps[number].archive or before is None)
+    return not closing or (before is not None and before.is_composite)
+
+
+def _chosen(steps: Sequence[_Step]) -> _Step:
+    with_hessian = [step for step in steps if step.archive and step.archive.hessian_field]
+    return (with_hessian or steps)[-1]
+
+
+def _known(path: Path, groups: Sequence[_Group]) -> list[_Group]:
+    """Return the groups of kinds that are read; of others an InputWarning tells. Raises InputError where all are."""
+    known = [group for group in groups if not group[0].archive or group[0].kind in _KINDS]
+    if not known:
+        _check_kind(path, groups[-1][0])
+    if len(known) < len(groups):
+        kinds = ", ".join(sorted({group[0].kind for group in groups if group not in known}))
+        warn(InputWarning(f"{path}: jobs of the kinds {kinds} are not read"), stacklevel=3)
+    return known
+
+
+def _part(path: Path, step: _Step, structure: Structure, steps: Sequence[_Step], name: str) -> Part:
+    """Return what a step says, of the steps of one geometry."""
+    species, positions = structure
+    if step.kind == "scan":
+        warn(
+            InputWarning(f"{path}: is a rigid scan that did not print all its points; only the last is read"),
+            stacklevel=3,
+        )
+    printing = _printing_frequencies(path, step, steps, len(species))
     energy, level = method_energy(path, step.text, step.archive), step.level
     if step.archive and step.archive.is_composite:
-        energy, level = _of_composite(path, step.archive, energy, printing.level, structures[chosen])
+        energy, level = _of_composite(path, step.archive, energy, printing.level, structure)
         moved = freq_coordinates(path, step.archive, len(species))
         positions = positions if moved is None else moved
     hessian, gradient = _derivatives(path, step, len(species))
@@ -106,6 +174,7 @@ def read_gaussian_log(path: Path) -> Part:
         stationary_order=_stationary_order(path, steps),
         charge=charge,
         multiplicity=multiplicity,
+        name=name,
         n_projected=int(_PROJECTED.search(printing.route) is not None),
         charges=printed_charges(path, step.text, len(species)),
     )
@@ -134,8 +203,29 @@ def _structure(path: Path, step: _Step) -> Structure:
     if step.archive is not None and step.kind != "scan":
         structure = archived_structure(path, step.archive)
         if structure is not None:
+            _check_tables(path, step, structure)
             return structure
     return printed_structure(path, step.text)
+
+
+def _check_tables(path: Path, step: _Step, structure: Structure) -> None:
+    """Raise InputError where one atom alone is elsewhere in the archive than in the last table of coordinates."""
+    try:
+        species, positions = printed_structure(path, step.text)
+    except InputError:
+        # A step need not print its geometry.
+        return
+    if not np.array_equal(species, structure[0]) or len(species) < _FEWEST:
+        return
+    apart = [np.linalg.norm(one[:, None] - one[None], axis=2) for one in (positions, structure[1])]
+    off = np.abs(apart[0] - apart[1])
+    worst = int(off.max(axis=1).argmax())
+    others = np.delete(np.delete(off, worst, 0), worst, 1)
+    if off.max() > _SAME_PLACES and others.max() < _SAME_PLACES / 5.0:
+        raise InputError(
+            f"{path}: atom {worst + 1} is {off[worst].max():.4f} Å off in the archive from where the last table of "
+            "coordinates has it, and all others are not; the file is damaged"
+        )
 
 
 def _check_kind(path: Path, step: _Step) -> None:
@@ -147,36 +237,15 @@ def _check_kind(path: Path, step: _Step) -> None:
         )
 
 
-def _tell_of_others(path: Path, steps: Sequence[_Step], positions: Sequence[np.ndarray], chosen: int) -> None:
-    """Give an InputWarning of geometries that are not read: of points of a scan, and of jobs that began anew."""
-    if steps[chosen].kind == "scan":
-        warn(
-            InputWarning(f"{path}: is a rigid scan that did not print all its points; only the last is read"),
-            stacklevel=3,
-        )
-    # A step that goes on with a geometry is of the same structure as that before.
-    starts = [i for i, step in enumerate(steps) if i == 0 or not _GOES_ON.search(step.route)]
-    chains = [range(a, b) for a, b in zip(starts, [*starts[1:], len(steps)], strict=True)]
-    ends = [chain[-1] for chain in chains if chosen not in chain]
-    others = sum((superpose(positions[i], positions[chosen]).deviations > SAME_GEOMETRY).any() for i in ends)
-    if others:
-        warn(
-            InputWarning(
-                f"{path}: holds jobs of {others} more geometr{'y' if others == 1 else 'ies'}; only that of job step "
-                f"{chosen + 1} of {len(steps)} is read; give each its own file"
-            ),
-            stacklevel=3,
-        )
-
-
-def _printing_frequencies(path: Path, steps: Sequence[_Step], chosen: int, n_atoms: int) -> _Step:
+def _printing_frequencies(path: Path, chosen: _Step, steps: Sequence[_Step], n_atoms: int) -> _Step:
     """Return the step that printed the frequencies: that of the Hessian, of a composite method one before it."""
     asked = n_atoms > 1 and any(re.search(r"\bFREQ", step.route) for step in steps)
     if asked and not any(_FREQUENCIES.search(step.text) for step in steps):
         raise InputError(f"{path}: the job asked for frequencies, but none are there; is the file truncated?")
-    if steps[chosen].archive and steps[chosen].kind == "mixed":
-        return next((step for step in steps[chosen::-1] if _FREQUENCIES.search(step.text)), steps[chosen])
-    return steps[chosen]
+    if chosen.kind == "mixed":
+        before = steps[next(k for k, step in enumerate(steps) if step is chosen) :: -1]
+        return next((step for step in before if _FREQUENCIES.search(step.text)), chosen)
+    return chosen
 
 
 def _of_composite(
@@ -214,7 +283,26 @@ def _derivatives(
         raise InputError(
             f"{path}: the gradient of the archive has {gradient.size} numbers, {n_atoms} atoms need three each"
         )
-    return hessian, gradient.reshape(-1, 3) * units.HARTREE_PER_BOHR
+    gradient = gradient.reshape(-1, 3) * units.HARTREE_PER_BOHR
+    _check_printed_forces(path, step, gradient)
+    return hessian, gradient
+
+
+def _check_printed_forces(path: Path, step: _Step, gradient: Float[np.ndarray, "atoms 3"]) -> None:
+    """Raise InputError where the gradient of the archive is not that of the last table of forces.
+
+    Norms are compared: the table is in another orientation where the molecule has symmetry.
+    """
+    printed = None if step.kind == "mixed" else printed_gradient(path, step.text, len(gradient))
+    if printed is None:
+        return
+    archived, found = (np.linalg.norm(one, axis=1) / units.HARTREE_PER_BOHR for one in (gradient, printed))
+    worst = int(np.abs(archived - found).argmax())
+    if abs(archived[worst] - found[worst]) > _SAME_NORM:
+        raise InputError(
+            f"{path}: the gradient of atom {worst + 1} has a norm of {archived[worst]:.7f} Hartree/Bohr in the archive "
+            f"and of {found[worst]:.7f} in the table of forces; the file is damaged"
+        )
 
 
 def _printed_gradient(path: Path, step: _Step, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:

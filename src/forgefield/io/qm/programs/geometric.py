@@ -11,6 +11,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.molden import with_modes
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, square
+from forgefield.io.qm.programs.twice import check_repulsion
 from forgefield.io.text import integer, read_text
 
 _VERSION = re.compile(r"TeraChem v(\S+)")
@@ -38,6 +39,7 @@ def read_terachem(path: Path) -> Part:
         raise InputError(f"{path}: is {other}, whose geometries TeraChem writes elsewhere; give scr*/optim.xyz")
     place = printout.text.find("****** QM coordinates ******")
     species, positions = printout.geometry(place, _ATOM)
+    check_repulsion(printout, place, species, positions)
     # Displaced geometries follow the first one.
     energy = _FINAL.search(printout.text, place)
     if energy is None:

@@ -18,7 +18,7 @@ from forgefield.io.qm.programs.molpro import xml
 from forgefield.io.qm.programs.mopac import aux
 from forgefield.io.qm.programs.mopac import output as mopac
 from forgefield.io.qm.programs.nwchem import output as nwchem
-from forgefield.io.qm.programs.orca import files, properties
+from forgefield.io.qm.programs.orca import files, old_properties, properties
 from forgefield.io.qm.programs.orca import output as orca
 from forgefield.io.qm.programs.printout import Kind
 from forgefield.io.qm.programs.psi4 import output as psi4
@@ -30,6 +30,7 @@ KINDS: tuple[Kind, ...] = tuple(
         orca,
         files,
         properties,
+        old_properties,
         xtb,
         psi4,
         nwchem,

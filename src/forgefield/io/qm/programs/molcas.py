@@ -12,6 +12,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.molden import printed_modes, with_modes
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood
+from forgefield.io.qm.programs.twice import check_repulsion
 
 _ENDS = ("Happy landing", "Timing: Wall=")
 _VERSION = re.compile(r"\b(?:version|VERSION) +v?(\d\S*)")
@@ -53,6 +54,7 @@ def read_output(path: Path) -> Part:
         place = printout.text.find(_GATEWAY)
         rows = printout.rows(place, _ROW, 4)
         species, positions = printout.atoms(place, [(row[1], row.groups()[1:4]) for row in rows], units.BOHR)
+        check_repulsion(printout, place, species, positions)
     limits = [final.start() if final else -1, printout.text.find(_DISPLACED)]
     end = min((place for place in limits if place >= 0), default=len(printout.text))
     method, energy = _energy(printout, end)

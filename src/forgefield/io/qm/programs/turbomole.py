@@ -18,6 +18,9 @@ _REMARK = re.compile(r"(?<=^grad)\b.*|(?<=^coord)\b.*")
 """What Turbomole writes behind a name, such as `$grad    cartesian gradients`."""
 _HESSIANS = ("nprhessian", "hessian", "hessian (projected)")
 """By name, the ones that still hold translations and rotations first."""
+_NORM = re.compile(r"\|dE/dxyz\| *= +(\S+)")
+_SAME_NORM = 2e-6
+"""Hartree/Bohr; six decimals are printed."""
 _CYCLE = re.compile(r"cycle = +\d+ +\S+ energy = +(\S+)")
 _FREQUENCIES = re.compile(r"^ +frequency +(.*)$", re.MULTILINE)
 _FORCE_ATOM = re.compile(rf" *({NUMBER}) +({NUMBER}) +({NUMBER}) +([a-z]{{1,2}}) +.*")
@@ -111,7 +114,19 @@ def _gradient(
     if gradient.shape != positions.shape:
         raise InputError(f"{printout.path}: $grad: {n_atoms} atoms, but a gradient of {len(gradient)}")
     energy = printout.number(-1, found[1], "energy")
+    _check_norm(printout, lines[start], gradient)
     return species, positions, energy * units.HARTREE, gradient * units.HARTREE_PER_BOHR
+
+
+def _check_norm(printout: Printout, head: str, gradient: Float[np.ndarray, "atoms 3"]) -> None:
+    """Raise InputError where the norm of a gradient [Hartree/Bohr] is not that which the head of its cycle states."""
+    stated = _NORM.search(head)
+    norm = float(np.linalg.norm(gradient))
+    if stated and abs(printout.number(-1, stated[1], "|dE/dxyz|") - norm) > _SAME_NORM * (1.0 + norm):
+        raise InputError(
+            f"{printout.path}: $grad: the norm of the gradient is {norm:.6f}, and the head of the cycle states "
+            f"{stated[1]}; the file is damaged"
+        )
 
 
 def _hessian(printout: Printout, lines: list[str]) -> Float[np.ndarray, "coordinates coordinates"]:

@@ -1,7 +1,6 @@
 """Programs whose output is recognised but not read, and what to give instead."""
 
 _UNREAD = (
-    ("!PROPERTIES!", "a property file of ORCA before 6", "the .out and .hess files of the job"),
     ("vasp.", "VASP output", "its frames as extended xyz (`ase convert OUTCAR frames.extxyz`)"),
     ("Program PWSCF", "Quantum ESPRESSO output", "its frames as extended xyz (`ase convert job.pwo frames.extxyz`)"),
     ("Cartesian Coordinates are in [bohr]\n Creating new Variables", "the log file of Molpro", "its .out file"),

@@ -10,6 +10,7 @@ from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, vibrations
+from forgefield.io.qm.programs.twice import check_repulsion
 
 _END = ("Molpro calculation terminated", "Variable memory released")
 _VERSION = re.compile(r"^ +Version (\S+)", re.MULTILINE)
@@ -39,6 +40,7 @@ def read_output(path: Path) -> Part:
     analysis = printout.last("\n Atomic Coordinates")
     place = analysis + 1 if analysis >= 0 else printout.last("\n ATOMIC COORDINATES") + 1
     species, positions = printout.geometry(place, _ATOM, 4, units.BOHR)
+    check_repulsion(printout, place, species, positions)
     n_atoms = len(species)
     method, basis, energy = _energy(printout)
     vibrating = printout.last("PROGRAM * FREQUENCIES")

@@ -1,6 +1,7 @@
 """Reads what ORCA 4 to 6 print."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from warnings import warn
 
@@ -8,10 +9,13 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield import units
-from forgefield.errors import InputError, InputWarning
+from forgefield.errors import InputError, InputWarning, UnfinishedJob
+from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood
 from forgefield.io.qm.programs.twice import check_repulsion
+from forgefield.io.sources import stem
+from forgefield.io.text import integer
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "****ORCA TERMINATED NORMALLY****"
@@ -39,10 +43,13 @@ _NOT_OF_THE_LEVEL = re.compile(
 _OTHER_JOBS = {
     "MOLECULAR DYNAMICS": "molecular dynamics",
     "Nudged Elastic Band": "a nudged elastic band",
-    "Relaxed Surface Scan": "a relaxed scan",
     "INTRINSIC REACTION COORDINATE": "a reaction path",
     "TRAJECTORY RESULTS": "a scan",
 }
+_SCANNED = re.compile(r"^ *\* +RELAXED SURFACE SCAN STEP +\d+ +\*", re.MULTILINE)
+_DIHEDRAL = re.compile(
+    rf"^ *\* +Dihedral +\( *(\d+), +(\d+), +(\d+), +(\d+)\) *: +({NUMBER}) +\*", re.MULTILINE | re.IGNORECASE
+)
 _EXCITED = re.compile(
     r"TD-?DFT/(?:TDA|CIS)|ORCA-CIS/TD-DFT FINISHED|(?:TD-?DFT|CIS|EOM-\S+|ADC\(2\))(?: |-)(?:EXCITED STATES|RESULTS)|"
     r"ORCA (?:TD-?DFT|CIS|ROCIS) +CALCULATION"
@@ -67,15 +74,20 @@ def read_output(path: Path) -> Part:
     if other:
         raise InputError(f"{path}: is {other}; give single points of its geometries, or its .xyz with energies")
     printout.ended(_END)
+    return _results(printout, printout)
+
+
+def _results(printout: Printout, whole: Printout) -> Part:
+    """Return what a piece of an output says of its last geometry."""
     place = printout.last("CARTESIAN COORDINATES (ANGSTROEM)")
     species, positions = printout.geometry(place, _ATOM, skip=2)
     check_repulsion(printout, place, species, positions)
     masses = printout.column(printout.last("CARTESIAN COORDINATES (A.U.)"), _MASS, 3, "masses")
-    words = " ".join(found[1] for found in printout.matches(_KEYWORDS)).split()
+    words = " ".join(found[1] for found in whole.matches(_KEYWORDS)).split()
     searches = [order for word in words if (order := _SEARCHES.get(word.lower())) is not None]
     converged = "THE OPTIMIZATION HAS CONVERGED" in printout.text
     return Part(
-        source=str(path),
+        source=str(printout.path),
         species=species,
         positions=positions,
         energy=_energy(printout, place),
@@ -83,12 +95,42 @@ def read_output(path: Path) -> Part:
         frequencies=_frequencies(printout, place),
         masses=masses if len(masses) else None,
         level="/".join(dict.fromkeys(word for word in words if not _NOT_OF_THE_LEVEL.fullmatch(word.lower()))),
-        program=printout.program("ORCA", _VERSION),
+        program=whole.program("ORCA", _VERSION),
         stationary_order=searches[-1] if searches and converged else None,
-        charge=printout.integer(_CHARGE_OF_ALL, "charge"),
-        multiplicity=printout.integer(_MULTIPLICITY, "multiplicity"),
+        charge=whole.integer(_CHARGE_OF_ALL, "charge"),
+        multiplicity=whole.integer(_MULTIPLICITY, "multiplicity"),
         charges=_charges(printout, place),
     )
+
+
+def read_scan(path: Path) -> list[Part]:
+    """Return the points of a relaxed scan that converged, with the dihedrals that were held; of others an InputWarning
+    tells."""
+    whole = Printout.of(path)
+    heads = whole.matches(_SCANNED)
+    ends = [head.start() for head in heads[1:]] + [len(whole.text)]
+    pieces = [Printout(path, whole.text[head.start() : end]) for head, end in zip(heads, ends, strict=True)]
+    done = [piece for piece in pieces if "THE OPTIMIZATION HAS CONVERGED" in piece.text]
+    said = f"{path}: {len(done)} of {len(pieces)} points of the scan were optimised"
+    if not done:
+        raise UnfinishedJob(f"{said}; finish the scan")
+    if len(done) < len(pieces) or _END not in whole.text:
+        warn(InputWarning(f"{said}; only these are read"), stacklevel=2)
+    return [_point(piece, whole, f"{stem(path)}-{k}") for k, piece in enumerate(done, start=1)]
+
+
+def _point(printout: Printout, whole: Printout, name: str) -> Part:
+    """Return what is said of a point of a scan."""
+    part = _results(printout, whole)
+    held_fast = printout.matches(_DIHEDRAL)
+    quads = [
+        [integer(printout.path, None, word, "an atom of a dihedral") for word in row.groups()[:4]] for row in held_fast
+    ]
+    degrees = [printout.number(row.start(), row[5], "the angle of a dihedral") for row in held_fast]
+    assert part.species is not None
+    assert part.positions is not None
+    constraints = held(f"{printout.path}: {name}", part.species, part.positions, quads, degrees)
+    return replace(part, name=name, constraints=constraints, stationary_order=None)
 
 
 def _energy(printout: Printout, place: int) -> float | None:
@@ -156,4 +198,11 @@ def _charges(printout: Printout, place: int) -> tuple[AtomicCharges, ...]:
     return tuple(found)
 
 
-KINDS = (Kind("ORCA output", _is_output, read_output),)
+def _is_scan(path: Path, text: str) -> bool:
+    return _is_output(path, text) and _SCANNED.search(text) is not None
+
+
+KINDS = (
+    Kind("ORCA relaxed scan", _is_scan, frames=read_scan),
+    Kind("ORCA output", _is_output, read_output),
+)

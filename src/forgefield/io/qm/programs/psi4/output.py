@@ -54,7 +54,7 @@ _OTHERS = re.compile(r"EOM|Excitation Energ|EXCITED STATES|SAPT|MCSCF|CASSCF|RAS
 
 
 def _is_output(_: Path, text: str) -> bool:
-    return "Psi4: An Open-Source" in text
+    return any(mark in text for mark in ("Psi4: An Open-Source", _END))
 
 
 def _is_scan(path: Path, text: str) -> bool:
@@ -82,12 +82,11 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
     path = printout.path
     # The last table of masses is that of the job; the one of an optimised geometry has none.
     tables = [(match, undisplaced.table(match.start(), _ATOM, skip=4)) for match in undisplaced.matches(_GEOMETRY)]
-    tables = [
-        (match, rows) for match, rows in tables if rows and undisplaced.text.find("Total Energy =", match.end()) > 0
-    ]
+    tables = [(match, rows) for match, rows in tables if rows]
+    with_energy = [one for one in tables if undisplaced.text.find("Total Energy =", one[0].end()) > 0]
     if not tables:
-        raise InputError(f"{path}: no energy follows a geometry; is it a job of one molecule, and whole?")
-    head, rows = tables[-1]
+        raise InputError(f"{path}: holds no geometry of a molecule; is it whole?")
+    head, rows = (with_energy or tables)[-1]
     unit = 1.0 if head[1] == "Angstrom" else units.BOHR
     species, positions = undisplaced.atoms(head.start(), [(row[1], row.groups()[1:4]) for row in rows], unit)
     check_repulsion(undisplaced, head.start(), species, positions)
@@ -146,6 +145,14 @@ def _undisplaced(printout: Printout) -> Printout:
 
 
 def _energy(printout: Printout, place: int, method: str) -> float | None:
+    """Return the energy [kcal/mol] of a method that is printed behind a place; None where no SCF was run there."""
+    if _SCF.search(printout.text, place):
+        return _of_method(printout, place, method)
+    not_understood(printout.path, "no energy of an SCF follows the last geometry")
+    return None
+
+
+def _of_method(printout: Printout, place: int, method: str) -> float | None:
     """Return the energy [kcal/mol] of a method that is printed behind a place.
 
     That of the SCF counts for Hartree-Fock and functionals, and where no method is told and none beyond it was run.

@@ -1,0 +1,80 @@
+"""What looks wrong in structures is named, and what only looks so is not."""
+
+import warnings
+
+import pytest
+
+from forgefield.errors import InputWarning
+from forgefield.io.molecules import read_structures
+
+ETHANE = [
+    ("C", 0.0, 0.0, 0.0),
+    ("C", 1.53, 0.0, 0.0),
+    ("H", -0.38, 1.03, 0.0),
+    ("H", -0.38, -0.51, 0.89),
+    ("H", -0.38, -0.51, -0.89),
+    ("H", 1.91, -1.03, 0.0),
+    ("H", 1.91, 0.51, 0.89),
+    ("H", 1.91, 0.51, -0.89),
+]
+BARE_PROPANE = [("C", 0.0, 0.0, 0.0), ("C", 1.53, 0.0, 0.0), ("C", 2.1, 1.42, 0.0), ("O", 3.5, 1.4, 0.0)]
+METHYL = [("C", 0.0, 0.0, 0.0), ("H", 1.02, 0.0, 0.35), ("H", -0.51, 0.88, 0.35), ("H", -0.51, -0.88, 0.35)]
+CARBENE = [("C", 0.0, 0.0, 0.0), ("F", 0.0, 1.05, 0.78), ("F", 0.0, -1.05, 0.78), ("H", 0.0, 0.0, 2.6)]
+IRON = [("Fe", 0.0, 0.0, 0.0), ("C", 1.9, 0.0, 0.0), ("C", 2.4, 1.4, 0.0)]
+
+
+def xyz(atoms, comment=""):
+    """Return an xyz file."""
+    return f"{len(atoms)}\n{comment}\n" + "".join(f"{e} {x} {y} {z}\n" for e, x, y, z in atoms)
+
+
+def mol2(atoms, bonds):
+    """Return a mol2 file with these bonds (i, j, type)."""
+    rows = [f"{k} {e}{k} {x} {y} {z} {e}.3 1 MOL 0.0" for k, (e, x, y, z) in enumerate(atoms, 1)]
+    links = [f"{k} {i} {j} {kind}" for k, (i, j, kind) in enumerate(bonds, 1)]
+    head = f"@<TRIPOS>MOLECULE\nthing\n{len(atoms)} {len(bonds)}\nSMALL\nNO_CHARGES\n"
+    return "\n".join([head, "@<TRIPOS>ATOM", *rows, "@<TRIPOS>BOND", *links, ""]).replace("H.3", "H")
+
+
+ODD = {
+    "overlap": (
+        xyz([*ETHANE[:2], ("H", 1.53, 0.0, 0.3), *ETHANE[3:]]),
+        ".xyz",
+        r"atoms overlap in odd: C2-H3 \(0\.30 Å\)",
+    ),
+    "far": (xyz([*ETHANE[:7], ("H", 19.1, 0.5, -0.9)]), ".xyz", r"far from all others in odd: H8 \(17\.\d Å\)"),
+    "angles": (xyz(BARE_PROPANE), ".xyz", "hydrogens look to be missing in odd: C1, C2, C3"),
+    "second frame": (xyz(ETHANE) + xyz([*ETHANE[:7], ("H", 19.1, 0.5, -0.9)]), ".xyz", "far from all others in odd-2"),
+    "orders": (mol2(ETHANE[:5], [(1, 2, "2"), (1, 3, "1"), (1, 4, "1")]), ".mol2", "missing in thing: C2"),
+    "lengths": (mol2(ETHANE, [(1, 2, "1"), (1, 6, "1")]), ".mol2", r"impossible lengths in thing: C1-H6 \(2\.17 Å\)"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_what_looks_wrong_is_named(case, tmp_path):
+    text, suffix, message = ODD[case]
+    path = tmp_path / f"odd{suffix}"
+    path.write_text(text)
+
+    with pytest.warns(InputWarning, match=message):
+        read_structures(path)
+
+
+SOUND = {
+    "whole": xyz(ETHANE),
+    "radical": xyz(METHYL, "charge=0 multiplicity=2"),
+    "anion": xyz(METHYL, "charge=-1"),
+    "carbene beside a hydrogen on its way": xyz(CARBENE, "charge=0 multiplicity=2"),
+    "at a metal": xyz(IRON, "charge=0 multiplicity=1"),
+    "noble gases": xyz([("Ar", 0.0, 0.0, 0.0), ("Ar", 3.8, 0.0, 0.0)]),
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_what_only_looks_so_is_not(case, tmp_path):
+    path = tmp_path / "sound.xyz"
+    path.write_text(SOUND[case])
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_structures(path)
