@@ -52,6 +52,9 @@ def distil(
             f"{one['times_the_median']:.0f} times as far off as usual: energy {one['energy_error']:+.2f} kcal/mol, "
             f"force {one['largest_force_error']:.2f} kcal/mol/Å"
         )
+    for one in found.results["students"]:
+        if one.get("out_of_time"):
+            warn(f"{one['name']}: time was up after {one['steps']} steps, before the learning rate had fallen")
     for said in found.complaints:
         warn(said)
     say("Written: " + ", ".join(map(str, found.files)) + f"; results in {folder}/")
