@@ -1,9 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := qm,openmm,pdb,tensorboard,test,lint,docs,release
+EXTRAS := qm,openmm,pdb,tensorboard,distributed,test,lint,docs,release
 
-.PHONY: fit distil test test-lowest lint docs dist clean
+.PHONY: fit distil test test-ani test-lowest lint docs dist clean
 
 # Fit the shipped example; the results are in runs/ch3f.
 fit: $(VENV)/.run
@@ -34,8 +34,17 @@ docs: $(VENV)/.develop
 LOWEST := $(VENV)-lowest
 test-lowest: $(VENV)/.develop
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,tensorboard,test]'
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,tensorboard,distributed,test]'
 	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
+
+# The tests of teachers with ANI-1x, whose programs an environment of their own adds to those of .venv.
+ANI := $(VENV)-ani
+PACKAGES := python -c 'import site; print(site.getsitepackages()[0])'
+test-ani: $(VENV)/.develop
+	$(BIN)/python -m venv --clear $(ANI)
+	$(BIN)/$(PACKAGES) > "$$($(ANI)/bin/$(PACKAGES))/develop.pth"
+	$(ANI)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[ani]'
+	$(ANI)/bin/python -m pytest $(PYTEST_ARGS) tests/engines/teachers
 
 # Wheel and sdist, in dist/; the sdist holds every file of the repository and no other.
 dist: $(VENV)/.develop
@@ -64,4 +73,4 @@ $(VENV)/.develop: pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.run $(VENV)/.teach
 
 clean:
-	rm -rf $(VENV) $(LOWEST) runs build dist site
+	rm -rf $(VENV) $(ANI) $(LOWEST) runs build dist site

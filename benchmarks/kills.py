@@ -28,7 +28,9 @@ import numpy as np
 
 from forgefield import cli
 from forgefield.engines.qm import reference as _engines  # noqa: F401 (imported once for all commands)
+from forgefield.io.datasets.data_set import read_records
 from forgefield.jobs import estimate, scan  # noqa: F401
+from forgefield.jobs.label import label_file as _label_file  # noqa: F401
 from forgefield.report import tables  # noqa: F401
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -72,6 +74,19 @@ transition_state = "C"
 [targets]
 frequencies = { tolerance = 20.0 }
 """
+LABEL = """
+[teacher]
+calculator = "ase.calculators.lj:LennardJones"
+arguments = { sigma = 1.2, epsilon = 0.05, rc = 20.0 }
+[[structures]]
+files = "../peroxide.xyz"
+distortions = { number = 3000 }
+dynamics = { number = 50, every = 10 }
+[label]
+data = "set.h5"
+directions = 2
+workers = 2
+"""
 PEROXIDE = "4\n\nO 0 0 0\nO 1.45 0 0\nH -0.2 0.95 0\nH 1.65 0 0.95\n"
 FIELD = "ch3f.frcmod"
 
@@ -89,6 +104,8 @@ class Case:
     """More words, from what is there."""
     result: Callable[[Path], Result]
     tolerance: float = 0.0
+    settings: str = ""
+    """What is written as settings.toml into the folder of the trial."""
 
 
 @dataclass
@@ -113,6 +130,7 @@ def main() -> None:
         "--kills", type=int, default=4, help="Kills of each of them; there are more runs where some ended before."
     )
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--signals", nargs="*", default=[number.name for number in SIGNALS])
     options.add_argument("--only", nargs="*", help="Names of commands.")
     options.add_argument("--at-once", type=int, default=1, help="Commands that are tried side by side.")
     chosen = options.parse_args()
@@ -164,7 +182,7 @@ def tried(name: str, case: Case, place: Path, chosen: argparse.Namespace) -> Fou
     expected, seconds = undisturbed(case, place / f"{name}-whole")
     for trial in range(3 * chosen.trials):
         if found.kills.total() < chosen.trials * chosen.kills:
-            told = seconds, chosen.kills, expected
+            told = seconds, [signal.Signals[name] for name in chosen.signals], chosen.kills, expected
             disturbed(case, place / f"{name}-{trial}", told, generator, found)
             print(f"{name}: {found}", file=sys.stderr, flush=True)
     return found
@@ -265,9 +283,17 @@ def cases(place: Path) -> dict[str, Case]:
             tolerance=0.01,
         ),
         "relax": Case(("relax", f"../{FIELD}", *shaken_files, "-o", "OUT"), "relaxed", overwritten, every_file),
+        "label": Case(("label", "settings.toml"), "set.h5", lambda _: (), labelled, settings=LABEL),
         "md_xyz": Case((*md, "--replicas", "2"), "md.xyz", continued, every_frame),
         "md_h5": Case((*md, "--replicas", "2"), "md.h5", continued, every_frame),
     }
+
+
+def begun(case: Case, folder: Path) -> None:
+    """Make the folder of a trial."""
+    folder.mkdir()
+    if case.settings:
+        (folder / "settings.toml").write_text(case.settings, encoding="utf-8")
 
 
 def undisturbed(case: Case, folder: Path) -> tuple[Result, float]:
@@ -275,20 +301,24 @@ def undisturbed(case: Case, folder: Path) -> tuple[Result, float]:
     began = 0.0
     for _ in range(2):
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        begun(case, folder)
         began = time.monotonic()
         run(words_of(case), folder)
     return case.result(folder / case.output), time.monotonic() - began
 
 
 def disturbed(
-    case: Case, folder: Path, told: tuple[float, int, Result], generator: np.random.Generator, found: Found
+    case: Case,
+    folder: Path,
+    told: tuple[float, list[signal.Signals], int, Result],
+    generator: np.random.Generator,
+    found: Found,
 ) -> None:
     """Kill a command again and again, let it end, and compare."""
-    seconds, kills, expected = told
-    folder.mkdir()
+    seconds, signals, kills, expected = told
+    begun(case, folder)
     for _ in range(kills):
-        number = SIGNALS[generator.integers(len(SIGNALS))]
+        number = signals[generator.integers(len(signals))]
         ended = killed(case, folder, number, generator.uniform(0.1, 0.8) * seconds, found)
         if ended:
             break
@@ -403,6 +433,17 @@ def scanned(path: Path) -> Result:
     """Return the energies of a scan [kcal/mol]."""
     told = json.loads(path.read_text(encoding="utf-8"))
     return {"energies": np.array([told["final_energies"][key] for key in sorted(told["final_energies"])]) * 627.5095}
+
+
+def labelled(path: Path) -> Result:
+    """Return the labels of a data set in the order of their keys, of which each must be there once."""
+    records = sorted(read_records(path), key=lambda record: record.key)
+    if len({record.key for record in records}) < len(records):
+        raise RuntimeError("records are there twice")
+    labels = [record.label for record in records]
+    keys = np.frombuffer(b"".join(record.key for record in records), np.uint8)
+    energies, gradients = (np.array([getattr(one, name) for one in labels]) for name in ("energy", "gradient"))
+    return {"keys": keys, "energies": energies, "gradients": gradients}
 
 
 def every_file(folder: Path) -> Result:

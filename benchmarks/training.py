@@ -17,11 +17,6 @@ from pathlib import Path
 from time import perf_counter
 
 import jax
-
-jax.config.update("jax_enable_x64", True)
-# As `forgefield distil` has it: each core computes a share of a batch.
-jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
-
 import jax.random as jr
 import numpy as np
 from rdkit import Chem
@@ -81,6 +76,9 @@ def main() -> None:
     parser.add_argument("--peer", help="Python that has schnetpack")
     parser.add_argument("--sizes", default="original,small", help="names of sizes, with commas")
     options = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
+    # As `forgefield distil` has it: each core computes a share of a batch.
+    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     figures: dict[str, object] = machine() | {"load_average_start": os.getloadavg()[0], "batch": BATCH}
     references = structures()
     for name in options.sizes.split(","):

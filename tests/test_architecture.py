@@ -85,7 +85,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
     "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
-    "io/datasets": TEXT | {"molecules", "io", "io/datasets"},
+    "io/datasets": ASSEMBLE | {"io", "io/qm", "io/datasets"},
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
@@ -98,7 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/fit/outcome": OUTCOME,
     "jobs/fit": OUTCOME | {"jobs/fit"},
     "jobs/laid": ENGINES | {"jobs/laid"},
-    "jobs/processes": {"jobs/processes"},
+    "jobs/processes": {"errors", "jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/distil/classical": CLASSICAL,
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
@@ -120,7 +120,9 @@ DEPENDENCIES = {
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
-            "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"}}  # fmt: skip
+            "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
+            "engines/teachers/ani_teacher.py": {"torch", "torchani"},
+            "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")

@@ -22,6 +22,7 @@ from forgefield.io.formats import format_of
 from forgefield.jobs.distil.distil_file import read_distil_file
 from forgefield.jobs.fit.plan.target_choices import read_fit_file, schema
 from forgefield.jobs.label.label_file import read_label_file
+from forgefield.jobs.validate.thresholds_file import ThresholdsSection
 from forgefield.report import results, validation_results
 from forgefield.terms import stretch
 from forgefield.toml.schema import tables
@@ -135,6 +136,12 @@ def test_the_page_on_results_tells_every_key_of_every_table(module):
         keys = {key.name for key in fields(table)}
         (section,) = (part for part in page.split("\n## ") if f"{{ #{results_json.anchor(table)} }}" in part)
         assert {found["key"] for found in ROW.finditer(section)} == keys, table
+
+
+def test_the_page_on_validation_tells_every_threshold():
+    _, section = (ROOT / "docs" / "validation.md").read_text().split("## Thresholds")
+
+    assert {found["key"] for found in ROW.finditer(section)} == {*ThresholdsSection.model_fields}
 
 
 def test_the_page_on_the_command_line_has_a_section_for_each_command():

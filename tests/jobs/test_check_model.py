@@ -10,6 +10,7 @@ import pytest
 
 from forgefield.assign.rules import rules_of
 from forgefield.io.forcefields.neural.painn_file import write_painn
+from forgefield.io.molecules import read_structures
 from forgefield.jobs import check_model
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.models.model import AbstractModel
@@ -58,7 +59,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "n_checks"), [("ch3f.frcmod", 7), ("network.safetensors", 9)])
+@pytest.mark.parametrize(("name", "n_checks"), [("ch3f.frcmod", 8), ("network.safetensors", 10)])
 def test_sound_force_fields_pass_every_check(forgefield, folder, name, n_checks):
     done = forgefield("check", folder / name, CH3F, "--json")
 
@@ -76,9 +77,47 @@ def test_what_does_not_hold_is_named_and_ends_with_one(forgefield, folder, monke
     done = forgefield("check", "any", CH3F)
 
     assert done.exit_code == 1
-    assert "ch3f: 2 of 9 checks fail" in done.stdout
+    assert "ch3f: 2 of 10 checks fail" in done.stdout
     failing = {line.split("  ")[0] for line in done.stdout.splitlines() if line.rstrip().endswith("FAILS")}
     assert failing == {"forces are the slope of the energy", "energy stays when the molecule moves and turns"}
+
+
+class Ordered(AbstractModel):
+    """A model that takes the first atom for another."""
+
+    model: Painn
+
+    @property
+    def traits(self):
+        return self.model.traits
+
+    def with_precision(self, dtype):
+        return Ordered(self.model.with_precision(dtype))
+
+    def energy(self, topology, positions):
+        return self.model.energy(topology, positions)
+
+    def gradient(self, topology, positions):
+        return self.model.gradient(topology, positions).at[0].multiply(2.0)
+
+    def energy_and_gradient(self, topology, positions):
+        return self.energy(topology, positions), self.gradient(topology, positions)
+
+    def hessian(self, topology, positions):
+        return self.model.hessian(topology, positions)
+
+    def charges(self, topology):
+        return self.model.charges(topology)
+
+
+def test_a_model_that_goes_by_the_order_of_atoms_is_found_out():
+    molecule = read_structures(CH3F)[0]
+    for model, holds in ((NETWORK, True), (Ordered(NETWORK), False)):
+        laid, topology = rules_of(model.with_precision(jnp.float64)).lay([molecule])
+
+        (check,) = check_model.reversal(rules_of(model), molecule, laid, topology)
+
+        assert check.holds is holds
 
 
 def test_a_deviation_that_is_no_number_does_not_hold():

@@ -1,6 +1,9 @@
 """`forgefield label`: structures labelled by a teacher."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +18,9 @@ from forgefield.errors import InputError
 @command
 def label(
     settings: Annotated[Path, typer.Argument(help="LABEL.toml: teacher, structures, how many.")],
+    scheduler: Annotated[
+        str | None, typer.Option(help="Dask scheduler that has the work done (tcp://HOST:PORT), or slurm.")
+    ] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -31,7 +37,7 @@ def label(
     del verbose
     said = read_label_file(settings)
     plan = label_plan(settings, said, teacher_of(said.teacher, settings.parent), os.cpu_count() or 1)
-    with progress_bar() as progress, heard() as interrupts:
+    with workers_of(scheduler, plan.workers) as run, progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("structures", total=None)
         line = NowAndThen()
 
@@ -40,7 +46,7 @@ def label(
             line(f"{stage}: {done} of {n}")
             interrupts.check()
 
-        found = run_label(plan, overwrite=overwrite, tell=tell)
+        found = run_label(replace(plan, run=run), overwrite=overwrite, tell=tell)
     for name in found.nonconservative:
         warn(f"{name}: the forces of {plan.teacher.identity.name} are no slope of an energy")
     for where, reason in found.failures[:10]:
@@ -57,6 +63,20 @@ def label(
     return DONE if found.n_new + found.n_before else FAILED
 
 
+@contextmanager
+def workers_of(scheduler: str | None, n: int) -> Iterator[Any]:
+    """Yield the workers of a scheduler, or None where there is none. Raises InputError."""
+    if scheduler is None:
+        yield None
+        return
+    try:
+        from forgefield.jobs.processes.cluster import cluster
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[distributed]'") from error
+    with cluster(scheduler, n) as found:
+        yield found.run
+
+
 def teacher_of(said: Any, folder: Path) -> Any:
     """Return the teacher that settings name. Raises InputError where it cannot be had."""
     if said.force_field is not None:
@@ -66,7 +86,11 @@ def teacher_of(said: Any, folder: Path) -> Any:
     if said.calculator is not None:
         from forgefield.engines.teachers.ase_teacher import AseTeacher
 
-        return AseTeacher(said.calculator, said.arguments, said.difference_step)
+        return AseTeacher(said.calculator, said.arguments, said.difference_step, said.allow_nonconservative)
+    if said.method == "ani1x":
+        from forgefield.engines.teachers.ani_teacher import AniTeacher
+
+        return AniTeacher(said.member)
     try:
         from forgefield.engines.qm.reference import engine_named
         from forgefield.engines.teachers.engine_teacher import EngineTeacher

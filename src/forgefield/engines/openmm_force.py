@@ -17,7 +17,7 @@ from forgefield.molecules.molecule import Molecule, atomic_weights
 
 try:
     import openmm
-    from openmm.unit import nanometer
+    from openmm.unit import md_unit_system
 except ImportError as error:
     raise InputError(f"OpenMM is not installed ({error}); run: pip install 'forgefield[openmm]'") from error
 
@@ -39,7 +39,7 @@ class Compute:
     def __call__(self, state: Any) -> tuple[float, Float[np.ndarray, "atoms 3"]]:
         """Return them."""
         self._atoms.positions[:] = (
-            np.asarray(state.getPositions(asNumpy=True).value_in_unit(nanometer)) * units.NANOMETRE
+            np.asarray(state.getPositions(asNumpy=True).value_in_unit_system(md_unit_system)) * units.NANOMETRE
         )
         energy, forces = self._atoms.get_potential_energy(), self._atoms.get_forces()
         return energy * _EV_IN_KILOJOULE, forces * (_EV_IN_KILOJOULE * units.NANOMETRE)

@@ -1,15 +1,18 @@
 """Checks a force field at structures: are its forces and Hessian the slopes of its energy, do they balance."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
+from forgefield.assign.rules import AbstractRules
+from forgefield.errors import InputError
 from forgefield.jobs.laid import opened
 from forgefield.models.model import AbstractModel
+from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import Topology
 from forgefield.properties.checks import (
     finite_differences,
@@ -87,7 +90,8 @@ def check(force_field: Path, files: list[Path]) -> list[Checked]:
     found = []
     for molecule in molecules:
         model, topology = rules.lay([molecule])
-        checks = checked(model.with_precision(jnp.float64), topology, molecule.positions)
+        model = model.with_precision(jnp.float64)
+        checks = [*checked(model, topology, molecule.positions), *reversal(rules, molecule, model, topology)]
         found.append(Checked(molecule.name, tuple(checks)))
     return found
 
@@ -115,6 +119,29 @@ def checked(model: AbstractModel, topology: Topology, positions: np.ndarray) -> 
         jump = jumps(model, topology, x, (0, 1), cutoff)
         yield Check(f"no jump of the energy at the cut-off, {cutoff:g} Å", abs(jump.energy), _JUMP, "kcal/mol")
         yield Check(f"no jump of the force at the cut-off, {cutoff:g} Å", abs(jump.slope), _JUMP, "kcal/mol/Å")
+
+
+def reversal(rules: AbstractRules, molecule: Molecule, model: AbstractModel, topology: Topology) -> Iterator[Check]:
+    """Yield whether forces follow their atoms when these are listed in reverse; nothing for one set of atoms alone."""
+    last = molecule.n_atoms - 1
+    backwards = replace(
+        molecule,
+        species=molecule.species[::-1],
+        positions=molecule.positions[::-1],
+        bonds=last - np.asarray(molecule.bonds),
+        types=None if molecule.types is None else molecule.types[::-1],
+        formal_charges=None if molecule.formal_charges is None else molecule.formal_charges[::-1],
+        masses=None if molecule.masses is None else molecule.masses[::-1],
+    )
+    try:
+        other, its = rules.lay([backwards])
+    except InputError:
+        return
+    here = np.asarray(gradient(model, topology, jnp.asarray(molecule.positions)))
+    there = np.asarray(gradient(other.with_precision(jnp.float64), its, jnp.asarray(backwards.positions)))
+    slope = max(1.0, float(np.abs(here).max()))
+    off = float(np.abs(there[::-1] - here).max())
+    yield Check("forces follow atoms that are listed in reverse", off, _ROUNDING * slope * len(here), "kcal/mol/Å")
 
 
 def _extent(positions: np.ndarray) -> float:

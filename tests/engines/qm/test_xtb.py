@@ -47,6 +47,19 @@ def test_gradient_is_the_slope_of_the_energy(engine, fluoromethane, direction):
     np.testing.assert_allclose((slope(0.02) - gradient) / (slope(0.01) - gradient), 4.0, rtol=0.01)
 
 
+def test_gradients_around_a_geometry_are_those_that_start_afresh(fluoromethane, direction):
+    engine = ENGINES[1]
+    there = fluoromethane.positions + 0.01 * direction
+
+    found, gradient = engine.around(fluoromethane)
+
+    assert found.energy == pytest.approx(engine.evaluate(fluoromethane).energy, abs=1e-9)
+    expected = engine.evaluate(replace(fluoromethane, positions=there)).gradient
+    # Twice: the second does not start from the first.
+    for _ in range(2):
+        np.testing.assert_allclose(gradient(there), expected, atol=1e-4)
+
+
 def test_hessian_is_symmetric_and_does_not_change_under_translation(fluoromethane):
     hessian = xtb.XTB().hessian(fluoromethane)
 

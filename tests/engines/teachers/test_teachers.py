@@ -3,6 +3,7 @@
 import pickle
 import sys
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax.random as jr
@@ -38,6 +39,15 @@ def model(folder: Path) -> AbstractTeacher:
     return teacher_of_file(path)
 
 
+def ani(folder: Path) -> AbstractTeacher:
+    from forgefield.engines.teachers.ani_teacher import AniTeacher  # noqa: PLC0415 (there in `make test-ani`)
+
+    return AniTeacher(0)
+
+
+TEACHERS = [xtb, ase, model, *([ani] if find_spec("torchani") else [])]
+
+
 @pytest.fixture(autouse=True)
 def _importable(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
@@ -45,7 +55,7 @@ def _importable(monkeypatch):
     sys.modules.pop("calculators", None)
 
 
-@pytest.fixture(params=[xtb, ase, model], ids=lambda made: made.__name__)
+@pytest.fixture(params=TEACHERS, ids=lambda made: made.__name__)
 def teacher(request, tmp_path) -> AbstractTeacher:
     return request.param(tmp_path)
 
@@ -53,7 +63,8 @@ def teacher(request, tmp_path) -> AbstractTeacher:
 def test_products_are_the_slopes_of_the_gradient(teacher):
     products = teacher.label(BENT, random_directions(b"any key", 2, 3)).products
 
-    h = 0.002
+    # Between the noise of GFN2-xTB and the jumps of the second derivatives of ANI-1x.
+    h = 2e-4
     for direction, product in zip(products.directions, products.values, strict=True):
         there, back = (teacher.label(replace(BENT, positions=BENT.positions + s * h * direction)) for s in (1, -1))
         np.testing.assert_allclose(product, (there.gradient - back.gradient) / (2.0 * h), atol=0.5, rtol=5e-3)
@@ -100,6 +111,9 @@ def test_forces_without_an_energy_are_used_where_that_is_allowed():
 
     assert found.problems == ()
     assert not found.conservative
+    assert not soundness(
+        AseTeacher("calculators:made", {"fault": "scaled"}), BENT, allow_nonconservative=True
+    ).conservative
 
 
 @pytest.mark.parametrize(("fault", "problems"), [("", 1), ("charge", 0)])

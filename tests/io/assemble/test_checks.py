@@ -68,7 +68,7 @@ def test_what_is_trusted_is_a_warning(carbon):
 def test_gradients_that_do_not_add_up_to_zero_are_refused(carbon):
     pulled = np.array([[0.0, 0.0, 20.0], [0.0, 0.0, -2.0]])
 
-    with pytest.raises(InputError, match=r"the gradients of all atoms add up to 18 kcal/mol/Å, accepted 1\.94"):
+    with pytest.raises(InputError, match=r"the gradients of all atoms add up to 18 kcal/mol/Å, accepted 5\.44"):
         checked(replace(carbon, gradient=pulled, hessian=None, program="CFOUR"))
 
 
@@ -78,7 +78,7 @@ def test_a_printed_frequency_that_no_molecule_has_is_refused(carbon):
 
 
 def test_gradients_that_turn_the_molecule_are_refused(carbon):
-    turning = np.array([[20.0, 0.0, 0.0], [-20.0, 0.0, 0.0]])
+    turning = np.array([[40.0, 0.0, 0.0], [-40.0, 0.0, 0.0]])
 
     with pytest.raises(InputError, match=r"the gradients turn the molecule with [\d.]+ kcal/mol, accepted [\d.]+"):
         checked(replace(carbon, gradient=turning, hessian=None, program="CFOUR"))
@@ -103,3 +103,12 @@ def test_noise_of_a_hessian_that_gives_the_printed_frequencies_is_no_damage(carb
     with pytest.raises(InputError, match=r"the element \(1, 1\) of the Hessian"):
         checked(bare)
     assert checked(replace(bare, frequencies=kept)).frequencies is not None
+
+
+def test_a_gradient_that_no_molecule_has_is_refused(carbon):
+    steep = np.array([[0.0, 0.0, 2e5], [0.0, 0.0, -2e5]])
+
+    with pytest.raises(
+        InputError, match=r"the gradient is up to 2e\+05 kcal/mol/Å, and no molecule has one above 1e\+05"
+    ):
+        checked(replace(carbon, gradient=steep, hessian=None))

@@ -241,3 +241,11 @@ def test_points_of_a_scan_that_did_not_converge_are_left_out_with_a_word(tmp_pat
     with pytest.warns(InputWarning, match="1 of 2 points of the scan were optimised; only these are read"):
         (reference,) = read_reference([path])
     assert reference.positions[2, 0] == 1.40
+
+
+def test_an_old_property_file_without_sections_has_its_geometry_alone(tmp_path):
+    path = tmp_path / "n2_property.txt"
+    path.write_text(OLD[: OLD.index(RULE)] + OLD[OLD.index("----------------------- !GEOMETRIES!") :])
+
+    (reference,) = read_reference([path])
+    assert reference.energy is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from rdkit import Chem
-from rdkit.Chem import rdCIPLabeler
+from rdkit.Chem import rdCIPLabeler, rdDepictor
 
 from certain import known
 from forgefield.errors import InputError, InputWarning
@@ -178,3 +178,13 @@ def test_several_structures_are_written_as_a_list_not_as_a_molfile(tmp_path):
 
     with pytest.raises(InputError, match=r"a \.mol file holds one structure, not 2; write a \.sdf"):
         convert(tmp_path / "two.smi", tmp_path / "two.mol")
+
+
+def test_a_drawing_of_a_cage_whose_atoms_cannot_be_ranked_has_coordinates(tmp_path):
+    cage = Chem.MolFromSmiles("C12C3C4C5C1C6C7C2C8C3C9C4C1C5C6C2C7C8C9C12")
+    rdDepictor.Compute2DCoords(cage)
+    (tmp_path / "cage.mol").write_text(Chem.MolToMolBlock(cage))
+
+    with pytest.warns(InputWarning, match=r"is a drawing in the plane: 20 hydrogen\(s\) were added"):
+        (molecule,) = read_structures(tmp_path / "cage.mol")
+    assert molecule.formula == "C20H20"

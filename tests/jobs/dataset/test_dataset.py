@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import ase.db
 import h5py
@@ -122,7 +123,89 @@ def database(path: Path, records: list[Record]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("made", [npz, spice, ani, extxyz, database], ids=lambda made: made.__name__)
+def single_point(record: Record) -> dict[str, Any]:
+    return {
+        "schema_name": "qcschema_output",
+        "molecule": {"symbols": ["O", "H", "H"], "geometry": (record.molecule.positions / units.BOHR).ravel().tolist()},
+        "driver": "gradient",
+        "model": {"method": "b3lyp", "basis": "def2-svp"},
+        "properties": {"return_energy": energy(record) / units.HARTREE},
+        "return_result": (gradient(record) / units.HARTREE_PER_BOHR).ravel().tolist(),
+        "success": True,
+    }
+
+
+def qcschema(path: Path, records: list[Record]) -> Path:
+    path = path.with_suffix(".json")
+    path.write_text(json.dumps([single_point(record) for record in records]))
+    return path
+
+
+def optimisation(path: Path, records: list[Record]) -> Path:
+    path = path.with_suffix(".json")
+    steps = [single_point(record) for record in records]
+    content = {
+        "schema_name": "qcschema_optimization_output",
+        "final_molecule": steps[-1]["molecule"],
+        "energies": [step["properties"]["return_energy"] for step in steps],
+        "trajectory": steps,
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def archive(path: Path, records: list[Record]) -> Path:
+    """An optimisation as QCPortal keeps it, with records of its steps."""
+    path = path.with_suffix(".json")
+    steps = [single_point(record) for record in records]
+    kept = [
+        {
+            "record_type": "singlepoint",
+            "status": "complete",
+            "molecule": step["molecule"],
+            "specification": {"program": "psi4", "driver": "gradient", "method": "b3lyp", "basis": "def2-svp"},
+            "properties": step["properties"] | {"return_result": step["return_result"]},
+        }
+        for step in steps
+    ]
+    whole = {"record_type": "optimization", "status": "complete", "final_molecule": steps[-1]["molecule"]}
+    path.write_text(json.dumps(whole | {"energies": [1.0], "trajectory": kept}))
+    return path
+
+
+def named(energy_name: str, forces_name: str):
+    def made(path: Path, records: list[Record]) -> Path:
+        path = path.with_suffix(".extxyz")
+        lines = []
+        for record in records:
+            rows = np.hstack([record.molecule.positions, -gradient(record) / units.ELECTRONVOLT])
+            told = f"{energy_name}={energy(record) / units.ELECTRONVOLT:.12f} charge=0 spin=1"
+            lines += ["3", f"Properties=species:S:1:pos:R:3:{forces_name}:R:3 {told}"]
+            lines += [f"{name} " + " ".join(f"{x:.12f}" for x in row) for name, row in zip("OHH", rows, strict=True)]
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    made.__name__ = energy_name
+    return made
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        npz,
+        spice,
+        ani,
+        extxyz,
+        database,
+        qcschema,
+        optimisation,
+        archive,
+        named("REF_energy", "REF_forces"),
+        named("energy", "forces"),
+        named("dft_energy", "dft_forces"),
+    ],
+    ids=lambda made: made.__name__,
+)
 def test_files_of_others_come_in_with_their_units(made, tmp_path):
     records = [labelled(x) for x in structures(3)]
 

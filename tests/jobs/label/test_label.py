@@ -17,6 +17,7 @@ from forgefield.engines.teachers.ase_teacher import AseTeacher
 from forgefield.errors import InputError
 from forgefield.io.datasets.data_set import overview, read_failures, read_records
 from forgefield.jobs.label import label_job
+from forgefield.jobs.label.label_file import label_plan, read_label_file
 from forgefield.jobs.label.label_job import LabelPlan, planned_of, run_label
 from forgefield.jobs.label.structures import AsGiven, Distortions, Dynamics, Modes, Stretches, Turns, sources_of
 from forgefield.molecules.molecule import Molecule
@@ -44,7 +45,7 @@ def _importable(monkeypatch):
 
 
 def plan_of(folder: Path, fault: str = "", number: int = 12, **asked) -> LabelPlan:
-    sources = sources_of([WATER], [AsGiven(), Distortions(number, 0.05)], seed=1)
+    sources = sources_of([(WATER, "")], [AsGiven(), Distortions(number, 0.05)], seed=1)
     return LabelPlan(AseTeacher("calculators:made", {"fault": fault}), tuple(sources), folder / "set.h5", **asked)
 
 
@@ -55,7 +56,7 @@ def test_labels_what_is_asked_for_once(tmp_path):
     assert (found.n_before, found.n_new, found.failures) == (0, 13, ())
     assert (again.n_before, again.n_new) == (13, 0)
     records = list(read_records(tmp_path / "set.h5"))
-    assert [record.origin for record in records].count("displaced by 0.05 Å") == 12
+    assert [record.origin for record in records].count("displaced by 0.05 Å, seed 1") == 12
     assert overview(tmp_path / "set.h5").n_directions.tolist() == [2] * 13
     assert not planned_of(tmp_path / "set.h5").exists()
 
@@ -89,9 +90,34 @@ def test_a_structure_without_a_label_is_kept_with_the_reason(tmp_path):
     assert len(overview(tmp_path / "set.h5")) == found.n_new == 21 - len(failures)
 
 
-def test_an_unsound_teacher_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not the slope of this energy"):
-        run_label(plan_of(tmp_path, "scaled"))
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("scaled", "not the slope of this energy"),
+        ("curl", "the forces have no energy"),
+        ("order", "do not follow their atoms"),
+        ("nan", "no finite energy and forces"),
+    ],
+)
+def test_an_unsound_teacher_is_refused(fault, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        run_label(plan_of(tmp_path, fault))
+
+
+def test_a_data_set_says_that_its_forces_may_have_no_energy(tmp_path):
+    path = settings(tmp_path, number=2)
+    words = WORDS.format(number=2, workers=1).replace(
+        "[[", 'arguments.fault = "curl"\nallow_nonconservative = true\n[['
+    )
+    path.write_text(words)
+
+    found = CliRunner().invoke(app, ["label", str(path)])
+
+    assert found.exit_code == 0, found.output
+    assert "no slope of an energy" in found.stderr
+    told = CliRunner().invoke(app, ["dataset", "info", str(tmp_path / "LABEL.h5")]).output
+    assert "forces were allowed to be no slope of an energy" in told
+    assert all('"allow_nonconservative": true' in record.teacher for record in read_records(tmp_path / "LABEL.h5"))
 
 
 def test_another_teacher_is_refused_until_the_set_is_replaced(tmp_path):
@@ -108,7 +134,7 @@ def test_another_teacher_is_refused_until_the_set_is_replaced(tmp_path):
 )
 def test_structures_follow_from_the_seed(sampler):
     teacher = AseTeacher("calculators:made")
-    one, same, other = (sources_of([WATER], [sampler], seed)[0].made(teacher) for seed in (1, 1, 2))
+    one, same, other = (sources_of([(WATER, "")], [sampler], seed)[0].made(teacher) for seed in (1, 1, 2))
 
     np.testing.assert_array_equal(one, same)
     assert isinstance(sampler, Turns | Stretches) or not np.allclose(one, other)
@@ -116,13 +142,13 @@ def test_structures_follow_from_the_seed(sampler):
 
 def test_a_source_that_cannot_be_made_does_not_stop_the_others(tmp_path):
     lone = Molecule("far", WATER.species, WATER.positions * 8.0)
-    sources = (*sources_of([WATER], [AsGiven()], 0), *sources_of([lone], [Modes(3, 300.0)], 0))
+    sources = (*sources_of([(WATER, "")], [AsGiven()], 0), *sources_of([(lone, "")], [Modes(3, 300.0)], 0))
     plan = LabelPlan(AseTeacher("calculators:made", {"fault": "choosy-far"}), sources, tmp_path / "set.h5")
 
     found = run_label(plan)
 
     assert found.n_new == 1
-    assert [where for where, _ in found.failures] == ["far, normal modes at 300 K"]
+    assert [where for where, _ in found.failures] == ["far, normal modes at 300 K, seed 0"]
 
 
 def test_interrupted_it_keeps_what_it_has(tmp_path, monkeypatch):
@@ -146,6 +172,32 @@ def settings(folder: Path, number: int = 10, workers: int = 1) -> Path:
     return path
 
 
+def test_conformers_are_what_a_table_begins_from(tmp_path):
+    path = tmp_path / "LABEL.toml"
+    path.write_text("""
+        [teacher]
+        calculator = "calculators:made"
+        [[structures]]
+        files = "smiles:OCCO"
+        conformers = { number = 4, apart = 0.2 }
+        distortions = { number = 2 }
+        [label]
+        seed = 5
+    """)
+
+    said = read_label_file(path)
+    plan, again = (label_plan(path, said, AseTeacher("calculators:made"), 1) for _ in range(2))
+
+    starts = [source.molecule for source in plan.sources[::2]]
+    assert [source.words for source in plan.sources[:2]] == [
+        "conformer 1 (ETKDG, seed 5), as given",
+        "conformer 1 (ETKDG, seed 5), displaced by 0.05 Å, seed 5",
+    ]
+    assert 1 < len(starts) <= 4
+    assert len({source.digest for source in plan.sources}) == 2 * len(starts)
+    assert [source.digest for source in plan.sources] == [source.digest for source in again.sources]
+
+
 def test_the_command_tells_what_it_did(tmp_path):
     found = CliRunner().invoke(app, ["label", str(settings(tmp_path)), "--json"])
 
@@ -160,6 +212,8 @@ def test_the_command_tells_what_it_did(tmp_path):
     [
         ('[teacher]\nmethod = "gfn2"\ncalculator = "a:b"\n', "name one of method, calculator and force_field"),
         ("[teacher]\n", "name one of method, calculator and force_field"),
+        ('[teacher]\nmethod = "gfn2"\nmember = 1\n', 'member is for method = "ani1x"'),
+        ('[teacher]\nmethod = "gfn2"\nallow_nonconservative = true\n', "allow_nonconservative is for a calculator"),
         ('[teacher]\nmethd = "gfn2"\n', "method"),
         ('[teacher]\nforce_field = "none.json"\n[[structures]]\nfiles = "water.xyz"\n', "there is no such force field"),
         ('[teacher]\nmethod = "gfn2"\n[[structures]]\nfiles = "no.xyz"\n', "matches no file"),

@@ -1,6 +1,7 @@
 """What every quantum-chemistry engine offers: energy, gradient and Hessian of one molecule."""
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from forgefield.errors import InputError
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.molecule import AtomicCharges, Molecule
 
+Positions = Float[np.ndarray, "atoms 3"]
 _TOO_CLOSE = 0.3
 """Å; the shortest bond there is, in H₂, is 0.74 Å."""
 
@@ -59,6 +61,13 @@ class AbstractEngine(abc.ABC):
         """
 
     @abc.abstractmethod
+    def around(self, molecule: Molecule) -> tuple[Evaluation, Callable[[Positions], Positions]]:
+        """Return energy and gradient, and what returns the gradient at positions near by in less time.
+
+        Both raise ConvergenceError.
+        """
+
+    @abc.abstractmethod
     def hessian(
         self, molecule: Molecule, density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None
     ) -> Float[np.ndarray, "coordinates coordinates"]:
@@ -74,9 +83,9 @@ def label(molecule: Molecule) -> str:
     return molecule.source or molecule.name
 
 
-def missing_extra(package: str, error: ImportError) -> MissingExtraError:
+def missing_extra(package: str, error: ImportError, extra: str = "qm") -> MissingExtraError:
     """Return the error that says how to install an optional program, under its name as import errors have one."""
-    missing = MissingExtraError(f"{package} cannot be imported ({error}); run: pip install 'forgefield[qm]'")
+    missing = MissingExtraError(f"{package} cannot be imported ({error}); run: pip install 'forgefield[{extra}]'")
     missing.name = package
     return missing
 

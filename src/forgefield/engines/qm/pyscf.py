@@ -2,7 +2,8 @@
 
 import re
 import warnings
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from forgefield import units
 from forgefield.engines.qm.engine import (
     AbstractEngine,
     Evaluation,
+    Positions,
     check_electrons,
     label,
     missing_extra,
@@ -112,6 +114,14 @@ class PySCF(AbstractEngine):
             gradient=np.asarray(gradients.kernel()) * units.HARTREE_PER_BOHR,
             density=np.asarray(field.make_rdm1()),
         )
+
+    def around(self, molecule: Molecule) -> tuple[Evaluation, Callable[[Positions], Positions]]:
+        """Return energy and gradient, and what returns gradients at positions near by, starting from the density here.
+
+        Both raise ConvergenceError.
+        """
+        found = self.evaluate(molecule)
+        return found, lambda x: self.evaluate(replace(molecule, positions=x), found.density).gradient
 
     def hessian(
         self, molecule: Molecule, density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None

@@ -1,5 +1,7 @@
 """Extended tight binding (GFN1-xTB, GFN2-xTB) through tblite: analytic gradients, Hessians by central differences."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +11,7 @@ from forgefield import units
 from forgefield.engines.qm.engine import (
     AbstractEngine,
     Evaluation,
+    Positions,
     check_electrons,
     label,
     missing_extra,
@@ -18,7 +21,7 @@ from forgefield.molecules.molecule import AtomicCharges, Molecule, symbol
 
 try:
     from tblite.exceptions import TBLiteRuntimeError
-    from tblite.interface import Calculator
+    from tblite.interface import Calculator, Result
     from tblite.library import get_version
 except ImportError as error:
     raise missing_extra("tblite", error) from error
@@ -65,23 +68,21 @@ class XTB(AbstractEngine):
         self, molecule: Molecule, density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None
     ) -> Evaluation:
         """Return energy and gradient; each evaluation starts afresh. Raises ConvergenceError."""
-        positions = molecule.positions / units.BOHR
-        charge, unpaired = float(molecule.charge), molecule.multiplicity - 1
-        try:
-            calculator = Calculator(self.method, molecule.species, positions, charge, unpaired)
-            calculator.set("verbosity", 0)
-            calculator.set("accuracy", _ACCURACY)
-            result = calculator.singlepoint()
-        except TBLiteRuntimeError as error:
-            raise ConvergenceError(
-                f"{label(molecule)}: the {self.method} computation failed ({error}); "
-                "check geometry, charge and multiplicity"
-            ) from error
-        return Evaluation(
-            energy=float(np.asarray(result.get("energy"))) * units.HARTREE,
-            gradient=np.asarray(result.get("gradient")) * units.HARTREE_PER_BOHR,
-            charges=AtomicCharges("mulliken", np.asarray(result.get("charges"), dtype=np.float64)),
-        )
+        return _evaluation(self._computed(molecule, self._calculator(molecule)))
+
+    def around(self, molecule: Molecule) -> tuple[Evaluation, Callable[[Positions], Positions]]:
+        """Return energy and gradient, and what returns gradients at positions near by, starting from the charges here.
+
+        They are off from those that start afresh by 1e-5 kcal/mol/Å at most. Both raise ConvergenceError.
+        """
+        calculator = self._calculator(molecule)
+        here = self._computed(molecule, calculator)
+
+        def gradient(positions: Positions) -> Positions:
+            calculator.update(positions / units.BOHR)
+            return _evaluation(self._computed(molecule, calculator, here)).gradient
+
+        return _evaluation(here), gradient
 
     def hessian(
         self, molecule: Molecule, density: Float[np.ndarray, "*spins orbitals orbitals"] | None = None
@@ -102,5 +103,36 @@ class XTB(AbstractEngine):
         assert found.charges is not None
         return found.charges
 
+    def _calculator(self, molecule: Molecule) -> Calculator:
+        charge, unpaired = float(molecule.charge), molecule.multiplicity - 1
+        with self._told(molecule):
+            calculator = Calculator(self.method, molecule.species, molecule.positions / units.BOHR, charge, unpaired)
+            calculator.set("verbosity", 0)
+            calculator.set("accuracy", _ACCURACY)
+        return calculator
+
+    def _computed(self, molecule: Molecule, calculator: Calculator, start: Result | None = None) -> Result:
+        with self._told(molecule):
+            return calculator.singlepoint(start, copy=True)
+
+    @contextmanager
+    def _told(self, molecule: Molecule) -> Iterator[None]:
+        """Raise ConvergenceError where tblite fails."""
+        try:
+            yield
+        except TBLiteRuntimeError as error:
+            raise ConvergenceError(
+                f"{label(molecule)}: the {self.method} computation failed ({error}); "
+                "check geometry, charge and multiplicity"
+            ) from error
+
     def _gradient(self, molecule: Molecule, shift: Float[np.ndarray, "atoms 3"]) -> Float[np.ndarray, " coordinates"]:
         return self.evaluate(replace(molecule, positions=molecule.positions + shift)).gradient.ravel()
+
+
+def _evaluation(result: Result) -> Evaluation:
+    return Evaluation(
+        energy=float(np.asarray(result.get("energy"))) * units.HARTREE,
+        gradient=np.asarray(result.get("gradient")) * units.HARTREE_PER_BOHR,
+        charges=AtomicCharges("mulliken", np.asarray(result.get("charges"), dtype=np.float64)),
+    )

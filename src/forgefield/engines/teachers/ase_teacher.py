@@ -38,6 +38,8 @@ class AseTeacher(AbstractTeacher):
     arguments: Mapping[str, Any] = field(default_factory=dict)
     step: float = STEP
     """Å that the atom which moves most is displaced by in a difference."""
+    allow_nonconservative: bool = False
+    """Whether its forces may be no slope of an energy, which its labels then say."""
     _made: list[Calculator] = field(default_factory=list, repr=False)
 
     @property
@@ -45,7 +47,8 @@ class AseTeacher(AbstractTeacher):
         """The function, the version of its package, its arguments, and the step of the differences."""
         package = self.factory.partition(":")[0].partition(".")[0]
         options = {"arguments": dict(self.arguments), "difference_step": self.step}
-        return Identity(self.factory, _version(package), options)
+        allowed = {"allow_nonconservative": True} if self.allow_nonconservative else {}
+        return Identity(self.factory, _version(package), options | allowed)
 
     @property
     def acts_on_bonds(self) -> bool:
@@ -67,9 +70,9 @@ class AseTeacher(AbstractTeacher):
         )
         return replace(label, products=products)
 
-    def __reduce__(self) -> tuple[type["AseTeacher"], tuple[str, Mapping[str, Any], float]]:
+    def __reduce__(self) -> tuple[type["AseTeacher"], tuple[str, Mapping[str, Any], float, bool]]:
         """Travel without the calculator, which is made anew."""
-        return AseTeacher, (self.factory, self.arguments, self.step)
+        return AseTeacher, (self.factory, self.arguments, self.step, self.allow_nonconservative)
 
     def _evaluated(self, molecule: Molecule, positions: Positions) -> tuple[float, Positions]:
         state = {"charge": molecule.charge, "spin": molecule.multiplicity, "multiplicity": molecule.multiplicity}

@@ -4,13 +4,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from forgefield.engines.qm.engine import AbstractEngine
+from forgefield.engines.qm.engine import AbstractEngine, Evaluation
 from forgefield.engines.teachers.teacher import (
     STEP,
     AbstractTeacher,
     Directions,
     Identity,
-    Positions,
     bare_label,
     products_by_differences,
 )
@@ -41,14 +40,12 @@ class EngineTeacher(AbstractTeacher):
 
     def label(self, molecule: Molecule, directions: Directions | None = None) -> Reference:
         """Return energy and gradient, and products along directions. Raises ConvergenceError."""
-        found = self.engine.evaluate(molecule)
-        label = bare_label(molecule, self.identity, found.energy, found.gradient)
-        label = replace(label, charges=() if found.charges is None else (found.charges,))
-
-        def gradient(positions: Positions) -> Positions:
-            return self.engine.evaluate(replace(molecule, positions=positions), found.density).gradient
-
         if directions is None:
-            return label
+            return self._bare(molecule, self.engine.evaluate(molecule))
+        found, gradient = self.engine.around(molecule)
         products = products_by_differences(gradient, np.asarray(molecule.positions), directions, self.step)
-        return replace(label, products=products)
+        return replace(self._bare(molecule, found), products=products)
+
+    def _bare(self, molecule: Molecule, found: Evaluation) -> Reference:
+        label = bare_label(molecule, self.identity, found.energy, found.gradient)
+        return replace(label, charges=() if found.charges is None else (found.charges,))

@@ -9,12 +9,17 @@ from forgefield.errors import ConvergenceError
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.molecule import Molecule
 
-_STEPS = (0.02, 0.01, 0.005)
-"""Å that the atom which moves most is displaced by."""
+_STEPS = (0.02, 0.005, 0.001)
+"""Å that the atom which moves most is displaced by; the next where the one before says no. The second derivatives of
+ANI-1x jump: at 0.02 Å its curl is up to 0.2 of a curvature, at 0.001 Å below 0.01; rounding does the rest."""
 _SHARE = 0.02
-"""Of a slope or curvature, that its two values may differ by; forces of direct models differ by tenths."""
+"""Of a slope or of a usual curvature, that its two values may differ by. Forces whose atoms are of different members of
+ANI-1x differ by 0.04 and more in ethanol."""
 _NOISE = 0.3
-"""kcal/mol/Å, and kcal/mol/Å² for curvatures, that may differ whatever they are: models in float32."""
+"""kcal/mol/Å, and kcal/mol/Å² for curvatures, that may differ whatever they are: single precision makes 0.15 of ANI-1x
+at the shortest step."""
+_PAIRS = 2
+"""Of directions: in one, forces without an energy may have no curl by chance."""
 _JIGGLE = 0.03
 """Å that atoms are displaced by, lest forces are zero by symmetry."""
 
@@ -30,9 +35,9 @@ class Soundness:
 
 
 def soundness(teacher: AbstractTeacher, molecule: Molecule, *, allow_nonconservative: bool = False) -> Soundness:
-    """Return what is wrong with the labels of a teacher near a structure, at the cost of some 12 labels.
+    """Return what is wrong with the labels of a teacher near a structure.
 
-    Raises ConvergenceError where it has no answer there at all.
+    It takes some 15 labels, and up to 35 where forces are rough. Raises ConvergenceError where it has no answer there.
     """
     generator = np.random.default_rng(0)
     shifted = molecule.positions + generator.normal(scale=_JIGGLE, size=molecule.positions.shape)
@@ -40,10 +45,11 @@ def soundness(teacher: AbstractTeacher, molecule: Molecule, *, allow_nonconserva
     found = teacher.label(here)
     if found.energy is None or found.gradient is None or not np.isfinite(found.gradient).all():
         raise ConvergenceError(f"{molecule.name}: {teacher.identity.name} gives no finite energy and forces")
-    curl = _curl(teacher, here, generator)
-    problems = [] if allow_nonconservative else [said for said in (curl, _slope(teacher, here, generator)) if said]
-    problems += [said for said in (_order(teacher, here, found.gradient), _charge(teacher, here)) if said]
-    return Soundness(tuple(problems), curl is None)
+    pairs = (_curl(teacher, here, generator) for _ in range(_PAIRS))
+    curl = next((said for said in pairs if said), None)
+    broken = [said for said in (curl, _slope(teacher, here, generator)) if said]
+    problems = [said for said in (_order(teacher, here, found.gradient), _charge(teacher, here)) if said]
+    return Soundness(tuple(problems if allow_nonconservative else broken + problems), not broken)
 
 
 def _unit(generator: np.random.Generator, shape: tuple[int, ...]) -> Positions:
@@ -76,9 +82,9 @@ def _slope(teacher: AbstractTeacher, molecule: Molecule, generator: np.random.Ge
         h = step / np.sqrt((d**2).sum(axis=1)).max()
         rise = (_energy(teacher, molecule, x + h * d) - _energy(teacher, molecule, x - h * d)) / (2.0 * h)
         off.append((abs(rise - expected), rise))
-    least, rise = min(off)
-    if least <= _SHARE * abs(expected) + _NOISE:
-        return None
+        if off[-1][0] <= _SHARE * abs(expected) + _NOISE:
+            return None
+    _, rise = min(off)
     return (
         f"the energy rises by {rise:.3f} kcal/mol/Å along a direction in which the forces say {expected:.3f}: "
         "the forces are not the slope of this energy"
@@ -90,19 +96,16 @@ def _curl(teacher: AbstractTeacher, molecule: Molecule, generator: np.random.Gen
     x = molecule.positions
     u, v = _unit(generator, x.shape), _unit(generator, x.shape)
     off = []
-    for step in _STEPS[:2]:
+    for step in _STEPS:
         h = step / np.sqrt(np.maximum((u**2).sum(axis=1), (v**2).sum(axis=1))).max()
-        first, second = (
-            float(
-                np.sum(b * (_gradient(teacher, molecule, x + h * a) - _gradient(teacher, molecule, x - h * a)))
-                / (2.0 * h)
-            )
-            for a, b in ((u, v), (v, u))
-        )
+        rises = [_gradient(teacher, molecule, x + h * d) - _gradient(teacher, molecule, x - h * d) for d in (u, v)]
+        first, second = (float(np.sum(rise * d)) / (2.0 * h) for rise, d in zip(rises, (v, u), strict=True))
+        # What the derivative along one of them has in a usual direction; in the other it may be small by chance.
+        usual = np.sqrt(np.linalg.norm(rises[0]) * np.linalg.norm(rises[1]) / x.size) / (2.0 * h)
         off.append((abs(first - second), first, second))
-    least, first, second = min(off)
-    if least <= _SHARE * max(abs(first), abs(second)) + _NOISE:
-        return None
+        if off[-1][0] <= _SHARE * usual + _NOISE:
+            return None
+    _, first, second = min(off)
     return (
         f"the forces have no energy: their derivative is {first:.2f} kcal/mol/Å² along two directions and {second:.2f} "
         "with the directions exchanged (allow_nonconservative = true uses them nevertheless)"

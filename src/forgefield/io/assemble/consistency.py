@@ -52,6 +52,8 @@ _SOFT = 150.0
 """cm⁻¹; of lower frequencies the squares are compared, as errors of a Hessian change them."""
 _DEEPEST, _HIGHEST_ENERGY = 1.2, 5.0
 """Hartree per Z^(7/3), and per atom."""
+_STEEPEST = 1e5
+"""kcal/mol/Å; atoms at half the length of their bond have 1e4."""
 _CHARGES_OFF = 0.02
 """e by which atomic charges may miss that of the molecule."""
 _STATIONARY = 0.01 * units.HARTREE_PER_BOHR
@@ -138,10 +140,15 @@ def check_gradient(reference: Reference) -> None:
     gradient = reference.gradient
     if gradient is None:
         return
+    largest = np.abs(gradient).max(initial=0.0)
+    if largest > _STEEPEST:
+        raise InputError(
+            f"{', '.join(reference.sources)}: the gradient is up to {largest:.3g} kcal/mol/Å, and no molecule has one "
+            f"above {_STEEPEST:.0e}; is the file damaged, or the gradient in another unit?"
+        )
     said = unbalanced(reference.positions, gradient) if reference.program else ""
     if said:
         raise InputError(f"{', '.join(reference.sources)}: {said}; is the file damaged, or is there an outer field?")
-    largest = np.abs(gradient).max(initial=0.0)
     if reference.stationary_order is not None and not reference.constraints and largest > _STATIONARY:
         raise InputError(
             f"{', '.join(reference.sources)}: the job says that its geometry is stationary, but the gradient is "

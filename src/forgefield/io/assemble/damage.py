@@ -21,10 +21,10 @@ _COLUMN = 2.5e-3
 _ATOM, _ATOM_EXPLAINS = 1.5e-3, 0.9
 """Force of rotations, as a share of what a random Hessian of the same size would give, and the share of it that one
 atom's position must explain; of the same jobs none has more than 0.0009, and 0.85 from four atoms on."""
-_NET, _NET_SHARE = 1.5, 0.02
+_NET, _NET_SHARE = 5.0, 0.02
 """kcal/mol/Å, and a share of what cancels: the sum of all gradients of a molecule, which grids leave at 0.1 % of it."""
-_TORQUE, _TORQUE_SHARE = 5.0, 0.02
-"""kcal/mol, and a share of what cancels: the torque of all gradients; of 260 QM jobs none has 1 % and 3 kcal/mol."""
+_TORQUE, _TORQUE_SHARE = 10.0, 0.02
+"""kcal/mol, and a share of what cancels: the torque of all gradients; of 260 QM jobs none has 1 % and 10 kcal/mol."""
 _TURNED = np.cross(np.eye(3)[:, None, :], np.eye(3))
 """How points on the axes move by turns: [axis of the turn, axis of the point, component]."""
 

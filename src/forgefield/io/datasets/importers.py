@@ -1,6 +1,6 @@
 """Labelled structures from the files in which others keep them: docs/data-sets.md has the table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,12 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.assemble.consistency import checked
+from forgefield.io.assemble.merge import merged
 from forgefield.io.datasets.records import Record, record_key
+from forgefield.io.formats import format_of
+from forgefield.io.qm.qcschema import read_qcschema, read_qcschema_records
+from forgefield.io.qm.qcschema_records import load_value
 from forgefield.io.references import read_files
 from forgefield.molecules.electrons import lowest_multiplicity
 from forgefield.molecules.molecule import Molecule, Reference
@@ -29,6 +34,7 @@ def imported(path: Path) -> Frames:
     readers: dict[str, Callable[[Path], Frames]] = {
         ".npz": _npz,
         ".db": _database,
+        ".json": _json,
         ".h5": _hdf5,
         ".hdf5": _hdf5,
     }
@@ -37,7 +43,19 @@ def imported(path: Path) -> Frames:
 
 def _results(path: Path) -> Frames:
     """Yield what QM said in a file of any format."""
-    for reference in read_files([path]):
+    yield from _labelled(path, read_files([path]))
+
+
+def _json(path: Path) -> Frames:
+    """Yield the computations of a file of QCSchema or QCArchive, of optimisations all steps; or what others keep so."""
+    if isinstance(load_value(path), list) or format_of(path).part is read_qcschema:
+        yield from _labelled(path, [checked(merged([part])) for part in read_qcschema_records(path)])
+    else:
+        yield from _results(path)
+
+
+def _labelled(path: Path, references: Iterable[Reference]) -> Frames:
+    for reference in references:
         if reference.energy is None or reference.gradient is None:
             raise InputError(f"{path}: holds no energy with forces")
         molecule = Molecule(

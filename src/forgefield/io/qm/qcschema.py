@@ -14,7 +14,7 @@ from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.outputs import write_text
-from forgefield.io.qm.qcschema_layouts import MOLECULE, atomic_result
+from forgefield.io.qm.qcschema_layouts import MOLECULE, atomic_result, steps_of
 from forgefield.io.qm.qcschema_records import (
     ModelRecord,
     MoleculeRecord,
@@ -25,6 +25,7 @@ from forgefield.io.qm.qcschema_records import (
     flat,
     level_of,
     load_json,
+    load_value,
     molecule_record,
     multiples,
     structure,
@@ -99,7 +100,21 @@ def read_qcschema(path: Path) -> Part:
     The energy is that of the method; where the file holds other energies only, an InputWarning says so. Raises
     InputError that lists every field that is missing or wrong, and quotes the error of a failed computation.
     """
-    content = atomic_result(path, load_json(path))
+    return _part(path, load_json(path))
+
+
+def read_qcschema_records(path: Path) -> list[Part]:
+    """Return every computation with a gradient of a QCSchema file: of a list each, of an optimisation its steps.
+
+    Raises what `read_qcschema` does.
+    """
+    content = load_value(path)
+    records = [one for record in (content if isinstance(content, list) else [content]) for one in steps_of(record)]
+    return [_part(path, record) for record in records]
+
+
+def _part(path: Path, record: dict[str, Any]) -> Part:
+    content = atomic_result(path, record)
     if content["schema_name"] == MOLECULE:
         return Part(source=str(path), **structure(path, validated(path, MoleculeRecord, content)))
     result = validated(path, _Result, content)

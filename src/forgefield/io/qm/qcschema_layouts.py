@@ -106,6 +106,16 @@ def _optimisation(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def steps_of(content: Any) -> list[dict[str, Any]]:
+    """Return the computations that an optimisation keeps of its steps, or else the computation itself."""
+    record = _object(content)
+    steps = record.get("trajectory_results") or record.get("trajectory")
+    kept = (
+        [{"record_type": None, **step} for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+    )
+    return kept or [record]
+
+
 def _model(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return method and basis set of the steps of an optimisation."""
     for way in (

@@ -72,15 +72,20 @@ def _refused(word: str) -> Any:
 
 def load_json(path: Path) -> dict[str, Any]:
     """Return the object that a JSON file holds; raises InputError that names the line where it is none."""
+    content = load_value(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__} where an object is expected")
+    return content
+
+
+def load_value(path: Path) -> Any:
+    """Return what a JSON file holds; raises InputError that names the line where it is none."""
     try:
-        content = json.loads(read_text(path), parse_constant=_refused)
+        return json.loads(read_text(path), parse_constant=_refused)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}, line {error.lineno}: is not JSON ({error.msg}); is the file truncated?") from None
     except (RecursionError, ValueError) as error:
         raise InputError(f"{path}: is not usable JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__} where an object is expected")
-    return content
 
 
 def validated(path: Path, record: type[_R], content: Any) -> _R:

@@ -1,6 +1,7 @@
 """Structures as chemists draw them: graphs of RDKit with orders, charges and stereo, to molecules and back."""
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from warnings import warn
@@ -54,7 +55,7 @@ def drawn_molecule(source: str, name: str, graph: Graph, *, unpaired: int | None
     the multiplicity is the lowest: of a transition metal an InputWarning says so, and other molecules with an odd
     number of electrons are refused. Raises InputError, also for hydrogens that are missing.
     """
-    tidied(graph)
+    tidied(source, graph)
     _require_complete(source, graph)
     species = np.array([atom.GetAtomicNum() for atom in graph.GetAtoms()], dtype=np.int64)
     formal = np.array([atom.GetFormalCharge() for atom in graph.GetAtoms()], dtype=np.int64)
@@ -73,11 +74,17 @@ def drawn_molecule(source: str, name: str, graph: Graph, *, unpaired: int | None
     )
 
 
-def tidied(graph: Graph) -> None:
-    """Give nitro groups and bonds from ligands to metals the form that all programs agree on, and count hydrogens."""
+def tidied(source: str, graph: Graph) -> None:
+    """Give nitro groups and bonds from ligands to metals the form that all programs agree on, and count hydrogens.
+
+    Raises InputError for bonds that the toolkit makes nothing of.
+    """
     chem = toolkit()
     steps = chem.SanitizeFlags
-    chem.SanitizeMol(graph, steps.SANITIZE_CLEANUP | steps.SANITIZE_CLEANUP_ORGANOMETALLICS)
+    try:
+        chem.SanitizeMol(graph, steps.SANITIZE_CLEANUP | steps.SANITIZE_CLEANUP_ORGANOMETALLICS)
+    except RuntimeError:
+        raise InputError(f"{source}: has bonds or charges that no atom can have; is the file damaged?") from None
     graph.UpdatePropertyCache(strict=False)
 
 
@@ -214,6 +221,53 @@ def conformer(source: str, graph: Graph) -> Graph:
     return whole
 
 
+def conformers(molecule: Molecule, n: int, seed: int, apart: float) -> list[Molecule]:
+    """Return up to n conformers of a molecule (ETKDG), with its bonds and its stereo.
+
+    One whose heavy atoms are nearer than `apart` [Å, root mean square] to those of one before is left out. Bond orders
+    are perceived where no bonds are stated. Raises InputError where hydrogens are missing, or no coordinates are found.
+    """
+    from rdkit import rdBase  # noqa: PLC0415 (as above)
+    from rdkit.Chem import rdDistGeom  # noqa: PLC0415 (as above)
+
+    chem = toolkit()
+    source = molecule.source or molecule.name
+    bonded = molecule if len(molecule.bonds) or molecule.n_atoms == 1 else _perceived(molecule, source)
+    graph = graph_of(bonded, Path(source))
+    settings = rdDistGeom.ETKDGv3()
+    settings.randomSeed, settings.timeout, settings.pruneRmsThresh = seed, _LONGEST, apart
+    with rdBase.BlockLogs():
+        try:
+            chem.SanitizeMol(graph)
+            chem.AssignStereochemistryFrom3D(graph)
+            numbers = list(rdDistGeom.EmbedMultipleConfs(graph, n, settings))
+        except (chem.MolSanitizeException, RuntimeError) as error:
+            raise InputError(f"{source}: no conformers can be made of it: {error}") from None
+    if not numbers:
+        raise InputError(f"{source}: no coordinates are found that fit its bonds; leave conformers out")
+    for number in numbers:
+        _set_apart(graph, number)
+    return [replace(bonded, positions=np.array(graph.GetConformer(k).GetPositions())) for k in numbers]
+
+
+def _perceived(molecule: Molecule, source: str) -> Molecule:
+    """Return a molecule with the bonds and orders that its distances and its charge say. Raises InputError for none."""
+    from rdkit.Chem import rdDetermineBonds  # noqa: PLC0415 (as above)
+
+    graph = _atoms(molecule)
+    try:
+        rdDetermineBonds.DetermineBonds(graph, charge=molecule.charge)
+    except ValueError:
+        raise InputError(
+            f"{source}: no orders of bonds fit its atoms with charge {molecule.charge}; are hydrogens missing? Else "
+            "give a structure that states its bonds (.sdf, .mol2, smiles:…)"
+        ) from None
+    alternate(source, graph)
+    bonds, orders = _bonds(source, graph)
+    formal = np.array([atom.GetFormalCharge() for atom in graph.GetAtoms()], dtype=np.int64)
+    return replace(molecule, bonds=bonds, orders=orders, formal_charges=formal)
+
+
 def _made(graph: Graph, stereo: Any) -> str:
     """Say of a stereocentre or double bond that was left open which one was made; nothing where there are not two."""
     from rdkit.Chem import rdCIPLabeler  # noqa: PLC0415 (as above)
@@ -233,11 +287,11 @@ def _made(graph: Graph, stereo: Any) -> str:
     return f"{name} {place.GetProp('_CIPCode')}" if place.HasProp("_CIPCode") else ""
 
 
-def _set_apart(graph: Graph) -> None:
+def _set_apart(graph: Graph, number: int = -1) -> None:
     """Set the pieces of a molecule side by side, where the toolkit leaves them in one place."""
     pairs = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in graph.GetBonds()]
     parts = pieces(graph.GetNumAtoms(), np.array(pairs, dtype=np.int64).reshape(-1, 2))
-    place = graph.GetConformer()
+    place = graph.GetConformer(number)
     positions = place.GetPositions()
     edge = None
     for part in parts:
@@ -265,14 +319,7 @@ def graph_of(molecule: Molecule, path: Path) -> Graph:
     partial = [f"{i + 1}-{j + 1}" for (i, j), o in stated if o not in kinds]
     if partial:
         raise InputError(f"{path}: partial bonds ({listed(partial)}) cannot be held")
-    graph = chem.RWMol()
-    formal = np.zeros(molecule.n_atoms, dtype=int) if molecule.formal_charges is None else molecule.formal_charges
-    for k, (z, charge) in enumerate(zip(molecule.species.tolist(), formal.tolist(), strict=True)):
-        atom = chem.Atom(z)
-        atom.SetFormalCharge(charge)
-        if molecule.masses is not None and abs(molecule.masses[k] - standard_masses(molecule.species)[k]) > 0.5:
-            atom.SetIsotope(round(float(molecule.masses[k])))
-        graph.AddAtom(atom)
+    graph = _atoms(molecule)
     for (i, j), order in stated:
         first, second = (j, i) if order == ZERO_ORDER and int(molecule.species[i]) not in NONMETALS else (i, j)
         graph.AddBond(first, second, kinds[order])
@@ -281,11 +328,24 @@ def graph_of(molecule: Molecule, path: Path) -> Graph:
             for place in (ring, ring.GetBeginAtom(), ring.GetEndAtom()):
                 place.SetIsAromatic(True)
     alternate(str(path), graph)
-    place = chem.Conformer(molecule.n_atoms)
+    _add_unpaired(molecule, graph, path)
+    return graph
+
+
+def _atoms(molecule: Molecule) -> Graph:
+    """Return the atoms of a molecule in their places as a graph without bonds."""
+    chem = toolkit()
+    graph, place = chem.RWMol(), chem.Conformer(molecule.n_atoms)
+    formal = np.zeros(molecule.n_atoms, dtype=int) if molecule.formal_charges is None else molecule.formal_charges
+    for k, (z, charge) in enumerate(zip(molecule.species.tolist(), formal.tolist(), strict=True)):
+        atom = chem.Atom(z)
+        atom.SetFormalCharge(charge)
+        if molecule.masses is not None and abs(molecule.masses[k] - standard_masses(molecule.species)[k]) > 0.5:
+            atom.SetIsotope(round(float(molecule.masses[k])))
+        graph.AddAtom(atom)
     for k, position in enumerate(molecule.positions.tolist()):
         place.SetAtomPosition(k, position)
     graph.AddConformer(place)
-    _add_unpaired(molecule, graph, path)
     return graph
 
 

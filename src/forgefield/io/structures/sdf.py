@@ -173,7 +173,7 @@ def _is_drawing(record: _Record, graph: Graph) -> bool:
     if np.ptp(positions[:, 2]) > _FLAT or graph.GetNumAtoms() == 1 or record.lines[1][20:22] == "3D":
         return False
     counted = toolkit().Mol(graph)
-    tidied(counted)
+    tidied(record.place, counted)
     if any(atom.GetTotalNumHs() for atom in counted.GetAtoms()):
         return True
     species = np.array([atom.GetAtomicNum() for atom in graph.GetAtoms()])

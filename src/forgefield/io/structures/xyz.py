@@ -79,7 +79,11 @@ def _looked_at(path: Path, parts: list[Part]) -> list[Part]:
     """Return the frames after an InputWarning of what looks wrong in those without results, and in forces."""
     shapes = [shape_of(molecule(part)) for part in parts if part.energy is None and part.gradient is None]
     tell_oddities(path, shapes)
-    pushed = [(part, unbalanced(part.positions, part.gradient)) for part in parts if part.gradient is not None]
+    pushed = [
+        (part, unbalanced(part.positions, part.gradient))
+        for part in parts
+        if part.positions is not None and part.gradient is not None
+    ]
     wrong = [(part, said) for part, said in pushed if said]
     # Where all are so, they are pieces of larger systems.
     if wrong and 2 * len(wrong) <= len(pushed):

@@ -130,6 +130,8 @@ def described(path: Path) -> Table:
             rows.append((molecule.name, *cells, *numbers))
     told = [f"{len(found)} structures of {len(rows)} molecules, {found.n_failures} failed"]
     told += [f"by {teacher}" for teacher in found.teachers if teacher]
+    if any('"allow_nonconservative": true' in teacher for teacher in found.teachers):
+        told.append("forces were allowed to be no slope of an energy")
     told += [
         f"split {name!r} by {how['by']}: {how['training']} training, {how['validation']} validation, {how['test']} test"
         for name, how in splits(path).items()

@@ -1,13 +1,16 @@
 """Labels structures by a teacher into a data set; killed at any moment, the same job goes on from there."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from forgefield.distil.picking import broken
 from forgefield.engines.teachers.soundness import Soundness, soundness
 from forgefield.engines.teachers.teacher import AbstractTeacher, key_of, random_directions
 from forgefield.errors import ForgeFieldError, InputError
@@ -16,15 +19,20 @@ from forgefield.io.datasets.data_set import append, begin_data_set, keys, overvi
 from forgefield.io.datasets.records import Failure, Record
 from forgefield.io.outputs import owned, remove, require_free
 from forgefield.jobs.label.structures import Source
-from forgefield.jobs.processes.pool import run_apart
+from forgefield.jobs.processes.pool import Done, processes
 from forgefield.molecules.molecule import Molecule, Reference
 
+Item = TypeVar("Item")
+Run = Callable[..., Done]
+"""Has tasks done, as `run_apart` does."""
 _SAVE_S = 2.0
 """Seconds between additions to the file; a label that takes longer is added at once."""
 _AT_ONCE = 8
 """Structures of a task."""
 _BLOCK = 4096
 """Structures that are looked after at the same time."""
+_SOURCES = 256
+"""Sources whose structures are in memory at the same time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +49,8 @@ class LabelPlan:
     allow_nonconservative: bool = False
     inputs: tuple[Path, ...] = ()
     """Files that are read, and not to be written over."""
+    run: Run | None = None
+    """Who does the work, as `run_apart` does it; by default processes of its own."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +100,27 @@ def run_label(plan: LabelPlan, *, overwrite: bool = False, tell: Tell = silent) 
     teacher is unsound or unfit for a molecule, or the data set is of another teacher.
     """
     began = perf_counter()
-    with owned(plan.data):
+    with owned(plan.data), processes() if plan.run is None else nullcontext(plan.run) as run:
         require_free([], [*plan.inputs], overwrite=True)
         _begin(plan, overwrite=overwrite)
         known, failed = keys(plan.data)
         n_before = len(known)
-        nonconservative = _checked(plan)
+        nonconservative = _checked(plan, run)
         failures: list[tuple[str, str]] = []
-        n_new = 0
-        made = _made(plan, tell)
-        failures += made.problems
-        n = sum(len(geometries) for _, geometries in made.structures)
-        for block in _blocks(_structures(plan, made, known | failed)):
-            new, without = _labelled(plan, block, lambda done, so_far=n_new: tell("labels", so_far + done, n))
-            n_new += new
-            failures += [(f"{one.molecule.name}, {one.origin}", one.reason) for one in without]
+        n_new = n = 0
+        seen = known | failed
+        finished = _finished(plan)
+        for group in _batches((source for source in plan.sources if source.digest not in finished), _SOURCES):
+            made = _made(plan, run, group, finished, tell)
+            failures += made.problems
+            n += sum(len(geometries) for _, geometries in made.structures)
+            for block in _batches(_structures(plan, made, seen), _BLOCK):
+                new, without = _labelled(
+                    plan, run, block, lambda done, so_far=n_new, of=n: tell("labels", so_far + done, of)
+                )
+                n_new += new
+                failures += [(f"{one.molecule.name}, {one.origin}", one.reason) for one in without]
+            finished |= {source.digest for source in group}
         remove([planned_of(plan.data)])
     return Labelled(plan.data, n_before, n_new, tuple(failures), nonconservative, perf_counter() - began)
 
@@ -117,8 +133,9 @@ def planned_of(data: Path) -> Path:
 def _begin(plan: LabelPlan, *, overwrite: bool) -> None:
     """Begin a data set, or find it fit to be continued. Raises InputError."""
     if overwrite:
-        remove([plan.data, planned_of(plan.data)])
+        remove([plan.data])
     if not plan.data.exists():
+        remove([planned_of(plan.data)])
         begin_data_set(plan.data)
         return
     others = [text for text in overview(plan.data).teachers if text != plan.teacher.identity.text]
@@ -129,7 +146,7 @@ def _begin(plan: LabelPlan, *, overwrite: bool) -> None:
         )
 
 
-def _checked(plan: LabelPlan) -> tuple[str, ...]:
+def _checked(plan: LabelPlan, run: Run) -> tuple[str, ...]:
     """Look at the teacher on each kind of molecule, and return those for which its forces have no energy.
 
     Raises InputError where its labels cannot be used.
@@ -140,7 +157,7 @@ def _checked(plan: LabelPlan) -> tuple[str, ...]:
         kinds.setdefault((np.unique(molecule.species).tobytes(), molecule.charge, molecule.multiplicity), molecule)
     molecules = list(kinds.values())
     given = (plan.teacher, plan.allow_nonconservative)
-    done = run_apart(look, given, molecules, workers=plan.workers, tell=lambda _: None)
+    done = run(look, given, molecules, workers=plan.workers, tell=lambda _: None)
     if done.interrupted:
         raise KeyboardInterrupt
     wrong = [f"{molecules[k].name}: {reason}" for k, reason in done.failures.items()]
@@ -156,13 +173,29 @@ def look(given: tuple[AbstractTeacher, bool], molecule: Molecule) -> Soundness:
     return soundness(teacher, molecule, allow_nonconservative=allow_nonconservative)
 
 
-def _made(plan: LabelPlan, tell: Tell) -> Made:
-    """Return the structures of all sources: those that an earlier run has made, and the others made now."""
+def _finished(plan: LabelPlan) -> set[bytes]:
+    """Return the sources whose structures all have their labels since an earlier run of the same job, by digest."""
+    told = _told(planned_of(plan.data), plan.teacher)
+    return {bytes.fromhex(text) for text in told.get("finished", [])}
+
+
+def _told(path: Path, teacher: AbstractTeacher) -> dict[str, Any]:
+    """Return what an earlier run with the same teacher has noted."""
+    told = read_facts(path) if path.is_file() else {}
+    return told if told.get("teacher") == teacher.identity.text else {}
+
+
+def _made(plan: LabelPlan, run: Run, sources: Sequence[Source], finished: set[bytes], tell: Tell) -> Made:
+    """Return the structures of sources: those that an earlier run has made, and the others made now."""
     path = planned_of(plan.data)
-    sources = plan.sources
-    facts = {"teacher": plan.teacher.identity.text, "sources": [source.digest.hex() for source in sources]}
-    made, problems = _kept(path, facts, sources)
+    facts = {
+        "teacher": plan.teacher.identity.text,
+        "finished": sorted(digest.hex() for digest in finished),
+        "sources": [source.digest.hex() for source in sources],
+    }
+    made, problems = _kept(path, plan.teacher, sources)
     waiting = [k for k in range(len(sources)) if k not in made and k not in problems]
+    kept_at = 0.0
 
     def keep() -> None:
         arrays = [made[k] for k in sorted(made)]
@@ -170,14 +203,17 @@ def _made(plan: LabelPlan, tell: Tell) -> Made:
         write_checkpoint(path, arrays, facts | told)
 
     def take(number: int, found: tuple[np.ndarray | None, str]) -> None:
+        nonlocal kept_at
         geometries, reason = found
         if geometries is None:
             problems[waiting[number]] = reason
         else:
             made[waiting[number]] = geometries
-        keep()
+        if perf_counter() - kept_at > _SAVE_S:
+            keep()
+            kept_at = perf_counter()
 
-    done = run_apart(
+    done = run(
         make_structures,
         plan.teacher,
         [sources[k] for k in waiting],
@@ -185,20 +221,22 @@ def _made(plan: LabelPlan, tell: Tell) -> Made:
         tell=lambda n: tell("structures", n, len(waiting)),
         taken=take,
     )
-    if done.interrupted:
-        raise KeyboardInterrupt
     problems |= {waiting[number]: reason for number, reason in done.failures.items()}
     keep()
+    if done.interrupted:
+        raise KeyboardInterrupt
     return Made(
         [(sources[k], made[k]) for k in sorted(made)],
-        [(f"{sources[k].molecule.name}, {sources[k].sampler.words}", reason) for k, reason in problems.items()],
+        [(f"{sources[k].molecule.name}, {sources[k].words}", reason) for k, reason in problems.items()],
     )
 
 
-def _kept(path: Path, facts: dict[str, Any], sources: Sequence[Source]) -> tuple[dict[int, np.ndarray], dict[int, str]]:
+def _kept(
+    path: Path, teacher: AbstractTeacher, sources: Sequence[Source]
+) -> tuple[dict[int, np.ndarray], dict[int, str]]:
     """Return what an earlier run of the same job has made, by the number of the source, and what it could not make."""
-    told = read_facts(path) if path.is_file() else {}
-    if any(told.get(name) != value for name, value in facts.items()):
+    told = _told(path, teacher)
+    if told.get("sources") != [source.digest.hex() for source in sources]:
         return {}, {}
     like = [np.zeros((0, sources[k].molecule.n_atoms, 3)) for k in told["made"]]
     return dict(zip(told["made"], read_arrays(path, like), strict=True)), dict(told["problems"])
@@ -212,42 +250,38 @@ def make_structures(teacher: AbstractTeacher, source: Source) -> tuple[np.ndarra
         return None, str(error)
 
 
-def _structures(plan: LabelPlan, made: Made, known: set[bytes]) -> Iterator[Structure]:
-    """Yield what is not labelled yet, each structure once."""
-    seen = set(known)
+def _structures(plan: LabelPlan, made: Made, seen: set[bytes]) -> Iterator[Structure]:
+    """Yield what is not labelled yet, each structure once, and add it to what is seen."""
     for source, geometries in made.structures:
         for positions in geometries:
             molecule = replace(source.molecule, positions=positions)
             key = key_of(plan.teacher.identity, molecule)
             if key not in seen:
                 seen.add(key)
-                yield Structure(molecule, source.sampler.words, key)
+                yield Structure(molecule, source.words, key)
 
 
-def _blocks(structures: Iterator[Structure]) -> Iterator[list[Structure]]:
-    block: list[Structure] = []
-    for structure in structures:
-        block.append(structure)
-        if len(block) == _BLOCK:
-            yield block
-            block = []
-    if block:
-        yield block
+def _batches(items: Iterable[Item], n: int) -> Iterator[list[Item]]:
+    stream = iter(items)
+    while batch := list(islice(stream, n)):
+        yield batch
 
 
-def _labelled(plan: LabelPlan, block: list[Structure], tell: Callable[[int], None]) -> tuple[int, list[Failure]]:
+def _labelled(
+    plan: LabelPlan, run: Run, block: Sequence[Structure], tell: Callable[[int], None]
+) -> tuple[int, list[Failure]]:
     """Label structures and add what comes of it to the file every few seconds."""
     sink = _Sink(plan.data, plan.teacher.identity.text)
     given = (plan.teacher, plan.directions)
     chunks = [block[k : k + _AT_ONCE] for k in range(0, len(block), _AT_ONCE)]
     try:
-        done = run_apart(
+        done = run(
             label_some, given, chunks, workers=plan.workers, tell=lambda _: tell(sink.n), taken=sink.take(chunks)
         )
         lost = [[structure] for k in done.failures for structure in chunks[k]]
         if lost and not done.interrupted:
             # Of a task that ended its process each structure is tried alone.
-            again = run_apart(
+            again = run(
                 label_some, given, lost, workers=plan.workers, tell=lambda _: tell(sink.n), taken=sink.take(lost)
             )
             done.interrupted = again.interrupted
@@ -265,6 +299,9 @@ def label_some(given: tuple[AbstractTeacher, int], structures: list[Structure]) 
     found: list[tuple[Reference | None, str]] = []
     for structure in structures:
         n_atoms = structure.molecule.n_atoms
+        if reason := broken(structure.molecule):
+            found.append((None, reason))
+            continue
         directions = random_directions(structure.key, n_directions, n_atoms) if n_directions else None
         try:
             label = teacher.label(structure.molecule, directions)

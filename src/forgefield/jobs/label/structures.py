@@ -4,6 +4,7 @@ import abc
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import minimize
@@ -17,7 +18,7 @@ from forgefield.distil.sampling import (
     turned,
 )
 from forgefield.engines.teachers.teacher import AbstractTeacher, Positions
-from forgefield.errors import ConvergenceError
+from forgefield.errors import ConvergenceError, InputError
 from forgefield.io.datasets.layout import described
 from forgefield.molecules.molecule import Molecule
 
@@ -28,6 +29,9 @@ _MOST_STEPS = 500
 
 class AbstractSampler(abc.ABC):
     """A way of making structures of a molecule."""
+
+    draws: ClassVar[bool] = False
+    """Whether anything is drawn at random."""
 
     @property
     @abc.abstractmethod
@@ -71,6 +75,7 @@ class Relaxed(AbstractSampler):
 class Modes(AbstractSampler):
     """The harmonic ensemble about the minimum of the teacher near the structure."""
 
+    draws = True
     number: int
     temperature: float
     """K"""
@@ -94,6 +99,7 @@ class Modes(AbstractSampler):
 class Dynamics(AbstractSampler):
     """Snapshots of the teacher's own dynamics."""
 
+    draws = True
     number: int
     temperature: float
     """K"""
@@ -113,7 +119,8 @@ class Dynamics(AbstractSampler):
         def gradient(positions: Positions) -> Positions:
             try:
                 found = teacher.label(replace(molecule, positions=positions)).gradient
-            except ConvergenceError:
+            except (ConvergenceError, InputError):
+                # The latter where atoms have flown out of what a molecule may be.
                 return np.full_like(positions, np.nan)
             assert found is not None
             return found
@@ -159,6 +166,7 @@ class Stretches(AbstractSampler):
 class Distortions(AbstractSampler):
     """Atoms displaced at random."""
 
+    draws = True
     number: int
     scale: float
     """Å"""
@@ -180,6 +188,13 @@ class Source:
     molecule: Molecule
     sampler: AbstractSampler
     seed: int
+    start: str = ""
+    """Which of several structures of the molecule it is, in words that others follow."""
+
+    @property
+    def words(self) -> str:
+        """What records say of where they come from, with the seed of what is drawn."""
+        return f"{self.start}{self.sampler.words}" + (f", seed {self.seed}" if self.sampler.draws else "")
 
     @property
     def digest(self) -> bytes:
@@ -193,9 +208,9 @@ class Source:
         return self.sampler.geometries(self.molecule, teacher, np.random.default_rng(list(self.digest)))
 
 
-def sources_of(molecules: Sequence[Molecule], samplers: Sequence[AbstractSampler], seed: int) -> list[Source]:
-    """Return each molecule with each sampler."""
-    return [Source(molecule, sampler, seed) for molecule in molecules for sampler in samplers]
+def sources_of(starts: Sequence[tuple[Molecule, str]], samplers: Sequence[AbstractSampler], seed: int) -> list[Source]:
+    """Return each molecule, of which words say what it is, with each sampler."""
+    return [Source(molecule, sampler, seed, start) for molecule, start in starts for sampler in samplers]
 
 
 def relaxed(molecule: Molecule, teacher: AbstractTeacher) -> Positions:

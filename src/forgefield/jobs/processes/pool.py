@@ -5,8 +5,8 @@ import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -26,8 +26,8 @@ _SETTINGS = (
 )
 """A process of ours computes and caches as the one that started it."""
 _THREADS = ("NPROC", "PJRT_NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_DIED = "its process ended without a result (killed, or out of memory)"
-_HOPELESS = 3
+DIED = "its process ended without a result (killed, or out of memory)"
+HOPELESS = 3
 """Processes that died one after another without any result, after which no more are started."""
 
 
@@ -90,12 +90,36 @@ def run_apart(
 
     Where `taken` is given, it gets each result with the number of its task, and no result is kept.
     """
-    done = Done(taken=taken)
+    with processes() as run:
+        return run(function, given, tasks, workers=workers, tell=tell, taken=taken)
+
+
+@contextmanager
+def processes() -> Iterator[Callable[..., Done]]:
+    """Yield what runs tasks as `run_apart` does, by processes that go on from one call to the next."""
+    idle: list[_Worker] = []
+
+    def run(
+        function: Callable[[Any, Any], Any],
+        given: Any,
+        tasks: Sequence[Any],
+        *,
+        workers: int,
+        tell: Callable[[int], None],
+        taken: Callable[[int, Any], None] | None = None,
+    ) -> Done:
+        done = Done(taken=taken)
+        try:
+            _run_in_processes(_Work(pickle.dumps((function, given)), idle), tasks, workers, done, tell)
+        except KeyboardInterrupt:
+            done.interrupted = True
+        return done
+
     try:
-        _run_in_processes(pickle.dumps((function, given)), tasks, workers, done, tell)
-    except KeyboardInterrupt:
-        done.interrupted = True
-    return done
+        yield run
+    finally:
+        for worker in idle:
+            worker.end()
 
 
 def _run_here(
@@ -111,37 +135,40 @@ def _run_here(
         tell(done.n)
 
 
-def _run_in_processes(work: bytes, tasks: Sequence[Any], workers: int, done: Done, tell: Callable[[int], None]) -> None:
+def _run_in_processes(
+    work: "_Work", tasks: Sequence[Any], workers: int, done: Done, tell: Callable[[int], None]
+) -> None:
     pending, hopeless = _run_some(work, dict(enumerate(tasks)), workers, done, tell), 0
-    while pending and hopeless < _HOPELESS:
+    while pending and hopeless < HOPELESS:
         before = len(done.results)
         pending = _run_some(work, pending, 1, done, tell)
         if pending:
             # Alone in its process, the first task without a result is the one that ended it.
             culprit = min(pending)
             del pending[culprit]
-            done.failures[culprit] = _DIED
+            done.failures[culprit] = DIED
             hopeless = 0 if len(done.results) > before else hopeless + 1
-    done.failures |= dict.fromkeys(pending, _DIED)
+    done.failures |= dict.fromkeys(pending, DIED)
 
 
 def _run_some(
-    work: bytes, tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
+    work: "_Work", tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
 ) -> dict[int, Any]:
     """Run tasks by number in processes, and return those that are without an end because processes died."""
     waiting = deque(sorted(tasks))
     busy: dict[Connection, int] = {}
+    dead: set[Connection] = set()
     started: list[_Worker] = []
 
     def hand_out(pipe: Connection) -> None:
         busy[pipe] = waiting.popleft()
         with suppress(OSError):
-            pipe.send_bytes(pickle.dumps(tasks[busy[pipe]]))
+            pipe.send_bytes(pickle.dumps((None, tasks[busy[pipe]])))
 
     try:
-        started += (_Worker() for _ in range(min(workers, len(tasks))))
+        started += (work.idle.pop() if work.idle else _Worker() for _ in range(min(workers, len(tasks))))
         for worker in started:
-            worker.begin(work)
+            worker.begin(work.opened)
             hand_out(worker.pipe)
         while busy:
             for pipe in wait(list(busy)):
@@ -150,6 +177,7 @@ def _run_some(
                 try:
                     result, failure = pickle.loads(pipe.recv_bytes())
                 except (EOFError, OSError):
+                    dead.add(pipe)
                     continue
                 if failure is None:
                     done.note(number, result)
@@ -160,8 +188,19 @@ def _run_some(
                     hand_out(pipe)
     finally:
         for worker in started:
-            worker.end()
+            if worker.pipe in dead or worker.pipe in busy:
+                worker.end()
+            else:
+                work.idle.append(worker)
     return {number: task for number, task in tasks.items() if number not in done.results | done.failures}
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What is to be done with each task, and by which processes that have nothing else to do."""
+
+    opened: bytes
+    idle: list["_Worker"]
 
 
 class _Worker:
@@ -183,8 +222,7 @@ class _Worker:
         """Let it compute as this process does, and give it what it needs for all of its tasks."""
         settings = {name: jax.config.values[name] for name in _SETTINGS} | {_PRECISION: jax.config.read(_PRECISION)}
         with suppress(OSError):
-            self.pipe.send_bytes(pickle.dumps(settings))
-            self.pipe.send_bytes(work)
+            self.pipe.send_bytes(pickle.dumps((settings, work)))
 
     def end(self) -> None:
         """End it, whatever it does."""

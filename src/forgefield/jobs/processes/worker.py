@@ -19,19 +19,24 @@ def reason(error: BaseException) -> str:
 def serve(pipe: Connection) -> None:
     """Answer each task with its result and None, or with None and the reason of its failure.
 
-    First come settings of JAX, then the function and what it is given for all tasks.
+    Before tasks, and again before tasks of another kind, come settings of JAX with the function and what it is given.
     """
     # Ctrl-C is for the process that started this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     received: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, received), daemon=True).start()
-    for name, value in pickle.loads(received.get()).items():
-        jax.config.update(name, value)
-    # Opened only now: in single precision its arrays would lose half of their digits.
-    function, given = pickle.loads(received.get())
+    function, given = None, None
     while True:
+        settings, content = pickle.loads(received.get())
+        if settings is not None:
+            for name, value in settings.items():
+                jax.config.update(name, value)
+            # Opened only now: in single precision its arrays would lose half of their digits.
+            function, given = pickle.loads(content)
+            continue
+        assert function is not None
         try:
-            answer = pickle.dumps((function(given, pickle.loads(received.get())), None))
+            answer = pickle.dumps((function(given, content), None))
         except Exception as error:
             answer = pickle.dumps((None, reason(error)))
         pipe.send_bytes(answer)

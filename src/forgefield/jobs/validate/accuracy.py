@@ -79,9 +79,16 @@ def committee(records: Sequence[Record], members: Sequence[Answers]) -> Committe
         factor=factor,
         within=float(np.mean(off < 1.0)),
         within_two=float(np.mean(off < 2.0)),
-        correlation=float(np.asarray(spearmanr(*by_atom))[0]),
+        correlation=_ranked(*by_atom),
         bins=tuple((factor * _rms(spread.ravel()[part]), _rms(error.ravel()[part])) for part in parts),
     )
+
+
+def _ranked(spread: Float[np.ndarray, " atoms"], error: Float[np.ndarray, " atoms"]) -> float:
+    """Return the correlation of ranks; NaN where all values of one are equal."""
+    if np.ptp(spread) == 0.0 or np.ptp(error) == 0.0:
+        return np.nan
+    return float(np.asarray(spearmanr(spread, error))[0])
 
 
 def _forces(

@@ -20,7 +20,7 @@ _STRAIGHT = np.cos(np.radians(165.0))
 
 
 def distributions(
-    molecule: Molecule, temperature: float, teacher: Structures, student: Structures
+    molecule: Molecule, temperature: float, teacher: Structures, student: Float[np.ndarray, "own atoms 3"]
 ) -> list[Distribution]:
     """Return how distances between elements, and torsions about bonds, are distributed."""
     found = []
@@ -42,7 +42,7 @@ def _compared(
     named: tuple[str, str, str, float],
     edges: Float[np.ndarray, " edges"],
     teacher: Float[np.ndarray, "structures values"],
-    student: Float[np.ndarray, "structures values"],
+    student: Float[np.ndarray, "own values"],
 ) -> Distribution:
     half = len(teacher) // 2
     first, second, there, here = (_shares(part, edges) for part in (teacher[:half], teacher[half:], teacher, student))

@@ -53,7 +53,7 @@ class _Taught:
     """Seconds that one label takes."""
     most_s: float
 
-    def within(self, n_labels: float) -> AbstractTeacher | None:
+    def within(self, n_labels: int) -> AbstractTeacher | None:
         """Return the teacher if it may be asked for so many labels."""
         return self.teacher if n_labels * self.label_s <= self.most_s else None
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
+import jax
 import numpy as np
 from jaxtyping import Int
 
@@ -52,7 +53,9 @@ def run_validation(task: Task, output: Path, *, overwrite: bool = False, tell: S
     files = [output / name for name in ("report.html", "results.json")]
     with owned(output):
         require_free(files, [task.data, *task.students.files, *task.inputs], overwrite=overwrite)
-        found = validated(task, tell)
+        # Whoever calls may compute in single precision.
+        with jax.enable_x64(True):
+            found = validated(task, tell)
         write_text(files[0], student_report(found))
         write_text(files[1], results_text(found))
     return found
@@ -159,9 +162,10 @@ def _most_frequent(task: Task, held: Overview, rows: Int[np.ndarray, " records"]
         if not counts[kind] or held.molecules[kind].n_atoms < 2:
             continue
         own = own[np.argsort(held.energy[own], kind="stable")]
-        dynamic = [k for k in own if held.origins[held.origin[k]].startswith("dynamics")]
-        kept = [own[0], *_spaced(sorted(dynamic)), *_spaced(own[1:].tolist())]
-        found.append(list(read_records(task.data, list(dict.fromkeys(int(k) for k in kept)))))
+        ordered = own.tolist()
+        dynamic = [k for k in ordered if held.origins[held.origin[k]].startswith("dynamics")]
+        kept = [ordered[0], *_spaced(sorted(dynamic)), *_spaced(ordered[1:])]
+        found.append(list(read_records(task.data, list(dict.fromkeys(kept)))))
     return found
 
 

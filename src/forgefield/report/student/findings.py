@@ -114,7 +114,7 @@ class Minimum:
     """Å; the largest change of the length of a bond."""
     reference: Float[np.ndarray, " modes"] = field(default_factory=lambda: np.zeros(0))
     """cm⁻¹ of the teacher; none where it is not at hand."""
-    student: Float[np.ndarray, " modes"] = field(default_factory=lambda: np.zeros(0))
+    student: Float[np.ndarray, " own"] = field(default_factory=lambda: np.zeros(0))
     """cm⁻¹, matched by overlap where there are those of the teacher."""
 
     @property

@@ -282,3 +282,11 @@ def test_the_gradient_of_the_archive_is_that_of_the_table_of_forces(written):
         InputError, match=r"gradient of atom 1 has a norm of 0\.2000000 .* and of 0\.2001000 in the table"
     ):
         read_gaussian_log(written(table + step(archive())))
+
+
+def test_a_job_whose_end_is_damaged_is_told_of(written):
+    single = step(archive(kind="SP", atoms=("H,0.,0.,0.", "H,0.,0.,0.95")), frequencies="")
+    text = single.replace("Normal termination", "Nor al termination") + step(archive())
+
+    with pytest.warns(InputWarning, match="holds 2 archives, but 1 ends of jobs"):
+        read_all(written(text))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from warnings import warn
 
 import numpy as np
@@ -32,6 +33,7 @@ _STEP_END = re.compile(r"Normal termination of Gaussian.*")
 _STEP_TRACE = re.compile(
     r"Entering Gaussian System|Proceeding to (?:next )?internal job step|Error termination|SCF Done:"
 )
+_ARCHIVE_HEADS = ("\n 1\\1\\", "\n 1|1|")
 _FREQUENCIES = re.compile(r"^ Frequencies (---?)(.*)$", re.MULTILINE)
 _MASS = re.compile(r"Atom\s+(\d+) has atomic number\s+(\d+) and mass\s+(\S+)")
 _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
@@ -76,8 +78,12 @@ class _Step:
         return self.archive.level if self.archive else ""
 
 
-_Group = tuple[_Step, Structure, list[_Step]]
-"""Of one geometry: the step that is read, its structure, and all steps."""
+class _Group(NamedTuple):
+    """Of one geometry: the step that is read, its structure, and all steps."""
+
+    step: _Step
+    structure: Structure
+    steps: list[_Step]
 
 
 def read_gaussian_log(path: Path) -> list[Part]:
@@ -90,7 +96,7 @@ def read_gaussian_log(path: Path) -> list[Part]:
     """
     groups = _of_one_geometry(path, _steps(path, read_text(path)))
     if len(groups) == 1:
-        _check_kind(path, groups[0][0])
+        _check_kind(path, groups[0].step)
     else:
         groups = _known(path, groups)
     names = [stem(path) if len(groups) == 1 else f"{stem(path)}-{k}" for k in range(1, len(groups) + 1)]
@@ -108,13 +114,13 @@ def _of_one_geometry(path: Path, steps: Sequence[_Step]) -> list[_Group]:
         chain = list(steps[a:b])
         chosen = _chosen(chain)
         structure = _structure(path, chosen)
-        same = next((k for k, (_, known, _) in enumerate(groups) if same_geometry(*known, *structure)), None)
+        same = next((k for k, one in enumerate(groups) if same_geometry(*one.structure, *structure)), None)
         if same is None:
-            groups.append((chosen, structure, chain))
+            groups.append(_Group(chosen, structure, chain))
         else:
-            chain = [*groups[same][2], *chain]
+            chain = [*groups[same].steps, *chain]
             chosen = _chosen(chain)
-            groups[same] = (chosen, _structure(path, chosen), chain)
+            groups[same] = _Group(chosen, _structure(path, chosen), chain)
     return groups
 
 
@@ -135,11 +141,11 @@ def _chosen(steps: Sequence[_Step]) -> _Step:
 
 def _known(path: Path, groups: Sequence[_Group]) -> list[_Group]:
     """Return the groups of kinds that are read; of others an InputWarning tells. Raises InputError where all are."""
-    known = [group for group in groups if not group[0].archive or group[0].kind in _KINDS]
+    known = [group for group in groups if not group.step.archive or group.step.kind in _KINDS]
     if not known:
-        _check_kind(path, groups[-1][0])
+        _check_kind(path, groups[-1].step)
     if len(known) < len(groups):
-        kinds = ", ".join(sorted({group[0].kind for group in groups if group not in known}))
+        kinds = ", ".join(sorted({group.step.kind for group in groups if not any(group is one for one in known)}))
         warn(InputWarning(f"{path}: jobs of the kinds {kinds} are not read"), stacklevel=3)
     return known
 
@@ -195,6 +201,11 @@ def _steps(path: Path, text: str) -> list[_Step]:
         )
     if not steps:
         raise InputError(f"{path}: holds no Gaussian job")
+    n_archives = sum(text.count(head) for head in _ARCHIVE_HEADS)
+    # Composite methods archive their last step twice.
+    if n_archives > len(steps) and not any(step.archive and step.archive.is_composite for step in steps):
+        said = f"{n_archives} archives, but {len(steps)} ends of jobs; what is said between them is of the later job"
+        warn(InputWarning(f"{path}: holds {said}"), stacklevel=4)
     return steps
 
 

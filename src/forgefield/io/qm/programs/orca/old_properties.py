@@ -40,8 +40,8 @@ def read_properties(path: Path) -> Part:
     if count != len(atoms):
         raise printout.wrong(place, f"expected {count} atoms, found {len(atoms)}; the file is truncated")
     species, positions = printout.atoms(place, [(row[1], row.groups()[1:]) for row in atoms])
-    sections = printout.matches(_SECTION)
-    ends = [section.start() for section in sections[1:]] + [heads[0].start()]
+    sections = [section for section in printout.matches(_SECTION) if section.start() < heads[0].start()]
+    ends = [*(section.start() for section in sections[1:]), heads[0].start()][: len(sections)]
     found = [(section, text[section.end() : end]) for section, end in zip(sections, ends, strict=True)]
     beyond = sorted({section[1] for section, _ in found if section[1] != _INFORMATION and _BEYOND.search(section[1])})
     energies = [
