@@ -31,6 +31,7 @@ def test_each_look_is_an_event_of_its_student(tmp_path):
 
     written(row(4, 0.25))
     written(row(8, 0.125))
+    written.close()
 
     (file,) = (tmp_path / "small-0").iterdir()
     told = [one for one in records(file.read_bytes()) if b"validation/loss" in one]

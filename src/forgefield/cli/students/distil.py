@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,8 +41,8 @@ def distil(
     plan = distil_plan(settings, read_distil_file(settings))
     _one_device_a_core(plan.recipe.batch)
     folder = output or settings.with_suffix("")
-    watch = _events(folder / "tensorboard") if plan.tensorboard else unwatched
-    with _followed() as tell:
+    events = closing(_events(folder / "tensorboard")) if plan.tensorboard else nullcontext(unwatched)
+    with events as watch, _followed() as tell:
         found = run_distil(plan, folder, resume=resume, overwrite=overwrite, tell=tell, watch=watch)
     print_whole([grid(found.table)], stderr())
     say(found.table.note)
