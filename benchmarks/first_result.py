@@ -1,4 +1,4 @@
-"""How long the first result takes: fits without settings of molecules of five sizes, each in a process of its own.
+"""How long the first result takes: fits without settings of molecules of seven sizes, each in a process of its own.
 
 Run as `python benchmarks/first_result.py`; one JSON object on stdout, progress on stderr. Of each size: the first fit
 ever (an empty cache), the same again, another molecule of about the size, and another tolerance; then the fit of `make
@@ -21,10 +21,12 @@ from forgefield.engines.native.processor import machine
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SIZES = {
+    "3": ("water", "hydrogen-sulfide"),
     "5": ("fluoroform", "dichloromethane"),
     "9": ("ethanol", "propane"),
     "20": ("paracetamol", "aspirin"),
     "33": ("ibuprofen", None),
+    "60": ("testosterone-isobutyrate", None),
     "100": ("peptide", None),
 }
 """A molecule of each number of atoms, and another of the rung."""

@@ -1,5 +1,7 @@
 """Force fields generated from molecules: their types, rows, values and interactions."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -152,6 +154,14 @@ def test_nothing_is_coupled_to_a_straight_angle(carbon_dioxide, water):
     made = generate([carbon_dioxide, water], (*BONDED, STRETCH_BEND))
 
     assert [row.name for row in made.rows if row.term is STRETCH_BEND] == ["stretch_bend H1-O2-H1"]
+
+
+def test_nothing_is_coupled_to_a_half_bond(water):
+    half = replace(water, orders=np.array([1.0, 0.5]))
+
+    made = generate([half], (*BONDED, STRETCH_BEND))
+
+    assert [row.name for row in made.rows if row.term is STRETCH_BEND] == []
 
 
 def test_nearly_straight_angle_is_exactly_straight(carbon_dioxide):

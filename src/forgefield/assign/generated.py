@@ -1,5 +1,7 @@
 """A force field generated for given molecules: rows made from their own atom types."""
 
+from itertools import pairwise
+
 import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -43,26 +45,32 @@ def generate(
 ) -> Assignment:
     """Return a force field made of these terms with one row for each combination of environment types (which see).
 
-    Stretches and bends must come first in `terms`, since others borrow their reference values. Reference
-    lengths and angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad²
-    until something better is estimated; cross terms and torsions are zero. Torsions and couplings of bends whose row
-    has a straight angle are left out, and so are out-of-plane terms whose row has a centre that is not planar. What
-    types cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals`
-    takes its parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from
-    `charging`, a bond moment or a bond charge increment, and are those of an even spread until something better is
-    known. Raises InputError for a molecule in more than one piece.
+    Stretches and bends must come first in `terms`, since others borrow their reference values. Reference lengths and
+    angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad² until something better is
+    estimated; cross terms and torsions are zero. Left out are torsions and couplings of bends whose row has a straight
+    angle, couplings along a half bond, and out-of-plane terms whose row has a centre that is not planar. What types
+    cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals` takes its
+    parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from `charging`,
+    a bond moment or a bond charge increment, and are those of an even spread until something better is known. Raises
+    InputError for a molecule in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
     offsets = np.cumsum([0, *(m.n_atoms for m in molecules)])
     flat_types = tuple(t for of_molecule in types for t in of_molecule)
     named = Named.over(molecules, flat_types)
+    half = {
+        frozenset((bond + start).tolist())
+        for m, start in zip(molecules, offsets[:-1], strict=True)
+        for bond in m.bonds[(m.orders > 0.0) & (m.orders < 1.0)]
+    }
     gathered = Rows()
     interactions = []
     for term in terms:
         kind = KINDS[term.kind]
         atoms = np.concatenate([kind.find(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
-        interactions.append(_interactions(term, kind, atoms, named, gathered))
+        sound = meaningful(term.kind, atoms, named.positions) & ~_loose(term.kind, atoms, half)
+        interactions.append(_interactions(term, kind, (atoms, sound), named, gathered))
     if van_der_waals is not None:
         terms = (*terms, van_der_waals)
         for name, values in sorted(type_parameters(molecules, types).items()):
@@ -87,13 +95,14 @@ def generate(
 def _interactions(
     term: Term,
     kind: Kind,
-    atoms: Int[np.ndarray, "interactions order"],
+    found: tuple[Int[np.ndarray, "interactions order"], Bool[np.ndarray, " interactions"]],
     named: Named,
     gathered: Rows,
 ) -> Interactions:
-    """Make the rows of one term and return the interactions that refer to them."""
+    """Make the rows of one term, found where it may act and where that makes sense, and return its interactions."""
+    atoms, sound = found
     keys, positions = [named(term.kind, chain) for chain in atoms.tolist()], named.positions
-    senseless = {key for key, sound in zip(keys, meaningful(term.kind, atoms, positions), strict=True) if not sound}
+    senseless = {key for key, fine in zip(keys, sound, strict=True) if not fine}
     # By row, so that rows say by themselves where terms act, over whatever the force field is laid later.
     kept = np.array([key not in senseless for key in keys], dtype=bool)
     keys, atoms = [key for key in keys if key not in senseless], atoms[kept]
@@ -127,6 +136,14 @@ def meaningful(
         around = [angles(positions[atoms[:, part]]) for part in ([0, 1, 2], [0, 1, 3], [2, 1, 3])]
         return np.sum(around, axis=0) > 2.0 * np.pi - _NOT_FLAT
     return np.ones(len(atoms), dtype=bool)
+
+
+def _loose(
+    kind: str, atoms: Int[np.ndarray, "interactions order"], half: set[frozenset[int]]
+) -> Bool[np.ndarray, " interactions"]:
+    """Say which couplings are along a half bond, whose stretch may have no constant to hold against them."""
+    coupled = kind in ("stretch_bend", "stretch_stretch")
+    return np.array([coupled and any(frozenset(b) in half for b in pairwise(c)) for c in atoms.tolist()], dtype=bool)
 
 
 def _pairs(term: Term, pairs: Int[np.ndarray, "pairs 2"], types: Types, gathered: Rows) -> Interactions:

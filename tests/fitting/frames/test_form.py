@@ -63,7 +63,7 @@ def problem_of(laid, *kinds):
     examples = [Example(m, Reference(m.species, m.positions, energy=0.0), None) for m in MOLECULES]
     centre = changes.variables.free(np.asarray(laid.model.values))
     prior = Prior(centre, 0.1 + 0.1 * np.abs(centre), 0.0)
-    cut = chunks(training_set(laid.topology, examples), len(laid.model.values), changes.variables.places)
+    cut = chunks(training_set(laid.topology, examples), len(laid.model.values), np.asarray(changes.variables.places))
     return Problem(laid.model, cut, (), (), prior, changes.variables)
 
 

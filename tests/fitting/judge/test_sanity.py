@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from forgefield.fitting.judge.metrics import Metrics
-from forgefield.fitting.judge.sanity import cancelling, not_stationary, unphysical
+from forgefield.fitting.judge.sanity import cancelling, not_stationary, unbounded, unphysical
 from forgefield.models.rows import Row
 from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.cross import STRETCH_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.torsion import TORSION3
 
@@ -88,3 +89,15 @@ def test_large_torsional_constants_of_opposite_signs_are_told(v, told):
 
     assert bool(said) is told
     assert not told or "torsion H1-C1-C1-H1 v1 = 34.6 and v2 = -16.7 kcal/mol" in said[0]
+
+
+@pytest.mark.parametrize(("constant", "told"), [(150.0, False), (160.0, True), (-160.0, True), (0.0, False)])
+def test_stretch_bend_stronger_than_what_it_couples_is_told(constant, told):
+    rows = (*ROWS[:2], Row(STRETCH_BEND, ("H1", "C1", "H1"), (4,)))
+    couplings = np.array([[4, 1, 1, 3]])
+
+    # The limit is √(70 · 700 / 2) = 156.5.
+    said = unbounded(rows, couplings, np.array([*SANE[:4], constant]))
+
+    assert bool(said) is told
+    assert not told or "stretch_bend H1-C1-H1 k" in said[0]

@@ -1,6 +1,7 @@
 """`forgefield validate`: a student that is its own teacher is accepted, one that is not is told why."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +27,9 @@ QUICK = ("--nve", "2", "--md", "0.5", "--temperature", "300")
 def folder(tmp_path_factory):
     """Holds a force field, another one, and a data set that the first has labelled, with dynamics."""
     folder = tmp_path_factory.mktemp("validate")
-    for name, method in (("teacher", "seminario"), ("other", "modified-seminario")):
-        write_estimated(folder / f"{name}.frcmod", estimate([CH3F], form="harmonic", method=method))
+    write_estimated(folder / "teacher.frcmod", estimate([CH3F], form="harmonic", method="seminario"))
+    text = (folder / "teacher.frcmod").read_text()
+    (folder / "other.frcmod").write_text(re.sub(r"^(C4-H6 +)[\d.]+", r"\g<1>250.0000000000", text, flags=re.MULTILINE))
     teacher = teacher_of_file(folder / "teacher.frcmod")
     molecule = read_structures(CH3F)[0]
     generator = np.random.default_rng(0)

@@ -20,6 +20,7 @@ from forgefield.models.blocks import derivatives_of_coordinates
 from forgefield.molecules.topology import Topology
 from forgefield.terms.term import Term
 
+FloatArray = Array | np.ndarray
 _ROWS = 1024
 """Interactions of one call of a program."""
 _AT_ONCE = 48
@@ -123,7 +124,7 @@ def _evaluated(part: Part, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
     n, n_along, order = len(frames), frames.directions.shape[1], part.atoms.shape[1]
     n_interactions, n_sets = part.column.shape
     x = frames.positions[:, part.atoms].reshape(-1, order, 3)
-    v = np.moveaxis(frames.directions[:, :, part.atoms], 1, 2).reshape(-1, n_along, 3 * order)
+    v = np.moveaxis(frames.directions[:, :, part.atoms], 1, 2).reshape(len(x), n_along, 3 * order)
     p = np.broadcast_to(part.parameters, (n, *part.parameters.shape)).reshape(-1, *part.parameters.shape[1:])
     found = []
     for first in range(0, len(x), _ROWS):
@@ -143,11 +144,12 @@ def _evaluated(part: Part, frames: Frames) -> tuple[np.ndarray, np.ndarray]:
 @compiled
 def _of_rows(
     term: Term,
-    x: Float[Array, "rows order 3"],
-    v: Float[Array, "rows directions local"],
-    p: Float[Array, "rows sets parameters"],
+    x: Float[FloatArray, "rows order 3"],
+    v: Float[FloatArray, "rows directions local"],
+    p: Float[FloatArray, "rows sets parameters"],
 ) -> tuple[Float[Array, "rows sets"], Float[Array, "rows along sets local"]]:
     """Return the energies of each interaction with each set of parameters, its gradients and Hessian products."""
+    x, v, p = jnp.asarray(x), jnp.asarray(v), jnp.asarray(p)
     # Coordinates read no parameters but those that no set changes.
     q, first, second = derivatives_of_coordinates(term, x, p[:, -1])
 

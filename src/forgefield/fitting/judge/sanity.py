@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from forgefield.fitting.judge.metrics import Metrics
 from forgefield.models.rows import Row
@@ -77,6 +77,31 @@ def cancelling(rows: tuple[Row, ...], values: Float[np.ndarray, " parameters"]) 
     return [
         f"Large torsional constants that cancel each other where the molecules are, and mean nothing elsewhere: "
         f"{'; '.join(found)}. Leave the torsion terms out, freeze one of the constants, or give more geometries."
+    ]
+
+
+def unbounded(
+    rows: tuple[Row, ...], couplings: Int[np.ndarray, "interactions 4"], values: Float[np.ndarray, " parameters"]
+) -> list[str]:
+    """Return a sentence where a stretch-bend is stronger than its stretches and its bend can hold.
+
+    `couplings` are the parameters of stretch-bends. Where the constant of a bend is less than k² (1/k₁ + 1/k₂), the
+    energy of the three coordinates falls without a limit in some direction.
+    """
+    constant = {row.indices[1]: row.indices[0] for row in rows if row.term.kind in ("stretch", "bend")}
+    name = {row.indices[0]: row.parameter_name(0) for row in rows if row.term.kind == "stretch_bend"}
+    found: dict[str, None] = {}
+    for coupling, *references in couplings.tolist():
+        if coupling in name and all(place in constant for place in references):
+            first, second, bend = (max(values[constant[place]], 0.0) for place in references)
+            if bend * first * second < values[coupling] ** 2 * (first + second):
+                found[name[coupling]] = None
+    if not found:
+        return []
+    return [
+        f"{len(found)} stretch-bend(s) are stronger than the stretches and the bend that they couple can hold: "
+        f"{', '.join(found)}. Far from the molecules' geometries the energy falls there: no dynamics with it; freeze "
+        'them at zero, or leave "stretch_bend" out of the terms.'
     ]
 
 

@@ -59,17 +59,18 @@ def fitted(laid: Assignment, labelled: Sequence[Labelled], plan: ClassicalPlan, 
         prior=prior(changes, laid.rows, begun, plan.prior),
         variables=changes.variables,
     )
-    values, at = begun, spread_starts(problem, 1)
+    values, ended = begun, None
     moving = problem.chunks.selection.charges is not None
     for _ in range(_CHARGE_PASSES if moving else 1):
         form = frame_form(problem, laid.topology, with_charges(values, laid.topology)[len(values) :], frames, weights)
-        ended = fit(problem, start(problem, at, plan.solver), plan.solver, form=form)
-        left = float(form.quadratic(_with_strength(problem, 0.0), ended.at).cost)
+        at = spread_starts(problem, 1) if ended is None else ended.at[None]
+        first = fit(problem, start(problem, at, plan.solver), plan.solver, form=form)
+        left = float(form.quadratic(_with_strength(problem, 0.0), first.at).cost)
         problem = _with_strength(problem, 2.0 * left * plan.prior.strength)
-        ended = fit(problem, start(problem, ended.at[None], plan.solver), plan.solver, form=form)
-        at = ended.at[None]
+        ended = fit(problem, start(problem, first.at[None], plan.solver), plan.solver, form=form)
         free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * ended.at
         values = changes.variables.values(begun, np.clip(free, changes.variables.lower, changes.variables.upper))
+    assert ended is not None
     return Fitted(with_values(laid, values), begun, rows, ended)
 
 

@@ -17,7 +17,7 @@ from forgefield.jobs.fit.plan.plan import Changing, Generated, Widths
 
 WEIGHTS = Weights(product=0.001)
 """In eV and Å, Hessian products of a classical force field are some thirty times as far off as its forces."""
-WIDTHS = Widths(strength=0.01, theta0=1.0 * units.DEGREE, v=3.0)
+WIDTHS = Widths(strength=0.01, theta0=1.0 * units.DEGREE)
 """The strength is a share of the mean square that the fit leaves: the more exact the force field, the weaker the prior.
 Angles at planar centres, of which structures tell the sum alone, stay where the molecules have them."""
 TERMS = {"harmonic": USUAL_TERMS, "mm3": (*USUAL_TERMS, "stretch_bend", "stretch_stretch")}

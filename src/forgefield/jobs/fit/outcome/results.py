@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from forgefield.fitting.cost.gram import obstacle
 from forgefield.fitting.data.training_set import Weights
 from forgefield.fitting.judge.metrics import Judgement, pooled
-from forgefield.fitting.judge.sanity import cancelling, not_stationary, unphysical
+from forgefield.fitting.judge.sanity import cancelling, not_stationary, unbounded, unphysical
 from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
@@ -275,7 +275,15 @@ def _about_unphysical(prepared: Prepared, wrong: list[str]) -> list[str]:
 
 
 def _about_parameters(prepared: Prepared, last: Passed, parameters: list[ParameterResult]) -> list[str]:
-    return [*cancelling(prepared.rows, last.values), *undetermined(parameters)]
+    assignment = prepared.assignment
+    couplings = [
+        np.asarray(group.parameters)[:, :4]
+        for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True)
+        if term.kind == "stretch_bend"
+    ]
+    coupled = np.concatenate([np.zeros((0, 4), dtype=np.int64), *couplings])
+    rows, values = prepared.rows, last.values
+    return [*unbounded(rows, coupled, values), *cancelling(rows, values), *undetermined(parameters)]
 
 
 def _about_shapes(
