@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import typer
 
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
@@ -65,6 +64,8 @@ def distil(
 
 def _one_device_a_core(most: int) -> None:
     """Let each core compute a share of a batch, of so many molecules at most."""
+    import jax
+
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with suppress(RuntimeError):  # Where JAX has computed already in this process.
             jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, most))
