@@ -3,11 +3,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := qm,openmm,pdb,export,tensorboard,distributed,test,lint,docs,release
 
-.PHONY: fit test test-ani test-lowest lint docs dist clean
+.PHONY: fit distil test test-ani test-lowest lint docs dist clean
 
 # Fit the shipped example; the results are in runs/ch3f.
 fit: $(VENV)/.run
 	$(BIN)/forgefield fit examples/ch3f/FIT.toml --output runs/ch3f --overwrite
+
+# Label ethanol by GFN2-xTB and distil it into a neural force field, in three minutes; the results are in runs/ethanol.
+ETHANOL := examples/distil-ethanol
+distil: $(VENV)/.teach
+	$(BIN)/forgefield label $(ETHANOL)/LABEL.toml
+	$(BIN)/forgefield distil $(ETHANOL)/DISTIL.toml --output runs/ethanol --overwrite
 
 # One worker a core; the tests of a module stay together, since they share compiled functions. The slowest are named.
 PYTEST_ARGS ?= -n 2 --dist loadscope --durations=10
@@ -55,10 +61,16 @@ $(VENV)/.run: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
+# What labelling by xTB needs too.
+$(VENV)/.teach: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[qm]'
+	@touch $@ $(VENV)/.run
+
 $(VENV)/.develop: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
-	@touch $@ $(VENV)/.run
+	@touch $@ $(VENV)/.run $(VENV)/.teach
 
 clean:
 	rm -rf $(VENV) $(ANI) $(LOWEST) runs build dist site

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jax.tree_util import PyTreeDef
 
-_KNOWN = {"forgefield", "jax", "jaxlib", "equinox", "numpy", "optax", "functools", "copyreg"}
+_KNOWN = {"forgefield", "jax", "jaxlib", "equinox", "numpy", "optax", "functools", "copyreg", "abc"}
 """Packages of classes and functions that can be told: with their versions, what these do is known."""
 
 

@@ -7,9 +7,11 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import command_line
+import distil_toml
 import fit_toml
 import house
 import jax.numpy as jnp
+import label_toml
 import pytest
 import python_names
 import results_json
@@ -17,7 +19,9 @@ import results_json
 import forgefield
 from forgefield.errors import InputError
 from forgefield.io.formats import format_of
+from forgefield.jobs.distil.distil_file import read_distil_file
 from forgefield.jobs.fit.plan.target_choices import read_fit_file, schema
+from forgefield.jobs.label.label_file import read_label_file
 from forgefield.jobs.validate.thresholds_file import ThresholdsSection
 from forgefield.report import results, validation_results
 from forgefield.terms import stretch
@@ -71,6 +75,27 @@ def test_the_page_on_fit_toml_gives_each_key_a_meaning():
 
     assert rows.keys() >= {"start", "reference", "tolerance", "off_diagonal", "lowest", "solver", "theta0"}
     assert [key for key, cells in rows.items() if len(cells) != 3 or not all(cells)] == []
+
+
+@pytest.mark.parametrize("made", [label_toml, distil_toml], ids=lambda made: made.__name__)
+def test_the_pages_on_other_settings_give_each_key_a_meaning(made):
+    rows = {found["key"]: found["rest"].split(" | ") for found in ROW.finditer(made.page())}
+
+    assert rows.keys() >= {"file", "learning_rate"} or rows.keys() >= {"files", "directions"}
+    assert [key for key, cells in rows.items() if len(cells) != 3 or not all(cells)] == []
+
+
+@pytest.mark.parametrize("name", ["LABEL.toml", "DISTIL.toml"])
+def test_settings_on_pages_are_valid(tmp_path, name):
+    page, read = {
+        "LABEL.toml": ("data-sets.md", read_label_file),
+        "DISTIL.toml": ("distil.md", read_distil_file),
+    }[name]
+    # Later ones are parts of such files.
+    block = blocks(page, "toml")[0]
+    (tmp_path / name).write_text(block)
+
+    assert read(tmp_path / name)
 
 
 def test_the_tolerance_of_a_target_is_in_its_unit():

@@ -72,7 +72,7 @@ def test_folder_of_a_fit_stands_for_the_file_in_it(molecules, random_field, tmp_
     assert topology.n_atoms == made.topology.n_atoms
     (tmp_path / "forcefield.frcmod").unlink()
     with pytest.raises(
-        InputError, match=r"holds none of forcefield\.json, forcefield\.fld, forcefield\.frcmod; has the fit ended\?"
+        InputError, match=r"forcefield\.fld, forcefield\.frcmod, student\.safetensors; has the run ended\?"
     ):
         load(tmp_path)
 

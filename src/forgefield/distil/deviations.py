@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from forgefield.compiled import compiled_for_long
 from forgefield.distil.batches import Batch, in_order
 from forgefield.distil.losses import shaped
 from forgefield.distil.recipe import Weights
@@ -102,7 +102,7 @@ def require_labels(model: AbstractModel, references: Sequence[Reference]) -> Non
         require_known(model, r.species, f"reference {k + 1}")
 
 
-@eqx.filter_jit
+@compiled_for_long
 def _answers(
     model: AbstractModel, batch: Batch, *, curved: bool
 ) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"], Float[Array, "atoms 3"]]:

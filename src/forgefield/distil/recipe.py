@@ -37,9 +37,9 @@ class Pace(NamedTuple):
     steps: float
     averaging: float
 
-    def rate(self, step: Int[Array, ""]) -> Float[Array, ""]:
+    def rate(self, step: Int[Array | np.ndarray, ""]) -> Float[Array, ""]:
         """Return the learning rate of a step, counted from 0: up along a line, down along half a cosine."""
-        done = step.astype(jnp.result_type(float))
+        done = jnp.asarray(step).astype(jnp.result_type(float))
         gone = jnp.clip((done - self.warmup) / jnp.maximum(self.steps - self.warmup, 1.0), 0.0, 1.0)
         falling = self.lowest + (self.highest - self.lowest) * 0.5 * (1.0 + jnp.cos(jnp.pi * gone))
         return jnp.where(done < self.warmup, self.highest * (done + 1.0) / jnp.maximum(self.warmup, 1.0), falling)

@@ -160,7 +160,9 @@ def _look(course: Course, fixed: PyTree, validation: Sequence[Reference], recipe
 def trained(model: Painn, course: Course) -> Painn:
     """Return the model of the best look."""
     _, fixed = eqx.partition(model, _trained(model))
-    return eqx.combine(jax.tree.map(jnp.asarray, course.best), fixed)
+    # On one device, whatever shared in the training.
+    best = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), course.best)
+    return eqx.combine(best, fixed)
 
 
 def with_reference_energies(

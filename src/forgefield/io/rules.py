@@ -11,9 +11,12 @@ from forgefield.io.formats import LaidWriter, force_field_format, force_fields, 
 from forgefield.io.outputs import new_outputs
 from forgefield.molecules.molecule import Molecule
 
+STUDENT = "student.safetensors"
+"""What a distillation of one student writes into its folder."""
+
 
 def load(path: str | Path) -> AbstractRules:
-    """Return the force field of a file, or of the folder of a fit, not yet laid over molecules.
+    """Return the force field of a file, or of the folder of a fit or a distillation, not yet laid over molecules.
 
     An MM3* file (.fld) wants MacroModel atom types, an AMBER parameter file (.frcmod) its own; a file that ForgeField
     generated says what its types stand for, so that it fits any molecule with the same surroundings of atoms, whose
@@ -34,16 +37,16 @@ def load(path: str | Path) -> AbstractRules:
 
 
 def file_of(path: Path) -> Path:
-    """Return the force field that a fit has written into a folder; the path itself where it is none.
+    """Return the force field that a fit or a distillation wrote into a folder; the path itself where it is none.
 
     Raises InputError for a folder without one.
     """
     if not path.is_dir():
         return path
-    names = [one.in_folder for one in force_fields() if one.rules and one.write_laid]
+    names = [*(one.in_folder for one in force_fields() if one.rules and one.write_laid), STUDENT]
     found = [path / name for name in names if (path / name).is_file()]
     if not found:
-        raise InputError(f"{path}: holds none of {', '.join(names)}; has the fit ended?")
+        raise InputError(f"{path}: holds none of {', '.join(names)}; has the run ended?")
     return found[0]
 
 

@@ -1,6 +1,11 @@
 """`forgefield distil`: the same student comes out whatever ends the process meanwhile."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +16,12 @@ from typer.testing import CliRunner
 from forgefield.cli.program import app
 from forgefield.distil.deviations import deviations
 from forgefield.errors import InputError
+from forgefield.io.checkpoint import read_facts
 from forgefield.io.datasets.data_set import append, begin_data_set, overview, read_records
 from forgefield.io.datasets.records import Record, record_key
 from forgefield.io.datasets.splits import read_split
 from forgefield.io.forcefields.neural.painn_file import read_painn
+from forgefield.io.rules import load
 from forgefield.jobs.distil import labels, lessons
 from forgefield.jobs.distil.distil_file import distil_plan, read_distil_file
 from forgefield.jobs.distil.distil_job import run_distil
@@ -48,6 +55,7 @@ def spring(generator: np.random.Generator, wrong: float = 0.0) -> Record:
 
 
 def settings(folder: Path, student: str = SMALL, training: str = SHORT, wrong: float = 0.0) -> Path:
+    folder.mkdir(exist_ok=True)
     data = folder / "springs.h5"
     if not data.exists():
         generator = np.random.default_rng(0)
@@ -91,6 +99,14 @@ def test_the_command_writes_the_student_with_its_errors(whole):
     np.testing.assert_allclose(one["test"]["energy_mae"], found.energy_mae, rtol=1e-4)
     np.testing.assert_allclose(one["test"]["energy_mae_per_atom"], found.energy_mae / 2, rtol=1e-4)
     assert (folder / "DISTIL.toml").read_text() == (folder.parent / "DISTIL.toml").read_text()
+
+
+def test_the_folder_is_a_force_field(whole):
+    folder, _ = whole
+
+    model, _ = load(folder).lay([next(read_records(folder.parent / "springs.h5")).molecule])
+
+    assert model.traits.elements == (1, 8)
 
 
 def test_metrics_have_a_row_for_each_look(whole):
@@ -281,3 +297,57 @@ def test_a_split_that_was_drawn_otherwise_is_refused(whole, tmp_path):
 
     with pytest.raises(InputError, match="name another one in"):
         run_distil(distil_plan(path, read_distil_file(path)), tmp_path / "run")
+
+
+def command(path: Path, *words: str, **variables: str) -> subprocess.Popen:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
+    return subprocess.Popen(
+        [sys.executable, "-m", "forgefield", "distil", str(path), "-o", str(path.parent / "run"), *words],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_comes_to_the_same(tmp_path):
+    training = "steps = 1200\ncheck_every = 100"
+    once, often = (settings(tmp_path / name, training=training) for name in ("once", "often"))
+    for path in (once, often):
+        path.write_text(path.read_text() + "[output]\ncheckpoint_minutes = 0.003\n")
+    cache = {"FORGEFIELD_CACHE": str(tmp_path / "cache")}
+    assert command(once, **cache).wait() == 0
+
+    checkpoint, steps = often.parent / "run/checkpoint.safetensors", [0]
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        process = command(often, "--resume", **cache)
+        wait_for_step(checkpoint, steps[-1] + 1)
+        process.send_signal(number)
+        process.wait()
+        steps.append(read_facts(checkpoint)["step"])
+    assert command(often, "--resume", **cache).wait() == 0
+
+    assert 0 < steps[1] < steps[-1] < 1200
+    first, again = ((path.parent / "run/student.safetensors").read_bytes() for path in (once, often))
+    assert first == again
+    first, again = (untimed(read_rows(path.parent / "run/metrics.csv")) for path in (once, often))
+    assert first == again
+
+
+def wait_for_step(checkpoint: Path, step: int) -> None:
+    """Wait until a checkpoint has come to a step; a minute at most."""
+    for _ in range(600):
+        if checkpoint.exists() and read_facts(checkpoint)["step"] >= step:
+            return
+        time.sleep(0.1)
+    raise TimeoutError
+
+
+@pytest.mark.slow
+def test_four_devices_have_the_losses_of_one(whole, tmp_path):
+    flags = f"--xla_force_host_platform_device_count=4 {os.environ['XLA_FLAGS']}"
+
+    assert command(settings(tmp_path), XLA_FLAGS=flags, FORGEFIELD_CACHE=str(tmp_path / "cache")).wait() == 0
+
+    one, four = (read_rows(folder / "metrics.csv") for folder in (whole[0], tmp_path / "run"))
+    for name in ("loss_energy", "loss_force", "validation_loss", "validation_force_mae"):
+        np.testing.assert_allclose([getattr(row, name) for row in four], [getattr(row, name) for row in one], rtol=1e-4)

@@ -2,11 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import typer
 
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
@@ -41,8 +40,8 @@ def distil(
     plan = distil_plan(settings, read_distil_file(settings))
     _one_device_a_core(plan.recipe.batch)
     folder = output or settings.with_suffix("")
-    watch = _events(folder / "tensorboard") if plan.tensorboard else unwatched
-    with _followed() as tell:
+    events = closing(_events(folder / "tensorboard")) if plan.tensorboard else nullcontext(unwatched)
+    with events as watch, _followed() as tell:
         found = run_distil(plan, folder, resume=resume, overwrite=overwrite, tell=tell, watch=watch)
     print_whole([grid(found.table)], stderr())
     say(found.table.note)
@@ -52,6 +51,9 @@ def distil(
             f"{one['times_the_median']:.0f} times as far off as usual: energy {one['energy_error']:+.2f} kcal/mol, "
             f"force {one['largest_force_error']:.2f} kcal/mol/Å"
         )
+    for one in found.results["students"]:
+        if one.get("out_of_time"):
+            warn(f"{one['name']}: time was up after {one['steps']} steps, before the learning rate had fallen")
     for said in found.complaints:
         warn(said)
     say("Written: " + ", ".join(map(str, found.files)) + f"; results in {folder}/")
@@ -62,6 +64,8 @@ def distil(
 
 def _one_device_a_core(most: int) -> None:
     """Let each core compute a share of a batch, of so many molecules at most."""
+    import jax
+
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with suppress(RuntimeError):  # Where JAX has computed already in this process.
             jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, most))

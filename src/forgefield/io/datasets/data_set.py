@@ -116,7 +116,7 @@ def read_records(path: Path, chosen: Sequence[int] | Int[np.ndarray, " chosen"] 
         wanted = np.arange(n) if chosen is None else np.asarray(chosen, np.int64)
         if len(wanted) and (wanted.min() < 0 or wanted.max() >= n):
             raise InputError(f"{path}: has {n} records; there is no record {int(wanted.max()) + 1}")
-        yield from _read(file, _Told.of(file), wanted)
+        yield from _read(_Told.of(file), wanted)
 
 
 @contextmanager
@@ -124,7 +124,7 @@ def reading(path: Path) -> Iterator[Callable[[Sequence[int] | Int[np.ndarray, " 
     """Yield what returns chosen records of a data set that stays open. Raises InputError."""
     with opened(path) as file:
         told = _Told.of(file)
-        yield lambda chosen: list(_read(file, told, np.asarray(chosen, np.int64)))
+        yield lambda chosen: list(_read(told, np.asarray(chosen, np.int64)))
 
 
 def read_failures(path: Path) -> list[Failure]:
@@ -155,6 +155,10 @@ class _Told:
     teachers: tuple[str, ...]
     origins: tuple[str, ...]
     rows: dict[str, np.ndarray]
+    atoms: tuple[h5py.Dataset, ...]
+    """Positions, gradients, energies and charges."""
+    products: tuple[h5py.Dataset, ...]
+    """Directions and values."""
 
     @staticmethod
     def of(file: h5py.File) -> "_Told":
@@ -164,18 +168,18 @@ class _Told:
             tuple(_texts(file, "teachers")),
             tuple(_texts(file, "origins")),
             {name: _rows(file, f"records/{name}") for name in names},
+            tuple(_array(file, f"atoms/{name}") for name in ("positions", "gradient", "energy", "charge")),
+            tuple(_array(file, f"products/{name}") for name in ("directions", "values")),
         )
 
 
-def _read(file: h5py.File, told: _Told, chosen: Int[np.ndarray, " chosen"]) -> Iterator[Record]:
+def _read(told: _Told, chosen: Int[np.ndarray, " chosen"]) -> Iterator[Record]:
     """Yield chosen records."""
     rows = told.rows
     for k in chosen.tolist():
         molecule = told.molecules[rows["molecule"][k]]
         atoms = slice(rows["atoms"][k], rows["atoms"][k] + molecule.n_atoms)
-        positions, gradient, each, charge = (
-            np.asarray(_array(file, f"atoms/{name}")[atoms]) for name in ("positions", "gradient", "energy", "charge")
-        )
+        positions, gradient, each, charge = (np.asarray(array[atoms]) for array in told.atoms)
         here = replace(molecule, positions=positions)
         teacher = told.teachers[rows["teacher"][k]]
         label = Reference(
@@ -186,23 +190,19 @@ def _read(file: h5py.File, told: _Told, chosen: Int[np.ndarray, " chosen"]) -> I
             charge=molecule.charge,
             multiplicity=molecule.multiplicity,
             charges=() if np.isnan(charge).any() else (AtomicCharges("mulliken", charge),),
-            products=_products(file, rows, k, molecule.n_atoms),
+            products=_products(told, k, molecule.n_atoms),
             atomic_energies=None if np.isnan(each).any() else each,
         )
         yield Record(here, label, teacher, told.origins[rows["origin"][k]], rows["key"][k].tobytes())
 
 
-def _products(file: h5py.File, rows: dict[str, np.ndarray], k: int, n_atoms: int) -> HessianProducts | None:
-    n = int(rows["directions"][k])
+def _products(told: _Told, k: int, n_atoms: int) -> HessianProducts | None:
+    n = int(told.rows["directions"][k])
     if n == 0:
         return None
-    part = slice(rows["products"][k], rows["products"][k] + n * n_atoms)
-    return HessianProducts(
-        *(
-            np.asarray(_array(file, f"products/{name}")[part]).reshape(n, n_atoms, 3)
-            for name in ("directions", "values")
-        )
-    )
+    first = told.rows["products"][k]
+    part = slice(first, first + n * n_atoms)
+    return HessianProducts(*(np.asarray(array[part]).reshape(n, n_atoms, 3) for array in told.products))
 
 
 def _add_records(file: h5py.File, records: Sequence[Record], known: dict[str, list[str]]) -> None:

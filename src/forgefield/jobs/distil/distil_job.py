@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
+from forgefield.io.rules import STUDENT
 from forgefield.jobs.distil.classical_job import taught
 from forgefield.jobs.distil.judging import judged
 from forgefield.jobs.distil.labels import data_of
@@ -22,7 +24,7 @@ from forgefield.jobs.distil.results import results, students_table
 from forgefield.table import AbstractTabled, Table
 
 RESULTS, SETTINGS = "results.json", "DISTIL.toml"
-_WRITTEN = (RESULTS, METRICS, SETTINGS, "student.safetensors", "students/*.safetensors", "forcefield*")
+_WRITTEN = (RESULTS, METRICS, SETTINGS, STUDENT, "students/*.safetensors", "forcefield*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,37 +82,44 @@ def run_distil(
     if resume and overwrite:
         raise InputError("to resume a run and to overwrite it exclude each other")
     make_folder(output)
-    with owned(output), data_of(plan) as data:
-        require_free(written_in(output), plan.inputs, overwrite=overwrite or resume)
-        require_losses(data, plan.recipe, plan.data)
-        if overwrite:
-            remove(written_in(output))
-        elif resume and written_in(output) and not _checkpoints(output):
-            raise InputError(f"{output}: there is no checkpoint to resume from, but results; --overwrite begins anew")
-        task = Task(plan, data, output, Log(output / METRICS, watch), tell)
-        write_text(output / SETTINGS, plan.text)
-        if plan.classical is not None:
-            one = taught(plan, plan.classical, data, output)
-            _write_results(output, one.results)
-            return Distilled(output, one.results, one.files)
-        finished = [_taught(task, number) for number in range(len(plan.pupils))]
-        models = [one.model for one in finished]
-        test = judged(models, data.test) if len(data.test) else None
-        best = min(range(len(models)), key=lambda k: finished[k].merit)
-        training = judged([models[best]], data.training, curved=False).members[0]
-        found = results(task, finished, test, training)
-        _write_results(output, found)
-    return Distilled(output, found, tuple(task.file_of(one.pupil) for one in finished))
+    with jax.enable_x64(True), owned(output):
+        _begin(plan, output, resume=resume, overwrite=overwrite)
+        with data_of(plan) as data:
+            require_losses(data, plan.recipe, plan.data)
+            task = Task(plan, data, output, Log(output / METRICS, watch), tell)
+            write_text(output / SETTINGS, plan.text)
+            if plan.classical is not None:
+                one = taught(plan, plan.classical, data, output)
+                found, files = one.results, one.files
+            else:
+                finished = [_taught(task, number) for number in range(len(plan.pupils))]
+                found, files = _judged(task, finished), tuple(task.file_of(one.pupil) for one in finished)
+        write_text(output / RESULTS, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return Distilled(output, found, files)
+
+
+def _begin(plan: DistilPlan, output: Path, *, resume: bool, overwrite: bool) -> None:
+    """Look whether a folder may be written to, and remove what is to be replaced. Raises InputError."""
+    there = written_in(output)
+    require_free(there, plan.inputs, overwrite=overwrite or resume)
+    if overwrite:
+        remove(there)
+    elif not _checkpoints(output) and {path.name for path in there} - {SETTINGS}:
+        raise InputError(f"{output}: there is no checkpoint to resume from, but results; --overwrite begins anew")
+
+
+def _judged(task: Task, finished: list[Finished]) -> dict[str, Any]:
+    """Return what results.json holds."""
+    test = judged([one.model for one in finished], task.data.test) if len(task.data.test) else None
+    best = min(finished, key=lambda one: one.merit)
+    training = judged([best.model], task.data.training, curved=False).members[0]
+    return results(task, finished, test, training)
 
 
 def written_in(output: Path) -> list[Path]:
     """Return what runs have written into a folder, the checkpoints last."""
     files = [path for pattern in _WRITTEN for path in sorted(output.glob(pattern))]
     return [*files, *_checkpoints(output)]
-
-
-def _write_results(output: Path, found: dict[str, Any]) -> None:
-    write_text(output / RESULTS, json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _checkpoints(output: Path) -> list[Path]:

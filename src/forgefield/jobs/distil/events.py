@@ -14,7 +14,8 @@ class Events:
     """Writes each look into a folder of its student."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._writers = folder, {}
+        self._folder = folder
+        self._writers: dict[str, SummaryWriter] = {}
 
     def __call__(self, row: Row) -> None:
         """Write a look; what an earlier run has written from its step on is not shown."""
@@ -25,4 +26,8 @@ class Events:
         for name, value in asdict(row).items():
             if name not in _NOT_SHOWN and value is not None:
                 writer.add_scalar(name.replace("_", "/", 1) if name.startswith("validation") else name, value, row.step)
-        writer.flush()
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        for writer in self._writers.values():
+            writer.close()

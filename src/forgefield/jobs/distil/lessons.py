@@ -9,18 +9,22 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from forgefield.distil.batches import Feed
 from forgefield.distil.losses import Losses
 from forgefield.distil.training import Course, Look, begin, run, trained
 from forgefield.errors import InputError
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
+from forgefield.io.rules import STUDENT
 from forgefield.jobs.distil.labels import Data
 from forgefield.jobs.distil.metrics import Log, Row
 from forgefield.jobs.distil.plan import DistilPlan, Pupil, TrainedStudent
 from forgefield.jobs.distil.pupils import first_model, resolved
 from forgefield.models.painn import Painn
 
+_LOOKED_AT = 1000
+"""Structures of the validation set that a look takes."""
 _TOLD_S = 0.25
 """Seconds between two words on how far training is."""
 
@@ -71,7 +75,7 @@ class Task:
 
     def file_of(self, pupil: Pupil) -> Path:
         """Return where a pupil is written when it is trained."""
-        return self.output / ("student.safetensors" if self.is_alone else f"students/{pupil.name}.safetensors")
+        return self.output / (STUDENT if self.is_alone else f"students/{pupil.name}.safetensors")
 
     @property
     def is_alone(self) -> bool:
@@ -106,7 +110,8 @@ class Lessons:
         self._plan, self._pupil = task.plan, task.plan.pupils[number]
         self._checkpoint = task.checkpoint_of(self._pupil)
         training, validation = task.data.training, task.data.validation
-        self._validation = validation.fetch(range(len(validation)))
+        chosen = np.random.default_rng(0).permutation(len(validation))[:_LOOKED_AT]
+        self._validation = validation.fetch(np.sort(chosen))
         if task.plan.recipe.weights.product == 0.0:
             # Not weighed, they would cost more than all else of a look.
             self._validation = [replace(reference, products=None) for reference in self._validation]
@@ -122,6 +127,7 @@ class Lessons:
         model, facts = first_model(self._pupil, self._task.data, self._plan.recipe), self._facts()
         if facts is None:
             self._recipe = resolved(self._plan, model, self._feed, self._validation)
+            self._spent = perf_counter() - self._began
             self._course = begin(model, self._recipe)
         else:
             self._recipe = replace(self._plan.recipe, steps=facts["steps"], check_every=facts["check_every"])
@@ -161,9 +167,9 @@ class Lessons:
         try:
             self._save()
             for look in run(model, self._course, self._feed, self._validation, self._recipe, ends=self._ends):
-                self._course = look.course
                 row = self._row(look)
                 self._task.log.keep(row)
+                self._course = look.course
                 self._say(look.losses, row)
                 if look.better:
                     self._save()
@@ -194,6 +200,7 @@ class Lessons:
 
     def _save(self, *, done: bool = False) -> None:
         facts = {"input": self._task.digest, "steps": self._recipe.steps, "check_every": self._recipe.check_every}
+        facts |= {"step": int(self._course.step)}
         facts |= {"seconds": self._spent if done else self._seconds, "done": done, "out_of_time": self._out_of_time}
         write_checkpoint(self._checkpoint, self._course, facts)
         self._saved = perf_counter()

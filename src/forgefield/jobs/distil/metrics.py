@@ -75,7 +75,8 @@ class Log:
         self._rows = [row for row in self._rows if row.student != student or row.step <= step]
 
     def keep(self, row: Row) -> None:
-        """Take one more look."""
-        self._rows.append(row)
+        """Take one more look, or the same one again, where training ended before its checkpoint."""
+        known = [one for one in self._rows if (one.student, one.step) != (row.student, row.step)]
+        self._rows = [*known, row]
         write_rows(self._path, self._rows)
         self._watch(row)
