@@ -45,6 +45,8 @@ SETTINGS = """
 [data]
 file = "water.h5"
 draw = {{ validation = 0.2, test = 0.2 }}
+[validation]
+run = false
 [student]
 {student}
 """

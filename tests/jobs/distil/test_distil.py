@@ -38,6 +38,8 @@ draw = {{ validation = 0.2, test = 0.2 }}
 batch = 5
 warmup = 2
 {training}
+[validation]
+{validation}
 """
 SMALL = "features = 8\nblocks = 1\nradial = 4\ncutoff = 3.0"
 SHORT = "steps = 9\ncheck_every = 4"
@@ -54,7 +56,9 @@ def spring(generator: np.random.Generator, wrong: float = 0.0) -> Record:
     return Record(molecule, label, "springs 1", "made", record_key("springs", molecule))
 
 
-def settings(folder: Path, student: str = SMALL, training: str = SHORT, wrong: float = 0.0) -> Path:
+def settings(
+    folder: Path, student: str = SMALL, training: str = SHORT, wrong: float = 0.0, validation: str = "run = false"
+) -> Path:
     folder.mkdir(exist_ok=True)
     data = folder / "springs.h5"
     if not data.exists():
@@ -62,13 +66,28 @@ def settings(folder: Path, student: str = SMALL, training: str = SHORT, wrong: f
         begin_data_set(data)
         append(data, [spring(generator, wrong if k == 7 else 0.0) for k in range(30)])
     path = folder / "DISTIL.toml"
-    path.write_text(WORDS.format(student=student, training=training))
+    path.write_text(WORDS.format(student=student, training=training, validation=validation))
     return path
 
 
 def plan_of(folder: Path, **words):
     path = settings(folder, **words)
     return distil_plan(path, read_distil_file(path))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("force", "code"), [(1e-3, 1), (1e6, 0)])
+def test_students_are_judged_at_the_end(tmp_path, force, code):
+    validation = f"nve = 0.1\nmd = 0.1\nthresholds = {{ force = {force} }}"
+    path = settings(tmp_path, validation=validation)
+
+    found = CliRunner().invoke(app, ["distil", str(path), "-o", str(tmp_path / "run")])
+
+    assert found.exit_code == code, found.output
+    judged = json.loads((tmp_path / "run/validation/results.json").read_text())
+    assert judged["accepted"] == (code == 0)
+    assert judged["accuracy"]["n"] == 6
+    assert (tmp_path / "run/validation/report.html").is_file()
 
 
 def untimed(rows: list[Row]) -> list[Row]:

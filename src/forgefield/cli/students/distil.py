@@ -11,6 +11,7 @@ import typer
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
 from forgefield.cli.console import NowAndThen, print_json, print_whole, say, stderr, warn
 from forgefield.cli.interrupts import heard
+from forgefield.cli.students.validate import judge
 from forgefield.errors import InputError
 
 _LOOKS = 12
@@ -59,7 +60,20 @@ def distil(
     say("Written: " + ", ".join(map(str, found.files)) + f"; results in {folder}/")
     if as_json:
         print_json(found.results)
-    return DONE if found.success else FAILED
+    accepted = _accepted(plan, found)
+    return DONE if found.success and accepted else FAILED
+
+
+def _accepted(plan: Any, found: Any) -> bool:
+    """Validate students where that is asked for, and say whether they reach what the settings ask of them."""
+    asked = plan.validation
+    if asked is None:
+        return True
+    part = "test" if found.results["structures"]["test"] else "validation"
+    students = [path for path in found.files if path.suffix in {".safetensors", ".json"}]
+    split, folder = f"{plan.split.name}:{part}", found.folder / "validation"
+    accepted = judge(students, plan.data, split, asked.thresholds, asked.settings, folder)
+    return accepted or asked.thresholds is None
 
 
 def _one_device_a_core(most: int) -> None:

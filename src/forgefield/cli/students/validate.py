@@ -73,6 +73,18 @@ def _task(students: list[Path], data: Path, split: str, files: tuple[Path | None
     return Task(members(students), data, split, _teacher(data, teacher), wanted, settings, inputs)
 
 
+def judge(students: list[Path], data: Path, split: str, wanted: Any, settings: Any, folder: Path) -> bool:
+    """Validate students into a folder, print what is found, and say whether they are accepted; None asks the usual."""
+    from forgefield.jobs.validate.members import students as members
+    from forgefield.jobs.validate.validate_job import Task
+    from forgefield.jobs.validate.verdict import USUAL
+
+    task = Task(members(students), data, split, _teacher(data, None), wanted or USUAL, settings)
+    found = _run(task, folder, overwrite=True)
+    _say(found, folder)
+    return found.accepted
+
+
 def _run(task: Any, folder: Path, *, overwrite: bool) -> Any:
     from forgefield.jobs.validate.validate_job import run_validation
 

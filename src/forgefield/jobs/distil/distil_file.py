@@ -13,7 +13,9 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import read_baseline
 from forgefield.io.sources import content
 from forgefield.jobs.distil.classical.plan import WEIGHTS, ClassicalPlan, generated, started
-from forgefield.jobs.distil.plan import DistilPlan, Draw, NewStudent, Pupil, SplitPlan, TrainedStudent
+from forgefield.jobs.distil.plan import DistilPlan, Draw, NewStudent, Pupil, SplitPlan, TrainedStudent, ValidationPlan
+from forgefield.jobs.validate.settings import Settings
+from forgefield.jobs.validate.thresholds_file import ThresholdsSection, thresholds_of
 from forgefield.models.painn import SIZES, Size
 from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
 from forgefield.toml.read import read_toml
@@ -172,6 +174,19 @@ class OutputSection(Section):
     """Whether metrics are also written as event files for TensorBoard; needs the extra `tensorboard`."""
 
 
+class ValidationSection(Section):
+    """How students are judged at the end, as `forgefield validate` judges them on the test part of the split."""
+
+    run: bool = True
+    """Whether they are."""
+    nve: Real = Field(default=5.0, ge=0.1, le=1e5)
+    """Dynamics at constant energy [ps]."""
+    md: Real = Field(default=5.0, ge=0.1, le=1e5)
+    """Dynamics at 300 K and at 500 K [ps]."""
+    thresholds: ThresholdsSection | None = None
+    """Optional; with them the command ends with the exit code 1 where one is not met."""
+
+
 class DistilFile(Section):
     """A whole DISTIL.toml."""
 
@@ -179,6 +194,7 @@ class DistilFile(Section):
     student: StudentSection = StudentSection()
     training: TrainingSection = TrainingSection()
     output: OutputSection = OutputSection()
+    validation: ValidationSection = ValidationSection()
 
 
 def read_distil_file(path: Path) -> DistilFile:
@@ -205,6 +221,7 @@ def distil_plan(path: Path, said: DistilFile) -> DistilPlan:
         checks_stated=training.check_every is not None,
         checkpoint_minutes=said.output.checkpoint_minutes,
         tensorboard=said.output.tensorboard,
+        validation=_validation(said.validation),
         text=content(path).decode(),
         inputs=(path, data, *_named(path, said.student)),
     )
@@ -241,6 +258,13 @@ def _baseline(path: Path, said: StudentSection) -> AbstractRowRules | None:
     if said.kind != "painn" or said.start is None:
         return None
     return read_baseline(path.parent / said.start)
+
+
+def _validation(said: ValidationSection) -> ValidationPlan | None:
+    if not said.run:
+        return None
+    thresholds = None if said.thresholds is None else thresholds_of(said.thresholds)
+    return ValidationPlan(Settings(nve=said.nve, md=said.md), thresholds)
 
 
 def _recipe(said: TrainingSection) -> Recipe:

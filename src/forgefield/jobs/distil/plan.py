@@ -6,6 +6,8 @@ from pathlib import Path
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.distil.recipe import Recipe
 from forgefield.jobs.distil.classical.plan import ClassicalPlan
+from forgefield.jobs.validate.settings import Settings
+from forgefield.jobs.validate.verdict import Thresholds
 from forgefield.models.painn import Size
 from forgefield.models.radial import AbstractBasis, AbstractEnvelope
 
@@ -67,6 +69,15 @@ class Pupil:
 
 
 @dataclass(frozen=True)
+class ValidationPlan:
+    """How students are judged at the end."""
+
+    settings: Settings
+    thresholds: Thresholds | None = None
+    """What must be reached; None: the usual, which nothing hangs on."""
+
+
+@dataclass(frozen=True)
 class DistilPlan:
     """All of a run."""
 
@@ -88,6 +99,8 @@ class DistilPlan:
     """A force field to be fitted instead of pupils."""
     baseline: AbstractRowRules | None = None
     """A classical force field: pupils learn what it leaves of the teacher."""
+    validation: ValidationPlan | None = None
+    """None: students are not judged beyond their errors."""
     text: str = ""
     """The settings file."""
     inputs: tuple[Path, ...] = ()
