@@ -113,7 +113,7 @@ def test_damaged_file_ends_in_a_result_or_a_clear_error(damaged, mutations):
 
 
 @pytest.mark.slow
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(MUTATIONS)
 def test_damaged_file_ends_well_many_times(damaged, mutations):
     ends_well(damaged, mutations)

@@ -133,7 +133,7 @@ def test_damaged_file_ends_in_a_result_or_a_clear_error(originals, mutations, ch
 
 
 @pytest.mark.slow
-@settings(max_examples=250, **FIXTURE_IS_FIXED)
+@settings(max_examples=60, **FIXTURE_IS_FIXED)
 @given(MUTATIONS, st.integers(0, 8))
 def test_damaged_files_end_well_many_times(originals, mutations, choice):
     read, texts, folder = originals

@@ -142,10 +142,11 @@ def test_ions_start_from_their_own_charges(write):
     assert not prepared.warnings
 
 
-def test_charges_of_another_total_are_told(write):
-    prepared = prepare(write(frame(charges={"c": 0.4, "f": 0.15, "h": 0.15})))
+def test_charges_of_another_total_are_left_out(write):
+    path = write(frame(charges={"c": 0.4, "f": 0.15, "h": 0.15}))
 
-    assert any("add up to 1.00 e, those of the force field always to 0.00 e" in said for said in prepared.warnings)
+    with pytest.raises(InputError, match="atomic charges that add up to the charge of its molecule"):
+        prepare(path)
 
 
 def test_bonds_without_reference_charges_are_told(write, tmp_path):

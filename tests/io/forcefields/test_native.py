@@ -126,6 +126,7 @@ def see_saw(name):
     return replace(square(name), positions=bent)
 
 
+@pytest.mark.filterwarnings("ignore:.*hydrogens look to be missing")
 @pytest.mark.parametrize("suffix", [".json", ".frcmod"])
 @pytest.mark.parametrize(
     ("shape", "rows"),

@@ -8,7 +8,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem import rdMolAlign
 
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.single import single
 from forgefield.io.molecules import read_structures
 from forgefield.io.structures.drawn import conformers, graph_of
@@ -62,7 +62,9 @@ def test_missing_hydrogens_are_refused():
     ethene = of("C=C")
     less = {"species": ethene.species[:-1], "positions": ethene.positions[:-1], "multiplicity": 2}
 
+    with pytest.warns(InputWarning, match="multiplicity 3 is taken"):
+        carbene = of("[CH2]")
     with pytest.raises(InputError, match="are hydrogens missing"):
         conformers(replace(ethene, **less, **NO_BONDS), 1, 1, 0.0)
     with pytest.raises(InputError, match="leave 2 electron"):
-        conformers(replace(of("[CH2]"), multiplicity=1), 1, 1, 0.0)
+        conformers(replace(carbene, multiplicity=1), 1, 1, 0.0)

@@ -207,7 +207,8 @@ def named(energy_name: str, forces_name: str):
     ids=lambda made: made.__name__,
 )
 def test_files_of_others_come_in_with_their_units(made, tmp_path):
-    records = [labelled(x) for x in structures(3)]
+    # So near the minimum that its forces, which hold each atom in place, hardly turn the molecule.
+    records = [labelled(x) for x in structures(3, scale=0.01)]
 
     found = list(imported(made(tmp_path / "water", records)))
 

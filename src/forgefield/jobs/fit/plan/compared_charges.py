@@ -33,7 +33,8 @@ def with_charges(plan: Plan, examples: list[Example]) -> list[Example]:
     kinds = list(dict.fromkeys(kind for one in charged for kind in one))
     if not charged:
         raise InputError(
-            f"no reference has data for {key}: none of the files holds atomic charges; ask the QM program "
+            f"no reference has data for {key}: none of the files holds atomic charges that add up to the charge of "
+            "its molecule; ask the QM program "
             "for them (Gaussian: pop=mk, Jaguar: icfit=1), or add a column `esp_charges` to an extended xyz file"
         )
     wanted = plan.charges.lower() if plan.charges is not None else _shared(charged, kinds)
