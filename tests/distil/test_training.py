@@ -33,7 +33,7 @@ RECIPE = Recipe(steps=150, batch=4, check_every=50)
 @pytest.fixture(scope="module")
 def model():
     design = Design((1, 8), SineBasis(5, 3.0), QuinticEnvelope(), ELECTRONVOLT)
-    return painn(jr.key(5), design, Size(8, 2, 5))
+    return painn(jr.key(5), design, Size(8, 1, 5))
 
 
 def spring(generator, n=2, k=300.0, r0=1.0):

@@ -168,7 +168,7 @@ def test_a_network_learns_what_a_baseline_leaves(folder):
 @pytest.mark.parametrize(
     ("student", "words"),
     [
-        ('kind = "mm3"\nsize = "tiny"', "size say nothing of such a classical force field"),
+        ('kind = "mm3"\nsize = "tiny"', "such a classical force field has no size"),
         ('nonbonded = "uff"', "nonbonded are of classical force fields"),
         ('kind = "mm3"\n[training]\nsteps = 5', "fitted by least squares"),
         ('kind = "mm3"\nterms = ["bent"]', "bent is none of"),

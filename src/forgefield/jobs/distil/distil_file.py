@@ -92,7 +92,7 @@ class StudentSection(Section):
             wrong = [name for name in (*shaping, "seeds", "baseline") if name in self.model_fields_set]
             wrong += [name for name in classical if name in self.model_fields_set and self.start is not None]
             if wrong:
-                raise ValueError(f"{', '.join(wrong)} say nothing of such a classical force field; leave them out")
+                raise ValueError(f"such a classical force field has no {', '.join(wrong)}; leave it out")
             return self
         if wrong := [name for name in classical if name in self.model_fields_set]:
             raise ValueError(f"{', '.join(wrong)} are of classical force fields; leave them out")
