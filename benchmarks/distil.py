@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from forgefield.cli.label import teacher_of
+from forgefield.cli.students.teachers import teacher_of
 from forgefield.engines.teachers.teacher import AbstractTeacher
 from forgefield.io.datasets.data_set import overview
 from forgefield.io.molecules import read_structures

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from forgefield.io.forcefields.neural.schnetpack import Settings
 from forgefield.molecules.molecule import Molecule
 
 HARMONIC = 'form = "harmonic"\n'
@@ -63,3 +64,15 @@ def chain(first: float, second: float = 100.0) -> np.ndarray:
         local = 1.5 * np.array([np.cos(angle), np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn)])
         positions.append(c + local @ np.array([along, np.cross(normal, along), normal]))
     return np.array(positions)
+
+
+AS_SCHNETPACK_HAS_IT = Settings(
+    energy_unit="eV",
+    length_unit="Å",
+    cutoff_fn="CosineCutoff",
+    activation="silu",
+    aggregation_mode="sum",
+    epsilon=1e-8,
+    offsets="per atom",
+)
+"""What the tensors of a PaiNN of SchNetPack do not say."""

@@ -31,13 +31,14 @@ def label(
 
     Example: forgefield label examples/distil-ethanol/LABEL.toml
     """
+    from forgefield.cli.students.teachers import teacher_of
     from forgefield.jobs.label.label_file import label_plan, read_label_file
     from forgefield.jobs.label.label_job import run_label
 
     del verbose
     said = read_label_file(settings)
     plan = label_plan(settings, said, teacher_of(said.teacher, settings.parent), os.cpu_count() or 1)
-    with workers_of(scheduler, plan.workers) as run, progress_bar() as progress, heard() as interrupts:
+    with workers_of(scheduler, plan.workers) as by, progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("structures", total=None)
         line = NowAndThen()
 
@@ -46,7 +47,7 @@ def label(
             line(f"{stage}: {done} of {n}")
             interrupts.check()
 
-        found = run_label(replace(plan, run=run), overwrite=overwrite, tell=tell)
+        found = run_label(replace(plan, by=by), overwrite=overwrite, tell=tell)
     for name in found.nonconservative:
         warn(f"{name}: the forces of {plan.teacher.identity.name} are no slope of an energy")
     for where, reason in found.failures[:10]:
@@ -74,26 +75,4 @@ def workers_of(scheduler: str | None, n: int) -> Iterator[Any]:
     except ImportError as error:
         raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[distributed]'") from error
     with cluster(scheduler, n) as found:
-        yield found.run
-
-
-def teacher_of(said: Any, folder: Path) -> Any:
-    """Return the teacher that settings name. Raises InputError where it cannot be had."""
-    if said.force_field is not None:
-        from forgefield.engines.teachers.model_teacher import teacher_of_file
-
-        return teacher_of_file(folder / said.force_field)
-    if said.calculator is not None:
-        from forgefield.engines.teachers.ase_teacher import AseTeacher
-
-        return AseTeacher(said.calculator, said.arguments, said.difference_step, said.allow_nonconservative)
-    if said.method == "ani1x":
-        from forgefield.engines.teachers.ani_teacher import AniTeacher
-
-        return AniTeacher(said.member)
-    try:
-        from forgefield.engines.qm.reference import engine_named
-        from forgefield.engines.teachers.engine_teacher import EngineTeacher
-    except ImportError as error:
-        raise InputError(f"{error.name} is not installed; run: pip install 'forgefield[qm]'") from error
-    return EngineTeacher(engine_named(said.method, said.basis), said.difference_step)
+        yield found

@@ -11,8 +11,8 @@ from forgefield.io.formats import LaidWriter, force_field_format, force_fields, 
 from forgefield.io.outputs import new_outputs
 from forgefield.molecules.molecule import Molecule
 
-STUDENT = "student.safetensors"
-"""What a distillation of one student writes into its folder."""
+STUDENT, STUDENTS = "student.safetensors", "students"
+"""What a distillation of one student writes into its folder, and the folder of several."""
 
 
 def load(path: str | Path) -> AbstractRules:

@@ -77,6 +77,8 @@ def fit_report(record: FitRecord) -> str:
     return template("fit_report.html").render(
         style=Markup(style()),
         scripts=scripts(draws=bool(structures)),
+        kind="report of a fit",
+        title=record.title,
         record=record,
         success=results["fit"]["success"],
         verdict=content.verdict(record),

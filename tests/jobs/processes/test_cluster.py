@@ -169,8 +169,13 @@ def test_jobs_of_slurm_do_the_work(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     given = {"jobqueue.slurm.cores": 1, "jobqueue.slurm.memory": "1GB"}
+    # Without workers it would wait for ever.
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(240)
 
     with configured(given), cluster.cluster("slurm", 1) as workers:
         done = workers.run(work, None, range(5), workers=1, tell=ignore)
 
+    signal.alarm(0)
+    assert not done.interrupted
     assert done.results == {k: k for k in range(5)}

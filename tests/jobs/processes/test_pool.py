@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from forgefield.jobs.processes.pool import run_tasks
+from forgefield.jobs.processes.pool import Done, Processes, ThisProcess
 
 
 def work(given, task):
@@ -45,10 +45,16 @@ def children():
     return [pid for file in Path("/proc/self/task").glob("*/children") for pid in file.read_text().split()]
 
 
+def in_two(given, tasks, tell=ignore) -> Done:
+    """What comes of tasks in two processes."""
+    with Processes() as processes:
+        return processes.run(work, given, tasks, workers=2, tell=tell)
+
+
 def test_in_this_process_a_failure_has_its_reason_and_the_others_their_results():
     told = []
 
-    done = run_tasks(work, "given", [1, "raise", 2], workers=1, tell=told.append)
+    done = ThisProcess().run(work, "given", [1, "raise", 2], tell=told.append)
 
     assert done.results == {0: ("given", 1), 2: ("given", 2)}
     assert done.failures == {1: "no luck"}
@@ -61,7 +67,7 @@ def test_interruption_keeps_what_there_is():
         if n == 2:
             raise KeyboardInterrupt
 
-    done = run_tasks(work, None, [1, 2, 3], workers=1, tell=interrupt)
+    done = ThisProcess().run(work, None, [1, 2, 3], tell=interrupt)
 
     assert done.interrupted
     assert set(done.results) == {0, 1}
@@ -71,7 +77,7 @@ def test_interruption_keeps_what_there_is():
 def test_processes_compute_as_this_one_does_with_one_thread_each_and_leave_no_trace():
     before, there, main = dict(os.environ), children(), sys.modules["__main__"]
 
-    done = run_tasks(work, os.getpid(), [1, "settings", "raise", 2], workers=2, tell=ignore)
+    done = in_two(os.getpid(), [1, "settings", "raise", 2])
 
     assert done.results == {0: (os.getpid(), 1), 1: (True, True, True), 3: (os.getpid(), 2)}
     assert done.failures == {2: "no luck"}
@@ -83,21 +89,21 @@ def test_processes_compute_as_this_one_does_with_one_thread_each_and_leave_no_tr
 @pytest.mark.slow
 def test_process_computes_in_the_precision_of_the_call_that_started_it():
     with jax.enable_x64(False):
-        done = run_tasks(work, os.getpid(), ["settings", "settings"], workers=2, tell=ignore)
+        done = in_two(os.getpid(), ["settings", "settings"])
 
     assert done.results == dict.fromkeys((0, 1), (True, False, True))
 
 
 @pytest.mark.slow
 def test_arrays_keep_double_precision_on_their_way_to_a_process():
-    done = run_tasks(work, jnp.ones(3), ["precision", "precision"], workers=2, tell=ignore)
+    done = in_two(jnp.ones(3), ["precision", "precision"])
 
     assert done.results == dict.fromkeys((0, 1), ("float64", "float64"))
 
 
 @pytest.mark.slow
 def test_process_that_is_killed_fails_its_own_task_alone():
-    done = run_tasks(work, "given", [1, "die", 2, 3], workers=2, tell=ignore)
+    done = in_two("given", [1, "die", 2, 3])
 
     assert done.results == {k: ("given", task) for k, task in ((0, 1), (2, 2), (3, 3))}
     assert list(done.failures) == [1]
@@ -110,7 +116,7 @@ def test_interrupted_processes_are_ended():
         raise KeyboardInterrupt
 
     there, began = children(), time.monotonic()
-    done = run_tasks(work, "given", [1, "sleep", "sleep"], workers=2, tell=interrupt)
+    done = in_two("given", [1, "sleep", "sleep"], interrupt)
 
     assert done.interrupted
     assert done.results == {0: ("given", 1)}
@@ -122,8 +128,9 @@ def test_interrupted_processes_are_ended():
 PARENT = """
 import sys
 from tests_of_processes import ignore, work
-from forgefield.jobs.processes.pool import run_tasks
-run_tasks(work, None, ["tell", "tell"], workers=2, tell=ignore)
+from forgefield.jobs.processes.pool import Processes
+with Processes() as processes:
+    processes.run(work, None, ["tell", "tell"], workers=2, tell=ignore)
 """
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from forgefield.cli.students.teachers import teacher_again
 from forgefield.engines.teachers.model_teacher import teacher_of_file
-from forgefield.engines.teachers.teacher import key_of, random_directions
+from forgefield.engines.teachers.teacher import Identity, key_of, random_directions
 from forgefield.io.datasets.data_set import append, begin_data_set
 from forgefield.io.datasets.records import Record
 from forgefield.io.molecules import read_structures
@@ -20,6 +21,7 @@ from forgefield.molecules.bonds import perceive_bonds
 from forgefield.simulate.motion import NEVER
 
 CH3F = Path(__file__).parents[3] / "examples/ch3f/ch3f.json"
+NETWORK = Path(__file__).parents[3] / "examples/painn/ethanol.safetensors"
 QUICK = ("--nve", "2", "--md", "0.5", "--temperature", "300")
 
 
@@ -116,11 +118,35 @@ def test_bad_options_are_one_message(forgefield, folder, words, said):
 
 
 def test_a_folder_of_networks_is_a_committee(tmp_path):
-    example = Path(__file__).parents[3] / "examples/painn/ethanol.safetensors"
     for name in ("a.safetensors", "b.safetensors", "b.checkpoint.safetensors"):
-        (tmp_path / name).write_bytes(example.read_bytes())
+        (tmp_path / name).write_bytes(NETWORK.read_bytes())
 
     assert [file.name for file in students([tmp_path]).files] == ["a.safetensors", "b.safetensors"]
+
+
+def test_the_students_of_a_run_are_a_committee_and_its_checkpoints_are_not(tmp_path):
+    (tmp_path / "students").mkdir()
+    for name in ("students/small-0", "students/small-1", "checkpoint-small-0", "checkpoint-small-1"):
+        (tmp_path / f"{name}.safetensors").write_bytes(NETWORK.read_bytes())
+
+    assert [file.name for file in students([tmp_path]).files] == ["small-0.safetensors", "small-1.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "method"),
+    [("GFN2-xTB", {"difference_step": 0.002}, "GFN2-xTB"), ("b3lyp/6-31G*", {"difference_step": 0.01}, "b3lyp/6-31G*")],
+)
+def test_a_method_that_a_data_set_names_is_its_teacher(name, options, method):
+    again = teacher_again(Identity(name, "any", options).text)
+
+    assert again is not None
+    assert again.identity.name.lower() == method.lower()
+    assert again.identity.options == options
+
+
+@pytest.mark.parametrize("text", ["no JSON", "{}", Identity("mace.calculators:mace_mp", "1", {}).text])
+def test_what_would_be_imported_is_taken_from_no_data_set(text):
+    assert teacher_again(text) is None
 
 
 @pytest.mark.parametrize(("factor", "what"), [(1.7, "is torn"), (0.5, "is pressed")])

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,6 @@ import typer
 from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, command
 from forgefield.cli.console import print_json, print_whole, progress_bar, say, say_unless_shown, stderr
 from forgefield.cli.interrupts import heard
-from forgefield.errors import InputError
 
 _TEACHER = "LABEL.toml that names the teacher, or a force field that is it; default: the level that the data set names."
 
@@ -131,38 +129,16 @@ def _shown(found: Any) -> list[Any]:
 def _teacher(data: Path, given: Path | None) -> Any:
     """Return the teacher that is named, or that the data set names; None where that cannot be run here.
 
-    What would be imported, a calculator, is taken from no data set. Raises InputError.
+    Raises InputError.
     """
-    from forgefield.cli.label import teacher_of
+    from forgefield.cli.students.teachers import teacher_again, teacher_of
+    from forgefield.engines.teachers.model_teacher import teacher_of_file
     from forgefield.io.datasets.data_set import overview
     from forgefield.jobs.label.label_file import read_label_file
 
     if given is not None and given.suffix == ".toml":
         return teacher_of(read_label_file(given).teacher, given.parent)
     if given is not None:
-        return teacher_of(SimpleNamespace(force_field=given), Path())
+        return teacher_of_file(given)
     named = [text for text in overview(data).teachers if text]
-    said = _level(named[0]) if len(named) == 1 else None
-    try:
-        return None if said is None else teacher_of(said, Path())
-    except InputError:
-        return None
-
-
-def _level(identity: str) -> Any:
-    """Return the method and the basis of a teacher that is a level of theory; None of another."""
-    try:
-        said = json.loads(identity)
-        name, options = str(said["name"]), dict(said["options"])
-    except (ValueError, KeyError, TypeError):
-        return None
-    method, _, basis = name.partition("/")
-    if not (basis or method.lower().endswith("-xtb")):
-        return None
-    return SimpleNamespace(
-        force_field=None,
-        calculator=None,
-        method=method,
-        basis=basis or None,
-        difference_step=options.get("difference_step", 0.01),
-    )
+    return teacher_again(named[0]) if len(named) == 1 else None

@@ -12,7 +12,7 @@ import numpy as np
 from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
-from forgefield.io.rules import STUDENT
+from forgefield.io.rules import STUDENT, STUDENTS
 from forgefield.jobs.distil.classical_job import taught
 from forgefield.jobs.distil.judging import judged
 from forgefield.jobs.distil.labels import data_of
@@ -24,7 +24,7 @@ from forgefield.jobs.distil.results import results, students_table
 from forgefield.table import AbstractTabled, Table
 
 RESULTS, SETTINGS = "results.json", "DISTIL.toml"
-_WRITTEN = (RESULTS, METRICS, SETTINGS, STUDENT, "students/*.safetensors", "forcefield*")
+_WRITTEN = (RESULTS, METRICS, SETTINGS, STUDENT, f"{STUDENTS}/*.safetensors", "forcefield*")
 
 
 @dataclass(frozen=True, eq=False)

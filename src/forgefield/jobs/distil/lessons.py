@@ -16,7 +16,7 @@ from forgefield.distil.losses import Losses
 from forgefield.distil.training import Course, Look, begin, run, trained
 from forgefield.errors import InputError
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
-from forgefield.io.rules import STUDENT
+from forgefield.io.rules import STUDENT, STUDENTS
 from forgefield.jobs.distil.labels import Data
 from forgefield.jobs.distil.metrics import Log, Row
 from forgefield.jobs.distil.plan import DistilPlan, Pupil, TrainedStudent
@@ -75,7 +75,7 @@ class Task:
 
     def file_of(self, pupil: Pupil) -> Path:
         """Return where a pupil is written when it is trained."""
-        return self.output / (STUDENT if self.is_alone else f"students/{pupil.name}.safetensors")
+        return self.output / (STUDENT if self.is_alone else f"{STUDENTS}/{pupil.name}.safetensors")
 
     @property
     def is_alone(self) -> bool:

@@ -19,12 +19,10 @@ from forgefield.io.datasets.data_set import append, begin_data_set, keys, overvi
 from forgefield.io.datasets.records import Failure, Record
 from forgefield.io.outputs import owned, remove, require_free
 from forgefield.jobs.label.structures import Source
-from forgefield.jobs.processes.pool import Done, processes
+from forgefield.jobs.processes.pool import AbstractWorkers, Processes
 from forgefield.molecules.molecule import Molecule, Reference
 
 Item = TypeVar("Item")
-Run = Callable[..., Done]
-"""Has tasks done, as `run_apart` does."""
 _SAVE_S = 2.0
 """Seconds between additions to the file; a label that takes longer is added at once."""
 _AT_ONCE = 8
@@ -49,8 +47,8 @@ class LabelPlan:
     allow_nonconservative: bool = False
     inputs: tuple[Path, ...] = ()
     """Files that are read, and not to be written over."""
-    run: Run | None = None
-    """Who does the work, as `run_apart` does it; by default processes of its own."""
+    by: AbstractWorkers | None = None
+    """Who does the work; by default processes of its own."""
 
 
 @dataclass(frozen=True)
@@ -100,23 +98,23 @@ def run_label(plan: LabelPlan, *, overwrite: bool = False, tell: Tell = silent) 
     teacher is unsound or unfit for a molecule, or the data set is of another teacher.
     """
     began = perf_counter()
-    with owned(plan.data), processes() if plan.run is None else nullcontext(plan.run) as run:
+    with owned(plan.data), Processes() if plan.by is None else nullcontext(plan.by) as by:
         require_free([], [*plan.inputs], overwrite=True)
         _begin(plan, overwrite=overwrite)
         known, failed = keys(plan.data)
         n_before = len(known)
-        nonconservative = _checked(plan, run)
+        nonconservative = _checked(plan, by)
         failures: list[tuple[str, str]] = []
         n_new = n = 0
         seen = known | failed
         finished = _finished(plan)
         for group in _batches((source for source in plan.sources if source.digest not in finished), _SOURCES):
-            made = _made(plan, run, group, finished, tell)
+            made = _made(plan, by, group, finished, tell)
             failures += made.problems
             n += sum(len(geometries) for _, geometries in made.structures)
             for block in _batches(_structures(plan, made, seen), _BLOCK):
                 new, without = _labelled(
-                    plan, run, block, lambda done, so_far=n_new, of=n: tell("labels", so_far + done, of)
+                    plan, by, block, lambda done, so_far=n_new, of=n: tell("labels", so_far + done, of)
                 )
                 n_new += new
                 failures += [(f"{one.molecule.name}, {one.origin}", one.reason) for one in without]
@@ -146,7 +144,7 @@ def _begin(plan: LabelPlan, *, overwrite: bool) -> None:
         )
 
 
-def _checked(plan: LabelPlan, run: Run) -> tuple[str, ...]:
+def _checked(plan: LabelPlan, by: AbstractWorkers) -> tuple[str, ...]:
     """Look at the teacher on each kind of molecule, and return those for which its forces have no energy.
 
     Raises InputError where its labels cannot be used.
@@ -157,7 +155,7 @@ def _checked(plan: LabelPlan, run: Run) -> tuple[str, ...]:
         kinds.setdefault((np.unique(molecule.species).tobytes(), molecule.charge, molecule.multiplicity), molecule)
     molecules = list(kinds.values())
     given = (plan.teacher, plan.allow_nonconservative)
-    done = run(look, given, molecules, workers=plan.workers, tell=lambda _: None)
+    done = by.run(look, given, molecules, workers=plan.workers, tell=lambda _: None)
     if done.interrupted:
         raise KeyboardInterrupt
     wrong = [f"{molecules[k].name}: {reason}" for k, reason in done.failures.items()]
@@ -185,7 +183,7 @@ def _told(path: Path, teacher: AbstractTeacher) -> dict[str, Any]:
     return told if told.get("teacher") == teacher.identity.text else {}
 
 
-def _made(plan: LabelPlan, run: Run, sources: Sequence[Source], finished: set[bytes], tell: Tell) -> Made:
+def _made(plan: LabelPlan, by: AbstractWorkers, sources: Sequence[Source], finished: set[bytes], tell: Tell) -> Made:
     """Return the structures of sources: those that an earlier run has made, and the others made now."""
     path = planned_of(plan.data)
     facts = {
@@ -213,7 +211,7 @@ def _made(plan: LabelPlan, run: Run, sources: Sequence[Source], finished: set[by
             keep()
             kept_at = perf_counter()
 
-    done = run(
+    done = by.run(
         make_structures,
         plan.teacher,
         [sources[k] for k in waiting],
@@ -268,20 +266,20 @@ def _batches(items: Iterable[Item], n: int) -> Iterator[list[Item]]:
 
 
 def _labelled(
-    plan: LabelPlan, run: Run, block: Sequence[Structure], tell: Callable[[int], None]
+    plan: LabelPlan, by: AbstractWorkers, block: Sequence[Structure], tell: Callable[[int], None]
 ) -> tuple[int, list[Failure]]:
     """Label structures and add what comes of it to the file every few seconds."""
     sink = _Sink(plan.data, plan.teacher.identity.text)
     given = (plan.teacher, plan.directions)
     chunks = [block[k : k + _AT_ONCE] for k in range(0, len(block), _AT_ONCE)]
     try:
-        done = run(
+        done = by.run(
             label_some, given, chunks, workers=plan.workers, tell=lambda _: tell(sink.n), taken=sink.take(chunks)
         )
         lost = [[structure] for k in done.failures for structure in chunks[k]]
         if lost and not done.interrupted:
             # Of a task that ended its process each structure is tried alone.
-            again = run(
+            again = by.run(
                 label_some, given, lost, workers=plan.workers, tell=lambda _: tell(sink.n), taken=sink.take(lost)
             )
             done.interrupted = again.interrupted

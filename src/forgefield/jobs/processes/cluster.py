@@ -3,7 +3,7 @@
 import pickle
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from distributed import Client, Future, wait
 from distributed.scheduler import KilledWorker
 
 from forgefield.errors import InputError
-from forgefield.jobs.processes.pool import DIED, HOPELESS, Done
+from forgefield.jobs.processes.pool import DIED, HOPELESS, AbstractWorkers, Done
 from forgefield.jobs.processes.worker import reason
 
 _AHEAD = 2
@@ -29,39 +29,25 @@ _ONE = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
-class Cluster:
-    """The workers of a scheduler."""
+class Cluster(AbstractWorkers):
+    """The workers of a scheduler, all that there are. One that dies takes no task with it.
+
+    `run` raises InputError where the scheduler ends.
+    """
 
     client: Client
 
-    def run(
-        self,
-        function: Callable[[Any, Any], Any],
-        given: Any,
-        tasks: Sequence[Any],
-        *,
-        workers: int,
-        tell: Callable[[int], None],
-        taken: Callable[[int, Any], None] | None = None,
-    ) -> Done:
-        """Return what `run_apart` does, by all workers that there are. A worker that dies takes no task with it.
-
-        Raises InputError where the scheduler ends.
-        """
-        del workers
-        done = Done(taken=taken)
-        work, hopeless = pickle.dumps((function, given)), 0
-        try:
-            for number in self._run_some(work, dict(enumerate(tasks)), done, tell):
-                # Only now is it alone with whom it may have killed.
-                before = len(done.results)
-                if hopeless == HOPELESS or self._run_some(work, {number: tasks[number]}, done, tell):
-                    done.failures[number] = DIED
-                hopeless = 0 if len(done.results) > before else min(hopeless + 1, HOPELESS)
-                tell(done.n)
-        except KeyboardInterrupt:
-            done.interrupted = True
-        return done
+    def _run(
+        self, work: tuple[Callable, Any], tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
+    ) -> None:
+        opened, hopeless = pickle.dumps(work), 0
+        for number in self._run_some(opened, tasks, done, tell):
+            # Only now is it alone with whom it may have killed.
+            before = len(done.results)
+            if hopeless == HOPELESS or self._run_some(opened, {number: tasks[number]}, done, tell):
+                done.failures[number] = DIED
+            hopeless = 0 if len(done.results) > before else min(hopeless + 1, HOPELESS)
+            tell(done.n)
 
     def _threads(self) -> dict[str, int]:
         """Return how many threads each worker has."""
@@ -117,7 +103,8 @@ def cluster(said: str, workers: int) -> Iterator[Cluster]:
     # Any port for the dashboard: that of another scheduler may be taken.
     jobs: Any = SLURMCluster(processes=1, scheduler_options={"dashboard_address": ":0"})
     with jobs, Client(jobs) as client:
-        jobs.scale(jobs=workers)
+        # Jobs that end, as their time is up or their machine fails, are followed by others.
+        jobs.adapt(minimum_jobs=workers, maximum_jobs=workers)
         yield Cluster(client)
 
 

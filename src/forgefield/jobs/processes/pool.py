@@ -1,12 +1,13 @@
 """Tasks in processes of their own: one that fails is named, the others go on."""
 
+import abc
 import os
 import pickle
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -54,153 +55,128 @@ class Done:
         return len(self.results) + len(self.failures)
 
 
-def run_tasks(
-    function: Callable[[Any, Any], Any],
-    given: Any,
-    tasks: Sequence[Any],
-    *,
-    workers: int,
-    tell: Callable[[int], None],
-) -> Done:
-    """Return what `function(given, task)` returns for each task, computed by this many processes of one thread each.
-
-    One worker is this process itself. `tell` is called with the number of tasks that came to an end. A task that
-    raises or whose process dies fails alone; a KeyboardInterrupt ends all and keeps what there is.
-    """
-    if workers > 1:
-        return run_apart(function, given, tasks, workers=workers, tell=tell)
-    done = Done()
-    try:
-        _run_here(function, given, tasks, done, tell)
-    except KeyboardInterrupt:
-        done.interrupted = True
-    return done
-
-
-def run_apart(
-    function: Callable[[Any, Any], Any],
-    given: Any,
-    tasks: Sequence[Any],
-    *,
-    workers: int,
-    tell: Callable[[int], None],
-    taken: Callable[[int, Any], None] | None = None,
-) -> Done:
-    """Return what `run_tasks` does, computed by other processes even if it is one, so that no task can end this one.
-
-    Where `taken` is given, it gets each result with the number of its task, and no result is kept.
-    """
-    with processes() as run:
-        return run(function, given, tasks, workers=workers, tell=tell, taken=taken)
-
-
-@contextmanager
-def processes() -> Iterator[Callable[..., Done]]:
-    """Yield what runs tasks as `run_apart` does, by processes that go on from one call to the next."""
-    idle: list[_Worker] = []
+class AbstractWorkers(abc.ABC):
+    """Who has tasks done."""
 
     def run(
+        self,
         function: Callable[[Any, Any], Any],
         given: Any,
         tasks: Sequence[Any],
         *,
-        workers: int,
+        workers: int = 1,
         tell: Callable[[int], None],
         taken: Callable[[int, Any], None] | None = None,
     ) -> Done:
+        """Return what `function(given, task)` returns for each task, by this many workers where they are ours.
+
+        `tell` is called with the number of tasks that came to an end. A task that raises or whose process dies fails
+        alone; a KeyboardInterrupt ends all and keeps what there is. Where `taken` is given, it gets each result with
+        the number of its task, and no result is kept.
+        """
         done = Done(taken=taken)
         try:
-            _run_in_processes(_Work(pickle.dumps((function, given)), idle), tasks, workers, done, tell)
+            self._run((function, given), dict(enumerate(tasks)), workers, done, tell)
         except KeyboardInterrupt:
             done.interrupted = True
         return done
 
-    try:
-        yield run
-    finally:
-        for worker in idle:
+    @abc.abstractmethod
+    def _run(
+        self, work: tuple[Callable, Any], tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
+    ) -> None:
+        """Have tasks done by their number, and note what comes of them; `work` is the function and what it is given."""
+
+
+class ThisProcess(AbstractWorkers):
+    """This process itself, one task after another."""
+
+    def _run(
+        self, work: tuple[Callable, Any], tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
+    ) -> None:
+        function, given = work
+        for number, task in tasks.items():
+            try:
+                result = function(given, task)
+            except Exception as error:
+                done.failures[number] = reason(error)
+            else:
+                done.note(number, result)
+            tell(done.n)
+
+
+class Processes(AbstractWorkers):
+    """Other processes of one thread each, even if it is one, so that no task can end this one; they go on until the end
+    of a `with`, from one call to the next."""
+
+    def __init__(self) -> None:
+        self._idle: list[_Worker] = []
+
+    def __enter__(self) -> "Processes":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._idle:
             worker.end()
 
+    def _run(
+        self, work: tuple[Callable, Any], tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
+    ) -> None:
+        opened, hopeless = pickle.dumps(work), 0
+        pending = self._run_some(opened, tasks, workers, done, tell)
+        while pending and hopeless < HOPELESS:
+            before = len(done.results)
+            pending = self._run_some(opened, pending, 1, done, tell)
+            if pending:
+                # Alone in its process, the first task without a result is the one that ended it.
+                culprit = min(pending)
+                del pending[culprit]
+                done.failures[culprit] = DIED
+                hopeless = 0 if len(done.results) > before else hopeless + 1
+        done.failures |= dict.fromkeys(pending, DIED)
 
-def _run_here(
-    function: Callable[[Any, Any], Any], given: Any, tasks: Sequence[Any], done: Done, tell: Callable[[int], None]
-) -> None:
-    for number, task in enumerate(tasks):
+    def _run_some(
+        self, opened: bytes, tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
+    ) -> dict[int, Any]:
+        """Run tasks by number in processes, and return those that are without an end because processes died."""
+        waiting = deque(sorted(tasks))
+        busy: dict[Connection, int] = {}
+        dead: set[Connection] = set()
+        started: list[_Worker] = []
+
+        def hand_out(pipe: Connection) -> None:
+            busy[pipe] = waiting.popleft()
+            with suppress(OSError):
+                pipe.send_bytes(pickle.dumps((None, tasks[busy[pipe]])))
+
         try:
-            result = function(given, task)
-        except Exception as error:
-            done.failures[number] = reason(error)
-        else:
-            done.note(number, result)
-        tell(done.n)
-
-
-def _run_in_processes(
-    work: "_Work", tasks: Sequence[Any], workers: int, done: Done, tell: Callable[[int], None]
-) -> None:
-    pending, hopeless = _run_some(work, dict(enumerate(tasks)), workers, done, tell), 0
-    while pending and hopeless < HOPELESS:
-        before = len(done.results)
-        pending = _run_some(work, pending, 1, done, tell)
-        if pending:
-            # Alone in its process, the first task without a result is the one that ended it.
-            culprit = min(pending)
-            del pending[culprit]
-            done.failures[culprit] = DIED
-            hopeless = 0 if len(done.results) > before else hopeless + 1
-    done.failures |= dict.fromkeys(pending, DIED)
-
-
-def _run_some(
-    work: "_Work", tasks: dict[int, Any], workers: int, done: Done, tell: Callable[[int], None]
-) -> dict[int, Any]:
-    """Run tasks by number in processes, and return those that are without an end because processes died."""
-    waiting = deque(sorted(tasks))
-    busy: dict[Connection, int] = {}
-    dead: set[Connection] = set()
-    started: list[_Worker] = []
-
-    def hand_out(pipe: Connection) -> None:
-        busy[pipe] = waiting.popleft()
-        with suppress(OSError):
-            pipe.send_bytes(pickle.dumps((None, tasks[busy[pipe]])))
-
-    try:
-        started += (work.idle.pop() if work.idle else _Worker() for _ in range(min(workers, len(tasks))))
-        for worker in started:
-            worker.begin(work.opened)
-            hand_out(worker.pipe)
-        while busy:
-            for pipe in wait(list(busy)):
-                assert isinstance(pipe, Connection)
-                number = busy.pop(pipe)
-                try:
-                    result, failure = pickle.loads(pipe.recv_bytes())
-                except (EOFError, OSError):
-                    dead.add(pipe)
-                    continue
-                if failure is None:
-                    done.note(number, result)
+            started += (self._idle.pop() if self._idle else _Worker() for _ in range(min(workers, len(tasks))))
+            for worker in started:
+                worker.begin(opened)
+                hand_out(worker.pipe)
+            while busy:
+                for pipe in wait(list(busy)):
+                    assert isinstance(pipe, Connection)
+                    number = busy.pop(pipe)
+                    try:
+                        result, failure = pickle.loads(pipe.recv_bytes())
+                    except (EOFError, OSError):
+                        dead.add(pipe)
+                        continue
+                    if failure is None:
+                        done.note(number, result)
+                    else:
+                        done.failures[number] = failure
+                    tell(done.n)
+                    if waiting:
+                        hand_out(pipe)
+        finally:
+            for worker in started:
+                if worker.pipe in dead or worker.pipe in busy:
+                    worker.end()
                 else:
-                    done.failures[number] = failure
-                tell(done.n)
-                if waiting:
-                    hand_out(pipe)
-    finally:
-        for worker in started:
-            if worker.pipe in dead or worker.pipe in busy:
-                worker.end()
-            else:
-                work.idle.append(worker)
-    return {number: task for number, task in tasks.items() if number not in done.results | done.failures}
-
-
-@dataclass(frozen=True, eq=False)
-class _Work:
-    """What is to be done with each task, and by which processes that have nothing else to do."""
-
-    opened: bytes
-    idle: list["_Worker"]
+                    self._idle.append(worker)
+        return {number: task for number, task in tasks.items() if number not in done.results | done.failures}
 
 
 class _Worker:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forgefield.engines.teachers.model_teacher import ModelTeacher, teacher_of_file
 from forgefield.errors import InputError
-from forgefield.io.rules import file_of
+from forgefield.io.rules import STUDENTS, file_of
 
 _NEURAL = ".safetensors"
 _NOT_WEIGHTS = (".checkpoint.safetensors", ".planned.safetensors")
@@ -38,14 +38,16 @@ def students(paths: Sequence[Path]) -> Students:
 
 
 def _files(path: Path) -> list[Path]:
-    """Return the force field of a file or a fit's folder, or all neural ones of a folder of others."""
+    """Return the force field of a file or of a run's folder, all students of a run, or all neural ones of a folder."""
     if not path.exists():
         raise InputError(f"{path}: there is no such force field")
     if not path.is_dir():
         return [path]
     with suppress(InputError):
         return [file_of(path)]
-    found = sorted(file for file in path.glob(f"*{_NEURAL}") if not file.name.endswith(_NOT_WEIGHTS))
+    found = sorted(path.glob(f"{STUDENTS}/*{_NEURAL}")) or sorted(
+        file for file in path.glob(f"*{_NEURAL}") if not file.name.endswith(_NOT_WEIGHTS)
+    )
     if not found:
         raise InputError(f"{path}: holds neither the force field of a fit nor {_NEURAL} files")
     return found

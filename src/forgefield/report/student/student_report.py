@@ -15,7 +15,14 @@ def student_report(found: Findings) -> str:
     return template("student_report.html").render(
         style=Markup(style()),
         scripts=scripts(draws=False),
-        found=found,
+        kind="validation of a student",
+        title=found.student,
+        success=found.accepted,
+        verdict=found.verdict,
+        ending=f"Data set {found.data}: {found.part}."
+        + ("" if found.teacher_runs else " The teacher was not run here."),
+        provenance=found.provenance,
+        notes=found.notes,
         criteria=tables.criteria_table(found),
         errors=tables.errors_table(found),
         parities=figures.parities(found),

@@ -11,24 +11,16 @@ from forgefield.io.forcefields.neural.schnetpack import Settings, import_painn
 from forgefield.molecules.topology import union
 from forgefield.properties.derivatives import energies, forces
 from forgefield.units import BOHR, ELECTRONVOLT
+from samples import AS_SCHNETPACK_HAS_IT
 
 # Made by golden/make_schnetpack.py.
 GOLDEN = Path(__file__).parent / "golden"
-SETTINGS = Settings(
-    energy_unit="eV",
-    length_unit="Å",
-    cutoff_fn="CosineCutoff",
-    activation="silu",
-    aggregation_mode="sum",
-    epsilon=1e-8,
-    offsets="per atom",
-)
 ELEMENTS = ["C", "H", "O"]
 
 
 @pytest.mark.parametrize("basis", ["gaussian", "sine"])
 def test_energy_and_forces_are_those_of_schnetpack(basis):
-    model = import_painn(GOLDEN / f"schnetpack_{basis}.npz", SETTINGS, elements=ELEMENTS)
+    model = import_painn(GOLDEN / f"schnetpack_{basis}.npz", AS_SCHNETPACK_HAS_IT, elements=ELEMENTS)
     said = json.loads((GOLDEN / f"schnetpack_{basis}.json").read_text())
     topology, x = union([np.array(said["numbers"])]), jnp.asarray(said["positions"])
 
@@ -60,7 +52,7 @@ def test_all_tensors_that_do_not_fit_are_listed(tmp_path, tensors):
     )
 
     with pytest.raises(InputError) as caught:
-        import_painn(path, SETTINGS, elements=ELEMENTS)
+        import_painn(path, AS_SCHNETPACK_HAS_IT, elements=ELEMENTS)
 
     text = str(caught.value)
     assert "representation.mixing.1.mu_channel_mix.weight: shape (3, 3), expected (16, 8)" in text
@@ -87,7 +79,7 @@ def test_all_tensors_that_do_not_fit_are_listed(tmp_path, tensors):
 )
 def test_what_cannot_be_kept_is_refused(tmp_path, tensors, name, value, message):
     with pytest.raises(InputError, match=message):
-        import_painn(damaged(tmp_path, tensors, **{name: value}), SETTINGS, elements=ELEMENTS)
+        import_painn(damaged(tmp_path, tensors, **{name: value}), AS_SCHNETPACK_HAS_IT, elements=ELEMENTS)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +95,7 @@ def test_what_cannot_be_kept_is_refused(tmp_path, tensors, name, value, message)
     ],
 )
 def test_settings_of_another_model_are_refused(name, value):
-    settings = replace(SETTINGS, **{name: value})
+    settings = replace(AS_SCHNETPACK_HAS_IT, **{name: value})
 
     with pytest.raises(InputError, match=f"cannot be imported:\n  {name} = {value!r}: can be"):
         import_painn(GOLDEN / "schnetpack_gaussian.npz", settings, elements=ELEMENTS)
@@ -119,7 +111,7 @@ def test_lengths_may_be_in_bohr(basis):
     path = GOLDEN / f"schnetpack_{basis}.npz"
     said = json.loads((GOLDEN / f"schnetpack_{basis}.json").read_text())
     topology, x = union([np.array(said["numbers"])]), jnp.asarray(said["positions"])
-    in_bohr = import_painn(path, replace(SETTINGS, length_unit="Bohr"), elements=ELEMENTS)
+    in_bohr = import_painn(path, replace(AS_SCHNETPACK_HAS_IT, length_unit="Bohr"), elements=ELEMENTS)
 
     found = energies(in_bohr, topology, x * BOHR)
 
@@ -129,15 +121,15 @@ def test_lengths_may_be_in_bohr(basis):
 def test_offsets_can_be_left_out():
     path = GOLDEN / "schnetpack_gaussian.npz"
 
-    without = import_painn(path, replace(SETTINGS, offsets="none"), elements=ELEMENTS)
+    without = import_painn(path, replace(AS_SCHNETPACK_HAS_IT, offsets="none"), elements=ELEMENTS)
 
     assert not without.references.any()
-    assert import_painn(path, SETTINGS, elements=ELEMENTS).references.all()
+    assert import_painn(path, AS_SCHNETPACK_HAS_IT, elements=ELEMENTS).references.all()
 
 
 def test_elements_without_a_row_are_refused():
     with pytest.raises(InputError, match="atomic numbers 1 to 99"):
-        import_painn(GOLDEN / "schnetpack_gaussian.npz", SETTINGS, elements=["Fm"])
+        import_painn(GOLDEN / "schnetpack_gaussian.npz", AS_SCHNETPACK_HAS_IT, elements=["Fm"])
 
 
 def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
@@ -145,18 +137,18 @@ def test_a_file_that_holds_no_tensors_is_refused(tmp_path):
     path.write_bytes(b"PK nothing")
 
     with pytest.raises(InputError, match="cannot be read"):
-        import_painn(path, SETTINGS, elements=ELEMENTS)
+        import_painn(path, AS_SCHNETPACK_HAS_IT, elements=ELEMENTS)
 
 
 def test_archive_that_unpacks_to_far_more_than_weights_is_refused(tmp_path):
     np.savez_compressed(tmp_path / "bomb.npz", zeros=np.zeros(2**22))
 
     with pytest.raises(InputError, match=r"bomb\.npz: unpacks to 32 MiB, as no file of weights does"):
-        import_painn(tmp_path / "bomb.npz", SETTINGS, elements=ELEMENTS)
+        import_painn(tmp_path / "bomb.npz", AS_SCHNETPACK_HAS_IT, elements=ELEMENTS)
 
 
 def test_numbers_of_no_sane_size_are_refused(tmp_path):
     np.savez(tmp_path / "huge.npz", weight=np.array([1.0, 1e300]))
 
     with pytest.raises(InputError, match=r"huge\.npz: weight: numbers that are not finite, or of no sane size"):
-        import_painn(tmp_path / "huge.npz", SETTINGS, elements=ELEMENTS)
+        import_painn(tmp_path / "huge.npz", AS_SCHNETPACK_HAS_IT, elements=ELEMENTS)

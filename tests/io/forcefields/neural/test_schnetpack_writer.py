@@ -10,24 +10,16 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.io.forcefields.neural.schnetpack import Settings, import_painn
+from forgefield.io.forcefields.neural.schnetpack import import_painn
 from forgefield.io.forcefields.neural.schnetpack_writer import tensors_of, write_schnetpack
 from forgefield.jobs.convert_weights import convert_weights
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import CosineEnvelope, QuinticEnvelope, SineBasis
 from forgefield.molecules.topology import union
 from forgefield.properties.derivatives import energies
+from samples import AS_SCHNETPACK_HAS_IT
 
 GOLDEN = Path(__file__).parent / "golden"
-SETTINGS = Settings(
-    energy_unit="eV",
-    length_unit="Å",
-    cutoff_fn="CosineCutoff",
-    activation="silu",
-    aggregation_mode="sum",
-    epsilon=1e-8,
-    offsets="per atom",
-)
 ELEMENTS = ["H", "C", "O"]
 DESIGN = Design((1, 6, 8), SineBasis(6, 3.0), CosineEnvelope(), 1.0)
 
@@ -37,7 +29,7 @@ def test_tensors_that_came_from_schnetpack_are_the_same_again(basis):
     source = GOLDEN / f"schnetpack_{basis}.npz"
     before = dict(np.load(source))
 
-    found = tensors_of(import_painn(source, SETTINGS, elements=ELEMENTS))
+    found = tensors_of(import_painn(source, AS_SCHNETPACK_HAS_IT, elements=ELEMENTS))
 
     rows = [1, 6, 8]
     # Filters that blocks share are stored once in the one and for each block in the other.

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -34,7 +35,7 @@ from forgefield.jobs.fit.run.refits import (
     together,
     unseen_rows,
 )
-from forgefield.jobs.processes.pool import Done, run_tasks
+from forgefield.jobs.processes.pool import Done, Processes, ThisProcess
 from forgefield.report.validation_results import (
     Bootstrap,
     Failure,
@@ -95,13 +96,9 @@ def validated(prepared: Prepared, last: Passed, wanted: Validation, tell: Callab
     out = [LeaveOut(int(m)) for m in counting]
     tasks = [*out, *(Resample(k, tuple(map(int, sample))) for k, sample in enumerate(drawn))]
     workers = min(wanted.workers or len(os.sched_getaffinity(0)), len(tasks))
-    done = run_tasks(
-        attempt,
-        Basis(prepared, last.stage, last.values),
-        tasks,
-        workers=workers,
-        tell=lambda n: tell(n, len(tasks)),
-    )
+    basis = Basis(prepared, last.stage, last.values)
+    with Processes() if workers > 1 else nullcontext(ThisProcess()) as by:
+        done = by.run(attempt, basis, tasks, workers=workers, tell=lambda n: tell(n, len(tasks)))
     left_out = {int(counting[k]): done.results[k] for k in range(len(out)) if k in done.results}
     refits = {k - len(out): result for k, result in done.results.items() if k >= len(out)}
     summary = _Summary(prepared, last, before, after, counts, drawn, left_out, refits)
