@@ -44,10 +44,13 @@ def validate(
     """
     from forgefield.io.sources import stem
     from forgefield.jobs.validate.settings import Settings
+    from forgefield.jobs.validate.thresholds_file import read_thresholds
 
     del verbose
     settings = Settings(records, molecules, nve, md_ps, tuple(temperature or (300.0, 500.0)), 2, teacher_seconds, seed)
-    task = _task(students, data, split, (thresholds, teacher), settings)
+    wanted = None if thresholds is None else read_thresholds(thresholds)
+    inputs = tuple(path for path in (thresholds, teacher) if path is not None)
+    task = _task(students, data, split, wanted, settings, teacher=teacher, inputs=inputs)
     folder = output or Path(f"{stem(students[0])}-validation")
     found = _run(task, folder, overwrite=overwrite)
     _say(found, folder)
@@ -58,29 +61,29 @@ def validate(
     return DONE if found.accepted else FAILED
 
 
-def _task(students: list[Path], data: Path, split: str, files: tuple[Path | None, Path | None], settings: Any) -> Any:
-    """Return what is asked for; the files are those of thresholds and teacher."""
-    from forgefield.jobs.validate.members import students as members
-    from forgefield.jobs.validate.thresholds_file import read_thresholds
-    from forgefield.jobs.validate.validate_job import Task
-    from forgefield.jobs.validate.verdict import USUAL
-
-    thresholds, teacher = files
-    wanted = USUAL if thresholds is None else read_thresholds(thresholds)
-    inputs = tuple(path for path in files if path is not None)
-    return Task(members(students), data, split, _teacher(data, teacher), wanted, settings, inputs)
-
-
 def judge(students: list[Path], data: Path, split: str, wanted: Any, settings: Any, folder: Path) -> bool:
     """Validate students into a folder, print what is found, and say whether they are accepted; None asks the usual."""
+    found = _run(_task(students, data, split, wanted, settings), folder, overwrite=True)
+    _say(found, folder)
+    return found.accepted
+
+
+def _task(
+    students: list[Path],
+    data: Path,
+    split: str,
+    wanted: Any,
+    settings: Any,
+    *,
+    teacher: Path | None = None,
+    inputs: tuple[Path, ...] = (),
+) -> Any:
+    """Return what is asked for."""
     from forgefield.jobs.validate.members import students as members
     from forgefield.jobs.validate.validate_job import Task
     from forgefield.jobs.validate.verdict import USUAL
 
-    task = Task(members(students), data, split, _teacher(data, None), wanted or USUAL, settings)
-    found = _run(task, folder, overwrite=True)
-    _say(found, folder)
-    return found.accepted
+    return Task(members(students), data, split, _teacher(data, teacher), wanted or USUAL, settings, inputs)
 
 
 def _run(task: Any, folder: Path, *, overwrite: bool) -> Any:
