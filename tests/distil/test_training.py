@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forgefield.distil import batches
-from forgefield.distil.batches import Feed, batch_in_parts, batch_of, combined
+from forgefield.distil.batches import Feed, Replay, batch_in_parts, batch_of, combined
 from forgefield.distil.deviations import deviations
 from forgefield.distil.losses import losses
 from forgefield.distil.parallel import losses_and_slope
@@ -180,6 +180,28 @@ def test_each_reference_comes_once_an_epoch(references):
     assert sorted(k for places in asked[:6] for k in places) == list(range(24))
     assert asked[:6] != asked[6:]
     assert all(len({int(sizes[k]) for k in places}) == 1 for places in asked)
+
+
+def test_new_references_come_with_their_share_of_old_ones(references):
+    sizes = np.array([len(r.species) for r in references])
+    new = np.arange(24) % 6 < 2
+    asked = []
+
+    def fetch(places):
+        asked.append(places)
+        return [references[k] for k in places]
+
+    feed = Feed(fetch, sizes, 4, 0, Replay(new, 1.0))
+    for step in range(3 * feed.steps_of_epoch):
+        feed(step)
+
+    assert feed.steps_of_epoch == 4
+    for first in (0, 4, 8):
+        seen = [k for places in asked[first : first + 4] for k in places]
+        assert sorted(k for k in seen if new[k]) == np.flatnonzero(new).tolist()
+        assert len({k for k in seen if not new[k]}) == 8
+    assert {sum(bool(new[k]) for k in places) for places in asked} == {2}
+    assert len({k for places in asked for k in places}) > 16
 
 
 def test_what_a_step_sees_follows_from_its_number(references):
