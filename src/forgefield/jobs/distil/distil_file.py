@@ -126,6 +126,9 @@ class LossSection(Section):
     """Of components of Hessian products, along directions that are drawn anew for each batch."""
     atomic_energy: Real = Field(default=0.0, ge=0.0)
     """Of the energies of atoms, where the teacher divides its energy among them."""
+    balanced: bool = False
+    """Whether each error is divided by its own running mean and multiplied by that of forces, so that the numbers above
+    are shares. See [balanced losses](../distil.md#balanced-losses)."""
     kind: Kind = "mse"
     """Mean square, mean absolute, or Huber: squares up to `corner`, straight beyond."""
     corner: Real = Field(default=0.01, gt=0.0)
@@ -283,7 +286,12 @@ def _classical(path: Path, said: DistilFile) -> ClassicalPlan | None:
     student, loss = said.student, said.training.loss
     if student.kind == "painn":
         return None
-    idle = said.training.model_fields_set - {"loss"} | loss.model_fields_set & {"kind", "corner", "atomic_energy"}
+    idle = said.training.model_fields_set - {"loss"} | loss.model_fields_set & {
+        "kind",
+        "corner",
+        "atomic_energy",
+        "balanced",
+    }
     if idle:
         raise InputError(
             f"{path}: [training] {', '.join(sorted(idle))}: a classical force field is fitted by least squares to "
