@@ -1,9 +1,10 @@
 """Compiling functions at their first call, or before it in the background."""
 
+import jax
 import jax.numpy as jnp
 import pytest
 
-from forgefield.compiled import compiled, forget, make_room
+from forgefield.compiled import Compiled, compiled, forget, make_room
 
 
 @pytest.fixture
@@ -59,3 +60,15 @@ def test_many_programs_are_forgotten_and_few_are_kept(traced):
     call(25)
     call(1)
     assert len(shapes) == 26
+
+
+def test_other_devices_are_not_told_what_is_for_processors(monkeypatch):
+    def doubled(values):
+        return 2.0 * values
+
+    with pytest.raises(jax.errors.JaxRuntimeError, match="no_such_option"):
+        Compiled(doubled, {"no_such_option": True})(jnp.ones(3))
+    # Such as GPUs, which refuse an option of theirs.
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+
+    assert Compiled(doubled, {"no_such_option": True})(jnp.ones(3)).tolist() == [2.0, 2.0, 2.0]
