@@ -42,7 +42,7 @@ OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
-COMMANDS = JOBS | {"jobs/validate", "jobs/export", "report/student"}
+COMMANDS = JOBS | {"jobs/distil/rounds", "jobs/validate", "jobs/export", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -103,7 +103,9 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/distil/classical": CLASSICAL,
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
-    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical", "jobs/validate"},
+    "jobs/distil": JOB_OF_DATA
+    | {"jobs/dataset", "jobs/distil", "jobs/distil/classical", "jobs/label", "jobs/validate"},
+    "jobs/distil/rounds": JOB_OF_DATA | {"jobs/distil", "jobs/distil/rounds", "jobs/label", "jobs/processes"},
     "jobs/validate": JOB_OF_DATA | REPORT | {"jobs/label", "report/student", "jobs/validate"},
     "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
