@@ -23,6 +23,7 @@ _COORDINATES = {
     "torsion": (dihedral, 4, units.DEGREE),
     "torsion_stretch": (dihedral, 4, units.DEGREE),
     "out_of_plane": (dihedral, 4, units.DEGREE),
+    "improper": (dihedral, 4, units.DEGREE),
 }
 """What is listed as the value of an interaction: a function of its first atoms, in Å or degrees."""
 
