@@ -67,7 +67,7 @@ def split(rules: SystemRules, patterns: Sequence[str]) -> SystemRules:
     """
     system = rules.system
     molecule = system.structure(np.zeros((system.n_atoms, 3)), system.source, system.source)
-    batch, chains = _Batch([molecule], system.types, system.labels), []
+    batch, chains = _Batch([molecule], system.bonded or system.types, system.labels), []
     for pattern in patterns:
         select = selector(pattern, batch)
         found = [

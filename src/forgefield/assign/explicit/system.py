@@ -61,6 +61,8 @@ class System:
     through_space: ThroughSpace
     split: tuple[tuple[int, ...], ...] = field(default=())
     """Atoms whose interactions have rows of their own."""
+    bonded: tuple[str, ...] = ()
+    """Types by which bonds, bends and torsions go, where these are fewer."""
 
     @property
     def n_atoms(self) -> int:

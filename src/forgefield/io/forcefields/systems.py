@@ -10,9 +10,9 @@ from forgefield.assign.explicit.system import Stated, System, ThroughSpace
 from forgefield.terms.bend import COSINE_BEND, HARMONIC_BEND, QUARTIC_BEND, RESTRICTED_BEND
 from forgefield.terms.cmap import correction_map
 from forgefield.terms.cross import BOND_ANGLE, BOND_BOND, UREY_BRADLEY
-from forgefield.terms.nonbonded import LENNARD_JONES, LENNARD_JONES_GEOMETRIC, LENNARD_JONES_PAIR
+from forgefield.terms.nonbonded import BUCKINGHAM_PAIR, LENNARD_JONES, LENNARD_JONES_GEOMETRIC, LENNARD_JONES_PAIR
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKAERT_BELLEMANS
-from forgefield.terms.stretch import HARMONIC_STRETCH
+from forgefield.terms.stretch import CUBIC_STRETCH, FOURTH_POWER_STRETCH, HARMONIC_STRETCH, MORSE
 from forgefield.terms.term import Term
 
 _MAP = "cmap"
@@ -20,6 +20,9 @@ _TERMS = {
     term.name: term
     for term in (
         HARMONIC_STRETCH,
+        CUBIC_STRETCH,
+        FOURTH_POWER_STRETCH,
+        MORSE,
         HARMONIC_BEND,
         COSINE_BEND,
         RESTRICTED_BEND,
@@ -32,6 +35,7 @@ _TERMS = {
         PERIODIC_IMPROPER,
         HARMONIC_IMPROPER,
         LENNARD_JONES_PAIR,
+        BUCKINGHAM_PAIR,
     )
 }
 _PAIRS = {term.name: term for term in (LENNARD_JONES, LENNARD_JONES_GEOMETRIC)}
@@ -80,6 +84,7 @@ class SystemFile(BaseModel, extra="forbid", frozen=True):
     interactions: tuple[_Stated, ...]
     through_space: _ThroughSpace
     split: tuple[tuple[int, ...], ...] = ()
+    bonded: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> "SystemFile":
@@ -98,7 +103,7 @@ def _wrong(file: SystemFile) -> Iterator[str]:
         "masses": file.masses,
         "values": space.values,
         "charges": space.charges,
-    }
+    } | ({"bonded": file.bonded} if file.bonded else {})
     yield from (f"{name} must have {n} entries, not {len(held)}" for name, held in listed.items() if len(held) != n)
     chains = [*file.bonds, *space.special, *file.split, *(chain for one in file.interactions for chain in one.atoms)]
     if any(not 1 <= atom <= n for chain in chains for atom in chain):
@@ -168,6 +173,7 @@ def file_of_system(rules: SystemRules) -> SystemFile:
             scales=tuple((v, q) for v, q in space.scales.tolist()),
         ),
         split=tuple(tuple(a + 1 for a in chain) for chain in system.split),
+        bonded=system.bonded,
     )
 
 
@@ -198,5 +204,6 @@ def system_of_file(file: SystemFile) -> SystemRules:
             scales=np.array(space.scales).reshape(-1, 2),
         ),
         split=tuple(tuple(a - 1 for a in chain) for chain in file.split),
+        bonded=file.bonded,
     )
     return SystemRules(system)
