@@ -132,7 +132,7 @@ ROWS = [
     Row(out_of_plane.ONE_FOLD_OUT_OF_PLANE, (10.0,), chain(1.5, 60), 7.5, BACKWARDS, (0,)),
     Row(nonbonded.LENNARD_JONES, (1.5, 0.1, 2.0, 0.4, 0.5), pair(1.75), 396.8, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.LENNARD_JONES_GEOMETRIC, (1.0, 0.1, 2.25, 0.4, 0.5), pair(1.5), 396.8, (1, 0), (2, 3, 0, 1, 4)),
-    Row(nonbonded.LENNARD_JONES_PAIR, (0.4, 2.0), pair(1.0), 1587.2, (1, 0), (0, 1)),
+    Row(nonbonded.LENNARD_JONES_PAIR, (2.0, 0.4), pair(1.0), 1587.2, (1, 0), (0, 1)),
     Row(nonbonded.BUCKINGHAM_PAIR, (1000.0, 64.0, math.log(2)), pair(2.0), 249.0, (1, 0), (0, 1, 2)),
     Row(nonbonded.EXP6, (1.5, 0.1, 2.0, 0.4, 0.5), pair(3.5), -0.11194649269876, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.EXP6_PAIR, (2.0, 10.0), pair(4.0), -0.3514930375243853, (1, 0), (0, 1)),
