@@ -15,7 +15,7 @@ BOTTOM = {"errors", "units", "compiled", "table"}
 MOLECULES = BOTTOM | {"molecules", "terms"}
 MODELS = MOLECULES | {"models"}
 PROPERTIES = MODELS | {"properties"}
-ASSIGN = MODELS | {"assign", "assign/mm3"}
+ASSIGN = MODELS | {"assign", "assign/explicit", "assign/mm3"}
 ESTIMATING = PROPERTIES | {"estimating"}
 DATA = ESTIMATING | {"fitting/data"}
 TARGETS = DATA | {"fitting/targets"}
@@ -55,6 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "molecules": BOTTOM | {"molecules"},
     "models": MODELS,
     "assign": MODELS | {"assign"},
+    "assign/explicit": ASSIGN,
     "assign/mm3": ASSIGN,
     "properties": PROPERTIES,
     "estimating": ESTIMATING,

@@ -13,6 +13,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields import native
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
+from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn_rules
@@ -30,6 +31,9 @@ from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
 from forgefield.io.sources import is_smiles, plain_name
 from forgefield.io.structures.atom_types import AtomTypes
+from forgefield.io.structures.coordinates.bare import Bare
+from forgefield.io.structures.coordinates.gro import read_gro
+from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
 from forgefield.io.structures.gaussian_input import is_gaussian_input, read_gaussian_input
 from forgefield.io.structures.mae import read_mae
 from forgefield.io.structures.mol2 import read_mol2
@@ -82,6 +86,8 @@ class Format:
     """Whether the unit of a Hessian goes without saying."""
     molecules: Callable[[Path, AtomTypes | None], list[Molecule]] | None = None
     """Reads structures without results."""
+    positions: Callable[[Path], Bare] | None = None
+    """Reads positions of atoms whose elements are those of a topology."""
     write_structures: Callable[[Path, Structures], None] | None = None
     lacks: tuple[str, ...] = ()
     """What of structures it cannot hold."""
@@ -142,6 +148,10 @@ def _is_openmm(_: Path, text: str) -> bool:
 
 def _is_native(_: Path, text: str) -> bool:
     return native.KEY in text
+
+
+def _is_prmtop(_: Path, text: str) -> bool:
+    return "%FLAG POINTERS" in text
 
 
 def _is_torsion_drive(_: Path, text: str) -> bool:
@@ -279,6 +289,9 @@ FORMATS = (
     Format(
         "OpenMM XML", (".xml",), _is_openmm, word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml
     ),
+    Format("AMBER topology", (".prmtop", ".parm7", ".top"), _is_prmtop, "section %FLAG POINTERS", rules=read_prmtop),
+    Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
+    Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
 """Where a file may be of several formats, the first that it is known to be of counts."""
