@@ -86,25 +86,23 @@ def _among(names: tuple[str, ...], n_atoms: int) -> bool:
 def value(tree: Node, known: Mapping[Any, Any], table: Table) -> Any:
     """Return the value of an expression: `known` has those of names, and of coordinates by function and particles."""
     found: dict[int, Any] = {}
+    for node in reversed(list(nodes(tree))):
+        found[id(node)] = _fresh(node, found, known, table)
+    return found[id(tree)]
 
-    def of(node: Node) -> Any:
-        if id(node) not in found:
-            found[id(node)] = fresh(node)
-        return found[id(node)]
 
-    def fresh(node: Node) -> Any:
-        if isinstance(node, Number):
-            return node.value
-        if isinstance(node, Name):
-            return known[node.name]
-        if node.function in COORDINATES:
-            return known[node.function, particles(node)]
-        arguments = [of(argument) for argument in node.arguments]
-        if node.function in NUMPY and all(isinstance(argument, float) for argument in arguments):
-            return _constant(node.function, arguments)
-        return table[node.function](*arguments)
-
-    return of(tree)
+def _fresh(node: Node, found: Mapping[int, Any], known: Mapping[Any, Any], table: Table) -> Any:
+    """Return the value of a node from those of its arguments, which are found."""
+    if isinstance(node, Number):
+        return node.value
+    if isinstance(node, Name):
+        return known.get(node.name)
+    if node.function in COORDINATES:
+        return known[node.function, particles(node)]
+    arguments = [found[id(argument)] for argument in node.arguments]
+    if node.function in NUMPY and all(isinstance(argument, float) for argument in arguments):
+        return _constant(node.function, arguments)
+    return table[node.function](*arguments)
 
 
 def _constant(function: str, arguments: list[float]) -> float:

@@ -1,6 +1,7 @@
 """OpenMM's language of expressions: numbers, names, + - * / ^, functions, and definitions behind semicolons."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +13,8 @@ _TOKEN = re.compile(
 _BINDS = {"+": 0, "-": 0, "*": 1, "/": 1, "^": 3}
 _NEGATION_BINDS = 2
 """More than a product, less than a power."""
-NEGATION = "negative"
-_DEEPEST = 200
+NEGATION = "-x"
+_DEEPEST = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +60,28 @@ def parsed(expression: str) -> Node:
 
 
 def nodes(tree: Node) -> Iterator[Node]:
-    """Yield every node of a tree once."""
-    seen, left = set(), [tree]
+    """Yield every node of a tree once, those that it is an argument of before it."""
+    waiting: Counter[int] = Counter()
+    seen, left = {id(tree)}, [tree]
     while left:
         node = left.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
+        for argument in _arguments_of(node):
+            waiting[id(argument)] += 1
+            if id(argument) not in seen:
+                seen.add(id(argument))
+                left.append(argument)
+    left = [tree]
+    while left:
+        node = left.pop()
         yield node
-        if isinstance(node, Call):
-            left.extend(node.arguments)
+        for argument in _arguments_of(node):
+            waiting[id(argument)] -= 1
+            if not waiting[id(argument)]:
+                left.append(argument)
+
+
+def _arguments_of(node: Node) -> tuple[Node, ...]:
+    return node.arguments if isinstance(node, Call) else ()
 
 
 class _Reader:

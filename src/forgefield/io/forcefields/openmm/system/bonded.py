@@ -12,6 +12,7 @@ from forgefield.assign.explicit.system import Stated
 from forgefield.errors import InputError
 from forgefield.io.forcefields.openmm.system import recognised
 from forgefield.io.forcefields.openmm.system.elements import atoms, children, numbers
+from forgefield.io.forcefields.openmm.system.expressions import term_of
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.cmap import correction_map
 from forgefield.terms.expressions.custom import custom_term
@@ -127,6 +128,8 @@ def _custom(force: Element, n_atoms: int) -> list[Stated]:
     expression, constants = force.get("energy", ""), constants_of(force)
     if not len(chains):
         return []
+    if (ours := term_of(expression, names)) is not None and ours.order == order:
+        return [Stated(ours, chains, values)]
     # Its own definitions may use the coordinate, which stands behind them.
     term = custom_term(f"{expression};{layout.variable}", layout.kind, order, names, constants)
     if (name_of := _RECOGNISED.get(force.get("type", ""))) is not None:

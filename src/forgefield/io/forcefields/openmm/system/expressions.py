@@ -52,3 +52,8 @@ def expression_of(term: Term) -> tuple[str, tuple[str, ...]] | None:
         return None
     in_kilojoule = f"{1.0 / units.KILOJOULE!r}*({energy}); {definitions}".removesuffix("; ")
     return in_kilojoule, tuple(parameter.name for parameter in term.parameters)
+
+
+def term_of(expression: str, names: tuple[str, ...]) -> Term | None:
+    """Return the term whose energy an expression is as we write it; None where it is none."""
+    return next((term for term in (*_EXPRESSIONS, EXP6_PAIR) if expression_of(term) == (expression, names)), None)

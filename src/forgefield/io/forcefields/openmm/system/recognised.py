@@ -13,6 +13,7 @@ from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.term import Term
 
 Values = Float[np.ndarray, "interactions parameters"]
+Found = tuple[Term, Float[np.ndarray, "interactions own"]] | None
 Sampled = Callable[[Float[np.ndarray, "interactions points"]], Float[np.ndarray, "interactions points"]]
 """Energies [kJ/mol] of interactions at distances [nm] or angles [rad]."""
 _SAME = 1e-8
@@ -41,7 +42,7 @@ def lennard_jones(energy: Sampled, n: int) -> Float[np.ndarray, "interactions 2"
     return np.stack([radius * units.NANOMETRE, 0.25 * b**2 / a * units.KILOJOULE], axis=1)
 
 
-def bond(energy: Sampled, parameters: Values) -> tuple[Term, Values] | None:
+def bond(energy: Sampled, parameters: Values) -> Found:
     """Return the term of two atoms that an expression is, and its values; None where it is none of ours."""
     if (found := lennard_jones(energy, len(parameters))) is not None:
         return LENNARD_JONES_PAIR, found
@@ -58,7 +59,7 @@ def bond(energy: Sampled, parameters: Values) -> tuple[Term, Values] | None:
     return HARMONIC_STRETCH, np.stack([2.0 * c2 * (units.KILOJOULE / units.NANOMETRE**2), r0 * units.NANOMETRE], axis=1)
 
 
-def torsion(energy: Sampled, parameters: Values) -> tuple[Term, Values] | None:
+def torsion(energy: Sampled, parameters: Values) -> Found:
     """Return the term of a dihedral angle that an expression is, and its values; None where it is none of ours."""
     n = len(parameters)
     sampled = np.asarray(energy(np.tile(_ANGLES, (n, 1))))
