@@ -17,6 +17,7 @@ import pytest
 import forgefield.terms
 from forgefield.terms import bend, cross, mm3, nonbonded, out_of_plane, periodic, stretch, torsion
 from forgefield.terms.cmap import correction_map
+from forgefield.terms.expressions.custom import custom_term
 from forgefield.terms.term import Term
 
 DEGREE = math.pi / 180.0
@@ -25,12 +26,12 @@ TEN_SQUARED = 0.030461741978670857
 KINDS = {
     *("stretch", "bend", "stretch_bend", "stretch_stretch", "bend_bend", "urey_bradley"),
     *("bond_moment", "charge_increment"),
-    *("torsion", "torsion_stretch", "out_of_plane", "improper", "cmap", "vdw", "electrostatic"),
+    *("torsion", "torsion_stretch", "out_of_plane", "improper", "cmap", "compound", "vdw", "electrostatic"),
 }
 UNITS = {
     *("kcal/mol/Å²", "kcal/mol/rad²", "kcal/mol/Å/rad", "kcal^½/mol^½/rad", "kcal/mol/Å", "kcal/mol"),
     *("kcal/mol/Å⁴", "kcal/mol/rad", "kcal/mol/rad³", "kcal/mol/rad⁴", "kcal·Å⁶/mol"),
-    *("Å", "1/Å", "rad", "e", "1", "e·Å"),
+    *("Å", "1/Å", "rad", "e", "1", "e·Å", ""),
 }
 STEPS = np.array([1e-2, 1e-3, 1e-4, 1e-5])
 
@@ -84,6 +85,9 @@ class Row:
 # The spline through 1, 0, -1, 0 has slopes 0, -3/2, 0, 3/2, and is 11/16 in the middle of the first step.
 _COSINE, _SINE = (1.0, 0.0, -1.0, 0.0), (0.0, 1.0, 0.0, -1.0)
 MAP = correction_map(tuple(tuple(c * (2.0 + s) for s in _SINE) for c in _COSINE))
+EXPRESSION = custom_term(
+    "k*(10*distance(p1,p2)-r0)*(angle(p1,p2,p3)-t)*s", "compound", 3, ("k", "r0", "t"), (("s", 2.0),)
+)
 
 ROWS = [
     Row(stretch.HARMONIC_STRETCH, (100.0, 1.4), pair(1.5), 0.5, (1, 0), (0, 1)),
@@ -128,11 +132,16 @@ ROWS = [
         *(BACKWARDS, (0, 1), True),
     ),
     Row(MAP, (2.0,), five(45, 135), 2.0 * 11 / 16 * (2.0 + 11 / 16), (0, 1, 2, 3, 4), (0,), True),
+    # 4.184 kJ/mol, 1 Å - 0.9 Å, 90° - 1.
+    Row(
+        *(EXPRESSION, (4.184, 0.9, 1.0), bent(1.0, 1.5, 90), 0.2 * (math.pi / 2 - 1.0)),
+        *((0, 1, 2), (0, 1, 2)),
+    ),
     Row(out_of_plane.COSINE_OUT_OF_PLANE, (10.0,), chain(1.5, 30), 2.5, BACKWARDS, (0,)),
     Row(out_of_plane.ONE_FOLD_OUT_OF_PLANE, (10.0,), chain(1.5, 60), 7.5, BACKWARDS, (0,)),
     Row(nonbonded.LENNARD_JONES, (1.5, 0.1, 2.0, 0.4, 0.5), pair(1.75), 396.8, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.LENNARD_JONES_GEOMETRIC, (1.0, 0.1, 2.25, 0.4, 0.5), pair(1.5), 396.8, (1, 0), (2, 3, 0, 1, 4)),
-    Row(nonbonded.LENNARD_JONES_PAIR, (0.4, 2.0), pair(1.0), 1587.2, (1, 0), (0, 1)),
+    Row(nonbonded.LENNARD_JONES_PAIR, (2.0, 0.4), pair(1.0), 1587.2, (1, 0), (0, 1)),
     Row(nonbonded.BUCKINGHAM_PAIR, (1000.0, 64.0, math.log(2)), pair(2.0), 249.0, (1, 0), (0, 1, 2)),
     Row(nonbonded.EXP6, (1.5, 0.1, 2.0, 0.4, 0.5), pair(3.5), -0.11194649269876, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.EXP6_PAIR, (2.0, 10.0), pair(4.0), -0.3514930375243853, (1, 0), (0, 1)),

@@ -52,7 +52,8 @@ def _of_system(path: Path, bare: Bare, system: System | None) -> Molecule:
         )
     if len(bare.positions) != system.n_atoms:
         raise InputError(f"{path}: has {len(bare.positions)} atoms, but {system.source} {system.n_atoms}")
-    if bare.names is not None and bare.names != system.names:
+    # Systems of OpenMM have no names of atoms, only those that we gave them.
+    if bare.names is not None and system.program != "OpenMM" and bare.names != system.names:
         k = next(k for k, pair in enumerate(zip(bare.names, system.names, strict=True)) if pair[0] != pair[1])
         raise InputError(
             f"{path}: atom {k + 1} is {bare.names[k]}, but {system.names[k]} in {system.source}; give the structure in "

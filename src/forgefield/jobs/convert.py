@@ -16,10 +16,10 @@ from forgefield.io.formats import (
     LaidWriter,
     Structure,
     Structures,
-    force_field_format,
     force_fields,
     format_of,
     suffixes,
+    written_force_field,
     written_structures,
 )
 from forgefield.io.molecules import read_structures
@@ -139,7 +139,7 @@ def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = ()
     structures. Raises InputError for what the format cannot hold, and where `target` is an input, or there already and
     not to `overwrite`.
     """
-    rules, form, files = load(source), force_field_format(target), list(over)
+    rules, form, files = load(source), written_force_field(target), list(over)
     if form is None or not (form.write_rules or form.write_laid):
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
         raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")

@@ -8,7 +8,7 @@ from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
-from forgefield.io.formats import Format, LaidWriter, force_field_format, force_fields, suffixes
+from forgefield.io.formats import Format, LaidWriter, force_fields, suffixes, written_force_field
 from forgefield.io.outputs import new_outputs
 from forgefield.io.rules import write_laid
 from forgefield.jobs.fit.outcome.outcome import Outcome
@@ -28,7 +28,7 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
             form = form_of({row.term for row in outcome.assignment.rows})
             write_generated(path, form, outcome.assignment, outcome.molecules, outcome.sources, overwrite=overwrite)
         case Mm3Rules() | SystemRules():
-            form = force_field_format(path)
+            form = written_force_field(path)
             if form is None or form.write_rules is None:
                 known = " or ".join(suffixes(one for one in force_fields() if one.write_rules))
                 began = "an MM3* file" if isinstance(outcome.force_field, Mm3Rules) else "a topology"
@@ -61,7 +61,7 @@ def write_generated(
 
 
 def _format_of(path: Path) -> tuple[Format, LaidWriter]:
-    found = force_field_format(path)
+    found = written_force_field(path)
     if found is None or found.write_laid is None:
         known = suffixes(one for one in force_fields() if one.write_laid)
         raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(known)}")

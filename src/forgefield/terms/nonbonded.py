@@ -35,7 +35,7 @@ def lennard_jones_geometric(q: Values, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_
     return scale * _geometric_mean(e_i, e_j) * (sixth**2 - 2.0 * sixth)
 
 
-def lennard_jones_pair(q: Values, e: Scalar, r: Scalar) -> Scalar:
+def lennard_jones_pair(q: Values, r: Scalar, e: Scalar) -> Scalar:
     """Lennard-Jones of a pair, e ((R/r)¹² - 2 (R/r)⁶), for the coordinate r² [Å²].
 
     R the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
@@ -125,7 +125,7 @@ LENNARD_JONES = Term("lennard_jones", SQUARE, lennard_jones, "vdw", 2, (*_ATOMS,
 LENNARD_JONES_GEOMETRIC = replace(LENNARD_JONES, name="lennard_jones_geometric", profile=lennard_jones_geometric)
 LENNARD_JONES_PAIR = Term(
     *("lennard_jones_pair", SQUARE, lennard_jones_pair, "vdw", 2),
-    *((Parameter("e", "kcal/mol", minimum=0.0), Parameter("r", "Å", minimum=0.0)), 2, Polynomial(1)),
+    *((Parameter("r", "Å", minimum=0.0), Parameter("e", "kcal/mol", minimum=0.0)), 2),
 )
 BUCKINGHAM_PAIR = Term(
     *("buckingham_pair", SQUARE, buckingham_pair, "vdw", 2),
