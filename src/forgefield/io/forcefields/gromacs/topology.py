@@ -148,5 +148,5 @@ def _stated(molecules: list[Built], starts: list[int]) -> Iterator[Stated]:
 
 def _stated_pairs(pairs: list[tuple[Pair, tuple[float, float]]]) -> Stated:
     atoms = np.array([pair for pair, _ in pairs], dtype=np.int64).reshape(-1, 2)
-    values = np.array([(depth, minimum) for _, (minimum, depth) in pairs]).reshape(-1, 2)
+    values = np.array([own for _, own in pairs]).reshape(-1, 2)
     return Stated(LENNARD_JONES_PAIR, atoms, values)
