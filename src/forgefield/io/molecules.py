@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, molecule
@@ -12,7 +10,6 @@ from forgefield.io.formats import format_of
 from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.io.structures.coordinates.bare import Bare
-from forgefield.molecules.electrons import lowest_multiplicity
 from forgefield.molecules.molecule import Molecule
 
 
@@ -62,16 +59,4 @@ def _of_system(path: Path, bare: Bare, system: System | None) -> Molecule:
             f"{path}: atom {k + 1} is {bare.names[k]}, but {system.names[k]} in {system.source}; give the structure in "
             "the order of the topology"
         )
-    charge = round(float(system.through_space.charges.sum()))
-    return Molecule(
-        name=stem(path),
-        species=system.species,
-        positions=bare.positions,
-        bonds=system.bonds,
-        orders=np.ones(len(system.bonds)),
-        types=system.types,
-        charge=charge,
-        multiplicity=lowest_multiplicity(system.species, charge),
-        masses=system.masses,
-        source=str(path),
-    )
+    return system.structure(bare.positions, stem(path), str(path))

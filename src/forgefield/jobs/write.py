@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
@@ -26,13 +27,12 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
         case TypedRules():
             form = form_of({row.term for row in outcome.assignment.rows})
             write_generated(path, form, outcome.assignment, outcome.molecules, outcome.sources, overwrite=overwrite)
-        case Mm3Rules():
+        case Mm3Rules() | SystemRules():
             form = written_force_field(path)
             if form is None or form.write_rules is None:
                 known = " or ".join(suffixes(one for one in force_fields() if one.write_rules))
-                raise InputError(
-                    f"{path}: a fit that started from an MM3* file is written as {known}, not {path.suffix!r}"
-                )
+                began = "an MM3* file" if isinstance(outcome.force_field, Mm3Rules) else "a topology"
+                raise InputError(f"{path}: a fit that started from {began} is written as {known}, not {path.suffix!r}")
             with new_outputs([path], outcome.sources, overwrite=overwrite):
                 form.write_rules(path, outcome.force_field)
         case _:

@@ -71,7 +71,7 @@ class _Kinds:
     """What rows of a system go by."""
 
     def __init__(self, system: System) -> None:
-        self._types, self._labels = system.types, system.labels
+        self._types, self._labels = system.bonded or system.types, system.labels
         self._alike = equivalence(system.species, system.bonds, system.types) if system.split else ()
         self._split = {self._classes(chain) for chain in system.split}
 

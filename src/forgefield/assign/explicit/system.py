@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from forgefield.molecules.electrons import lowest_multiplicity
+from forgefield.molecules.molecule import Molecule
 from forgefield.terms.term import Term
 
 _HYDROGEN = 1
@@ -59,6 +61,8 @@ class System:
     through_space: ThroughSpace
     split: tuple[tuple[int, ...], ...] = field(default=())
     """Atoms whose interactions have rows of their own."""
+    bonded: tuple[str, ...] = ()
+    """Types by which bonds, bends and torsions go, where these are fewer."""
 
     @property
     def n_atoms(self) -> int:
@@ -78,6 +82,26 @@ class System:
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(one.atoms)} {one.term.kind}" for one in self.interactions if len(one.atoms))
         return f"System({self.source}: {self.n_atoms} atoms, {counts})"
+
+    def structure(self, positions: Float[np.ndarray, "atoms 3"], name: str, source: str) -> Molecule:
+        """Return its atoms and bonds at positions [Å]; the charge is the sum of the atoms' charges."""
+        charge = round(float(self.through_space.charges.sum()))
+        return Molecule(
+            name=name,
+            species=self.species,
+            positions=positions,
+            bonds=self.bonds,
+            orders=np.ones(len(self.bonds)),
+            types=self.types,
+            charge=charge,
+            multiplicity=lowest_multiplicity(self.species, charge),
+            masses=self.masses,
+            source=source,
+        )
+
+    def with_split(self, chains: tuple[tuple[int, ...], ...]) -> "System":
+        """Return it with rows for these atoms' interactions alone."""
+        return replace(self, split=chains)
 
     def with_values(self, values: list[Float[np.ndarray, "interactions parameters"]], space: ThroughSpace) -> "System":
         """Return it with other values of its interactions, term by term."""

@@ -36,13 +36,14 @@ _REFUSED = {
 """What of the head is not ours, where its number is not zero."""
 _REFUSED_SECTIONS = {
     "LENNARD_JONES_CCOEF": "the 12-6-4 potential of ions",
-    "POLARIZABILITY": "polarisation",
     "CHARMM_UREY_BRADLEY_COUNT": "a CHARMM force field (chamber)",
     "AMOEBA_FORCEFIELD": "the AMOEBA force field",
 }
 _DEFAULT_SCEE, _DEFAULT_SCNB = 1.2, 2.0
 _UNEVEN = 5e-5
 """e; charges that are printed to 1e-8 sum to a whole number within it."""
+_STRAIGHT = 1e-3
+"""rad; a phase this close to 180° is meant to be 180°."""
 _ROUNDING = 1e-5
 """Relative; coefficients of two types that differ by more from those that the types combine to are their own."""
 
@@ -55,6 +56,8 @@ def read_prmtop(path: Path) -> SystemRules:
         raise InputError(f"{path}: section POINTERS holds {len(head)} numbers, not {len(_POINTERS)}; it is cut")
     has = [what for name, what in _REFUSED.items() if head.get(name, 0)]
     has += [what for name, what in _REFUSED_SECTIONS.items() if name in sections]
+    if "IPOL" in sections and sections.integers("IPOL").any():
+        has.append("polarisation")
     if has:
         raise InputError(f"{path}: has what ForgeField does not compute: {'; '.join(has)}")
     n = head["NATOM"]
@@ -161,6 +164,8 @@ def _dihedrals(
     own = ("DIHEDRAL_FORCE_CONSTANT", "DIHEDRAL_PERIODICITY", "DIHEDRAL_PHASE")
     values = _of_types(sections, own, count, numbers)
     values[:, 1] = np.abs(values[:, 1])
+    # As sander does: files have 3.141594.
+    values[:, 2] = np.where(np.abs(values[:, 2] - np.pi) <= _STRAIGHT, np.pi, values[:, 2])
     atoms, improper = np.abs(places) // 3, places[:, 3] < 0
     # The end atoms interact where neither index is negative, once for each time that a dihedral names them.
     ends = (places[:, 2] >= 0) & ~improper
@@ -230,7 +235,8 @@ def _van_der_waals(sections: Sections, head: dict[str, int]) -> tuple[Float[np.n
     i, j = np.triu_indices(n, 1) if differs.any() else (np.zeros(0, dtype=np.int64),) * 2
     own = differs[kind[i], kind[j]]
     i, j = i[own], j[own]
-    values = np.stack(_minimum(a[kind[i], kind[j]], b[kind[i], kind[j]]), axis=1) * [2.0, 1.0]
+    half, depth = _minimum(a[kind[i], kind[j]], b[kind[i], kind[j]])
+    values = np.stack([depth, 2.0 * half], axis=1)
     atoms = np.stack([radii[kind], depths[kind]], axis=1)
     return atoms, Stated(LENNARD_JONES_PAIR, np.stack([i, j], axis=1), values.reshape(-1, 2))
 
@@ -255,7 +261,7 @@ def _minimum(
 
 
 def _special(
-    sections: Sections, n: int, near: tuple[Int[np.ndarray, "pairs 2"], Float[np.ndarray, "pairs 2"]], own: Stated
+    sections: Sections, n: int, near: tuple[Int[np.ndarray, "near 2"], Float[np.ndarray, "near 2"]], own: Stated
 ) -> tuple[Stated, Int[np.ndarray, "pairs 2"], Float[np.ndarray, "pairs 2"]]:
     """Return the pairs with coefficients of their own, all that do not interact as others do, and their scales.
 
@@ -271,7 +277,7 @@ def _special(
     table |= {tuple(pair): tuple(scale) for pair, scale in zip(near[0].tolist(), near[1].tolist(), strict=True)}
     pairs = list(map(tuple, own.atoms.tolist()))
     known = np.array([table.get(pair, (1.0, 1.0)) for pair in pairs]).reshape(-1, 2)
-    values = own.values * np.stack([np.ones(len(known)), known[:, 0]], axis=1)
+    values = own.values * np.stack([known[:, 0], np.ones(len(known))], axis=1)
     table |= {pair: (0.0, scale) for pair, scale in zip(pairs, known[:, 1].tolist(), strict=True)}
     kept = known[:, 0] > 0.0
     return (
