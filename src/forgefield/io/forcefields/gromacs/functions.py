@@ -53,14 +53,10 @@ def _periodic(term: Term) -> Callable[[Numbers], Parts]:
 _HARMONIC = _whole(HARMONIC_STRETCH, lambda p: (p[1] * _KJ / _NM**2, p[0] * _NM))
 BONDS = {
     1: Function(2, _HARMONIC, 1, bonds=True),
-    2: Function(
-        2, _whole(FOURTH_POWER_STRETCH, lambda p: (p[1] * _KJ / _NM**4, p[0] * _NM)), 2, bonds=True
-    ),
+    2: Function(2, _whole(FOURTH_POWER_STRETCH, lambda p: (p[1] * _KJ / _NM**4, p[0] * _NM)), 2, bonds=True),
     3: Function(3, _whole(MORSE, lambda p: (p[1] * _KJ, p[0] * _NM, p[2] / _NM)), 3, bonds=True),
     # k Δr² (1 + c Δr), without the half.
-    4: Function(
-        3, _whole(CUBIC_STRETCH, lambda p: (2.0 * p[1] * _KJ / _NM**2, p[0] * _NM, p[2] / _NM)), 4, bonds=True
-    ),
+    4: Function(3, _whole(CUBIC_STRETCH, lambda p: (2.0 * p[1] * _KJ / _NM**2, p[0] * _NM, p[2] / _NM)), 4, bonds=True),
     5: Function(0, lambda _: (), 5, bonds=True),
     6: Function(2, _HARMONIC, 6),
 }
@@ -68,9 +64,7 @@ ANGLES = {
     1: Function(2, _whole(HARMONIC_BEND, lambda p: (p[1] * _KJ, p[0] * _DEG)), 1),
     2: Function(2, _whole(COSINE_BEND, lambda p: (p[1] * _KJ, p[0] * _DEG)), 2),
     3: Function(3, _whole(BOND_BOND, lambda p: (p[2] * _KJ / _NM**2, p[0] * _NM, p[1] * _NM)), 3),
-    4: Function(
-        4, _whole(BOND_ANGLE, lambda p: (p[3] * _KJ / _NM**2, p[0] * _NM, p[1] * _NM, p[2] * _NM)), 4
-    ),
+    4: Function(4, _whole(BOND_ANGLE, lambda p: (p[3] * _KJ / _NM**2, p[0] * _NM, p[1] * _NM, p[2] * _NM)), 4),
     5: Function(4, _urey_bradley, 5),
     6: Function(6, _whole(QUARTIC_BEND, lambda p: (*(c * _KJ for c in p[1:6]), p[0] * _DEG)), 6),
     10: Function(2, _whole(RESTRICTED_BEND, lambda p: (p[1] * _KJ, p[0] * _DEG)), 10),

@@ -126,7 +126,9 @@ def _found(path: Path, number: int, name: str, top: Path) -> Path:
     if found is None:
         where = ", ".join(dict.fromkeys(str(folder) for folder in folders))
         raise InputError(
-            located(path, number, f"{name} is not found in {where}; name its folder in GMXLIB, or put it beside the file")
+            located(
+                path, number, f"{name} is not found in {where}; name its folder in GMXLIB, or put it beside the file"
+            )
         )
     return found
 

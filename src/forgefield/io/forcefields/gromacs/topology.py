@@ -81,7 +81,7 @@ def _system(path: Path, tables: TypeTables, molecules: list[Built]) -> System:
     excluded = {(i + at, j + at) for m, at in zip(molecules, starts, strict=True) for i, j in m.excluded}
     own = dict(_own(tables, [atom.of_type for atom in atoms], excluded))
     pairs = [(pair, held) for pair, (_, held) in near.items() if held is not None] + list(own.items())
-    scales = {pair: (0.0, 0.0) for pair in excluded} | {pair: (0.0, 1.0) for pair in own}
+    scales = dict.fromkeys(excluded, (0.0, 0.0)) | dict.fromkeys(own, (0.0, 1.0))
     for pair, (times, held) in near.items():
         vdw, charge = scales.get(pair, (1.0, 1.0))
         scales[pair] = (
@@ -122,9 +122,7 @@ def _species(path: Path, numbers: np.ndarray, masses: np.ndarray) -> np.ndarray:
     return np.where(numbers > 0, numbers, nearest)
 
 
-def _own(
-    tables: TypeTables, types: list[str], excluded: set[Pair]
-) -> Iterator[tuple[Pair, tuple[float, float]]]:
+def _own(tables: TypeTables, types: list[str], excluded: set[Pair]) -> Iterator[tuple[Pair, tuple[float, float]]]:
     """Yield the pairs, not excluded, whose types have parameters that do not combine."""
     named = {name for pair in tables.nonbonded for name in pair}
     places = [k for k, name in enumerate(types) if name in named]

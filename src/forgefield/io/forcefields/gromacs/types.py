@@ -171,7 +171,9 @@ class TypeTables:
         rows, columns = line.whole(6), line.whole(7)
         held = [line.real(8 + k) for k in range(len(line.words) - 8)]
         if rows != columns or rows < 2 or len(held) != rows * columns:
-            raise line.wrong(f"a correction map of {rows} by {columns} has {len(held)} values; it must be square and whole")
+            raise line.wrong(
+                f"a correction map of {rows} by {columns} has {len(held)} values; it must be square and whole"
+            )
         # From -180° on, the first dihedral slow.
         grid = np.roll(np.array(held).reshape(rows, rows) * units.KILOJOULE, rows // 2, (0, 1))
         self.maps[line.words[:5]] = tuple(map(tuple, grid.tolist()))
