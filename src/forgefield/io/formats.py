@@ -14,11 +14,13 @@ from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields import native
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
+from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.forcefields.openmm.system.reader import read_system
+from forgefield.io.forcefields.openmm.system.templates import read_templates
 from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
@@ -62,6 +64,7 @@ RulesWriter = Callable[[Path, AbstractRules], None]
 LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
 _PAGES = 4_000_000
 """Characters of the ends of large texts by which programs are known."""
+_GROMACS = re.compile(r"^\s*\[\s*(moleculetype|molecules)\s*\]", re.MULTILINE)
 _XTB_FRAME = re.compile(r"\s*\d+\n energy: +\S+ .*xtb: \S+ ")
 """xTB writes scans and optimisations as xyz files that are called xtbscan.log and xtbopt.log."""
 
@@ -158,6 +161,10 @@ def _is_native(_: Path, text: str) -> bool:
 
 def _is_prmtop(_: Path, text: str) -> bool:
     return "%FLAG POINTERS" in text
+
+
+def _is_top(_: Path, text: str) -> bool:
+    return bool(_GROMACS.search(text))
 
 
 def _is_torsion_drive(_: Path, text: str) -> bool:
@@ -293,7 +300,13 @@ FORMATS = (
         write_laid=write_frcmod,
     ),
     Format(
-        "OpenMM XML", (".xml",), _is_openmm, word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml
+        "OpenMM XML",
+        (".xml",),
+        _is_openmm,
+        word="openmm-xml",
+        forms=("mm3", "harmonic"),
+        rules=read_templates,
+        write_laid=write_openmm_xml,
     ),
     Format(
         "OpenMM System",
@@ -304,6 +317,7 @@ FORMATS = (
         write_laid=write_laid_system,
     ),
     Format("AMBER topology", (".prmtop", ".parm7", ".top"), _is_prmtop, "section %FLAG POINTERS", rules=read_prmtop),
+    Format("GROMACS topology", (".top",), _is_top, "section [ moleculetype ] or [ molecules ]", rules=read_top),
     Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
     Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),

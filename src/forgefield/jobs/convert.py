@@ -12,6 +12,7 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import molecule as molecule_of
+from forgefield.io.forcefields.openmm.system.templates import TemplateRules
 from forgefield.io.formats import (
     NATIVE,
     Format,
@@ -142,6 +143,8 @@ def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = ()
     not to `overwrite`.
     """
     rules, files = load(source), list(over)
+    if isinstance(rules, TemplateRules) and files:
+        rules, files = rules.over(read_structures(files[0])[0]), files[1:]
     form = _written(target, rules)
     if form is None or not (form.write_rules or form.write_laid):
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))

@@ -14,8 +14,6 @@ from forgefield.molecules.paths import bond_separations
 from forgefield.terms.cmap import correction_map
 from forgefield.terms.term import Term
 
-IGNORED = {"position_restraints"}
-"""Sections that hold the molecule in its place in the laboratory, where an `#ifdef` lets them."""
 REFUSED = {
     "constraints": "constraints",
     "settles": "rigid water (SETTLE); put `#define FLEXIBLE` at the head of the topology",
@@ -23,6 +21,7 @@ REFUSED = {
     "polarization": "polarisation",
     "water_polarization": "polarisation",
     "thole_polarization": "polarisation",
+    "position_restraints": "restraints",
     "distance_restraints": "restraints",
     "dihedral_restraints": "restraints",
     "angle_restraints": "restraints",
@@ -57,11 +56,6 @@ class MoleculeType:
     """Bonds up to which atoms do not interact through space."""
     lines: dict[str, list[Line]] = field(default_factory=dict)
 
-    @property
-    def sections(self) -> dict[str, list[Line]]:
-        """The lines by section."""
-        return self.lines
-
 
 @dataclass(eq=False)
 class Built:
@@ -72,8 +66,8 @@ class Built:
     chains: dict[Term, list[Chain]] = field(default_factory=dict)
     values: dict[Term, list[tuple[float, ...]]] = field(default_factory=dict)
     excluded: set[Pair] = field(default_factory=set)
-    near: dict[Pair, tuple[float, tuple[float, float] | None]] = field(default_factory=dict)
-    """Pairs of section `pairs`: how often, and distance and depth of the minimum where they do not follow from types."""
+    near: dict[Pair, tuple[float, float] | None] = field(default_factory=dict)
+    """Of section `pairs`: distance [Å] and depth [kcal/mol] of the minimum where they do not follow from types."""
 
     def add(self, term: Term, chain: Chain, values: tuple[float, ...]) -> None:
         """Add one interaction."""
@@ -113,6 +107,8 @@ def _atom(line: Line, tables: TypeTables) -> Atom:
     if len(words) > 8:
         raise line.wrong("atoms with a state B are not computed by ForgeField; leave it out")
     of_type = tables.atoms[words[1]]
+    if of_type.particle != "A":
+        raise line.wrong(f"particles of type {of_type.particle}, such as virtual sites, are not computed by ForgeField")
     charge = line.real(6) if len(words) > 6 else of_type.charge
     return Atom(words[4], f"{words[3]}{words[2]}", words[1], charge, line.real(7) if len(words) > 7 else of_type.mass)
 
@@ -185,4 +181,4 @@ def _pair(built: Built, tables: TypeTables, line: Line, missing: dict[str, None]
     key = min(chain), max(chain)
     if key in built.near:
         raise line.wrong("the same pair a second time; leave one of the two out")
-    built.near[key] = 1.0, own
+    built.near[key] = own

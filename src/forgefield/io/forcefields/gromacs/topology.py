@@ -80,13 +80,13 @@ def _system(path: Path, tables: TypeTables, molecules: list[Built]) -> System:
     near = {(i + at, j + at): held for m, at in zip(molecules, starts, strict=True) for (i, j), held in m.near.items()}
     excluded = {(i + at, j + at) for m, at in zip(molecules, starts, strict=True) for i, j in m.excluded}
     own = dict(_own(tables, [atom.of_type for atom in atoms], excluded))
-    pairs = [(pair, held) for pair, (_, held) in near.items() if held is not None] + list(own.items())
+    pairs = [(pair, held) for pair, held in near.items() if held is not None] + list(own.items())
     scales = dict.fromkeys(excluded, (0.0, 0.0)) | dict.fromkeys(own, (0.0, 1.0))
-    for pair, (times, held) in near.items():
+    for pair, held in near.items():
         vdw, charge = scales.get(pair, (1.0, 1.0))
         scales[pair] = (
-            vdw + (times * tables.defaults.fudge_lj if held is None else 0.0),
-            charge + times * tables.defaults.fudge_qq,
+            vdw + (tables.defaults.fudge_lj if held is None else 0.0),
+            charge + tables.defaults.fudge_qq,
         )
     return System(
         source=str(path),
@@ -148,5 +148,5 @@ def _stated(molecules: list[Built], starts: list[int]) -> Iterator[Stated]:
 
 def _stated_pairs(pairs: list[tuple[Pair, tuple[float, float]]]) -> Stated:
     atoms = np.array([pair for pair, _ in pairs], dtype=np.int64).reshape(-1, 2)
-    values = np.array([(depth, minimum) for _, (minimum, depth) in pairs]).reshape(-1, 2)
+    values = np.array([own for _, own in pairs]).reshape(-1, 2)
     return Stated(LENNARD_JONES_PAIR, atoms, values)

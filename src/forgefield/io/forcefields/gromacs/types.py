@@ -25,6 +25,8 @@ Types = tuple[str, ...]
 class AtomType:
     """One type of atoms."""
 
+    particle: str
+    """A; virtual sites and the like are others."""
     bonded: str
     """The name that it has in bonded interactions."""
     number: int
@@ -139,16 +141,15 @@ class TypeTables:
         place = next((k for k in (5, 3, 4) if len(words) > k and len(words[k]) == 1 and words[k].isalpha()), None)
         if place is None:
             raise line.wrong("an atom type has no particle type (A, V, …) in its place")
-        if words[place] != "A":
-            raise line.wrong(f"particles of type {words[place]}, such as virtual sites, are not computed by ForgeField")
         between = words[1 : place - 2]
         bonded = next((word for word in between if word[0].isalpha()), words[0])
         number = line.whole(place - 3) if between and not between[-1][0].isalpha() else 0
         minimum, depth = self.defaults.minimum(line, place + 1)
-        self.atoms[words[0]] = AtomType(bonded, number, line.real(place - 2), line.real(place - 1), minimum, depth)
+        mass, charge = line.real(place - 2), line.real(place - 1)
+        self.atoms[words[0]] = AtomType(words[place], bonded, number, mass, charge, minimum, depth)
 
     def _bonded(self, section: str, line: Line) -> None:
-        order, functions = FUNCTIONS[section]
+        order = FUNCTIONS[section][0]
         types, words = line.words[:order], line.words
         if section == "dihedrals" and len(words) > 2 and words[2].isdigit():
             # Two types: of the bond in the middle, but of the ends of a harmonic improper.
