@@ -184,8 +184,8 @@ def test_pairs_with_coefficients_of_their_own_keep_them(amber, tmp_path):
     radii, depths = before.through_space.parameters[[3, 4]].T
     deeper_by = 2.0 * np.sqrt(depths.prod())
     # Three bonds apart, half of it is left.
-    np.testing.assert_allclose(own.values[own.atoms[:, 1] >= 7], [[0.5 * deeper_by, radii.sum()]] * 2, rtol=1e-7)
-    np.testing.assert_allclose(own.values[own.atoms[:, 1] < 7], [[deeper_by, radii.sum()]] * 3, rtol=1e-7)
+    np.testing.assert_allclose(own.values[own.atoms[:, 1] >= 7], [[radii.sum(), 0.5 * deeper_by]] * 2, rtol=1e-7)
+    np.testing.assert_allclose(own.values[own.atoms[:, 1] < 7], [[radii.sum(), deeper_by]] * 3, rtol=1e-7)
 
 
 def test_uneven_charges_are_said(amber, tmp_path):

@@ -20,7 +20,7 @@ from forgefield.terms.stretch import HARMONIC_STRETCH
 
 COULOMB = 18.2223**2
 """kcal·Å/mol/e²; charges stand in the file multiplied by its root."""
-_POINTERS = (
+_POINTERS: tuple[str, ...] = (
     "NATOM", "NTYPES", "NBONH", "MBONA", "NTHETH", "MTHETA", "NPHIH", "MPHIA",
     "NHPARM", "NPARM", "NNB", "NRES", "NBONA", "NTHETA", "NPHIA", "NUMBND",
     "NUMANG", "NPTRA", "NATYP", "NPHB", "IFPERT", "NBPER", "NGPER", "NDPER",
@@ -236,7 +236,7 @@ def _van_der_waals(sections: Sections, head: dict[str, int]) -> tuple[Float[np.n
     own = differs[kind[i], kind[j]]
     i, j = i[own], j[own]
     half, depth = _minimum(a[kind[i], kind[j]], b[kind[i], kind[j]])
-    values = np.stack([depth, 2.0 * half], axis=1)
+    values = np.stack([2.0 * half, depth], axis=1)
     atoms = np.stack([radii[kind], depths[kind]], axis=1)
     return atoms, Stated(LENNARD_JONES_PAIR, np.stack([i, j], axis=1), values.reshape(-1, 2))
 
@@ -277,7 +277,7 @@ def _special(
     table |= {tuple(pair): tuple(scale) for pair, scale in zip(near[0].tolist(), near[1].tolist(), strict=True)}
     pairs = list(map(tuple, own.atoms.tolist()))
     known = np.array([table.get(pair, (1.0, 1.0)) for pair in pairs]).reshape(-1, 2)
-    values = own.values * np.stack([known[:, 0], np.ones(len(known))], axis=1)
+    values = own.values * np.stack([np.ones(len(known)), known[:, 0]], axis=1)
     table |= {pair: (0.0, scale) for pair, scale in zip(pairs, known[:, 1].tolist(), strict=True)}
     kept = known[:, 0] > 0.0
     return (
