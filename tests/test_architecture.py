@@ -15,7 +15,7 @@ BOTTOM = {"errors", "units", "compiled", "cores", "table"}
 MOLECULES = BOTTOM | {"molecules", "terms"}
 MODELS = MOLECULES | {"models"}
 PROPERTIES = MODELS | {"properties"}
-ASSIGN = MODELS | {"assign", "assign/mm3"}
+ASSIGN = MODELS | {"assign", "assign/explicit", "assign/mm3"}
 ESTIMATING = PROPERTIES | {"estimating"}
 DATA = ESTIMATING | {"fitting/data"}
 TARGETS = DATA | {"fitting/targets"}
@@ -29,7 +29,7 @@ ASSEMBLE = TEXT | {"molecules", "properties", "io/assemble"}
 STRUCTURES = ASSEMBLE | {"io/structures"}
 RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
 MM3 = RULES | {"io/forcefields/mm3"}
-FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "openmm", "neural")} | {
+FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural")} | {
     "io/qm",
     "io/listings",
 }
@@ -56,6 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "molecules": BOTTOM | {"molecules"},
     "models": MODELS,
     "assign": MODELS | {"assign"},
+    "assign/explicit": ASSIGN,
     "assign/mm3": ASSIGN,
     "properties": PROPERTIES,
     "estimating": ESTIMATING,
@@ -79,6 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/mm3": MM3,
     "io/forcefields/native": MM3,
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
+    "io/forcefields/gromacs": RULES | {"io/forcefields/gromacs"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
     "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
@@ -123,6 +125,7 @@ DEPENDENCIES = {
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
+            "io/forcefields/openmm/system/templates.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
             "engines/teachers/ani_teacher.py": {"torch", "torchani"},
             "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip

@@ -1,6 +1,5 @@
 """Compiling functions at their first call, or before it in the background."""
 
-import jax
 import jax.numpy as jnp
 import pytest
 
@@ -62,13 +61,9 @@ def test_many_programs_are_forgotten_and_few_are_kept(traced):
     assert len(shapes) == 26
 
 
-def test_other_devices_are_not_told_what_is_for_processors(monkeypatch):
+def test_an_option_that_xla_does_not_have_is_left_out():
     def doubled(values):
         return 2.0 * values
 
-    with pytest.raises(jax.errors.JaxRuntimeError, match="no_such_option"):
-        Compiled(doubled, {"no_such_option": True})(jnp.ones(3))
-    # Such as GPUs, which refuse an option of theirs.
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-
+    # Such as one of processors where there is a GPU, or one that a later XLA has given up.
     assert Compiled(doubled, {"no_such_option": True})(jnp.ones(3)).tolist() == [2.0, 2.0, 2.0]

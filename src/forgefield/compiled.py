@@ -79,7 +79,7 @@ class Compiled(Generic[Arguments, Result]):
             arguments, options = given.tree()
             return _Parts.of(call(*arguments, **options))
 
-        self._function, self._of_parts, self._of_processors = function, of_parts, options
+        self._function, self._of_parts, self._wanted = function, of_parts, options
         self._within = jax.jit(of_parts)
         self._programs: dict[Any, Future] = {}
         self._begun: list[Future] = []
@@ -111,8 +111,8 @@ class Compiled(Generic[Arguments, Result]):
 
     @property
     def _options(self) -> dict[str, Any]:
-        """What XLA is told: other devices than processors refuse the options that are theirs."""
-        return self._of_processors if jax.default_backend() == "cpu" else {}
+        """What XLA is told of what it knows."""
+        return {name: value for name, value in self._wanted.items() if _known(name, value)}
 
     @property
     def n_programs(self) -> int:
@@ -186,6 +186,18 @@ def _now(work: Callable[[], Any]) -> Future:
     done: Future = Future()
     done.set_result(work())
     return done
+
+
+@cache
+def _known(name: str, value: Any) -> bool:
+    """Say whether XLA has an option: that of another device, or of another version, would be an error."""
+    try:
+        jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "No such compile option" not in str(error):
+            raise
+        return False
+    return True
 
 
 @cache

@@ -1,7 +1,6 @@
 """Runs rounds of active learning into a folder; killed at any moment, they go on as if they had not ended."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from forgefield.cores import n_cores
 from forgefield.engines.teachers.model_teacher import teacher_of_file
 from forgefield.engines.teachers.teacher import AbstractTeacher
 from forgefield.errors import InputError
@@ -135,7 +135,7 @@ def _labels(task: RoundsTask, number: int) -> LabelPlan:
         tuple(sources_of(begun, [sampler], asked.seed)),
         task.folder(number) / LABELS,
         directions=usual if asked.directions is None else asked.directions,
-        workers=asked.workers or os.cpu_count() or 1,
+        workers=asked.workers or n_cores(),
         allow_nonconservative=bool(teacher.identity.options.get("allow_nonconservative", False)),
         by=task.by,
     )

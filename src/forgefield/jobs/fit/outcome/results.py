@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from forgefield.fitting.cost.gram import obstacle
 from forgefield.fitting.data.training_set import Weights
 from forgefield.fitting.judge.metrics import Judgement, pooled
+from forgefield.fitting.judge.opposition import summed
 from forgefield.fitting.judge.sanity import cancelling, not_stationary, unbounded, unphysical
 from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
@@ -26,7 +27,7 @@ from forgefield.jobs.fit.outcome.unmoved import unmoved
 from forgefield.jobs.fit.outcome.verdict import far_off, reason, undetermined, worse_than_at_the_start
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
-from forgefield.jobs.fit.plan.choices import form_of, name_of
+from forgefield.jobs.fit.plan.choices import name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -115,7 +116,8 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
 
 def _statistics(prepared: Prepared, last: Passed) -> Uncertainty:
     n_values = independent_values(last.problem.targets, prepared.data)
-    return uncertainty(last.problem, last.fit.quadratic, _at_bound(last), n_values)
+    measured, prior = summed(last.parts, last.fit.at)
+    return uncertainty(measured, prior, _at_bound(last), n_values)
 
 
 def _metrics(prepared: Prepared, start: Judgement, final: Judgement) -> Change:
@@ -315,11 +317,9 @@ def _warnings(passes: list[Passed], statistics: Uncertainty) -> list[str]:
     if statistics.undetermined.any():
         loose = [name for name, u in zip(names, statistics.undetermined, strict=True) if u]
         said.append(
-            f"The data leave {len(statistics.directions)} combination(s) of parameters undetermined; their values come "
-            f"from the start and the prior alone: {', '.join(loose)}."
+            f"The data leave {len(statistics.directions)} combination(s) of parameters undetermined, which come from "
+            f"the start and the prior alone. In them are {', '.join(loose)}."
         )
-    if statistics.n_values <= statistics.n_effective + 0.5:
-        said.append("There are no more data than parameters: standard deviations cannot be given.")
     released = [s for p in passes for s in p.stage.released]
     negative = [n for n in dict.fromkeys(released) if _value(last, n) < 0.0]
     if negative:
@@ -357,14 +357,13 @@ _RELAXED_MODES = (
 
 def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
     plan = prepared.plan
-    form = form_of({row.term for row in prepared.assignment.rows}) if prepared.mm3 is None else "mm3"
     targets = ", ".join(
         f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
     )
     prior = last.problem.prior
     curved = any(t.traits.view is View.RELAXED and t.traits.observes for t in plan.targets)
     return (
-        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {form}.",
+        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {prepared.form}.",
         f"{last.changes.variables.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
         f"started from the estimate “{name_of(plan.estimate)}”.",
         f"Targets: {targets}. A deviation of its tolerance counts as one.",

@@ -95,7 +95,7 @@ def undetermined(parameters: Sequence[ParameterResult]) -> list[str]:
         return []
     n = sum(one.determined is not None for one in parameters)
     return [
-        f"{len(loose)} of {n} parameters are not determined (their sigma is larger than the value, 20° or half of the "
-        f"constant, or cannot be given): {', '.join(loose)}. More data, fewer terms or a prior determine "
+        f"{len(loose)} of {n} parameters are not determined (they could change by the value, 20°, 0.1 Å or half of the "
+        f"constant unnoticed): {', '.join(loose)}. More data, fewer terms or a prior determine "
         "them."
     ]
