@@ -11,11 +11,11 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "forgefield"
 FILES = sorted(ROOT.rglob("*.py"))
 
-BOTTOM = {"errors", "units", "compiled", "table"}
+BOTTOM = {"errors", "units", "compiled", "cores", "table"}
 MOLECULES = BOTTOM | {"molecules", "terms"}
 MODELS = MOLECULES | {"models"}
 PROPERTIES = MODELS | {"properties"}
-ASSIGN = MODELS | {"assign", "assign/mm3"}
+ASSIGN = MODELS | {"assign", "assign/explicit", "assign/mm3"}
 ESTIMATING = PROPERTIES | {"estimating"}
 DATA = ESTIMATING | {"fitting/data"}
 TARGETS = DATA | {"fitting/targets"}
@@ -29,7 +29,7 @@ ASSEMBLE = TEXT | {"molecules", "properties", "io/assemble"}
 STRUCTURES = ASSEMBLE | {"io/structures"}
 RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
 MM3 = RULES | {"io/forcefields/mm3"}
-FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "openmm", "neural")} | {
+FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural")} | {
     "io/qm",
     "io/listings",
 }
@@ -42,7 +42,7 @@ OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
-COMMANDS = JOBS | {"jobs/validate", "jobs/export", "report/student"}
+COMMANDS = JOBS | {"jobs/distil/rounds", "jobs/validate", "jobs/export", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -50,11 +50,13 @@ ALLOWED: dict[str, set[str]] = {
     "kept_programs": {"cache", "description"},
     "compiled": {"kept_programs"},
     "table": set(),
+    "cores": set(),
     "cache": set(),
     "terms": BOTTOM | {"terms"},
     "molecules": BOTTOM | {"molecules"},
     "models": MODELS,
     "assign": MODELS | {"assign"},
+    "assign/explicit": ASSIGN,
     "assign/mm3": ASSIGN,
     "properties": PROPERTIES,
     "estimating": ESTIMATING,
@@ -78,6 +80,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/mm3": MM3,
     "io/forcefields/native": MM3,
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
+    "io/forcefields/gromacs": RULES | {"io/forcefields/gromacs"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
     "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
@@ -102,7 +105,9 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/distil/classical": CLASSICAL,
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
-    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical", "jobs/validate"},
+    "jobs/distil": JOB_OF_DATA
+    | {"jobs/dataset", "jobs/distil", "jobs/distil/classical", "jobs/label", "jobs/validate"},
+    "jobs/distil/rounds": JOB_OF_DATA | {"jobs/distil", "jobs/distil/rounds", "jobs/label", "jobs/processes"},
     "jobs/validate": JOB_OF_DATA | REPORT | {"jobs/label", "report/student", "jobs/validate"},
     "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
@@ -120,6 +125,7 @@ DEPENDENCIES = {
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
+            "io/forcefields/openmm/system/templates.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
             "engines/teachers/ani_teacher.py": {"torch", "torchani"},
             "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip

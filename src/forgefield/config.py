@@ -65,7 +65,8 @@ class ForceFieldSection(Section):
 
     start: str = "environments"
     """`environments`: types made from the molecules, by the surroundings of their atoms; or the path of a .fld, of a
-    .json or .frcmod that a fit wrote, or of its folder. `estimate = "none"` keeps the force constants of a file."""
+    .json or .frcmod that a fit wrote, or of its folder, or of a topology (.prmtop, .top), whose values are kept unless
+    an estimate is asked for. `estimate = "none"` keeps the force constants of other files too."""
     form: Literal["mm3", "harmonic"] = "mm3"
     """Of the energy of stretches and bends in a generated force field."""
     nonbonded: Literal["none", "uff"] = "none"
@@ -82,7 +83,10 @@ class ForceFieldSection(Section):
     """How far an atom's environment reaches, in bonds, when types are made from the molecules; by default 1, and 2 or 3
     where bonds or angles of one row would differ by 0.03 Å or 10° that further neighbours tell apart."""
     train: tuple[str, ...] | None = None
-    """Patterns of the rows that change; by default all of a generated force field, none of a .fld."""
+    """Patterns of the rows that change: of rows or their types (`torsion c3-os-*-*`), `smarts:` with the atoms of an
+    interaction, `atoms:` with their names; by default all of a generated force field, none of another."""
+    split: tuple[str, ...] = ()
+    """Patterns of the interactions of a topology that get rows of their own, as `train` has them."""
     freeze: tuple[str, ...] = ()
     """Patterns (with * and ?) of the parameters that do not change, by the names that `fit --check` lists."""
     ties: tuple[TieSection, ...] = ()

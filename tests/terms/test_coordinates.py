@@ -8,6 +8,7 @@ import jax.random as jr
 import numpy as np
 import pytest
 
+from forgefield.terms.composed import COSINE, DIHEDRAL
 from forgefield.terms.coordinates import LENGTH, SQUARE, SUPPLEMENT, TWIST
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, TORSION_STRETCH
 from forgefield.terms.geometry import angle
@@ -22,6 +23,8 @@ COORDINATES = [
     pytest.param(SQUARE, 2, id="square"),
     pytest.param(SUPPLEMENT, 3, id="supplement"),
     pytest.param(TWIST, 4, id="twist"),
+    pytest.param(COSINE, 3, id="cosine"),
+    pytest.param(DIHEDRAL, 4, id="dihedral"),
     pytest.param(STRETCH_BEND.coordinates, 3, id="bonds and angle"),
     pytest.param(BEND_BEND.coordinates, 5, id="two angles"),
     pytest.param(TORSION_STRETCH.coordinates, 4, id="twist and bond"),
@@ -42,6 +45,20 @@ def test_expansions_are_what_the_machine_finds(coordinates, order, key):
     np.testing.assert_array_equal(q, jax.vmap(values)(flat))
     np.testing.assert_allclose(first, jax.vmap(slopes)(flat), rtol=0, atol=1e-12 * abs(first).max())
     np.testing.assert_allclose(second, jax.vmap(jax.jacfwd(slopes))(flat), rtol=0, atol=1e-12 * abs(second).max())
+
+
+@pytest.mark.parametrize(("coordinates", "order"), COORDINATES)
+def test_third_derivatives_are_what_the_machine_finds(coordinates, order, key):
+    x, v = jr.normal(key, (order, 3)), jr.normal(jr.key(3), (3 * order, 2))
+    w = jr.normal(jr.key(4), coordinates.values(x, NO_PARAMETERS).shape)
+
+    found = jax.jit(lambda x: coordinates.third(x, NO_PARAMETERS, w, v))(x)
+
+    def curvatures(flat):
+        return jnp.einsum("q,qcd,ck,dk->k", w, coordinates.expansion(flat.reshape(x.shape), NO_PARAMETERS)[2], v, v)
+
+    exact = jax.jit(jax.jacrev(curvatures))(x.reshape(-1)).T
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-12 * abs(exact).max())
 
 
 @pytest.mark.parametrize("side", [0.0, math.pi], ids=["folded", "straight"])

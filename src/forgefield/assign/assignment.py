@@ -26,6 +26,8 @@ class Assignment:
     descriptions: dict[str, str] = field(default_factory=dict)
     """What a generated type stands for, such as `C bonded to F, H, H, H`."""
     classes: GeometryClasses = field(default_factory=GeometryClasses)
+    names: tuple[tuple[str, ...], ...] = ()
+    """Names of the atoms of each molecule, where the force field has such."""
 
     def __repr__(self) -> str:
         n_molecules, n_atoms = self.topology.n_molecules, self.topology.n_atoms

@@ -1,6 +1,7 @@
 """References in batches that are filled up to few sizes, in an order that follows from the number of the step alone."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import equinox as eqx
 import jax
@@ -111,11 +112,21 @@ def _uncounted(batch: Batch) -> Batch:
     return eqx.tree_at(lambda b: (b.real, b.directions, b.atomic_energy), batch, nothing)
 
 
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """Which references are new, and how many old ones come with each of them."""
+
+    new: Bool[np.ndarray, " references"]
+    ratio: float
+    """Old ones for each new one."""
+
+
 class Feed:
     """Batches in parts of a set of references, which may stand in a file.
 
     In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
     follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
+    With `replay` each new one comes once, and old ones as many times as its ratio says, spread evenly over batches.
     """
 
     def __init__(
@@ -124,8 +135,9 @@ class Feed:
         sizes: Int[np.ndarray, " references"],
         batch: int,
         seed: int,
+        replay: Replay | None = None,
     ) -> None:
-        self._fetch, self._sizes, self._batch, self._seed = fetch, sizes, batch, seed
+        self._fetch, self._sizes, self._batch, self._seed, self._replay = fetch, sizes, batch, seed, replay
         kinds = np.unique(sizes)
         self._filled = np.array([filled_size(int(size), kinds) for size in kinds])[np.searchsorted(kinds, sizes)]
         self._drawn = (0, self._epoch(0))
@@ -146,12 +158,27 @@ class Feed:
         generator = np.random.default_rng([self._seed, 0, epoch])
         batches = []
         for size in np.unique(self._filled):
-            own = generator.permutation(np.flatnonzero(self._filled == size))
-            n = min(self._batch, len(own))
+            own = self._drawn_of(np.flatnonzero(self._filled == size), generator)
+            n = min(self._batch, max(len(own), 1))
             # The first ones fill up the last batch.
             own = np.concatenate([own, own[: -len(own) % n]])
-            batches += np.split(own, len(own) // n)
+            batches += [*own.reshape(-1, n)]
         return [batches[k] for k in generator.permutation(len(batches))]
+
+    def _drawn_of(
+        self, places: Int[np.ndarray, " places"], generator: np.random.Generator
+    ) -> Int[np.ndarray, " drawn"]:
+        """Return those of one size that an epoch has, in the order in which batches take them."""
+        if self._replay is None:
+            return generator.permutation(places)
+        is_new = self._replay.new
+        new, old = (generator.permutation(some) for some in (places[is_new[places]], places[~is_new[places]]))
+        # Of each size the same share, lest the number of batches changes from one epoch to the next.
+        share = self._replay.ratio * np.sum(is_new) / max(np.sum(~is_new), 1)
+        old = np.resize(old, round(share * len(old)))
+        # Spread evenly: each stands where its number says among its own kind.
+        rank = np.concatenate([(np.arange(len(some)) + 0.5) / max(len(some), 1) for some in (new, old)])
+        return np.concatenate([new, old])[np.argsort(rank, kind="stable")]
 
 
 def filled_size(size: int, sizes: Int[np.ndarray, " references"]) -> int:

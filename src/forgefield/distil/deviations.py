@@ -1,7 +1,7 @@
 """How far a model is from references: errors of energies, forces and Hessian products, each by molecule."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled_for_long
 from forgefield.distil.batches import Batch, in_order
-from forgefield.distil.losses import shaped
+from forgefield.distil.losses import Losses, shaped
 from forgefield.distil.recipe import Weights
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel, require_known
@@ -62,11 +62,15 @@ class Deviations:
         """Return the loss of all, the lower the better; that of the energies of atoms is left out."""
         sizes = np.array([len(one) for one in self.gradient])
         force = np.concatenate(self.gradient)
-        found = weights.energy * jnp.mean(shaped(self.energy / sizes, weights))
-        found += weights.force * jnp.mean(shaped(force, weights))
-        if self.product and weights.product > 0.0:
-            found += weights.product * jnp.mean(shaped(np.concatenate(self.product), weights))
-        return float(found)
+        nothing = jnp.zeros(())
+        known = bool(self.product) and weights.product > 0.0
+        found = Losses(
+            jnp.mean(shaped(self.energy / sizes, weights)),
+            jnp.mean(shaped(force, weights)),
+            jnp.mean(shaped(np.concatenate(self.product), weights)) if known else nothing,
+            nothing,
+        )
+        return float(found.merit(replace(weights, product=weights.product if known else 0.0, atomic_energy=0.0)))
 
 
 def deviations(model: AbstractModel, references: Sequence[Reference]) -> Deviations:

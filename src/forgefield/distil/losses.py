@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.distil.batches import Batch
 from forgefield.distil.recipe import Weights
@@ -22,14 +22,60 @@ class Losses(NamedTuple):
     product: Float[Array, ""]
     atomic_energy: Float[Array, ""]
 
-    def total(self, weights: Weights) -> Float[Array, ""]:
-        """Return their weighted sum."""
+    def total(self, weights: Weights, scales: "Losses | None" = None) -> Float[Array, ""]:
+        """Return their weighted sum, each multiplied by its scale where there are some."""
+        each = self if scales is None else Losses(*(a * b.astype(a.dtype) for a, b in zip(self, scales, strict=True)))
         return (
-            weights.energy * self.energy
-            + weights.force * self.force
-            + weights.product * self.product
-            + weights.atomic_energy * self.atomic_energy
+            weights.energy * each.energy
+            + weights.force * each.force
+            + weights.product * each.product
+            + weights.atomic_energy * each.atomic_energy
         )
+
+    def merit(self, weights: Weights) -> Float[Array, ""]:
+        """Return what is lower the better they are: their weighted sum, or that of their logarithms where balanced."""
+        if not weights.balanced:
+            return self.total(weights)
+        return Losses(*(jnp.log(jnp.maximum(one, _SMALLEST)) for one in self)).total(weights)
+
+
+_SMALLEST = 1e-30
+"""Of a loss whose logarithm is taken."""
+_KEPT, _SOON = 0.99, 10.0
+"""Fraction of a running mean of losses that is kept at each step, and the steps after which it is half."""
+
+
+def scales(running: Losses, weights: Weights) -> Losses:
+    """Return what losses are multiplied by: 1, or where they are balanced what makes each as large as that of forces.
+
+    Where uncertainties of several errors are learned (Kendall, Gal and Cipolla, CVPR 2018), the best ones make the
+    loss the sum of the logarithms of all; its slope is that of each loss divided by itself. Of a running mean that
+    is zero yet the scale is 1; without forces the first loss that weighs is what others are compared with.
+    """
+    ones = Losses(*(jnp.ones_like(one) for one in running))
+    if not weights.balanced:
+        return ones
+    shares = (weights.energy, weights.force, weights.product, weights.atomic_energy)
+    weighed = [k for k, share in enumerate(shares) if share > 0.0]
+    unit = running.force if weights.force > 0.0 else running[weighed[0]]
+    known = [(k in weighed) & (unit > 0.0) & (one > 0.0) for k, one in enumerate(running)]
+    return Losses(
+        *(
+            jnp.where(is_known, unit / jnp.where(is_known, one, 1.0), 1.0)
+            for is_known, one in zip(known, running, strict=True)
+        )
+    )
+
+
+def with_losses(running: Losses, found: Losses, step: Int[Array, ""]) -> Losses:
+    """Return running means after the losses of a step, counted from 0; of what a batch has nothing of they stay."""
+    done = step.astype(running.energy.dtype)
+    kept = jnp.minimum(_KEPT, done / (done + _SOON))
+    return jax.tree.map(
+        lambda mean, new: jnp.where(new > 0.0, new.astype(mean.dtype) + kept * (mean - new.astype(mean.dtype)), mean),
+        running,
+        found,
+    )
 
 
 def losses(model: Painn, batch: Batch, weights: Weights, counts: Losses | None = None) -> Losses:

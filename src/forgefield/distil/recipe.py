@@ -57,6 +57,8 @@ class Weights:
     """Of components of Hessian products along directions of the length of one for each coordinate [eV/Å²]."""
     atomic_energy: float = 0.0
     """Of the energies of atoms [eV], where the teacher divides its energy among them."""
+    balanced: bool = False
+    """Whether each is divided by its own running mean, so that weights are shares."""
     kind: Kind = "mse"
     """Mean square, mean absolute, or Huber (squares up to `corner`, straight beyond)."""
     corner: float = 0.01

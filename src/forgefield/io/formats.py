@@ -13,10 +13,15 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields import native
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
+from forgefield.io.forcefields.amber.prmtop import read_prmtop
+from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
+from forgefield.io.forcefields.openmm.system.reader import read_system
+from forgefield.io.forcefields.openmm.system.templates import read_templates
+from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
 from forgefield.io.qm.gaussian.rigid_scan import is_rigid_scan, read_rigid_scan
@@ -30,6 +35,9 @@ from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
 from forgefield.io.sources import is_smiles, plain_name
 from forgefield.io.structures.atom_types import AtomTypes
+from forgefield.io.structures.coordinates.bare import Bare
+from forgefield.io.structures.coordinates.gro import read_gro
+from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
 from forgefield.io.structures.gaussian_input import is_gaussian_input, read_gaussian_input
 from forgefield.io.structures.mae import read_mae
 from forgefield.io.structures.mol2 import read_mol2
@@ -56,6 +64,7 @@ RulesWriter = Callable[[Path, AbstractRules], None]
 LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
 _PAGES = 4_000_000
 """Characters of the ends of large texts by which programs are known."""
+_GROMACS = re.compile(r"^\s*\[\s*(moleculetype|molecules)\s*\]", re.MULTILINE)
 _XTB_FRAME = re.compile(r"\s*\d+\n energy: +\S+ .*xtb: \S+ ")
 """xTB writes scans and optimisations as xyz files that are called xtbscan.log and xtbopt.log."""
 
@@ -82,6 +91,8 @@ class Format:
     """Whether the unit of a Hessian goes without saying."""
     molecules: Callable[[Path, AtomTypes | None], list[Molecule]] | None = None
     """Reads structures without results."""
+    positions: Callable[[Path], Bare] | None = None
+    """Reads positions of atoms whose elements are those of a topology."""
     write_structures: Callable[[Path, Structures], None] | None = None
     lacks: tuple[str, ...] = ()
     """What of structures it cannot hold."""
@@ -140,8 +151,20 @@ def _is_openmm(_: Path, text: str) -> bool:
     return "<ForceField" in text
 
 
+def _is_openmm_system(_: Path, text: str) -> bool:
+    return "<System" in text
+
+
 def _is_native(_: Path, text: str) -> bool:
     return native.KEY in text
+
+
+def _is_prmtop(_: Path, text: str) -> bool:
+    return "%FLAG POINTERS" in text
+
+
+def _is_top(_: Path, text: str) -> bool:
+    return bool(_GROMACS.search(text))
 
 
 def _is_torsion_drive(_: Path, text: str) -> bool:
@@ -277,8 +300,26 @@ FORMATS = (
         write_laid=write_frcmod,
     ),
     Format(
-        "OpenMM XML", (".xml",), _is_openmm, word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml
+        "OpenMM XML",
+        (".xml",),
+        _is_openmm,
+        word="openmm-xml",
+        forms=("mm3", "harmonic"),
+        rules=read_templates,
+        write_laid=write_openmm_xml,
     ),
+    Format(
+        "OpenMM System",
+        (".system.xml", ".xml"),
+        _is_openmm_system,
+        rules=read_system,
+        write_rules=write_system,
+        write_laid=write_laid_system,
+    ),
+    Format("AMBER topology", (".prmtop", ".parm7", ".top"), _is_prmtop, "section %FLAG POINTERS", rules=read_prmtop),
+    Format("GROMACS topology", (".top",), _is_top, "section [ moleculetype ] or [ molecules ]", rules=read_top),
+    Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
+    Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
 """Where a file may be of several formats, the first that it is known to be of counts."""
@@ -319,8 +360,16 @@ def force_fields() -> list[Format]:
 
 
 def force_field_format(path: Path) -> Format | None:
-    """Return the format of force fields that a file has by its suffix; None where it has none."""
-    return next((one for one in force_fields() if plain_name(path).suffix.lower() in one.suffixes), None)
+    """Return the format of force fields that a file has, by its text where several have its suffix; None for none."""
+    alike = [one for one in force_fields() if plain_name(path).suffix.lower() in one.suffixes]
+    return format_of(path) if len(alike) > 1 and path.is_file() else written_force_field(path)
+
+
+def written_force_field(path: Path) -> Format | None:
+    """Return the format of force fields that a file has by its suffix, the longest that it has; None for none."""
+    name = plain_name(path).name.lower()
+    fitting = [(len(suffix), one) for one in force_fields() for suffix in one.suffixes if name.endswith(suffix)]
+    return max(fitting, key=lambda both: both[0], default=(0, None))[1]
 
 
 def written_structures() -> list[Format]:

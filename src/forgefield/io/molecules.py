@@ -2,24 +2,29 @@
 
 from pathlib import Path
 
+from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, molecule
 from forgefield.io.assemble.state import assumed_multiplicity, check_electrons
 from forgefield.io.formats import format_of
+from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import AtomTypes
+from forgefield.io.structures.coordinates.bare import Bare
 from forgefield.molecules.molecule import Molecule
 
 
-def read_structures(path: Path, *, atom_types: AtomTypes | None = None) -> list[Molecule]:
+def read_structures(path: Path, *, atom_types: AtomTypes | None = None, system: System | None = None) -> list[Molecule]:
     """Return the structures of a file, with charge and multiplicity (0 and the lowest possible where it states none).
 
     Bonds, types and formal charges are there where the format holds them. `atom_types` name the types of Maestro files;
-    by default those of an atom.typ beside the file, else the standard ones. Raises InputError where the file cannot be
-    read or holds no geometry.
+    by default those of an atom.typ beside the file, else the standard ones. Files of positions alone are of the atoms
+    of a `system`. Raises InputError where the file cannot be read or holds no geometry.
     """
     kind = format_of(path)
     if kind.molecules is not None:
         return kind.molecules(path, atom_types)
+    if kind.positions is not None:
+        return [_of_system(path, kind.positions(path), system)]
     parts = kind.parts(path) if kind.has_geometry else None
     if parts is None:
         raise InputError(f"{path}: a file in {kind.name} format holds no geometry")
@@ -33,3 +38,25 @@ def _structure(part: Part) -> Molecule:
         assumed_multiplicity(part.source, found.species, part.charge)
     check_electrons(part.source, found.species, found.charge, part.multiplicity)
     return found
+
+
+def _of_system(path: Path, bare: Bare, system: System | None) -> Molecule:
+    """Return the structure of a file, with elements, bonds, types and masses of the system.
+
+    Raises InputError where there is no system, or one of other atoms.
+    """
+    if system is None:
+        raise InputError(
+            f"{path}: holds positions without elements; give it with the topology that it belongs to (.prmtop, .top), "
+            "or a structure file that names the elements (.xyz, .pdb)"
+        )
+    if len(bare.positions) != system.n_atoms:
+        raise InputError(f"{path}: has {len(bare.positions)} atoms, but {system.source} {system.n_atoms}")
+    # Systems of OpenMM have no names of atoms, only those that we gave them.
+    if bare.names is not None and system.program != "OpenMM" and bare.names != system.names:
+        k = next(k for k, pair in enumerate(zip(bare.names, system.names, strict=True)) if pair[0] != pair[1])
+        raise InputError(
+            f"{path}: atom {k + 1} is {bare.names[k]}, but {system.names[k]} in {system.source}; give the structure in "
+            "the order of the topology"
+        )
+    return system.structure(bare.positions, stem(path), str(path))

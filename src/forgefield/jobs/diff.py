@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.geometry_classes import MARK
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -27,17 +28,21 @@ def diff(old: Path, new: Path) -> Records[Difference]:
     if isinstance(before, Mm3Rules) and isinstance(after, Mm3Rules):
         found = fld_differences(before.file, after.file)
     elif isinstance(before, TypedRules) and isinstance(after, TypedRules):
-        found = _typed_differences(before, after)
+        found = _typed_differences(dict(_entries(before)), dict(_entries(after)))
+    elif isinstance(before, SystemRules) and isinstance(after, SystemRules):
+        found = _typed_differences(dict(_of_system(before)), dict(_of_system(after)))
     else:
         raise InputError(
-            f"{old} and {new}: only the rows of two MM3* files can be compared, or those of two force fields by types; "
-            "give two of one kind, such as the .json or the folders of two fits"
+            f"{old} and {new}: only the rows of two MM3* files can be compared, or those of two force fields by types, "
+            "or of two topologies; give two of one kind, such as the .json or the folders of two fits"
         )
     return Records(found, differences_table(found))
 
 
-def _typed_differences(old: TypedRules, new: TypedRules) -> list[Difference]:
-    before, after = dict(_entries(old)), dict(_entries(new))
+Entries = Mapping[tuple[Term, Types], tuple[float, ...]]
+
+
+def _typed_differences(before: Entries, after: Entries) -> list[Difference]:
     return [
         Difference(
             kind=term.name,
@@ -50,6 +55,14 @@ def _typed_differences(old: TypedRules, new: TypedRules) -> list[Difference]:
         for term, types in dict.fromkeys((*before, *after))
         if before.get((term, types)) != after.get((term, types))
     ]
+
+
+def _of_system(rules: SystemRules) -> Iterator[tuple[tuple[Term, Types], tuple[float, ...]]]:
+    """Yield the values of each row of a topology."""
+    values = rules.rowed.values
+    for row in rules.rowed.rows:
+        marked = (*row.types[:-1], f"{row.types[-1]} {row.mark}") if row.mark else row.types
+        yield (row.term, marked), tuple(values[list(row.indices)].tolist())
 
 
 def _entries(rules: TypedRules) -> Iterator[tuple[tuple[Term, Types], tuple[float, ...]]]:

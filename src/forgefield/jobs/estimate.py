@@ -107,7 +107,7 @@ def estimate(
     if method != "approximation":
         _require_hessians(examples)
     laid = generate([e.molecule for e in examples], terms_named(form, USUAL_TERMS))
-    rows = trained_rows(laid, None)
+    rows = trained_rows(laid, None, [e.molecule for e in examples])
     found = estimated(laid, examples, METHODS[method], rows)
     saddles = [
         f"{e.molecule.name}: {e.treated.statement}"

@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield import units
+from forgefield.assign.explicit.rules import system_of
+from forgefield.assign.explicit.system import System
 from forgefield.assign.mm3.laid import Coverage, Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.through_space import EXTENDED_CUTOFF, SHORTEST_CUTOFF, TAPER
@@ -55,6 +57,8 @@ class Evaluated(AbstractTabled):
     """Where van der Waals interactions of an MM3* file end [Å]."""
     macromodel: tuple[float, ...] = ()
     """The energies [kJ/mol] that MacroModel stated beside the structures, where it did beside all."""
+    system: System | None = None
+    """Where the force field is the topology of a system."""
 
     @property
     def coverage(self) -> tuple[Coverage, ...]:
@@ -94,7 +98,12 @@ class Evaluated(AbstractTabled):
 
     @property
     def note(self) -> str:
-        """Say where van der Waals interactions of an MM3* file end, as far as totals depend on it."""
+        """Say where interactions end and which constants were taken, as far as totals depend on it."""
+        if self.system is not None:
+            return (
+                f"{self.system.program} topology in vacuum, without a cutoff; Coulomb constant "
+                f"{self.system.through_space.coulomb:.5f} kcal·Å/mol/e². vdw and electrostatic include 1-4 pairs"
+            )
         if self.macromodel:
             stated = ", ".join(f"{energy:.4f}" for energy in self.macromodel)
             ends = f"ends at {self.vdw_cutoff:g} Å" if self.vdw_cutoff < math.inf else "does not end"
@@ -134,7 +143,8 @@ def evaluate(
         raise InputError(f"{force_field}: only an MM3* force field is evaluated with a cutoff; leave it out")
     if isinstance(rules, AbstractRowRules):
         laid = rules.assign(molecules)
-        return _evaluated(molecules, laid.model, laid.topology, row_listings(molecules, laid), None)
+        found = _evaluated(molecules, laid.model, laid.topology, row_listings(molecules, laid), None)
+        return replace(found, system=system_of(rules))
     return _evaluated(molecules, *rules.lay(molecules), [], None)
 
 
@@ -165,6 +175,11 @@ def listed(evaluated: Evaluated, force_field: Path) -> list[Listing]:
     """Return every interaction of each structure. Raises InputError where the force field has none to list."""
     if not evaluated.listings:
         raise InputError(f"{force_field}: a neural model has no interactions to list; leave the listing out")
+    if omitted := sorted({kind for one in evaluated.listings for kind in one.omitted}):
+        raise InputError(
+            f"{force_field}: the {', '.join(omitted)} interactions of such structures are too many to list; leave the "
+            "listing out, or take a part of the system"
+        )
     return evaluated.listings
 
 
@@ -234,7 +249,9 @@ def _one_laid(force_field: Path, file: Path) -> Laid:
 
 def _modes_at(laid: Laid, positions: Float[Array, "atoms 3"]) -> Vibrations:
     hessian = np.asarray(hessians(laid.model, laid.topology, positions))[0]
-    return vibrations(hessian, np.asarray(positions), standard_masses(single(laid.molecules).species))
+    molecule = single(laid.molecules)
+    masses = standard_masses(molecule.species) if molecule.masses is None else molecule.masses
+    return vibrations(hessian, np.asarray(positions), masses)
 
 
 def relaxation_summary(found: Relaxed) -> dict[str, Any]:

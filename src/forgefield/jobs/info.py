@@ -8,6 +8,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 from jaxtyping import Float
 
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
@@ -40,6 +41,7 @@ _SUFFICES = {
 }
 _FORCE_FIELD = "evaluate, relax, md, convert"
 _GEOMETRY = "geometry (any command alone: give it with the output or an .xyz of the job)"
+_ELEMENTS = "elements (any command: give it with its topology, .prmtop or .top)"
 _RESULTS = "QM results (fit, estimate: run forgefield reference on it)"
 
 
@@ -168,11 +170,18 @@ def _rows(rules: AbstractRules) -> list[str]:
             return [*types, *rows]
         case Mm3Rules():
             return [f"{len(rules.file.lines)} lines"]
+        case SystemRules():
+            system = rules.system
+            counts = [f"{len(one.atoms)} {one.term.kind}" for one in system.interactions if len(one.atoms)]
+            return [f"{system.n_atoms} atoms of {system.program}", *counts]
         case _:
             return [repr(rules)]
 
 
 def _of_structures(path: Path, form: Format, known: FileInfo) -> FileInfo:
+    if form.positions is not None:
+        n = len(form.positions(path).positions)
+        return replace(known, atoms=n, holds=(f"positions of {n} atoms",), lacks=(_ELEMENTS,))
     if form.molecules is not None:
         molecules = read_structures(path)
         known = _with_structures(known, molecules)

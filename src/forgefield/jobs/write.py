@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
-from forgefield.io.formats import Format, LaidWriter, force_field_format, force_fields, suffixes
+from forgefield.io.formats import Format, LaidWriter, force_fields, suffixes, written_force_field
 from forgefield.io.outputs import new_outputs
 from forgefield.io.rules import write_laid
 from forgefield.jobs.fit.outcome.outcome import Outcome
@@ -26,13 +27,12 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
         case TypedRules():
             form = form_of({row.term for row in outcome.assignment.rows})
             write_generated(path, form, outcome.assignment, outcome.molecules, outcome.sources, overwrite=overwrite)
-        case Mm3Rules():
-            form = force_field_format(path)
+        case Mm3Rules() | SystemRules():
+            form = written_force_field(path)
             if form is None or form.write_rules is None:
                 known = " or ".join(suffixes(one for one in force_fields() if one.write_rules))
-                raise InputError(
-                    f"{path}: a fit that started from an MM3* file is written as {known}, not {path.suffix!r}"
-                )
+                began = "an MM3* file" if isinstance(outcome.force_field, Mm3Rules) else "a topology"
+                raise InputError(f"{path}: a fit that started from {began} is written as {known}, not {path.suffix!r}")
             with new_outputs([path], outcome.sources, overwrite=overwrite):
                 form.write_rules(path, outcome.force_field)
         case _:
@@ -61,7 +61,7 @@ def write_generated(
 
 
 def _format_of(path: Path) -> tuple[Format, LaidWriter]:
-    found = force_field_format(path)
+    found = written_force_field(path)
     if found is None or found.write_laid is None:
         known = suffixes(one for one in force_fields() if one.write_laid)
         raise InputError(f"{path}: no force field is written as {path.suffix!r}; choose {', '.join(known)}")

@@ -18,12 +18,15 @@ class Row:
     """1-based line of the force-field file it came from."""
     section: str = ""
     """The substructure or table it stands in."""
+    mark: str = ""
+    """What tells it from other rows of the same types."""
 
     @property
     def name(self) -> str:
         """The name a chemist recognises, such as `stretch C3-H1`."""
         where = f" (line {self.line})" if self.line is not None else ""
-        return f"{self.term.kind} {'-'.join(self.types)}{where}"
+        mark = f" {self.mark}" if self.mark else ""
+        return f"{self.term.kind} {'-'.join(self.types)}{mark}{where}"
 
     def matches(self, pattern: str) -> bool:
         """Say whether a pattern means this row: `substructure:TITLE*`, `line:N`, or a name with * and ?."""

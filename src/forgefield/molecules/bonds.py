@@ -1,5 +1,6 @@
 """Bonds perceived from distances and covalent radii."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 
 import numpy as np
@@ -92,15 +93,23 @@ def bond_graph(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds
     The colours of Weisfeiler and Leman (1968), which differ for nearly all graphs that do: each atom's is refined by
     those of its neighbours until no more atoms differ.
     """
+    return sha256(",".join(sorted(equivalence(species, bonds))).encode()).hexdigest()[:16]
+
+
+def equivalence(
+    species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds 2"], types: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return a word for each atom, the same for atoms of one type that are bonded in the same way (`bond_graph`)."""
     around = neighbours(len(species), bonds)
     colours = [str(int(z)) for z in species]
+    colours = [f"{z} {name}" for z, name in zip(colours, types, strict=True)] if types else colours
     while True:
         refined = [
             sha256(",".join([own, *sorted(colours[j] for j in near)]).encode()).hexdigest()[:16]
             for own, near in zip(colours, around, strict=True)
         ]
         if len(set(refined)) == len(set(colours)):
-            return sha256(",".join(sorted(refined)).encode()).hexdigest()[:16]
+            return tuple(refined)
         colours = refined
 
 

@@ -5,10 +5,12 @@ smooth one of sin²θ: written so, its gradient and Hessian are exact at a strai
 """
 
 import math
+from dataclasses import replace
 
 import jax.numpy as jnp
 
 from forgefield import units
+from forgefield.terms.composed import COSINE
 from forgefield.terms.coordinates import SUPPLEMENT, Values
 from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Polynomial, Term
@@ -17,6 +19,7 @@ _PARAMETERS = (
     Parameter("k", "kcal/mol/rad²", minimum=0.0),
     Parameter("theta0", "rad", minimum=0.35, maximum=math.pi),
 )
+_POWERS = "kcal/mol", "kcal/mol/rad", "kcal/mol/rad²", "kcal/mol/rad³", "kcal/mol/rad⁴"
 # MM3's sextic in degrees (J.-H. Lii, N. L. Allinger 1989), last coefficient as MacroModel has it.
 _CUBIC, _QUARTIC, _QUINTIC, _SEXTIC = -0.014, 5.6e-5, -7e-7, 2.2e-8
 _STRAIGHT = 1e-6
@@ -44,6 +47,31 @@ def mm3_bend(q: Values, k: Scalar, theta0: Scalar) -> Scalar:
     return 0.5 * k * square * (even + odd)
 
 
+def cosine_bend(q: Values, k: Scalar, theta0: Scalar) -> Scalar:
+    """GROMOS' bend, ½ k (cos θ - cos theta0)², for the coordinate cos θ.
+
+    theta0 in rad, k in kcal/mol; returns kcal/mol.
+    """
+    return 0.5 * k * (q[0] - jnp.cos(theta0)) ** 2
+
+
+def restricted_bend(q: Values, k: Scalar, theta0: Scalar) -> Scalar:
+    """Bend that keeps off straight angles, ½ k (cos θ - cos theta0)² / sin²θ, for the coordinate cos θ.
+
+    theta0 in rad, k in kcal/mol; returns kcal/mol (M. Bulacu et al., J. Chem. Theory Comput. 2013, 9, 3282).
+    """
+    return cosine_bend(q, k, theta0) / (1.0 - q[0] ** 2)
+
+
+def quartic_bend(q: Values, c0: Scalar, c1: Scalar, c2: Scalar, c3: Scalar, c4: Scalar, theta0: Scalar) -> Scalar:
+    """Polynomial of an angle, Σ cₙ (θ - theta0)ⁿ, for the coordinates ψ = π - θ and ψ².
+
+    θ and theta0 in rad, cₙ in kcal/mol/radⁿ; returns kcal/mol.
+    """
+    bend = math.pi - theta0 - q[0]
+    return c0 + bend * (c1 + bend * (c2 + bend * (c3 + bend * c4)))
+
+
 def _squared_deviation(q: Values, theta0: Scalar) -> Scalar:
     """Return (θ - theta0)² from the supplement ψ of θ and its square."""
     supplement0 = math.pi - theta0
@@ -54,3 +82,13 @@ def _squared_deviation(q: Values, theta0: Scalar) -> Scalar:
 
 HARMONIC_BEND = Term("harmonic_bend", SUPPLEMENT, harmonic_bend, "bend", 3, _PARAMETERS, 2, Polynomial(1, (2,)))
 MM3_BEND = Term("mm3_bend", SUPPLEMENT, mm3_bend, "bend", 3, _PARAMETERS, 2, Polynomial(1, (6,)))
+COSINE_BEND = Term(
+    *("cosine_bend", COSINE, cosine_bend, "bend", 3),
+    *((Parameter("k", "kcal/mol", minimum=0.0), _PARAMETERS[1]), 2, Polynomial(1)),
+)
+RESTRICTED_BEND = replace(COSINE_BEND, name="restricted_bend", profile=restricted_bend)
+QUARTIC_BEND = Term(
+    *("quartic_bend", SUPPLEMENT, quartic_bend, "bend", 3),
+    (*(Parameter(f"c{n}", unit) for n, unit in enumerate(_POWERS)), _PARAMETERS[1]),
+    *(6, Polynomial(5, (4,))),
+)

@@ -1,6 +1,7 @@
 """Couplings between stretches and bends that share atoms, and the 1-3 distance term."""
 
 import math
+from dataclasses import replace
 
 from forgefield.terms.coordinates import LENGTH, SUPPLEMENT, TWIST, Values, joined
 from forgefield.terms.geometry import Scalar
@@ -24,6 +25,19 @@ def stretch_stretch(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     r1 and r2 in Å, k in kcal/mol/Å²; returns kcal/mol.
     """
     return k * (q[0] - r1) * (q[1] - r2)
+
+
+def bond_bond(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
+    """`stretch_stretch` whose lengths r1 and r2 [Å] are its own."""
+    return stretch_stretch(q, k, r1, r2)
+
+
+def bond_angle(q: Values, k: Scalar, r1: Scalar, r2: Scalar, r3: Scalar) -> Scalar:
+    """Coupling of two bonds with the distance of their ends, k (r₁₃ - r3) (r₁₂ - r1 + r₂₃ - r2).
+
+    For the coordinates r₁₂, r₂₃ and r₁₃ [Å]; r1, r2 and r3 in Å, k in kcal/mol/Å²; returns kcal/mol.
+    """
+    return k * (q[2] - r3) * (q[0] - r1 + q[1] - r2)
 
 
 def bend_bend(q: Values, k: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
@@ -53,6 +67,8 @@ def torsion_stretch(q: Values, k: Scalar, r0: Scalar) -> Scalar:
 
 ARMS = joined((LENGTH, (0, 1)), (LENGTH, (1, 2)), order=3)
 """The two bonds of an angle [Å]."""
+SIDES = joined((ARMS, (0, 1, 2)), (LENGTH, (0, 2)), order=3)
+"""The two bonds of an angle and the distance of its ends [Å]."""
 ARMS_AND_BEND = joined((LENGTH, (0, 1)), (LENGTH, (1, 2)), (SUPPLEMENT, (0, 1, 2)), order=3)
 """The two bonds [Å], the supplement of the angle [rad] and its square."""
 BEND_PAIR = joined((SUPPLEMENT, (1, 0, 2)), (SUPPLEMENT, (3, 0, 4)), order=5)
@@ -84,6 +100,17 @@ STRETCH_STRETCH = Term(
     (Parameter("k", "kcal/mol/Å²"), Parameter("r1", **_LENGTH), Parameter("r2", **_LENGTH)),
     n_own=1,
     polynomial=Polynomial(1, (1, 1)),
+)
+BOND_BOND = replace(STRETCH_STRETCH, name="bond_bond", profile=bond_bond, n_own=3)
+BOND_ANGLE = Term(
+    "bond_angle",
+    SIDES,
+    bond_angle,
+    "stretch_bend",
+    3,
+    (*BOND_BOND.parameters, Parameter("r3", "Å", minimum=0.5, maximum=6.0)),
+    n_own=4,
+    polynomial=Polynomial(1, (1, 1, 1)),
 )
 BEND_BEND = Term(
     "bend_bend",

@@ -1,13 +1,14 @@
 """Interactions through space between two atoms."""
 
 import math
+from dataclasses import replace
 
 import jax.numpy as jnp
 
 from forgefield import units
 from forgefield.terms.coordinates import LENGTH, SQUARE, Values
 from forgefield.terms.geometry import Scalar
-from forgefield.terms.term import Parameter, Term
+from forgefield.terms.term import Parameter, Polynomial, Term
 
 _STEEPNESS, _REPULSION, _ATTRACTION = 12.0, 184000.0, 2.25
 """MM3's exp-6 (N. L. Allinger, Y. H. Yuh, J.-H. Lii, J. Am. Chem. Soc. 1989, 111, 8551)."""
@@ -22,6 +23,33 @@ def lennard_jones(q: Values, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar,
     """
     sixth = ((r_i + r_j) ** 2 / q[0]) ** 3
     return scale * _geometric_mean(e_i, e_j) * (sixth**2 - 2.0 * sixth)
+
+
+def lennard_jones_geometric(q: Values, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
+    """OPLS' Lennard-Jones, `lennard_jones_pair` with R = 2 √(r_i r_j) and e = scale √(e_i e_j), for r² [Å²].
+
+    r half the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
+    """
+    # No root of the radii: an atom may have none.
+    sixth = (4.0 * r_i * r_j / q[0]) ** 3
+    return scale * _geometric_mean(e_i, e_j) * (sixth**2 - 2.0 * sixth)
+
+
+def lennard_jones_pair(q: Values, r: Scalar, e: Scalar) -> Scalar:
+    """Lennard-Jones of a pair, e ((R/r)¹² - 2 (R/r)⁶), for the coordinate r² [Å²].
+
+    R the distance of the minimum in Å, e the well depth in kcal/mol; returns kcal/mol.
+    """
+    sixth = (r**2 / q[0]) ** 3
+    return e * (sixth**2 - 2.0 * sixth)
+
+
+def buckingham_pair(q: Values, a: Scalar, c: Scalar, b: Scalar) -> Scalar:
+    """Buckingham's potential of a pair, a exp(-b r) - c/r⁶, for the coordinate r² [Å²]; it falls at short distances.
+
+    a in kcal/mol, b in 1/Å, c in kcal·Å⁶/mol; returns kcal/mol.
+    """
+    return a * jnp.exp(-b * jnp.sqrt(q[0])) - c / q[0] ** 3
 
 
 def exp6(q: Values, r_i: Scalar, e_i: Scalar, r_j: Scalar, e_j: Scalar, scale: Scalar) -> Scalar:
@@ -94,6 +122,20 @@ _ATOMS = tuple(
 )
 _PAIR = (Parameter("rv", "Å", minimum=0.0), Parameter("e", "kcal/mol", minimum=0.0))
 LENNARD_JONES = Term("lennard_jones", SQUARE, lennard_jones, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
+LENNARD_JONES_GEOMETRIC = replace(LENNARD_JONES, name="lennard_jones_geometric", profile=lennard_jones_geometric)
+LENNARD_JONES_PAIR = Term(
+    *("lennard_jones_pair", SQUARE, lennard_jones_pair, "vdw", 2),
+    *((Parameter("r", "Å", minimum=0.0), Parameter("e", "kcal/mol", minimum=0.0)), 2),
+)
+BUCKINGHAM_PAIR = Term(
+    *("buckingham_pair", SQUARE, buckingham_pair, "vdw", 2),
+    (
+        Parameter("a", "kcal/mol", minimum=0.0),
+        Parameter("c", "kcal·Å⁶/mol", minimum=0.0),
+        Parameter("b", "1/Å", minimum=0.0),
+    ),
+    *(3, Polynomial(2)),
+)
 EXP6 = Term("exp6", SQUARE, exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
 EXP6_PAIR = Term("exp6_pair", SQUARE, exp6_pair, "vdw", 2, _PAIR, n_own=2)
 COULOMB = Term(

@@ -71,3 +71,9 @@ class Term:
     def own(self) -> tuple[Parameter, ...]:
         """The parameters that its own rows hold."""
         return self.parameters[: self.n_own]
+
+    @property
+    def fixed(self) -> range:
+        """Which of its own parameters no fit changes: those that its polynomial leaves out."""
+        varying = self.n_own if self.polynomial is None else self.polynomial.n_linear + len(self.polynomial.degrees)
+        return range(min(varying, self.n_own), self.n_own)

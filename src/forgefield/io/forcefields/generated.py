@@ -13,6 +13,7 @@ from forgefield.io.offenders import listed
 from forgefield.io.structures.atom_types import standard_atom_types
 from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
+from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
 
 _SECOND = digits[1:] + ascii_uppercase + ascii_lowercase
@@ -59,8 +60,14 @@ def _interactions(
 
 def charges_of(assignment: Assignment) -> Float[np.ndarray, " atoms"]:
     """Return the charge of each atom of the batch [e]; 0 where the force field has none."""
-    found = np.asarray(assignment.model.charges(assignment.topology))
-    return found if found.size else np.zeros(assignment.topology.n_atoms)
+    by_bonds = np.asarray(assignment.model.charges(assignment.topology))
+    if by_bonds.size:
+        return by_bonds
+    found, values = np.zeros(assignment.topology.n_atoms), np.asarray(assignment.model.values)
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if term is COULOMB:
+            found[np.asarray(group.atoms)] = values[np.asarray(group.parameters)[:, :2]]
+    return found
 
 
 def flat_types(assignment: Assignment) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The native file of a force field (.json): types with their surroundings, rows with their values in stated units.
 
-One that was read from an MM3* file is that file, line by line.
+One that was read from an MM3* file is that file, line by line; one of a topology states its interactions atom by atom.
 """
 
 import json
@@ -13,6 +13,7 @@ from pydantic import BaseModel, FiniteFloat, ValidationError, model_validator
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.geometry_classes import MARK, GeometryClasses, without_class
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -22,6 +23,7 @@ from forgefield.assign.typing import Typing
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import require_held
 from forgefield.io.forcefields.mm3.fld import mm3_rules, parse_fld
+from forgefield.io.forcefields.systems import SystemFile, file_of_system, system_of_file
 from forgefield.io.outputs import write_text
 from forgefield.io.text import read_text
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
@@ -100,11 +102,14 @@ class _File(BaseModel, extra="forbid", frozen=True):
     rows: tuple[_Row, ...] = ()
     mm3: tuple[str, ...] | None = None
     """The lines of an MM3* file, which has all of this in its own form."""
+    system: SystemFile | None = None
+    """The topology of one system, whose interactions are stated atom by atom."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "_File":
-        if self.mm3 is not None and (self.types or self.angles or self.across or self.units or self.rows):
-            raise ValueError("mm3 and types, angles, across, units or rows exclude each other")
+        by_types = bool(self.types or self.angles or self.across or self.units or self.rows)
+        if by_types + (self.mm3 is not None) + (self.system is not None) > 1:
+            raise ValueError("mm3, system, and types, angles, across, units or rows exclude each other")
         return self
 
 
@@ -122,7 +127,7 @@ def write_native(path: Path, assignment: Assignment) -> None:
 
 
 def write_rules(path: Path, rules: AbstractRules) -> None:
-    """Write a force field whose rows go by types, every value to the last digit. Raises InputError for others."""
+    """Write a force field by types, or of a system, every value to the last digit. Raises InputError for others."""
     write_text(path, native_text(path, rules))
 
 
@@ -133,6 +138,8 @@ def native_text(path: Path, rules: AbstractRules) -> str:
             file = _File(forgefield_force_field=VERSION, mm3=rules.file.lines)
         case TypedRules():
             file = _of_types(rules)
+        case SystemRules():
+            file = _File(forgefield_force_field=VERSION, system=file_of_system(rules))
         case _:
             raise InputError(f"{path}: a native file holds rows by types, which this force field does not have")
     return file.model_dump_json(indent=1, exclude_defaults=True) + "\n"
@@ -160,7 +167,7 @@ def _of_types(rules: TypedRules) -> _File:
     )
 
 
-def read_native(path: Path) -> TypedRules | Mm3Rules:
+def read_native(path: Path) -> TypedRules | Mm3Rules | SystemRules:
     """Return the force field of a native file, for any molecules with its types, or surroundings of atoms.
 
     Raises InputError where it is none, was written by a later version, or has rows that cannot be.
@@ -168,7 +175,7 @@ def read_native(path: Path) -> TypedRules | Mm3Rules:
     return rules_of_text(path, read_text(path))
 
 
-def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules:
+def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules | SystemRules:
     """Return the force field of the text of a native file, which messages call `path`. Raises InputError."""
     try:
         content = json.loads(text)
@@ -187,6 +194,8 @@ def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules:
         raise InputError("\n".join(lines)) from None
     if file.mm3 is not None:
         return mm3_rules(parse_fld(path, "\n".join(file.mm3)))
+    if file.system is not None:
+        return system_of_file(file.system)
     if complaints := [*_wrong_heads(file), *_wrong_rows(file)]:
         raise InputError("\n".join(f"{path}: {complaint}" for complaint in complaints))
     tables: dict[Term, dict[Types, tuple[float, ...]]] = {

@@ -26,7 +26,7 @@ KINDS: tuple[str, ...] = (
     "hydrogen_bond",
 )
 """Terms in the order in which they are listed."""
-OTHER_KINDS: tuple[str, ...] = ("stretch_stretch", "urey_bradley")
+OTHER_KINDS: tuple[str, ...] = ("stretch_stretch", "urey_bradley", "improper", "cmap", "compound")
 """Those that MM3* files have not, listed only where they are present."""
 TOTAL = "total"
 NONBONDED = ("vdw", "electrostatic", "hydrogen_bond")
@@ -90,6 +90,8 @@ class Listing:
     """Å, in the frame of the structure file."""
     units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Units of parameters by kind and name; none where they are those of an MM3* file."""
+    omitted: frozenset[str] = frozenset()
+    """Kinds whose interactions are too many to list; their energies are among the totals."""
 
     def __repr__(self) -> str:
         return f"Listing({self.name!r}, {len(self.types)} atoms, {len(self.interactions)} interactions)"
@@ -204,9 +206,9 @@ def interactions(
     )
 
 
-def totals(parts: Iterable[Interaction]) -> dict[str, float]:
-    """Return the energy [kJ/mol] of each kind and of all together."""
-    sums = dict.fromkeys(KINDS, 0.0)
+def totals(parts: Iterable[Interaction], others: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Return the energy [kJ/mol] of each kind and of all together; `others` are sums of what is not listed."""
+    sums = dict.fromkeys(KINDS, 0.0) | dict(others or {})
     for interaction in parts:
         sums[interaction.kind] = sums.get(interaction.kind, 0.0) + interaction.energy_kj_mol
     return {**sums, TOTAL: sum(sums.values())}

@@ -23,8 +23,12 @@ _COORDINATES = {
     "torsion": (dihedral, 4, units.DEGREE),
     "torsion_stretch": (dihedral, 4, units.DEGREE),
     "out_of_plane": (dihedral, 4, units.DEGREE),
+    "improper": (dihedral, 4, units.DEGREE),
 }
 """What is listed as the value of an interaction: a function of its first atoms, in Å or degrees."""
+
+_MOST_LISTED = 100_000
+"""Interactions of one term in one structure; each takes a kilobyte."""
 
 
 def row_listings(molecules: list[Molecule], assignment: Assignment) -> list[Listing]:
@@ -36,11 +40,15 @@ def row_listings(molecules: list[Molecule], assignment: Assignment) -> list[List
     known = np.concatenate([np.asarray(model.values), np.asarray(model.charges(topology))])
     of_atom, slot = np.asarray(topology.molecule), np.asarray(topology.slot)
     listed: list[list[Interaction]] = [[] for _ in molecules]
+    omitted: list[dict[str, float]] = [{} for _ in molecules]
     for term, group, energy in zip(model.terms, topology.interactions, energies, strict=True):
         atoms, parameters = np.asarray(group.atoms), known[np.asarray(group.parameters)]
         values, energy_kj_mol = _values(term.kind, positions[atoms]), np.asarray(energy) / units.KILOJOULE
         for number in np.unique(of_atom[atoms[:, 0]]).tolist():
             own = np.flatnonzero(of_atom[atoms[:, 0]] == number)
+            if len(own) > _MOST_LISTED:
+                omitted[number][term.kind] = omitted[number].get(term.kind, 0.0) + float(energy_kj_mol[own].sum())
+                continue
             named = {parameter.name: parameters[own, p] for p, parameter in enumerate(term.parameters)}
             shown = None if values is None else values[own]
             listed[number] += interactions(
@@ -53,10 +61,11 @@ def row_listings(molecules: list[Molecule], assignment: Assignment) -> list[List
             file=molecule.source or molecule.name,
             types=assignment.types[number],
             charges=charges[of_atom == number],
-            totals_kj_mol=totals(found),
+            totals_kj_mol=totals(found, omitted[number]),
             interactions=tuple(found),
             positions=molecule.positions,
             units=stated,
+            omitted=frozenset(omitted[number]),
         )
         for number, (molecule, found) in enumerate(zip(molecules, listed, strict=True))
     ]

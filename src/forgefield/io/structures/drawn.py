@@ -23,6 +23,8 @@ SEED = 7
 """Of conformers."""
 _LONGEST = 60
 """Seconds in which coordinates must be found."""
+_MOST = 100_000
+"""Ways to place double bonds that are tried."""
 _MOST_RANKED = 100_000
 """Comparisons by which neighbours are ranked."""
 _APART = 3.0
@@ -235,7 +237,8 @@ def conformers(molecule: Molecule, n: int, seed: int, apart: float) -> list[Mole
     bonded = molecule if len(molecule.bonds) or molecule.n_atoms == 1 else _perceived(molecule, source)
     graph = graph_of(bonded, Path(source))
     settings = rdDistGeom.ETKDGv3()
-    settings.randomSeed, settings.timeout, settings.pruneRmsThresh = seed, _LONGEST, apart
+    # RDKit multiplies the seed by the number of the conformer: with 0 all of them would be one.
+    settings.randomSeed, settings.timeout, settings.pruneRmsThresh = seed + 1, _LONGEST, apart
     with rdBase.BlockLogs():
         try:
             chem.SanitizeMol(graph)
@@ -329,6 +332,30 @@ def graph_of(molecule: Molecule, path: Path) -> Graph:
                 place.SetIsAromatic(True)
     alternate(str(path), graph)
     _add_unpaired(molecule, graph, path)
+    return graph
+
+
+def chemical_graph(molecule: Molecule, path: Path) -> Graph:
+    """Return the graph in which substructures are searched; orders follow from the charge where all are single bonds.
+
+    Raises InputError where there are no orders that fit.
+    """
+    from rdkit.Chem import rdDetermineBonds  # noqa: PLC0415 (as above)
+
+    chem = toolkit()
+    if len(molecule.bonds) and (molecule.orders != 1.0).any():
+        graph = graph_of(molecule, path)
+    else:
+        graph = _atoms(molecule)
+        for i, j in molecule.bonds.tolist():
+            graph.AddBond(i, j, chem.BondType.SINGLE)
+        try:
+            rdDetermineBonds.DetermineBondOrders(graph, charge=molecule.charge, embedChiral=False, maxIterations=_MOST)
+        except ValueError as error:
+            raise InputError(
+                f"{path}: no orders of bonds fit its atoms with charge {molecule.charge}: {error}"
+            ) from None
+    chem.SanitizeMol(graph)
     return graph
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
@@ -43,6 +43,11 @@ class Labels:
     def __len__(self) -> int:
         return len(self.places)
 
+    def those(self, wanted: Bool[np.ndarray, " records"]) -> "Labels":
+        """Return some of them."""
+        held = None if self.held is None else tuple(self.held[k] for k in np.flatnonzero(wanted))
+        return Labels(self.places[wanted], self.sizes[wanted], self.molecules[wanted], self.read, held)
+
     def fetch(self, chosen: Places) -> list[Reference]:
         """Return the labels of some of them."""
         if self.held is not None:
@@ -70,6 +75,11 @@ class Data:
     """Of the records, the split and the baseline."""
     is_rest: bool
     """Whether labels are what a baseline leaves."""
+
+    def new(self, plan: DistilPlan) -> Bool[np.ndarray, " records"]:
+        """Return which records of the training set a plan calls new."""
+        n = len(self.overview)
+        return self.training.places >= (n if plan.replay is None else plan.replay.first)
 
     def energies(self, labels: Labels) -> Float[np.ndarray, " records"]:
         """Return the energies of some records [kcal/mol], as labels have them."""

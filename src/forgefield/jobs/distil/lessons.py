@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from forgefield.distil.batches import Feed
+from forgefield.distil.batches import Feed, Replay
 from forgefield.distil.losses import Losses
 from forgefield.distil.training import Course, Look, begin, run, trained
 from forgefield.errors import InputError
@@ -115,7 +115,9 @@ class Lessons:
         if task.plan.recipe.weights.product == 0.0:
             # Not weighed, they would cost more than all else of a look.
             self._validation = [replace(reference, products=None) for reference in self._validation]
-        self._feed = Feed(training.fetch, training.sizes, self._plan.recipe.batch, self._pupil.seed)
+        new, plan = task.data.new(task.plan), task.plan
+        replay = Replay(new, plan.replay.ratio) if plan.replay is not None and new.any() else None
+        self._feed = Feed(training.fetch, training.sizes, plan.recipe.batch, self._pupil.seed, replay)
         self._per_step = len(training) / self._feed.steps_of_epoch
         self._spent, self._out_of_time = 0.0, False
         self._began = self._saved = self._told = perf_counter()

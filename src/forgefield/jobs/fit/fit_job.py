@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.laid import Mm3Assignment, changed_columns
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules, ExplicitRules
@@ -209,6 +210,8 @@ def _structure(examples: Sequence[Example], output: Path) -> tuple[str, bool]:
 def _rules(prepared: Prepared, values: np.ndarray, output: Path) -> AbstractRules:
     """Return the force field with these values; laid over the molecules where no MM3* file could hold them."""
     fitted = with_values(prepared.assignment, values)
+    if isinstance(prepared.plan.start, SystemRules):
+        return prepared.plan.start.with_values(values)
     if prepared.mm3 is None:
         return generated_rules(fitted)
     try:
@@ -237,6 +240,10 @@ def _write_force_field(prepared: Prepared, outcome: Outcome, output: Path) -> tu
 
 def _write_as(form: Format, prepared: Prepared, outcome: Outcome, path: Path) -> list[str]:
     """Write the force field in one format and return the names of the files."""
+    if isinstance(prepared.plan.start, SystemRules):
+        assert form.write_rules is not None
+        form.write_rules(path, prepared.plan.start.with_values(outcome.values))
+        return [path.name]
     if prepared.mm3 is None:
         assert form.write_laid is not None
         fitted = with_values(prepared.assignment, outcome.values)

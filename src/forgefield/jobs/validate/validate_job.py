@@ -23,7 +23,7 @@ from forgefield.jobs.validate.members import Students
 from forgefield.jobs.validate.molecule_checks import checked_molecule
 from forgefield.jobs.validate.settings import USUALLY, Settings, Stages, silent
 from forgefield.jobs.validate.verdict import USUAL, Thresholds, criteria
-from forgefield.report.student.findings import Findings
+from forgefield.report.student.findings import Findings, Round
 from forgefield.report.student.results import results_text
 from forgefield.report.student.student_report import student_report
 
@@ -45,6 +45,8 @@ class Task:
     settings: Settings = USUALLY
     inputs: tuple[Path, ...] = ()
     """Further files that are read."""
+    rounds: tuple[Round, ...] = ()
+    """In which the students learned, if in several."""
 
 
 def run_validation(task: Task, output: Path, *, overwrite: bool = False, tell: Stages = silent) -> Findings:
@@ -56,8 +58,8 @@ def run_validation(task: Task, output: Path, *, overwrite: bool = False, tell: S
         # Whoever calls may compute in single precision.
         with jax.enable_x64(True):
             found = validated(task, tell)
-        write_text(files[0], student_report(found))
         write_text(files[1], results_text(found))
+        write_text(files[0], student_report(found))
     return found
 
 
@@ -99,6 +101,7 @@ def validated(task: Task, tell: Stages = silent) -> Findings:
         criteria=(),
         notes=(*notes, *(note for one in checked for note in one.notes)),
         provenance=_provenance(task, held, began),
+        rounds=task.rounds,
     )
     return replace(found, criteria=criteria(found, task.thresholds))
 

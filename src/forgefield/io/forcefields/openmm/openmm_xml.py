@@ -7,15 +7,11 @@ from itertools import count
 from pathlib import Path
 from xml.etree.ElementTree import Comment, Element, SubElement, indent, tostring
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.told_by_types import told_by_types
-from forgefield.compiled import compiled
 from forgefield.io.forcefields.generated import (
     charges_of,
     elements,
@@ -25,13 +21,14 @@ from forgefield.io.forcefields.generated import (
     rows_of,
 )
 from forgefield.io.forcefields.openmm.couplings import COUPLINGS, coupling_script
+from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.io.outputs import write_text
 from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
-from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, EXP6_PAIR, LENNARD_JONES
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
@@ -45,8 +42,6 @@ _STIFFNESS = _ENERGY / _LENGTH**2
 # Factors of the higher powers of the deviation in MM3's stretch (1/Å) and bend (1/degree), as in terms.
 _STRETCH_POWERS = (-2.55, 7.0 / 12.0 * 2.55**2)
 _BEND_POWERS = (-0.014, 5.6e-5, -7e-7, 2.2e-8)
-_WALL = 0.34
-"""r/rv below which MM3's exp-6 is continued by a cubic in (r/rv)²."""
 _CHARGE_DECIMALS = 12
 """Equal atoms have equal charges to this many decimals [e]."""
 _EXCLUDED_BONDS = 2
@@ -271,22 +266,8 @@ def _nonbonded(root: Element, *, charged: bool) -> Element:
     return force
 
 
-@compiled
-def _of_unit_pairs(pairs: Float[Array, "pairs 2 3"]) -> Float[Array, " pairs"]:
-    return jax.vmap(lambda pair: EXP6_PAIR.energy(pair, 1.0, 1.0))(pairs)
-
-
 def _exp6(root: Element, assignment: Assignment, term: Term) -> None:
-    # The wall is a cubic in u = (r/rv)²: four of its values give the coefficients.
-    u = np.linspace(0.0, 0.8 * _WALL**2, 4)
-    pairs = np.zeros((4, 2, 3))
-    pairs[:, 1, 0] = np.sqrt(u)
-    wall = np.polyfit(u, np.asarray(_of_unit_pairs(jnp.asarray(pairs))), 3)
-    c3, c2, c1, c0 = (repr(float(c)) for c in wall)
-    energy = (
-        f"sqrt(depth1*depth2)*select(step(x-{_WALL}), outer, wall); outer=184000*exp(-12*x)-2.25/u^3; "
-        f"wall={c0}+u*({c1}+u*({c2}+u*({c3}))); u=x^2; x=r/(radius1+radius2)"
-    )
+    energy = f"sqrt(depth1*depth2)*{exp6_of('r/(radius1+radius2)')}"
     force = SubElement(root, "CustomNonbondedForce", energy=energy, bondCutoff=str(_EXCLUDED_BONDS))
     for parameter in ("radius", "depth"):
         SubElement(force, "PerParticleParameter", name=parameter)

@@ -44,7 +44,7 @@ def fitted(laid: Assignment, labelled: Sequence[Labelled], plan: ClassicalPlan, 
     a share of the mean square that a first fit leaves.
     """
     examples = [Example(one.molecule, one.lowest, None) for one in labelled]
-    rows = trained_rows(laid, plan.changing.train)
+    rows = trained_rows(laid, plan.changing.train, [one.molecule for one in labelled])
     usual: Estimate = Approximation() if made else Kept()
     changes = what_changes(laid, rows, plan.changing)
     begun = changes.variables.within(estimated(laid, examples, usual, rows).values)

@@ -121,7 +121,7 @@ def judged(student: ClassicalStudent, records: Iterable[Record]) -> Judged:
 def write_student(folder: Path, student: ClassicalStudent) -> tuple[list[Path], list[str]]:
     """Write a student in every format that holds it; return the files, and why it is not there in others."""
     if isinstance(student.rules, Mm3Rules):
-        for one in (formats := [one for one in force_fields() if one.write_rules is not None]):
+        for one in (formats := [one for one in force_fields() if one.write_rules is not None and "mm3" in one.forms]):
             assert one.write_rules is not None
             one.write_rules(folder / one.in_folder, student.rules)
         return [folder / one.in_folder for one in formats], []

@@ -27,7 +27,7 @@ from forgefield.jobs.fit.outcome.unmoved import unmoved
 from forgefield.jobs.fit.outcome.verdict import far_off, imaginary, reason, undetermined, worse_than_at_the_start
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
-from forgefield.jobs.fit.plan.choices import form_of, name_of
+from forgefield.jobs.fit.plan.choices import name_of
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -360,14 +360,13 @@ _RELAXED_MODES = (
 
 def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
     plan = prepared.plan
-    form = form_of({row.term for row in prepared.assignment.rows}) if prepared.mm3 is None else "mm3"
     targets = ", ".join(
         f"{t.name} (tolerance {t.tolerance:g} {t.unit}, weight {t.weight:g})" for t in last.problem.targets
     )
     prior = last.problem.prior
     curved = any(t.traits.view is View.RELAXED and t.traits.observes for t in plan.targets)
     return (
-        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {form}.",
+        f"{len(prepared.examples)} structure(s), {prepared.data.topology.n_atoms} atoms; form {prepared.form}.",
         f"{last.changes.variables.n_free} free variables stand for {len(last.changes.names)} trained parameters, "
         f"started from the estimate “{name_of(plan.estimate)}”.",
         f"Targets: {targets}. A deviation of its tolerance counts as one.",

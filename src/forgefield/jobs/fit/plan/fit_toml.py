@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forgefield import units
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.config import ChargesTarget, FitFile, ForceFieldSection, MoleculesSection, PriorSection
@@ -12,6 +13,7 @@ from forgefield.fitting.data.training_set import Band, Weights
 from forgefield.io.formats import Format, force_field_format
 from forgefield.io.references import matching_files
 from forgefield.io.rules import file_of, load
+from forgefield.io.selection import split
 from forgefield.io.sources import content, reading
 from forgefield.io.structures.atom_types import FILE_NAME, AtomTypes, read_atom_types
 from forgefield.jobs.fit.plan.choices import (
@@ -49,13 +51,14 @@ def plan_of(file: FitFile, folder: Path, name: str) -> Plan:
     """Return the plan of settings whose paths are relative to a folder. Raises InputError."""
     section = file.forcefield
     start, types = _start(section, folder)
-    formats = formats_named(section.form, section.write)
+    formats = () if isinstance(start, SystemRules) else formats_named(section.form, section.write)
+    keeps = isinstance(start, SystemRules) and "estimate" not in section.model_fields_set
     chosen, charges = targets(file.targets), file.targets.entry("charges")
     return Plan(
         molecules=tuple(_molecules(one, folder) for one in file.molecules),
         targets=chosen,
         start=start,
-        estimate=ESTIMATES[section.estimate],
+        estimate=ESTIMATES["none" if keeps else section.estimate],
         changing=Changing(
             section.train,
             section.freeze,
@@ -119,7 +122,9 @@ def _own_formats(section: ForceFieldSection, formats: tuple[Format, ...]) -> tup
     return own
 
 
-def _start(section: ForceFieldSection, folder: Path) -> tuple[Generated | TypedRules | Mm3Rules, AtomTypes | None]:
+def _start(
+    section: ForceFieldSection, folder: Path
+) -> tuple[Generated | TypedRules | Mm3Rules | SystemRules, AtomTypes | None]:
     """Return where the force field comes from, and the atom types of an atom.typ beside it."""
     form = FORMS[section.form]
     if section.start == "environments":
@@ -134,15 +139,19 @@ def _start(section: ForceFieldSection, folder: Path) -> tuple[Generated | TypedR
     beside = path.parent / FILE_NAME
     types = read_atom_types(beside) if beside.is_file() else None
     found = force_field_format(path)
-    if found is None or not (found.rules and found.write_laid):
+    if found is None or found.rules is None:
         raise InputError(
-            f'[forcefield] start = "{section.start}": "environments", a .fld file, or a .json or .frcmod file '
-            "that a fit wrote, or its folder, is expected"
+            f'[forcefield] start = "{section.start}": "environments", a .fld file, a .json or .frcmod file that a fit '
+            "wrote, or its folder, or a topology (.prmtop, .top) is expected"
         )
     if double := sorted(_OF_GENERATED & section.model_fields_set):
         raise InputError(f"[forcefield] {', '.join(double)}: {path} has its own; leave the key(s) out")
     rules = load(path)
+    if section.split and not isinstance(rules, SystemRules):
+        raise InputError("[forcefield] split: only interactions of a topology get rows of their own; leave the key out")
     match rules:
+        case SystemRules():
+            return _system(section, rules), types
         case Mm3Rules():
             held = "mm3"
         case TypedRules() if rules.typing.meanings:
@@ -156,3 +165,13 @@ def _start(section: ForceFieldSection, folder: Path) -> tuple[Generated | TypedR
     if held != section.form:
         raise InputError(f'[forcefield] form = "{section.form}": {path} holds form = "{held}"')
     return rules, types
+
+
+def _system(section: ForceFieldSection, rules: SystemRules) -> SystemRules:
+    """Return a topology with the rows that are asked for. Raises InputError for keys that contradict it."""
+    if named := sorted({"form", "write"} & section.model_fields_set):
+        raise InputError(
+            f"[forcefield] {', '.join(named)}: {rules.system.source} has its own form, and what is fitted is written "
+            "as forcefield.json; leave the key(s) out"
+        )
+    return split(rules, section.split) if section.split else rules

@@ -9,13 +9,13 @@ from warnings import catch_warnings, simplefilter, warn_explicit
 
 import numpy as np
 
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.errors import ForgeFieldError, InputError, InputWarning
 from forgefield.estimating.transition_state import NOISE, Policy, treat
 from forgefield.fitting.data.training_set import Example
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import pair, read_columns
 from forgefield.io.sources import is_smiles, reading, stem
-from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.io.structures.laid_on import laid_on
 from forgefield.jobs.fit.plan.plan import MoleculeFiles, Plan
 from forgefield.jobs.fit.plan.scan_frames import laid_over, perceived, scan_of
@@ -49,7 +49,7 @@ def load(plan: Plan) -> Loaded:
     warnings: list[str] = []
     skipped: list[Skipped] = []
     with reading() as sources:
-        read = partial(_read, types=plan.atom_types, hessian_scale=plan.hessian_scale)
+        read = partial(_read, plan=plan)
         for files in plan.molecules:
             unusable: list[Skipped] = []
             with _noted(warnings):
@@ -76,12 +76,12 @@ def _noted(warnings: list[str]) -> Iterator[None]:
             warnings.append(str(one.message))
 
 
-def _read(files: MoleculeFiles, types: AtomTypes | None, hessian_scale: float) -> tuple[list[Example], list[str]]:
+def _read(files: MoleculeFiles, plan: Plan) -> tuple[list[Example], list[str]]:
     """Return the examples of files that are treated alike, and warnings."""
     examples, warnings = [], []
     references = read_columns(files.references, hessian_unit=files.hessian_unit, trust=files.trust)
-    for molecule, reference in _paired(files.structures, references, types):
-        scaled = _scaled(reference, hessian_scale)
+    for molecule, reference in _paired(files.structures, references, plan):
+        scaled = _scaled(reference, plan.hessian_scale)
         example, said = _example(molecule, scaled, files.policy, files.group)
         complex_ = replace(example.molecule, n_pieces=files.pieces)
         examples.append(replace(example, molecule=complex_, weights=files.weights))
@@ -131,12 +131,12 @@ def examples_of(references: list[Reference], policy: Policy | None) -> list[Exam
 
 
 def _paired(
-    structures: tuple[Path, ...] | None, references: list[Reference], types: AtomTypes | None
+    structures: tuple[Path, ...] | None, references: list[Reference], plan: Plan
 ) -> list[tuple[Molecule | None, Reference]]:
     """Return structures with their references, in sorted order of the files."""
     if structures is None:
         return list(zip(perceived(references), references, strict=True))
-    molecules = _on_geometries([m for path in structures for m in _structures(path, types)], references)
+    molecules = _on_geometries([m for path in structures for m in _structures(path, plan)], references)
     frames = laid_over(molecules, references)
     if frames is not None:
         return list(zip(frames, references, strict=True))
@@ -150,10 +150,11 @@ def _paired(
     return [(m, pair(m, r)) for m, r in zip(molecules, references, strict=True)]
 
 
-def _structures(path: Path, types: AtomTypes | None) -> list[Molecule]:
+def _structures(path: Path, plan: Plan) -> list[Molecule]:
     """Return the structures of a file; of a SMILES without what is said of stereo and spin, which the reference has."""
     if not is_smiles(path):
-        return read_structures(path, atom_types=types)
+        system = plan.start.system if isinstance(plan.start, SystemRules) else None
+        return read_structures(path, atom_types=plan.atom_types, system=system)
     with catch_warnings():
         simplefilter("ignore", InputWarning)
         return read_structures(path)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.generated import generate
 from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -20,6 +21,7 @@ from forgefield.fitting.data.chunks import chunks, without_interactions
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
 from forgefield.fitting.targets.target import AbstractTarget, counting
 from forgefield.io.formats import Format
+from forgefield.jobs.fit.plan.choices import form_of
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import Loaded, isomers_apart, load
@@ -75,6 +77,13 @@ class Prepared:
     def molecules(self) -> list[Molecule]:
         """The molecules in the geometry of their references."""
         return [e.molecule for e in self.examples]
+
+    @property
+    def form(self) -> str:
+        """What the terms of the force field are called together."""
+        if isinstance(self.plan.start, SystemRules):
+            return f"that of a topology of {self.plan.start.system.program}"
+        return "mm3" if self.mm3 else form_of({row.term for row in self.assignment.rows})
 
     @property
     def start(self) -> Float[np.ndarray, " parameters"]:
@@ -144,7 +153,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     """Lay the force field over what was loaded, and find where it starts."""
     laid, mm3, loaded = _laid(plan, loaded)
     examples = with_charges(plan, list(loaded.examples))
-    rows = _trained_rows(plan, laid, mm3)
+    rows = _trained_rows(plan, laid, mm3, [e.molecule for e in examples])
     found = estimated(laid, examples, plan.estimate, rows)
     changes = what_changes(with_values(laid, found.values), rows, plan.changing)
     charged = charge_warnings(plan, laid, examples, changes)
@@ -152,9 +161,9 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     assignment = with_values(laid, values)
     data = training_set(assignment.topology, examples)
     _require_data(plan.targets, data)
-    formats, unwritten = (
-        (plan.formats, []) if mm3 else formats_that_hold(assignment, [e.molecule for e in examples], plan)
-    )
+    formats, unwritten = plan.formats, []
+    if mm3 is None and not isinstance(plan.start, SystemRules):
+        formats, unwritten = formats_that_hold(assignment, [e.molecule for e in examples], plan)
     statements = tuple(
         f"{e.molecule.name}: {e.treated.statement}{'' if e.weights.reaction_mode else _UNCOUNTED}"
         for e in examples
@@ -216,15 +225,16 @@ def files_of(example: Example) -> str:
     return ", ".join(dict.fromkeys(filter(None, (example.molecule.source, *example.reference.sources))))
 
 
-def _trained_rows(plan: Plan, laid: Assignment, mm3: Mm3Assignment | None) -> tuple[Row, ...]:
-    """Return the rows that are to be trained; none of an MM3* file's unless a pattern names them."""
+def _trained_rows(
+    plan: Plan, laid: Assignment, mm3: Mm3Assignment | None, molecules: list[Molecule]
+) -> tuple[Row, ...]:
+    """Return the rows that are to be trained; none of an MM3* file's, or a topology's, unless a pattern names them."""
     patterns = plan.changing.train
-    if mm3 is None:
-        return trained_rows(laid, patterns, charges=plan.compares_charges)
-    if not patterns:
-        raise InputError(
-            '[forcefield] train names no rows: say which rows of the file change, such as ["substructure:*"]'
-        )
+    if not patterns and (mm3 is not None or isinstance(plan.start, SystemRules)):
+        known = '["substructure:*"]' if mm3 else '["torsion *"] or ["smarts:[#6]-[#7]-[#6]=O"]'
+        raise InputError(f"[forcefield] train names no rows: say which rows of the file change, such as {known}")
+    if mm3 is None or not patterns:
+        return trained_rows(laid, patterns, molecules, charges=plan.compares_charges)
     moments = tuple(pattern for pattern in patterns if pattern.startswith(_MOMENTS))
     lines = selected_lines(mm3.file, _without_moments(patterns))
     # Hessians say next to nothing of moments: they change only where a pattern names them.
@@ -251,7 +261,7 @@ def _assigned(plan: Plan, molecules: list[Molecule]) -> tuple[Assignment, Mm3Ass
             trained = selected_lines(plan.start.file, _without_moments(plan.changing.train or ()))
             found = plan.start.assign_lines(molecules, trained=trained)
             return found.assignment, found
-        case TypedRules():
+        case TypedRules() | SystemRules():
             return plan.start.assign(molecules), None
 
 

@@ -25,9 +25,11 @@ from forgefield.estimating.seminario import Approximation, Method, estimate, rep
 from forgefield.estimating.transition_state import E, Treated
 from forgefield.fitting.cost.cost import Prior
 from forgefield.fitting.data.training_set import Example
+from forgefield.io.selection import selected_rows
 from forgefield.jobs.fit.plan.plan import Changing, Estimate, Kept, Linear, Widths
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Tie, Trainable, trainable
+from forgefield.molecules.molecule import Molecule
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.term import Parameter
 
@@ -260,9 +262,9 @@ def what_changes(
     their bounds, `held` ones do not change. Raises InputError for a pattern that matches nothing.
     """
     names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
-    frozen = (
-        {n for n in names if _any_match(n, asked.freeze)} | held | _straight(assignment, rows) | _flat(assignment, rows)
-    )
+    fixed = {row.parameter_name(p) for row in rows for p in row.term.fixed}
+    frozen = {n for n in names if _any_match(n, asked.freeze)} | held | fixed
+    frozen |= _straight(assignment, rows) | _flat(assignment, rows)
     _require_matches("freeze", asked.freeze, tuple(names))
     _require_matches("allow_negative", asked.allow_negative, tuple(names))
     free = released | {n for n in names if _any_match(n, asked.allow_negative)}
@@ -298,18 +300,17 @@ def _moments(
     return tuple(row for row, _ in found), tuple(tie for _, tie in found)
 
 
-def trained_rows(assignment: Assignment, patterns: tuple[str, ...] | None, *, charges: bool = False) -> tuple[Row, ...]:
-    """Return the rows that a fit may change; van der Waals rows only where a pattern names them.
+def trained_rows(
+    assignment: Assignment, patterns: tuple[str, ...] | None, molecules: list[Molecule], *, charges: bool = False
+) -> tuple[Row, ...]:
+    """Return the rows that a fit may change (`selected_rows`); van der Waals rows only where a pattern names them.
 
     What gives atoms charges is among them where there are `charges` to fit to, or a pattern names it.
     """
     if patterns is None:
         kept = ("vdw",) if charges else ("vdw", *CHARGING)
         return tuple(row for row in assignment.rows if row.term.kind not in kept)
-    chosen = tuple(row for row in assignment.rows if any(row.matches(pattern) for pattern in patterns))
-    if not chosen:
-        raise InputError(f"[forcefield] train = {list(patterns)} matches no row of the force field")
-    return chosen
+    return selected_rows(assignment, molecules, patterns, "[forcefield] train")
 
 
 def _straight(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
@@ -370,19 +371,19 @@ def _require_matches(key: str, patterns: tuple[str, ...], names: tuple[str, ...]
 
 def prior(changes: Trainable, rows: tuple[Row, ...], values: np.ndarray, asked: Widths) -> Prior:
     """Return Gaussians about the starting values, with widths in internal units."""
-    kind = {row.parameter_name(p): row.term.own[p].name for row in rows for p in range(row.term.n_own)}
+    kind = {row.parameter_name(p): (row.term.kind, row.term.own[p]) for row in rows for p in range(row.term.n_own)}
     centre = changes.variables.free(values)
-    width = [_width(kind[leader], start, asked) for leader, start in zip(changes.leaders, centre, strict=True)]
+    width = [_width(*kind[leader], start, asked) for leader, start in zip(changes.leaders, centre, strict=True)]
     return Prior(centre, np.array(width), asked.strength)
 
 
-def _width(parameter: str, start: float, asked: Widths) -> float:
-    match parameter:
+def _width(kind: str, parameter: Parameter, start: float, asked: Widths) -> float:
+    match parameter.name:
         case "r0":
             return asked.r0
         case "theta0" | "phi0":
             return asked.theta0
-        case name if name.startswith("v"):
+        case _ if kind in ("torsion", "improper", "out_of_plane") and parameter.unit == "kcal/mol":
             return asked.v
         case "moment":
             return max(asked.k * abs(start), _SMALLEST_MOMENT)

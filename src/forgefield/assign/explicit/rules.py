@@ -1,0 +1,81 @@
+"""A force field that states every interaction of one system, laid over structures of it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.match import order_of
+from forgefield.assign.explicit.rows import Group, Rowed, require_few, rowed
+from forgefield.assign.explicit.system import System
+from forgefield.assign.rules import AbstractRowRules, AbstractRules
+from forgefield.errors import InputError
+from forgefield.models.forcefield import ForceField
+from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.topology import Interactions, union
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SystemRules(AbstractRowRules):
+    """A force field of one system, for its structures alone: rows are what interactions of equal types share."""
+
+    system: System
+
+    @cached_property
+    def rowed(self) -> Rowed:
+        """The system as rows. Raises InputError for one that is too large."""
+        return rowed(self.system)
+
+    def assign(self, molecules: list[Molecule]) -> Assignment:
+        """Return model, topology and rows; atoms that are in another order are matched by the bonds.
+
+        Raises InputError for other molecules.
+        """
+        if not molecules:
+            raise InputError("no structures are given")
+        system = self.system
+        require_few(system.source, system.n_atoms, len(molecules))
+        orders = [order_of(system, molecule) for molecule in molecules]
+        places = [order + k * system.n_atoms for k, order in enumerate(orders)]
+        groups = self.rowed.groups
+        interactions = tuple(_laid(group, places) for group in groups)
+        backward = [np.argsort(order) for order in orders]
+        return Assignment(
+            model=ForceField(tuple(group.term for group in groups), jnp.asarray(self.rowed.values)),
+            topology=union([m.species for m in molecules], interactions),
+            rows=self.rowed.rows,
+            types=tuple(tuple(system.types[a] for a in back) for back in backward),
+            names=tuple(tuple(system.labels[a] for a in back) for back in backward),
+        )
+
+    def with_values(self, values: Float[np.ndarray, " parameters"]) -> "SystemRules":
+        """Return it with other values in the rows."""
+        return SystemRules(self.rowed.system(self.system, values))
+
+    @property
+    def heeded(self) -> frozenset[str]:
+        """Nothing: charges of atoms are those of the system."""
+        return frozenset()
+
+    def __repr__(self) -> str:
+        return f"SystemRules({self.system!r})"
+
+    def restored(self) -> "SystemRules":
+        """Return it as it is."""
+        return self
+
+
+def _laid(group: Group, places: list[Int[np.ndarray, " atoms"]]) -> Interactions:
+    """Return the interactions of a group in all structures."""
+    return Interactions(
+        atoms=np.concatenate([place[group.atoms] for place in places]),
+        parameters=np.tile(group.parameters, (len(places), 1)),
+    )
+
+
+def system_of(rules: AbstractRules) -> System | None:
+    """Return the system whose force field it is; None of one that is for any molecules."""
+    return rules.system if isinstance(rules, SystemRules) else None

@@ -1,0 +1,1 @@
+"""GROMACS topologies."""

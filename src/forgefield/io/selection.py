@@ -1,0 +1,138 @@
+"""Which rows of a force field patterns select: by row, by types, by a SMARTS, or by the names of atoms."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.rules import SystemRules
+from forgefield.errors import InputError
+from forgefield.io.structures.drawn import chemical_graph, toolkit
+from forgefield.models.rows import Row
+from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.topology import Interactions
+from forgefield.terms.term import Term
+
+_SMARTS, _ATOMS = "smarts:", "atoms:"
+_MOST_MATCHES = 1_000_000
+
+Chain = tuple[int, ...]
+Selector = Callable[[str, Chain], bool]
+"""Whether an interaction is selected, by its kind and its atoms in the batch."""
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """The atoms of some molecules, one after another."""
+
+    molecules: Sequence[Molecule]
+    types: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def selected_rows(
+    assignment: Assignment, molecules: Sequence[Molecule], patterns: Sequence[str], key: str
+) -> tuple[Row, ...]:
+    """Return the rows that patterns select.
+
+    A pattern is that of a row (`Row.matches`); or of the types, from either end, of the interactions that a row has, as
+    `torsion c3-os-*-*`; `smarts:` with the SMARTS of their atoms, or of those that it numbers; or `atoms:` with the
+    names of these, such as `atoms:C1-N2-C*`. The last two may follow a kind too: `torsion smarts:…`. Raises InputError
+    that lists the patterns which select nothing; `key` is what it calls the setting.
+    """
+    names = assignment.names or tuple(tuple(f"{s}{k}" for k, s in enumerate(m.symbols, 1)) for m in molecules)
+    batch = _Batch(molecules, _flat(assignment.types), _flat(names))
+    chosen: set[int] = set()
+    idle: list[str] = []
+    for pattern in patterns:
+        found = {row.indices[0] for row in assignment.rows if row.matches(pattern)}
+        if not found:
+            found = _selected(selector(pattern, batch), assignment)
+        idle += [] if found else [pattern]
+        chosen |= found
+    if idle:
+        raise InputError(f"{key} = {idle} matches no row of the force field")
+    return tuple(row for row in assignment.rows if row.indices[0] in chosen)
+
+
+def split(rules: SystemRules, patterns: Sequence[str]) -> SystemRules:
+    """Return a force field of a system in which each interaction that patterns select has a row of its own.
+
+    Those that are the same by the symmetry of the molecule still share one. Raises InputError for a pattern that
+    selects nothing.
+    """
+    system = rules.system
+    molecule = system.structure(np.zeros((system.n_atoms, 3)), system.source, system.source)
+    batch, chains = _Batch([molecule], system.bonded or system.types, system.labels), []
+    for pattern in patterns:
+        select = selector(pattern, batch)
+        found = [
+            chain
+            for one in system.interactions
+            for chain in map(tuple, one.atoms.tolist())
+            if select(one.term.kind, chain)
+        ]
+        if not found:
+            raise InputError(f'[forcefield] split: "{pattern}" selects no interaction of {system.source}')
+        chains += found
+    return SystemRules(system.with_split(tuple(dict.fromkeys(chains))))
+
+
+def selector(pattern: str, batch: _Batch) -> Selector:
+    """Return what tells whether a pattern selects an interaction. Raises InputError for a SMARTS that is none."""
+    kind, rest = "*", pattern.strip()
+    if " " in rest and not rest.startswith((_SMARTS, _ATOMS)):
+        kind, rest = rest.split(maxsplit=1)
+    if rest.startswith(_SMARTS):
+        matches = _matches(rest[len(_SMARTS) :], batch.molecules)
+        return lambda of, chain: fnmatchcase(of, kind) and (chain in matches or chain[::-1] in matches)
+    names = batch.names if rest.startswith(_ATOMS) else batch.types
+    words = rest.removeprefix(_ATOMS).split("-")
+
+    def named(chain: Chain) -> bool:
+        return all(fnmatchcase(names[a], word) for a, word in zip(chain, words, strict=True))
+
+    return lambda of, chain: fnmatchcase(of, kind) and len(chain) == len(words) and (named(chain) or named(chain[::-1]))
+
+
+def _selected(select: Selector, assignment: Assignment) -> set[int]:
+    """Return where the rows of selected interactions begin; pairs through space have none of their own."""
+    found: set[int] = set()
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if not _is_pair(term):
+            found |= _of_group(select, term, group)
+    return found
+
+
+def _is_pair(term: Term) -> bool:
+    return term.kind in ("vdw", "electrostatic")
+
+
+def _of_group(select: Selector, term: Term, group: Interactions) -> set[int]:
+    atoms: Int[np.ndarray, "interactions order"] = np.asarray(group.atoms)
+    first = np.asarray(group.parameters)[:, 0].tolist()
+    return {place for chain, place in zip(map(tuple, atoms.tolist()), first, strict=True) if select(term.kind, chain)}
+
+
+def _matches(smarts: str, molecules: Sequence[Molecule]) -> set[Chain]:
+    """Return the atoms of every match, those alone that have a number where any has one, in the order of numbers."""
+    query = toolkit().MolFromSmarts(smarts)
+    if query is None or query.GetNumAtoms() == 0:
+        raise InputError(f'"{_SMARTS}{smarts}" is no SMARTS')
+    numbers = {atom.GetAtomMapNum(): atom.GetIdx() for atom in query.GetAtoms() if atom.GetAtomMapNum()}
+    places = [numbers[n] for n in sorted(numbers)] or list(range(query.GetNumAtoms()))
+    found, start = set(), 0
+    for molecule in molecules:
+        graph = chemical_graph(molecule, Path(molecule.source or molecule.name))
+        for match in graph.GetSubstructMatches(query, uniquify=False, maxMatches=_MOST_MATCHES):
+            found.add(tuple(match[place] + start for place in places))
+        start += molecule.n_atoms
+    return found
+
+
+def _flat(of_molecules: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(name for of_molecule in of_molecules for name in of_molecule)

@@ -1,0 +1,16 @@
+"""Positions that are those of the atoms of a topology, in its order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True, eq=False)
+class Bare:
+    """What such a file holds."""
+
+    positions: Float[np.ndarray, "atoms 3"]
+    """Å"""
+    names: tuple[str, ...] | None = None
+    """Of the atoms, where it states them."""

@@ -1,0 +1,1 @@
+"""Energies that are written as expressions of OpenMM's language."""
