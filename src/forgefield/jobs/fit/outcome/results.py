@@ -24,7 +24,7 @@ from forgefield.jobs.fit.outcome.scans import scans
 from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
-from forgefield.jobs.fit.outcome.verdict import far_off, reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.verdict import far_off, imaginary, reason, undetermined, worse_than_at_the_start
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
@@ -69,7 +69,10 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
     results = Results(
-        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=newly_wrong)),
+        fit=_fit(
+            passes,
+            reason(converged=last.fit.success, targets=told_of_targets, wrong=[*newly_wrong, *imaginary(molecules)]),
+        ),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
