@@ -68,11 +68,9 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
+    spoilt = [*newly_wrong, *imaginary(molecules)]
     results = Results(
-        fit=_fit(
-            passes,
-            reason(converged=last.fit.success, targets=told_of_targets, wrong=[*newly_wrong, *imaginary(molecules)]),
-        ),
+        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=spoilt)),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
