@@ -59,7 +59,6 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     start = judge(prepared.assignment.model, prepared.data, prepared.examples)
     final = judge(with_values(prepared.assignment, last.values).model, prepared.data, prepared.examples)
     statistics = _statistics(prepared, last)
-    rows = row_deviations(prepared, final)
     told_of_targets = of_targets(last.problem.targets, prepared.data, start, final)
     parameters = _parameters(prepared, last, statistics)
     positions = np.asarray(prepared.data.positions)
@@ -77,7 +76,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         parameters=parameters,
         molecules=molecules,
         scans=scans(prepared, start, final),
-        row_deviations=list(rows),
+        row_deviations=(rows := list(row_deviations(prepared, final))),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
         opposition=opposition(last),
