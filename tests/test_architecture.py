@@ -88,7 +88,7 @@ ALLOWED: dict[str, set[str]] = {
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
     "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
-    "io/datasets": ASSEMBLE | {"io", "io/qm", "io/datasets"},
+    "io/datasets": STRUCTURES | {"io", "io/qm", "io/datasets"},
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,

@@ -129,29 +129,29 @@ def test_energies_of_atoms_are_compared_where_they_are_known(model, references, 
 
 def test_balanced_losses_have_their_shares_of_the_slope():
     weights = Weights(energy=2.0, force=1.0, product=0.5, balanced=True)
-    running = Losses(*jnp.array([1e-4, 1e-2, 3.0, 7.0]))
+    running = Losses(*jnp.array([1e-4, 1e-2, 3.0, 7.0, 7.0]))
 
     factors = scales(running, weights)
 
-    np.testing.assert_allclose(factors, [100.0, 1.0, 1e-2 / 3.0, 1.0], rtol=1e-6)
-    parts = [Losses(*(one * float(k == n) for k, one in enumerate(running))).total(weights, factors) for n in range(4)]
-    np.testing.assert_allclose(np.array(parts) / parts[1], [2.0, 1.0, 0.5, 0.0], rtol=1e-6)
-    np.testing.assert_array_equal(scales(running, Weights()), np.ones(4))
+    np.testing.assert_allclose(factors, [100.0, 1.0, 1e-2 / 3.0, 1.0, 1.0], rtol=1e-6)
+    parts = [Losses(*(one * float(k == n) for k, one in enumerate(running))).total(weights, factors) for n in range(5)]
+    np.testing.assert_allclose(np.array(parts) / parts[1], [2.0, 1.0, 0.5, 0.0, 0.0], rtol=1e-6)
+    np.testing.assert_array_equal(scales(running, Weights()), np.ones(5))
 
 
 def test_running_losses_forget_what_is_long_ago_and_keep_what_a_batch_lacks():
-    running = Losses(*jnp.zeros(4))
+    running = Losses(*jnp.zeros(5))
     for step in range(300):
-        found = Losses(*jnp.array([5.0 if step < 100 else 1.0, 2.0, 3.0 if step == 0 else 0.0, 0.0]))
+        found = Losses(*jnp.array([5.0 if step < 100 else 1.0, 2.0, 3.0 if step == 0 else 0.0, 0.0, 0.0]))
         running = with_losses(running, found, jnp.asarray(step))
 
-    np.testing.assert_allclose(running[1:], [2.0, 3.0, 0.0])
+    np.testing.assert_allclose(running[1:], [2.0, 3.0, 0.0, 0.0])
     assert 1.0 < running.energy < 1.4
 
 
 def test_the_merit_of_balanced_losses_does_not_hang_on_their_units():
     weights = Weights(energy=1.0, force=3.0, balanced=True)
-    one, other = (Losses(*jnp.array(values)) for values in ([1e-3, 2e-2, 0.0, 0.0], [2e-3, 1e-2, 0.0, 0.0]))
+    one, other = (Losses(*jnp.array(values)) for values in ([1e-3, 2e-2, 0.0, 0.0, 0.0], [2e-3, 1e-2, 0.0, 0.0, 0.0]))
 
     found = other.merit(weights) - one.merit(weights)
 
@@ -169,7 +169,7 @@ def test_parts_add_up_to_the_whole(model, references, generator, monkeypatch):
         monkeypatch.setattr(batches, "_PAIRS", pairs)
         batch = batch_in_parts(some, 3)
         assert len(batch.energy) == {1: 7, 27: 3, 1000: 1}[pairs]
-        found[pairs] = slope_of(model, fixed, batch, Recipe(weights=weights), Losses(*jnp.ones(4)))
+        found[pairs] = slope_of(model, fixed, batch, Recipe(weights=weights), Losses(*jnp.ones(5)))
 
     whole = found[1000][0]
     np.testing.assert_allclose(

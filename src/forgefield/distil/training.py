@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from forgefield.compiled import compiled_for_long
 from forgefield.distil.batches import Batch, Feed
 from forgefield.distil.deviations import Errors, deviations, require_labels
-from forgefield.distil.losses import Losses, scales, with_losses
+from forgefield.distil.losses import Losses, no_losses, scales, with_losses
 from forgefield.distil.parallel import everywhere, losses_and_slope, shared_out
 from forgefield.distil.recipe import Pace, Recipe
 from forgefield.errors import InputError
@@ -84,7 +84,8 @@ def train(
     energies = np.array([r.energy for r in training], dtype=np.float64)
     model = with_reference_energies(model, [r.species for r in training], energies)
     sizes = np.array([len(r.species) for r in training])
-    feed = Feed(lambda places: [training[k] for k in places], sizes, recipe.batch, recipe.seed)
+    cutoff = model.design.basis.cutoff
+    feed = Feed(lambda places: [training[k] for k in places], sizes, recipe.batch, recipe.seed, cutoff=cutoff)
     course, found = begin(model, recipe), None
     for look in run(model, course, feed, validation, recipe):
         tell(look)
@@ -106,9 +107,9 @@ def begin(model: Painn, recipe: Recipe) -> Course:
         best=weights,
         merit=jnp.asarray(np.inf),
         at=first,
-        seen=Losses(nothing, nothing, nothing, nothing),
+        seen=no_losses(nothing),
         since=first,
-        running=Losses(nothing, nothing, nothing, nothing),
+        running=no_losses(nothing),
     )
 
 
@@ -203,7 +204,7 @@ def _looked(course: Course, merit: float, *, better: bool) -> Course:
         course = eqx.tree_at(
             lambda c: (c.best, c.merit, c.at), course, (course.mean, jnp.asarray(merit), jnp.asarray(course.step))
         )
-    return eqx.tree_at(lambda c: (c.seen, c.since), course, (Losses(nothing, nothing, nothing, nothing), first))
+    return eqx.tree_at(lambda c: (c.seen, c.since), course, (no_losses(nothing), first))
 
 
 @compiled_for_long

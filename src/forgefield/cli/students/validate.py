@@ -87,9 +87,8 @@ def _task(
     """Return what is asked for."""
     from forgefield.jobs.validate.members import students as members
     from forgefield.jobs.validate.validate_job import Task
-    from forgefield.jobs.validate.verdict import USUAL
 
-    return Task(members(students), data, split, _teacher(data, teacher), wanted or USUAL, settings, inputs)
+    return Task(members(students), data, split, _teacher(data, teacher), wanted, settings, inputs)
 
 
 def _run(task: Any, folder: Path, *, overwrite: bool) -> Any:

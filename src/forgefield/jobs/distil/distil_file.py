@@ -126,6 +126,8 @@ class LossSection(Section):
     """Of components of Hessian products, along directions that are drawn anew for each batch."""
     atomic_energy: Real = Field(default=0.0, ge=0.0)
     """Of the energies of atoms, where the teacher divides its energy among them."""
+    stress: Real = Field(default=0.0, ge=0.0)
+    """Of components of the stresses of periodic systems."""
     balanced: bool = False
     """Whether each error is divided by its own running mean and multiplied by that of forces, so that the numbers above
     are shares. See [balanced losses](../distil.md#balanced-losses)."""
@@ -291,6 +293,7 @@ def _classical(path: Path, said: DistilFile) -> ClassicalPlan | None:
         "corner",
         "atomic_energy",
         "balanced",
+        "stress",
     }
     if idle:
         raise InputError(

@@ -97,6 +97,7 @@ def data_of(plan: DistilPlan) -> Iterator[Data]:
     found = overview(plan.data)
     if not len(found):
         raise InputError(f"{plan.data}: holds no labelled structure")
+    require_molecules(plan, found)
     parts, how = _split(plan)
     with reading(plan.data) as whole:
         read = _reader(whole, plan.baseline)
@@ -107,6 +108,21 @@ def data_of(plan: DistilPlan) -> Iterator[Data]:
         training, validation, test = (_labels(found, places, read) for places in own)
         digest = _digest(found, parts, "" if plan.baseline is None else native_text(plan.data, plan.baseline))
         yield Data(found, training, validation, test, how, digest, plan.baseline is not None)
+
+
+def require_molecules(plan: DistilPlan, found: Overview) -> None:
+    """Raise InputError where something that knows molecules alone is asked for periodic systems."""
+    asked = {
+        "a classical student": plan.classical is not None,
+        "a classical baseline": plan.baseline is not None,
+        "[rounds]": plan.rounds is not None or plan.replay is not None,
+    }
+    wrong = [name for name, is_asked in asked.items() if is_asked]
+    if wrong and found.periodic.any():
+        n, names = int(found.periodic.sum()), " and ".join(wrong)
+        raise InputError(
+            f"{plan.data}: {n} of its structures are periodic, and {names} are for molecules; leave them out"
+        )
 
 
 def _reader(

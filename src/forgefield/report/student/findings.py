@@ -80,6 +80,8 @@ class Accuracy:
     angles: Angles
     product: Quantity | None
     """Components along directions of the length of one for each coordinate [kcal/mol/Å²]."""
+    stress: Quantity | None = None
+    """Components [kcal/mol/Å³]."""
 
 
 @dataclass(frozen=True)

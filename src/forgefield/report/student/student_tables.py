@@ -74,6 +74,8 @@ def errors_table(found: Findings) -> Table:
     ]
     if a.product is not None:
         rows.append(("Hessian product component", *_cells(a.product.total, 1.0), "kcal/mol/Å²"))
+    if a.stress is not None:
+        rows.append(("stress component", *_cells(a.stress.total, MEV), "meV/Å³"))
     columns = (Column("label", numeric=False), *_ERRORS, Column("unit", numeric=False))
     told = a.angles
     note = (

@@ -16,6 +16,7 @@ from forgefield.io.datasets.data_set import overview, read_failures
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_copy, write_text
 from forgefield.io.rules import STUDENTS
 from forgefield.jobs.distil.distil_job import RESULTS, SETTINGS, Distilled, run_distil, silent, unwatched, written_in
+from forgefield.jobs.distil.labels import require_molecules
 from forgefield.jobs.distil.lessons import Stand
 from forgefield.jobs.distil.metrics import Row
 from forgefield.jobs.distil.plan import DistilPlan, ReplayPlan, RoundsPlan, TrainedStudent
@@ -85,7 +86,9 @@ def _begin(task: RoundsTask, *, resume: bool, overwrite: bool) -> None:
     """Look whether a folder may be written to, and remove what is to be replaced. Raises InputError."""
     if resume and overwrite:
         raise InputError("to resume a run and to overwrite it exclude each other")
-    others = [text for text in overview(task.plan.data).teachers if text != task.teacher.identity.text]
+    found = overview(task.plan.data)
+    require_molecules(task.plan, found)
+    others = [text or "not stated" for text in found.teachers if text != task.teacher.identity.text]
     if others:
         raise InputError(
             f"{task.plan.data}: holds labels of another teacher ({others[0]}), not of {task.teacher.identity.text}; "

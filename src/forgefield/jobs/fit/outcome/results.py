@@ -59,7 +59,6 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     start = judge(prepared.assignment.model, prepared.data, prepared.examples)
     final = judge(with_values(prepared.assignment, last.values).model, prepared.data, prepared.examples)
     statistics = _statistics(prepared, last)
-    rows = row_deviations(prepared, final)
     told_of_targets = of_targets(last.problem.targets, prepared.data, start, final)
     parameters = _parameters(prepared, last, statistics)
     positions = np.asarray(prepared.data.positions)
@@ -68,18 +67,16 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
+    spoilt = [*newly_wrong, *imaginary(molecules)]
     results = Results(
-        fit=_fit(
-            passes,
-            reason(converged=last.fit.success, targets=told_of_targets, wrong=[*newly_wrong, *imaginary(molecules)]),
-        ),
+        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=spoilt)),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
         parameters=parameters,
         molecules=molecules,
         scans=scans(prepared, start, final),
-        row_deviations=list(rows),
+        row_deviations=(rows := list(row_deviations(prepared, final))),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
         opposition=opposition(last),
