@@ -54,18 +54,19 @@ def test_stresses_in_a_batch_are_slopes_by_strain(model, generator):
     first, second = crystal(generator, 3), crystal(generator, 2)
     strain = generator.normal(size=(3, 3))
     strain = 0.5 * (strain + strain.T)
-    assert first.lattice is not None
+    lattice = first.lattice
+    assert lattice is not None
 
     def strained(size: float) -> float:
         factor = np.eye(3) + size * strain
         moved = replace(
-            first, positions=first.positions @ factor, lattice=Lattice(first.lattice.vectors @ factor, EVERYWHERE)
+            first, positions=first.positions @ factor, lattice=Lattice(lattice.vectors @ factor, EVERYWHERE)
         )
         return said(model, [moved, second], stressed=False)[0][0]
 
     stress = said(model, [first, second])[2][0]
 
-    slope = (strained(1e-4) - strained(-1e-4)) / 2e-4 / first.lattice.volume
+    slope = (strained(1e-4) - strained(-1e-4)) / 2e-4 / lattice.volume
     np.testing.assert_allclose(np.sum(stress * strain), slope, rtol=1e-6)
 
 
@@ -94,6 +95,7 @@ def test_losses_and_errors_of_stresses_are_their_means(model, generator):
     seen = deviations(model, systems)
 
     np.testing.assert_allclose(found.stress, np.mean((off / ELECTRONVOLT) ** 2), rtol=1e-7)
+    assert seen.errors.stress_mae is not None
     np.testing.assert_allclose(seen.errors.stress_mae, np.mean(np.abs(off)), rtol=1e-7)
     np.testing.assert_allclose(seen.merit(Weights(stress=2.0)), found.total(Weights(stress=2.0)), rtol=1e-6)
 
