@@ -83,13 +83,13 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     beside = path.with_suffix(".gro")
     charges = system.through_space.charges * math.sqrt(system.through_space.coulomb / COULOMB)
     scale = _common(special, charges)
-    names = _type_names(system, held)
+    types, of_atom = _types(system, held)
     lines = [
         f"; Force field written by ForgeField, from {Path(system.source).name}. Load it:",
         f";   gmx grompp -f run.mdp -p {path.name} -c {beside.name} -o run.tpr",
-        *_heads(system, held, names, scale),
-        *_maps(system, [names[kind] for kind in held.of_atom.tolist()], what),
-        *_molecule(system, [names[kind] for kind in held.of_atom.tolist()], charges),
+        *_heads(system, held, types, scale),
+        *_maps(system, of_atom, what),
+        *_molecule(system, of_atom, charges),
     ]
     n_excluded = next(n for n in (3, 2, 1, 0) if all((i, j) in listed_pairs for i, j in np.argwhere(_within(apart, n))))
     further = [pair for pair in listed_pairs if apart[pair] > n_excluded]
@@ -121,23 +121,33 @@ def _common(special: dict[Pair, Special], charges: np.ndarray) -> tuple[float, f
     return (v[0][0] or 1.0 if v else 1.0), (q[0][0] if q else 1.0)
 
 
-def _type_names(system: System, held: Kinds) -> list[str]:
-    """Return a name for each van der Waals type: that of its atoms where it is all theirs, else a numbered one."""
-    of_kind = [
-        list(dict.fromkeys(np.array(system.types)[held.of_atom == k].tolist())) for k in range(len(held.parameters))
-    ]
-    count = Counter(name for names in of_kind for name in names)
+@dataclass(frozen=True)
+class _Type:
+    """A type of atoms: all of one van der Waals type, one element, and one type of the force field."""
+
+    name: str
+    kind: int
+    """Its van der Waals type."""
+    first: int
+    """The first atom of it."""
+
+
+def _types(system: System, held: Kinds) -> tuple[list[_Type], list[str]]:
+    """Return the types, called as those of the force field and numbered where these are not enough, and each atom's."""
+    labels = list(zip(system.types, held.of_atom.tolist(), system.species.tolist(), strict=True))
+    count = Counter(name for name, _, _ in dict.fromkeys(labels))
+    known: dict[tuple[str, int, int], _Type] = {}
     taken: set[str] = set()
-    found = []
-    for number, names in enumerate(of_kind, 1):
-        name = names[0] if len(names) == 1 and count[names[0]] == 1 else f"{names[0]}_{number}"
+    for atom, (name, kind, z) in enumerate(labels):
+        if (name, kind, z) in known:
+            continue
         # No name may begin with a digit.
-        name = name if name[0].isalpha() else f"x{name}"
-        while name in taken:
-            name += "x"
-        taken.add(name)
-        found.append(name)
-    return found
+        own = (name if name[0].isalpha() else f"x{name}") + (f"_{len(known) + 1}" if count[name] > 1 else "")
+        while own in taken:
+            own += "x"
+        taken.add(own)
+        known[name, kind, z] = _Type(own, kind, atom)
+    return list(known.values()), [known[label].name for label in labels]
 
 
 def _section(name: str, rows: Iterator[str] | Sequence[str]) -> Iterator[str]:
@@ -159,20 +169,25 @@ def _minimum(radius: float, depth: float) -> Values:
     return radius / _SIXTH / _NM, depth / _KJ
 
 
-def _heads(system: System, held: Kinds, names: list[str], scale: tuple[float, float]) -> Iterator[str]:
+def _heads(system: System, held: Kinds, types: list[_Type], scale: tuple[float, float]) -> Iterator[str]:
     rule = 3 if system.through_space.term is LENNARD_JONES_GEOMETRIC else 2
     yield from _section("defaults", [f"; nbfunc comb-rule gen-pairs fudgeLJ fudgeQQ\n1 {rule} no {_reals(scale)}"])
-    first = [int(np.flatnonzero(held.of_atom == k)[0]) for k in range(len(names))]
     yield from _section(
         "atomtypes",
         [
-            f"{name} {system.species[atom]} {system.masses[atom]:.6f} 0.0 A {_reals(_minimum(2.0 * r, e))}"
-            for name, atom, (r, e) in zip(names, first, held.parameters.tolist(), strict=True)
+            f"{one.name} {system.species[one.first]} {system.masses[one.first]:.6f} 0.0 A "
+            + _reals(_minimum(2.0 * held.parameters[one.kind, 0], held.parameters[one.kind, 1]))
+            for one in types
         ],
     )
     yield from _section(
         "nonbond_params",
-        [f"{names[i]} {names[j]} 1 {_reals(_minimum(*minimum))}" for (i, j), minimum in held.own.items()],
+        [
+            f"{one.name} {other.name} 1 {_reals(_minimum(*minimum))}"
+            for k, one in enumerate(types)
+            for other in types[k:]
+            if (minimum := held.own.get((min(one.kind, other.kind), max(one.kind, other.kind))))
+        ],
     )
 
 

@@ -197,12 +197,9 @@ def _urey_bradley(system: System) -> dict[Pair, tuple[float, float]]:
 
 def _types(system: System, held: Kinds) -> tuple[list[tuple[int, float, str]], list[int]]:
     """Return van der Waals type, mass and name of each type of atoms, and the type of each atom from 1."""
-    of_each = list(zip(held.of_atom.tolist(), system.masses.tolist(), strict=True))
-    known: dict[tuple[int, float], str] = {}
-    for both, name in zip(of_each, system.types, strict=True):
-        known.setdefault(both, name)
-    numbers = {both: number for number, both in enumerate(known, 1)}
-    return [(*both, name) for both, name in known.items()], [numbers[both] for both in of_each]
+    of_each = list(zip(held.of_atom.tolist(), system.masses.tolist(), system.types, strict=True))
+    numbers = {one: number for number, one in enumerate(dict.fromkeys(of_each), 1)}
+    return list(numbers), [numbers[one] for one in of_each]
 
 
 def _pair_coefficients(held: Kinds, types: list[tuple[int, float, str]]) -> Iterator[str]:
