@@ -8,10 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from forgefield.io.forcefields.gromacs.topology import read_top
+from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
+from forgefield.jobs.write import write_fitted
 from forgefield.report.usage import uses
 from samples import CH3F, FORCES, fit_toml
 
@@ -84,6 +88,24 @@ def test_engines_minimise_what_a_fit_writes(project, monkeypatch, title):
         subprocess.run(["sh", "-e"], input=commands, text=True, env={**os.environ, "PATH": places}, check=True)
 
     assert Path(written).is_file()
+
+
+def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(project):
+    path = project(fit_toml(CH3F, targets=FORCES))
+    made = estimate([path.parent / "ch3f.json"], form="harmonic")
+    write_estimated(path.parent / "made.prmtop", made)
+    forcefield = 'start = "made.prmtop"\nwrite = ["gromacs"]\ntrain = ["stretch *"]'
+    path.write_text(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
+
+    outcome = run_fit(prepare(path), path.parent / "fit")
+    write_fitted(path.parent / "again.top", outcome)
+
+    assert (path.parent / "fit" / "forcefield.top").read_text() == (path.parent / "again.top").read_text().replace(
+        "again", "forcefield"
+    )
+    assert (path.parent / "fit" / "forcefield.gro").is_file()
+    found, wanted = read_top(path.parent / "again.top").system, outcome.force_field.system
+    np.testing.assert_allclose(found.interactions[0].values, wanted.interactions[0].values, rtol=1e-9)
 
 
 def test_each_file_has_its_own_way_and_names_are_quoted():

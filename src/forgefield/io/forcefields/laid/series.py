@@ -60,11 +60,14 @@ def _joined(stated: Stated, parts: list[Part], term: Term) -> Stated:
 
 
 def _ryckaert_bellemans(values: Float[np.ndarray, "interactions 6"]) -> Iterator[Part]:
-    """Yield parts with positive constants; a pair of one fold and opposite phases makes up what is constant."""
+    """Yield the parts of OPLS' series, ½ Vₙ (1 - (-1)ⁿ cos nφ), and what is constant beside them.
+
+    Two parts of one fold and opposite phases make up a constant.
+    """
     multiples = values @ _TO_MULTIPLES
+    signs = np.array([1.0, 1.0, -1.0, 1.0, -1.0, 1.0])
     for n in range(2, 6):
-        yield np.maximum(multiples[:, n], 0.0), n, 0.0
-        yield np.maximum(-multiples[:, n], 0.0), n, math.pi
-    left = multiples[:, 0] - np.abs(multiples[:, 2:]).sum(axis=1)
+        yield signs[n] * multiples[:, n], n, 0.0 if n % 2 else math.pi
+    left = multiples[:, 0] - multiples[:, 2:] @ signs[2:]
     yield 0.5 * (left + multiples[:, 1]), 1, 0.0
     yield 0.5 * (left - multiples[:, 1]), 1, math.pi
