@@ -117,6 +117,12 @@ def renamed(assignment: Assignment, prefix: str) -> Assignment:
     )
 
 
+def told_of(molecules: list[Molecule]) -> str:
+    """Return of which molecules a force field is, for the head of a file."""
+    # Two hyphens would end an XML comment.
+    return f" of {listed(list(dict.fromkeys(m.name.replace('--', '- -') for m in molecules)))}"
+
+
 def _named(assignment: Assignment, candidates: Callable[[str], Iterable[str]], taken: set[str]) -> dict[str, str]:
     """Return the first of its candidates that is left for each type."""
     names: dict[str, str] = {}

@@ -137,3 +137,17 @@ def lammps(tmp_path, monkeypatch):
         return summed(energies, KINDS_OF_LAMMPS)
 
     return found
+
+
+@pytest.fixture
+def in_openmm():
+    """Energy [kcal/mol] of a System of OpenMM at positions [Å]."""
+    openmm = pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+
+    def found(system, positions):
+        platform = openmm.Platform.getPlatformByName("Reference")
+        context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
+        context.setPositions(positions / units.NANOMETRE)
+        return context.getState(getEnergy=True).getPotentialEnergy()._value * units.KILOJOULE
+
+    return found

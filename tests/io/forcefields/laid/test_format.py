@@ -11,12 +11,14 @@ import pytest
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import Stated
 from forgefield.errors import InputError
-from forgefield.io.forcefields.amber.prmtop import read_prmtop
+from forgefield.io.forcefields.amber.prmtop import COULOMB, read_prmtop
 from forgefield.io.forcefields.amber.prmtop_writer import PRMTOP
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.forcefields.gromacs.writer import TOP
 from forgefield.io.forcefields.lammps.writer import LAMMPS
+from forgefield.io.forcefields.openmm.system.nonbonded import COULOMB as OF_OPENMM
 from forgefield.io.structures.coordinates.gro import read_gro
+from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
 from forgefield.terms.nonbonded import LENNARD_JONES_PAIR
 from forgefield.terms.stretch import MORSE
 
@@ -69,6 +71,32 @@ def test_lammps_computes_what_we_do(stated, lammps, tmp_path, name):
     LAMMPS.write_system(tmp_path / "a.lmp", held, positions)
 
     require_same(lammps(tmp_path / "a.lmp"), held, positions)
+
+
+@pytest.mark.openmm
+@pytest.mark.parametrize("name", [*OF_AMBER, "charmm27"])
+def test_openmm_reads_topologies_of_gromacs_as_we_do(stated, in_openmm, tmp_path, name):
+    app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
+    system, positions = stated(name)
+
+    TOP.write_system(tmp_path / "a.top", system, None)
+
+    found = app.GromacsTopFile(str(tmp_path / "a.top")).createSystem(nonbondedMethod=app.NoCutoff)
+    assert in_openmm(found, positions) == pytest.approx(ours(system, positions)["total"], abs=1e-6)
+
+
+@pytest.mark.openmm
+@pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa"])
+def test_openmm_reads_topologies_of_amber_as_we_do_but_for_its_coulomb_constant(stated, in_openmm, tmp_path, name):
+    app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
+    system, positions = stated(name)
+
+    PRMTOP.write_system(tmp_path / "a.prmtop", system, None)
+
+    found = app.AmberPrmtopFile(str(tmp_path / "a.prmtop")).createSystem(nonbondedMethod=app.NoCutoff)
+    energies = ours(system, positions)
+    more = energies["electrostatic"] * (OF_OPENMM / COULOMB - 1.0)
+    assert in_openmm(found, positions) == pytest.approx(energies["total"] + more, abs=1e-5)
 
 
 @pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa"])
@@ -169,3 +197,12 @@ def test_lammps_names_pairs_whose_charges_are_scaled_otherwise(own_pairs, tmp_pa
 
     with pytest.raises(InputError, match="cannot hold the scales of pairs 1-"):
         LAMMPS.write_system(tmp_path / "a.lmp", replace(system, through_space=replace(space, scales=scales)), positions)
+
+
+def test_a_molecule_far_from_the_origin_is_moved_to_it(stated, tmp_path):
+    system, positions = stated("methyloxirane")
+
+    PRMTOP.write_system(tmp_path / "a.prmtop", system, positions - [4000.0, 0.0, 0.0])
+
+    found = read_inpcrd(tmp_path / "a.inpcrd").positions
+    np.testing.assert_allclose(found, positions - positions.mean(axis=0), atol=2e-7)

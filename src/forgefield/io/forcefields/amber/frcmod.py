@@ -22,6 +22,7 @@ from forgefield.io.forcefields.generated import (
     require_held,
     require_no_switched_torsions,
     rows_of,
+    told_of,
 )
 from forgefield.io.outputs import write_text
 from forgefield.io.structures.mol2 import write_mol2
@@ -74,7 +75,7 @@ def write_frcmod(path: Path, assignment: Assignment, molecules: list[Molecule]) 
         "IMPROPER": _impropers(assignment, names),
         "NONBON": _nonbonded(assignment, names),
     }
-    lines = [f"{_TITLE}; types are explained in section MASS; {_LOAD}"]
+    lines = [f"{_TITLE}{told_of(molecules)}; types are explained in section MASS; {_LOAD}"]
     for title, rows in sections.items():
         lines += [title, *rows, ""]
     write_text(path, "\n".join([*lines, ""]))

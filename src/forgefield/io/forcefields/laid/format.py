@@ -28,6 +28,8 @@ from forgefield.terms.torsion import TORSION3, TORSION6
 _SWITCHED = (TORSION3, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
 _WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
 _MAP = "cmap"
+_FARTHEST = 999.0
+"""Å; coordinates further from the origin do not fit into all columns, and are moved to it together."""
 
 Positions = Float[np.ndarray, "atoms 3"]
 
@@ -78,6 +80,8 @@ class SystemFormat:
                 f"{path}: {self.what} cannot hold {', '.join(missing)}; leave them out with --approximate, or choose "
                 "another format"
             )
+        if positions is not None and (np.abs(positions) >= _FARTHEST).any():
+            positions = positions - positions.mean(axis=0)
         return self.write(path, self._prepared(system), positions)
 
     def write_over(self, path: Path, *, system: System, molecule: Molecule) -> tuple[Path, ...]:
