@@ -29,8 +29,6 @@ def load(path: str | Path) -> AbstractRules:
     if found is not None and found.rules is not None:
         return found.rules(path)
     read = suffixes(one for one in force_fields() if one.rules)
-    if found is not None:
-        raise InputError(f"{path}: {found.name} is written, not read; give the same force field as {', '.join(read)}")
     raise InputError(
         f"{path}: no force field is read from {path.suffix!r} files; give a {', '.join(sorted(read))} or a fit's folder"
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from forgefield.assign.explicit.rules import system_of
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
+from forgefield.io.forcefields.openmm.system.templates import TemplateRules
 from forgefield.io.molecules import read_structures
 from forgefield.io.rules import load
 from forgefield.io.structures.atom_types import find_atom_types
@@ -39,4 +40,5 @@ def opened(force_field: Path, files: list[Path]) -> tuple[AbstractRules, list[Mo
         raise InputError(f"{force_field}: there is no such file")
     rules = load(force_field)
     known, system = find_atom_types([*files, force_field]), system_of(rules)
-    return rules, [m for path in files for m in read_structures(path, atom_types=known, system=system)]
+    molecules = [m for path in files for m in read_structures(path, atom_types=known, system=system)]
+    return rules.over(molecules[0]) if isinstance(rules, TemplateRules) and molecules else rules, molecules

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from forgefield.errors import InputError
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import MASSES, SYMBOLS, WEIGHTS
+from forgefield.molecules.lattice import Lattice
 
 ZERO_ORDER = 0.0
 """Order of a coordinative bond."""
@@ -153,6 +154,10 @@ class Reference:
     """Where the files state them, as `orders` and `formal_charges`; of a `Molecule` the same."""
     orders: Float[np.ndarray, " bonds"] | None = None
     formal_charges: Int[np.ndarray, " atoms"] | None = None
+    lattice: Lattice | None = None
+    """Of a periodic system."""
+    stress: Float[np.ndarray, "3 3"] | None = None
+    """Derivative of its energy by strain over the volume [kcal/mol/Å³]; tension is positive."""
 
     @property
     def contents(self) -> tuple[str, ...]:
@@ -165,6 +170,7 @@ class Reference:
             "charges": bool(self.charges),
             "Hessian products": self.products is not None,
             "atomic energies": self.atomic_energies is not None,
+            "stress": self.stress is not None,
         }
         return tuple(name for name, is_there in there.items() if is_there)
 

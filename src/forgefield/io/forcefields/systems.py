@@ -121,6 +121,8 @@ def _wrong(file: SystemFile) -> Iterator[str]:
     chains = [*file.bonds, *space.special, *file.split, *(chain for one in file.interactions for chain in one.atoms)]
     if any(not 1 <= atom <= n for chain in chains for atom in chain):
         yield f"atoms must be from 1 to {n}"
+    if any(len(set(chain)) != len(chain) for chain in chains):
+        yield "an interaction names an atom twice"
     if any(not 1 <= z <= 118 for z in file.species):
         yield "species must be atomic numbers"
     if len(space.special) != len(space.scales):

@@ -15,7 +15,7 @@ from forgefield.io.structures.atom_types import standard_atom_types
 from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.electrons import lowest_multiplicity
-from forgefield.molecules.elements import SYMBOLS
+from forgefield.molecules.elements import SYMBOLS, is_ghost
 from forgefield.molecules.molecule import AROMATIC, ZERO_ORDER, Molecule
 
 _ORDERS = {
@@ -188,7 +188,7 @@ def _species(path: Path, atoms: _Rows) -> Int[np.ndarray, " atoms"]:
 def _elements(name: str, atom_type: str) -> list[str]:
     """Return the element of an atom, or several where name and type leave a choice."""
     sybyl = atom_type.partition(".")[0]
-    if sybyl in _DUMMIES:
+    if sybyl in _DUMMIES or (is_ghost(atom_type) and is_ghost(name)):
         return []
     if "." in atom_type or atom_type in _SYBYL_WITHOUT_GEOMETRY:
         return [sybyl] if sybyl in SYMBOLS[1:] else []
