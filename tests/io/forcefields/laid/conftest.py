@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,10 +44,11 @@ KINDS_OF_LAMMPS = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stated(data):
     """System and positions of an example: of AMBER by its name, of GROMACS by that of its force field."""
 
+    @cache
     def read(name):
         if name in ("oplsaa", "charmm27"):
             if not Path(f"/usr/share/gromacs/top/{name}.ff").is_dir():

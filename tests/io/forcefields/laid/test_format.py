@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -24,11 +25,17 @@ from forgefield.terms.stretch import MORSE
 
 KINDS = {"improper": "torsion", "urey_bradley": "bend"}
 """Kinds that programs count among others."""
-OF_AMBER = ["paracetamol", "aladip", "dimethylphosphate", "methyloxirane"]
+OF_AMBER = ["aladip", "dimethylphosphate", "methyloxirane"]
 
 
 def ours(system, positions) -> dict[str, float]:
     """Return our energies by kind [kcal/mol]."""
+    return _ours(system, positions.tobytes())
+
+
+@cache
+def _ours(system, held) -> dict[str, float]:
+    positions = np.frombuffer(held).reshape(-1, 3)
     laid = SystemRules(system).assign([system.structure(positions, "a", "a")])
     found: dict[str, float] = defaultdict(float)
     for term, group in zip(laid.model.terms, laid.topology.interactions, strict=True):
@@ -74,7 +81,7 @@ def test_lammps_computes_what_we_do(stated, lammps, tmp_path, name):
 
 
 @pytest.mark.openmm
-@pytest.mark.parametrize("name", [*OF_AMBER, "charmm27"])
+@pytest.mark.parametrize("name", ["dimethylphosphate", "charmm27"])
 def test_openmm_reads_topologies_of_gromacs_as_we_do(stated, in_openmm, tmp_path, name):
     app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
     system, positions = stated(name)
@@ -86,7 +93,7 @@ def test_openmm_reads_topologies_of_gromacs_as_we_do(stated, in_openmm, tmp_path
 
 
 @pytest.mark.openmm
-@pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa"])
+@pytest.mark.parametrize("name", ["dimethylphosphate", "oplsaa"])
 def test_openmm_reads_topologies_of_amber_as_we_do_but_for_its_coulomb_constant(stated, in_openmm, tmp_path, name):
     app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
     system, positions = stated(name)
@@ -99,7 +106,7 @@ def test_openmm_reads_topologies_of_amber_as_we_do_but_for_its_coulomb_constant(
     assert in_openmm(found, positions) == pytest.approx(energies["total"] + more, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa"])
+@pytest.mark.parametrize("name", ["methyloxirane", "oplsaa"])
 def test_amber_to_gromacs_and_back_leaves_all_energies(stated, tmp_path, name):
     system, positions = stated(name)
 
