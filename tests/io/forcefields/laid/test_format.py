@@ -173,6 +173,29 @@ def test_lammps_computes_pairs_with_values_of_their_own(own_pairs, lammps, tmp_p
     require_same(lammps(tmp_path / "a.lmp"), *own_pairs)
 
 
+@pytest.fixture
+def unscaled(stated):
+    """A molecule in which atoms three bonds apart act as others do, as in generated force fields."""
+    system, positions = stated("dimethylphosphate")
+    space = system.through_space
+    gone = space.scales[:, 0] == 0.0
+    return replace(
+        system, through_space=replace(space, special=space.special[gone], scales=space.scales[gone])
+    ), positions
+
+
+def test_sander_computes_pairs_three_bonds_apart_that_are_not_scaled(unscaled, sander, tmp_path):
+    PRMTOP.write_system(tmp_path / "a.prmtop", *unscaled)
+
+    require_same(sander(tmp_path / "a.prmtop"), *unscaled, torsion=2e-5)
+
+
+def test_lammps_computes_pairs_three_bonds_apart_that_are_not_scaled(unscaled, lammps, tmp_path):
+    LAMMPS.write_system(tmp_path / "a.lmp", *unscaled)
+
+    require_same(lammps(tmp_path / "a.lmp"), *unscaled)
+
+
 def test_gromacs_computes_charges_that_are_scaled_one_by_one(own_pairs, gromacs, tmp_path):
     system, positions = own_pairs
     space = system.through_space

@@ -14,7 +14,7 @@ from forgefield.io.forcefields.laid.names import atom_names, residues, short_typ
 from forgefield.io.forcefields.laid.pairs import Kinds, Pair, Special, kinds, special_pairs
 from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
-from forgefield.molecules.paths import neighbours
+from forgefield.molecules.paths import bond_separations, neighbours
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
@@ -22,6 +22,8 @@ from forgefield.terms.stretch import HARMONIC_STRETCH
 _INTEGERS, _REALS, _WORDS = ("10I8", 10, "8d"), ("5E16.8", 5, "16.8E"), ("20a4", 20, "<4")
 _WIDTH = 4
 _HYDROGEN = 1
+_TORSION = 3
+"""Bonds between the ends of a torsion."""
 _NEVER = 1e30
 """Divides energies of pairs that have none."""
 _UNPAIRED = 1.0
@@ -51,8 +53,9 @@ class _Dihedral:
 
 def _write(path: Path, system: System, positions: Positions | None) -> tuple[Path, ...]:
     what = f"{path}: an AMBER topology"
-    special = special_pairs(system, what)
-    apart = {pair: one for pair, one in special.items() if one.charge != 1.0}
+    near = _near(system)
+    special = special_pairs(system, what, near)
+    apart = {pair: one for pair, one in special.items() if one.charge != 1.0 or pair in near}
     wanted = {pair: one.minimum for pair, one in special.items() if one.scale is None or pair not in apart}
     held = kinds(system, wanted, {pair for pair in apart if pair not in wanted and _tableless(apart[pair])}, what)
     dihedrals = _dihedrals(system, {pair: one for pair, one in apart.items() if not one.excluded}, what)
@@ -73,6 +76,14 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     numbers = [f"{x:12.7f}" for x in positions.ravel().tolist()]
     write_text(beside, "\n".join([title[:80], f"{system.n_atoms:6d}", *_rows(numbers, 6, "s"), ""]))
     return path, beside
+
+
+def _near(system: System) -> set[Pair]:
+    """Return the pairs three bonds apart, or at the ends of a torsion: sander lets none of these act as others do."""
+    apart = bond_separations(system.n_atoms, system.bonds, limit=_TORSION + 1)
+    found = {(i, j) for i, j in np.argwhere(np.triu(apart == _TORSION, 1)).tolist()}
+    ends = [one.atoms[:, [0, 3]] for one in system.interactions if one.term is PERIODIC_TORSION]
+    return found | {(min(i, j), max(i, j)) for both in ends for i, j in both.tolist()}
 
 
 def _tableless(one: Special) -> bool:

@@ -1,6 +1,6 @@
 """Which pairs of atoms act otherwise than all others, and van der Waals types that hold a table of pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,13 +49,15 @@ class Kinds:
     """Minima of all pairs of kinds, the own ones among them."""
 
 
-def special_pairs(system: System, what: str) -> dict[Pair, Special]:
-    """Return the pairs that do not act as others do, in ascending order.
+def special_pairs(system: System, what: str, also: Iterable[Pair] = ()) -> dict[Pair, Special]:
+    """Return the pairs that do not act as others do, and others that are asked for, in ascending order.
 
     Raises InputError that lists pairs with van der Waals energies of two distances.
     """
     space, wrong = system.through_space, []
-    found: dict[Pair, Special] = {}
+    usual = np.array(sorted(also), dtype=np.int64).reshape(-1, 2)
+    alike = _combined(space.parameters[usual[:, 0]], space.parameters[usual[:, 1]], space)
+    found = {pair: Special((r, e), 1.0, 1.0) for pair, (r, e) in zip(_pairs(usual), alike.tolist(), strict=True)}
     combined = _combined(space.parameters[space.special[:, 0]], space.parameters[space.special[:, 1]], space)
     for pair, (v, q), (r, e) in zip(_pairs(space.special), _scales(space).tolist(), combined.tolist(), strict=True):
         found[pair] = Special((r, v * e), q, v)
