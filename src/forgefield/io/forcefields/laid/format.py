@@ -14,8 +14,8 @@ from forgefield.assign.explicit.system import Stated, System
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import amber_types, require_no_switched_torsions
+from forgefield.io.forcefields.laid.flat import of_assignment
 from forgefield.io.forcefields.laid.series import periodic
-from forgefield.io.forcefields.openmm.system.flat import of_assignment
 from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.mm3 import BOND_MOMENT
