@@ -259,7 +259,9 @@ def write(
     drop: str | Iterable[str] = (),
     overwrite: bool = False,
 ) -> None:
-    """Write an estimated or fitted force field (.json, .fld, .frcmod, .xml) or structures (.xyz, .extxyz, .json).
+    """Write an estimated or fitted force field or structures.
+
+    Force fields are .json, .fld, .frcmod, .xml, .prmtop, .top or .lmp, structures .xyz, .extxyz or .json.
 
     Raises InputError that names what the format cannot hold; of structures, `drop` names what may be lost. A file that
     is there already is refused but with `overwrite`, and one that the content was read from in any case.

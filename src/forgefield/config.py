@@ -96,8 +96,8 @@ class ForceFieldSection(Section):
     hessian_scale: Real = Field(default=1.0, gt=0.0)
     """Factor on the reference Hessians."""
     write: tuple[str, ...] | None = None
-    """Formats of the result beside the native one, of `fld`, `frcmod`, `openmm-xml`; by default all that can hold the
-    form."""
+    """Formats of the result beside the native one, of `fld`, `frcmod`, `openmm-xml`; by default all of these that can
+    hold the form. Of one molecule alone also `prmtop`, `gromacs` and `lammps`, with its geometry."""
 
     @field_validator("terms")
     @classmethod

@@ -114,7 +114,9 @@ def native(tmp_path):
     return path, found.molecules[0]
 
 
-@pytest.mark.parametrize(("suffix", "rtol"), [("frcmod", 1e-6), ("json", 0.0), ("system.xml", 1e-12)])
+@pytest.mark.parametrize(
+    ("suffix", "rtol"), [("frcmod", 1e-6), ("json", 0.0), ("system.xml", 1e-12), ("prmtop", 1e-7), ("top", 1e-9)]
+)
 def test_native_force_field_is_the_same_in_another_format(forgefield, native, tmp_path, suffix, rtol):
     path, molecule = native
     over = () if suffix == "json" else ("--over", CH3F)
@@ -135,6 +137,28 @@ def test_a_system_of_openmm_is_the_same_in_the_native_file_and_back(forgefield, 
 
     assert result.exit_code == 0, result.output
     assert (tmp_path / "back.xml").read_text() == (tmp_path / "made.system.xml").read_text()
+
+
+def test_a_topology_goes_from_engine_to_engine_and_what_is_lost_is_told(forgefield, data, tmp_path):
+    folder = data / "programs" / "amber"
+    over = "--over", folder / "thiazole.inpcrd"
+    assert forgefield("convert", folder / "thiazole.prmtop", tmp_path / "a.top", *over).exit_code == 0
+    text = (tmp_path / "a.top").read_text()
+    # A harmonic improper in place of the first periodic one.
+    first = text.index(" 4 180 ")
+    edited = f"{text[:first]} 2 0 40.0\n;{text[first:]}"
+    (tmp_path / "a.top").write_text(edited)
+
+    refused = forgefield("convert", tmp_path / "a.top", tmp_path / "b.prmtop", "--over", tmp_path / "a.gro")
+    assert not (tmp_path / "b.prmtop").exists()
+    kept = forgefield(
+        "convert", tmp_path / "a.top", tmp_path / "b.prmtop", "--over", tmp_path / "a.gro", "--approximate"
+    )
+
+    assert (refused.exit_code, kept.exit_code) == (2, 0)
+    assert f"{tmp_path}/b.prmtop: an AMBER topology cannot hold harmonic_improper (1)" in refused.stderr
+    assert "left out, since an AMBER topology does not hold it: harmonic_improper (1)" in kept.stderr
+    assert (tmp_path / "b.inpcrd").is_file()
 
 
 @pytest.mark.slow
@@ -161,8 +185,15 @@ def test_openmm_xml_holds_what_the_native_file_does(forgefield, native, tmp_path
         ("out.system.xml", (), "name structures that"),
         ("out.fld", ("--over", CH3F), "an MM3* file cannot hold harmonic_stretch"),
         ("out.json", ("--over", CH3F), "holds the force field as it is, without structures"),
-        ("out.prm", (), "force fields are written as .json, .fld, .frcmod, .xml, .system.xml, not '.prm'"),
+        (
+            "out.prm",
+            (),
+            "force fields are written as .json, .fld, .frcmod, .xml, .system.xml, .top, .prmtop, .parm7, .lmp, "
+            "not '.prm'",
+        ),
         ("out.safetensors", (), "force fields are written as .json"),
+        ("out.lmp", (), "LAMMPS is of one molecule; name a structure"),
+        ("out.frcmod", ("--over", CH3F, "--approximate"), "is not written approximately"),
         ("out.xml", ("--drop", "bonds"), "--drop belongs to structures"),
         ("made.json", (), "would be written over"),
     ],

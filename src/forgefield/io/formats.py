@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +14,11 @@ from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields import native
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
+from forgefield.io.forcefields.amber.prmtop_writer import PRMTOP
 from forgefield.io.forcefields.gromacs.topology import read_top
+from forgefield.io.forcefields.gromacs.writer import TOP
+from forgefield.io.forcefields.laid.format import SystemFormat
+from forgefield.io.forcefields.lammps.writer import LAMMPS
 from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn_rules
@@ -106,6 +110,8 @@ class Format:
     """Writes one that is not laid over molecules. Raises InputError where the format cannot hold it."""
     write_laid: LaidWriter | None = None
     """Writes a generated one that is, and returns the files. Raises InputError where the format cannot hold it."""
+    system: SystemFormat | None = None
+    """Writes one of a system with its geometry."""
 
     @property
     def in_folder(self) -> str:
@@ -147,20 +153,8 @@ def _says(word: str, other: str, path: Path, text: str) -> bool:
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
 
 
-def _is_openmm(_: Path, text: str) -> bool:
-    return "<ForceField" in text
-
-
-def _is_openmm_system(_: Path, text: str) -> bool:
-    return "<System" in text
-
-
-def _is_native(_: Path, text: str) -> bool:
-    return native.KEY in text
-
-
-def _is_prmtop(_: Path, text: str) -> bool:
-    return "%FLAG POINTERS" in text
+def _has(mark: str) -> Callable[[Path, str], bool]:
+    return lambda _, text: mark in text
 
 
 def _is_top(_: Path, text: str) -> bool:
@@ -203,6 +197,12 @@ def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule])
     return (path,)
 
 
+def _of_systems(form: Format, word: str, system: SystemFormat) -> Format:
+    """Return a format with what writes systems."""
+    writes = {"write_rules": system.write_rules, "write_laid": system.write_laid, "system": system}
+    return replace(form, word=word, forms=("harmonic",), **writes)
+
+
 def _is_xtb_frames(_: Path, text: str) -> bool:
     return bool(_XTB_FRAME.match(text))
 
@@ -211,7 +211,7 @@ _NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
 NATIVE = Format(
     "ForgeField force field",
     (".json",),
-    known=_is_native,
+    known=_has(native.KEY),
     forms=("mm3", "harmonic"),
     rules=native.read_native,
     write_rules=native.write_rules,
@@ -302,7 +302,7 @@ FORMATS = (
     Format(
         "OpenMM XML",
         (".xml",),
-        _is_openmm,
+        _has("<ForceField"),
         word="openmm-xml",
         forms=("mm3", "harmonic"),
         rules=read_templates,
@@ -311,13 +311,26 @@ FORMATS = (
     Format(
         "OpenMM System",
         (".system.xml", ".xml"),
-        _is_openmm_system,
+        _has("<System"),
         rules=read_system,
         write_rules=write_system,
         write_laid=write_laid_system,
     ),
-    Format("AMBER topology", (".prmtop", ".parm7", ".top"), _is_prmtop, "section %FLAG POINTERS", rules=read_prmtop),
-    Format("GROMACS topology", (".top",), _is_top, "section [ moleculetype ] or [ molecules ]", rules=read_top),
+    _of_systems(
+        Format("GROMACS topology", (".top",), _is_top, "section [ moleculetype ] or [ molecules ]", rules=read_top),
+        *("gromacs", TOP),
+    ),
+    _of_systems(
+        Format(
+            "AMBER topology",
+            (".prmtop", ".parm7", ".top"),
+            _has("%FLAG POINTERS"),
+            "section %FLAG POINTERS",
+            rules=read_prmtop,
+        ),
+        *("prmtop", PRMTOP),
+    ),
+    _of_systems(Format("LAMMPS", (".lmp",)), "lammps", LAMMPS),
     Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
     Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),

@@ -1,12 +1,12 @@
 """Force fields from files of any format, ready to be laid over molecules."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
-from forgefield.errors import InputError
+from forgefield.errors import InputError, WriteError
 from forgefield.io.formats import LaidWriter, force_field_format, force_fields, suffixes
 from forgefield.io.outputs import new_outputs
 from forgefield.molecules.molecule import Molecule
@@ -62,7 +62,21 @@ def write_laid(
     Raises InputError for what the format cannot hold, and where a file is one of the `sources`, or there already and
     not to `overwrite`.
     """
+    write_whole(path, lambda target: write(target, assignment, molecules), sources, overwrite=overwrite)
+
+
+def write_whole(
+    path: Path, write: Callable[[Path], tuple[Path, ...]], sources: Iterable[Path], *, overwrite: bool
+) -> list[Path]:
+    """Write all files that belong to a path, or none, and return them. Raises InputError as `write_laid` does."""
     with TemporaryDirectory() as folder:
-        tried = write(Path(folder) / path.name, assignment, molecules)
-    with new_outputs([path.with_name(one.name) for one in tried], sources, overwrite=overwrite):
-        write(path, assignment, molecules)
+        try:
+            tried = write(Path(folder) / path.name)
+        except WriteError:
+            raise
+        except InputError as error:
+            raise InputError(str(error).replace(folder, str(path.parent))) from error
+    files = [path.with_name(one.name) for one in tried]
+    with new_outputs(files, sources, overwrite=overwrite):
+        write(path)
+    return files

@@ -30,6 +30,7 @@ from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_parts
 from forgefield.io.rules import load, write_laid
 from forgefield.io.sources import is_smiles
+from forgefield.jobs.convert_systems import convert_to_engine
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.report.numerals import fixed
 from forgefield.table import Column, Records, Table, table
@@ -135,11 +136,14 @@ def is_force_field(path: Path) -> bool:
     return (not is_smiles(path) and path.is_dir()) or format_of(path) in force_fields()
 
 
-def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = (), overwrite: bool = False) -> list[str]:
+def convert_force_field(
+    source: Path, target: Path, *, over: Iterable[Path] = (), approximate: bool = False, overwrite: bool = False
+) -> list[str]:
     """Convert a force field and return what is worth saying; the suffix of `target` says the format.
 
     The native format (.json), and .fld where it comes from an MM3* file, hold it as it is; others as it is laid `over`
-    structures. Raises InputError for what the format cannot hold, and where `target` is an input, or there already and
+    structures. With `approximate` files of engines leave out what they cannot hold, and what is returned names it.
+    Raises InputError for what the format cannot hold, and where `target` is an input, or there already and
     not to `overwrite`.
     """
     rules, files = load(source), list(over)
@@ -149,6 +153,11 @@ def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = ()
     if form is None or not (form.write_rules or form.write_laid):
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
         raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")
+    if form.system is not None:
+        read = [source, *(over if isinstance(rules, SystemRules) else files)]
+        return convert_to_engine(rules, form.system, target, read, approximate=approximate, overwrite=overwrite)
+    if approximate:
+        raise InputError(f"{target}: {form.name} is not written approximately (--approximate); files of engines are")
     if isinstance(rules, TypedRules) and form is not NATIVE and form.write_laid is not None:
         return _converted_over(rules, form.write_laid, target, [source, *files], overwrite)
     if form.write_rules is None:

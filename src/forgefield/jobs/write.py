@@ -1,6 +1,7 @@
 """Writes a force field that was estimated or fitted into a file of its own."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
@@ -10,7 +11,7 @@ from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
 from forgefield.io.formats import Format, LaidWriter, force_fields, suffixes, written_force_field
 from forgefield.io.outputs import new_outputs
-from forgefield.io.rules import write_laid
+from forgefield.io.rules import write_laid, write_whole
 from forgefield.jobs.fit.outcome.outcome import Outcome
 from forgefield.jobs.fit.plan.choices import form_of
 from forgefield.molecules.molecule import Molecule
@@ -33,6 +34,11 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
                 known = " or ".join(suffixes(one for one in force_fields() if one.write_rules))
                 began = "an MM3* file" if isinstance(outcome.force_field, Mm3Rules) else "a topology"
                 raise InputError(f"{path}: a fit that started from {began} is written as {known}, not {path.suffix!r}")
+            if isinstance(outcome.force_field, SystemRules) and form.system is not None:
+                write, system = form.system.write_over, outcome.force_field.system
+                files = partial(write, system=system, molecule=outcome.molecules[0])
+                write_whole(path, files, outcome.sources, overwrite=overwrite)
+                return
             with new_outputs([path], outcome.sources, overwrite=overwrite):
                 form.write_rules(path, outcome.force_field)
         case _:
@@ -48,7 +54,8 @@ def write_generated(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write a force field of this form in the format of the suffix: .json (the native one), .fld, .frcmod or .xml.
+    """Write a force field of this form in the format of the suffix: .json (the native one), .fld, .frcmod, .xml,
+    .prmtop, .top or .lmp.
 
     Raises InputError that names what the format cannot hold, and where a file is one of the `sources`, or there already
     and not to `overwrite`.

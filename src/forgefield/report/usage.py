@@ -47,6 +47,17 @@ _TLEAP = """\
 loadAmberParams forcefield.frcmod
 MOL = loadMol2 {structure}
 saveAmberParm MOL molecule.prmtop molecule.inpcrd"""
+_SANDER = """\
+printf 'minimise\\n&cntrl imin=1, maxcyc=500, ntb=0, igb=0, cut=999.0 /\\n' > min.in
+sander -O -i min.in -p forcefield.prmtop -c forcefield.inpcrd -o min.out -r min.rst7"""
+_GROMACS = """\
+printf 'integrator = steep\\nnsteps = 500\\nrcoulomb = 4.0\\nrvdw = 4.0\\nepsilon-rf = 1\\n' > min.mdp
+gmx grompp -f min.mdp -p forcefield.top -c forcefield.gro -o min.tpr
+gmx mdrun -nt 1 -deffnm min"""
+_LAMMPS = """\
+include forcefield.lmp
+minimize 0.0 1.0e-6 500 5000
+write_data minimised.data"""
 
 
 @dataclass(frozen=True)
@@ -76,5 +87,11 @@ def uses(files: Sequence[str], structure: str, *, alone: bool) -> list[Use]:
     if "forcefield.frcmod" in files:
         held = sorted(name for name in files if name.endswith(".mol2"))
         told = "" if held else " With a mol2 file whose atoms have the types of the frcmod."
-        found.append(Use("AMBER", _TLEAP.format(structure=held[0] if held else "molecule.mol2"), f"In tleap.{told}"))
+        found.append(Use("tleap", _TLEAP.format(structure=held[0] if held else "molecule.mol2"), f"In tleap.{told}"))
+    engines = {
+        "forcefield.prmtop": Use("AMBER", _SANDER, "In a shell, in this folder."),
+        "forcefield.top": Use("GROMACS", _GROMACS, "In a shell, in this folder."),
+        "forcefield.lmp": Use("LAMMPS", _LAMMPS, "As a file min.in of this folder: lmp -in min.in."),
+    }
+    found += [use for name, use in engines.items() if name in files]
     return found

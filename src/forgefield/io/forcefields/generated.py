@@ -1,7 +1,7 @@
 """What the writers of generated force fields share: short type names, values by row, and what no format holds."""
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from string import ascii_lowercase, ascii_uppercase, digits
 
 import numpy as np
@@ -18,6 +18,8 @@ from forgefield.terms.term import Term
 
 _SECOND = digits[1:] + ascii_uppercase + ascii_lowercase
 """A name that ends in 0 stands for every type of its element in MM3* files."""
+_DIGITS_OF_AMBER = "123457890"
+"""GLYCAM has types such as 6c."""
 _STRAIGHT_SINE = np.sin(np.radians(10.0))
 """Sine of the angle to a straight one below which torsions are switched off."""
 _NEGLIGIBLE = 1e-6
@@ -87,10 +89,45 @@ def two_character_types(assignment: Assignment) -> dict[str, str]:
     more types than names.
     """
     taken = {t.name for t in standard_atom_types().types.values()}
+    return _named(assignment, lambda name: (a + b for a in (name[0], *ascii_uppercase) for b in _SECOND), taken)
+
+
+def amber_types(assignment: Assignment) -> dict[str, str]:
+    """Return a name of two characters for each type that no force field of AMBER or GLYCAM has: 1c, 2c, 1h, …
+
+    Names are a digit and the first letter of the element while there are any left. Raises InputError where there are
+    more types than names.
+    """
+    return _named(
+        assignment, lambda name: (a + b for b in (name[0].lower(), *ascii_lowercase) for a in _DIGITS_OF_AMBER), set()
+    )
+
+
+def renamed(assignment: Assignment, prefix: str) -> Assignment:
+    """Return a force field with something before the name of each of its types."""
+
+    def named(types: Iterable[str]) -> tuple[str, ...]:
+        return tuple(prefix + name for name in types)
+
+    return replace(
+        assignment,
+        rows=tuple(replace(row, types=named(row.types)) for row in assignment.rows),
+        types=tuple(map(named, assignment.types)),
+        descriptions={prefix + name: told for name, told in assignment.descriptions.items()},
+    )
+
+
+def told_of(molecules: list[Molecule]) -> str:
+    """Return of which molecules a force field is, for the head of a file."""
+    # Two hyphens would end an XML comment.
+    return f" of {listed(list(dict.fromkeys(m.name.replace('--', '- -') for m in molecules)))}"
+
+
+def _named(assignment: Assignment, candidates: Callable[[str], Iterable[str]], taken: set[str]) -> dict[str, str]:
+    """Return the first of its candidates that is left for each type."""
     names: dict[str, str] = {}
     for of_atom in dict.fromkeys(flat_types(assignment)):
-        free = (a + b for a in (of_atom[0], *ascii_uppercase) for b in _SECOND if a + b not in taken)
-        name = next(free, None)
+        name = next((one for one in candidates(of_atom) if one not in taken), None)
         if name is None:
             count = len(set(flat_types(assignment)))
             raise InputError(

@@ -86,7 +86,12 @@ def write_mol2(path: Path, molecule: Molecule, types: tuple[str, ...], charges: 
         )
     ]
     head = [molecule.name or "****", f"{len(atoms)} {len(bonds)} 1", "SMALL", "USER_CHARGES"]
-    sections = {"MOLECULE": [*head, ""], "ATOM": atoms, "BOND": bonds, "SUBSTRUCTURE": ["      1 MOL 1"]}
+    sections = {
+        "MOLECULE": [*head, ""],
+        "ATOM": atoms,
+        "BOND": bonds,
+        "SUBSTRUCTURE": ["      1 MOL         1 TEMP              0 ****  ****    0 ROOT"],
+    }
     write_text(path, "\n".join(line for name, rows in sections.items() for line in (_SECTION + name, *rows)) + "\n")
 
 

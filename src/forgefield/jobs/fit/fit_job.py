@@ -90,7 +90,9 @@ def run_fit(  # noqa: PLR0913 (these are the words of the command)
 
 def written_in(output: Path) -> list[Path]:
     """Return what fits have written into a folder, the checkpoint last."""
-    files = [output / name for name in (*_FILES, *(one.in_folder for one in force_fields() if one.write_laid))]
+    beside = [f"forcefield{one.system.beside}" for one in force_fields() if one.system]
+    names = (*_FILES, *(one.in_folder for one in force_fields() if one.write_laid), *beside)
+    files = [output / name for name in names]
     every = [*files, *sorted(output.glob(_STRUCTURES)), output / CHECKPOINT]
     return [path for path in every if path.is_symlink() or path.exists()]
 
@@ -241,8 +243,12 @@ def _write_force_field(prepared: Prepared, outcome: Outcome, output: Path) -> tu
 def _write_as(form: Format, prepared: Prepared, outcome: Outcome, path: Path) -> list[str]:
     """Write the force field in one format and return the names of the files."""
     if isinstance(prepared.plan.start, SystemRules):
+        fitted = prepared.plan.start.with_values(outcome.values)
+        if form.system is not None:
+            files = form.system.write_over(path, system=fitted.system, molecule=prepared.molecules[0])
+            return [written.name for written in files]
         assert form.write_rules is not None
-        form.write_rules(path, prepared.plan.start.with_values(outcome.values))
+        form.write_rules(path, fitted)
         return [path.name]
     if prepared.mm3 is None:
         assert form.write_laid is not None

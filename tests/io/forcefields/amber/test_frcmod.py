@@ -1,5 +1,6 @@
 """Writing harmonic force fields as AMBER parameter files and reading them back."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from forgefield.assign.typed import assign_typed_rows
 from forgefield.errors import InputError, MissingParameters
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
-from forgefield.io.forcefields.generated import two_character_types
+from forgefield.io.forcefields.generated import amber_types
 from forgefield.io.structures.mol2 import read_mol2
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
@@ -41,7 +42,7 @@ NONBON
 
 
 def typed(molecules, field) -> list[Molecule]:
-    names = two_character_types(field)
+    names = amber_types(field)
     return [replace(m, types=tuple(names[t] for t in types)) for m, types in zip(molecules, field.types, strict=True)]
 
 
@@ -240,3 +241,12 @@ def test_file_cut_in_its_last_section_is_refused(tmp_path, molecules, random_fie
 def test_number_with_an_underscore_is_refused(read, water):
     with pytest.raises(InputError, match=r"line 7: '5_53.0 0.9572' where 2 numbers are expected"):
         read(WATER.replace("553.0", "5_53.0"), water)
+
+
+def test_types_are_names_that_no_force_field_of_amber_has(random_field, molecules):
+    names = amber_types(random_field(*HARMONIC))
+
+    assert len(set(names.values())) == len(names)
+    # A digit and a small letter; GLYCAM has 6c and the like.
+    assert all(re.fullmatch("[0-57-9][a-z]", name) for name in names.values())
+    assert names["C1"] == "1c"

@@ -127,7 +127,10 @@ def write_student(folder: Path, student: ClassicalStudent) -> tuple[list[Path], 
         return [folder / one.in_folder for one in formats], []
     form = form_of({row.term for row in student.assignment.rows})
     files, unwritten = [], []
-    for one in [NATIVE, *(other for other in force_fields() if other.word and form in other.forms)]:
+    for one in [
+        NATIVE,
+        *(other for other in force_fields() if other.word and form in other.forms and other.system is None),
+    ]:
         assert one.write_laid is not None
         try:
             files += one.write_laid(folder / one.in_folder, student.assignment, student.molecules)

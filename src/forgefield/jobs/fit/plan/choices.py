@@ -130,4 +130,16 @@ def formats_named(form: str, words: Iterable[str] | None) -> tuple[Format, ...]:
             f'[forcefield] write: {", ".join(wrong)} cannot hold form = "{form}"; '
             f"it can be written as {', '.join(possible)}"
         )
-    return tuple(possible.values() if words is None else (possible[word] for word in words))
+    # One molecule alone is in files of engines.
+    usual = (one for one in possible.values() if one.system is None)
+    return tuple(usual if words is None else (possible[word] for word in words))
+
+
+def formats_of_systems(_: str, words: Iterable[str] | None) -> tuple[Format, ...]:
+    """Return the formats of some names, which hold a topology; by default none. Raises InputError for other names."""
+    possible = {one.word: one for one in force_fields() if one.system}
+    if wrong := [word for word in words or () if word not in possible]:
+        raise InputError(
+            f"[forcefield] write: {', '.join(wrong)} cannot hold a topology; it can be written as {', '.join(possible)}"
+        )
+    return tuple(possible[word] for word in words or ())

@@ -21,6 +21,7 @@ from forgefield.jobs.fit.plan.choices import (
     FORMS,
     form_of,
     formats_named,
+    formats_of_systems,
     policy_named,
     solver,
     terms_named,
@@ -51,7 +52,7 @@ def plan_of(file: FitFile, folder: Path, name: str) -> Plan:
     """Return the plan of settings whose paths are relative to a folder. Raises InputError."""
     section = file.forcefield
     start, types = _start(section, folder)
-    formats = () if isinstance(start, SystemRules) else formats_named(section.form, section.write)
+    formats = (formats_of_systems if isinstance(start, SystemRules) else formats_named)(section.form, section.write)
     keeps = isinstance(start, SystemRules) and "estimate" not in section.model_fields_set
     chosen, charges = targets(file.targets), file.targets.entry("charges")
     return Plan(
@@ -115,7 +116,7 @@ def _widths(section: PriorSection) -> Widths:
 
 def _own_formats(section: ForceFieldSection, formats: tuple[Format, ...]) -> tuple[Format, ...]:
     """Return the formats that hold the force field of an MM3* file. Raises InputError where others are named."""
-    own = tuple(one for one in formats if one.write_rules is not None)
+    own = tuple(one for one in formats if one.write_rules is not None and one.system is None)
     if section.write is not None and own != formats:
         other = ", ".join(one.word for one in formats if one not in own)
         raise InputError(f"[forcefield] write: {other} cannot hold the force field of an MM3* file; leave it out")
@@ -169,9 +170,6 @@ def _start(
 
 def _system(section: ForceFieldSection, rules: SystemRules) -> SystemRules:
     """Return a topology with the rows that are asked for. Raises InputError for keys that contradict it."""
-    if named := sorted({"form", "write"} & section.model_fields_set):
-        raise InputError(
-            f"[forcefield] {', '.join(named)}: {rules.system.source} has its own form, and what is fitted is written "
-            "as forcefield.json; leave the key(s) out"
-        )
+    if "form" in section.model_fields_set:
+        raise InputError(f"[forcefield] form: {rules.system.source} has its own form; leave the key out")
     return split(rules, section.split) if section.split else rules

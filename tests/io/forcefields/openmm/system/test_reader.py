@@ -14,8 +14,8 @@ from certain import instance
 from forgefield import units
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.errors import InputError
+from forgefield.io.forcefields.laid.flat import of_rules
 from forgefield.io.forcefields.native import read_native, write_rules
-from forgefield.io.forcefields.openmm.system.flat import of_rules
 from forgefield.io.forcefields.openmm.system.reader import read_system, rules_of_xml
 from forgefield.io.forcefields.openmm.system.writer import xml_of
 from forgefield.io.molecules import read_structures

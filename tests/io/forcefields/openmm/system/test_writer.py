@@ -10,7 +10,7 @@ import pytest
 from forgefield.assign.explicit.system import Stated, ThroughSpace
 from forgefield.errors import InputError
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
-from forgefield.io.forcefields.openmm.system.flat import FlatSystem, of_rules
+from forgefield.io.forcefields.laid.flat import FlatSystem, of_rules
 from forgefield.io.forcefields.openmm.system.reader import read_system, rules_of_xml
 from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system, xml_of
 from forgefield.io.molecules import read_structures

@@ -15,10 +15,10 @@ from forgefield.assign.explicit.system import Stated, ThroughSpace
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import require_no_switched_torsions
+from forgefield.io.forcefields.laid.flat import FlatSystem, as_pairs, of_assignment, of_rules
 from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.io.forcefields.openmm.system.bonded import STIFFNESS
 from forgefield.io.forcefields.openmm.system.expressions import expression_of
-from forgefield.io.forcefields.openmm.system.flat import FlatSystem, as_pairs, of_assignment, of_rules
 from forgefield.io.forcefields.openmm.system.nonbonded import COULOMB, MINIMUM
 from forgefield.io.outputs import write_text
 from forgefield.molecules.molecule import Molecule

@@ -1,0 +1,134 @@
+"""A format that holds one molecule with every interaction, and what it cannot hold."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.match import order_of
+from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.system import Stated, System
+from forgefield.assign.rules import AbstractRules
+from forgefield.errors import InputError
+from forgefield.io.forcefields.generated import amber_types, require_no_switched_torsions
+from forgefield.io.forcefields.laid.flat import of_assignment
+from forgefield.io.forcefields.laid.series import periodic
+from forgefield.molecules.elements import WEIGHTS
+from forgefield.molecules.molecule import Molecule
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES_PAIR
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
+from forgefield.terms.periodic import RYCKAERT_BELLEMANS
+from forgefield.terms.term import Term
+from forgefield.terms.torsion import TORSION3, TORSION6
+
+_SWITCHED = (TORSION3, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
+_WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
+_MAP = "cmap"
+_FARTHEST = 999.0
+"""Å; coordinates further from the origin do not fit into all columns, and are moved to it together."""
+
+Positions = Float[np.ndarray, "atoms 3"]
+
+
+@dataclass(frozen=True)
+class SystemFormat:
+    """What writes files of one system."""
+
+    what: str
+    """What messages call it, such as `an AMBER topology`."""
+    terms: tuple[Term, ...]
+    """That it holds, beside what acts between all pairs."""
+    write: Callable[[Path, System, Positions | None], tuple[Path, ...]]
+    """Writes a system, with its geometry [Å] where it is known, and returns the files."""
+    beside: str
+    """Suffix of the file that holds the geometry."""
+    has_maps: bool = False
+    """Whether it holds correction maps."""
+    needs_positions: bool = False
+
+    def write_laid(self, path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
+        """Write a force field that is laid over one molecule, in its first structure.
+
+        Raises InputError for several molecules, and for what the format cannot hold.
+        """
+        return self.write_system(path, self.laid(path, assignment, molecules), molecules[0].positions)
+
+    def laid(self, path: Path, assignment: Assignment, molecules: list[Molecule]) -> System:
+        """Return a force field that is laid over one molecule as a system.
+
+        Raises InputError for several molecules, and for torsions next to a straight angle.
+        """
+        require_no_switched_torsions(assignment, molecules, _SWITCHED, f"{path}: {self.what}")
+        return _laid(assignment, molecules, f"{path}: {self.what}")
+
+    def write_rules(self, path: Path, rules: AbstractRules) -> None:
+        """Write the topology of a force field that is of one system. Raises InputError for others."""
+        if not isinstance(rules, SystemRules):
+            raise InputError(f"{path}: {self.what} is of one molecule; name a structure (--over)")
+        self.write_system(path, rules.system, None)
+
+    def write_system(self, path: Path, system: System, positions: Positions | None) -> tuple[Path, ...]:
+        """Write a system. Raises InputError that names all that the format cannot hold."""
+        if positions is None and self.needs_positions:
+            raise InputError(f"{path}: {self.what} holds positions; name a structure (--over)")
+        if missing := self.missing(system):
+            raise InputError(
+                f"{path}: {self.what} cannot hold {', '.join(missing)}; leave them out with --approximate, or choose "
+                "another format"
+            )
+        if positions is not None and (np.abs(positions) >= _FARTHEST).any():
+            positions = positions - positions.mean(axis=0)
+        return self.write(path, self._prepared(system), positions)
+
+    def write_over(self, path: Path, *, system: System, molecule: Molecule) -> tuple[Path, ...]:
+        """Write a system in the geometry of a molecule, whose atoms may be in another order."""
+        return self.write_system(path, system, molecule.positions[order_of(system, molecule)])
+
+    def missing(self, system: System) -> list[str]:
+        """Return what of a system the format cannot hold, in words."""
+        found = [
+            f"{one.term.name} ({len(one.atoms)})" for one in self._prepared(system).interactions if not self._holds(one)
+        ]
+        return found + [f"{EXP6.name} between all pairs"] * _is_exp6(system)
+
+    def approximate(self, system: System) -> System:
+        """Return a system without what the format cannot hold, but for what acts between all pairs."""
+        prepared = self._prepared(system)
+        return replace(prepared, interactions=tuple(one for one in prepared.interactions if self._holds(one)))
+
+    def _holds(self, one: Stated) -> bool:
+        return one.term in (*self.terms, LENNARD_JONES_PAIR) or (self.has_maps and one.term.name == _MAP)
+
+    def _prepared(self, system: System) -> System:
+        """Return a system with torsions as periodic ones where the format has no others."""
+        stated = [one for one in system.interactions if len(one.atoms) and one.term not in _WITHOUT_ENERGY]
+        kept = RYCKAERT_BELLEMANS in self.terms
+        found = [one if kept and one.term is RYCKAERT_BELLEMANS else periodic(one) for one in stated]
+        return replace(system, interactions=tuple(one for one in found if len(one.atoms)))
+
+
+def _is_exp6(system: System) -> bool:
+    return system.through_space.term is EXP6 and bool(system.through_space.parameters[:, 1].any())
+
+
+def _laid(assignment: Assignment, molecules: list[Molecule], what: str) -> System:
+    """Return a force field that is laid over one molecule as a system. Raises InputError for several molecules."""
+    flat, first = of_assignment(assignment, molecules, what), molecules[0]
+    names = tuple(f"{element}{k}" for k, element in enumerate(first.symbols, 1))
+    own = {} if assignment.names else amber_types(assignment)
+    return System(
+        source=first.source or first.name,
+        program="ForgeField",
+        species=first.species,
+        bonds=first.bonds,
+        types=tuple(own.get(name, name) for name in assignment.types[0]),
+        names=assignment.names[0] if assignment.names else names,
+        residues=("MOL1",) * first.n_atoms,
+        masses=WEIGHTS[first.species],
+        interactions=flat.interactions,
+        through_space=flat.through_space,
+    )

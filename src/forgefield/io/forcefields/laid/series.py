@@ -1,0 +1,73 @@
+"""Torsions of every kind as sums of periodic ones, k (1 + cos(nφ - phase))."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from forgefield.assign.explicit.system import Stated
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
+from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKAERT_BELLEMANS
+from forgefield.terms.term import Term
+from forgefield.terms.torsion import TORSION3, TORSION6
+
+_ZERO = 1e-12
+"""kcal/mol; constants below it are rounding."""
+# cosⁿ φ as a sum of cos mφ; (-1)ⁿ since ψ = φ - 180°.
+_TO_MULTIPLES = np.stack(
+    [np.pad(np.polynomial.chebyshev.poly2cheb([*[0.0] * n, (-1.0) ** n]), (0, 5 - n)) for n in range(6)]
+)
+
+Part = tuple[Float[np.ndarray, " interactions"], int, float]
+"""Constants of all interactions [kcal/mol], periodicity and phase [rad]."""
+
+
+def periodic(stated: Stated) -> Stated:
+    """Return torsions and out-of-plane terms as periodic torsions and impropers; others as they are.
+
+    All constants are kept: the energy is the same, not up to a constant. Parts that are zero are left out.
+    """
+    values = stated.values
+    if stated.term in (PERIODIC_TORSION, PERIODIC_IMPROPER):
+        some = values[:, 0] != 0.0
+        return Stated(stated.term, stated.atoms[some], values[some])
+    if stated.term in (TORSION3, TORSION6):
+        parts = [(0.5 * v, n, 0.0 if n % 2 else math.pi) for n, v in enumerate(values.T, 1)]
+    elif stated.term is RYCKAERT_BELLEMANS:
+        parts = list(_ryckaert_bellemans(values))
+    elif stated.term is COSINE_OUT_OF_PLANE:
+        parts = [(0.5 * values[:, 0], 2, math.pi)]
+    elif stated.term is ONE_FOLD_OUT_OF_PLANE:
+        parts = [(0.5 * values[:, 0], 1, 0.0)]
+    else:
+        return stated
+    term = PERIODIC_TORSION if stated.term.kind == "torsion" else PERIODIC_IMPROPER
+    return _joined(stated, parts, term)
+
+
+def _joined(stated: Stated, parts: list[Part], term: Term) -> Stated:
+    """Return the parts one interaction after the other."""
+    which: list[Int[np.ndarray, " _"]] = []
+    values: list[Float[np.ndarray, "_ 3"]] = []
+    for k, n, phase in parts:
+        some = np.flatnonzero(np.abs(k) > _ZERO)
+        which.append(some)
+        values.append(np.stack([k[some], np.full(len(some), float(n)), np.full(len(some), phase)], axis=1))
+    places, held = np.concatenate(which), np.concatenate(values)
+    order = np.argsort(places, kind="stable")
+    return Stated(term, stated.atoms[places[order]], held[order])
+
+
+def _ryckaert_bellemans(values: Float[np.ndarray, "interactions 6"]) -> Iterator[Part]:
+    """Yield the parts of OPLS' series, ½ Vₙ (1 - (-1)ⁿ cos nφ), and what is constant beside them.
+
+    Two parts of one fold and opposite phases make up a constant.
+    """
+    multiples = values @ _TO_MULTIPLES
+    signs = np.array([1.0, 1.0, -1.0, 1.0, -1.0, 1.0])
+    for n in range(2, 6):
+        yield signs[n] * multiples[:, n], n, 0.0 if n % 2 else math.pi
+    left = multiples[:, 0] - multiples[:, 2:] @ signs[2:]
+    yield 0.5 * (left + multiples[:, 1]), 1, 0.0
+    yield 0.5 * (left - multiples[:, 1]), 1, math.pi

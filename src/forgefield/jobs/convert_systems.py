@@ -1,0 +1,45 @@
+"""Converts force fields into files of engines, which hold one molecule with every interaction."""
+
+from pathlib import Path
+
+from forgefield.assign.explicit.match import order_of
+from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.system import System
+from forgefield.assign.rules import AbstractRules
+from forgefield.assign.typed_rules import TypedRules
+from forgefield.errors import InputError
+from forgefield.io.forcefields.laid.format import Positions, SystemFormat
+from forgefield.io.molecules import read_structures
+from forgefield.io.rules import write_whole
+
+
+def convert_to_engine(
+    rules: AbstractRules, form: SystemFormat, target: Path, read: list[Path], *, approximate: bool, overwrite: bool
+) -> list[str]:
+    """Write a force field as it is laid over the first structure of the files read behind its own, and return remarks.
+
+    Where it is to be `approximate`, what the format cannot hold is left out and named; else that is an InputError.
+    """
+    system, positions = _laid(rules, form, target, read)
+    lost = form.missing(system) if approximate else []
+    kept = form.approximate(system) if approximate else system
+    write_whole(target, lambda path: form.write_system(path, kept, positions), read, overwrite=overwrite)
+    return [f"left out, since {form.what} does not hold it: {what}" for what in lost]
+
+
+def _laid(rules: AbstractRules, form: SystemFormat, target: Path, read: list[Path]) -> tuple[System, Positions | None]:
+    """Return a system and the positions of its atoms, where a structure is given."""
+    source, *files = read
+    if isinstance(rules, SystemRules):
+        molecules = [m for path in files for m in read_structures(path, system=rules.system)]
+        if not molecules:
+            return rules.system, None
+        return rules.system, molecules[0].positions[order_of(rules.system, molecules[0])]
+    if not isinstance(rules, TypedRules):
+        raise InputError(f"{target}: {form.what} holds a force field of one molecule, which {source} is not")
+    if not files:
+        raise InputError(
+            f"{target}: {form.what} is of one molecule; name a structure that {source} is laid over (--over)"
+        )
+    molecules = [rules.typing(molecule) for path in files for molecule in read_structures(path)]
+    return form.laid(target, rules.assign(molecules), molecules), molecules[0].positions
