@@ -28,7 +28,7 @@ files = "smiles:{smiles}"
 conformers = {{ number = 5 }}
 relaxed = true
 modes = {{ number = {modes}, temperature = 500 }}
-dynamics = {{ number = {dynamics}, temperature = 500, every = 40 }}
+dynamics = {{ number = {dynamics}, temperature = 500, every = 20 }}
 turns = {{ points = 12 }}
 
 [label]
@@ -78,8 +78,9 @@ def main() -> None:
 def of_molecule(folder: Path, smiles: str, options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of all students of a molecule."""
     folder.mkdir(parents=True, exist_ok=True)
-    dynamics = options.structures // 2
-    label = LABEL.format(smiles=smiles, modes=(options.structures - dynamics) // 5, dynamics=dynamics // 5)
+    # Turns, and the minima themselves, come to less than a tenth.
+    dynamics, modes = 3 * options.structures // 10, 6 * options.structures // 10
+    label = LABEL.format(smiles=smiles, modes=modes, dynamics=dynamics)
     figures: dict[str, Any] = {"label_s": made(folder / "label.toml", label, ["label"], folder / "label.h5")}
     students = {
         f"painn-{product:g}": NEURAL.format(

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "src" / "forgefield"
 FILES = sorted(ROOT.rglob("*.py"))
 
-BOTTOM = {"errors", "units", "compiled", "table"}
+BOTTOM = {"errors", "units", "compiled", "cores", "table"}
 MOLECULES = BOTTOM | {"molecules", "terms"}
 MODELS = MOLECULES | {"models"}
 PROPERTIES = MODELS | {"properties"}
@@ -50,6 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "kept_programs": {"cache", "description"},
     "compiled": {"kept_programs"},
     "table": set(),
+    "cores": set(),
     "cache": set(),
     "terms": BOTTOM | {"terms"},
     "molecules": BOTTOM | {"molecules"},

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import pytest
 
-from forgefield.compiled import compiled, forget, make_room
+from forgefield.compiled import Compiled, compiled, forget, make_room
 
 
 @pytest.fixture
@@ -59,3 +59,11 @@ def test_many_programs_are_forgotten_and_few_are_kept(traced):
     call(25)
     call(1)
     assert len(shapes) == 26
+
+
+def test_an_option_that_xla_does_not_have_is_left_out():
+    def doubled(values):
+        return 2.0 * values
+
+    # Such as one of processors where there is a GPU, or one that a later XLA has given up.
+    assert Compiled(doubled, {"no_such_option": True})(jnp.ones(3)).tolist() == [2.0, 2.0, 2.0]

@@ -19,6 +19,7 @@ from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import ForgeFieldError, InputError, MissingParameters
 from forgefield.fitting.solve.solver import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
+from forgefield.io.forcefields.openmm.system.objects import rules_of_object
 from forgefield.io.formats import Structure, Structures
 from forgefield.io.listings.listing import Listing
 from forgefield.io.rules import load as load_rules
@@ -92,13 +93,13 @@ def _computing() -> Iterator[None]:
         yield
 
 
-def load(path: File) -> AbstractRules:
-    """Return the force field of a file, or of the folder of a fit, not yet laid over molecules.
+def load(path: File | object) -> AbstractRules:
+    """Return the force field of a file, of the folder of a fit, or an `openmm.System`, not yet laid over molecules.
 
-    A .fld, .frcmod, .safetensors, or a native .json. Raises InputError.
+    A file is any that `forgefield evaluate` takes as a force field. Raises InputError.
     """
     with _computing():
-        return load_rules(_path(path, "path"))
+        return rules_of_object(path) or load_rules(_path(path, "path"))
 
 
 def read(path: File) -> Records[Structure]:

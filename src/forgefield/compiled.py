@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, update_wrapper
+from functools import cache, cached_property, update_wrapper
 from secrets import token_hex
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakSet
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 _OPTIONS: dict[str, Any] = {"xla_cpu_use_fusion_emitters": False}
 """XLA's newer code generator for CPUs compiles the thousands of small operations of a force field half as fast, to
-programs that are no faster. Other devices ignore the option."""
+programs that are no faster."""
 _QUICKLY = {**_OPTIONS, "xla_backend_optimization_level": 0}
 """Compiles in a third of the time to programs that take longer: for those that run a few times on little data."""
 _MOST = 24
@@ -79,8 +79,8 @@ class Compiled(Generic[Arguments, Result]):
             arguments, options = given.tree()
             return _Parts.of(call(*arguments, **options))
 
-        self._function, self._of_parts, self._options = function, of_parts, options
-        self._alone, self._within = self._program(function.__name__), jax.jit(of_parts)
+        self._function, self._of_parts, self._wanted = function, of_parts, options
+        self._within = jax.jit(of_parts)
         self._programs: dict[Any, Future] = {}
         self._begun: list[Future] = []
         update_wrapper(self, function)
@@ -104,6 +104,15 @@ class Compiled(Generic[Arguments, Result]):
         given, later = _Parts.of((arguments, options)), _background().submit
         if self._found(given, later) is None:
             self._begun.append(later(self._alone.lower(given).compile))
+
+    @cached_property
+    def _alone(self) -> Any:
+        return self._program(self._function.__name__)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        """What XLA is told of what it knows."""
+        return {name: value for name, value in self._wanted.items() if _known(name, value)}
 
     @property
     def n_programs(self) -> int:
@@ -177,6 +186,18 @@ def _now(work: Callable[[], Any]) -> Future:
     done: Future = Future()
     done.set_result(work())
     return done
+
+
+@cache
+def _known(name: str, value: Any) -> bool:
+    """Say whether XLA has an option: that of another device, or of another version, would be an error."""
+    try:
+        jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()
+    except jax.errors.JaxRuntimeError as error:
+        if "No such compile option" not in str(error):
+            raise
+        return False
+    return True
 
 
 @cache

@@ -114,7 +114,7 @@ def native(tmp_path):
     return path, found.molecules[0]
 
 
-@pytest.mark.parametrize(("suffix", "rtol"), [("frcmod", 1e-6), ("json", 0.0)])
+@pytest.mark.parametrize(("suffix", "rtol"), [("frcmod", 1e-6), ("json", 0.0), ("system.xml", 1e-12)])
 def test_native_force_field_is_the_same_in_another_format(forgefield, native, tmp_path, suffix, rtol):
     path, molecule = native
     over = () if suffix == "json" else ("--over", CH3F)
@@ -125,6 +125,16 @@ def test_native_force_field_is_the_same_in_another_format(forgefield, native, tm
     x = jnp.asarray(molecule.positions + np.linspace(-0.1, 0.1, 15).reshape(5, 3))
     before, after = (energies(*load(file).lay([molecule]), x) for file in (path, tmp_path / f"out.{suffix}"))
     np.testing.assert_allclose(after, before, rtol=rtol)
+
+
+def test_a_system_of_openmm_is_the_same_in_the_native_file_and_back(forgefield, native, tmp_path):
+    assert forgefield("convert", native[0], tmp_path / "made.system.xml", "--over", CH3F).exit_code == 0
+    assert forgefield("convert", tmp_path / "made.system.xml", tmp_path / "back.json").exit_code == 0
+
+    result = forgefield("convert", tmp_path / "back.json", tmp_path / "back.xml")
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "back.xml").read_text() == (tmp_path / "made.system.xml").read_text()
 
 
 @pytest.mark.slow
@@ -148,9 +158,10 @@ def test_openmm_xml_holds_what_the_native_file_does(forgefield, native, tmp_path
     ("target", "options", "message"),
     [
         ("out.frcmod", (), "name structures that"),
+        ("out.system.xml", (), "name structures that"),
         ("out.fld", ("--over", CH3F), "an MM3* file cannot hold harmonic_stretch"),
         ("out.json", ("--over", CH3F), "holds the force field as it is, without structures"),
-        ("out.prm", (), "force fields are written as .json, .fld, .frcmod, .xml, not '.prm'"),
+        ("out.prm", (), "force fields are written as .json, .fld, .frcmod, .xml, .system.xml, not '.prm'"),
         ("out.safetensors", (), "force fields are written as .json"),
         ("out.xml", ("--drop", "bonds"), "--drop belongs to structures"),
         ("made.json", (), "would be written over"),

@@ -1,6 +1,5 @@
 """`forgefield label`: structures labelled by a teacher."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -32,12 +31,13 @@ def label(
     Example: forgefield label examples/distil-ethanol/LABEL.toml
     """
     from forgefield.cli.students.teachers import teacher_of
+    from forgefield.cores import n_cores
     from forgefield.jobs.label.label_file import label_plan, read_label_file
     from forgefield.jobs.label.label_job import run_label
 
     del verbose
     said = read_label_file(settings)
-    plan = label_plan(settings, said, teacher_of(said.teacher, settings.parent), os.cpu_count() or 1)
+    plan = label_plan(settings, said, teacher_of(said.teacher, settings.parent), n_cores())
     with workers_of(scheduler, plan.workers) as by, progress_bar() as progress, heard() as interrupts:
         task = progress.add_task("structures", total=None)
         line = NowAndThen()

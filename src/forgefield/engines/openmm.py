@@ -2,16 +2,13 @@
 
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
 
 import numpy as np
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import parse
 from jaxtyping import Float
 
 from forgefield import units
 from forgefield.errors import InputError
-from forgefield.io.forcefields.openmm.couplings import is_coupling_script
+from forgefield.io.forcefields.openmm.system.templates import root_without_code
 from forgefield.molecules.molecule import Molecule, symbol
 
 try:
@@ -20,10 +17,6 @@ try:
     from openmm.unit import md_unit_system
 except ImportError as error:
     raise InputError(f"OpenMM is not installed ({error}); run: pip install 'forgefield[openmm]'") from error
-
-_RUN_AS_CODE = ("Script", "InitializationScript", "Include")
-_EVALUATED = "useDispersionCorrection"
-"""An attribute that OpenMM hands to Python's eval."""
 
 
 def energy(xml_path: Path, molecule: Molecule) -> float:
@@ -45,7 +38,8 @@ def forces(xml_path: Path, molecule: Molecule) -> Float[np.ndarray, "atoms 3"]:
 
 
 def _state(xml_path: Path, molecule: Molecule) -> Any:
-    _require_no_code(xml_path)
+    if root_without_code(xml_path).find("Include") is not None:
+        raise InputError(f"{xml_path}: holds Include, which OpenMM would read; remove it")
     try:
         system = app.ForceField(str(xml_path)).createSystem(_topology(molecule))
         # Expressions are compiled here, and their functions called in what follows.
@@ -66,16 +60,3 @@ def _topology(molecule: Molecule) -> app.Topology:
     for i, j in molecule.bonds.tolist():
         topology.addBond(atoms[i], atoms[j])
     return topology
-
-
-def _require_no_code(xml_path: Path) -> None:
-    """Raise InputError where OpenMM would run part of the file as Python code, or read other files."""
-    try:
-        elements = [*parse(xml_path).iter()]
-    except (OSError, ParseError, DefusedXmlException) as error:
-        raise InputError(f"{xml_path}: cannot be read as XML: {error}") from error
-    code = [element for element in elements if element.tag in _RUN_AS_CODE]
-    found = [e.tag for e in code if e.tag != "Script" or not is_coupling_script(e.text or "")]
-    found += [_EVALUATED for element in elements if element.get(_EVALUATED, "True") not in ("True", "False")]
-    if found:
-        raise InputError(f"{xml_path}: holds {', '.join(found)}, which OpenMM would execute; remove it")

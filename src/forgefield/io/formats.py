@@ -20,6 +20,7 @@ from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import read_painn_rules
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.forcefields.openmm.system.reader import read_system
+from forgefield.io.forcefields.openmm.system.templates import read_templates
 from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
@@ -299,7 +300,13 @@ FORMATS = (
         write_laid=write_frcmod,
     ),
     Format(
-        "OpenMM XML", (".xml",), _is_openmm, word="openmm-xml", forms=("mm3", "harmonic"), write_laid=write_openmm_xml
+        "OpenMM XML",
+        (".xml",),
+        _is_openmm,
+        word="openmm-xml",
+        forms=("mm3", "harmonic"),
+        rules=read_templates,
+        write_laid=write_openmm_xml,
     ),
     Format(
         "OpenMM System",

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import molecule as molecule_of
+from forgefield.io.forcefields.openmm.system.templates import TemplateRules
 from forgefield.io.formats import (
     NATIVE,
     Format,
@@ -139,7 +142,10 @@ def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = ()
     structures. Raises InputError for what the format cannot hold, and where `target` is an input, or there already and
     not to `overwrite`.
     """
-    rules, form, files = load(source), written_force_field(target), list(over)
+    rules, files = load(source), list(over)
+    if isinstance(rules, TemplateRules) and files:
+        rules, files = rules.over(read_structures(files[0])[0]), files[1:]
+    form = _written(target, rules)
     if form is None or not (form.write_rules or form.write_laid):
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
         raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")
@@ -152,6 +158,14 @@ def convert_force_field(source: Path, target: Path, *, over: Iterable[Path] = ()
     with new_outputs([target], [source], overwrite=overwrite):
         form.write_rules(target, rules)
     return []
+
+
+def _written(target: Path, rules: AbstractRules) -> Format | None:
+    """Return the format of a file's suffix; for a topology the one that holds it, where several have the suffix."""
+    suffix = target.suffix.lower()
+    holding = (one for one in force_fields() if one.write_rules and suffix in one.suffixes)
+    found = written_force_field(target)
+    return next(holding, found) if isinstance(rules, SystemRules) else found
 
 
 def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: list[Path], overwrite: bool) -> list[str]:

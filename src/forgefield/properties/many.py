@@ -1,6 +1,5 @@
 """Energies and gradients of any mix of molecules in one call, compiled for a short ladder of sizes."""
 
-import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from forgefield.cores import n_cores
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
@@ -66,7 +66,7 @@ _GPU_SIZES = tuple(
 def cpu_ladder(threads: int | None = None) -> Ladder:
     """Return the ladder for a CPU: about one drug-like molecule at a time for each core, whose cache it fits."""
     rungs = tuple(Rung(n, n) for n in _CPU_SIZES)
-    return Ladder(rungs, budget=24, threads=threads or multiprocessing.cpu_count())
+    return Ladder(rungs, budget=24, threads=threads or n_cores())
 
 
 def gpu_ladder(budget: int = 32768) -> Ladder:

@@ -80,9 +80,11 @@ def _one_device_a_core(most: int) -> None:
     """Let each core compute a share of a batch, of so many molecules at most."""
     import jax
 
+    from forgefield.cores import n_cores
+
     if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
         with suppress(RuntimeError):  # Where JAX has computed already in this process.
-            jax.config.update("jax_num_cpu_devices", min(os.cpu_count() or 1, most))
+            jax.config.update("jax_num_cpu_devices", min(n_cores(), most))
 
 
 def _events(folder: Path) -> Any:

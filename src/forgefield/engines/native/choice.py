@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from forgefield.cache import CacheError, folder
+from forgefield.cores import n_cores
 from forgefield.engines.native.library import KIND, KernelError, NativeError, loaded, vector_bits_of
 from forgefield.engines.native.painn import NativePainn, native
 from forgefield.errors import InputError
@@ -126,17 +127,12 @@ def _kind_of(model: Painn) -> str:
         loaded().name,
         version("jaxlib"),
         os.environ.get("XLA_FLAGS", ""),
-        str(_cores()),
+        str(n_cores()),
         *map(str, (model.embedding.shape[1], len(model.blocks), design.basis.n, design.core_cutoff is not None)),
         type(design.basis).__name__,
         type(design.envelope).__name__,
     )
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
-
-
-def _cores() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _read(path: Path) -> dict[str, Any] | None:

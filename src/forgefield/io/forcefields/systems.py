@@ -10,6 +10,7 @@ from forgefield.assign.explicit.system import Stated, System, ThroughSpace
 from forgefield.terms.bend import COSINE_BEND, HARMONIC_BEND, QUARTIC_BEND, RESTRICTED_BEND
 from forgefield.terms.cmap import correction_map
 from forgefield.terms.cross import BOND_ANGLE, BOND_BOND, UREY_BRADLEY
+from forgefield.terms.expressions.custom import custom_term
 from forgefield.terms.nonbonded import BUCKINGHAM_PAIR, LENNARD_JONES, LENNARD_JONES_GEOMETRIC, LENNARD_JONES_PAIR
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKAERT_BELLEMANS
 from forgefield.terms.stretch import CUBIC_STRETCH, FOURTH_POWER_STRETCH, HARMONIC_STRETCH, MORSE
@@ -38,7 +39,18 @@ _TERMS = {
         BUCKINGHAM_PAIR,
     )
 }
+_EXPRESSION = "custom"
 _PAIRS = {term.name: term for term in (LENNARD_JONES, LENNARD_JONES_GEOMETRIC)}
+
+
+class _Expression(BaseModel, extra="forbid", frozen=True):
+    """An energy in OpenMM's language and units."""
+
+    energy: str
+    kind: str
+    order: int
+    parameters: tuple[str, ...]
+    constants: tuple[tuple[str, FiniteFloat], ...]
 
 
 class _Stated(BaseModel, extra="forbid", frozen=True):
@@ -51,6 +63,7 @@ class _Stated(BaseModel, extra="forbid", frozen=True):
     values: tuple[tuple[FiniteFloat, ...], ...]
     grid: tuple[tuple[FiniteFloat, ...], ...] = ()
     """Of a correction map [kcal/mol]."""
+    expression: _Expression | None = None
 
 
 class _ThroughSpace(BaseModel, extra="forbid", frozen=True):
@@ -115,17 +128,24 @@ def _wrong(file: SystemFile) -> Iterator[str]:
     if space.term not in _PAIRS:
         yield f"there is no term {space.term!r} between pairs; known are {', '.join(_PAIRS)}"
     for one in file.interactions:
-        if one.term not in _TERMS and one.term != _MAP:
-            yield f"there is no term {one.term!r}; known are {', '.join((*_TERMS, _MAP))}"
-        elif (one.term == _MAP) != bool(one.grid) or any(len(row) != len(one.grid) for row in one.grid):
-            yield "a correction map has a square grid, other terms have none"
-        else:
-            term = _term(one)
-            sizes = {len(chain) for chain in one.atoms} | {term.order}, {len(v) for v in one.values} | {term.n_own}
-            if len(one.atoms) != len(one.values) or max(map(len, sizes)) > 1:
-                yield f"{one.term} must have {term.order} atoms and {term.n_own} values for each interaction"
-            if one.units != _units(term):
-                yield f"units of {one.term} must be {_units(term)}, not {one.units}"
+        yield from _wrong_term(one)
+
+
+def _wrong_term(one: _Stated) -> Iterator[str]:
+    """Yield what does not go together in the interactions of a term."""
+    if one.term not in _TERMS and one.term not in (_MAP, _EXPRESSION):
+        yield f"there is no term {one.term!r}; known are {', '.join((*_TERMS, _MAP, _EXPRESSION))}"
+    elif (one.term == _EXPRESSION) != (one.expression is not None):
+        yield f"the term {_EXPRESSION} has an expression, others have none"
+    elif (one.term == _MAP) != bool(one.grid) or any(len(row) != len(one.grid) for row in one.grid):
+        yield "a correction map has a square grid, other terms have none"
+    else:
+        term = _term(one)
+        sizes = {len(chain) for chain in one.atoms} | {term.order}, {len(v) for v in one.values} | {term.n_own}
+        if len(one.atoms) != len(one.values) or max(map(len, sizes)) > 1:
+            yield f"{one.term} must have {term.order} atoms and {term.n_own} values for each interaction"
+        if one.units != _units(term):
+            yield f"units of {one.term} must be {_units(term)}, not {one.units}"
 
 
 def _units(term: Term) -> dict[str, str]:
@@ -133,7 +153,16 @@ def _units(term: Term) -> dict[str, str]:
 
 
 def _term(stated: _Stated) -> Term:
+    if (own := stated.expression) is not None:
+        return custom_term(own.energy, own.kind, own.order, own.parameters, own.constants)
     return correction_map(stated.grid) if stated.term == _MAP else _TERMS[stated.term]
+
+
+def _expression(term: Term) -> _Expression | None:
+    if term.name != _EXPRESSION or term.made is None:
+        return None
+    energy, kind, order, parameters, constants = term.made[1]
+    return _Expression(energy=energy, kind=kind, order=order, parameters=parameters, constants=constants)
 
 
 def _from_one(atoms: np.ndarray) -> tuple[tuple[int, ...], ...]:
@@ -159,6 +188,7 @@ def file_of_system(rules: SystemRules) -> SystemFile:
                 atoms=_from_one(one.atoms),
                 values=tuple(map(tuple, one.values.tolist())),
                 grid=one.term.made[1][0] if one.term.name == _MAP and one.term.made else (),
+                expression=_expression(one.term),
             )
             for one in system.interactions
             if len(one.atoms)

@@ -1,6 +1,5 @@
 """Validation of a fit: every molecule left out in turn, and fits to samples drawn from the molecules."""
 
-import os
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from forgefield.cores import n_cores
 from forgefield.fitting.judge.metrics import Judgement, Metrics, pooled
 from forgefield.fitting.judge.resampling import (
     FEWEST,
@@ -95,7 +95,7 @@ def validated(prepared: Prepared, last: Passed, wanted: Validation, tell: Callab
     drawn = resamples(counting, n_molecules, wanted.samples, seed)
     out = [LeaveOut(int(m)) for m in counting]
     tasks = [*out, *(Resample(k, tuple(map(int, sample))) for k, sample in enumerate(drawn))]
-    workers = min(wanted.workers or len(os.sched_getaffinity(0)), len(tasks))
+    workers = min(wanted.workers or n_cores(), len(tasks))
     basis = Basis(prepared, last.stage, last.values)
     with Processes() if workers > 1 else nullcontext(ThisProcess()) as by:
         done = by.run(attempt, basis, tasks, workers=workers, tell=lambda n: tell(n, len(tasks)))

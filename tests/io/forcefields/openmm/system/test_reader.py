@@ -10,8 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from certain import instance
 from forgefield import units
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.errors import InputError
+from forgefield.io.forcefields.native import read_native, write_rules
 from forgefield.io.forcefields.openmm.system.flat import of_rules
 from forgefield.io.forcefields.openmm.system.reader import read_system, rules_of_xml
 from forgefield.io.forcefields.openmm.system.writer import xml_of
@@ -136,6 +139,7 @@ def expressed(energy, rest="", kind="CustomBondForce", own=""):
     return FORCE.format(kind, f'energy="{energy}" method="0" particles="2"', inside)
 
 
+GLOBAL = '<GlobalParameters><Parameter name="c" default="0.5"/></GlobalParameters>'
 BOND = '<Bonds><Bond p1="0" p2="1" param1="2"/></Bonds>'
 REFUSED = {
     "1 constraints: make the System with constraints=None": system(constraints='<Constraint p1="0" p2="1" d="0.1"/>'),
@@ -180,6 +184,27 @@ def test_what_is_not_ours_or_cannot_be_is_named(message, text):
         rules_of_xml(text, "x.xml")
 
     assert str(error.value).startswith("x.xml: ")
+
+
+def test_expressions_and_maps_are_the_same_in_the_native_file(tmp_path):
+    coupled = expressed("k*distance(p1,p2)^3+c", f"{GLOBAL}{BOND}", kind="CustomCompoundBondForce")
+    rules = rules_of_xml(system(coupled), "x.xml")
+
+    write_rules(tmp_path / "x.json", rules)
+
+    again = instance(SystemRules, read_native(tmp_path / "x.json"))
+    ((found,), (kept,)) = rules.system.interactions, again.system.interactions
+    assert found.term is kept.term
+    np.testing.assert_array_equal(kept.values, found.values)
+
+
+def test_a_native_file_with_an_expression_of_what_nobody_knows_is_refused(tmp_path):
+    write_rules(tmp_path / "x.json", rules_of_xml(system(expressed("k*r^3", BOND)), "x.xml"))
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text((tmp_path / "x.json").read_text().replace("k*r^3", "k*sine(r)"))
+
+    with pytest.raises(InputError, match=r"wrong\.json: .*'sine' is not known"):
+        read_native(wrong)
 
 
 def test_an_expression_for_all_pairs_acts_between_those_that_are_not_excluded():
