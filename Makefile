@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := qm,openmm,pdb,export,tensorboard,distributed,test,lint,docs,release
+EXTRAS := qm,openmm,pdb,export,tensorboard,distributed,programs,test,lint,docs,release
 
 .PHONY: fit distil test test-ani test-lowest lint docs dist clean
 

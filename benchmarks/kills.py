@@ -30,6 +30,7 @@ from forgefield import cli
 from forgefield.engines.qm import reference as _engines  # noqa: F401 (imported once for all commands)
 from forgefield.io.datasets.data_set import read_records
 from forgefield.jobs import estimate, scan  # noqa: F401
+from forgefield.jobs.distil import distil_file as _distil_file  # noqa: F401
 from forgefield.jobs.label import label_file as _label_file  # noqa: F401
 from forgefield.report import tables  # noqa: F401
 
@@ -86,6 +87,19 @@ dynamics = { number = 50, every = 10 }
 data = "set.h5"
 directions = 2
 workers = 2
+"""
+DISTIL = """
+[data]
+file = "../taught/set.h5"
+[student]
+size = "tiny"
+[training]
+steps = 1500
+check_every = 200
+[output]
+checkpoint_minutes = 0.02
+[validation]
+run = false
 """
 PEROXIDE = "4\n\nO 0 0 0\nO 1.45 0 0\nH -0.2 0.95 0\nH 1.65 0 0.95\n"
 FIELD = "ch3f.frcmod"
@@ -249,6 +263,9 @@ def cases(place: Path) -> dict[str, Case]:
         (place / f"{name}.toml").write_text(text, encoding="utf-8")
     (place / "peroxide.xyz").write_text(PEROXIDE, encoding="utf-8")
     run(("estimate", "ch3f.json", "-o", FIELD), place)
+    (place / "taught").mkdir()
+    (place / "taught" / "settings.toml").write_text(LABEL, encoding="utf-8")
+    run(("label", "settings.toml"), place / "taught")
     shaken = np.random.default_rng(1)
     for k in range(4):
         atoms = json.loads((place / "ch3f.json").read_text(encoding="utf-8"))
@@ -284,6 +301,7 @@ def cases(place: Path) -> dict[str, Case]:
         ),
         "relax": Case(("relax", f"../{FIELD}", *shaken_files, "-o", "OUT"), "relaxed", overwritten, every_file),
         "label": Case(("label", "settings.toml"), "set.h5", lambda _: (), labelled, settings=LABEL),
+        "distil": Case(("distil", "settings.toml", "-o", "OUT"), "run", resumed, student, settings=DISTIL),
         "md_xyz": Case((*md, "--replicas", "2"), "md.xyz", continued, every_frame),
         "md_h5": Case((*md, "--replicas", "2"), "md.h5", continued, every_frame),
     }
@@ -444,6 +462,11 @@ def labelled(path: Path) -> Result:
     keys = np.frombuffer(b"".join(record.key for record in records), np.uint8)
     energies, gradients = (np.array([getattr(one, name) for one in labels]) for name in ("energy", "gradient"))
     return {"keys": keys, "energies": energies, "gradients": gradients}
+
+
+def student(folder: Path) -> Result:
+    """Return the bytes of a student."""
+    return {"student": np.frombuffer((folder / "student.safetensors").read_bytes(), np.uint8)}
 
 
 def every_file(folder: Path) -> Result:

@@ -29,7 +29,9 @@ ASSEMBLE = TEXT | {"molecules", "properties", "io/assemble"}
 STRUCTURES = ASSEMBLE | {"io/structures"}
 RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
 MM3 = RULES | {"io/forcefields/mm3"}
-FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural")} | {
+FORMATS = {
+    f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural", "smirnoff")
+} | {
     "io/qm",
     "io/listings",
 }
@@ -42,7 +44,7 @@ OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
-COMMANDS = JOBS | {"jobs/validate", "jobs/export", "report/student"}
+COMMANDS = JOBS | {"jobs/distil/rounds", "jobs/validate", "jobs/export", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -82,13 +84,14 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
     "io/forcefields/gromacs": RULES | {"io/forcefields/gromacs"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
+    "io/forcefields/smirnoff": RULES | {"io/forcefields/openmm", "io/forcefields/smirnoff"},
     "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
     "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
-    "io/datasets": ASSEMBLE | {"io", "io/qm", "io/datasets"},
+    "io/datasets": STRUCTURES | {"io", "io/qm", "io/datasets"},
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
@@ -105,7 +108,9 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
     "jobs/distil/classical": CLASSICAL,
     "jobs/label": JOB_OF_DATA | {"jobs/processes", "jobs/label"},
-    "jobs/distil": JOB_OF_DATA | {"jobs/dataset", "jobs/distil", "jobs/distil/classical", "jobs/validate"},
+    "jobs/distil": JOB_OF_DATA
+    | {"jobs/dataset", "jobs/distil", "jobs/distil/classical", "jobs/label", "jobs/validate"},
+    "jobs/distil/rounds": JOB_OF_DATA | {"jobs/distil", "jobs/distil/rounds", "jobs/label", "jobs/processes"},
     "jobs/validate": JOB_OF_DATA | REPORT | {"jobs/label", "report/student", "jobs/validate"},
     "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
@@ -123,6 +128,8 @@ DEPENDENCIES = {
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
+            "io/forcefields/openmm/system/templates.py": {"openmm"},
+            "io/forcefields/openmm/system/charmm.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
             "engines/teachers/ani_teacher.py": {"torch", "torchani"},
             "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip

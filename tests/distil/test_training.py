@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from forgefield.distil import batches
-from forgefield.distil.batches import Feed, batch_in_parts, batch_of, combined
+from forgefield.distil.batches import Feed, Replay, batch_in_parts, batch_of, combined
 from forgefield.distil.deviations import deviations
-from forgefield.distil.losses import losses
+from forgefield.distil.losses import Losses, losses, scales, with_losses
 from forgefield.distil.parallel import losses_and_slope
 from forgefield.distil.recipe import OPTIMISERS, Recipe, Weights
 from forgefield.distil.training import _trained, begin, reference_energies, run, train
@@ -127,6 +127,37 @@ def test_energies_of_atoms_are_compared_where_they_are_known(model, references, 
     np.testing.assert_allclose(found, np.mean(((each - known.atomic_energies) / ELECTRONVOLT) ** 2), rtol=1e-4)
 
 
+def test_balanced_losses_have_their_shares_of_the_slope():
+    weights = Weights(energy=2.0, force=1.0, product=0.5, balanced=True)
+    running = Losses(*jnp.array([1e-4, 1e-2, 3.0, 7.0, 7.0]))
+
+    factors = scales(running, weights)
+
+    np.testing.assert_allclose(factors, [100.0, 1.0, 1e-2 / 3.0, 1.0, 1.0], rtol=1e-6)
+    parts = [Losses(*(one * float(k == n) for k, one in enumerate(running))).total(weights, factors) for n in range(5)]
+    np.testing.assert_allclose(np.array(parts) / parts[1], [2.0, 1.0, 0.5, 0.0, 0.0], rtol=1e-6)
+    np.testing.assert_array_equal(scales(running, Weights()), np.ones(5))
+
+
+def test_running_losses_forget_what_is_long_ago_and_keep_what_a_batch_lacks():
+    running = Losses(*jnp.zeros(5))
+    for step in range(300):
+        found = Losses(*jnp.array([5.0 if step < 100 else 1.0, 2.0, 3.0 if step == 0 else 0.0, 0.0, 0.0]))
+        running = with_losses(running, found, jnp.asarray(step))
+
+    np.testing.assert_allclose(running[1:], [2.0, 3.0, 0.0, 0.0])
+    assert 1.0 < running.energy < 1.4
+
+
+def test_the_merit_of_balanced_losses_does_not_hang_on_their_units():
+    weights = Weights(energy=1.0, force=3.0, balanced=True)
+    one, other = (Losses(*jnp.array(values)) for values in ([1e-3, 2e-2, 0.0, 0.0, 0.0], [2e-3, 1e-2, 0.0, 0.0, 0.0]))
+
+    found = other.merit(weights) - one.merit(weights)
+
+    np.testing.assert_allclose(found, np.log(2.0) - 3.0 * np.log(2.0), rtol=1e-5)
+
+
 def test_parts_add_up_to_the_whole(model, references, generator, monkeypatch):
     some = [curved(r, generator) if k % 2 else r for k, r in enumerate(references[:7])]
     weights = Weights(1.0, 1.0, 1.0, 1.0)
@@ -138,7 +169,7 @@ def test_parts_add_up_to_the_whole(model, references, generator, monkeypatch):
         monkeypatch.setattr(batches, "_PAIRS", pairs)
         batch = batch_in_parts(some, 3)
         assert len(batch.energy) == {1: 7, 27: 3, 1000: 1}[pairs]
-        found[pairs] = slope_of(model, fixed, batch, Recipe(weights=weights))
+        found[pairs] = slope_of(model, fixed, batch, Recipe(weights=weights), Losses(*jnp.ones(5)))
 
     whole = found[1000][0]
     np.testing.assert_allclose(
@@ -182,6 +213,28 @@ def test_each_reference_comes_once_an_epoch(references):
     assert all(len({int(sizes[k]) for k in places}) == 1 for places in asked)
 
 
+def test_new_references_come_with_their_share_of_old_ones(references):
+    sizes = np.array([len(r.species) for r in references])
+    new = np.arange(24) % 6 < 2
+    asked = []
+
+    def fetch(places):
+        asked.append(places)
+        return [references[k] for k in places]
+
+    feed = Feed(fetch, sizes, 4, 0, Replay(new, 1.0))
+    for step in range(3 * feed.steps_of_epoch):
+        feed(step)
+
+    assert feed.steps_of_epoch == 4
+    for first in (0, 4, 8):
+        seen = [k for places in asked[first : first + 4] for k in places]
+        assert sorted(k for k in seen if new[k]) == np.flatnonzero(new).tolist()
+        assert len({k for k in seen if not new[k]}) == 8
+    assert {sum(bool(new[k]) for k in places) for places in asked} == {2}
+    assert len({k for places in asked for k in places}) > 16
+
+
 def test_what_a_step_sees_follows_from_its_number(references):
     sizes = np.array([len(r.species) for r in references])
     one, other = (Feed(lambda places: [references[k] for k in places], sizes, 4, 3) for _ in range(2))
@@ -194,7 +247,8 @@ def test_what_a_step_sees_follows_from_its_number(references):
 @pytest.mark.slow
 def test_resumed_it_goes_on_as_if_it_had_not_ended(model, references, generator, tmp_path):
     training = [curved(r, generator) for r in references[:16]]
-    recipe = replace(RECIPE, steps=9, check_every=4, weights=Weights(product=0.01), warmup=2)
+    weights = Weights(product=0.01, balanced=True)
+    recipe = replace(RECIPE, steps=9, check_every=4, weights=weights, warmup=2)
     sizes = np.array([len(r.species) for r in training])
     feed = Feed(lambda places: [training[k] for k in places], sizes, 4, 0)
     whole = [look.course for look in run(model, begin(model, recipe), feed, references[16:], recipe)]

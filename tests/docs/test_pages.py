@@ -159,7 +159,7 @@ def test_the_page_on_python_has_all_that_is_offered():
 def test_the_page_on_formats_names_every_suffix(tmp_path):
     with pytest.raises(InputError) as refusal:
         format_of(tmp_path / "structure.unknown")
-    known = re.findall(r"\.\w+", str(refusal.value).partition("known are")[2])
+    known = re.findall(r"(?:\.\w+)+", str(refusal.value).partition("known are")[2])
 
     page = (ROOT / "docs" / "formats.md").read_text()
 

@@ -97,7 +97,7 @@ def test_what_cannot_be_run_is_refused(write, hydrogen, content, complaint):
 
 
 def test_missing_file_is_named(tmp_path, hydrogen):
-    with pytest.raises(InputError, match=r"none\.xml: cannot be read"):
+    with pytest.raises(InputError, match=r"none\.xml: there is no such file"):
         energy(tmp_path / "none.xml", hydrogen)
 
 

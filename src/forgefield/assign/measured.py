@@ -7,10 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
-from forgefield.molecules.measure import angles, lengths
+from forgefield.molecules.measure import angles, dihedrals, lengths
 
 _MEASURES = {"stretch": (2, lengths), "bend": (3, angles), "urey_bradley": (2, lengths)}
 """Atoms and measure of the kinds of terms whose second parameter is a reference value."""
+_IN_PLANE = float(np.sin(np.radians(20.0)))
+"""Sine of a dihedral up to which a torsion counts as flat."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,16 @@ def measured(assignment: Assignment, positions: Float[np.ndarray, "atoms 3"]) ->
             # Behind a term's own atoms may stand the parents of shifted centres.
             atoms = np.asarray(group.atoms)[:, :order]
             yield Measured(term.kind, atoms[:, 0], np.asarray(group.parameters), measure(positions[atoms]))
+
+
+def twisted(assignment: Assignment, positions: Float[np.ndarray, "atoms 3"]) -> set[int]:
+    """Return the places of the first constants of torsions that have an interaction out of its plane."""
+    found: set[int] = set()
+    for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
+        if term.kind == "torsion":
+            out = np.abs(np.sin(dihedrals(positions[np.asarray(group.atoms)[:, :4]]))) > _IN_PLANE
+            found |= set(np.asarray(group.parameters)[out, 0].tolist())
+    return found
 
 
 def mean_geometry(

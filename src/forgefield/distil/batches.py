@@ -1,6 +1,7 @@
 """References in batches that are filled up to few sizes, in an order that follows from the number of the step alone."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax
@@ -9,6 +10,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.fitting.data.ladder import rung
 from forgefield.molecules.molecule import Reference
+from forgefield.molecules.neighbour_list import NeighbourList, neighbour_list
+from forgefield.molecules.neighbours import Neighbours
 from forgefield.molecules.padding import padded_union
 from forgefield.molecules.topology import Topology
 
@@ -35,22 +38,75 @@ class Batch(eqx.Module):
     """Its Hessian times that [kcal/mol/Å²]."""
     atomic_energy: Float[Array | np.ndarray, " atoms"]
     """kcal/mol; NaN where there is none."""
+    stress: Float[Array | np.ndarray, "molecules 3 3"]
+    """kcal/mol/Å³; NaN where there is none."""
+    volume: Float[Array | np.ndarray, " molecules"]
+    """Å³; 1 of molecules."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How far atoms see in a batch with periodic references, and how many neighbours there is room for."""
+
+    cutoff: float
+    """Å"""
+    places: int
+
+
+def sight_of(references: Sequence[Reference], cutoff: float) -> Sight | None:
+    """Return what references need; None where none of them is periodic."""
+    if all(reference.lattice is None for reference in references):
+        return None
+    return Sight(cutoff, max(_list(reference, cutoff).places for reference in references))
+
+
+def _list(reference: Reference, cutoff: float, places: int | None = None) -> NeighbourList:
+    lattice = reference.lattice
+    if lattice is None:
+        return neighbour_list(reference.positions, cutoff, 0.0, places=places)
+    return neighbour_list(reference.positions, cutoff, 0.0, lattice.vectors, lattice.periodic, places=places)
+
+
+def listed(references: Sequence[Reference], n_atoms: int, sight: Sight) -> Neighbours:
+    """Return the neighbours of the atoms of references, one after the other; atoms that fill up have none."""
+    atom = np.repeat(np.arange(n_atoms)[:, None], sight.places, axis=1)
+    shift, valid = np.zeros((n_atoms, sight.places, 3)), np.zeros((n_atoms, sight.places), bool)
+    first = 0
+    for reference in references:
+        found = _list(reference, sight.cutoff, sight.places).neighbours
+        rows = slice(first, first + len(reference.species))
+        atom[rows], valid[rows] = first + found.atom, found.valid
+        if found.shift is not None:
+            shift[rows] = found.shift
+        first = rows.stop
+    return Neighbours(atom=atom, shift=shift, valid=valid)
 
 
 def batch_of(
-    references: Sequence[Reference], n_atoms: int, n_max: int, generator: np.random.Generator | None = None
+    references: Sequence[Reference],
+    n_atoms: int,
+    n_max: int,
+    generator: np.random.Generator | None = None,
+    sight: Sight | None = None,
 ) -> Batch:
     """Return references as a batch filled up to `n_atoms`, none having more than `n_max`.
 
     Of the Hessian products of each a combination is taken: the first one, or one at random where there is a generator.
+    With a `sight` neighbours are listed, through the faces of cells.
     """
     states = [(r.charge, r.multiplicity - 1) for r in references]
     topology, positions = padded_union(
         [r.species for r in references], [r.positions for r in references], n_atoms, n_max, states
     )
+    if sight is not None:
+        topology = replace(topology, neighbours=listed(references, n_atoms, sight))
     real = np.arange(n_atoms) < len(references)
     energy, size, gradient = np.zeros(n_atoms), np.ones(n_atoms), np.zeros((n_atoms, 3))
     directions, products, atomic = np.zeros((n_atoms, 3)), np.zeros((n_atoms, 3)), np.full(n_atoms, np.nan)
+    stress, volume = np.full((n_atoms, 3, 3), np.nan), np.ones(n_atoms)
+    for k, reference in enumerate(references):
+        stress[k] = np.nan if reference.stress is None else reference.stress
+        volume[k] = 1.0 if reference.lattice is None else reference.lattice.volume
     energy[real] = [r.energy for r in references]
     size[real] = [len(r.species) for r in references]
     first = 0
@@ -62,7 +118,7 @@ def batch_of(
             atomic[rows] = reference.atomic_energies
         if reference.products is not None:
             directions[rows], products[rows] = combined(reference, generator)
-    return Batch(topology, positions, energy, gradient, size, real, directions, products, atomic)
+    return Batch(topology, positions, energy, gradient, size, real, directions, products, atomic, stress, volume)
 
 
 def combined(
@@ -78,37 +134,52 @@ def combined(
     return scale * direction, scale * np.tensordot(shares, known.values, axes=1)
 
 
-def batch_in_parts(references: Sequence[Reference], n_max: int, generator: np.random.Generator | None = None) -> Batch:
+def batch_in_parts(
+    references: Sequence[Reference],
+    n_max: int,
+    generator: np.random.Generator | None = None,
+    sight: Sight | None = None,
+) -> Batch:
     """Return references as a batch in parts of one size, which are the first axis of its arrays.
 
     Their number is a multiple of that of the devices. Parts may have no molecule that counts.
     """
-    n_parts = _parts(len(references), n_max)
+    n_parts = _parts(len(references), n_max * (n_max if sight is None else sight.places))
     size = -(-len(references) // n_parts)
     shares = [references[k * size : (k + 1) * size] for k in range(n_parts)]
     parts = [
-        batch_of(share, n_max * size, n_max, generator)
+        batch_of(share, n_max * size, n_max, generator, sight)
         if share
-        else _uncounted(batch_of(references[:1], n_max * size, n_max))
+        else _uncounted(batch_of(references[:1], n_max * size, n_max, sight=sight))
         for share in shares
     ]
     return jax.tree.map(lambda *each: np.stack(each), *parts)
 
 
-def _parts(n_molecules: int, n_max: int) -> int:
-    """Return in how many parts a batch is computed.
+def _parts(n_molecules: int, pairs: int) -> int:
+    """Return in how many parts a batch of molecules of so many pairs of atoms each is computed.
 
     What a processor computes of one part stays in its cache; another device is given its whole share at once.
     """
-    at_once = max(_PAIRS // n_max**2, 1) if jax.default_backend() == "cpu" else n_molecules
+    at_once = max(_PAIRS // pairs, 1) if jax.default_backend() == "cpu" else n_molecules
     devices = jax.device_count()
     return devices * -(-n_molecules // (devices * min(at_once, n_molecules)))
 
 
 def _uncounted(batch: Batch) -> Batch:
     """Return a batch of which nothing counts."""
-    nothing = np.zeros_like(batch.real), np.zeros_like(batch.directions), np.full_like(batch.atomic_energy, np.nan)
-    return eqx.tree_at(lambda b: (b.real, b.directions, b.atomic_energy), batch, nothing)
+    unknown = (np.full_like(one, np.nan) for one in (batch.atomic_energy, batch.stress))
+    nothing = (np.zeros_like(batch.real), np.zeros_like(batch.directions), *unknown)
+    return eqx.tree_at(lambda b: (b.real, b.directions, b.atomic_energy, b.stress), batch, nothing)
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """Which references are new, and how many old ones come with each of them."""
+
+    new: Bool[np.ndarray, " references"]
+    ratio: float
+    """Old ones for each new one."""
 
 
 class Feed:
@@ -116,6 +187,8 @@ class Feed:
 
     In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
     follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
+    With `replay` each new one comes once, and old ones as many times as its ratio says, spread evenly over batches.
+    Where references are periodic, `cutoff` says how far atoms see [Å].
     """
 
     def __init__(
@@ -124,8 +197,12 @@ class Feed:
         sizes: Int[np.ndarray, " references"],
         batch: int,
         seed: int,
+        replay: Replay | None = None,
+        *,
+        cutoff: float = 0.0,
     ) -> None:
-        self._fetch, self._sizes, self._batch, self._seed = fetch, sizes, batch, seed
+        self._fetch, self._sizes, self._batch, self._seed, self._replay = fetch, sizes, batch, seed, replay
+        self._cutoff = cutoff
         kinds = np.unique(sizes)
         self._filled = np.array([filled_size(int(size), kinds) for size in kinds])[np.searchsorted(kinds, sizes)]
         self._drawn = (0, self._epoch(0))
@@ -139,19 +216,35 @@ class Feed:
             self._drawn = (epoch, self._epoch(epoch))
         chosen = self._drawn[1][place]
         generator = np.random.default_rng([self._seed, 1, step])
-        return batch_in_parts(self._fetch(chosen.tolist()), int(self._filled[chosen[0]]), generator)
+        references = self._fetch(chosen.tolist())
+        return batch_in_parts(references, int(self._filled[chosen[0]]), generator, sight_of(references, self._cutoff))
 
     def _epoch(self, epoch: int) -> list[Int[np.ndarray, " chosen"]]:
         """Return the places of the references of each batch of an epoch."""
         generator = np.random.default_rng([self._seed, 0, epoch])
         batches = []
         for size in np.unique(self._filled):
-            own = generator.permutation(np.flatnonzero(self._filled == size))
-            n = min(self._batch, len(own))
+            own = self._drawn_of(np.flatnonzero(self._filled == size), generator)
+            n = min(self._batch, max(len(own), 1))
             # The first ones fill up the last batch.
             own = np.concatenate([own, own[: -len(own) % n]])
-            batches += np.split(own, len(own) // n)
+            batches += [*own.reshape(-1, n)]
         return [batches[k] for k in generator.permutation(len(batches))]
+
+    def _drawn_of(
+        self, places: Int[np.ndarray, " places"], generator: np.random.Generator
+    ) -> Int[np.ndarray, " drawn"]:
+        """Return those of one size that an epoch has, in the order in which batches take them."""
+        if self._replay is None:
+            return generator.permutation(places)
+        is_new = self._replay.new
+        new, old = (generator.permutation(some) for some in (places[is_new[places]], places[~is_new[places]]))
+        # Of each size the same share, lest the number of batches changes from one epoch to the next.
+        share = self._replay.ratio * np.sum(is_new) / max(np.sum(~is_new), 1)
+        old = np.resize(old, round(share * len(old)))
+        # Spread evenly: each stands where its number says among its own kind.
+        rank = np.concatenate([(np.arange(len(some)) + 0.5) / max(len(some), 1) for some in (new, old)])
+        return np.concatenate([new, old])[np.argsort(rank, kind="stable")]
 
 
 def filled_size(size: int, sizes: Int[np.ndarray, " references"]) -> int:
@@ -162,10 +255,11 @@ def filled_size(size: int, sizes: Int[np.ndarray, " references"]) -> int:
     return rung(size)
 
 
-def in_order(references: Sequence[Reference], batch: int) -> Iterator[tuple[list[int], Batch]]:
-    """Yield all references once, largest first, with their places."""
+def in_order(references: Sequence[Reference], batch: int, cutoff: float = 0.0) -> Iterator[tuple[list[int], Batch]]:
+    """Yield all references once, largest first, with their places; atoms of periodic ones see up to `cutoff` [Å]."""
     sizes = np.array([len(r.species) for r in references])
     for first in range(0, len(sizes), batch):
         chosen = np.argsort(-sizes, kind="stable")[first : first + batch]
         n_max = filled_size(int(sizes[chosen].max()), sizes)
-        yield chosen.tolist(), batch_of([references[k] for k in chosen], n_max * batch, n_max)
+        some = [references[k] for k in chosen]
+        yield chosen.tolist(), batch_of(some, n_max * batch, n_max, sight=sight_of(some, cutoff))

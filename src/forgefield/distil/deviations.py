@@ -1,7 +1,7 @@
 """How far a model is from references: errors of energies, forces and Hessian products, each by molecule."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled_for_long
 from forgefield.distil.batches import Batch, in_order
-from forgefield.distil.losses import shaped
+from forgefield.distil.losses import Losses, answers, shaped
 from forgefield.distil.recipe import Weights
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel, require_known
@@ -30,6 +30,8 @@ class Errors(NamedTuple):
     force_mae: float
     """kcal/mol/Å, over components."""
     force_rmse: float
+    stress_mae: float | None
+    """kcal/mol/Å³, over components; None without stresses."""
     product_rmse: float | None
     """kcal/mol/Å² along directions of the length of one for each coordinate; None without Hessian products."""
 
@@ -44,29 +46,46 @@ class Deviations:
     """kcal/mol/Å"""
     product: tuple[Float[np.ndarray, "_ 3"], ...]
     """kcal/mol/Å²; of those references alone that have one."""
+    stress: Float[np.ndarray, "references 3 3"] | None = None
+    """kcal/mol/Å³; NaN of those that have none, None where none has one."""
 
     @property
     def errors(self) -> Errors:
         """Their means."""
         force = np.concatenate(self.gradient)
         product = np.concatenate(self.product) if self.product else None
+        stress = self.known_stress
         return Errors(
             energy_mae=float(np.mean(np.abs(self.energy))),
             energy_rmse=float(np.sqrt(np.mean(self.energy**2))),
             force_mae=float(np.mean(np.abs(force))),
             force_rmse=float(np.sqrt(np.mean(force**2))),
+            stress_mae=float(np.mean(np.abs(stress))) if len(stress) else None,
             product_rmse=None if product is None else float(np.sqrt(np.mean(product**2))),
         )
+
+    @property
+    def known_stress(self) -> Float[np.ndarray, "stresses 3 3"]:
+        """Those that are known."""
+        if self.stress is None:
+            return np.zeros((0, 3, 3))
+        return self.stress[np.isfinite(self.stress).all(axis=(1, 2))]
 
     def merit(self, weights: Weights) -> float:
         """Return the loss of all, the lower the better; that of the energies of atoms is left out."""
         sizes = np.array([len(one) for one in self.gradient])
         force = np.concatenate(self.gradient)
-        found = weights.energy * jnp.mean(shaped(self.energy / sizes, weights))
-        found += weights.force * jnp.mean(shaped(force, weights))
-        if self.product and weights.product > 0.0:
-            found += weights.product * jnp.mean(shaped(np.concatenate(self.product), weights))
-        return float(found)
+        nothing = jnp.zeros(())
+        known, stress = bool(self.product) and weights.product > 0.0, self.known_stress
+        found = Losses(
+            jnp.mean(shaped(self.energy / sizes, weights)),
+            jnp.mean(shaped(force, weights)),
+            jnp.mean(shaped(np.concatenate(self.product), weights)) if known else nothing,
+            nothing,
+            jnp.mean(shaped(stress, weights)) if len(stress) else nothing,
+        )
+        there = {"product": weights.product * known, "stress": weights.stress * (len(stress) > 0)}
+        return float(found.merit(replace(weights, **there, atomic_energy=0.0)))
 
 
 def deviations(model: AbstractModel, references: Sequence[Reference]) -> Deviations:
@@ -78,9 +97,12 @@ def deviations(model: AbstractModel, references: Sequence[Reference]) -> Deviati
     energy = np.zeros(len(references))
     gradient: list[np.ndarray] = [np.zeros((0, 3))] * len(references)
     product: list[np.ndarray | None] = [None] * len(references)
-    curved = any(r.products is not None for r in references)
-    for places, batch in in_order(references, min(_AT_ONCE, len(references))):
-        said, slope, along = (np.asarray(a, np.float64) for a in _answers(model, batch, curved=curved))
+    curved, stressed = (any(one is not None for one in held) for held in _held(references))
+    stress = np.full((len(references), 3, 3), np.nan)
+    for places, batch in in_order(references, min(_AT_ONCE, len(references)), model.traits.cutoff or 0.0):
+        found = _answers(model, batch, curved=curved, stressed=stressed)
+        said, slope, pressed, along = (np.asarray(a, np.float64) for a in found)
+        stress[places] = (pressed - batch.stress)[: len(places)]
         energy[places] = (said - batch.energy)[: len(places)]
         first = 0
         for place in places:
@@ -88,7 +110,14 @@ def deviations(model: AbstractModel, references: Sequence[Reference]) -> Deviati
             gradient[place] = slope[rows] - batch.gradient[rows]
             if references[place].products is not None:
                 product[place] = along[rows] - batch.products[rows]
-    return Deviations(energy, tuple(gradient), tuple(one for one in product if one is not None))
+    curves = tuple(one for one in product if one is not None)
+    return Deviations(energy, tuple(gradient), curves, stress if stressed else None)
+
+
+def _held(references: Sequence[Reference]) -> Iterator[Sequence[object]]:
+    """Yield the Hessian products of references, and their stresses."""
+    yield [r.products for r in references]
+    yield [r.stress for r in references]
 
 
 def require_labels(model: AbstractModel, references: Sequence[Reference]) -> None:
@@ -104,13 +133,13 @@ def require_labels(model: AbstractModel, references: Sequence[Reference]) -> Non
 
 @compiled_for_long
 def _answers(
-    model: AbstractModel, batch: Batch, *, curved: bool
-) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"], Float[Array, "atoms 3"]]:
+    model: AbstractModel, batch: Batch, *, curved: bool, stressed: bool
+) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"], Float[Array, "molecules 3 3"], Float[Array, "atoms 3"]]:
     positions = jnp.asarray(batch.positions)
     if not curved:
-        energy, gradient = model.energy_and_gradient(batch.topology, positions)
-        return energy, gradient, jnp.zeros_like(gradient)
-    both, (_, along) = jax.jvp(
-        lambda x: model.energy_and_gradient(batch.topology, x), (positions,), (jnp.asarray(batch.directions),)
+        energy, gradient, stress = answers(model, batch, positions, stressed=stressed)
+        return energy, gradient, stress, jnp.zeros_like(gradient)
+    known, (_, along, _) = jax.jvp(
+        lambda x: answers(model, batch, x, stressed=stressed), (positions,), (jnp.asarray(batch.directions),)
     )
-    return *both, along
+    return *known, along

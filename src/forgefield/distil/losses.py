@@ -1,15 +1,17 @@
-"""The loss of a neural student on a batch: its errors in energies, forces, Hessian products and energies of atoms."""
+"""The loss of a neural student on a batch: its errors in energies, forces, Hessian products and what else is known."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.distil.batches import Batch
 from forgefield.distil.recipe import Weights
+from forgefield.models.model import AbstractModel
 from forgefield.models.painn import Painn
+from forgefield.properties.stress import energy_gradient_and_virials
 from forgefield.units import ELECTRONVOLT
 
 
@@ -21,15 +23,68 @@ class Losses(NamedTuple):
     force: Float[Array, ""]
     product: Float[Array, ""]
     atomic_energy: Float[Array, ""]
+    stress: Float[Array, ""]
 
-    def total(self, weights: Weights) -> Float[Array, ""]:
-        """Return their weighted sum."""
+    def total(self, weights: Weights, scales: "Losses | None" = None) -> Float[Array, ""]:
+        """Return their weighted sum, each multiplied by its scale where there are some."""
+        each = self if scales is None else Losses(*(a * b.astype(a.dtype) for a, b in zip(self, scales, strict=True)))
         return (
-            weights.energy * self.energy
-            + weights.force * self.force
-            + weights.product * self.product
-            + weights.atomic_energy * self.atomic_energy
+            weights.energy * each.energy
+            + weights.force * each.force
+            + weights.product * each.product
+            + weights.atomic_energy * each.atomic_energy
+            + weights.stress * each.stress
         )
+
+    def merit(self, weights: Weights) -> Float[Array, ""]:
+        """Return what is lower the better they are: their weighted sum, or that of their logarithms where balanced."""
+        if not weights.balanced:
+            return self.total(weights)
+        return Losses(*(jnp.log(jnp.maximum(one, _SMALLEST)) for one in self)).total(weights)
+
+
+def no_losses(nothing: Float[Array, ""]) -> Losses:
+    """Return losses that are all the same zero."""
+    return Losses(*(nothing for _ in Losses._fields))
+
+
+_SMALLEST = 1e-30
+"""Of a loss whose logarithm is taken."""
+_KEPT, _SOON = 0.99, 10.0
+"""Fraction of a running mean of losses that is kept at each step, and the steps after which it is half."""
+
+
+def scales(running: Losses, weights: Weights) -> Losses:
+    """Return what losses are multiplied by: 1, or where they are balanced what makes each as large as that of forces.
+
+    Where uncertainties of several errors are learned (Kendall, Gal and Cipolla, CVPR 2018), the best ones make the
+    loss the sum of the logarithms of all; its slope is that of each loss divided by itself. Of a running mean that
+    is zero yet the scale is 1; without forces the first loss that weighs is what others are compared with.
+    """
+    ones = Losses(*(jnp.ones_like(one) for one in running))
+    if not weights.balanced:
+        return ones
+    shares = (weights.energy, weights.force, weights.product, weights.atomic_energy, weights.stress)
+    weighed = [k for k, share in enumerate(shares) if share > 0.0]
+    unit = running.force if weights.force > 0.0 else running[weighed[0]]
+    known = [(k in weighed) & (unit > 0.0) & (one > 0.0) for k, one in enumerate(running)]
+    return Losses(
+        *(
+            jnp.where(is_known, unit / jnp.where(is_known, one, 1.0), 1.0)
+            for is_known, one in zip(known, running, strict=True)
+        )
+    )
+
+
+def with_losses(running: Losses, found: Losses, step: Int[Array, ""]) -> Losses:
+    """Return running means after the losses of a step, counted from 0; of what a batch has nothing of they stay."""
+    done = step.astype(running.energy.dtype)
+    kept = jnp.minimum(_KEPT, done / (done + _SOON))
+    return jax.tree.map(
+        lambda mean, new: jnp.where(new > 0.0, new.astype(mean.dtype) + kept * (mean - new.astype(mean.dtype)), mean),
+        running,
+        found,
+    )
 
 
 def losses(model: Painn, batch: Batch, weights: Weights, counts: Losses | None = None) -> Losses:
@@ -40,16 +95,19 @@ def losses(model: Painn, batch: Batch, weights: Weights, counts: Losses | None =
     counts = counted(batch) if counts is None else counts
     positions = jnp.asarray(batch.positions)
     nothing = jnp.zeros((), positions.dtype)
-    product = atomic = nothing
+    product = atomic = stress = nothing
     has = _present(batch)
     if weights.product > 0.0:
         along = jnp.asarray(batch.directions)
-        (energy, gradient), (_, curved) = jax.jvp(
-            lambda x: model.energy_and_gradient(batch.topology, x), (positions,), (along,)
+        (energy, gradient, pressed), (_, curved, _) = jax.jvp(
+            lambda x: answers(model, batch, x, stressed=weights.stress > 0.0), (positions,), (along,)
         )
         product = _mean(curved - batch.products, has.product, counts.product, weights)
     else:
-        energy, gradient = model.energy_and_gradient(batch.topology, positions)
+        energy, gradient, pressed = answers(model, batch, positions, stressed=weights.stress > 0.0)
+    if weights.stress > 0.0:
+        known = jnp.where(has.stress, jnp.asarray(batch.stress), 0.0)
+        stress = _mean(pressed - known, has.stress, counts.stress, weights)
     off = (energy - batch.energy) / batch.size
     pull = gradient - batch.gradient
     if weights.atomic_energy > 0.0:
@@ -57,8 +115,23 @@ def losses(model: Painn, batch: Batch, weights: Weights, counts: Losses | None =
         known = jnp.where(has.atomic_energy, jnp.asarray(batch.atomic_energy), 0.0)
         atomic = _mean(each - known, has.atomic_energy, counts.atomic_energy, weights)
     return Losses(
-        _mean(off, has.energy, counts.energy, weights), _mean(pull, has.force, counts.force, weights), product, atomic
+        _mean(off, has.energy, counts.energy, weights),
+        _mean(pull, has.force, counts.force, weights),
+        product,
+        atomic,
+        stress,
     )
+
+
+def answers(
+    model: AbstractModel, batch: Batch, positions: Float[Array, "atoms 3"], *, stressed: bool
+) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"], Float[Array, "molecules 3 3"]]:
+    """Return energies [kcal/mol], gradients [kcal/mol/Å] and, where asked for and cells are there, stresses."""
+    if stressed and batch.topology.neighbours is not None:
+        energy, gradient, virials = energy_gradient_and_virials(model, batch.topology, positions)
+        return energy, gradient, virials / jnp.asarray(batch.volume, positions.dtype)[:, None, None]
+    energy, gradient = model.energy_and_gradient(batch.topology, positions)
+    return energy, gradient, jnp.zeros_like(jnp.asarray(batch.stress))
 
 
 def counted(batch: Batch) -> Losses:
@@ -72,7 +145,7 @@ def _present(batch: Batch) -> Losses:
     atoms = jnp.broadcast_to(real[jnp.asarray(batch.topology.molecule)][:, None], batch.gradient.shape)
     along = jnp.any(jnp.asarray(batch.directions) != 0.0, axis=1)
     curved = jnp.broadcast_to(along[:, None], batch.products.shape)
-    return Losses(real, atoms, curved, jnp.isfinite(jnp.asarray(batch.atomic_energy)))
+    return Losses(real, atoms, curved, *map(jnp.isfinite, map(jnp.asarray, (batch.atomic_energy, batch.stress))))
 
 
 def shaped(error: Float[Array | np.ndarray, "*shape"], weights: Weights) -> Float[Array, "*shape"]:

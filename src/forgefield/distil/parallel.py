@@ -30,19 +30,23 @@ def shared_out(batch: Batch) -> Batch:
     return jax.device_put(batch, NamedSharding(_mesh(), PartitionSpec(_SHARES)))
 
 
-def losses_and_slope(weights: PyTree, fixed: PyTree, batch: Batch, recipe: Recipe) -> tuple[Losses, PyTree]:
+def losses_and_slope(
+    weights: PyTree, fixed: PyTree, batch: Batch, recipe: Recipe, scales: Losses
+) -> tuple[Losses, PyTree]:
     """Return the losses of a batch in parts, and the slope of their weighted sum by the weights of a model.
+
+    In the sum each loss is multiplied by its scale.
 
     The other leaves of the model are `fixed`. Each device computes its share of the parts one after the other.
     """
     counts = jax.tree.map(jnp.sum, jax.vmap(counted)(batch))
 
-    def of_share(weights: PyTree, fixed: PyTree, counts: Losses, parts: Batch) -> tuple[Losses, PyTree]:
+    def of_share(weights: PyTree, fixed: PyTree, counts: Losses, scales: Losses, parts: Batch) -> tuple[Losses, PyTree]:
         def loss(weights: PyTree, part: Batch) -> tuple[Float[Array, ""], Losses]:
             if recipe.precision == "bf16":
                 weights = jax.tree.map(lambda w: w.astype(jnp.bfloat16), weights)
             found = losses(eqx.combine(weights, fixed), part, recipe.weights, counts)
-            return found.total(recipe.weights), found
+            return found.total(recipe.weights, scales), found
 
         def with_part(sums: tuple[PyTree, Losses], part: Batch) -> tuple[tuple[PyTree, Losses], None]:
             return jax.tree.map(jnp.add, sums, jax.grad(loss, has_aux=True)(weights, part)), None
@@ -53,9 +57,9 @@ def losses_and_slope(weights: PyTree, fixed: PyTree, batch: Batch, recipe: Recip
 
     whole, shared = PartitionSpec(), PartitionSpec(_SHARES)
     on_devices = jax.shard_map(
-        of_share, mesh=_mesh(), in_specs=(whole, whole, whole, shared), out_specs=whole, check_vma=False
+        of_share, mesh=_mesh(), in_specs=(whole, whole, whole, whole, shared), out_specs=whole, check_vma=False
     )
-    return on_devices(weights, fixed, counts, batch)
+    return on_devices(weights, fixed, counts, scales, batch)
 
 
 def _mesh() -> Mesh:

@@ -57,6 +57,10 @@ class Weights:
     """Of components of Hessian products along directions of the length of one for each coordinate [eV/Å²]."""
     atomic_energy: float = 0.0
     """Of the energies of atoms [eV], where the teacher divides its energy among them."""
+    stress: float = 0.0
+    """Of components of stresses [eV/Å³], of periodic systems."""
+    balanced: bool = False
+    """Whether each is divided by its own running mean, so that weights are shares."""
     kind: Kind = "mse"
     """Mean square, mean absolute, or Huber (squares up to `corner`, straight beyond)."""
     corner: float = 0.01
@@ -99,7 +103,7 @@ class Recipe:
         counts = {name: getattr(self, name) for name in ("steps", "batch", "accumulate", "check_every")}
         positive = {name: getattr(self, name) for name in ("learning_rate", "largest_gradient")}
         shares = {name: getattr(self, name) for name in ("averaging", "last_rate")}
-        weighing = {name: getattr(weights, name) for name in ("energy", "force", "product", "atomic_energy")}
+        weighing = {name: getattr(weights, name) for name in ("energy", "force", "product", "atomic_energy", "stress")}
         wrong = [f"{name} must be 1 or more, not {n}" for name, n in counts.items() if n < 1]
         # Written so that a NaN is wrong too.
         wrong += [

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from forgefield.compiled import compiled_for_long
 from forgefield.distil.batches import Batch, Feed
 from forgefield.distil.deviations import Errors, deviations, require_labels
-from forgefield.distil.losses import Losses
+from forgefield.distil.losses import Losses, no_losses, scales, with_losses
 from forgefield.distil.parallel import everywhere, losses_and_slope, shared_out
 from forgefield.distil.recipe import Pace, Recipe
 from forgefield.errors import InputError
@@ -39,6 +39,8 @@ class Course(eqx.Module):
     """Sums of the losses since the last look."""
     since: Int[Array | np.ndarray, ""]
     """Steps since then."""
+    running: Losses
+    """Running means of the losses, by which they are balanced."""
 
 
 class Look(NamedTuple):
@@ -82,7 +84,8 @@ def train(
     energies = np.array([r.energy for r in training], dtype=np.float64)
     model = with_reference_energies(model, [r.species for r in training], energies)
     sizes = np.array([len(r.species) for r in training])
-    feed = Feed(lambda places: [training[k] for k in places], sizes, recipe.batch, recipe.seed)
+    cutoff = model.design.basis.cutoff
+    feed = Feed(lambda places: [training[k] for k in places], sizes, recipe.batch, recipe.seed, cutoff=cutoff)
     course, found = begin(model, recipe), None
     for look in run(model, course, feed, validation, recipe):
         tell(look)
@@ -104,8 +107,9 @@ def begin(model: Painn, recipe: Recipe) -> Course:
         best=weights,
         merit=jnp.asarray(np.inf),
         at=first,
-        seen=Losses(nothing, nothing, nothing, nothing),
+        seen=no_losses(nothing),
         since=first,
+        running=no_losses(nothing),
     )
 
 
@@ -200,13 +204,14 @@ def _looked(course: Course, merit: float, *, better: bool) -> Course:
         course = eqx.tree_at(
             lambda c: (c.best, c.merit, c.at), course, (course.mean, jnp.asarray(merit), jnp.asarray(course.step))
         )
-    return eqx.tree_at(lambda c: (c.seen, c.since), course, (Losses(nothing, nothing, nothing, nothing), first))
+    return eqx.tree_at(lambda c: (c.seen, c.since), course, (no_losses(nothing), first))
 
 
 @compiled_for_long
 def _step(course: Course, batch: Batch, fixed: PyTree, pace: Pace, recipe: Recipe) -> Course:
     """Return the course after one more step, on a batch in parts."""
-    found, slope = losses_and_slope(course.weights, fixed, batch, recipe)
+    sizes = scales(course.running, recipe.weights)
+    found, slope = losses_and_slope(course.weights, fixed, batch, recipe, sizes)
     # optax mixes the integers of its counters with floats.
     with jax.numpy_dtype_promotion("standard"):
         change, state = recipe.optimisation().update(slope, course.optimiser, course.weights)
@@ -217,4 +222,5 @@ def _step(course: Course, batch: Batch, fixed: PyTree, pace: Pace, recipe: Recip
     weights = optax.apply_updates(course.weights, change)
     mean = jax.tree.map(lambda m, w: w + kept.astype(m.dtype) * (m - w), course.mean, weights)
     seen = jax.tree.map(lambda total, new: total + new.astype(total.dtype), course.seen, found)
-    return Course(done, weights, state, mean, course.best, course.merit, course.at, seen, course.since + 1)
+    running = with_losses(course.running, found, jnp.asarray(course.step))
+    return Course(done, weights, state, mean, course.best, course.merit, course.at, seen, course.since + 1, running)

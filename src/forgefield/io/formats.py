@@ -12,8 +12,10 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields import native
-from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
+from forgefield.io.forcefields.amber.frcmod import write_frcmod
+from forgefield.io.forcefields.amber.parameters import is_parameter_set
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
+from forgefield.io.forcefields.amber.typed import amber_rules
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
@@ -22,6 +24,7 @@ from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.forcefields.openmm.system.reader import read_system
 from forgefield.io.forcefields.openmm.system.templates import read_templates
 from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system
+from forgefield.io.forcefields.smirnoff.rules import read_smirnoff
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
 from forgefield.io.qm.gaussian.rigid_scan import is_rigid_scan, read_rigid_scan
@@ -163,6 +166,11 @@ def _is_prmtop(_: Path, text: str) -> bool:
     return "%FLAG POINTERS" in text
 
 
+def _is_frcmod(path: Path, _: str) -> bool:
+    # AMBER's own are called frcmod.ff14SB and the like.
+    return "frcmod" in (path.suffix.lower()[1:], path.name.lower().partition(".")[0])
+
+
 def _is_top(_: Path, text: str) -> bool:
     return bool(_GROMACS.search(text))
 
@@ -294,11 +302,14 @@ FORMATS = (
     Format(
         "AMBER parameters",
         (".frcmod",),
+        _is_frcmod,
+        has_any_suffix=True,
         word="frcmod",
         forms=("harmonic",),
-        rules=frcmod_rules,
+        rules=amber_rules,
         write_laid=write_frcmod,
     ),
+    Format("AMBER parameter set", (".dat",), is_parameter_set, "line MOD4 RE", rules=amber_rules),
     Format(
         "OpenMM XML",
         (".xml",),
@@ -318,6 +329,7 @@ FORMATS = (
     ),
     Format("AMBER topology", (".prmtop", ".parm7", ".top"), _is_prmtop, "section %FLAG POINTERS", rules=read_prmtop),
     Format("GROMACS topology", (".top",), _is_top, "section [ moleculetype ] or [ molecules ]", rules=read_top),
+    Format("SMIRNOFF", (".offxml",), rules=read_smirnoff),
     Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
     Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
@@ -361,8 +373,10 @@ def force_fields() -> list[Format]:
 
 def force_field_format(path: Path) -> Format | None:
     """Return the format of force fields that a file has, by its text where several have its suffix; None for none."""
-    alike = [one for one in force_fields() if plain_name(path).suffix.lower() in one.suffixes]
-    return format_of(path) if len(alike) > 1 and path.is_file() else written_force_field(path)
+    name = plain_name(path)
+    alike = [one for one in force_fields() if name.suffix.lower() in one.suffixes]
+    known_by_text = len(alike) > 1 or name.name.lower().startswith("frcmod")
+    return format_of(path) if known_by_text and path.is_file() else written_force_field(path)
 
 
 def written_force_field(path: Path) -> Format | None:

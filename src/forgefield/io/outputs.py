@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -49,6 +50,15 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
             name.replace(target)
+
+
+def write_copy(path: Path, source: Path) -> None:
+    """Write a copy of a file as `write_bytes` does, little of it in memory at once."""
+    with writing(path), source.open("rb") as held, _waiting(path.resolve()) as (file, name):
+        shutil.copyfileobj(held, file)
+        file.flush()
+        os.fsync(file.fileno())
+        name.replace(path.resolve())
 
 
 def write_text(path: Path, text: str) -> None:

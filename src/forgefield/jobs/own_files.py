@@ -100,7 +100,7 @@ def _settings(path: Path) -> list[str]:
 
 def _openmm(path: Path) -> list[str]:
     held = content(path)
-    return [f"{held.count(b'<Type ')} types", "read by OpenMM, not here: its .json is"]
+    return [f"{held.count(b'<Type ')} types", "OpenMM lays them over structures"]
 
 
 def _trajectory(path: Path) -> list[str]:

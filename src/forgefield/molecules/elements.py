@@ -1,5 +1,7 @@
 """Symbols, masses and covalent radii of the elements."""
 
+import re
+
 import ase.data
 import numpy as np
 from ase.data import atomic_masses_common, atomic_masses_iupac2016, chemical_symbols
@@ -20,10 +22,22 @@ NONMETALS = frozenset((1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 32, 33, 34, 
 """Atomic numbers, with the metalloids that form such bonds."""
 
 
+GHOST = "is a ghost or dummy atom, of which no molecule is made; repeat the job without it"
+"""What is said of such labels."""
+_GHOST = re.compile(r"(?:bq|gh|@).*|x{1,2}[\d_]*|.+(?:[-_]?bq|\(gh\)|[:@])\d*", re.IGNORECASE)
+
+
+def is_ghost(label: str) -> bool:
+    """Say whether a label is that of an atom without a nucleus: Bq, H-Bq, bqH, Gh, Gh(H), @H, `H :`, X."""
+    return _GHOST.fullmatch(label.replace(" ", "")) is not None
+
+
 def atomic_number(symbol: str) -> int:
     """Return the atomic number of an element symbol in any case; raises InputError where there is none."""
     name = symbol.strip().capitalize()
-    if name not in SYMBOLS or name == "X":
+    if is_ghost(name):
+        raise InputError(f"{symbol!r} {GHOST}")
+    if name not in SYMBOLS:
         raise InputError(f"{symbol!r} is not an element symbol")
     return SYMBOLS.index(name)
 

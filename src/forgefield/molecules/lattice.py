@@ -1,5 +1,7 @@
 """Lattice vectors of systems that are periodic along one, two or three of them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from ase.cell import Cell
 from jaxtyping import Float
@@ -13,6 +15,20 @@ _NEAREST_PLANES = 0.3
 _DENSEST = 10.0
 """Atoms/Å³; diamond has 0.18."""
 _AXES = "abc"
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """The cell of a system that is periodic along some of its vectors."""
+
+    vectors: Float[np.ndarray, "3 3"]
+    """Rows are the lattice vectors [Å]."""
+    periodic: tuple[bool, bool, bool]
+
+    @property
+    def volume(self) -> float:
+        """Å³"""
+        return abs(float(np.linalg.det(self.vectors)))
 
 
 def completed(

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from forgefield.errors import InputError
 from forgefield.molecules.electrons import electron_problem
 from forgefield.molecules.elements import MASSES, SYMBOLS, WEIGHTS
+from forgefield.molecules.lattice import Lattice
 
 ZERO_ORDER = 0.0
 """Order of a coordinative bond."""
@@ -50,6 +51,10 @@ class Molecule:
     """The file it came from."""
     n_pieces: int = 1
     """Into how many parts it may fall that are not bonded to each other."""
+    charges: Float[np.ndarray, " atoms"] | None = None
+    """Partial charges of the atoms, where the file states them [e]."""
+    names: tuple[str, ...] | None = None
+    """Names of the atoms, where the file states them."""
 
     def __post_init__(self) -> None:
         wrong = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))
@@ -153,6 +158,10 @@ class Reference:
     """Where the files state them, as `orders` and `formal_charges`; of a `Molecule` the same."""
     orders: Float[np.ndarray, " bonds"] | None = None
     formal_charges: Int[np.ndarray, " atoms"] | None = None
+    lattice: Lattice | None = None
+    """Of a periodic system."""
+    stress: Float[np.ndarray, "3 3"] | None = None
+    """Derivative of its energy by strain over the volume [kcal/mol/Å³]; tension is positive."""
 
     @property
     def contents(self) -> tuple[str, ...]:
@@ -165,6 +174,7 @@ class Reference:
             "charges": bool(self.charges),
             "Hessian products": self.products is not None,
             "atomic energies": self.atomic_energies is not None,
+            "stress": self.stress is not None,
         }
         return tuple(name for name, is_there in there.items() if is_there)
 

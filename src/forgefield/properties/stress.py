@@ -29,16 +29,30 @@ def energy_gradient_and_stress(
             "stress is that of one periodic system under a neural model: "
             "give the topology neighbours listed in its cell, and no interactions"
         )
-    shift = jnp.asarray(neighbours.shift, positions.dtype)
+    value, gradient, slope = energy_gradient_and_virials(model, topology, positions)
+    return value, gradient, slope[0] / jnp.abs(jnp.linalg.det(cell.astype(positions.dtype)))
+
+
+def energy_gradient_and_virials(
+    model: AbstractModel, topology: Topology, positions: Float[Array, "atoms 3"]
+) -> tuple[Float[Array, " molecules"], Float[Array, "atoms 3"], Float[Array, "molecules 3 3"]]:
+    """Return energy [kcal/mol] and gradient [kcal/mol/Å] of each system, and its derivative by strain [kcal/mol].
+
+    The topology has listed neighbours with their shifts; those of molecules are zero.
+    """
+    assert topology.neighbours is not None
+    shift = jnp.asarray(topology.neighbours.shift, positions.dtype)
+    molecule, unit = jnp.asarray(topology.molecule), jnp.eye(3, dtype=positions.dtype)[None]
 
     def energy(positions, strain):
-        factor = jnp.eye(3, dtype=positions.dtype) + 0.5 * (strain + strain.T)
-        strained = eqx.tree_at(lambda t: t.neighbours.shift, topology, shift @ factor)
-        return model.energy(strained, positions @ factor)[0]
+        factor = (unit + 0.5 * (strain + jnp.swapaxes(strain, 1, 2)))[molecule]
+        strained = eqx.tree_at(lambda t: t.neighbours.shift, topology, jnp.einsum("api,aij->apj", shift, factor))
+        found = model.energy(strained, jnp.einsum("ai,aij->aj", positions, factor))
+        return jnp.sum(found), found
 
-    unstrained = jnp.zeros((3, 3), positions.dtype)
-    value, (gradient, slope) = jax.value_and_grad(energy, argnums=(0, 1))(positions, unstrained)
-    return value[None], gradient, slope / jnp.abs(jnp.linalg.det(cell.astype(positions.dtype)))
+    unstrained = jnp.zeros((topology.n_molecules, 3, 3), positions.dtype)
+    (gradient, slope), found = jax.grad(energy, argnums=(0, 1), has_aux=True)(positions, unstrained)
+    return found, gradient, slope
 
 
 def stress(

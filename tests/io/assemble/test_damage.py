@@ -66,8 +66,16 @@ def test_several_elements_that_were_changed_are_refused(acetonitrile):
     for i, j in ((3, 6), (4, 13), (2, 8)):
         hessian[i, j] = hessian[j, i] = hessian[i, j] + 30.0
 
-    with pytest.raises(InputError, match=r"moving the molecule along [xyz] is not free of force: in column \d+"):
+    with pytest.raises(InputError, match=r"along [xyz] is not free of force: in column \d+ .*; the file is damaged"):
         check_elements(replace(acetonitrile, hessian=hessian))
+
+
+def test_noise_in_all_columns_is_not_called_damage(acetonitrile, generator):
+    noise = generator.normal(scale=3.0, size=known(acetonitrile.hessian).shape)
+    noisy = replace(acetonitrile, hessian=known(acetonitrile.hessian) + noise + noise.T)
+
+    with pytest.raises(InputError, match="is the grid of the job too coarse for its functional"):
+        check_elements(noisy)
 
 
 @pytest.mark.parametrize("factor", [27.2114, -1.0])

@@ -273,7 +273,7 @@ def test_a_ghost_atom_is_not_passed_over(data, tmp_path):
         text.replace("  H     -4.931645   -0.071105    0.000000", "  H :   -4.931645   -0.071105    0.000000")
     )
 
-    with pytest.raises(InputError, match=r"line \d+: the table that begins here has a row that is not read: 'H : "):
+    with pytest.raises(InputError, match=r"line \d+: 'H :' is a ghost"):
         read_reference([path])
 
 

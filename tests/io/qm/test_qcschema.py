@@ -247,7 +247,7 @@ def _set(content, path, value):
         ("properties.return_hessian", [0.0] * 81, "return_result and properties.return_hessian contradict each other"),
         ("return_result", [float("nan")] * 81, "finite number"),
         ("molecule.geometry", [0.0] * 8, "3 symbols, but 8 coordinates"),
-        ("molecule.symbols", ["O", "H", "Gh"], "'Gh' is not an element symbol"),
+        ("molecule.symbols", ["O", "H", "Gh"], "'Gh' is a ghost"),
         ("molecule.real", [True, True, False], r"atom\(s\) 3 are ghosts"),
         ("molecule.molecular_charge", 0.5, "charge 0.5 and multiplicity 2.0 must be whole numbers"),
         ("molecule.connectivity", [[0, 3, 1.0]], "joins atoms that are not there"),

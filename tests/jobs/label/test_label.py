@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from forgefield.cli.program import app
 from forgefield.engines.teachers.ase_teacher import AseTeacher
 from forgefield.errors import InputError
+from forgefield.io.datasets import data_set
 from forgefield.io.datasets.data_set import overview, read_failures, read_records
 from forgefield.jobs.label import label_job
 from forgefield.jobs.label.label_file import label_plan, read_label_file
@@ -163,6 +164,27 @@ def test_interrupted_it_keeps_what_it_has(tmp_path, monkeypatch):
     n = len(overview(tmp_path / "set.h5"))
     assert 8 <= n < 31
     assert run_label(plan_of(tmp_path, number=30)).n_new == 31 - n
+
+
+@pytest.mark.parametrize("added", [False, True])
+def test_interrupted_while_it_adds_to_the_file_it_adds_once(tmp_path, monkeypatch, added):
+    interruptions = [KeyboardInterrupt]
+
+    def append(*given):
+        if added or not interruptions:
+            data_set.append(*given)
+        if interruptions:
+            raise interruptions.pop()
+
+    monkeypatch.setattr(label_job, "append", append)
+    monkeypatch.setattr(label_job, "_SAVE_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run_label(plan_of(tmp_path, "choosy"))
+    run_label(plan_of(tmp_path, "choosy"))
+
+    keys = [record.key for record in read_records(tmp_path / "set.h5")]
+    keys += [failure.key for failure in read_failures(tmp_path / "set.h5")]
+    assert len(keys) == len(set(keys)) == 13
 
 
 def settings(folder: Path, number: int = 10, workers: int = 1) -> Path:

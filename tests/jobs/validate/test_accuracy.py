@@ -21,7 +21,8 @@ def record(name, species, energy, gradient, products=None):
 
 def said(energies, gradients, products=None):
     empty = [np.zeros((0, 0, 3))] * len(energies)
-    return Answers(np.array(energies, float), tuple(map(np.asarray, gradients)), tuple(products or empty))
+    unstressed = np.full((len(energies), 3, 3), np.nan)
+    return Answers(np.array(energies, float), tuple(map(np.asarray, gradients)), tuple(products or empty), unstressed)
 
 
 def slopes(records):

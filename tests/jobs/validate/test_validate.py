@@ -40,7 +40,9 @@ def folder(tmp_path_factory):
         moved = replace(molecule, positions=molecule.positions + generator.normal(scale=0.03, size=(5, 3)))
         key = key_of(teacher.identity, moved)
         label = teacher.label(moved, random_directions(key, 1, 5) if k < 10 else None)
-        records.append(Record(moved, label, teacher.identity.text, "dynamics at 300 K", key))
+        records.append(
+            Record(moved, label, teacher.identity.text, "conformer 1 (ETKDG, seed 0), dynamics at 300 K, seed 0", key)
+        )
     begin_data_set(folder / "set.h5")
     append(folder / "set.h5", records)
     return folder

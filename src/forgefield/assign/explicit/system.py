@@ -20,6 +20,8 @@ class Stated:
     atoms: Int[np.ndarray, "interactions order"]
     values: Float[np.ndarray, "interactions parameters"]
     """Of the term's own parameters, in internal units."""
+    rows: tuple[str, ...] = ()
+    """Names of the rows that interactions take, where these do not go by types."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,7 @@ class System:
         """Return it with rows for these atoms' interactions alone."""
         return replace(self, split=chains)
 
-    def with_values(self, values: list[Float[np.ndarray, "interactions parameters"]], space: ThroughSpace) -> "System":
+    def with_values(self, values: list[Float[np.ndarray, "_ _"]], space: ThroughSpace) -> "System":
         """Return it with other values of its interactions, term by term."""
         found = tuple(replace(one, values=new) for one, new in zip(self.interactions, values, strict=True))
         return replace(self, interactions=found, through_space=space)

@@ -38,13 +38,19 @@ def distil(
     from forgefield.report.tables import grid
 
     del verbose
-    plan = distil_plan(settings, read_distil_file(settings))
+    told = read_distil_file(settings)
+    plan = distil_plan(settings, told)
     _one_device_a_core(plan.recipe.batch)
     folder = output or settings.with_suffix("")
     events = closing(_events(folder / "tensorboard")) if plan.tensorboard else nullcontext(unwatched)
-    with events as watch, _followed() as tell:
-        found = run_distil(plan, folder, resume=resume, overwrite=overwrite, tell=tell, watch=watch)
-    print_whole([grid(found.table)], stderr())
+    with events as watch, _followed() as (tell, tell_of_labels):
+        if told.rounds is None:
+            found = run_distil(plan, folder, resume=resume, overwrite=overwrite, tell=tell, watch=watch)
+        else:
+            teacher = _teacher(settings, plan.data, told.rounds.teacher)
+            words = {"tell": tell, "watch": watch, "tell_of_labels": tell_of_labels}
+            found = _rounds(plan, teacher, folder, words, resume=resume, overwrite=overwrite)
+    print_whole([grid(table) for table in (*_history(found), found.table)], stderr())
     say(found.table.note)
     for one in found.results["outliers"]:
         warn(
@@ -64,6 +70,43 @@ def distil(
     return DONE if found.success and accepted else FAILED
 
 
+def _rounds(plan: Any, teacher: Any, folder: Path, words: dict[str, Any], *, resume: bool, overwrite: bool) -> Any:
+    from forgefield.jobs.distil.rounds.rounds_job import RoundsTask, run_rounds
+
+    return run_rounds(RoundsTask(plan, plan.rounds, teacher, folder, **words), resume=resume, overwrite=overwrite)
+
+
+def _teacher(settings: Path, data: Path, said: Any) -> Any:
+    """Return the teacher that is named, or that the data set names. Raises InputError where it cannot be run here."""
+    from forgefield.cli.students.teachers import teacher_again, teacher_of
+    from forgefield.io.datasets.data_set import overview
+
+    if said is not None:
+        return teacher_of(said, settings.parent)
+    named = overview(data).teachers
+    found = teacher_again(named[0]) if len(named) == 1 else None
+    if found is None:
+        raise InputError(
+            f"{settings}: [rounds] ask the teacher of {data}, which is {'; '.join(named) or 'not stated'} and cannot "
+            "be made again from its name; say in [rounds.teacher] what LABEL.toml says in [teacher]"
+        )
+    return found
+
+
+def _history(found: Any) -> list[Any]:
+    """Return the table of rounds, if there were some."""
+    from forgefield.report.student.student_tables import rounds_table
+
+    return [] if "rounds" not in found.results else [rounds_table(_told_rounds(found))]
+
+
+def _told_rounds(found: Any) -> tuple[Any, ...]:
+    """Return what each round came to, as reports take it."""
+    from forgefield.report.student.findings import Round
+
+    return tuple(Round.of(one) for one in found.results.get("rounds", []))
+
+
 def _accepted(plan: Any, found: Any) -> bool:
     """Validate students where that is asked for, and say whether they reach what the settings ask of them."""
     asked = plan.validation
@@ -72,7 +115,7 @@ def _accepted(plan: Any, found: Any) -> bool:
     part = "test" if found.results["structures"]["test"] else "validation"
     students = [path for path in found.files if path.suffix in {".safetensors", ".json"}]
     split, folder = f"{plan.split.name}:{part}", found.folder / "validation"
-    accepted = judge(students, plan.data, split, asked.thresholds, asked.settings, folder)
+    accepted = judge(students, plan.data, split, asked.thresholds, asked.settings, folder, _told_rounds(found))
     return accepted or asked.thresholds is None
 
 
@@ -97,8 +140,11 @@ def _events(folder: Path) -> Any:
 
 
 @contextmanager
-def _followed() -> Iterator[Callable[[Any], None]]:
-    """Yield what shows how far training is: a table of the last looks on a terminal, else a line now and then."""
+def _followed() -> Iterator[tuple[Callable[[Any], None], Callable[[str, int, int], None]]]:
+    """Yield what shows how far training is, and what shows how far labelling is.
+
+    It is a table of the last looks on a terminal, else a line now and then.
+    """
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -114,13 +160,18 @@ def _followed() -> Iterator[Callable[[Any], None]]:
         Live(console=stderr(), transient=True, auto_refresh=False) if shown else nullcontext() as live,
     ):
 
-        def tell(stand: Any) -> None:
-            if stand.row is not None:
-                looks.append(stand.row)
-            words = stand_words(stand, looks)
+        def show(words: str) -> None:
             line(words)
             if live is not None:
                 live.update(Group(grid(looks_table(looks[-_LOOKS:])), Text(words)), refresh=True)
             interrupts.check()
 
-        yield tell
+        def tell(stand: Any) -> None:
+            if stand.row is not None:
+                looks.append(stand.row)
+            show(stand_words(stand, looks))
+
+        def tell_of_labels(stage: str, done: int, n: int) -> None:
+            show(f"{stage}: {done} of {n}")
+
+        yield tell, tell_of_labels

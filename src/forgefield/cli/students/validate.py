@@ -1,6 +1,7 @@
 """`forgefield validate`: a student against the teacher that labelled a data set."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,9 +62,14 @@ def validate(
     return DONE if found.accepted else FAILED
 
 
-def judge(students: list[Path], data: Path, split: str, wanted: Any, settings: Any, folder: Path) -> bool:
-    """Validate students into a folder, print what is found, and say whether they are accepted; None asks the usual."""
-    found = _run(_task(students, data, split, wanted, settings), folder, overwrite=True)
+def judge(
+    students: list[Path], data: Path, split: str, wanted: Any, settings: Any, folder: Path, rounds: tuple[Any, ...] = ()
+) -> bool:
+    """Validate students into a folder, print what is found, and say whether they are accepted.
+
+    `wanted` None asks the usual; `rounds` are those that the students come from.
+    """
+    found = _run(replace(_task(students, data, split, wanted, settings), rounds=rounds), folder, overwrite=True)
     _say(found, folder)
     return found.accepted
 
@@ -81,9 +87,8 @@ def _task(
     """Return what is asked for."""
     from forgefield.jobs.validate.members import students as members
     from forgefield.jobs.validate.validate_job import Task
-    from forgefield.jobs.validate.verdict import USUAL
 
-    return Task(members(students), data, split, _teacher(data, teacher), wanted or USUAL, settings, inputs)
+    return Task(members(students), data, split, _teacher(data, teacher), wanted, settings, inputs)
 
 
 def _run(task: Any, folder: Path, *, overwrite: bool) -> Any:

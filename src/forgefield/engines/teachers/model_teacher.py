@@ -47,7 +47,8 @@ class ModelTeacher(AbstractTeacher):
 
     def check(self, molecule: Molecule) -> None:
         """Raise InputError, or MissingParameters, where it cannot be laid over the molecule."""
-        self._over(molecule)
+        with jax.enable_x64(True):
+            self._over(molecule)
 
     def label(self, molecule: Molecule, directions: Directions | None = None) -> Reference:
         """Return energy and gradient, and products along directions. Raises ConvergenceError where they overflow."""

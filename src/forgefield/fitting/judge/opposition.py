@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from forgefield.fitting.cost.cost import Problem
+from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram, gram, grams
 from forgefield.fitting.solve.fit import Fit, evaluated, fit, start
 from forgefield.fitting.solve.solver import AbstractSolver, Progress
@@ -105,6 +105,30 @@ def shares(parts: Pieces, at: Float[np.ndarray, " free"]) -> tuple[Share, ...]:
         gradient = np.asarray(end.gradient) - prior * at
         found.append(Share(target.tolerance * float(np.sqrt(2.0 * cost / target.weight)), cost, gradient))
     return tuple(found)
+
+
+def summed(parts: Pieces, at: Float[np.ndarray, " free"]) -> tuple[Quadratic, float]:
+    """Return the quadratic model of the sum of squares of all deviations in their tolerances, and what the prior adds.
+
+    The cost is of means: each target's part is multiplied by what it counts in all, over its weight. The prior is by
+    the mean of these factors, and not in the model.
+    """
+    problem = parts.problem
+    weights = np.array([target.weight for target in problem.targets])
+    counts = np.array([float(np.asarray(count)) for count in problem.counts])
+    counts = np.where(weights > 0.0, counts, 0.0)
+    factors = counts / np.where(weights > 0.0, weights, 1.0)
+    changed, form = weighted(parts, tuple(factors.tolist()))
+    if form is not None and not problem.relaxes:
+        end = form.quadratic(changed, at)
+    else:
+        end = evaluated(changed, form, at, parts.solver, n_starts=parts.n_starts)
+    prior = problem.prior.strength / len(at)
+    cost = np.asarray(end.cost) - 0.5 * prior * float(at @ at)
+    normal = np.asarray(end.normal) - prior * np.eye(len(at))
+    return Quadratic(cost, np.asarray(end.gradient) - prior * at, normal), prior * float(
+        counts.sum() / (weights.sum() or 1.0)
+    )
 
 
 def inside(problem: Problem, at: Float[np.ndarray, " free"]) -> Bool[np.ndarray, " free"]:

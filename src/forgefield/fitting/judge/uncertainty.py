@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.linalg import qr
 
 from forgefield import units
-from forgefield.fitting.cost.cost import Problem, Quadratic
+from forgefield.fitting.cost.cost import Quadratic
 from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.targets.target import AbstractTarget, counting
@@ -16,7 +16,10 @@ _UNDETERMINED = 1e-7
 """A direction whose singular value is below this fraction of the largest changes nothing that is measured."""
 _SHARE = 0.1
 """A parameter counts as undetermined when more than this share of it lies in such directions."""
-_LOOSE_ANGLE = 20.0 * units.DEGREE
+_NOTHING = 1e-6
+"""Share of what is known of a variable below which the data say nothing of it."""
+_LOOSE_ANGLE, _LOOSE_LENGTH = 20.0 * units.DEGREE, 0.1
+"""rad and Å"""
 _LOOSE_CONSTANT = 0.5
 """Share of a harmonic constant."""
 
@@ -37,20 +40,26 @@ class Uncertainty:
     """Standard deviations in scaled variables, and what the data say nothing about."""
 
     sigma: Float[np.ndarray, " free"]
-    """NaN where undetermined."""
+    """NaN where the data say nothing, whatever the priors of others are."""
     undetermined: Bool[np.ndarray, " free"]
+    """Which take part in what the data leave open."""
     directions: tuple[Float[np.ndarray, " free"], ...]
     """Unit vectors along which the data do not change."""
     singular_values: Float[np.ndarray, " inside"]
     """Of the Jacobian by the variables that are not at a bound, the largest first."""
     n_values: int
-    """Independent values: off-diagonal elements count none."""
-    n_effective: float
-    """Parameters that the data, rather than the prior, determine."""
+    """Values that do not follow from others."""
+    share: Float[np.ndarray, " free"]
+    """How much of what is known of each variable is from the data, and not from the prior; NaN at bounds."""
     weak: tuple[Direction, ...]
     """Directions along which the prior says more than the data, the weakest first."""
     correlation: Float[np.ndarray, "free free"]
     """Of the variables that data and prior together determine; NaN for others."""
+
+    @property
+    def n_effective(self) -> float:
+        """Parameters that the data, rather than the prior, determine."""
+        return float(np.nansum(self.share))
 
     @property
     def condition(self) -> float:
@@ -68,31 +77,33 @@ class Uncertainty:
         return [(int(first[k]), int(second[k]), float(r[k])) for k in ordered]
 
 
-def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " free"], n_values: int) -> Uncertainty:
-    """Return s² (JᵀWJ + prior)⁻¹ with s² the weighted residual sum over the degrees of freedom.
+def uncertainty(measured: Quadratic, prior: float, at_bound: Bool[np.ndarray, " free"], n_values: int) -> Uncertainty:
+    """Return by how much variables can change before the data notice, the others following as far as priors let them.
 
-    `end` is the quadratic model at the end of a fit, `n_values` the number of independent values. Variables at a
-    bound are not free and have no standard deviation.
+    `measured` is the sum of squares over all values at the end of a fit in their tolerances, the noise of each; the
+    prior adds `prior` for each variable. With C = (JᵀJ + prior)⁻¹ a variance is s² / (1/C_ii - prior): the prior of the
+    variable itself is left out. s² is the mean square of the deviations in their tolerances, and at least 1. Variables
+    at a bound are not free and have no standard deviation.
     """
     n_free = len(at_bound)
     inside = np.flatnonzero(~at_bound)
-    total = np.asarray(end.normal)[np.ix_(inside, inside)]
-    measured = total - problem.prior.strength / n_free * np.eye(len(inside))
-    values, vectors = np.linalg.eigh(measured)
+    normal = np.asarray(measured.normal)[np.ix_(inside, inside)]
+    values, vectors = np.linalg.eigh(normal)
     singular = np.sqrt(np.clip(values, 0.0, None))
     open_ = singular <= _UNDETERMINED * max(singular.max(initial=0.0), np.finfo(float).tiny)
     undetermined = np.zeros(n_free, dtype=bool)
     undetermined[inside] = (vectors[:, open_] ** 2).sum(axis=1) > _SHARE
-    inverse = np.linalg.pinv(total, rcond=_UNDETERMINED**2, hermitian=True)
-    n_effective = float(np.trace(inverse @ measured))
-    freedom = n_values - n_effective
-    # A cost of zero may come out below it.
-    residual = max(2.0 * float(end.cost), 0.0)
-    sigma = np.full(n_free, np.nan)
-    if freedom > 0.5:
-        sigma[inside] = np.sqrt(residual / freedom * np.clip(np.diag(inverse), 0.0, None))
-    sigma[undetermined] = np.nan
-    ruled = ~open_ & (values < problem.prior.strength / n_free)
+    precision = np.where(open_, 0.0, values) + prior
+    inverse = (vectors * np.where(precision > 0.0, 1.0 / np.where(precision > 0.0, precision, 1.0), 0.0)) @ vectors.T
+    share, sigma = np.full((2, n_free), np.nan)
+    share[inside] = np.diag(inverse @ normal)
+    noise = max(2.0 * float(measured.cost) / max(n_values, 1), 1.0)
+    known = share > _NOTHING
+    if prior == 0.0:
+        known &= ~undetermined
+    variance = np.clip(np.diag(inverse), 0.0, None)[known[inside]]
+    sigma[known] = np.sqrt(noise * variance / share[known])
+    ruled = ~open_ & (values < prior)
     weak = [
         *(
             Direction(vector, 0.0, undetermined=True)
@@ -109,7 +120,7 @@ def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " f
         directions=tuple(one.vector for one in weak if one.undetermined),
         singular_values=singular[::-1],
         n_values=n_values,
-        n_effective=n_effective,
+        share=share,
         weak=tuple(weak),
         correlation=_correlation(inverse, inside, undetermined),
     )
@@ -118,14 +129,16 @@ def uncertainty(problem: Problem, end: Quadratic, at_bound: Bool[np.ndarray, " f
 def determined(value: float, sigma: float | None, unit: str) -> bool:
     """Say whether a standard deviation leaves a parameter its meaning.
 
-    It does not above 20° for an angle, half of a harmonic constant, and the value itself for all others, whose sign is
-    then open.
+    It does not above 20° for an angle, 0.1 Å for a length, half of a harmonic constant, and the value itself for all
+    others, whose sign is then open.
     """
     if sigma is None or not np.isfinite(sigma):
         return False
     match unit:
         case "rad":
             return sigma <= _LOOSE_ANGLE
+        case "Å":
+            return sigma <= _LOOSE_LENGTH
         case "kcal/mol/Å²" | "kcal/mol/rad²":
             return sigma <= _LOOSE_CONSTANT * abs(value)
         case _:

@@ -72,10 +72,6 @@ class OffDiagonal(AbstractStreamedTarget):
         """E_ab / (2 √(ω_a ω_b)), of which the reference is zero."""
         return flat(seen.observed.eigenmatrix) * self.scale(data)
 
-    def dependent(self, data: TrainingSet, counts: Bool[np.ndarray, "molecules pairs"]) -> int:
-        """All: zeros are what the diagonal's modes mean."""
-        return int(counts.sum())
-
     def basis(self, data: TrainingSet) -> Float[Array, "molecules coordinates modes"]:
         """The reference's modes."""
         return jnp.asarray(data.modes)

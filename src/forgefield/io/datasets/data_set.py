@@ -9,14 +9,17 @@ from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from forgefield.errors import InputError
-from forgefield.io.datasets.layout import FORMAT, SCHEMA, add, begin, described, molecule_of
+from forgefield.io.datasets.layout import FORMAT, PERIODIC, SCHEMA, add, begin, bring_up_to_date, described, molecule_of
 from forgefield.io.datasets.records import Failure, Record
 from forgefield.io.hdf5_updates import finish_update, updated
 from forgefield.io.outputs import write_bytes
+from forgefield.molecules.lattice import Lattice
 from forgefield.molecules.molecule import AtomicCharges, HessianProducts, Molecule, Reference
+
+_UNKNOWN = np.full((3, 3), np.nan)
 
 
 def begin_data_set(path: Path) -> None:
@@ -34,6 +37,7 @@ def append(path: Path, records: Sequence[Record], failures: Sequence[Failure] = 
     with opened(path):
         pass
     with updated(path) as file:
+        bring_up_to_date(file)
         known = {place: _texts(file, place) for place in ("molecules", "teachers", "origins")}
         _add_records(file, records, known)
         _add_failures(file, failures, known)
@@ -52,7 +56,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     with file:
         if file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: is no ForgeField data set; `forgefield dataset import` makes one of other files")
-        if file.attrs["schema"] != SCHEMA:
+        if file.attrs["schema"] not in range(1, SCHEMA + 1):
             raise InputError(f"{path}: is a data set of version {file.attrs['schema']}; this program reads {SCHEMA}")
         yield file
 
@@ -82,7 +86,16 @@ class Overview:
     """kcal/mol"""
     n_atoms: Int[np.ndarray, " records"]
     n_directions: Int[np.ndarray, " records"]
+    lattice: Float[np.ndarray, "records 3 3"]
+    """Å; NaN of molecules."""
+    stressed: Bool[np.ndarray, " records"]
+    """Which have a stress."""
     n_failures: int
+
+    @property
+    def periodic(self) -> Bool[np.ndarray, " records"]:
+        """Which are periodic."""
+        return ~np.isnan(self.lattice[:, 0, 0])
 
     def __len__(self) -> int:
         return len(self.energy)
@@ -105,6 +118,8 @@ def overview(path: Path) -> Overview:
             energy=_rows(file, "records/energy"),
             n_atoms=sizes[molecule] if len(molecule) else sizes[:0],
             n_directions=_rows(file, "records/directions"),
+            lattice=_rows(file, "records/lattice"),
+            stressed=~np.isnan(_rows(file, "records/stress")[:, 0, 0]),
             n_failures=len(_rows(file, "failures/molecule")),
         )
 
@@ -163,6 +178,7 @@ class _Told:
     @staticmethod
     def of(file: h5py.File) -> "_Told":
         names = ("key", "molecule", "teacher", "origin", "energy", "atoms", "products", "directions")
+        names += ("lattice", "periodic", "stress")
         return _Told(
             tuple(molecule_of(text) for text in _texts(file, "molecules")),
             tuple(_texts(file, "teachers")),
@@ -192,8 +208,17 @@ def _read(told: _Told, chosen: Int[np.ndarray, " chosen"]) -> Iterator[Record]:
             charges=() if np.isnan(charge).any() else (AtomicCharges("mulliken", charge),),
             products=_products(told, k, molecule.n_atoms),
             atomic_energies=None if np.isnan(each).any() else each,
+            lattice=_lattice(rows, k),
+            stress=None if np.isnan(rows["stress"][k]).any() else rows["stress"][k],
         )
         yield Record(here, label, teacher, told.origins[rows["origin"][k]], rows["key"][k].tobytes())
+
+
+def _lattice(rows: dict[str, np.ndarray], k: int) -> Lattice | None:
+    if np.isnan(rows["lattice"][k]).any():
+        return None
+    a, b, c = (bool(along) for along in rows["periodic"][k])
+    return Lattice(rows["lattice"][k], (a, b, c))
 
 
 def _products(told: _Told, k: int, n_atoms: int) -> HessianProducts | None:
@@ -237,6 +262,9 @@ def _add_records(file: h5py.File, records: Sequence[Record], known: dict[str, li
         "atoms": first + _starts(sizes),
         "products": first_product + _starts(n_rows),
         "directions": np.array(n_directions),
+        "lattice": np.array([_UNKNOWN if (cell := label.lattice) is None else cell.vectors for label in labels]),
+        "periodic": np.array([(0, 0, 0) if (cell := label.lattice) is None else cell.periodic for label in labels]),
+        "stress": np.array([_UNKNOWN if label.stress is None else label.stress for label in labels]),
     }
     for name, values in columns.items():
         add(file, f"records/{name}", values)
@@ -289,7 +317,12 @@ def _array(file: h5py.File, place: str) -> h5py.Dataset:
 
 
 def _rows(file: h5py.File, place: str) -> np.ndarray:
-    return np.asarray(_array(file, place))
+    """Return a column; of an earlier version that lacks it, what is not known."""
+    lacking = next((column for column in PERIODIC if column.place == place and place not in file), None)
+    if lacking is None:
+        return np.asarray(_array(file, place))
+    n = _array(file, "records/energy").shape[0]
+    return np.full((n, *lacking.width), lacking.fill, lacking.dtype)
 
 
 def _texts(file: h5py.File, place: str) -> list[str]:

@@ -1,10 +1,13 @@
 """Labelled structures from the files in which others keep them: docs/data-sets.md has the table."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ase
 import ase.db
+import ase.io
 import h5py
 import numpy as np
 from jaxtyping import Float, Int
@@ -18,12 +21,17 @@ from forgefield.io.formats import format_of
 from forgefield.io.qm.qcschema import read_qcschema, read_qcschema_records
 from forgefield.io.qm.qcschema_records import load_value
 from forgefield.io.references import read_files
+from forgefield.io.structures.xyz_keys import energy_of, gradient_of, state_of, stress_of
+from forgefield.io.text import read_text
 from forgefield.molecules.electrons import lowest_multiplicity
+from forgefield.molecules.lattice import Lattice, completed
 from forgefield.molecules.molecule import Molecule, Reference
 
 Frames = Iterator[Record]
 _MD17 = (("nuclear_charges", "z"), ("coords", "R"), ("energies", "E"), ("forces", "F"))
 """Names of the arrays, in rMD17 and in MD17."""
+_CELL = "Lattice="
+"""In the comment of a frame that has one."""
 
 
 def imported(path: Path) -> Frames:
@@ -35,6 +43,8 @@ def imported(path: Path) -> Frames:
         ".npz": _npz,
         ".db": _database,
         ".json": _json,
+        ".xyz": _xyz,
+        ".extxyz": _xyz,
         ".h5": _hdf5,
         ".hdf5": _hdf5,
     }
@@ -44,6 +54,55 @@ def imported(path: Path) -> Frames:
 def _results(path: Path) -> Frames:
     """Yield what QM said in a file of any format."""
     yield from _labelled(path, read_files([path]))
+
+
+def _xyz(path: Path) -> Frames:
+    """Yield the frames of an xyz file; of one with periodic frames by the names of ASE, MACE and SPICE."""
+    if _CELL not in read_text(path):
+        yield from _results(path)
+        return
+    try:
+        frames = ase.io.iread(path, format="extxyz")
+        given = [one for one in frames if isinstance(one, ase.Atoms)]
+    except (ValueError, KeyError, IndexError, OSError) as error:
+        raise InputError(f"{path}: cannot be read as extended xyz ({error})") from None
+    if not any(one.pbc.any() for one in given):
+        yield from _results(path)
+        return
+    for number, atoms in enumerate(given, start=1):
+        yield _atoms(path, atoms, f"{path.stem}-{number}", "")
+
+
+def _atoms(path: Path, atoms: ase.Atoms, name: str, level: str) -> Record:
+    """Return a structure of ASE with its label."""
+    results = {} if atoms.calc is None else atoms.calc.results
+    told = {**atoms.info, **{key: results[key] for key in ("energy", "stress") if results.get(key) is not None}}
+    energy = energy_of(path, name, told)
+    gradient = gradient_of(path, name, {**atoms.arrays, "forces": results.get("forces")})
+    if energy is None or gradient is None:
+        raise InputError(f"{path}: {name} has no energy with forces")
+    species, state = np.asarray(atoms.numbers, np.int64), state_of(path, None, atoms.info)
+    charge = state.charge or 0
+    multiplicity = state.multiplicity or lowest_multiplicity(species, charge)
+    molecule = Molecule(
+        str(atoms.info.get("name", atoms.get_chemical_formula())),
+        species,
+        np.asarray(atoms.positions, np.float64),
+        charge=charge,
+        multiplicity=multiplicity,
+    )
+    record = _record(molecule, energy, gradient, level, path)
+    if not atoms.pbc.any():
+        return record
+    a, b, c = (bool(along) for along in atoms.pbc)
+    try:
+        lattice = Lattice(completed(np.asarray(atoms.cell), (a, b, c), len(atoms)), (a, b, c))
+    except InputError as error:
+        raise InputError(f"{path}: {name}: {error}") from None
+    # A slab, or a wire, has no volume of its own.
+    stress = stress_of(path, name, told, lattice.volume) if all(lattice.periodic) else None
+    label = replace(record.label, lattice=lattice, stress=stress)
+    return replace(record, label=label, key=record_key(level, molecule, lattice))
 
 
 def _json(path: Path) -> Frames:
@@ -87,18 +146,9 @@ def _npz(path: Path) -> Frames:
 def _database(path: Path) -> Frames:
     """Yield the rows of a database of ASE."""
     for row in ase.db.connect(path).select():
-        if "energy" not in row or "forces" not in row:
-            raise InputError(f"{path}: row {row.id} has no energy with forces")
-        if np.asarray(row.pbc).any():
-            raise InputError(f"{path}: row {row.id} is periodic, and data sets hold molecules")
-        species = np.asarray(row.numbers, np.int64)
-        charge = int(row.get("charge", 0))
-        multiplicity = int(row.get("multiplicity", row.get("spin", lowest_multiplicity(species, charge))))
-        molecule = Molecule(
-            row.get("name", row.formula), species, np.asarray(row.positions), charge=charge, multiplicity=multiplicity
-        )
-        energy, gradient = row.energy * units.ELECTRONVOLT, -np.asarray(row.forces) * units.ELECTRONVOLT
-        yield _record(molecule, float(energy), gradient, "", path)
+        atoms = row.toatoms()
+        atoms.info = {**row.key_value_pairs, **atoms.info}
+        yield _atoms(path, atoms, f"row {row.id}", "")
 
 
 def _hdf5(path: Path) -> Frames:

@@ -1,4 +1,4 @@
-"""The layout of a data set in its HDF5 file, version 1.
+"""The layout of a data set in its HDF5 file, version 2; version 1 has neither lattices nor stresses.
 
 | place | holds |
 |---|---|
@@ -6,6 +6,8 @@
 | `/molecules` | JSON: name, species, charge, multiplicity, bonds, orders, formal charges |
 | `/teachers`, `/origins` | text, each once |
 | `/records/*` | a row each: `key`, `molecule`, `teacher`, `origin`, `energy`, `directions` (how many) |
+| `/records/lattice`, `/records/periodic` | lattice vectors, NaN of molecules; along which of them it is periodic |
+| `/records/stress` | (1/V) ∂E/∂ε, tension positive; NaN where not known |
 | `/records/atoms`, `/records/products` | which of the rows below are its first |
 | `/atoms/*` | a row for each atom of each record: `positions`, `gradient`; `energy`, `charge`, NaN where not known |
 | `/products/*` | a row for each atom and direction of each record: `directions`, `values` |
@@ -24,7 +26,7 @@ import numpy as np
 
 from forgefield.molecules.molecule import Molecule
 
-FORMAT, SCHEMA = "ForgeField data set", 1
+FORMAT, SCHEMA = "ForgeField data set", 2
 _ROWS, _ATOM_ROWS = 512, 8192
 """Rows of a chunk."""
 TEXT = h5py.string_dtype("utf-8")
@@ -38,8 +40,15 @@ class Column:
     dtype: Any
     width: tuple[int, ...] = ()
     unit: str = ""
+    fill: float = 0.0
 
 
+PERIODIC = (
+    Column("records/lattice", np.float64, (3, 3), "Å", np.nan),
+    Column("records/periodic", np.uint8, (3,)),
+    Column("records/stress", np.float64, (3, 3), "kcal/mol/Å³", np.nan),
+)
+"""Which version 1 lacks."""
 COLUMNS = (
     Column("molecules", TEXT),
     Column("teachers", TEXT),
@@ -52,6 +61,7 @@ COLUMNS = (
     Column("records/atoms", np.int64),
     Column("records/products", np.int64),
     Column("records/directions", np.int32),
+    *PERIODIC,
     Column("atoms/positions", np.float64, (3,), "Å"),
     Column("atoms/gradient", np.float64, (3,), "kcal/mol/Å"),
     Column("atoms/energy", np.float64, (), "kcal/mol"),
@@ -71,16 +81,34 @@ def begin(file: h5py.File) -> None:
     """Lay out an empty data set."""
     file.attrs["format"], file.attrs["schema"] = FORMAT, SCHEMA
     for column in COLUMNS:
-        rows = _ATOM_ROWS if column.place.partition("/")[0] in ("atoms", "products", "failed_atoms") else _ROWS
-        made = file.create_dataset(
-            column.place,
-            (0, *column.width),
-            column.dtype,
-            maxshape=(None, *column.width),
-            chunks=(rows, *column.width),
-        )
-        if column.unit:
-            made.attrs["unit"] = column.unit
+        _lay_out(file, column, 0)
+
+
+def bring_up_to_date(file: h5py.File) -> None:
+    """Add what an earlier version lacks."""
+    if file.attrs["schema"] == SCHEMA:
+        return
+    energies = file["records/energy"]
+    assert isinstance(energies, h5py.Dataset)
+    for column in PERIODIC:
+        _lay_out(file, column, energies.shape[0])
+    file.attrs["schema"] = SCHEMA
+
+
+def _lay_out(file: h5py.File, column: Column, n: int) -> None:
+    """Begin a column of so many rows."""
+    rows = _ATOM_ROWS if column.place.partition("/")[0] in ("atoms", "products", "failed_atoms") else _ROWS
+    filling = {"fillvalue": column.fill} if column.fill else {}
+    made = file.create_dataset(
+        column.place,
+        (n, *column.width),
+        column.dtype,
+        maxshape=(None, *column.width),
+        chunks=(rows, *column.width),
+        **filling,
+    )
+    if column.unit:
+        made.attrs["unit"] = column.unit
 
 
 def add(file: h5py.File, place: str, rows: Any) -> int:

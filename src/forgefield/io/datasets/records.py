@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from forgefield.molecules.lattice import Lattice
 from forgefield.molecules.molecule import Molecule, Reference
 
 
@@ -33,10 +34,12 @@ class Failure:
     reason: str
 
 
-def record_key(teacher: str, molecule: Molecule) -> bytes:
-    """Return the SHA-256 of what a label depends on: the teacher, atoms, charge, multiplicity and positions."""
+def record_key(teacher: str, molecule: Molecule, lattice: Lattice | None = None) -> bytes:
+    """Return the SHA-256 of what a label depends on: the teacher, atoms, charge, multiplicity, positions and cell."""
     digest = hashlib.sha256(hashlib.sha256(teacher.encode()).digest())
     digest.update(f"{molecule.charge} {molecule.multiplicity} ".encode())
     digest.update(np.asarray(molecule.species, np.int64).tobytes())
     digest.update(np.asarray(molecule.positions, np.float64).tobytes())
+    if lattice is not None:
+        digest.update(np.asarray(lattice.vectors, np.float64).tobytes() + bytes(lattice.periodic))
     return digest.digest()

@@ -61,6 +61,16 @@ def write_split(path: Path, name: str, parts: Int[np.ndarray, " records"], how: 
         made.attrs["how"] = json.dumps(how)
 
 
+def extend_split(path: Path, name: str) -> None:
+    """Give what has come since a split was made to the training. Raises InputError, or WriteError."""
+    with opened(path) as file:
+        n, found = len(np.asarray(file["records/energy"])), file[f"splits/{name}"]
+        assert isinstance(found, h5py.Dataset)
+        parts, how = np.asarray(found, np.int8), json.loads(str(found.attrs["how"]))
+    if len(parts) < n:
+        write_split(path, name, np.concatenate([parts, np.zeros(n - len(parts), np.int8)]), how)
+
+
 def read_split(path: Path, name: str) -> tuple[Int[np.ndarray, " records"], dict[str, Any]]:
     """Return the part of each record and how they were drawn.
 

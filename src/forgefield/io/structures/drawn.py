@@ -237,7 +237,8 @@ def conformers(molecule: Molecule, n: int, seed: int, apart: float) -> list[Mole
     bonded = molecule if len(molecule.bonds) or molecule.n_atoms == 1 else _perceived(molecule, source)
     graph = graph_of(bonded, Path(source))
     settings = rdDistGeom.ETKDGv3()
-    settings.randomSeed, settings.timeout, settings.pruneRmsThresh = seed, _LONGEST, apart
+    # RDKit multiplies the seed by the number of the conformer: with 0 all of them would be one.
+    settings.randomSeed, settings.timeout, settings.pruneRmsThresh = seed + 1, _LONGEST, apart
     with rdBase.BlockLogs():
         try:
             chem.SanitizeMol(graph)

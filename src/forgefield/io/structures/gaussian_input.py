@@ -8,7 +8,7 @@ import numpy as np
 from forgefield.errors import InputError, located
 from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
-from forgefield.molecules.elements import atomic_number
+from forgefield.molecules.elements import GHOST, atomic_number, is_ghost
 from forgefield.molecules.molecule import Molecule
 
 _LABEL = re.compile(r"([A-Za-z]{1,2}|\d{1,3})(?![a-z])[^\s]*?(?:\(.*\))?$")
@@ -62,6 +62,8 @@ def _atom(path: Path, number: int, line: str) -> tuple[int, list[str]]:
             located(path, number, f"expected an atom and three coordinates, found {line.strip()!r}; {what}")
         )
     word = found[1]
+    if is_ghost(label):
+        raise InputError(located(path, number, f"{label!r} {GHOST}"))
     if word.isdecimal():
         return int(word), words[:3]
     try:

@@ -15,7 +15,7 @@ from forgefield.io.structures.atom_types import standard_atom_types
 from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.electrons import lowest_multiplicity
-from forgefield.molecules.elements import SYMBOLS
+from forgefield.molecules.elements import SYMBOLS, is_ghost
 from forgefield.molecules.molecule import AROMATIC, ZERO_ORDER, Molecule
 
 _ORDERS = {
@@ -31,6 +31,7 @@ _ORDERS = {
     "du": 1.0,
 }
 _SECTION = "@<TRIPOS>"
+_NO_CHARGES = "NO_CHARGES"
 _DUMMIES = ("Du", "LP", "Any", "Hal", "Het", "Hev")
 _SYBYL_WITHOUT_GEOMETRY = (
     *("H", "F", "Cl", "Br", "I", "Si", "Se", "Sn", "Li", "Na", "Mg", "Al", "K", "Ca", "Mn", "Fe", "Cu", "Zn", "Mo"),
@@ -123,7 +124,8 @@ def _molecule(path: Path, record: _Record, index: int) -> Molecule:
     positions = np.array([floats(path, line, [" ".join(words[2:5])], "coordinates") for line, words in atoms])
     species = _species(path, atoms)
     bonds, orders = _bonds(path, _section(path, record, "BOND", n_bonds, 4), places)
-    charge = _charge(path, atoms)
+    charges = None if _states_none(record) else _charges(path, atoms)
+    charge = 0 if charges is None else _whole(charges)
     return Molecule(
         name=name or (stem(path) if index == 0 else f"{stem(path)}-{index + 1}"),
         species=species,
@@ -134,6 +136,8 @@ def _molecule(path: Path, record: _Record, index: int) -> Molecule:
         charge=charge,
         multiplicity=lowest_multiplicity(species, charge),
         source=str(path),
+        charges=charges,
+        names=tuple(words[1] for _, words in atoms),
     )
 
 
@@ -183,7 +187,7 @@ def _species(path: Path, atoms: _Rows) -> Int[np.ndarray, " atoms"]:
 def _elements(name: str, atom_type: str) -> list[str]:
     """Return the element of an atom, or several where name and type leave a choice."""
     sybyl = atom_type.partition(".")[0]
-    if sybyl in _DUMMIES:
+    if sybyl in _DUMMIES or (is_ghost(atom_type) and is_ghost(name)):
         return []
     if "." in atom_type or atom_type in _SYBYL_WITHOUT_GEOMETRY:
         return [sybyl] if sybyl in SYMBOLS[1:] else []
@@ -217,12 +221,21 @@ def _types(types: list[str], species: Int[np.ndarray, " atoms"]) -> tuple[str, .
     return tuple(_MACROMODEL_HYDROGEN if t == _PLAIN_HYDROGEN else t for t in types)
 
 
-def _charge(path: Path, atoms: _Rows) -> int:
-    charges = [floats(path, line, [words[8]], "the charge of an atom")[0] for line, words in atoms if len(words) > 8]
-    total = float(sum(charges))
-    whole = round(total)
-    # Charges are written with four decimals.
-    return whole if abs(total - whole) < 1e-4 * (1 + len(charges)) else 0
+def _states_none(record: _Record) -> bool:
+    """Return whether a record says that its column of charges means nothing."""
+    return any(text.strip() == _NO_CHARGES for _, text in record.sections["MOLECULE"][2:])
+
+
+def _charges(path: Path, atoms: _Rows) -> Float[np.ndarray, " atoms"] | None:
+    """Return the charges of the atoms; None where some have none."""
+    stated = [floats(path, line, [words[8]], "the charge of an atom")[0] for line, words in atoms if len(words) > 8]
+    return np.array(stated) if len(stated) == len(atoms) else None
+
+
+def _whole(charges: Float[np.ndarray, " atoms"]) -> int:
+    """Return the charge that charges of atoms, written with four decimals, add up to; 0 where it is no whole number."""
+    total = float(charges.sum())
+    return round(total) if abs(total - round(total)) < 1e-4 * (1 + len(charges)) else 0
 
 
 def _bonds(

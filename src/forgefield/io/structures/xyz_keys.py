@@ -35,6 +35,10 @@ GRADIENTS = {
     "dft_total_gradient": units.HARTREE_PER_BOHR,
 }
 """Columns of forces or a gradient, and what makes them a gradient in kcal/mol/Å."""
+STRESSES = ("stress", "REF_stress", "dft_stress")
+"""Keys of a stress, (1/V) ∂E/∂ε in eV/Å³: tension is positive, as in ASE and MACE."""
+VIRIALS = ("virial", "virials", "REF_virial", "REF_virials", "dft_virial")
+"""Keys of a virial, -∂E/∂ε in eV."""
 STATES = (*_CHARGES, *_MULTIPLICITIES)
 _NUMBER = r"([-+]?\d+\.\d+(?:[eE][-+]?\d+)?)"
 _STATED = re.compile(rf"\b({'|'.join(STATES)})\s*=\s*\"?([^\s\",;]+)", re.IGNORECASE)
@@ -118,6 +122,34 @@ def comment_energy(path: Path, frame: str, comment: str) -> float | None:
         said = "the energy in a comment is not read, since its unit is not known; write energy_hartree=… or energy_ev=…"
         warnings.warn(InputWarning(f"{path}: {said}"), stacklevel=2)
     return None
+
+
+def stress_of(path: Path, frame: str, info: Mapping[str, Any], volume: float) -> Float[np.ndarray, "3 3"] | None:
+    """Return the stress [kcal/mol/Å³] of a cell's frame; raises InputError where keys contradict each other."""
+    units_of = dict.fromkeys(STRESSES, units.ELECTRONVOLT) | dict.fromkeys(VIRIALS, -units.ELECTRONVOLT / volume)
+    found = {
+        key: tensor(path, frame, key, info[key]) * unit for key, unit in units_of.items() if info.get(key) is not None
+    }
+    values = list(found.values())
+    if any(np.abs(one - values[0]).max() > 1e-4 * np.abs(values[0]).max() + 1e-6 for one in values[1:]):
+        raise InputError(
+            f"{path}: frame {frame} states stresses that contradict each other ({', '.join(found)}); a stress is "
+            "(1/V) ∂E/∂ε in eV/Å³, a virial -∂E/∂ε in eV"
+        )
+    return values[0] if values else None
+
+
+def tensor(path: Path, frame: str, name: str, value: Any) -> Float[np.ndarray, "3 3"]:
+    """Return a symmetric tensor of nine numbers, or of six in Voigt's order: xx, yy, zz, yz, xz, xy."""
+    given = np.asarray(value, np.float64).ravel()
+    if len(given) == 6:
+        given = given[[0, 5, 4, 5, 1, 3, 4, 3, 2]]
+    if len(given) != 9 or not np.isfinite(given).all():
+        raise InputError(f"{path}: frame {frame}: {name} is neither nine numbers nor six")
+    whole = given.reshape(3, 3)
+    if np.abs(whole - whole.T).max() > 1e-4 * np.abs(whole).max():
+        raise InputError(f"{path}: frame {frame}: {name} is not symmetric")
+    return 0.5 * (whole + whole.T)
 
 
 def without_state(comment: str) -> str:

@@ -51,7 +51,7 @@ class Finding:
 def check_data_set(path: Path) -> list[Finding]:
     """Return what is found in a data set. Raises InputError where it cannot be read."""
     found = overview(path)
-    findings = [*_states(found), *_teachers(found), *_energies(found)]
+    findings = [*_states(found), *_teachers(found), *_energies(found), *_stresses(found)]
     for k, molecule in enumerate(found.molecules):
         rows = np.flatnonzero(found.molecule == k)
         if not len(rows):
@@ -60,7 +60,8 @@ def check_data_set(path: Path) -> list[Finding]:
         records = list(read_records(path, sample))
         findings += _twice(records, sample, molecule.name)
         findings += _forces(records, sample, molecule.name)
-        findings += _slopes(records, molecule.name)
+        for cell in _cells(records):
+            findings += _slopes(cell, molecule.name)
         findings += _hydrogens(records[0], int(sample[0]), molecule.name)
     return findings
 
@@ -93,12 +94,36 @@ def _energies(found: Overview) -> list[Finding]:
     return [Finding(what, tuple(worst.tolist()), wrong=False)]
 
 
+def _stresses(found: Overview) -> list[Finding]:
+    """Tell of periodic structures without a stress, where others have one."""
+    lacking = np.flatnonzero(found.periodic & ~found.stressed)
+    if not found.stressed.any() or not len(lacking):
+        return []
+    return [Finding("periodic structures without a stress", tuple(lacking.tolist()), wrong=False)]
+
+
 def _twice(records: Sequence[Record], rows: Int[np.ndarray, " _"], name: str) -> list[Finding]:
     """Find structures that are there more than once."""
-    rounded = [np.round(record.molecule.positions / _ALIKE).astype(np.int64).tobytes() for record in records]
+    rounded = [
+        np.round(record.molecule.positions / _ALIKE).astype(np.int64).tobytes() + _cell(record) for record in records
+    ]
     first: dict[bytes, int] = {}
     again = [int(row) for row, key in zip(rows, rounded, strict=True) if first.setdefault(key, int(row)) != int(row)]
     return [Finding(f"{name}: structures that are there already", tuple(again))] if again else []
+
+
+def _cell(record: Record) -> bytes:
+    """Return what is the same in the same cell."""
+    lattice = record.label.lattice
+    return b"" if lattice is None else np.round(lattice.vectors / _ALIKE).astype(np.int64).tobytes()
+
+
+def _cells(records: Sequence[Record]) -> list[list[Record]]:
+    """Return the records of each cell whose energies rise by forces alone; of cells that differ all the time none."""
+    found: dict[bytes, list[Record]] = {}
+    for record in records:
+        found.setdefault(_cell(record), []).append(record)
+    return [own for own in found.values() if own[0].label.lattice is None or len(own) >= _FEWEST]
 
 
 def _forces(records: Sequence[Record], rows: Int[np.ndarray, " _"], name: str) -> list[Finding]:
@@ -163,6 +188,8 @@ def _line(said: Float[np.ndarray, " pairs"], rise: Float[np.ndarray, " pairs"]) 
 def _hydrogens(record: Record, row: int, name: str) -> list[Finding]:
     """Find carbon with fewer neighbours than any has that lacks no hydrogen: one, or two at a bend of single bonds."""
     molecule = record.molecule
+    if record.label.lattice is not None:
+        return []
     bonds, _ = perceive_bonds(molecule.species, molecule.positions)
     n_bonds = np.bincount(bonds.ravel(), minlength=molecule.n_atoms)
     lonely = np.flatnonzero((molecule.species == 6) & (n_bonds == 0))

@@ -129,6 +129,12 @@ def described(path: Path) -> Table:
             numbers = (f"{energies.min():.2f}", f"{np.ptp(energies):.1f}", str(int(found.n_directions[own].sum())))
             rows.append((molecule.name, *cells, *numbers))
     told = [f"{len(found)} structures of {len(rows)} molecules, {found.n_failures} failed"]
+    if (periodic := found.periodic).any():
+        volumes = np.abs(np.linalg.det(found.lattice[periodic]))
+        told.append(
+            f"{periodic.sum()} periodic, volumes of {volumes.min():.1f} to {volumes.max():.1f} Å³, "
+            f"{found.stressed.sum()} with a stress"
+        )
     told += [f"by {teacher}" for teacher in found.teachers if teacher]
     if any('"allow_nonconservative": true' in teacher for teacher in found.teachers):
         told.append("forces were allowed to be no slope of an energy")

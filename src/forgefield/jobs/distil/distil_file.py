@@ -13,7 +13,17 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import read_baseline
 from forgefield.io.sources import content
 from forgefield.jobs.distil.classical.plan import WEIGHTS, ClassicalPlan, generated, started
-from forgefield.jobs.distil.plan import DistilPlan, Draw, NewStudent, Pupil, SplitPlan, TrainedStudent, ValidationPlan
+from forgefield.jobs.distil.plan import (
+    DistilPlan,
+    Draw,
+    NewStudent,
+    Pupil,
+    RoundsPlan,
+    SplitPlan,
+    TrainedStudent,
+    ValidationPlan,
+)
+from forgefield.jobs.label.label_file import TeacherSection
 from forgefield.jobs.validate.settings import Settings
 from forgefield.jobs.validate.thresholds_file import ThresholdsSection, thresholds_of
 from forgefield.models.painn import SIZES, Size
@@ -116,6 +126,11 @@ class LossSection(Section):
     """Of components of Hessian products, along directions that are drawn anew for each batch."""
     atomic_energy: Real = Field(default=0.0, ge=0.0)
     """Of the energies of atoms, where the teacher divides its energy among them."""
+    stress: Real = Field(default=0.0, ge=0.0)
+    """Of components of the stresses of periodic systems."""
+    balanced: bool = False
+    """Whether each error is divided by its own running mean and multiplied by that of forces, so that the numbers above
+    are shares. See [balanced losses](../distil.md#balanced-losses)."""
     kind: Kind = "mse"
     """Mean square, mean absolute, or Huber: squares up to `corner`, straight beyond."""
     corner: Real = Field(default=0.01, gt=0.0)
@@ -187,12 +202,47 @@ class ValidationSection(Section):
     """Optional; with them the command ends with the exit code 1 where one is not met."""
 
 
+class RoundsSection(Section):
+    """Rounds of active learning after the first training; it takes several `seeds`, or `size`s, of a student."""
+
+    number: Whole = Field(ge=1)
+    """Rounds."""
+    structures: Whole = Field(ge=1)
+    """Of each molecule that are labelled in a round, by the disagreement of the students, and far from each other."""
+    replay_ratio: Real = Field(default=3.0, ge=0.0)
+    """Old structures for each new one in a batch."""
+    temperature: Real = Field(default=500.0, gt=0.0)
+    """Of the dynamics of the first student [K], from the lowest structure of each molecule."""
+    snapshots: Whole = Field(default=500, ge=1)
+    """Snapshots that structures are picked from."""
+    every: Whole = Field(default=50, ge=1)
+    """Steps between snapshots."""
+    timestep: Real = Field(default=0.5, gt=0.0)
+    """Of the dynamics [fs]."""
+    steps: Whole | None = Field(default=None, ge=1)
+    """Batches of each further training; without steps and minutes it is as long as `[training]` says."""
+    minutes: Real | None = Field(default=None, gt=0.0)
+    """Of each further training of each student, as in `[training]`."""
+    learning_rate: Real | None = Field(default=None, gt=0.0)
+    """The highest of each further training; by default a third of that of `[training]`."""
+    directions: Whole | None = Field(default=None, ge=0)
+    """Hessian products of each new structure; by default as many as those of the data set have."""
+    seed: Whole = 0
+    """Of the dynamics."""
+    workers: Whole | None = Field(default=None, ge=1)
+    """Processes that label; by default one for each core."""
+    teacher: TeacherSection | None = None
+    """As in LABEL.toml; by default the method that the data set names."""
+
+
 class DistilFile(Section):
     """A whole DISTIL.toml."""
 
     data: DataSection
     student: StudentSection = StudentSection()
     training: TrainingSection = TrainingSection()
+    rounds: RoundsSection | None = None
+    """Optional."""
     output: OutputSection = OutputSection()
     validation: ValidationSection = ValidationSection()
 
@@ -208,10 +258,15 @@ def distil_plan(path: Path, said: DistilFile) -> DistilPlan:
     draw = None if said.data.draw is None else Draw(**said.data.draw.model_dump())
     if draw is not None and draw.validation + draw.test >= 1.0:
         raise InputError(f"{path}: the shares of validation and test leave nothing to learn from")
+    pupils = () if said.student.kind != "painn" else _pupils(path, said.student)
+    if said.rounds is not None and said.student.kind == "painn" and len(pupils) < 2:
+        raise InputError(
+            f"{path}: [rounds] take several students, which may disagree; name seeds = [0, 1] in [student]"
+        )
     return DistilPlan(
         data=data,
         split=SplitPlan(said.data.split, draw),
-        pupils=() if said.student.kind != "painn" else _pupils(path, said.student),
+        pupils=pupils,
         classical=_classical(path, said),
         baseline=_baseline(path, said.student),
         recipe=_recipe(training),
@@ -221,6 +276,7 @@ def distil_plan(path: Path, said: DistilFile) -> DistilPlan:
         checks_stated=training.check_every is not None,
         checkpoint_minutes=said.output.checkpoint_minutes,
         tensorboard=said.output.tensorboard,
+        rounds=_rounds(path, said),
         validation=_validation(said.validation),
         text=content(path).decode(),
         inputs=(path, data, *_named(path, said.student)),
@@ -232,7 +288,13 @@ def _classical(path: Path, said: DistilFile) -> ClassicalPlan | None:
     student, loss = said.student, said.training.loss
     if student.kind == "painn":
         return None
-    idle = said.training.model_fields_set - {"loss"} | loss.model_fields_set & {"kind", "corner", "atomic_energy"}
+    idle = said.training.model_fields_set - {"loss"} | loss.model_fields_set & {
+        "kind",
+        "corner",
+        "atomic_energy",
+        "balanced",
+        "stress",
+    }
     if idle:
         raise InputError(
             f"{path}: [training] {', '.join(sorted(idle))}: a classical force field is fitted by least squares to "
@@ -245,6 +307,16 @@ def _classical(path: Path, said: DistilFile) -> ClassicalPlan | None:
         start if student.start is None else started(path.parent / student.start),
         weights=replace(WEIGHTS, **stated),
     )
+
+
+def _rounds(path: Path, said: DistilFile) -> RoundsPlan | None:
+    asked = said.rounds
+    if asked is None:
+        return None
+    if said.student.kind != "painn":
+        raise InputError(f"{path}: [rounds] are for networks; a classical force field is fitted to all data at once")
+    rate = asked.learning_rate or said.training.learning_rate / 3.0
+    return RoundsPlan(**asked.model_dump(exclude={"learning_rate", "teacher"}), learning_rate=rate)
 
 
 def _named(path: Path, said: StudentSection) -> list[Path]:

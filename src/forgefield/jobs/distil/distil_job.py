@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from forgefield.errors import InputError
-from forgefield.io.forcefields.neural.painn_file import write_painn
+from forgefield.io.forcefields.neural.painn_file import read_painn, write_painn
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
 from forgefield.io.rules import STUDENT, STUDENTS
 from forgefield.jobs.distil.classical_job import taught
@@ -18,7 +18,7 @@ from forgefield.jobs.distil.judging import judged
 from forgefield.jobs.distil.labels import data_of
 from forgefield.jobs.distil.lessons import Finished, Lessons, Stand, Task
 from forgefield.jobs.distil.metrics import METRICS, Log, Row
-from forgefield.jobs.distil.plan import DistilPlan
+from forgefield.jobs.distil.plan import DistilPlan, TrainedStudent
 from forgefield.jobs.distil.pupils import require_losses
 from forgefield.jobs.distil.results import results, students_table
 from forgefield.table import AbstractTabled, Table
@@ -113,7 +113,14 @@ def _judged(task: Task, finished: list[Finished]) -> dict[str, Any]:
     test = judged([one.model for one in finished], task.data.test) if len(task.data.test) else None
     best = min(finished, key=lambda one: one.merit)
     training = judged([best.model], task.data.training, curved=False).members[0]
-    return results(task, finished, test, training)
+    return results(task, finished, test, training) | _before(task)
+
+
+def _before(task: Task) -> dict[str, Any]:
+    """Return the errors that the students had before their training on what is new to them."""
+    new = task.data.training.those(task.data.new(task.plan))
+    before = [read_painn(pupil.start.file) for pupil in task.plan.pupils if isinstance(pupil.start, TrainedStudent)]
+    return {"before": asdict(judged(before, new, curved=False).mean.means)} if len(new) else {}
 
 
 def written_in(output: Path) -> list[Path]:

@@ -1,7 +1,7 @@
 """How far students are from labels: of a set as a whole, and record by record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -26,6 +26,8 @@ class RecordErrors:
     force_largest: Float[np.ndarray, " records"]
     product_square: Float[np.ndarray, " records"]
     """Mean square [kcal/mol/Å²]; NaN without Hessian products."""
+    stress_mean: Float[np.ndarray, " records"]
+    """Mean over components [kcal/mol/Å³]; NaN without a stress."""
 
     @property
     def means(self) -> "SetErrors":
@@ -33,7 +35,7 @@ class RecordErrors:
         atoms = self.size / np.sum(self.size)
         known = np.isfinite(self.product_square)
         square = np.sum((self.product_square * self.size)[known]) / np.sum(self.size[known]) if known.any() else None
-        per_atom = self.energy / self.size
+        per_atom, stress = self.energy / self.size, self.stress_mean[np.isfinite(self.stress_mean)]
         return SetErrors(
             structures=len(self.energy),
             energy_mae=float(np.mean(np.abs(self.energy))),
@@ -42,6 +44,7 @@ class RecordErrors:
             force_mae=float(atoms @ self.force_mean),
             force_rmse=float(np.sqrt(atoms @ self.force_square)),
             product_rmse=None if square is None else float(np.sqrt(square)),
+            stress_mae=float(np.mean(stress)) if len(stress) else None,
         )
 
 
@@ -60,6 +63,8 @@ class SetErrors:
     force_rmse: float
     product_rmse: float | None
     """kcal/mol/Å², along directions of the length of one for each coordinate."""
+    stress_mae: float | None
+    """kcal/mol/Å³, over components."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +104,7 @@ def errors_of(found: Deviations) -> RecordErrors:
 
 
 def _nothing(n: int) -> RecordErrors:
-    return RecordErrors(*(np.full(n, np.nan) for _ in range(6)))
+    return RecordErrors(*(np.full(n, np.nan) for _ in fields(RecordErrors)))
 
 
 def _averaged(found: Sequence[Deviations]) -> Deviations:
@@ -108,12 +113,17 @@ def _averaged(found: Sequence[Deviations]) -> Deviations:
         np.mean([one.energy for one in found], axis=0),
         tuple(np.mean(each, axis=0) for each in zip(*(one.gradient for one in found), strict=True)),
         tuple(np.mean(each, axis=0) for each in zip(*(one.product for one in found), strict=True)),
+        None
+        if (stresses := [one.stress for one in found if one.stress is not None]) == []
+        else np.mean(stresses, axis=0),
     )
 
 
 def _put(errors: RecordErrors, places: np.ndarray, found: Deviations, curves: Sequence[bool]) -> None:
     """Write the errors of some records where they belong."""
     errors.energy[places] = found.energy
+    if found.stress is not None:
+        errors.stress_mean[places] = np.mean(np.abs(found.stress), axis=(1, 2))
     products = iter(found.product)
     for k, gradient, curved in zip(places, found.gradient, curves, strict=True):
         errors.size[k] = len(gradient)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
@@ -43,6 +43,11 @@ class Labels:
     def __len__(self) -> int:
         return len(self.places)
 
+    def those(self, wanted: Bool[np.ndarray, " records"]) -> "Labels":
+        """Return some of them."""
+        held = None if self.held is None else tuple(self.held[k] for k in np.flatnonzero(wanted))
+        return Labels(self.places[wanted], self.sizes[wanted], self.molecules[wanted], self.read, held)
+
     def fetch(self, chosen: Places) -> list[Reference]:
         """Return the labels of some of them."""
         if self.held is not None:
@@ -71,6 +76,11 @@ class Data:
     is_rest: bool
     """Whether labels are what a baseline leaves."""
 
+    def new(self, plan: DistilPlan) -> Bool[np.ndarray, " records"]:
+        """Return which records of the training set a plan calls new."""
+        n = len(self.overview)
+        return self.training.places >= (n if plan.replay is None else plan.replay.first)
+
     def energies(self, labels: Labels) -> Float[np.ndarray, " records"]:
         """Return the energies of some records [kcal/mol], as labels have them."""
         if not self.is_rest:
@@ -87,6 +97,7 @@ def data_of(plan: DistilPlan) -> Iterator[Data]:
     found = overview(plan.data)
     if not len(found):
         raise InputError(f"{plan.data}: holds no labelled structure")
+    require_molecules(plan, found)
     parts, how = _split(plan)
     with reading(plan.data) as whole:
         read = _reader(whole, plan.baseline)
@@ -97,6 +108,21 @@ def data_of(plan: DistilPlan) -> Iterator[Data]:
         training, validation, test = (_labels(found, places, read) for places in own)
         digest = _digest(found, parts, "" if plan.baseline is None else native_text(plan.data, plan.baseline))
         yield Data(found, training, validation, test, how, digest, plan.baseline is not None)
+
+
+def require_molecules(plan: DistilPlan, found: Overview) -> None:
+    """Raise InputError where something that knows molecules alone is asked for periodic systems."""
+    asked = {
+        "a classical student": plan.classical is not None,
+        "a classical baseline": plan.baseline is not None,
+        "[rounds]": plan.rounds is not None or plan.replay is not None,
+    }
+    wrong = [name for name, is_asked in asked.items() if is_asked]
+    if wrong and found.periodic.any():
+        n, names = int(found.periodic.sum()), " and ".join(wrong)
+        raise InputError(
+            f"{plan.data}: {n} of its structures are periodic, and {names} are for molecules; leave them out"
+        )
 
 
 def _reader(

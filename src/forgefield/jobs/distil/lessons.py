@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from forgefield.distil.batches import Feed
+from forgefield.distil.batches import Feed, Replay
 from forgefield.distil.losses import Losses
 from forgefield.distil.training import Course, Look, begin, run, trained
 from forgefield.errors import InputError
@@ -109,14 +109,12 @@ class Lessons:
         self._task, self._number = task, number
         self._plan, self._pupil = task.plan, task.plan.pupils[number]
         self._checkpoint = task.checkpoint_of(self._pupil)
-        training, validation = task.data.training, task.data.validation
+        validation = task.data.validation
         chosen = np.random.default_rng(0).permutation(len(validation))[:_LOOKED_AT]
         self._validation = validation.fetch(np.sort(chosen))
         if task.plan.recipe.weights.product == 0.0:
             # Not weighed, they would cost more than all else of a look.
             self._validation = [replace(reference, products=None) for reference in self._validation]
-        self._feed = Feed(training.fetch, training.sizes, self._plan.recipe.batch, self._pupil.seed)
-        self._per_step = len(training) / self._feed.steps_of_epoch
         self._spent, self._out_of_time = 0.0, False
         self._began = self._saved = self._told = perf_counter()
         self._mark = (-1, self._began)
@@ -125,6 +123,8 @@ class Lessons:
     def finished(self) -> Finished:
         """Train, from the start or from the checkpoint, and return what comes of it. Raises InputError."""
         model, facts = first_model(self._pupil, self._task.data, self._plan.recipe), self._facts()
+        self._feed = self._fed(model.design.basis.cutoff)
+        self._per_step = len(self._task.data.training) / self._feed.steps_of_epoch
         if facts is None:
             self._recipe = resolved(self._plan, model, self._feed, self._validation)
             self._spent = perf_counter() - self._began
@@ -149,6 +149,12 @@ class Lessons:
             structures_per_s=step * self._per_step / seconds,
             out_of_time=self._out_of_time,
         )
+
+    def _fed(self, cutoff: float) -> Feed:
+        """Return the batches, of structures whose atoms see so far [Å]."""
+        plan, training, new = self._plan, self._task.data.training, self._task.data.new(self._plan)
+        replay = Replay(new, plan.replay.ratio) if plan.replay is not None and new.any() else None
+        return Feed(training.fetch, training.sizes, plan.recipe.batch, self._pupil.seed, replay, cutoff=cutoff)
 
     def _facts(self) -> dict[str, Any] | None:
         """Return what the checkpoint says beside its arrays. Raises InputError where it is of something else."""
@@ -231,7 +237,7 @@ class Lessons:
 
     def _row(self, look: Look) -> Row:
         step, errors = int(look.course.step), look.errors
-        energy, force, product, atomic_energy = map(float, look.losses)
+        energy, force, product, atomic_energy, stress = map(float, look.losses)
         return Row(
             student=self._pupil.name,
             step=step,
@@ -244,11 +250,13 @@ class Lessons:
             loss_force=force,
             loss_product=product,
             loss_atomic_energy=atomic_energy,
+            loss_stress=stress,
             validation_loss=look.merit,
             validation_energy_mae=errors.energy_mae,
             validation_energy_rmse=errors.energy_rmse,
             validation_force_mae=errors.force_mae,
             validation_force_rmse=errors.force_rmse,
             validation_product_rmse=errors.product_rmse,
+            validation_stress_mae=errors.stress_mae,
             better=look.better,
         )

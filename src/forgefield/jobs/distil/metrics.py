@@ -29,13 +29,15 @@ class Row:
     loss_force: float
     loss_product: float
     loss_atomic_energy: float
+    loss_stress: float
     validation_loss: float
     validation_energy_mae: float
-    """kcal/mol; those of forces in kcal/mol/Å, of Hessian products in kcal/mol/Å²."""
+    """kcal/mol; those of forces in kcal/mol/Å, of Hessian products in kcal/mol/Å², of stresses in kcal/mol/Å³."""
     validation_energy_rmse: float
     validation_force_mae: float
     validation_force_rmse: float
     validation_product_rmse: float | None
+    validation_stress_mae: float | None
     better: bool
     """Whether it is the best look so far."""
 

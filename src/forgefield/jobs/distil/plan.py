@@ -69,6 +69,45 @@ class Pupil:
 
 
 @dataclass(frozen=True)
+class ReplayPlan:
+    """How old and new records are mixed."""
+
+    first: int
+    """The first new record of the data set; those before it are old."""
+    ratio: float
+    """Old ones for each new one."""
+
+
+@dataclass(frozen=True)
+class RoundsPlan:
+    """Rounds of active learning: students explore, their teacher labels, they go on learning."""
+
+    number: int
+    structures: int
+    """Labelled in a round, of each molecule."""
+    replay_ratio: float
+    """Old structures for each new one in a batch."""
+    temperature: float
+    """Of the students' dynamics [K]."""
+    snapshots: int
+    """That structures are picked from."""
+    every: int
+    """Steps between snapshots."""
+    timestep: float
+    """fs"""
+    steps: int | None
+    """Of each further training; None with `minutes` None: as before the rounds."""
+    minutes: float | None
+    learning_rate: float
+    """The highest of each further training."""
+    directions: int | None
+    """Hessian products of each new structure; None: as many as old ones have."""
+    seed: int
+    workers: int | None
+    """Processes; None: one for each core."""
+
+
+@dataclass(frozen=True)
 class ValidationPlan:
     """How students are judged at the end."""
 
@@ -99,6 +138,9 @@ class DistilPlan:
     """A force field to be fitted instead of pupils."""
     baseline: AbstractRowRules | None = None
     """A classical force field: pupils learn what it leaves of the teacher."""
+    rounds: RoundsPlan | None = None
+    replay: ReplayPlan | None = None
+    """Of a further training: which records are new to the students."""
     validation: ValidationPlan | None = None
     """None: students are not judged beyond their errors."""
     text: str = ""

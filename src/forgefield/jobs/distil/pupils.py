@@ -60,6 +60,8 @@ def require_losses(data: Data, recipe: Recipe, where: object) -> None:
         lacking.append("product: Hessian products; label with directions = 1 or more")
     if weights.atomic_energy > 0.0 and all(reference.atomic_energies is None for reference in some):
         lacking.append("atomic_energy: energies of atoms; this teacher does not divide its energy among them")
+    if weights.stress > 0.0 and not data.overview.stressed[data.training.places].any():
+        lacking.append("stress: stresses of periodic systems")
     if lacking:
         raise InputError(f"{where}: [training.loss] asks for what the data set does not hold: {'; '.join(lacking)}")
 

@@ -100,6 +100,7 @@ def _outliers(task: Task, training: RecordErrors) -> list[dict[str, Any]]:
 
 def students_table(found: dict[str, Any]) -> Table:
     """Return a line for each student with its errors on the test set, and one for their mean."""
+    stressed = any(one["test"] is not None and one["test"]["stress_mae"] is not None for one in found["students"])
     columns = (
         Column("student", numeric=False),
         Column("parameters"),
@@ -109,6 +110,7 @@ def students_table(found: dict[str, Any]) -> Table:
         Column("energies", "meV/atom"),
         Column("forces", "meV/Å"),
         Column("Hessian products", "eV/Å²"),
+        *([Column("stresses", "meV/Å³")] if stressed else []),
     )
     rows = [
         (
@@ -117,12 +119,12 @@ def students_table(found: dict[str, Any]) -> Table:
             str(one["steps"]),
             f"{one['seconds'] / 60.0:.1f}",
             f"{one['structures_per_s']:.0f}",
-            *_cells(one["test"]),
+            *_cells(one["test"], stressed=stressed),
         )
         for one in found["students"]
     ]
     if found["committee"] is not None:
-        rows.append(("mean of all", "", "", "", "", *_cells(found["committee"]["test"])))
+        rows.append(("mean of all", "", "", "", "", *_cells(found["committee"]["test"], stressed=stressed)))
     n = found["structures"]
     note = f"{n['training']} structures for training, {n['validation']} for validation, {n['test']} for the test"
     return table("Mean absolute errors on the test set, of Hessian products root mean squares", columns, rows, note)
@@ -169,12 +171,13 @@ def stand_words(stand: Stand, rows: Sequence[Row]) -> str:
     return f"{words}, {stand.structures_per_s:.0f} structures/s, {minutes}:{seconds:02d} left"
 
 
-def _cells(errors: dict[str, Any] | None) -> tuple[str, str, str]:
+def _cells(errors: dict[str, Any] | None, *, stressed: bool) -> tuple[str, ...]:
     if errors is None:
-        return "—", "—", "—"
-    product = errors["product_rmse"]
+        return ("—",) * (4 if stressed else 3)
+    product, stress = errors["product_rmse"], errors["stress_mae"]
     return (
         f"{errors['energy_mae_per_atom'] / _MEV:.2f}",
         f"{errors['force_mae'] / _MEV:.1f}",
         "—" if product is None else f"{product / ELECTRONVOLT:.3f}",
+        *(["—" if stress is None else f"{stress / _MEV:.3f}"] if stressed else []),
     )

@@ -322,7 +322,7 @@ class _Sink:
         self._path, self._teacher = path, teacher
         self._records: list[Record] = []
         self._failures: list[Failure] = []
-        self._saved_at = perf_counter()
+        self._saved_at, self._adding = perf_counter(), False
         self.n_new = self.n = 0
         self.failures: list[Failure] = []
 
@@ -348,8 +348,11 @@ class _Sink:
         self._failures += [Failure(s.molecule, s.origin, s.key, reason) for s, reason in failed]
 
     def save(self) -> None:
-        """Add to the file what has come."""
-        append(self._path, self._records, self._failures)
+        """Add to the file what has come: once, also where an interruption has come into the middle of it."""
+        held, failed = keys(self._path) if self._adding else (set(), set())
+        self._adding = True
+        new = [one for one in self._records if one.key not in held]
+        append(self._path, new, [one for one in self._failures if one.key not in failed])
         self.n_new += len(self._records)
         self.failures += self._failures
-        self._records, self._failures, self._saved_at = [], [], perf_counter()
+        self._records, self._failures, self._saved_at, self._adding = [], [], perf_counter(), False

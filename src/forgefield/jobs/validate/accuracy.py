@@ -46,6 +46,7 @@ def accuracy(records: Sequence[Record], members: Sequence[Answers]) -> Accuracy:
         force=_forces(records, names, -gradients(records), -_mean([one.gradient for one in members])),
         angles=_angles(-gradients(records), -_mean([one.gradient for one in members])),
         product=_products(records, names, [one.product for one in members]),
+        stress=_stresses(records, names, np.mean([one.stress for one in members], axis=0)),
     )
 
 
@@ -136,6 +137,19 @@ def _products(
     there, here = np.concatenate(reference), np.concatenate(student)
     off = here - there
     return Quantity(Errors.of(off), _groups(whose, off), _groups(elements, off), {}, there.ravel(), here.ravel())
+
+
+def _stresses(
+    records: Sequence[Record], names: Sequence[str], student: Float[np.ndarray, "records 3 3"]
+) -> Quantity | None:
+    """Return how stresses are reproduced; None where no record has one."""
+    known = [k for k, record in enumerate(records) if record.label.stress is not None]
+    if not known:
+        return None
+    reference = np.array([_given(records[k].label.stress) for k in known])
+    off = student[known] - reference
+    whose = _groups([names[k] for k in known], off)
+    return Quantity(Errors.of(off), whose, {}, {}, reference.ravel(), student[known].ravel())
 
 
 def _angles(reference: Float[np.ndarray, "atoms 3"], student: Float[np.ndarray, "atoms 3"]) -> Angles:

@@ -28,7 +28,7 @@ _FEWEST, _MOST = 40, 400
 """Structures of a teacher's dynamics."""
 _TRIALS, _TRIAL_S = 4, 5.0
 """Labels that tell how long one takes, and seconds after which it is known."""
-_TEMPERATURE = re.compile(r"([\d.]+) K")
+_DYNAMICS = re.compile(r"(?:^|, )dynamics at ([\d.]+) K")
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,11 +121,11 @@ def _teachers_structures(
     """Return structures of the teacher's dynamics and their temperature: those of the data set, else made now."""
     by_origin: dict[str, list[np.ndarray]] = {}
     for record in records:
-        if record.origin.startswith("dynamics") and _TEMPERATURE.search(record.origin):
+        if _DYNAMICS.search(record.origin):
             by_origin.setdefault(record.origin, []).append(record.molecule.positions)
     origin = max(by_origin, key=lambda name: len(by_origin[name]), default="")
     if len(by_origin.get(origin, [])) >= _FEWEST:
-        found = _TEMPERATURE.search(origin)
+        found = _DYNAMICS.search(origin)
         assert found is not None
         n = len(by_origin[origin])
         note = f"{molecule.name}: distributions of the teacher are those of {n} structures of the data set ({origin})."

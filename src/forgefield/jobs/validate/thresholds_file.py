@@ -19,6 +19,8 @@ class ThresholdsSection(Section):
     """Mean error of the components of forces [meV/Å]."""
     product: Real | None = Field(default=None, gt=0.0)
     """Mean error of Hessian products along directions of the length of one for each coordinate [kcal/mol/Å²]."""
+    stress: Real | None = Field(default=None, gt=0.0)
+    """Mean error of the components of the stresses of periodic systems [meV/Å³]."""
     angle: Real | None = Field(default=None, gt=0.0)
     """Mean angle between forces of teacher and student, in degrees."""
     rmsd: Real | None = Field(default=None, gt=0.0)

@@ -22,8 +22,8 @@ from forgefield.jobs.validate.answers import answers
 from forgefield.jobs.validate.members import Students
 from forgefield.jobs.validate.molecule_checks import checked_molecule
 from forgefield.jobs.validate.settings import USUALLY, Settings, Stages, silent
-from forgefield.jobs.validate.verdict import USUAL, Thresholds, criteria
-from forgefield.report.student.findings import Findings
+from forgefield.jobs.validate.verdict import USUAL, USUAL_IN_CELLS, Thresholds, criteria
+from forgefield.report.student.findings import Findings, Round
 from forgefield.report.student.results import results_text
 from forgefield.report.student.student_report import student_report
 
@@ -41,10 +41,13 @@ class Task:
     """NAME or NAME:PART of the data set; all records where empty."""
     teacher: AbstractTeacher | None = None
     """Who labelled the data set, if it can be run here."""
-    thresholds: Thresholds = USUAL
+    thresholds: Thresholds | None = None
+    """What is asked of the students; None: the usual."""
     settings: Settings = USUALLY
     inputs: tuple[Path, ...] = ()
     """Further files that are read."""
+    rounds: tuple[Round, ...] = ()
+    """In which the students learned, if in several."""
 
 
 def run_validation(task: Task, output: Path, *, overwrite: bool = False, tell: Stages = silent) -> Findings:
@@ -56,8 +59,8 @@ def run_validation(task: Task, output: Path, *, overwrite: bool = False, tell: S
         # Whoever calls may compute in single precision.
         with jax.enable_x64(True):
             found = validated(task, tell)
-        write_text(files[0], student_report(found))
         write_text(files[1], results_text(found))
+        write_text(files[0], student_report(found))
     return found
 
 
@@ -68,11 +71,15 @@ def validated(task: Task, tell: Stages = silent) -> Findings:
     rows, part, notes = _chosen(task, held)
     tell("labels", 0, 1)
     records = list(read_records(task.data, rows))
-    molecules = [record.molecule for record in records]
-    directions = [None if r.label.products is None else r.label.products.directions for r in records]
-    said = [answers(member.rules, molecules, directions) for member in task.students.members]
-    teacher, told = _sound(task.teacher, records)
+    molecules, labels = [record.molecule for record in records], [record.label for record in records]
+    said = [answers(member.rules, molecules, labels) for member in task.students.members]
+    teacher, told = _sound(task.teacher, [record for record in records if record.label.lattice is None])
     notes += told
+    if held.periodic[rows].any():
+        notes.append(
+            "Of periodic structures energies, forces and stresses are compared; minima, frequencies, bonds, dynamics "
+            "and speed are those of molecules alone."
+        )
     if len(task.students.members) > 1:
         notes.append(
             f"Minima, scans, dynamics and speed are those of {task.students.files[0].name}, the first student."
@@ -99,8 +106,9 @@ def validated(task: Task, tell: Stages = silent) -> Findings:
         criteria=(),
         notes=(*notes, *(note for one in checked for note in one.notes)),
         provenance=_provenance(task, held, began),
+        rounds=task.rounds,
     )
-    return replace(found, criteria=criteria(found, task.thresholds))
+    return replace(found, criteria=criteria(found, task.thresholds or (USUAL if checked else USUAL_IN_CELLS)))
 
 
 def _chosen(task: Task, held: Overview) -> tuple[Int[np.ndarray, " records"], str, list[str]]:
@@ -133,6 +141,8 @@ def _sound(teacher: AbstractTeacher | None, records: Sequence[Record]) -> tuple[
     """Return the teacher if it says again what the data set says, and what must be said of it."""
     if teacher is None:
         return None, ["The teacher was not run: minima, frequencies, scans and speed stand alone."]
+    if not records:
+        return None, ["The teacher was not run: none of the structures is a molecule."]
     record = records[0]
     try:
         teacher.check(record.molecule)
@@ -155,10 +165,11 @@ def _most_frequent(task: Task, held: Overview, rows: Int[np.ndarray, " records"]
 
     They may be any of the data set: a minimum need not be held back, nor the dynamics of a teacher.
     """
+    rows = rows[~held.periodic[rows]]
     counts = np.bincount(held.molecule[rows], minlength=len(held.molecules))
     found = []
     for kind in np.argsort(-counts, kind="stable")[: task.settings.molecules].tolist():
-        own = np.flatnonzero(held.molecule == kind)
+        own = np.flatnonzero((held.molecule == kind) & ~held.periodic)
         if not counts[kind] or held.molecules[kind].n_atoms < 2:
             continue
         own = own[np.argsort(held.energy[own], kind="stable")]

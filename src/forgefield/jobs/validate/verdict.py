@@ -21,6 +21,8 @@ class Thresholds:
     """meV/Å"""
     product: float | None = None
     """kcal/mol/Å²"""
+    stress: float | None = None
+    """meV/Å³"""
     angle: float | None = None
     """Degrees."""
     rmsd: float | None = None
@@ -45,6 +47,8 @@ class Thresholds:
 
 USUAL = Thresholds(energy=1.0, force=43.0, kinks=0, drift=0.1, stability=1.0)
 """Where nothing is asked: forces within 1 kcal/mol/Å, and dynamics that last."""
+USUAL_IN_CELLS = Thresholds(energy=1.0, force=43.0)
+"""Where nothing is asked and no structure is a molecule."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,11 @@ _ASKED = {
         "mean error of Hessian products",
         "kcal/mol/Å²",
         lambda f: np.nan if f.accuracy.product is None else f.accuracy.product.total.mae,
+    ),
+    "stress": _Asked(
+        "mean error of stress components",
+        "meV/Å³",
+        lambda f: np.nan if f.accuracy.stress is None else f.accuracy.stress.total.mae / _MEV,
     ),
     "angle": _Asked("mean angle between forces", "°", lambda f: f.accuracy.angles.mean),
     "rmsd": _Asked("largest deviation of a minimum", "Å", lambda f: _worst([one.rmsd for one in f.minima])),

@@ -1,6 +1,7 @@
 """What a validation finds out about a student, in internal units."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -79,6 +80,8 @@ class Accuracy:
     angles: Angles
     product: Quantity | None
     """Components along directions of the length of one for each coordinate [kcal/mol/Å²]."""
+    stress: Quantity | None = None
+    """Components [kcal/mol/Å³]."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +252,40 @@ class Criterion:
         return self.value >= self.limit if self.upwards else self.value <= self.limit
 
 
+@dataclass(frozen=True)
+class Round:
+    """A round of active learning: structures that students came to and disagreed about, labelled and learned."""
+
+    number: int
+    """0 is the training before the first."""
+    added: int
+    """Structures."""
+    failures: tuple[tuple[str, str], ...]
+    """Molecules with structures that have no label, and why."""
+    training: int
+    """Structures that were learned from."""
+    before: float
+    """Mean error of forces on what was added, of the students before they learned it [kcal/mol/Å]; NaN of nothing."""
+    energy: float
+    """Mean error of energies by atom on the test set afterwards [kcal/mol]; NaN without one."""
+    force: float
+    """Mean error of force components on the test set afterwards [kcal/mol/Å]; NaN without one."""
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> "Round":
+        """Return a round as the results of a run have it."""
+        test, before = told["test"] or {}, told["before"] or {}
+        return cls(
+            number=told["round"],
+            added=told["added"],
+            failures=tuple((one["molecule"], one["reason"]) for one in told["failures"]),
+            training=told["training"],
+            before=before.get("force_mae", np.nan),
+            energy=test.get("energy_mae_per_atom", np.nan),
+            force=test.get("force_mae", np.nan),
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Findings:
     """All of it."""
@@ -274,6 +311,7 @@ class Findings:
     notes: tuple[str, ...]
     """What was not done, and what else must be known, as sentences."""
     provenance: tuple[tuple[str, str], ...]
+    rounds: tuple[Round, ...] = ()
 
     @property
     def accepted(self) -> bool:

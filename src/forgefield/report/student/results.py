@@ -12,6 +12,7 @@ UNITS = {
     "energy": "kcal/mol",
     "force": "kcal/mol/Å",
     "product": "kcal/mol/Å²",
+    "stress": "kcal/mol/Å³",
     "length": "Å",
     "frequency": "cm⁻¹",
     "angle": "°",

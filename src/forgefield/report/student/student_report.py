@@ -24,6 +24,7 @@ def student_report(found: Findings) -> str:
         provenance=found.provenance,
         notes=found.notes,
         criteria=tables.criteria_table(found),
+        rounds=tables.rounds_table(found.rounds),
         errors=tables.errors_table(found),
         parities=figures.parities(found),
         divided=[

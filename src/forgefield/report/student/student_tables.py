@@ -1,10 +1,12 @@
 """Tables of the report of a validation, for the page and the terminal."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from forgefield import units
 from forgefield.report.numerals import UNKNOWN, fixed, percent, significant
-from forgefield.report.student.findings import BondScan, Errors, Findings, Quantity
+from forgefield.report.student.findings import BondScan, Errors, Findings, Quantity, Round
 from forgefield.table import Column, Group, Table, table
 
 MEV = 0.001 * units.ELECTRONVOLT
@@ -33,6 +35,34 @@ def criteria_table(found: Findings) -> Table:
     return table("Thresholds", columns, rows)
 
 
+def rounds_table(rounds: Sequence[Round]) -> Table:
+    """Return what each round added, and the errors on the test set after it."""
+    columns = (
+        Column("round"),
+        Column("added"),
+        Column("failed"),
+        Column("for training"),
+        Column("forces of the added before", "meV/Å"),
+        Column("energies", "meV/atom"),
+        Column("forces", "meV/Å"),
+    )
+    rows = [
+        (
+            str(one.number),
+            str(one.added),
+            str(len(one.failures)),
+            str(one.training),
+            *(
+                fixed(value / MEV, digits) if np.isfinite(value) else UNKNOWN
+                for value, digits in ((one.before, 1), (one.energy, 2), (one.force, 1))
+            ),
+        )
+        for one in rounds
+    ]
+    reasons = [f"round {one.number}, {molecule}: {reason}" for one in rounds for molecule, reason in one.failures]
+    return table("Rounds: mean absolute errors on the test set after each", columns, rows, "\n".join(reasons))
+
+
 def errors_table(found: Findings) -> Table:
     """Return the errors of all kinds of labels together."""
     a = found.accuracy
@@ -44,6 +74,8 @@ def errors_table(found: Findings) -> Table:
     ]
     if a.product is not None:
         rows.append(("Hessian product component", *_cells(a.product.total, 1.0), "kcal/mol/Å²"))
+    if a.stress is not None:
+        rows.append(("stress component", *_cells(a.stress.total, MEV), "meV/Å³"))
     columns = (Column("label", numeric=False), *_ERRORS, Column("unit", numeric=False))
     told = a.angles
     note = (

@@ -25,6 +25,7 @@ MOLECULES = {
     "nh4": (1, 1, "N 0 0 0; H .59 .59 .59; H -.59 -.59 .59; H -.59 .59 -.59; H .59 -.59 -.59"),
     "oh": (-1, 1, "O 0 0 0; H 0 0 .97"),
     "nh3": (0, 1, "N 0 0 0; H 1 0 0; H -.5 .866 0; H -.5 -.866 0"),
+    "he2": (0, 1, "He 0 0 0; He 0 0 2.8"),
     "h2o2": (0, 1, "O 0 .73 -.05; O 0 -.73 -.05; H .8 .9 .4; H -.8 -.9 .4"),
 }
 """Charge, multiplicity, and atoms with positions [Å]; ammonia is planar."""
@@ -88,6 +89,11 @@ PSI4 = {
     ),
     "h2co-ccsd-t": ("h2co", "basis sto-3g", "energy('ccsd(t)')"),
     "h2co-unconverged": ("h2co", "basis sto-3g\n geom_maxiter 2", "optimize('scf')"),
+    "he2-ghost": (
+        "he2",
+        "basis sto-3g",
+        "energy('scf')\nmolecule ghost {\nGh(He) 0 0 0\nHe 0 0 3\n}\nenergy('scf')",
+    ),
     "h2o2-scan": (
         "h2o2",
         "basis sto-3g\n scf_type pk",
@@ -131,6 +137,12 @@ NWCHEM = {
     ),
     "h2co-ccsd-t": ("h2co", "sto-3g", "task ccsd(t) energy"),
     "h2co-unconverged": ("h2co", "sto-3g", "driver\n maxiter 1\nend\ntask scf optimize"),
+    "water-two-geometries": (
+        "water",
+        "sto-3g",
+        "geometry bent units angstrom noautosym noautoz nocenter\n O 0 0 .1\n H 0 .8 -.4\n H 0 -.8 -.4\nend\n"
+        "set geometry bent\ntask scf gradient\nunset geometry\ntask scf gradient",
+    ),
 }
 
 

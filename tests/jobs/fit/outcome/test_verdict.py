@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from forgefield.fitting.judge.metrics import Metrics
-from forgefield.jobs.fit.outcome.verdict import far_off, reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.verdict import far_off, imaginary, reason, undetermined, worse_than_at_the_start
 from forgefield.report.results import Frequency, MoleculeResult, ParameterResult, Strain, TargetResult
 
 
@@ -99,3 +99,28 @@ def test_a_molecule_that_is_reproduced_worse_than_usual_is_named(one, said):
     assert said in told
     # An imaginary reaction mode, and what the reference has as well, is as it should be.
     assert far_off([molecule(modes=[(-500.0, -400.0), (-90.0, -60.0)])]) == []
+
+
+@pytest.mark.parametrize(
+    ("modes", "said"),
+    [
+        (
+            [(-500.0, -400.0), (90.0, -60.0)],
+            ["water has 1 imaginary frequencies, down to -60 cm⁻¹, where the reference has 0"],
+        ),
+        # As many as the reference has, beside the reaction mode, which is the first; noise is none.
+        ([(-500.0, -400.0), (-90.0, -60.0)], []),
+        ([(-500.0, -400.0), (90.0, -29.0)], []),
+    ],
+)
+def test_more_imaginary_frequencies_than_the_reference_are_no_success(modes, said):
+    told = imaginary([molecule(modes=modes)])
+
+    assert told == said
+    assert bool(reason(converged=True, targets=[FORCES], wrong=told)) == bool(said)
+
+
+def test_a_molecule_that_is_left_out_does_not_decide():
+    left_out = replace(molecule(modes=[(-500.0, -400.0), (90.0, -60.0)]), weight=0.0)
+
+    assert imaginary([left_out]) == []

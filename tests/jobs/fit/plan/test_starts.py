@@ -63,7 +63,7 @@ def test_fit_starts_from_what_a_fit_wrote(written, start):
         ("run", "depth = 2", "harmonic", r"\[forcefield\] depth: .*forcefield\.json has its own"),
         ("run", "", "mm3", r'form = "mm3": .*forcefield\.json holds form = "harmonic"'),
         ("bare.frcmod", "", "harmonic", "does not say what its types stand for"),
-        ("ch3f.xyz", "", "harmonic", r'start = "ch3f\.xyz": "environments", a \.fld file, or a \.json'),
+        ("ch3f.xyz", "", "harmonic", r'start = "ch3f\.xyz": "environments", a \.fld file, a \.json'),
     ],
 )
 def test_start_that_cannot_be_says_why(written, start, more, form, message):

@@ -4,7 +4,7 @@ from pathlib import Path
 from warnings import warn
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import Stated, System, ThroughSpace, chemical_bonds
@@ -61,6 +61,8 @@ def read_prmtop(path: Path) -> SystemRules:
     if has:
         raise InputError(f"{path}: has what ForgeField does not compute: {'; '.join(has)}")
     n = head["NATOM"]
+    if n < 1:
+        raise InputError(f"{path}: has no atoms")
     charges = sections.numbers("CHARGE", n) / np.sqrt(COULOMB)
     _check_sum(path, charges)
     masses = sections.numbers("MASS", n)
@@ -125,8 +127,12 @@ def _records(
         [sections.records(name, head[count], order + 1) for name, count in zip(names, counts, strict=True)]
     )
     places, numbers = found[:, :order], found[:, order] - 1
-    if (places % 3 != 0).any() or (np.abs(places) // 3 >= head["NATOM"]).any() or (numbers < 0).any():
-        raise InputError(f"{sections.path}: sections {' and '.join(names)} name atoms or parameters that there are not")
+    ordered = np.sort(np.abs(places), axis=1)
+    twice = (ordered[:, 1:] == ordered[:, :-1]).any()
+    if twice or (places % 3 != 0).any() or (ordered // 3 >= head["NATOM"]).any() or (numbers < 0).any():
+        raise InputError(
+            f"{sections.path}: sections {' and '.join(names)} name atoms or parameters that there are not, or one twice"
+        )
     return places, numbers
 
 
@@ -201,6 +207,10 @@ def _maps(sections: Sections, n: int) -> tuple[Stated, ...]:
         raise InputError(f"{sections.path}: section {prefix}INDEX names atoms or maps that there are not")
     found = []
     for k, size in enumerate(sizes, 1):
+        if size < 2:
+            raise InputError(
+                f"{sections.path}: section {prefix}RESOLUTION holds {size}; a map has two points a turn or more"
+            )
         # From -180° on, the first dihedral slow.
         grid = np.roll(sections.numbers(f"{prefix}PARAMETER_{k:02d}", size**2).reshape(size, size), size // 2, (0, 1))
         atoms = index[index[:, 5] == k, :5] - 1
@@ -232,13 +242,24 @@ def _van_der_waals(sections: Sections, head: dict[str, int]) -> tuple[Float[np.n
     differs = np.zeros_like(a, dtype=bool)
     for stated, combined in zip((a, b), wanted, strict=True):
         differs |= np.abs(stated - combined) > _ROUNDING * np.maximum(np.abs(stated), np.abs(combined))
-    i, j = np.triu_indices(n, 1) if differs.any() else (np.zeros(0, dtype=np.int64),) * 2
-    own = differs[kind[i], kind[j]]
-    i, j = i[own], j[own]
+    i, j = _pairs_of_types(kind, differs)
     half, depth = _minimum(a[kind[i], kind[j]], b[kind[i], kind[j]])
     values = np.stack([2.0 * half, depth], axis=1)
     atoms = np.stack([radii[kind], depths[kind]], axis=1)
     return atoms, Stated(LENNARD_JONES_PAIR, np.stack([i, j], axis=1), values.reshape(-1, 2))
+
+
+def _pairs_of_types(
+    kind: Int[np.ndarray, " atoms"], wanted: Bool[np.ndarray, "types types"]
+) -> tuple[Int[np.ndarray, " pairs"], Int[np.ndarray, " pairs"]]:
+    """Return the atoms i < j of all pairs of some types, without a list of all others."""
+    found = [np.zeros((0, 2), dtype=np.int64)]
+    for one, other in np.argwhere(np.triu(wanted)).tolist():
+        first, second = np.meshgrid(np.flatnonzero(kind == one), np.flatnonzero(kind == other), indexing="ij")
+        pairs = np.sort(np.stack([first.ravel(), second.ravel()], axis=1), axis=1)
+        found.append(pairs[pairs[:, 0] < pairs[:, 1]])
+    together = np.unique(np.concatenate(found), axis=0)
+    return together[:, 0], together[:, 1]
 
 
 def _require_no_hydrogen_bonds(sections: Sections, head: dict[str, int], index: Int[np.ndarray, "types types"]) -> None:
@@ -268,6 +289,8 @@ def _special(
     `near` are those three bonds apart with their scales. Pairs that are excluded have no coefficients left.
     """
     counts = sections.integers("NUMBER_EXCLUDED_ATOMS", n)
+    if (counts < 0).any():
+        raise InputError(f"{sections.path}: section NUMBER_EXCLUDED_ATOMS holds negative numbers")
     listed_atoms = sections.integers("EXCLUDED_ATOMS_LIST", int(counts.sum()))
     first = np.repeat(np.arange(n), counts)
     excluded = np.stack([first, listed_atoms - 1], axis=1)[listed_atoms > 0]

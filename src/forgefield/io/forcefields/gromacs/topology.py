@@ -23,6 +23,7 @@ _AVOGADRO, _CHARGE, _VACUUM = 6.02214076e23, 1.602176634e-19, 8.8541878128e-12
 COULOMB = _CHARGE**2 * _AVOGADRO / (4.0 * pi * _VACUUM) * 1e-3 * 1e10 * units.KILOJOULE
 """kcal·Å/mol/e², of the constants of CODATA 2018 as GROMACS has them."""
 _HEADS = ("system", "molecules")
+_MOST_ATOMS = 100_000
 _ALIKE = 0.1
 """amu; a mass that is further from every atomic weight is of no element."""
 
@@ -64,6 +65,9 @@ def read_top(path: Path) -> SystemRules:
     if not read.tables.defaults.rule:
         raise InputError(f"{path}: has no section [ defaults ]; include the force field that it belongs to")
     built = {name: build(read.kinds[name], read.tables) for name, n in read.counts if n > 0}
+    n_atoms = sum(n * len(built[name].atoms) for name, n in read.counts if n > 0)
+    if n_atoms > _MOST_ATOMS:
+        raise InputError(f"{path}: {n_atoms:,} atoms are more than {_MOST_ATOMS:,}; take the solute alone")
     molecules = [built[name] for name, n in read.counts for _ in range(n)]
     if not molecules:
         raise InputError(f"{path}: section [ molecules ] names none")

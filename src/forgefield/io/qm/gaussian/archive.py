@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.text import floats, integer
-from forgefield.molecules.elements import atomic_number
+from forgefield.molecules.elements import atomic_number, is_ghost
 
 _ARCHIVE = re.compile(r"^ 1([\\|])1\1.*?\1\s*\1\s*@", re.MULTILINE | re.DOTALL)
 CHARGE_RECORD = re.compile(r"^(-?\d+),(\d+)\\")
@@ -93,10 +93,12 @@ def archived_structure(path: Path, archive: Archive) -> Structure | None:
     places = [_coordinates(record) for record in records]
     if not records or any(place is None for place in places):
         return None
-    symbols = [_ATOM.match(record[0]) for record in records]
+    symbols = [None if is_ghost(record[0]) else _ATOM.match(record[0]) for record in records]
     damaged = [record[0] for record, symbol in zip(records, symbols, strict=True) if symbol is None]
     if damaged:
-        raise InputError(f"{path}: atoms {', '.join(map(repr, damaged))} of the archive have no element")
+        raise InputError(
+            f"{path}: atoms {', '.join(map(repr, damaged))} of the archive are no elements; are they ghosts?"
+        )
     try:
         species = np.array([atomic_number(symbol[1]) for symbol in symbols if symbol])
     except InputError as error:

@@ -14,7 +14,7 @@ from forgefield.io.text import floats
 _SCF = re.compile(r"SCF Done:\s+E\(([^)]*)\)\s*=\s*(\S+)")
 _SCF_ROW = re.compile(r"SCF Done:.*")
 _SPIN, _FROZEN = re.compile(r"^(?:RO|R|U)"), re.compile(r"-(?:FC|FULL|FU|RW)$")
-_COUNTERPOISE = re.compile(r"Counterpoise corrected energy *= *(\S+)")
+COUNTERPOISE = re.compile(r"Counterpoise corrected energy *= *(\S+)")
 _AT_ZERO = re.compile(r"^ *([A-Z]\S*) *\(0 K\) *= *(-\d+\.\d+)", re.MULTILINE)
 BEYOND_SCF = re.compile(
     r"\b(?:EUMP2|EU?MP4\w*|E\(CORR\)|CCSD\(T\)|E2\(\w+\)) *=|^ Excited State +\d|^ ONIOM: |Counterpoise corrected",
@@ -59,8 +59,8 @@ def method_energy(path: Path, text: str, archive: Archive | None) -> float | Non
     rows = _SCF_ROW.findall(text)
     labels = [found[1] if (found := _SCF.search(row)) else "" for row in rows]
     method = archive.method if archive else labels[-1] if labels else ""
-    if _COUNTERPOISE.search(text):
-        return _chosen(path, kind, "counterpoise energy", None, _COUNTERPOISE.findall(text))
+    if COUNTERPOISE.search(text):
+        return _chosen(path, kind, "counterpoise energy", None, COUNTERPOISE.findall(text))
     if archive and archive.is_composite:
         return _composite(path, text, archive)
     row = _row(method, labels) if archive or not BEYOND_SCF.search(text) else None

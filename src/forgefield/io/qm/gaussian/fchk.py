@@ -100,10 +100,13 @@ def _frequencies(path: Path, lines: list[str], entries: dict[str, _Entry]) -> Fl
 
 
 def _check_electrons(path: Path, lines: list[str], entries: dict[str, _Entry]) -> None:
-    """Raise InputError where charge or multiplicity contradicts the charges of nuclei and the numbers of electrons."""
+    """Raise InputError where nuclei have no charge, or charge or multiplicity contradicts them and the electrons."""
     nuclei = _array(path, lines, entries, "Nuclear charges")
     names = ("Charge", "Multiplicity", "Number of electrons", "Number of alpha electrons", "Number of beta electrons")
     charge, multiplicity, n, alpha, beta = (_integer(path, entries, name) for name in names)
+    if nuclei is not None and not nuclei.all():
+        ghosts = ", ".join(map(str, np.flatnonzero(nuclei == 0.0) + 1))
+        raise InputError(f"{path}: atoms {ghosts} are ghosts, without a charge; repeat the job without them")
     if nuclei is None or charge is None or n is None or multiplicity is None or alpha is None or beta is None:
         return
     # Parts of a molecule have electrons of their own.

@@ -23,11 +23,11 @@ from forgefield.io.qm.gaussian.archive import (
     freq_coordinates,
 )
 from forgefield.io.qm.gaussian.charges import printed_charges
-from forgefield.io.qm.gaussian.energy import method_energy
+from forgefield.io.qm.gaussian.energy import COUNTERPOISE, method_energy
 from forgefield.io.qm.gaussian.text import printed_gradient, printed_structure
 from forgefield.io.sources import stem
 from forgefield.io.text import floats, integer, read_text
-from forgefield.molecules.elements import MASSES
+from forgefield.molecules.elements import GHOST, MASSES
 
 _STEP_END = re.compile(r"Normal termination of Gaussian.*")
 _STEP_TRACE = re.compile(
@@ -40,6 +40,7 @@ _SADDLE = re.compile(r"Search for a saddle point of order\s+(\d+)")
 _STOPPED = ("-- Number of steps exceeded", "-- Optimization stopped", "Non-Optimized Parameters")
 _PROJECTED = re.compile(r"\bFREQ\w*=?\(?[^)\s]*\bPROJ")
 _GOES_ON = re.compile(r"\bGEOM\w*=?\(?[^)\s]*CHECK")
+_GHOST = re.compile(r"^ *([A-Z][a-z]?[^\s,]*-Bq\d*)[\s,]+[-\d]", re.MULTILINE | re.IGNORECASE)
 _OPTIMISATIONS = {"fopt": 0, "popt": 0, "fts": 1, "pts": 1, "fsaddle": 2, "psaddle": 2}
 """Kinds of job that look for a stationary point, and its order where the output does not say it."""
 _KINDS = ("sp", "freq", "force", "scan", "mixed", *_OPTIMISATIONS)
@@ -164,6 +165,7 @@ def _part(path: Path, step: _Step, structure: Structure, steps: Sequence[_Step],
         energy, level = _of_composite(path, step.archive, energy, printing.level, structure)
         moved = freq_coordinates(path, step.archive, len(species))
         positions = positions if moved is None else moved
+    fragments = COUNTERPOISE.search(step.text) is not None
     hessian, gradient = _derivatives(path, step, len(species))
     charge, multiplicity = charge_of(path, step.text, step.archive)
     return Part(
@@ -175,14 +177,15 @@ def _part(path: Path, step: _Step, structure: Structure, steps: Sequence[_Step],
         hessian=hessian,
         frequencies=_frequencies(path, printing.text),
         masses=_masses(path, printing.text, species),
-        level=level,
+        level=f"{level} counterpoise" if fragments else level,
         program="Gaussian",
         stationary_order=_stationary_order(path, steps),
         charge=charge,
         multiplicity=multiplicity,
         name=name,
         n_projected=int(_PROJECTED.search(printing.route) is not None),
-        charges=printed_charges(path, step.text, len(species)),
+        # The last ones that are printed are those of a fragment.
+        charges=() if fragments else printed_charges(path, step.text, len(species)),
     )
 
 
@@ -210,7 +213,13 @@ def _steps(path: Path, text: str) -> list[_Step]:
 
 
 def _structure(path: Path, step: _Step) -> Structure:
-    """Return atomic numbers and positions [Å]: of the archive, or as printed where that holds another geometry."""
+    """Return atomic numbers and positions [Å]: of the archive, or as printed where that holds another geometry.
+
+    Raises InputError for ghosts, which have the numbers of elements in tables of coordinates.
+    """
+    ghost = _GHOST.search(step.text)
+    if ghost:
+        raise InputError(f"{path}: {ghost[1]!r} {GHOST}")
     if step.archive is not None and step.kind != "scan":
         structure = archived_structure(path, step.archive)
         if structure is not None:

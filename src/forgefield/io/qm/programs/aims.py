@@ -15,6 +15,7 @@ _ATOM = re.compile(rf" *atom +({NUMBER}) +({NUMBER}) +({NUMBER}) +([A-Z][a-z]?)\
 _ENERGY = re.compile(r"\| Total energy uncorrected +: +(\S+) eV")
 _SLOPE = re.compile(rf" *\| +\d+ +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _OTHER_JOBS = ("olecular dynamics", "Atomic structure (and velocities)", "i-PI", "socket", "Re-initialization.")
+_EMPTY = re.compile(rf"^ *(?:\| +)?empty +{NUMBER} +{NUMBER} +{NUMBER} +\S+", re.MULTILINE)
 _CHARGE = re.compile(r"\bCharge += +([+-]?\d\S*?):")
 _UNPAIRED = re.compile(r"N_up - N_down[^:]*: +(\S+)")
 _FUNCTIONAL = re.compile(r"\bXC: +(?:Using )?(\S+)")
@@ -34,6 +35,9 @@ def read_output(path: Path) -> Part:
         raise InputError(
             f"{path}: follows molecular dynamics or a driver, whose geometries it does not tell; give frames"
         )
+    ghost = _EMPTY.search(printout.text)
+    if ghost:
+        raise printout.ghost(ghost.start(), ghost[0].strip())
     heads, energies = printout.matches(_NEXT), printout.matches(_ENERGY)
     if not energies:
         raise InputError(f"{path}: holds no total energy; is the file truncated?")

@@ -56,6 +56,9 @@ def read_output(path: Path) -> Part:
         printout.ended("The final electronic energy is")
         place, skip = printout.text.find(_GEOMETRY) if displaced else printout.last(_GEOMETRY), 5
     rows = printout.rows(place, _ATOM, skip) if is_old else printout.table(place, _ATOM, skip)
+    ghost = next((row for row in rows if row[0].split()[0].upper() == "GH"), None)
+    if ghost:
+        raise printout.ghost(place, "GH")
     rows = [row for row in rows if row[1] != "0"]
     species, positions = printout.atoms(place, [(row[1], row.groups()[1:4]) for row in rows], units.BOHR)
     check_repulsion(printout, place, species, positions)

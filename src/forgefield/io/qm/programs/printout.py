@@ -13,7 +13,7 @@ from forgefield import units
 from forgefield.errors import InputError, InputWarning, UnfinishedJob, located
 from forgefield.io.assemble.parts import Part
 from forgefield.io.text import floats, integer, read_text
-from forgefield.molecules.elements import atomic_number
+from forgefield.molecules.elements import GHOST, atomic_number, is_ghost
 
 NUMBER = r"[+-]?\d*\.\d*(?:[EeDd][+-]?\d+)?"
 """A number with a decimal point, as programs print results."""
@@ -26,7 +26,8 @@ _BEYOND_SCF = re.compile(
     re.IGNORECASE,
 )
 """Names of methods whose energy is not that of their SCF, whatever else a file says."""
-_GHOST = re.compile(r"(?:bq|gh|x).*|.*\(gh\)", re.IGNORECASE)
+_NO_ATOM = re.compile(rf" *(?:\d+ +)?(?P<label>\S+(?: ?:)?) +(?:{NUMBER}(?: +|$)){{3,}}")
+"""A row of a table of atoms, whatever its label is."""
 _GLUED = re.compile(r"(?<=\d)-(?=\d*\.)")
 """A minus that leaves no blank before it."""
 
@@ -87,10 +88,13 @@ class Printout:
         return found
 
     def table(self, place: int, pattern: re.Pattern[str], skip: int = 1) -> list[re.Match[str]]:
-        """Return the rows of a table; raises InputError where it ends with a row that does not match, such as of a
+        """Return the rows of a table; raises InputError where it ends with a row that does not match, or that of a
         ghost atom."""
         rows = self.rows(place, pattern, skip)
-        after = next(iter(self.lines(place, skip + len(rows))), "")
+        after = next(iter(self.lines(place, skip + len(rows))), "") if place >= 0 else ""
+        other = _NO_ATOM.match(after)
+        if other and is_ghost(other["label"]):
+            raise self.ghost(place, other["label"])
         if rows and after.strip(" -=*"):
             raise self.wrong(place, f"the table that begins here has a row that is not read: {after.strip()!r}")
         return rows
@@ -102,6 +106,10 @@ class Printout:
     def wrong(self, place: int, message: str) -> InputError:
         """Return an error that names the line of a place."""
         return InputError(located(self.path, self.line(place), message))
+
+    def ghost(self, place: int, label: str) -> InputError:
+        """Return an error that names an atom without a nucleus, the basis of which adds to the energy of the others."""
+        return self.wrong(place, f"{label!r} {GHOST}")
 
     def number(self, place: int, word: str, what: str) -> float:
         """Return one number of a place."""
@@ -180,12 +188,11 @@ def element(path: Path, label: str) -> int:
     """Return the atomic number of a label such as C, CL, H12 or 6; raises InputError where it names no element."""
     if label.isdecimal() and label.isascii():
         return int(label[:4])
-    found = _LABEL.fullmatch(label)
+    found = None if is_ghost(label) else _LABEL.fullmatch(label)
     try:
         return atomic_number(found[1].capitalize() if found else label)
-    except InputError:
-        ghost = "is a ghost or dummy atom, of which no molecule is made; repeat the job without it"
-        raise InputError(f"{path}: {label!r} {ghost if _GHOST.fullmatch(label) else 'names no element'}") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def signed(row: str) -> str:

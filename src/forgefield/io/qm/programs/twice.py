@@ -18,6 +18,24 @@ _OTHER_CHARGES = ("ECP", "ecp", "ffective core", "EFFECTIVE CORE", "seudopotenti
 all that repel each other."""
 
 
+def repulsion_of(species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"]) -> float:
+    """Return how nuclei [Å] repel each other [Hartree]."""
+    i, j = np.triu_indices(len(species), 1)
+    distances = np.linalg.norm(positions[i] - positions[j], axis=1) / units.BOHR
+    with np.errstate(divide="ignore"):
+        return float((species[i] * species[j] / distances).sum())
+
+
+def same_repulsion(printed: float, repulsion: float) -> bool:
+    """Say whether a printed repulsion is the one that was computed, but for rounding."""
+    return abs(printed - repulsion) <= _REPULSION_AGREES * repulsion
+
+
+def has_other_charges(printout: Printout) -> bool:
+    """Say whether nuclei may have other charges than those of their elements."""
+    return any(word in printout.text for word in _OTHER_CHARGES)
+
+
 def check_repulsion(
     printout: Printout, place: int, species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"]
 ) -> None:
@@ -26,18 +44,14 @@ def check_repulsion(
     if not found or len(species) < 2:
         return
     printed = printout.numbers(found[0].start(), [match[1] for match in found], "nuclear repulsion")
-    i, j = np.triu_indices(len(species), 1)
-    distances = np.linalg.norm(positions[i] - positions[j], axis=1) / units.BOHR
-    with np.errstate(divide="ignore"):
-        repulsion = float((species[i] * species[j] / distances).sum())
-    apart = np.abs(printed - repulsion)
-    if apart.min() <= _REPULSION_AGREES * repulsion or any(word in printout.text for word in _OTHER_CHARGES):
-        return
-    raise printout.wrong(
-        place,
-        f"the nuclei of the geometry that begins here repel each other by {repulsion:.6f} Hartree, printed is "
-        f"{printed[apart.argmin()]:.6f}; the file is damaged",
-    )
+    repulsion = repulsion_of(species, positions)
+    closest = float(printed[np.abs(printed - repulsion).argmin()])
+    if not same_repulsion(closest, repulsion) and not has_other_charges(printout):
+        raise printout.wrong(
+            place,
+            f"the nuclei of the geometry that begins here repel each other by {repulsion:.6f} Hartree, printed is "
+            f"{closest:.6f}; the file is damaged",
+        )
 
 
 def check_energy(printout: Printout, place: int, energy: float | None, pattern: re.Pattern[str]) -> None:

@@ -19,6 +19,8 @@ def read_inpcrd(path: Path) -> Bare:
     """Return the positions of a file; velocities and a box are not looked at. Raises InputError."""
     try:
         held = content(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     return _netcdf(path, held) if held.startswith(_NETCDF) else _formatted(path)

@@ -46,7 +46,7 @@ def fitted(laid: Assignment, labelled: Sequence[Labelled], plan: ClassicalPlan, 
     examples = [Example(one.molecule, one.lowest, None) for one in labelled]
     rows = trained_rows(laid, plan.changing.train, [one.molecule for one in labelled])
     usual: Estimate = Approximation() if made else Kept()
-    changes = what_changes(laid, rows, plan.changing)
+    changes = what_changes(laid, examples, rows, plan.changing)
     begun = changes.variables.within(estimated(laid, examples, usual, rows).values)
     frames = _grouped(labelled)
     weights = FrameWeights(plan.weights.energy, plan.weights.force, plan.weights.product)

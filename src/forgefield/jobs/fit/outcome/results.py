@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from forgefield.fitting.cost.gram import obstacle
 from forgefield.fitting.data.training_set import Weights
 from forgefield.fitting.judge.metrics import Judgement, pooled
+from forgefield.fitting.judge.opposition import summed
 from forgefield.fitting.judge.sanity import cancelling, not_stationary, unbounded, unphysical
 from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
@@ -23,7 +24,7 @@ from forgefield.jobs.fit.outcome.scans import scans
 from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
-from forgefield.jobs.fit.outcome.verdict import far_off, reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.verdict import far_off, imaginary, reason, undetermined, worse_than_at_the_start
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
@@ -58,7 +59,6 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     start = judge(prepared.assignment.model, prepared.data, prepared.examples)
     final = judge(with_values(prepared.assignment, last.values).model, prepared.data, prepared.examples)
     statistics = _statistics(prepared, last)
-    rows = row_deviations(prepared, final)
     told_of_targets = of_targets(last.problem.targets, prepared.data, start, final)
     parameters = _parameters(prepared, last, statistics)
     positions = np.asarray(prepared.data.positions)
@@ -67,15 +67,16 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
+    spoilt = [*newly_wrong, *imaginary(molecules)]
     results = Results(
-        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=newly_wrong)),
+        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=spoilt)),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
         parameters=parameters,
         molecules=molecules,
         scans=scans(prepared, start, final),
-        row_deviations=list(rows),
+        row_deviations=(rows := list(row_deviations(prepared, final))),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
         opposition=opposition(last),
@@ -115,7 +116,8 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
 
 def _statistics(prepared: Prepared, last: Passed) -> Uncertainty:
     n_values = independent_values(last.problem.targets, prepared.data)
-    return uncertainty(last.problem, last.fit.quadratic, _at_bound(last), n_values)
+    measured, prior = summed(last.parts, last.fit.at)
+    return uncertainty(measured, prior, _at_bound(last), n_values)
 
 
 def _metrics(prepared: Prepared, start: Judgement, final: Judgement) -> Change:
@@ -315,11 +317,9 @@ def _warnings(passes: list[Passed], statistics: Uncertainty) -> list[str]:
     if statistics.undetermined.any():
         loose = [name for name, u in zip(names, statistics.undetermined, strict=True) if u]
         said.append(
-            f"The data leave {len(statistics.directions)} combination(s) of parameters undetermined; their values come "
-            f"from the start and the prior alone: {', '.join(loose)}."
+            f"The data leave {len(statistics.directions)} combination(s) of parameters undetermined, which come from "
+            f"the start and the prior alone. In them are {', '.join(loose)}."
         )
-    if statistics.n_values <= statistics.n_effective + 0.5:
-        said.append("There are no more data than parameters: standard deviations cannot be given.")
     released = [s for p in passes for s in p.stage.released]
     negative = [n for n in dict.fromkeys(released) if _value(last, n) < 0.0]
     if negative:

@@ -67,6 +67,24 @@ def worse_than_at_the_start(targets: Sequence[TargetResult]) -> list[str]:
     ]
 
 
+def imaginary(molecules: Sequence[MoleculeResult]) -> list[str]:
+    """Say which molecules that are fitted to have more imaginary frequencies at their reference than that has.
+
+    A force field for which a minimum is none takes the molecule elsewhere.
+    """
+    said = []
+    for one in molecules:
+        rest = [f for k, f in enumerate(one.frequencies) if k != one.reaction_mode]
+        found = [f.mm for f in rest if f.mm < _IMAGINARY]
+        expected = sum(f.qm < _IMAGINARY for f in rest)
+        if one.weight > 0.0 and len(found) > expected:
+            many = (
+                f"{len(found)} imaginary frequencies, down to {min(found):.0f} cm⁻¹, where the reference has {expected}"
+            )
+            said.append(f"{one.name} has {many}")
+    return said
+
+
 def far_off(molecules: Sequence[MoleculeResult]) -> list[str]:
     """Say which molecules the force field reproduces worse than usual, and where it has imaginary frequencies alone."""
     said = []
@@ -95,7 +113,7 @@ def undetermined(parameters: Sequence[ParameterResult]) -> list[str]:
         return []
     n = sum(one.determined is not None for one in parameters)
     return [
-        f"{len(loose)} of {n} parameters are not determined (their sigma is larger than the value, 20° or half of the "
-        f"constant, or cannot be given): {', '.join(loose)}. More data, fewer terms or a prior determine "
+        f"{len(loose)} of {n} parameters are not determined (they could change by the value, 20°, 0.1 Å or half of the "
+        f"constant unnoticed): {', '.join(loose)}. More data, fewer terms or a prior determine "
         "them."
     ]

@@ -92,7 +92,7 @@ class Prepared:
 
     def changes(self, *, released: frozenset[str] = frozenset(), held: frozenset[str] = frozenset()) -> Trainable:
         """Return what a fit changes; `released` parameters lose their bounds, `held` ones stay."""
-        return what_changes(self.assignment, self.rows, self.plan.changing, released=released, held=held)
+        return what_changes(self.assignment, self.examples, self.rows, self.plan.changing, released=released, held=held)
 
     def signed(
         self, values: Float[np.ndarray, " parameters"], released: frozenset[str]
@@ -155,7 +155,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     examples = with_charges(plan, list(loaded.examples))
     rows = _trained_rows(plan, laid, mm3, [e.molecule for e in examples])
     found = estimated(laid, examples, plan.estimate, rows)
-    changes = what_changes(with_values(laid, found.values), rows, plan.changing)
+    changes = what_changes(with_values(laid, found.values), examples, rows, plan.changing)
     charged = charge_warnings(plan, laid, examples, changes)
     values = changes.variables.within(found.values)
     assignment = with_values(laid, values)

@@ -1,5 +1,6 @@
 """Where a fit starts: force constants estimated from the reference Hessians, priors about them, what is trained."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
@@ -12,6 +13,7 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
+from forgefield.assign.measured import twisted
 from forgefield.errors import InputError
 from forgefield.estimating.bond_charges import nearest_moments
 from forgefield.estimating.linear import (
@@ -116,7 +118,7 @@ def _with_barriers(
     assignment: Assignment, examples: list[Example], rows: tuple[Row, ...], left_out: frozenset[int]
 ) -> Float[np.ndarray, " parameters"]:
     """Return the values with barriers that were made, not read, from what Hessians say of them in soft modes."""
-    values, flat = np.array(assignment.model.values), _flat(assignment, rows)
+    values, flat = np.array(assignment.model.values), _flat(assignment, examples, rows)
     chosen = [
         (place, parameter)
         for row in rows
@@ -250,6 +252,7 @@ def _name(rows: tuple[Row, ...], place: int) -> str:
 
 def what_changes(
     assignment: Assignment,
+    examples: Sequence[Example],
     rows: tuple[Row, ...],
     asked: Changing,
     *,
@@ -264,7 +267,7 @@ def what_changes(
     names = {row.parameter_name(p): row.indices[p] for row in rows for p in range(row.term.n_own)}
     fixed = {row.parameter_name(p) for row in rows for p in row.term.fixed}
     frozen = {n for n in names if _any_match(n, asked.freeze)} | held | fixed
-    frozen |= _straight(assignment, rows) | _flat(assignment, rows)
+    frozen |= _straight(assignment, rows) | _flat(assignment, examples, rows)
     _require_matches("freeze", asked.freeze, tuple(names))
     _require_matches("allow_negative", asked.allow_negative, tuple(names))
     free = released | {n for n in names if _any_match(n, asked.allow_negative)}
@@ -323,8 +326,8 @@ def _straight(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
     }
 
 
-def _flat(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
-    """Return the onefold and threefold constants, where they start from zero, of torsions between planar centres.
+def _flat(assignment: Assignment, examples: Sequence[Example], rows: tuple[Row, ...]) -> set[str]:
+    """Return the onefold and threefold constants, where they start from zero, of flat torsions between planar centres.
 
     No flat molecule tells them from the twofold one, which is what conjugation makes. Rows that were read are left as
     they are where any of their constants is not zero.
@@ -339,14 +342,13 @@ def _flat(assignment: Assignment, rows: tuple[Row, ...]) -> set[str]:
         elif term.kind == "stretch":
             # Behind a term's own atoms may stand the parents of shifted centres.
             np.add.at(n_bonds, atoms[:, :2], 1)
-    bent = set()
+    bent = twisted(assignment, np.concatenate([one.reference.positions for one in examples]))
     for term, group in groups:
         if term.kind == "torsion":
             central = np.asarray(group.atoms)[:, 1:3]
             between = planar[central].any(axis=1) & (planar[central] | (n_bonds[central] == 2)).all(axis=1)
             bent |= set(np.asarray(group.parameters)[~between, 0].tolist())
-    values = np.asarray(assignment.model.values)
-    flat = set()
+    values, flat = np.asarray(assignment.model.values), set[str]()
     for row in rows:
         if row.term.kind == "torsion" and row.indices[0] not in bent:
             odd = [p for p in range(row.term.n_own) if row.term.own[p].name in _ODD]

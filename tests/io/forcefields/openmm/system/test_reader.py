@@ -186,7 +186,18 @@ def test_what_is_not_ours_or_cannot_be_is_named(message, text):
     assert str(error.value).startswith("x.xml: ")
 
 
-def test_expressions_and_maps_are_the_same_in_the_native_file(tmp_path):
+@pytest.mark.parametrize(
+    ("energy", "n_bonds"),
+    [("k*(1-exp(-20*(r-0.09)))^2", 1), ("k*(1-exp(-20*(r-0.3)))^2", 0), ("k/r", 0), ("k*r^3", 0)],
+)
+def test_expressions_hold_a_bond_where_they_are_lowest_at_the_length_of_one(energy, n_bonds):
+    found = rules_of_xml(system(expressed(energy, BOND)), "x.xml").system
+
+    assert len(found.bonds) == n_bonds
+    assert [one.term.name for one in found.interactions] == ["custom"]
+
+
+def test_expressions_are_the_same_in_the_native_file(tmp_path):
     coupled = expressed("k*distance(p1,p2)^3+c", f"{GLOBAL}{BOND}", kind="CustomCompoundBondForce")
     rules = rules_of_xml(system(coupled), "x.xml")
 
@@ -222,6 +233,19 @@ def test_an_expression_for_all_pairs_acts_between_those_that_are_not_excluded():
     of_pair = jax.vmap(lambda values: found.term.energy(jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 20.0]]), *values))
     by_hand = np.array([10.0, 15.0]) * np.exp(-2.0) / 4.184
     np.testing.assert_allclose(of_pair(jnp.asarray(found.values)), by_hand, rtol=1e-12)
+
+
+def test_expressions_need_no_parameters():
+    particles = "<Particles><Particle/><Particle/></Particles>"
+    between = FORCE.format("CustomNonbondedForce", 'energy="exp(-r)" method="0"', particles)
+    bonded = FORCE.format("CustomBondForce", 'energy="r^3"', '<Bonds><Bond p1="0" p2="1"/></Bonds>')
+    x = jnp.array([[0.0, 0.0, 0.0], [0.0, 0.0, 20.0]])
+
+    found = rules_of_xml(system(between, bonded), "x.xml").system.interactions
+
+    values = {one.term.kind: one.term.energy(x, *one.values[0]) for one in found}
+    np.testing.assert_allclose(values["vdw"], np.exp(-2.0) / 4.184, rtol=1e-12)
+    np.testing.assert_allclose(values["stretch"], 8.0 / 4.184, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Writing Systems of OpenMM, held against OpenMM itself."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,9 +9,11 @@ import pytest
 
 from forgefield.assign.explicit.system import Stated, ThroughSpace
 from forgefield.errors import InputError
-from forgefield.io.forcefields.openmm.system.flat import FlatSystem
+from forgefield.io.forcefields.amber.prmtop import read_prmtop
+from forgefield.io.forcefields.openmm.system.flat import FlatSystem, of_rules
 from forgefield.io.forcefields.openmm.system.reader import read_system, rules_of_xml
 from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system, xml_of
+from forgefield.io.molecules import read_structures
 from forgefield.terms import bend, cross, nonbonded, out_of_plane, periodic, stretch, torsion
 from forgefield.terms.cmap import correction_map
 from forgefield.terms.expressions.custom import custom_term
@@ -86,6 +90,17 @@ def test_scaled_pairs_and_another_coulomb_constant_keep_their_energies(term, in_
         expected += term.energy(pair, *parameters[i], *parameters[j], vdw)
         expected += coulomb * 330.0 * charges[i] * charges[j] / np.linalg.norm(x[j] - x[i])
     np.testing.assert_allclose(in_openmm(written, x)[0], expected, rtol=1e-9)
+
+
+def test_a_topology_of_amber_keeps_its_energy_in_openmm(data, in_openmm):
+    folder = data / "programs" / "amber"
+    rules = read_prmtop(folder / "nmethylacetamide.prmtop")
+    (molecule,) = read_structures(folder / "nmethylacetamide.inpcrd", system=rules.system)
+
+    energy, _ = in_openmm(xml_of(of_rules(rules), "x.xml"), molecule.positions)
+
+    stated = json.loads((folder / "energies.json").read_text())["nmethylacetamide"]["sander"]["total"]
+    assert energy == pytest.approx(stated, abs=2e-5)
 
 
 def test_what_openmm_cannot_hold_and_other_molecules_are_named(molecules, random_field, tmp_path):

@@ -17,7 +17,7 @@ def children(force: Element, group: str, tag: str) -> list[Element]:
 def numbers(elements: Iterable[Element], keys: Sequence[str]) -> Float[np.ndarray, "elements keys"]:
     """Return the numbers under some keys. Raises InputError for those that are missing or no numbers."""
     found = [[_number(element, key) for key in keys] for element in elements]
-    return np.array(found, dtype=np.float64).reshape(-1, len(keys))
+    return np.array(found, dtype=np.float64).reshape(len(found), len(keys))
 
 
 def atoms(elements: Iterable[Element], keys: Sequence[str], n_atoms: int) -> Int[np.ndarray, "elements keys"]:

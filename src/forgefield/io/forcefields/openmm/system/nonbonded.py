@@ -128,10 +128,12 @@ def custom(force: Element, pairs: Pairs) -> None:
             raise InputError(f"has {tag}s, which are not translated")
     names = parameter_names(force, "PerParticleParameters")
     values = numbers(children(force, "Particles", "Particle"), [f"param{k}" for k in range(1, len(names) + 1)])
-    if len(values) != pairs.n_atoms and names:
+    if len(values) != pairs.n_atoms:
         raise InputError(f"is of {len(values)} atoms, but the System has {pairs.n_atoms}")
     excluded = atoms(children(force, "Exclusions", "Exclusion"), ("p1", "p2"), pairs.n_atoms)
-    distinct, kind = np.unique(values.reshape(pairs.n_atoms, -1), axis=0, return_inverse=True)
+    # A column of zeros: there may be no parameters.
+    padded = np.pad(values, ((0, 0), (0, 1)))
+    distinct, kind = np.unique(padded, axis=0, return_inverse=True)
     kind = kind.reshape(-1)
     of_kinds = np.array(list(combinations_with_replacement(range(len(distinct)), 2)))
     found = recognised.lennard_jones(_sampled(force, names, distinct[of_kinds]), len(of_kinds))

@@ -8,8 +8,9 @@ from xml.etree.ElementTree import Element, ParseError
 import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from forgefield import units
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import Stated, System, chemical_bonds
 from forgefield.errors import InputError
@@ -21,6 +22,8 @@ from forgefield.io.text import read_text
 from forgefield.molecules.elements import SYMBOLS, WEIGHTS, covalent_radii
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.expressions.custom import custom_term
+from forgefield.terms.expressions.evaluation import NUMPY, value
+from forgefield.terms.expressions.language import parsed
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
@@ -28,6 +31,8 @@ _WITHOUT_ENERGY = ("CMMotionRemover", "AndersenThermostat")
 _PAIRS = {"NonbondedForce": standard, "CustomNonbondedForce": custom}
 _LONG = 1.4
 """Springs longer than this many times the sum of the covalent radii are no bonds."""
+_SIGHT = np.linspace(0.5, 6.0, 111)
+"""Å"""
 _OFF = 0.06
 """amu; masses of elements are printed with so many digits at least."""
 
@@ -140,7 +145,7 @@ def _species(masses: Float[np.ndarray, " atoms"]) -> Int[np.ndarray, " atoms"]:
 
 
 def _bonds(species: Int[np.ndarray, " atoms"], stated: list[Stated]) -> Int[np.ndarray, "bonds 2"]:
-    """Return what is bonded: what a stretch holds, but for springs between atoms that are too far apart."""
+    """Return what is bonded: what a stretch holds, but for those whose rest is too far apart."""
     held = [np.zeros((0, 2), dtype=np.int64)]
     for one in stated:
         if one.term.kind == "stretch" and one.term.order == 2:
@@ -148,11 +153,22 @@ def _bonds(species: Int[np.ndarray, " atoms"], stated: list[Stated]) -> Int[np.n
     return chemical_bonds(species, np.concatenate(held))
 
 
-def _short(species: Int[np.ndarray, " atoms"], stretches: Stated) -> np.ndarray:
-    """Say which stretches hold bonds; those of expressions all do."""
-    if stretches.term is not HARMONIC_STRETCH:
-        return np.ones(len(stretches.atoms), dtype=bool)
-    return stretches.values[:, 1] < _LONG * covalent_radii(species)[stretches.atoms].sum(axis=1)
+def _short(species: Int[np.ndarray, " atoms"], stretches: Stated) -> Bool[np.ndarray, " interactions"]:
+    """Say which stretches hold bonds."""
+    rest = stretches.values[:, 1] if stretches.term is HARMONIC_STRETCH else _lowest(stretches)
+    return rest < _LONG * covalent_radii(species)[stretches.atoms].sum(axis=1)
+
+
+def _lowest(stretches: Stated) -> Float[np.ndarray, " interactions"]:
+    """Return at what distance [Å] expressions of two atoms are lowest; infinity where at none in sight."""
+    assert stretches.term.made is not None
+    expression, _, _, names, constants = stretches.term.made[1]
+    own = {name: stretches.values[:, [k]] for k, name in enumerate(names)}
+    distance = {("distance", ("p1", "p2")): _SIGHT[None] / units.NANOMETRE}
+    with np.errstate(all="ignore"):
+        energy = value(parsed(expression), {**dict(constants), **own, **distance}, NUMPY)
+    lowest = np.broadcast_to(energy, (len(stretches.atoms), len(_SIGHT))).argmin(axis=1)
+    return np.where((lowest > 0) & (lowest < len(_SIGHT) - 1), _SIGHT[lowest], np.inf)
 
 
 def _told_apart(stated: Stated, bonds: Int[np.ndarray, "bonds 2"]) -> Iterator[Stated]:

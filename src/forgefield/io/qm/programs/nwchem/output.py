@@ -1,23 +1,35 @@
 """Reads what NWChem prints and its Hessian file."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part, full_hessian, hessian_from_triangle
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, not_understood, vibrations
-from forgefield.io.qm.programs.twice import check_repulsion
+from forgefield.io.qm.programs.twice import check_repulsion, has_other_charges, repulsion_of, same_repulsion
 from forgefield.io.text import read_text
 
 _END = "Total times  cpu:"
 _VERSION = re.compile(r"\(NWChem\) (\S+)")
 _ATOM = re.compile(rf" *\d+ +(\S+) +{NUMBER} +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _MASS = re.compile(rf" *\S+ +\d+ +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
-_SLOPE = re.compile(rf" *\d+ +\S+ +{NUMBER} +{NUMBER} +{NUMBER} +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
+_SLOPE = re.compile(rf" *\d+ +\S+ +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
+_HEAD = "Output coordinates in "
+_EFFECTIVE = re.compile(r"Effective nuclear repulsion energy \(a\.u\.\) +(\S+)")
+_REPULSION = "Nuclear repulsion energy ="
+_NEAR = 1000
+"""Characters within which the terms of an energy follow it."""
+_ONE_EACH = "give each geometry a job of its own"
+_FAR = 100000
+"""Characters before an energy within which those of its SCF stand."""
+_SAME_PLACE = 2e-5
+"""Å"""
 _TASK = re.compile(r"^ *task +(\w+)(?: +(\w+))?", re.MULTILINE | re.IGNORECASE)
 _ENERGY = re.compile(
     r"^ *(?:Total (?P<method>SCF|DFT|SO-DFT|DFT\+MP2|MP2|MCSCF|CCSD|CCSD\(T\)) energy *[=:]?"
@@ -43,6 +55,8 @@ _OTHER_JOBS = {
     "NWChem QMD Module": "molecular dynamics",
     "NWChem Minimum Energy Path": "a reaction path",
     "IRC Optimization": "a reaction path",
+    "BSSE Module": "a counterpoise job",
+    "NWChem ONIOM": "a job of several layers (ONIOM)",
     "QM/MM": "a part of a larger system (QM/MM)",
     "PSPW Calculation": "a job with plane waves",
 }
@@ -59,21 +73,21 @@ def read_output(path: Path) -> Part:
     other = next((job for mark, job in _OTHER_JOBS.items() if mark in printout.text), None)
     if other:
         raise InputError(f"{path}: is {other}; give single points of its geometries, or an .xyz with energies")
-    place = printout.last("Output coordinates in ")
+    analysis = printout.last("NWChem Nuclear Hessian and Frequency Analysis")
+    place = _place(printout, analysis)
     if place < 0:
         raise InputError(f"{path}: holds no geometry; is the file truncated?")
     unit = 1.0 if printout.text[place:].startswith("Output coordinates in angstroms") else units.BOHR
     species, positions = printout.geometry(place, _ATOM, 4, unit)
     check_repulsion(printout, place, species, positions)
-    analysis = printout.last("NWChem Nuclear Hessian and Frequency Analysis")
-    method, energy = _energy(printout, place)
-    masses, hessian = _hessian(printout, analysis, len(species))
+    method, energy = _energy(printout, place, species, positions)
+    masses, hessian = _hessian(printout, analysis, positions)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
         energy=energy,
-        gradient=_gradient(printout, place),
+        gradient=_gradient(printout, place, positions),
         hessian=hessian,
         frequencies=_frequencies(printout, analysis, projected=hessian is None),
         masses=masses,
@@ -85,8 +99,39 @@ def read_output(path: Path) -> Part:
     )
 
 
-def _energy(printout: Printout, place: int) -> tuple[str, float | None]:
-    """Return method and energy [kcal/mol] of the last geometry.
+def _place(printout: Printout, analysis: int) -> int:
+    """Return where the geometry stands that the last task was for: of the vibrational analysis, or the last energy.
+
+    Displaced geometries may follow the head of the analysis, and those of other tasks. Of several named geometries the
+    repulsion of the nuclei tells which one it is.
+    """
+    if analysis >= 0 or _DISPLACED.search(printout.text):
+        return printout.text.rfind(_HEAD, 0, analysis if analysis >= 0 else None)
+    energies = printout.matches(_ENERGY)
+    beside = _repulsion(printout, energies[-1]) if energies else None
+    heads = printout.matches(_EFFECTIVE)
+    same = [
+        head for head in heads if beside and same_repulsion(printout.number(head.start(), head[1], "repulsion"), beside)
+    ]
+    return printout.text.rfind(_HEAD, 0, same[-1].start() if same else None)
+
+
+def _check_geometry(
+    printout: Printout, head: int, rows: Sequence[Sequence[str]], positions: Float[np.ndarray, "atoms 3"], what: str
+) -> None:
+    """Raise InputError where a table holds other places [Bohr] of atoms than the last geometry [Å].
+
+    A job may have several named geometries and tasks for each.
+    """
+    places = printout.vectors(head, rows, "coordinates") * units.BOHR
+    if len(places) != len(positions) or np.abs(places - positions).max(initial=0.0) > _SAME_PLACE:
+        raise printout.wrong(head, f"{what} here is of another geometry than the one of the energy; {_ONE_EACH}")
+
+
+def _energy(
+    printout: Printout, place: int, species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"]
+) -> tuple[str, float | None]:
+    """Return method and energy [kcal/mol] of the last geometry, which the repulsion of its nuclei tells.
 
     The energies of displaced geometries follow heads of their own; the first of them is of the geometry itself. An
     energy of a converged optimisation stands before its geometry.
@@ -102,6 +147,7 @@ def _energy(printout: Printout, place: int) -> tuple[str, float | None]:
     if not behind and not (before and converged):
         raise printout.wrong(place, "no energy follows the last geometry; is the file truncated?")
     last = before[-1] if before and (converged or before[-1] is behind[-1]) else behind[0]
+    last = _of_geometry(printout, last, found, repulsion_of(species, positions))
     method = last["method"] or last["tce"]
     correlated = method in ("SCF", "DFT") and _CORRELATED.search(printout.text, min(last.start(), place))
     if correlated or _OTHERS.search(printout.text):
@@ -110,9 +156,43 @@ def _energy(printout: Printout, place: int) -> tuple[str, float | None]:
     return method, printout.energy(last)
 
 
+def _of_geometry(
+    printout: Printout, chosen: re.Match[str], energies: Sequence[re.Match[str]], repulsion: float
+) -> re.Match[str]:
+    """Return the energy that was chosen, or the last one beside which the repulsion of a geometry [Hartree] stands.
+
+    Raises InputError where that of other nuclei stands beside all, such as of other named geometries or point charges.
+    """
+    beside = _repulsion(printout, chosen)
+    if beside is None or same_repulsion(beside, repulsion) or has_other_charges(printout):
+        return chosen
+    for energy in reversed(energies):
+        other = _repulsion(printout, energy)
+        if other is not None and same_repulsion(other, repulsion):
+            if not _DISPLACED.search(printout.text):
+                said = "holds energies of several geometries, or among charges; that of the one printed last is read"
+                warn(InputWarning(f"{printout.path}: {said}"), stacklevel=2)
+            return energy
+    raise printout.wrong(
+        chosen.start(),
+        f"the energy here is of nuclei that repel each other by {beside:.6f} Hartree, those of the geometry by "
+        f"{repulsion:.6f}; is it of another geometry, or among point charges?",
+    )
+
+
+def _repulsion(printout: Printout, energy: re.Match[str]) -> float | None:
+    """Return the repulsion [Hartree] that is printed beside an energy: behind it, or not far before it."""
+    text = printout.text
+    near = text.find(_REPULSION, energy.end(), energy.end() + _NEAR)
+    near = text.rfind(_REPULSION, max(energy.start() - _FAR, 0), energy.start()) if near < 0 else near
+    if near < 0 or text.find(_HEAD, near, energy.start()) >= 0:
+        return None
+    return printout.number(near, text[near : near + 80].split()[4], "nuclear repulsion")
+
+
 def _converged(printout: Printout, place: int) -> bool:
     """Say whether an optimisation converged to a geometry: between it and the one before."""
-    before = printout.text.rfind("Output coordinates in ", 0, place)
+    before = printout.text.rfind(_HEAD, 0, place)
     return printout.text.find("  Optimization converged", max(before, 0), place) >= 0
 
 
@@ -142,16 +222,22 @@ def _level(printout: Printout, method: str) -> str:
     return "/".join([name, *sets]) if len(sets) == 1 and name else name
 
 
-def _gradient(printout: Printout, place: int) -> Float[np.ndarray, "atoms 3"] | None:
+def _gradient(
+    printout: Printout, place: int, positions: Float[np.ndarray, "atoms 3"]
+) -> Float[np.ndarray, "atoms 3"] | None:
     """Return the last gradient, that of the last geometry or, where an optimisation converged, of the step before."""
     head = printout.last("ENERGY GRADIENTS")
     analysis = printout.text.find("NWChem Nuclear Hessian")
     is_before = head < place and "Optimization converged" not in printout.text[max(head, 0) : place]
-    return None if is_before or 0 <= analysis < head else printout.gradient(head, _SLOPE, 4)
+    rows = printout.rows(head, _SLOPE, 4) if head >= 0 else []
+    if is_before or 0 <= analysis < head or not rows:
+        return None
+    _check_geometry(printout, head, [row.groups()[:3] for row in rows], positions, "the gradient")
+    return printout.vectors(head, [row.groups()[3:] for row in rows], "gradient") * units.HARTREE_PER_BOHR
 
 
 def _hessian(
-    printout: Printout, place: int, n_atoms: int
+    printout: Printout, place: int, positions: Float[np.ndarray, "atoms 3"]
 ) -> tuple[Float[np.ndarray, " atoms"] | None, Float[np.ndarray, "coordinates coordinates"] | None]:
     """Return masses and Hessian of a vibrational analysis, which prints it divided by the roots of masses."""
     head = printout.last("- Atom information -", place)
@@ -159,9 +245,11 @@ def _hessian(
         return None, None
     rows = printout.rows(head, _MASS, skip=3)
     masses = printout.numbers(head, [row[4] for row in rows], "masses")
+    _check_geometry(printout, head, [row.groups()[:3] for row in rows], positions, "the vibrational analysis")
     table = printout.last("MASS-WEIGHTED NUCLEAR HESSIAN", head)
-    if table < 0 or len(rows) != n_atoms:
-        return masses if len(rows) == n_atoms else None, None
+    if table < 0:
+        return masses, None
+    n_atoms = len(positions)
     weighted = blocks(printout, table, 4, 3 * n_atoms, "the mass-weighted Hessian", triangular=True)
     roots = np.sqrt(np.repeat(masses, 3))
     # Divided by thousands of atomic mass units.

@@ -22,6 +22,11 @@ _END = "****ORCA TERMINATED NORMALLY****"
 _VERSION = re.compile(r"Program Version\s+(\S+)")
 _ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _MASS = re.compile(rf" *\d+ +[A-Z][a-z]? +{NUMBER} +\d+ +({NUMBER})(?: +{NUMBER}){{3}} *")
+_GHOST = re.compile(
+    rf"^\| *\d+> *([A-Z][a-z]? *:)(?: +{NUMBER}){{3}}|^ *\d+ +([A-Z][a-z]?) +0\.0+ +\d+(?: +{NUMBER}){{4}} *$",
+    re.MULTILINE,
+)
+"""In the input, and without a charge in the table of atoms."""
 _SLOPE = re.compile(rf" *\d+(?: +[A-Z][a-z]?)? *: +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _CHARGE = re.compile(rf" *\d+ +[A-Z][a-z]? *: +({NUMBER})(?: +{NUMBER})? *")
 _FREQUENCY = re.compile(rf" *\d+: +({NUMBER}) cm\*\*-1.*")
@@ -74,6 +79,9 @@ def read_output(path: Path) -> Part:
     if other:
         raise InputError(f"{path}: is {other}; give single points of its geometries, or its .xyz with energies")
     printout.ended(_END)
+    ghost = _GHOST.search(printout.text)
+    if ghost:
+        raise printout.ghost(ghost.start(), ghost[1] or ghost[2])
     return _results(printout, printout)
 
 
