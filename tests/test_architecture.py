@@ -29,7 +29,9 @@ ASSEMBLE = TEXT | {"molecules", "properties", "io/assemble"}
 STRUCTURES = ASSEMBLE | {"io/structures"}
 RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
 MM3 = RULES | {"io/forcefields/mm3"}
-FORMATS = {f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural")} | {
+FORMATS = {
+    f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural", "smirnoff")
+} | {
     "io/qm",
     "io/listings",
 }
@@ -82,6 +84,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/amber": RULES | {"io/forcefields/amber"},
     "io/forcefields/gromacs": RULES | {"io/forcefields/gromacs"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
+    "io/forcefields/smirnoff": RULES | {"io/forcefields/openmm", "io/forcefields/smirnoff"},
     "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
     "io": IO,
@@ -126,6 +129,7 @@ DEPENDENCIES = {
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
             "io/forcefields/openmm/system/templates.py": {"openmm"},
+            "io/forcefields/openmm/system/charmm.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
             "engines/teachers/ani_teacher.py": {"torch", "torchani"},
             "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip

@@ -63,10 +63,11 @@ class TieSection(Section):
 class ForceFieldSection(Section):
     """Where the force field comes from, what is trained and in which formats it is written."""
 
-    start: str = "environments"
+    start: str | tuple[str, ...] = "environments"
     """`environments`: types made from the molecules, by the surroundings of their atoms; or the path of a .fld, of a
     .json or .frcmod that a fit wrote, or of its folder, or of a topology (.prmtop, .top), whose values are kept unless
-    an estimate is asked for. `estimate = "none"` keeps the force constants of other files too."""
+    an estimate is asked for; or parameters by types or SMARTS (.dat, .frcmod, .offxml), several as a list of which the
+    last goes first. `estimate = "none"` keeps the force constants of other files too."""
     form: Literal["mm3", "harmonic"] = "mm3"
     """Of the energy of stretches and bends in a generated force field."""
     nonbonded: Literal["none", "uff"] = "none"

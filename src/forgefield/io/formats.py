@@ -12,9 +12,11 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields import native
-from forgefield.io.forcefields.amber.frcmod import frcmod_rules, write_frcmod
+from forgefield.io.forcefields.amber.frcmod import write_frcmod
+from forgefield.io.forcefields.amber.parameters import is_parameter_set
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.forcefields.amber.prmtop_writer import PRMTOP
+from forgefield.io.forcefields.amber.typed import amber_rules
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.forcefields.gromacs.writer import TOP
 from forgefield.io.forcefields.laid.format import SystemFormat
@@ -26,6 +28,7 @@ from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.forcefields.openmm.system.reader import read_system
 from forgefield.io.forcefields.openmm.system.templates import read_templates
 from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system
+from forgefield.io.forcefields.smirnoff.rules import read_smirnoff
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
 from forgefield.io.qm.gaussian.rigid_scan import is_rigid_scan, read_rigid_scan
@@ -130,10 +133,6 @@ def _on_first_and_last_pages(known: Callable[[Path, str], bool], path: Path, tex
     return known(path, text if len(text) <= 4 * _PAGES else text[:_PAGES] + text[-_PAGES:])
 
 
-def _is_jaguar(_: Path, text: str) -> bool:
-    return "Jaguar version" in text
-
-
 def _is_gaussian(_: Path, text: str) -> bool:
     # Each program signs its output on the first page or, in a log that was cut, with its archive.
     return "Gaussian, Inc" in text or "Entering Gaussian System" in text or "Normal termination of Gaussian" in text
@@ -157,12 +156,13 @@ def _has(mark: str) -> Callable[[Path, str], bool]:
     return lambda _, text: mark in text
 
 
-def _is_top(_: Path, text: str) -> bool:
-    return bool(_GROMACS.search(text))
+def _is_frcmod(path: Path, _: str) -> bool:
+    # AMBER's own are called frcmod.ff14SB and the like.
+    return "frcmod" in (path.suffix.lower()[1:], path.name.lower().partition(".")[0])
 
 
-def _is_torsion_drive(_: Path, text: str) -> bool:
-    return bool(MARK.search(text))
+def _finds(pattern: re.Pattern) -> Callable[[Path, str], bool]:
+    return lambda _, text: bool(pattern.search(text))
 
 
 def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
@@ -172,10 +172,6 @@ def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
 def _without_types(read: Callable[[Path], list[Molecule]]) -> Callable[[Path, AtomTypes | None], list[Molecule]]:
     """Return what reads structures whose types, if any, are named in the file."""
     return lambda path, _: read(path)
-
-
-def _read_gaussian_input(path: Path) -> list[Molecule]:
-    return [read_gaussian_input(path)]
 
 
 def _write_frames(path: Path, structures: Structures) -> None:
@@ -241,7 +237,7 @@ FORMATS = (
     Format("xTB frames", (), _is_xtb_frames, has_any_suffix=True, frames=read_xyz),
     Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
-    Format("torsion drive", (".json",), known=_is_torsion_drive, frames=read_torsion_drive),
+    Format("torsion drive", (".json",), known=_finds(MARK), frames=read_torsion_drive),
     Format(
         "QCSchema JSON",
         (".json",),
@@ -266,8 +262,15 @@ FORMATS = (
     Format("mmCIF", (".cif", ".mmcif"), is_mmcif, has_any_suffix=True, molecules=_without_types(read_mmcif)),
     Format("PDB", (".pdb", ".ent"), is_pdb, has_any_suffix=True, molecules=_without_types(read_pdb)),
     _SMILES,
-    Format("Gaussian input", (".gjf", ".com"), is_gaussian_input, molecules=_without_types(_read_gaussian_input)),
-    Format("Jaguar output", (".log", ".out"), known=_is_jaguar, has_any_suffix=True, part=read_jaguar_output),
+    Format(
+        "Gaussian input",
+        (".gjf", ".com"),
+        is_gaussian_input,
+        molecules=_without_types(lambda path: [read_gaussian_input(path)]),
+    ),
+    Format(
+        "Jaguar output", (".log", ".out"), known=_has("Jaguar version"), has_any_suffix=True, part=read_jaguar_output
+    ),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
     Format("Gaussian rigid scan", (".log", ".out"), known=_is_rigid_scan, has_any_suffix=True, frames=read_rigid_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, frames=read_gaussian_log),
@@ -294,11 +297,14 @@ FORMATS = (
     Format(
         "AMBER parameters",
         (".frcmod",),
+        _is_frcmod,
+        has_any_suffix=True,
         word="frcmod",
         forms=("harmonic",),
-        rules=frcmod_rules,
+        rules=amber_rules,
         write_laid=write_frcmod,
     ),
+    Format("AMBER parameter set", (".dat",), is_parameter_set, "line MOD4 RE", rules=amber_rules),
     Format(
         "OpenMM XML",
         (".xml",),
@@ -317,7 +323,9 @@ FORMATS = (
         write_laid=write_laid_system,
     ),
     _of_systems(
-        Format("GROMACS topology", (".top",), _is_top, "section [ moleculetype ] or [ molecules ]", rules=read_top),
+        Format(
+            "GROMACS topology", (".top",), _finds(_GROMACS), "section [ moleculetype ] or [ molecules ]", rules=read_top
+        ),
         *("gromacs", TOP),
     ),
     _of_systems(
@@ -331,6 +339,7 @@ FORMATS = (
         *("prmtop", PRMTOP),
     ),
     _of_systems(Format("LAMMPS", (".lmp",)), "lammps", LAMMPS),
+    Format("SMIRNOFF", (".offxml",), rules=read_smirnoff),
     Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
     Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
@@ -374,8 +383,10 @@ def force_fields() -> list[Format]:
 
 def force_field_format(path: Path) -> Format | None:
     """Return the format of force fields that a file has, by its text where several have its suffix; None for none."""
-    alike = [one for one in force_fields() if plain_name(path).suffix.lower() in one.suffixes]
-    return format_of(path) if len(alike) > 1 and path.is_file() else written_force_field(path)
+    name = plain_name(path)
+    alike = [one for one in force_fields() if name.suffix.lower() in one.suffixes]
+    known_by_text = len(alike) > 1 or name.name.lower().startswith("frcmod")
+    return format_of(path) if known_by_text and path.is_file() else written_force_field(path)
 
 
 def written_force_field(path: Path) -> Format | None:

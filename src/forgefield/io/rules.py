@@ -1,5 +1,7 @@
 """Force fields from files of any format, ready to be laid over molecules."""
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,10 +9,14 @@ from tempfile import TemporaryDirectory
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError, WriteError
+from forgefield.io.forcefields.amber.typed import read_amber
+from forgefield.io.forcefields.openmm.system.charmm import STRUCTURE, read_charmm
 from forgefield.io.formats import LaidWriter, force_field_format, force_fields, suffixes
 from forgefield.io.outputs import new_outputs
 from forgefield.molecules.molecule import Molecule
 
+_PARAMETERS = "dat", "leap", "parm"
+"""Where AmberTools has its parameter files."""
 STUDENT, STUDENTS = "student.safetensors", "students"
 """What a distillation of one student writes into its folder, and the folder of several."""
 
@@ -22,9 +28,15 @@ def load(path: str | Path) -> AbstractRules:
     generated says what its types stand for, so that it fits any molecule with the same surroundings of atoms, whose
     bonds are perceived where it has none; so does the native file that a fit writes (.json). A neural model
     (.safetensors) needs elements only. Raises InputError, as does what is returned, which also raises
-    MissingParameters.
+    MissingParameters. Several files of AMBER are joined by +, as in `gaff2.dat+ligand.frcmod`; those that are not there
+    are looked for among the files of AmberTools; so are those of CHARMM (`ligand.psf+par.prm+top.rtf`).
     """
-    path = file_of(Path(path))
+    files = parts_of(Path(path))
+    if files[0].suffix.lower() == STRUCTURE:
+        return read_charmm(files[0], files[1:])
+    if len(files) > 1:
+        return read_amber(*files)
+    path = file_of(files[0])
     found = force_field_format(path)
     if found is not None and found.rules is not None:
         return found.rules(path)
@@ -32,6 +44,29 @@ def load(path: str | Path) -> AbstractRules:
     raise InputError(
         f"{path}: no force field is read from {path.suffix!r} files; give a {', '.join(sorted(read))} or a fit's folder"
     )
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Return the files that a path names, joined by +, those of AmberTools where they are."""
+    if path.exists():
+        return [path]
+    found: list[Path] = []
+    name = ""
+    for part in str(path).split("+"):
+        # A name may have a + of its own.
+        name = f"{name}+{part}" if name else part
+        there = Path(name) if Path(name).exists() else of_ambertools(name)
+        if there is not None:
+            found.append(there)
+            name = ""
+    return [*found, Path(name)] if name else found
+
+
+def of_ambertools(name: str) -> Path | None:
+    """Return the parameter file of a name in AmberTools; None where there is none."""
+    homes = [Path(home) for home in (os.environ.get("AMBERHOME"), sys.prefix) if home]
+    places = [home.joinpath(*_PARAMETERS, name) for home in homes if Path(name).name == name]
+    return next((place for place in places if place.is_file()), None)
 
 
 def file_of(path: Path) -> Path:

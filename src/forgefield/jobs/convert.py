@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
@@ -12,7 +13,6 @@ from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import molecule as molecule_of
-from forgefield.io.forcefields.openmm.system.templates import TemplateRules
 from forgefield.io.formats import (
     NATIVE,
     Format,
@@ -28,7 +28,7 @@ from forgefield.io.formats import (
 from forgefield.io.molecules import read_structures
 from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_parts
-from forgefield.io.rules import load, write_laid
+from forgefield.io.rules import load, parts_of, write_laid
 from forgefield.io.sources import is_smiles
 from forgefield.jobs.convert_systems import convert_to_engine
 from forgefield.molecules.molecule import Molecule, Reference
@@ -133,7 +133,9 @@ def write_structures(
 
 def is_force_field(path: Path) -> bool:
     """Return whether a path is a force field, or the folder of a fit. Raises InputError for unknown formats."""
-    return (not is_smiles(path) and path.is_dir()) or format_of(path) in force_fields()
+    if (not is_smiles(path) and path.is_dir()) or len(files := parts_of(path)) > 1:
+        return True
+    return format_of(files[0]) in force_fields()
 
 
 def convert_force_field(
@@ -147,7 +149,7 @@ def convert_force_field(
     not to `overwrite`.
     """
     rules, files = load(source), list(over)
-    if isinstance(rules, TemplateRules) and files:
+    if isinstance(rules, AbstractLibrary) and files:
         rules, files = rules.over(read_structures(files[0])[0]), files[1:]
     form = _written(target, rules)
     if form is None or not (form.write_rules or form.write_laid):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import system_of
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
-from forgefield.io.forcefields.openmm.system.templates import TemplateRules
 from forgefield.io.molecules import read_structures
-from forgefield.io.rules import load
+from forgefield.io.rules import load, parts_of
 from forgefield.io.structures.atom_types import find_atom_types
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
@@ -36,9 +36,10 @@ def opened(force_field: Path, files: list[Path]) -> tuple[AbstractRules, list[Mo
     Atom types are those of an atom.typ beside the structures or the force field, else the standard ones. Raises
     InputError.
     """
-    if not force_field.exists():
-        raise InputError(f"{force_field}: there is no such file")
+    for part in parts_of(force_field):
+        if not part.exists():
+            raise InputError(f"{part}: there is no such file")
     rules = load(force_field)
     known, system = find_atom_types([*files, force_field]), system_of(rules)
     molecules = [m for path in files for m in read_structures(path, atom_types=known, system=system)]
-    return rules.over(molecules[0]) if isinstance(rules, TemplateRules) and molecules else rules, molecules
+    return rules.narrowed(molecules) if isinstance(rules, AbstractLibrary) else rules, molecules

@@ -51,6 +51,10 @@ class Molecule:
     """The file it came from."""
     n_pieces: int = 1
     """Into how many parts it may fall that are not bonded to each other."""
+    charges: Float[np.ndarray, " atoms"] | None = None
+    """Partial charges of the atoms, where the file states them [e]."""
+    names: tuple[str, ...] | None = None
+    """Names of the atoms, where the file states them."""
 
     def __post_init__(self) -> None:
         wrong = np.flatnonzero(~np.isfinite(self.positions).all(axis=1))

@@ -64,7 +64,7 @@ def rowed(system: System) -> Rowed:
     stated = tuple(_group(gathered, kinds, one) for one in system.interactions)
     atoms = _atoms(gathered, system)
     pairs = tuple(_pairs(gathered, system, atoms))
-    return Rowed(np.array(gathered.values), tuple(_told_apart(gathered)), stated, pairs, atoms)
+    return Rowed(np.array(gathered.values), tuple(told_apart(gathered)), stated, pairs, atoms)
 
 
 class _Kinds:
@@ -75,10 +75,12 @@ class _Kinds:
         self._alike = equivalence(system.species, system.bonds, system.types) if system.split else ()
         self._split = {self._classes(chain) for chain in system.split}
 
-    def key(self, kind: str, chain: tuple[int, ...]) -> tuple[tuple, Types]:
+    def key(self, kind: str, chain: tuple[int, ...], name: str) -> tuple[tuple, Types]:
         """Return what is the same for interactions that may share a row, and the names that the row has."""
         if self._split and (classes := self._classes(chain)) in self._split:
             return ("split", classes), tuple(self._labels[a] for a in chain)
+        if name:
+            return ("named", name), (name,)
         orders = (chain, chain[::-1]) if kind in _EITHER_WAY else (chain,)
         types = min(tuple(self._types[a] for a in one) for one in orders)
         return types, types
@@ -91,8 +93,10 @@ class _Kinds:
 def _group(gathered: Rows, kinds: _Kinds, stated: Stated) -> Group:
     entered: dict[tuple, tuple[int, ...]] = {}
     parameters = []
-    for chain, values in zip(map(tuple, stated.atoms.tolist()), map(tuple, stated.values.tolist()), strict=True):
-        key, names = kinds.key(stated.term.kind, chain)
+    named = stated.rows or ("",) * len(stated.atoms)
+    for *both, name in zip(map(tuple, stated.atoms.tolist()), map(tuple, stated.values.tolist()), named, strict=True):
+        chain, values = both
+        key, names = kinds.key(stated.term.kind, chain, name)
         if (key, values) not in entered:
             entered[key, values] = gathered.add(stated.term, names, values).indices
         parameters.append(entered[key, values])
@@ -144,7 +148,7 @@ def require_few(source: str, n_atoms: int, n_structures: int = 1) -> None:
         )
 
 
-def _told_apart(gathered: Rows) -> Iterator[Row]:
+def told_apart(gathered: Rows) -> Iterator[Row]:
     """Yield rows with a mark where others may have the same types: the periodicity of a series, else a number."""
     count: Counter[str] = Counter()
     for row in gathered.rows:

@@ -20,6 +20,8 @@ class Stated:
     atoms: Int[np.ndarray, "interactions order"]
     values: Float[np.ndarray, "interactions parameters"]
     """Of the term's own parameters, in internal units."""
+    rows: tuple[str, ...] = ()
+    """Names of the rows that interactions take, where these do not go by types."""
 
 
 @dataclass(frozen=True, eq=False)

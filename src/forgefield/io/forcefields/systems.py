@@ -63,6 +63,8 @@ class _Stated(BaseModel, extra="forbid", frozen=True):
     values: tuple[tuple[FiniteFloat, ...], ...]
     grid: tuple[tuple[FiniteFloat, ...], ...] = ()
     """Of a correction map [kcal/mol]."""
+    rows: tuple[str, ...] = ()
+    """Of each interaction, where rows do not go by types."""
     expression: _Expression | None = None
 
 
@@ -143,6 +145,8 @@ def _wrong_term(one: _Stated) -> Iterator[str]:
         yield "a correction map has a square grid, other terms have none"
     else:
         term = _term(one)
+        if one.rows and len(one.rows) != len(one.atoms):
+            yield f"{one.term} must have a row for each interaction"
         sizes = {len(chain) for chain in one.atoms} | {term.order}, {len(v) for v in one.values} | {term.n_own}
         if len(one.atoms) != len(one.values) or max(map(len, sizes)) > 1:
             yield f"{one.term} must have {term.order} atoms and {term.n_own} values for each interaction"
@@ -190,6 +194,7 @@ def file_of_system(rules: SystemRules) -> SystemFile:
                 atoms=_from_one(one.atoms),
                 values=tuple(map(tuple, one.values.tolist())),
                 grid=one.term.made[1][0] if one.term.name == _MAP and one.term.made else (),
+                rows=one.rows,
                 expression=_expression(one.term),
             )
             for one in system.interactions
@@ -216,7 +221,7 @@ def system_of_file(file: SystemFile) -> SystemRules:
     for one in file.interactions:
         term = _term(one)
         atoms = np.array(one.atoms, dtype=np.int64).reshape(-1, term.order) - 1
-        interactions.append(Stated(term, atoms, np.array(one.values).reshape(-1, term.n_own)))
+        interactions.append(Stated(term, atoms, np.array(one.values).reshape(-1, term.n_own), one.rows))
     system = System(
         source=file.source,
         program=file.program,

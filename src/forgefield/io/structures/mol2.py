@@ -31,6 +31,7 @@ _ORDERS = {
     "du": 1.0,
 }
 _SECTION = "@<TRIPOS>"
+_NO_CHARGES = "NO_CHARGES"
 _DUMMIES = ("Du", "LP", "Any", "Hal", "Het", "Hev")
 _SYBYL_WITHOUT_GEOMETRY = (
     *("H", "F", "Cl", "Br", "I", "Si", "Se", "Sn", "Li", "Na", "Mg", "Al", "K", "Ca", "Mn", "Fe", "Cu", "Zn", "Mo"),
@@ -128,7 +129,8 @@ def _molecule(path: Path, record: _Record, index: int) -> Molecule:
     positions = np.array([floats(path, line, [" ".join(words[2:5])], "coordinates") for line, words in atoms])
     species = _species(path, atoms)
     bonds, orders = _bonds(path, _section(path, record, "BOND", n_bonds, 4), places)
-    charge = _charge(path, atoms)
+    charges = None if _states_none(record) else _charges(path, atoms)
+    charge = 0 if charges is None else _whole(charges)
     return Molecule(
         name=name or (stem(path) if index == 0 else f"{stem(path)}-{index + 1}"),
         species=species,
@@ -139,6 +141,8 @@ def _molecule(path: Path, record: _Record, index: int) -> Molecule:
         charge=charge,
         multiplicity=lowest_multiplicity(species, charge),
         source=str(path),
+        charges=charges,
+        names=tuple(words[1] for _, words in atoms),
     )
 
 
@@ -222,12 +226,21 @@ def _types(types: list[str], species: Int[np.ndarray, " atoms"]) -> tuple[str, .
     return tuple(_MACROMODEL_HYDROGEN if t == _PLAIN_HYDROGEN else t for t in types)
 
 
-def _charge(path: Path, atoms: _Rows) -> int:
-    charges = [floats(path, line, [words[8]], "the charge of an atom")[0] for line, words in atoms if len(words) > 8]
-    total = float(sum(charges))
-    whole = round(total)
-    # Charges are written with four decimals.
-    return whole if abs(total - whole) < 1e-4 * (1 + len(charges)) else 0
+def _states_none(record: _Record) -> bool:
+    """Return whether a record says that its column of charges means nothing."""
+    return any(text.strip() == _NO_CHARGES for _, text in record.sections["MOLECULE"][2:])
+
+
+def _charges(path: Path, atoms: _Rows) -> Float[np.ndarray, " atoms"] | None:
+    """Return the charges of the atoms; None where some have none."""
+    stated = [floats(path, line, [words[8]], "the charge of an atom")[0] for line, words in atoms if len(words) > 8]
+    return np.array(stated) if len(stated) == len(atoms) else None
+
+
+def _whole(charges: Float[np.ndarray, " atoms"]) -> int:
+    """Return the charge that charges of atoms, written with four decimals, add up to; 0 where it is no whole number."""
+    total = float(charges.sum())
+    return round(total) if abs(total - round(total)) < 1e-4 * (1 + len(charges)) else 0
 
 
 def _bonds(

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from warnings import warn
 
 import numpy as np
+from jaxtyping import Float
 
 from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.offenders import listed
@@ -23,7 +25,7 @@ from forgefield.io.structures.drawn import (
     unpaired_electrons,
 )
 from forgefield.io.structures.oddities import shape_of, tell_oddities
-from forgefield.io.text import read_text
+from forgefield.io.text import floats, read_text
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.molecule import Molecule
@@ -37,6 +39,8 @@ _FLAT = 1e-3
 """Å"""
 _OF_V3000 = re.compile(r"M  V30 \d+ (\S+|\[.*?\])(?: \S+){4}")
 _RADICAL_OF_V3000 = re.compile(r"\bRAD=([123])")
+_CHARGES = "<atom.dprop.PartialCharge>"
+"""The property of charges that RDKit and OpenFF write."""
 _ISOTOPES = ("D", "T")
 
 
@@ -126,7 +130,17 @@ def _molecule(record: _Record, name: str) -> Molecule:
             graph = _in_space(record, block)
             unpaired = unpaired or unpaired_electrons(graph)
         found = drawn_molecule(record.place, name, graph, unpaired=unpaired)
-    return replace(found, source=str(record.path))
+    return replace(found, source=str(record.path), charges=_charges(record, found.n_atoms))
+
+
+def _charges(record: _Record, n_atoms: int) -> Float[np.ndarray, " atoms"] | None:
+    """Return the charges that a record states for all atoms of its structure; None where it does not."""
+    for k, line in enumerate(record.lines):
+        if line.startswith(">") and _CHARGES in line:
+            rows = list(takewhile(str.strip, record.lines[k + 1 :]))
+            found = floats(record.path, record.line + k + 1, rows, "the charges of the atoms")
+            return found if len(found) == n_atoms else None
+    return None
 
 
 def _require_elements(record: _Record) -> None:

@@ -202,6 +202,12 @@ def frcmod_rules(path: Path) -> TypedRules:
     return TypedRules(_by_term(tables), Typing(str(path), meanings))
 
 
+def is_generated(path: Path) -> bool:
+    """Return whether ForgeField wrote an AMBER parameter file, or one has bond charge increments as those have."""
+    text = read_text(path)
+    return text.startswith(_TITLE) or _INCREMENT.search(text) is not None
+
+
 def _cut(text: str, sections: Sequence[str]) -> Iterator[str]:
     """Yield what shows that a file is cut: sections come in one order, the last of which is NONBON."""
     after = [name for name in _SECTIONS if sections and name not in sections]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from forgefield import units
+from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
@@ -11,8 +12,9 @@ from forgefield.config import ChargesTarget, FitFile, ForceFieldSection, Molecul
 from forgefield.errors import InputError
 from forgefield.fitting.data.training_set import Band, Weights
 from forgefield.io.formats import Format, force_field_format
+from forgefield.io.molecules import read_structures
 from forgefield.io.references import matching_files
-from forgefield.io.rules import file_of, load
+from forgefield.io.rules import file_of, load, of_ambertools, parts_of
 from forgefield.io.selection import split
 from forgefield.io.sources import content, reading
 from forgefield.io.structures.atom_types import FILE_NAME, AtomTypes, read_atom_types
@@ -29,6 +31,7 @@ from forgefield.jobs.fit.plan.choices import (
 from forgefield.jobs.fit.plan.plan import Changing, Generated, MoleculeFiles, Plan, Widths
 from forgefield.jobs.fit.plan.target_choices import read_fit_file, targets
 from forgefield.models.trainable import Tie
+from forgefield.molecules.molecule import Molecule
 from forgefield.toml.quantities import in_unit
 
 _OF_GENERATED = {"terms", "depth", "nonbonded", "charges"}
@@ -51,12 +54,13 @@ def read_plan(path: Path, *, starts: int | None = None) -> Plan:
 def plan_of(file: FitFile, folder: Path, name: str) -> Plan:
     """Return the plan of settings whose paths are relative to a folder. Raises InputError."""
     section = file.forcefield
-    start, types = _start(section, folder)
+    molecules = tuple(_molecules(one, folder) for one in file.molecules)
+    start, types = _start(section, folder, molecules)
     formats = (formats_of_systems if isinstance(start, SystemRules) else formats_named)(section.form, section.write)
     keeps = isinstance(start, SystemRules) and "estimate" not in section.model_fields_set
     chosen, charges = targets(file.targets), file.targets.entry("charges")
     return Plan(
-        molecules=tuple(_molecules(one, folder) for one in file.molecules),
+        molecules=molecules,
         targets=chosen,
         start=start,
         estimate=ESTIMATES["none" if keeps else section.estimate],
@@ -124,7 +128,7 @@ def _own_formats(section: ForceFieldSection, formats: tuple[Format, ...]) -> tup
 
 
 def _start(
-    section: ForceFieldSection, folder: Path
+    section: ForceFieldSection, folder: Path, molecules: tuple[MoleculeFiles, ...]
 ) -> tuple[Generated | TypedRules | Mm3Rules | SystemRules, AtomTypes | None]:
     """Return where the force field comes from, and the atom types of an atom.typ beside it."""
     form = FORMS[section.form]
@@ -136,18 +140,20 @@ def _start(
             form["charges"] if section.charges == "bonds" else None,
         )
         return generated, None
-    path = file_of(folder / section.start)
+    path = file_of(_named(section.start, folder))
     beside = path.parent / FILE_NAME
     types = read_atom_types(beside) if beside.is_file() else None
     found = force_field_format(path)
-    if found is None or found.rules is None:
+    if len(parts_of(path)) == 1 and (found is None or found.rules is None):
         raise InputError(
             f'[forcefield] start = "{section.start}": "environments", a .fld file, a .json or .frcmod file that a fit '
-            "wrote, or its folder, or a topology (.prmtop, .top) is expected"
+            "wrote, or its folder, a topology (.prmtop, .top) or parameters by types (.dat, .offxml) is expected"
         )
     if double := sorted(_OF_GENERATED & section.model_fields_set):
         raise InputError(f"[forcefield] {', '.join(double)}: {path} has its own; leave the key(s) out")
     rules = load(path)
+    if isinstance(rules, AbstractLibrary):
+        rules = rules.over(_first(molecules, types))
     if section.split and not isinstance(rules, SystemRules):
         raise InputError("[forcefield] split: only interactions of a topology get rows of their own; leave the key out")
     match rules:
@@ -166,6 +172,21 @@ def _start(
     if held != section.form:
         raise InputError(f'[forcefield] form = "{section.form}": {path} holds form = "{held}"')
     return rules, types
+
+
+def _named(start: str | tuple[str, ...], folder: Path) -> Path:
+    """Return the path of a force field, as `load` takes those of several files."""
+    names = (start,) if isinstance(start, str) else start
+    known = [Path(name) if of_ambertools(name) and not (folder / name).exists() else folder / name for name in names]
+    return Path("+".join(map(str, known)))
+
+
+def _first(molecules: tuple[MoleculeFiles, ...], types: AtomTypes | None) -> Molecule:
+    """Return the structure that parameters by types are laid over: the fit is of that molecule alone."""
+    files = next((one for group in molecules for one in (group.structures, *group.references) if one), None)
+    if files is None:
+        raise InputError("[[molecules]]: there is no structure that the force field can be laid over")
+    return read_structures(files[0], atom_types=types)[0]
 
 
 def _system(section: ForceFieldSection, rules: SystemRules) -> SystemRules:

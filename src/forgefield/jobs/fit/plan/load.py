@@ -140,6 +140,9 @@ def _paired(
     frames = laid_over(molecules, references)
     if frames is not None:
         return list(zip(frames, references, strict=True))
+    if len(molecules) == 1 < len(references) and isinstance(plan.start, SystemRules):
+        # All are of the one molecule of the system, in geometries of their own.
+        return list(zip(perceived(references), references, strict=True))
     if len(molecules) != len(references):
         raise InputError(
             f"{len(molecules)} structure(s) but {len(references)} reference(s):\n"

@@ -10,9 +10,8 @@ from xml.etree.ElementTree import ParseError, tostring
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import SystemRules
-from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.io.forcefields.openmm.couplings import is_coupling_script
 from forgefield.io.forcefields.openmm.system.reader import Named, rules_of_xml
@@ -28,18 +27,12 @@ _WITH_RESIDUES = {".pdb": "PDBFile", ".ent": "PDBFile", ".cif": "PDBxFile", ".mm
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TemplateRules(AbstractRowRules):
+class TemplateRules(AbstractLibrary):
     """A force field of OpenMM for any molecule whose residues have templates in it."""
 
     source: str
     texts: tuple[str, ...]
     """Of the file and those that it includes."""
-
-    def assign(self, molecules: list[Molecule]) -> Assignment:
-        """Return model, topology and rows. Raises InputError for several molecules, and for what has no template."""
-        if not molecules:
-            raise InputError("no structures are given")
-        return self.over(molecules[0]).assign(molecules)
 
     def over(self, molecule: Molecule) -> SystemRules:
         """Return the System that OpenMM makes of a molecule. Raises InputError as OpenMM does, or without OpenMM."""
@@ -70,11 +63,6 @@ class TemplateRules(AbstractRowRules):
             bonds=tuple((bond[0].index, bond[1].index) for bond in topology.bonds()),
         )
         return rules_of_xml(text, f"{self.source} over {molecule.name}", named)
-
-    @property
-    def heeded(self) -> frozenset[str]:
-        """Nothing: charges of atoms are those of the templates."""
-        return frozenset()
 
     def __repr__(self) -> str:
         return f"TemplateRules({self.source})"

@@ -1,0 +1,1 @@
+"""Force fields of the Open Force Field initiative: parameters by SMARTS."""
