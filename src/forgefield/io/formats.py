@@ -72,7 +72,7 @@ LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
 _PAGES = 4_000_000
 """Characters of the ends of large texts by which programs are known."""
 _GROMACS = re.compile(r"^\s*\[\s*(moleculetype|molecules)\s*\]", re.MULTILINE)
-_XTB_FRAME = re.compile(r"\s*\d+\n energy: +\S+ .*xtb: \S+ ")
+_XTB_FRAME = re.compile(r"\A\s*\d+\n energy: +\S+ .*xtb: \S+ ")
 """xTB writes scans and optimisations as xyz files that are called xtbscan.log and xtbopt.log."""
 
 
@@ -174,14 +174,6 @@ def _without_types(read: Callable[[Path], list[Molecule]]) -> Callable[[Path, At
     return lambda path, _: read(path)
 
 
-def _write_frames(path: Path, structures: Structures) -> None:
-    write_xyz(path, [reference for _, reference in structures])
-
-
-def _write_drawn(path: Path, structures: Structures) -> None:
-    write_sdf(path, [molecule for molecule, _ in structures])
-
-
 def _write_one(path: Path, structures: Structures) -> None:
     ((molecule, reference),) = structures
     write_qcschema(path, molecule, reference)
@@ -197,10 +189,6 @@ def _of_systems(form: Format, word: str, system: SystemFormat) -> Format:
     """Return a format with what writes systems."""
     writes = {"write_rules": system.write_rules, "write_laid": system.write_laid, "system": system}
     return replace(form, word=word, forms=("harmonic",), **writes)
-
-
-def _is_xtb_frames(_: Path, text: str) -> bool:
-    return bool(_XTB_FRAME.match(text))
 
 
 _NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
@@ -231,10 +219,10 @@ FORMATS = (
         "xyz",
         (".xyz", ".extxyz"),
         frames=read_xyz,
-        write_structures=_write_frames,
+        write_structures=lambda path, found: write_xyz(path, [reference for _, reference in found]),
         lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
     ),
-    Format("xTB frames", (), _is_xtb_frames, has_any_suffix=True, frames=read_xyz),
+    Format("xTB frames", (), _finds(_XTB_FRAME), has_any_suffix=True, frames=read_xyz),
     Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
     Format("torsion drive", (".json",), known=_finds(MARK), frames=read_torsion_drive),
@@ -256,7 +244,7 @@ FORMATS = (
         is_molfile,
         has_any_suffix=True,
         molecules=_without_types(read_sdf),
-        write_structures=_write_drawn,
+        write_structures=lambda path, found: write_sdf(path, [molecule for molecule, _ in found]),
         lacks=("types", "energy", "gradient", "Hessian", "frequencies", "charges"),
     ),
     Format("mmCIF", (".cif", ".mmcif"), is_mmcif, has_any_suffix=True, molecules=_without_types(read_mmcif)),
