@@ -225,7 +225,7 @@ def test_lammps_names_pairs_whose_charges_are_scaled_otherwise(own_pairs, tmp_pa
     space = system.through_space
     scales = np.where(np.arange(len(space.scales))[:, None] == len(space.scales) - 1, [0.0, 0.3], space.scales)
 
-    with pytest.raises(InputError, match="cannot hold the scales of pairs 1-"):
+    with pytest.raises(InputError, match=r"cannot hold the scales of pairs \d+-\d+$"):
         LAMMPS.write_system(tmp_path / "a.lmp", replace(system, through_space=replace(space, scales=scales)), positions)
 
 
