@@ -81,6 +81,8 @@ def test_lammps_computes_what_we_do(stated, lammps, tmp_path, name):
 
 
 @pytest.mark.openmm
+# OpenMM leaves the file open.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["dimethylphosphate", "charmm27"])
 def test_openmm_reads_topologies_of_gromacs_as_we_do(stated, in_openmm, tmp_path, name):
     app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
