@@ -81,6 +81,8 @@ def test_lammps_computes_what_we_do(stated, lammps, tmp_path, name):
 
 
 @pytest.mark.openmm
+# OpenMM leaves the file open.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["dimethylphosphate", "charmm27"])
 def test_openmm_reads_topologies_of_gromacs_as_we_do(stated, in_openmm, tmp_path, name):
     app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
@@ -225,7 +227,7 @@ def test_lammps_names_pairs_whose_charges_are_scaled_otherwise(own_pairs, tmp_pa
     space = system.through_space
     scales = np.where(np.arange(len(space.scales))[:, None] == len(space.scales) - 1, [0.0, 0.3], space.scales)
 
-    with pytest.raises(InputError, match="cannot hold the scales of pairs 1-"):
+    with pytest.raises(InputError, match=r"cannot hold the scales of pairs \d+-\d+$"):
         LAMMPS.write_system(tmp_path / "a.lmp", replace(system, through_space=replace(space, scales=scales)), positions)
 
 

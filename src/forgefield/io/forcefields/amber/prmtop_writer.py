@@ -24,7 +24,7 @@ _WIDTH = 4
 _HYDROGEN = 1
 _TORSION = 3
 """Bonds between the ends of a torsion."""
-_NEVER = 1e30
+_NEVER = 1e11
 """Divides energies of pairs that have none."""
 _UNPAIRED = 1.0
 """Divisors of dihedrals whose ends have no energy through them."""

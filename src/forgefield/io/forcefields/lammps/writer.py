@@ -43,7 +43,7 @@ class _Listed:
     types: dict[str, int] = field(default_factory=dict)
     rows: list[str] = field(default_factory=list)
 
-    def add(self, chain: Sequence[int], style: str, *values: float) -> None:
+    def add(self, chain: Sequence[int], style: str, *values: float | int) -> None:
         """Add one interaction."""
         number = self.types.setdefault(f"{style} {_reals(values)}", len(self.types) + 1)
         self.rows.append(f"{len(self.rows) + 1} {number} {' '.join(str(atom + 1) for atom in chain)}")
@@ -101,7 +101,7 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     return path, data
 
 
-def _reals(values: Sequence[float]) -> str:
+def _reals(values: Sequence[float | int]) -> str:
     return " ".join(f"{value:.12g}" for value in values)
 
 
