@@ -152,8 +152,8 @@ def _says(word: str, other: str, path: Path, text: str) -> bool:
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
 
 
-def _has(mark: str) -> Callable[[Path, str], bool]:
-    return lambda _, text: mark in text
+def _has(mark: str, _: Path, text: str) -> bool:
+    return mark in text
 
 
 def _is_frcmod(path: Path, _: str) -> bool:
@@ -161,8 +161,8 @@ def _is_frcmod(path: Path, _: str) -> bool:
     return "frcmod" in (path.suffix.lower()[1:], path.name.lower().partition(".")[0])
 
 
-def _finds(pattern: re.Pattern) -> Callable[[Path, str], bool]:
-    return lambda _, text: bool(pattern.search(text))
+def _finds(pattern: re.Pattern, _: Path, text: str) -> bool:
+    return bool(pattern.search(text))
 
 
 def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
@@ -191,11 +191,12 @@ def _of_systems(form: Format, word: str, system: SystemFormat) -> Format:
     return replace(form, word=word, forms=("harmonic",), **writes)
 
 
+_IS_JAGUAR = partial(_has, "Jaguar version")
 _NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
 NATIVE = Format(
     "ForgeField force field",
     (".json",),
-    known=_has(native.KEY),
+    known=partial(_has, native.KEY),
     forms=("mm3", "harmonic"),
     rules=native.read_native,
     write_rules=native.write_rules,
@@ -222,10 +223,10 @@ FORMATS = (
         write_structures=lambda path, found: write_xyz(path, [reference for _, reference in found]),
         lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
     ),
-    Format("xTB frames", (), _finds(_XTB_FRAME), has_any_suffix=True, frames=read_xyz),
+    Format("xTB frames", (), partial(_finds, _XTB_FRAME), has_any_suffix=True, frames=read_xyz),
     Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
-    Format("torsion drive", (".json",), known=_finds(MARK), frames=read_torsion_drive),
+    Format("torsion drive", (".json",), known=partial(_finds, MARK), frames=read_torsion_drive),
     Format(
         "QCSchema JSON",
         (".json",),
@@ -256,9 +257,7 @@ FORMATS = (
         is_gaussian_input,
         molecules=_without_types(lambda path: [read_gaussian_input(path)]),
     ),
-    Format(
-        "Jaguar output", (".log", ".out"), known=_has("Jaguar version"), has_any_suffix=True, part=read_jaguar_output
-    ),
+    Format("Jaguar output", (".log", ".out"), _IS_JAGUAR, has_any_suffix=True, part=read_jaguar_output),
     Format("Gaussian relaxed scan", (".log", ".out"), known=_is_scan, has_any_suffix=True, frames=read_gaussian_scan),
     Format("Gaussian rigid scan", (".log", ".out"), known=_is_rigid_scan, has_any_suffix=True, frames=read_rigid_scan),
     Format("Gaussian output", (".log", ".out"), known=_is_gaussian, has_any_suffix=True, frames=read_gaussian_log),
@@ -296,7 +295,7 @@ FORMATS = (
     Format(
         "OpenMM XML",
         (".xml",),
-        _has("<ForceField"),
+        partial(_has, "<ForceField"),
         word="openmm-xml",
         forms=("mm3", "harmonic"),
         rules=read_templates,
@@ -305,14 +304,18 @@ FORMATS = (
     Format(
         "OpenMM System",
         (".system.xml", ".xml"),
-        _has("<System"),
+        partial(_has, "<System"),
         rules=read_system,
         write_rules=write_system,
         write_laid=write_laid_system,
     ),
     _of_systems(
         Format(
-            "GROMACS topology", (".top",), _finds(_GROMACS), "section [ moleculetype ] or [ molecules ]", rules=read_top
+            "GROMACS topology",
+            (".top",),
+            partial(_finds, _GROMACS),
+            "section [ moleculetype ] or [ molecules ]",
+            rules=read_top,
         ),
         *("gromacs", TOP),
     ),
@@ -320,7 +323,7 @@ FORMATS = (
         Format(
             "AMBER topology",
             (".prmtop", ".parm7", ".top"),
-            _has("%FLAG POINTERS"),
+            partial(_has, "%FLAG POINTERS"),
             "section %FLAG POINTERS",
             rules=read_prmtop,
         ),
