@@ -19,7 +19,7 @@ from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND
-from forgefield.terms.cross import STRETCH_BEND, UREY_BRADLEY
+from forgefield.terms.cross import STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH
@@ -162,6 +162,14 @@ def test_nothing_is_coupled_to_a_half_bond(water):
     made = generate([half], (*BONDED, STRETCH_BEND))
 
     assert [row.name for row in made.rows if row.term is STRETCH_BEND] == []
+
+
+def test_two_half_bonds_are_coupled_as_the_reaction_couples_them(water):
+    one, both = (replace(water, orders=np.array(orders)) for orders in ([1.0, 0.5], [0.5, 0.5]))
+
+    kinds = [[row.term.kind for row in generate([m], (*BONDED, STRETCH_STRETCH)).rows] for m in (one, both)]
+
+    assert [found.count("stretch_stretch") for found in kinds] == [0, 1]
 
 
 def test_nearly_straight_angle_is_exactly_straight(carbon_dioxide):

@@ -141,9 +141,15 @@ def meaningful(
 def _loose(
     kind: str, atoms: Int[np.ndarray, "interactions order"], half: set[frozenset[int]]
 ) -> Bool[np.ndarray, " interactions"]:
-    """Say which couplings are along a half bond, whose stretch may have no constant to hold against them."""
-    coupled = kind in ("stretch_bend", "stretch_stretch")
-    return np.array([coupled and any(frozenset(b) in half for b in pairwise(c)) for c in atoms.tolist()], dtype=bool)
+    """Say which couplings are along a half bond, whose stretch may have no constant to hold against them.
+
+    Two half bonds are coupled: that tells a bond which forms as another one breaks from both forming.
+    """
+    if kind not in ("stretch_bend", "stretch_stretch"):
+        return np.zeros(len(atoms), dtype=bool)
+    loose = [[frozenset(bond) in half for bond in pairwise(chain)] for chain in atoms.tolist()]
+    alike = kind == "stretch_stretch"
+    return np.array([any(one) and not (alike and all(one)) for one in loose], dtype=bool)
 
 
 def _pairs(term: Term, pairs: Int[np.ndarray, "pairs 2"], types: Types, gathered: Rows) -> Interactions:
