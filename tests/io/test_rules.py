@@ -72,8 +72,10 @@ def test_folder_of_a_fit_stands_for_the_file_in_it(molecules, random_field, tmp_
 
     assert topology.n_atoms == made.topology.n_atoms
     (tmp_path / "forcefield.frcmod").unlink()
-    names = "forcefield.fld, forcefield.frcmod, forcefield.xml, forcefield.system.xml, student.safetensors"
-    with pytest.raises(InputError, match=re.escape(f"{names}; has the run ended?")):
+    names = (
+        "forcefield.fld, forcefield.frcmod, forcefield.xml, forcefield.system.xml, forcefield.top, forcefield.prmtop"
+    )
+    with pytest.raises(InputError, match=re.escape(f"{names}, student.safetensors; has the run ended?")):
         load(tmp_path)
 
 
@@ -90,7 +92,7 @@ def test_neural_model_takes_charge_and_multiplicity_of_molecules(molecules, tmp_
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("out.pt", "weights", r"no force field is read from '\.pt' files; give a \.fld"),
+        ("out.pt", "weights", r"no force field is read from '\.pt' files; give a \.dat, \.fld"),
         (
             "out.frcmod",
             "no legend\nMASS\nBOND\nANGL\nDIHE\nIMPR\nNONB\n",

@@ -36,7 +36,7 @@ def test_ten_lines_of_python_estimate_write_fit_and_convert(project):
     results = json.loads((folder / "run/results.json").read_text())
     assert outcome.record.results["fit"]["success"]
     assert results["metrics"]["final"]["frequency_rmsd_cm1"] < results["metrics"]["start"]["frequency_rmsd_cm1"]
-    assert "C4-F1" in (folder / "estimated.frcmod").read_text()
+    assert "1c-1f" in (folder / "estimated.frcmod").read_text()
     ((read_back, _),) = ff.read(folder / "ch3f.xyz")
     np.testing.assert_allclose(read_back.positions, reference.positions, atol=1e-8)
 

@@ -31,10 +31,15 @@ def test_symbols_are_read_in_any_case(text, number):
     assert symbol(number) == text.strip().capitalize()
 
 
-@pytest.mark.parametrize("text", ["X", "Du", "", "6"])
+@pytest.mark.parametrize("text", ["Du", "", "6"])
 def test_what_is_no_symbol_is_refused(text):
     with pytest.raises(InputError, match=f"'{text}' is not an element symbol"):
         atomic_number(text)
+
+
+def test_a_ghost_is_named():
+    with pytest.raises(InputError, match="'X' is a ghost or dummy atom"):
+        atomic_number("X")
 
 
 def test_masses_are_those_of_the_most_abundant_isotopes():

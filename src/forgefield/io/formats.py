@@ -152,17 +152,17 @@ def _says(word: str, other: str, path: Path, text: str) -> bool:
     return word in next((words for words in (comments, path.stem.lower()) if word in words or other in words), "")
 
 
-def _has(mark: str, _: Path, text: str) -> bool:
-    return mark in text
-
-
 def _is_frcmod(path: Path, _: str) -> bool:
     # AMBER's own are called frcmod.ff14SB and the like.
     return "frcmod" in (path.suffix.lower()[1:], path.name.lower().partition(".")[0])
 
 
-def _finds(pattern: re.Pattern, _: Path, text: str) -> bool:
-    return bool(pattern.search(text))
+@dataclass(frozen=True)
+class _Finds:
+    pattern: re.Pattern
+
+    def __call__(self, _: Path, text: str) -> bool:
+        return bool(self.pattern.search(text))
 
 
 def _read_mae(path: Path, types: AtomTypes | None) -> list[Molecule]:
@@ -191,12 +191,12 @@ def _of_systems(form: Format, word: str, system: SystemFormat) -> Format:
     return replace(form, word=word, forms=("harmonic",), **writes)
 
 
-_IS_JAGUAR = partial(_has, "Jaguar version")
+_IS_JAGUAR = _Finds(re.compile("Jaguar version"))
 _NUMBERS = "comment (# …) or name that says `frequencies` or `energy`"
 NATIVE = Format(
     "ForgeField force field",
     (".json",),
-    known=partial(_has, native.KEY),
+    known=_Finds(re.compile(re.escape(native.KEY))),
     forms=("mm3", "harmonic"),
     rules=native.read_native,
     write_rules=native.write_rules,
@@ -223,10 +223,10 @@ FORMATS = (
         write_structures=lambda path, found: write_xyz(path, [reference for _, reference in found]),
         lacks=("bonds", "types", "formal charges", "Hessian", "frequencies"),
     ),
-    Format("xTB frames", (), partial(_finds, _XTB_FRAME), has_any_suffix=True, frames=read_xyz),
+    Format("xTB frames", (), _Finds(_XTB_FRAME), has_any_suffix=True, frames=read_xyz),
     Format("Gaussian formatted checkpoint", (".fchk", ".fch"), part=read_fchk),
     NATIVE,
-    Format("torsion drive", (".json",), known=partial(_finds, MARK), frames=read_torsion_drive),
+    Format("torsion drive", (".json",), known=_Finds(MARK), frames=read_torsion_drive),
     Format(
         "QCSchema JSON",
         (".json",),
@@ -295,7 +295,7 @@ FORMATS = (
     Format(
         "OpenMM XML",
         (".xml",),
-        partial(_has, "<ForceField"),
+        _Finds(re.compile("<ForceField")),
         word="openmm-xml",
         forms=("mm3", "harmonic"),
         rules=read_templates,
@@ -304,7 +304,7 @@ FORMATS = (
     Format(
         "OpenMM System",
         (".system.xml", ".xml"),
-        partial(_has, "<System"),
+        _Finds(re.compile("<System")),
         rules=read_system,
         write_rules=write_system,
         write_laid=write_laid_system,
@@ -313,7 +313,7 @@ FORMATS = (
         Format(
             "GROMACS topology",
             (".top",),
-            partial(_finds, _GROMACS),
+            _Finds(_GROMACS),
             "section [ moleculetype ] or [ molecules ]",
             rules=read_top,
         ),
@@ -323,7 +323,7 @@ FORMATS = (
         Format(
             "AMBER topology",
             (".prmtop", ".parm7", ".top"),
-            partial(_has, "%FLAG POINTERS"),
+            _Finds(re.compile("%FLAG POINTERS")),
             "section %FLAG POINTERS",
             rules=read_prmtop,
         ),

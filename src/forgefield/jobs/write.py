@@ -29,10 +29,11 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
             form = form_of({row.term for row in outcome.assignment.rows})
             write_generated(path, form, outcome.assignment, outcome.molecules, outcome.sources, overwrite=overwrite)
         case Mm3Rules() | SystemRules():
-            form = written_force_field(path)
-            if form is None or form.write_rules is None:
-                known = " or ".join(suffixes(one for one in force_fields() if one.write_rules))
-                began = "an MM3* file" if isinstance(outcome.force_field, Mm3Rules) else "a topology"
+            form, is_mm3 = written_force_field(path), isinstance(outcome.force_field, Mm3Rules)
+            writers = [one for one in force_fields() if one.write_rules]
+            writers = [one for one in writers if ("mm3" in one.forms if is_mm3 else one.forms != ("mm3",))]
+            if form is None or form.write_rules is None or form not in writers:
+                known, began = " or ".join(suffixes(writers)), "an MM3* file" if is_mm3 else "a topology"
                 raise InputError(f"{path}: a fit that started from {began} is written as {known}, not {path.suffix!r}")
             if isinstance(outcome.force_field, SystemRules) and form.system is not None:
                 write, system = form.system.write_over, outcome.force_field.system

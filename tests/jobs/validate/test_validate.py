@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("validate")
     write_estimated(folder / "teacher.frcmod", estimate([CH3F], form="harmonic", method="seminario"))
     text = (folder / "teacher.frcmod").read_text()
-    (folder / "other.frcmod").write_text(re.sub(r"^(C4-H6 +)[\d.]+", r"\g<1>250.0000000000", text, flags=re.MULTILINE))
+    (folder / "other.frcmod").write_text(re.sub(r"^(1c-1h +)[\d.]+", r"\g<1>250.0000000000", text, flags=re.MULTILINE))
     teacher = teacher_of_file(folder / "teacher.frcmod")
     molecule = read_structures(CH3F)[0]
     generator = np.random.default_rng(0)

@@ -62,7 +62,7 @@ def test_fit_starts_from_what_a_fit_wrote(written, start):
     [
         ("run", "depth = 2", "harmonic", r"\[forcefield\] depth: .*forcefield\.json has its own"),
         ("run", "", "mm3", r'form = "mm3": .*forcefield\.json holds form = "harmonic"'),
-        ("bare.frcmod", "", "harmonic", "does not say what its types stand for"),
+        ("bare.frcmod", "", "harmonic", "goes by atom types, which the molecule does not have"),
         ("ch3f.xyz", "", "harmonic", r'start = "ch3f\.xyz": "environments", a \.fld file, a \.json'),
     ],
 )
