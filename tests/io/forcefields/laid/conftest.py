@@ -15,6 +15,7 @@ from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.structures.coordinates.gro import read_gro
 from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
+from samples import lammps_program
 
 KINDS_OF_SANDER = ("total", "vdw", "electrostatic", "hbond", "stretch", "bend", "torsion", "vdw14", "electrostatic14")
 POINT = "point\n&cntrl imin=0, nstlim=1, ntb=0, igb=0, cut=999.0, ntpr=1 /\n&debugf do_debugf=1, dumpfrc=1 /\n"
@@ -123,14 +124,10 @@ def gromacs(data, tmp_path):
 @pytest.fixture
 def lammps(tmp_path, monkeypatch):
     """Energies [kcal/mol] of an input of LAMMPS."""
-    module = pytest.importorskip("lammps", reason="no LAMMPS (pip install lammps mpich)")
     monkeypatch.chdir(tmp_path)
 
     def found(path):
-        try:
-            running = module.lammps(cmdargs=["-screen", "none", "-log", "none"])
-        except OSError as error:
-            pytest.skip(f"no LAMMPS ({error})")
+        running = lammps_program()
         running.command(f"include {path.name}")
         running.command(f"thermo_style custom step {' '.join(KINDS_OF_LAMMPS)}")
         running.command("run 0")
