@@ -160,9 +160,11 @@ def test_slurm_needs_to_be_told_what_a_job_is_given():
 
 @pytest.mark.slow
 def test_jobs_of_slurm_do_the_work(tmp_path, monkeypatch):
-    # Stands for Slurm: starts what it is given at once.
+    # Stands for Slurm: keeps what it is given, which is removed as soon as it says so, and starts it at once.
     submit, cancel = tmp_path / "sbatch", tmp_path / "scancel"
-    submit.write_text('#!/bin/sh\nsh "$1" >/dev/null 2>&1 &\necho "Submitted batch job 7"\n')
+    submit.write_text(
+        f'#!/bin/sh\ncp "$1" {tmp_path}/job\nsh {tmp_path}/job >/dev/null 2>&1 &\necho "Submitted batch job 7"\n'
+    )
     cancel.write_text("#!/bin/sh\n")
     for program in (submit, cancel):
         program.chmod(0o755)
