@@ -2,13 +2,20 @@
 
 import ctypes
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield import units
+from forgefield.assign.explicit.rules import SystemRules
 from forgefield.io.forcefields.neural.schnetpack import Settings
-from forgefield.molecules.molecule import Molecule
+from forgefield.io.structures.xyz import write_xyz
+from forgefield.molecules.molecule import Molecule, Reference
+from forgefield.properties.derivatives import forces
 
 HARMONIC = 'form = "harmonic"\n'
 BONDED = HARMONIC + 'terms = ["stretch", "bend"]\n'
@@ -81,6 +88,43 @@ AS_SCHNETPACK_HAS_IT = Settings(
     offsets="per atom",
 )
 """What the tensors of a PaiNN of SchNetPack do not say."""
+
+
+KINDS_OF_SANDER = {
+    "stretch": ("bond",),
+    "bend": ("angle",),
+    "torsion and improper": ("dihedral",),
+    "vdw": ("vdw", "vdw14"),
+    "electrostatic": ("elec", "elec14"),
+    "total": ("total",),
+}
+"""The names of energies that sander prints, by ours."""
+
+
+def as_sander_has_them(totals_kj_mol: Mapping[str, float]) -> dict[str, float]:
+    """Energies by kind [kcal/mol], impropers among the torsions."""
+    found = {kind: energy * units.KILOJOULE for kind, energy in totals_kj_mol.items()}
+    return found | {"torsion and improper": found.get("torsion", 0.0) + found.get("improper", 0.0)}
+
+
+TURNED = "torsion hn-ns-c-o n1 k", "torsion hn-ns-c-o n2 k"
+"""Rows of N-methylacetamide of which the field of `write_shifted` has others, 3 and 2 kcal/mol."""
+
+
+def places_of(rules: SystemRules) -> dict[str, int]:
+    """Where the values of a topology stand, by name."""
+    return {row.parameter_name(p): row.indices[p] for row in rules.rowed.rows for p in range(row.term.n_own)}
+
+
+def write_shifted(path: Path, rules: SystemRules, molecule: Molecule) -> None:
+    """Write displaced structures with the forces of a field that has other torsions (`TURNED`)."""
+    places, values = places_of(rules), rules.rowed.values.copy()
+    values[[places[name] for name in TURNED]] += [1.0, -0.5]
+    shift = np.random.default_rng(1).normal(scale=0.05, size=(4, molecule.n_atoms, 3))
+    positions = molecule.positions + shift
+    model, topology = rules.with_values(values).lay([replace(molecule, positions=x) for x in positions])
+    found = -np.asarray(forces(model, topology, jnp.asarray(positions.reshape(-1, 3)))).reshape(positions.shape)
+    write_xyz(path, [Reference(molecule.species, x, gradient=g) for x, g in zip(positions, found, strict=True)])
 
 
 def lammps_program():

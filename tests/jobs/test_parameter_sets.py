@@ -2,9 +2,7 @@
 
 import json
 import shutil
-from dataclasses import replace
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -17,7 +15,7 @@ from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.molecules.molecule import Reference
-from forgefield.properties.derivatives import forces
+from samples import TURNED, write_shifted
 
 FIT = """
 [forcefield]
@@ -32,7 +30,6 @@ forces = {{ tolerance = 0.1 }}
 [fit.prior]
 strength = 1e-9
 """
-TRAINED = "torsion hn-ns-c-o n1 k", "torsion hn-ns-c-o n2 k"
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +42,7 @@ def folder(data, tmp_path_factory):
         shutil.copy(data / "programs" / "amber" / f"nmethylacetamide.{suffix}", folder / f"lig.{suffix}")
     (molecule,) = read_mol2(folder / "lig.mol2")
     rules = read_amber(gaff2, folder / "lig.frcmod").over(molecule)
-    places = {row.parameter_name(p): row.indices[p] for row in rules.rowed.rows for p in range(row.term.n_own)}
-    values = rules.rowed.values.copy()
-    values[[places[name] for name in TRAINED]] += [1.0, -0.5]
-    shift = np.random.default_rng(1).normal(scale=0.05, size=(4, molecule.n_atoms, 3))
-    positions = molecule.positions + shift
-    model, topology = rules.with_values(values).lay([replace(molecule, positions=x) for x in positions])
-    found = -np.asarray(forces(model, topology, jnp.asarray(positions.reshape(-1, 3)))).reshape(positions.shape)
-    frames = [Reference(molecule.species, x, gradient=g) for x, g in zip(positions, found, strict=True)]
-    write_xyz(folder / "shifted.xyz", frames)
+    write_shifted(folder / "shifted.xyz", rules, molecule)
     return folder
 
 
@@ -81,7 +70,7 @@ def test_fit_changes_the_rows_of_a_molecule(folder, tmp_path):
     outcome = run_fit(prepare(path), tmp_path / "out")
 
     rows = {row.parameter_name(0): row.indices[0] for row in outcome.assignment.rows}
-    np.testing.assert_allclose(outcome.values[[rows[name] for name in TRAINED]], [3.0, 2.0], atol=1e-3)
+    np.testing.assert_allclose(outcome.values[[rows[name] for name in TURNED]], [3.0, 2.0], atol=1e-3)
     fitted = ff.evaluate(tmp_path / "out", folder / "lig.mol2").totals_kj_mol[0]
     before = ff.evaluate(f"gaff2.dat+{folder / 'lig.frcmod'}", folder / "lig.mol2").totals_kj_mol[0]
     assert fitted["bend"] == before["bend"]

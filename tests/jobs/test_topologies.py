@@ -3,9 +3,7 @@
 import json
 import re
 import shutil
-from dataclasses import replace
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -19,7 +17,7 @@ from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.molecules.molecule import Reference
-from forgefield.properties.derivatives import forces
+from samples import TURNED, places_of, write_shifted
 
 FIT = """
 [forcefield]
@@ -33,7 +31,6 @@ forces = {{ tolerance = 0.1 }}
 [fit.prior]
 strength = 1e-9
 """
-TRAINED = "torsion hn-ns-c-o n1 k", "torsion hn-ns-c-o n2 k"
 
 
 @pytest.fixture(scope="module")
@@ -46,18 +43,8 @@ def amber(data, tmp_path_factory):
     shutil.copy(folder / "nmethylacetamide.prmtop", folder / "lig.prmtop")
     rules = read_prmtop(folder / "lig.prmtop")
     (molecule,) = read_structures(folder / "nmethylacetamide.inpcrd", system=rules.system)
-    values, generator = rules.rowed.values.copy(), np.random.default_rng(1)
-    values[[places_of(rules)[name] for name in TRAINED]] += [1.0, -0.5]
-    positions = molecule.positions + generator.normal(scale=0.05, size=(4, molecule.n_atoms, 3))
-    model, topology = rules.with_values(values).lay([replace(molecule, positions=x) for x in positions])
-    found = -np.asarray(forces(model, topology, jnp.asarray(positions.reshape(-1, 3)))).reshape(positions.shape)
-    frames = [Reference(molecule.species, x, gradient=g) for x, g in zip(positions, found, strict=True)]
-    write_xyz(folder / "shifted.xyz", frames)
+    write_shifted(folder / "shifted.xyz", rules, molecule)
     return folder
-
-
-def places_of(rules: SystemRules) -> dict[str, int]:
-    return {row.parameter_name(p): row.indices[p] for row in rules.rowed.rows for p in range(row.term.n_own)}
 
 
 @pytest.mark.parametrize(("topology", "structure"), [("prmtop", "inpcrd"), ("prmtop", "gro"), ("top", "gro")])
@@ -129,7 +116,7 @@ def test_fit_changes_the_rows_that_a_smarts_selects_and_nothing_else(amber, tmp_
     before = read_prmtop(amber / "lig.prmtop")
     fitted = instance(SystemRules, ff.load(tmp_path / "out"))
     moved = fitted.rowed.values - before.rowed.values
-    places = [places_of(before)[name] for name in TRAINED]
+    places = [places_of(before)[name] for name in TURNED]
     np.testing.assert_allclose(moved[places], [1.0, -0.5], atol=1e-3)
     np.testing.assert_array_equal(np.delete(moved, places), 0.0)
     assert outcome.record.results["fit"]["converged"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -111,6 +112,32 @@ def equivalence(
         if len(set(refined)) == len(set(colours)):
             return tuple(refined)
         colours = refined
+
+
+def matched(
+    own: tuple[Int[np.ndarray, " atoms"], Int[np.ndarray, "bonds 2"]],
+    others: tuple[Int[np.ndarray, " atoms"], Int[np.ndarray, "bonds 2"]],
+) -> Int[np.ndarray, " atoms"] | None:
+    """Return, for each atom of one molecule, which of another it is, by elements and bonds; None where they differ.
+
+    Each molecule is given by its species and its bonds.
+    """
+    if len(own[0]) != len(others[0]) or len(own[1]) != len(others[1]):
+        return None
+    match = _skeleton(*others).GetSubstructMatch(_skeleton(*own))
+    return np.array(match, dtype=np.int64) if len(match) == len(own[0]) else None
+
+
+def _skeleton(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds 2"]) -> Any:
+    """Return elements and bonds alone, for RDKit."""
+    from rdkit import Chem  # noqa: PLC0415 (slow to load, and of use where atoms are in another order alone)
+
+    graph = Chem.RWMol()
+    for z in species.tolist():
+        graph.AddAtom(Chem.Atom(z))
+    for i, j in bonds.tolist():
+        graph.AddBond(i, j, Chem.BondType.SINGLE)
+    return graph
 
 
 def _ordered(

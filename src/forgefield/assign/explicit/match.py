@@ -1,6 +1,5 @@
 """Which atom of a structure is which of a system."""
 
-from typing import Any
 from warnings import warn
 
 import numpy as np
@@ -8,7 +7,7 @@ from jaxtyping import Float, Int
 
 from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError, InputWarning
-from forgefield.molecules.bonds import perceive_bonds
+from forgefield.molecules.bonds import matched, perceive_bonds
 from forgefield.molecules.elements import covalent_radii
 from forgefield.molecules.measure import lengths
 from forgefield.molecules.molecule import Molecule, symbol
@@ -31,15 +30,14 @@ def order_of(system: System, molecule: Molecule) -> Int[np.ndarray, " atoms"]:
     if np.array_equal(molecule.species, system.species) and _agrees(system, molecule):
         return same
     bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
-    if len(bonds) == len(system.bonds):
-        match = _graph(molecule.species, bonds).GetSubstructMatch(_graph(system.species, system.bonds))
-        if len(match) == system.n_atoms:
-            warn(
-                f"{name}: its atoms are in another order than those of {system.source}; they are matched by the bonds",
-                InputWarning,
-                stacklevel=2,
-            )
-            return np.array(match, dtype=np.int64)
+    match = matched((system.species, system.bonds), (molecule.species, bonds))
+    if match is not None:
+        warn(
+            f"{name}: its atoms are in another order than those of {system.source}; they are matched by the bonds",
+            InputWarning,
+            stacklevel=2,
+        )
+        return match
     raise InputError(f"{name}: its bonds are not those of {system.source}{_astray(system, molecule)}")
 
 
@@ -57,18 +55,6 @@ def _relative_lengths(system: System, molecule: Molecule) -> Float[np.ndarray, "
 
 def _ordered(bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "bonds 2"]:
     return np.unique(np.sort(bonds, axis=1), axis=0)
-
-
-def _graph(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds 2"]) -> Any:
-    """Return elements and bonds alone, for RDKit."""
-    from rdkit import Chem  # noqa: PLC0415 (slow to load, and of use for atoms in another order alone)
-
-    graph = Chem.RWMol()
-    for z in species.tolist():
-        graph.AddAtom(Chem.Atom(z))
-    for i, j in bonds.tolist():
-        graph.AddBond(i, j, Chem.BondType.SINGLE)
-    return graph
 
 
 def _formula(system: System) -> str:

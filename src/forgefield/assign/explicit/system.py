@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.molecules.electrons import lowest_multiplicity
+from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.term import Term
 
@@ -65,6 +66,33 @@ class System:
     """Atoms whose interactions have rows of their own."""
     bonded: tuple[str, ...] = ()
     """Types by which bonds, bends and torsions go, where these are fewer."""
+
+    @staticmethod
+    def of_molecule(
+        molecule: Molecule,
+        *,
+        source: str,
+        program: str,
+        types: tuple[str, ...],
+        interactions: tuple[Stated, ...],
+        through_space: ThroughSpace,
+    ) -> "System":
+        """Return what is stated of a molecule as a system of one residue, with its bonds and with atomic weights.
+
+        Atoms have its names, or their elements and numbers.
+        """
+        return System(
+            source=source,
+            program=program,
+            species=molecule.species,
+            bonds=np.sort(molecule.bonds, axis=1),
+            types=types,
+            names=molecule.names or tuple(f"{element}{k}" for k, element in enumerate(molecule.symbols, 1)),
+            residues=("MOL1",) * molecule.n_atoms,
+            masses=WEIGHTS[molecule.species],
+            interactions=interactions,
+            through_space=through_space,
+        )
 
     @property
     def n_atoms(self) -> int:

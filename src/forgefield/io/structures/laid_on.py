@@ -4,12 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
 
 from forgefield.errors import InputError
 from forgefield.io.sources import SMILES
-from forgefield.io.structures.drawn import Graph, graph_of, toolkit
-from forgefield.molecules.bonds import perceive_bonds
+from forgefield.io.structures.drawn import graph_of, toolkit
+from forgefield.molecules.bonds import matched, perceive_bonds
 from forgefield.molecules.molecule import Molecule, Reference
 
 
@@ -20,16 +19,14 @@ def laid_on(drawn: Molecule, reference: Reference) -> Molecule:
     """
     species, source = reference.species, ", ".join(reference.sources)
     bonds, _ = perceive_bonds(species, reference.positions)
-    bare = _skeleton(species, bonds)
-    match = bare.GetSubstructMatch(_skeleton(drawn.species, drawn.bonds))
-    if len(match) != len(species) or len(bonds) != len(drawn.bonds) or drawn.n_atoms != len(species):
+    places = matched((drawn.species, drawn.bonds), (species, bonds))
+    if places is None:
         raise InputError(
             f"{source}: its atoms and their bonds, as far as distances tell, are not those of {drawn.source}; check "
             "hydrogens and charges of the SMILES, and whether a proton has moved"
         )
     if drawn.charge != reference.charge:
         raise InputError(f"{source}: has the charge {reference.charge}, but {drawn.source} {drawn.charge}")
-    places = np.array(match, dtype=np.int64)
     found = replace(
         drawn,
         species=species,
@@ -40,17 +37,6 @@ def laid_on(drawn: Molecule, reference: Reference) -> Molecule:
     )
     _require_stereo(found, source)
     return replace(found, multiplicity=reference.multiplicity)
-
-
-def _skeleton(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds 2"]) -> Graph:
-    """Return elements and bonds alone."""
-    chem = toolkit()
-    graph = chem.RWMol()
-    for z in species.tolist():
-        graph.AddAtom(chem.Atom(z))
-    for i, j in bonds.tolist():
-        graph.AddBond(i, j, chem.BondType.SINGLE)
-    return graph
 
 
 def _require_stereo(found: Molecule, source: str) -> None:

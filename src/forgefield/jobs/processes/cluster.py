@@ -71,10 +71,7 @@ class Cluster(AbstractWorkers):
                     except (KilledWorker, CancelledError):
                         lost.append(number)
                         continue
-                    if failure is None:
-                        done.note(number, result)
-                    else:
-                        done.failures[number] = failure
+                    done.enter(number, result, failure)
                 tell(done.n)
         finally:
             if self.client.status == "running":

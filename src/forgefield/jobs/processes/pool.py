@@ -49,6 +49,13 @@ class Done:
             result = None
         self.results[number] = result
 
+    def enter(self, number: int, result: Any, failure: str | None) -> None:
+        """Note how a task ended: with its result, or with the reason of its failure."""
+        if failure is None:
+            self.note(number, result)
+        else:
+            self.failures[number] = failure
+
     @property
     def n(self) -> int:
         """Number of tasks that came to an end."""
@@ -163,10 +170,7 @@ class Processes(AbstractWorkers):
                     except (EOFError, OSError):
                         dead.add(pipe)
                         continue
-                    if failure is None:
-                        done.note(number, result)
-                    else:
-                        done.failures[number] = failure
+                    done.enter(number, result, failure)
                     tell(done.n)
                     if waiting:
                         hand_out(pipe)

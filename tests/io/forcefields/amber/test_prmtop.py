@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.molecules import read_structures
@@ -21,27 +20,9 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies, hessians
 from forgefield.properties.modes import vibrations
 from forgefield.terms.nonbonded import LENNARD_JONES_PAIR
+from samples import KINDS_OF_SANDER, as_sander_has_them
 
 MOLECULES = ["paracetamol", "propionitrile", "nmethylacetamide", "thiazole", "aladip"]
-KINDS = {
-    "stretch": ("bond",),
-    "bend": ("angle",),
-    "torsion and improper": ("dihedral",),
-    "vdw": ("vdw", "vdw14"),
-    "electrostatic": ("elec", "elec14"),
-    "total": ("total",),
-}
-
-
-@pytest.fixture(scope="module")
-def amber(data) -> Path:
-    return data / "programs" / "amber"
-
-
-def by_kind(evaluated) -> dict[str, float]:
-    found = {kind: energy * units.KILOJOULE for kind, energy in evaluated.totals_kj_mol[0].items()}
-    found["torsion and improper"] = found["torsion"] + found.get("improper", 0.0)
-    return found
 
 
 @pytest.mark.parametrize("name", MOLECULES)
@@ -50,8 +31,8 @@ def test_energies_and_forces_are_those_of_sander(amber, name):
 
     found = evaluate(amber / f"{name}.prmtop", [amber / f"{name}.inpcrd"])
 
-    parts_of = by_kind(found)
-    for kind, parts in KINDS.items():
+    parts_of = as_sander_has_them(found.totals_kj_mol[0])
+    for kind, parts in KINDS_OF_SANDER.items():
         assert parts_of[kind] == pytest.approx(sum(stated[part] for part in parts), abs=1e-5), kind
     forces = np.loadtxt(amber / f"{name}.sander_forces.txt")
     np.testing.assert_allclose(forces_of(found)[0], forces, atol=1e-5 * np.abs(forces).max())

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forgefield import units
 from forgefield.errors import InputError, InputWarning, MissingParameters
 from forgefield.io.forcefields.amber.parameters import read_parameters
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
@@ -23,16 +22,9 @@ from forgefield.io.structures.mol2 import read_mol2
 from forgefield.jobs.evaluate import evaluate
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION
+from samples import KINDS_OF_SANDER, as_sander_has_them
 
 MOLECULES = ["paracetamol", "propionitrile", "nmethylacetamide", "thiazole"]
-KINDS = {
-    "stretch": ("bond",),
-    "bend": ("angle",),
-    "torsion and improper": ("dihedral",),
-    "vdw": ("vdw", "vdw14"),
-    "electrostatic": ("elec", "elec14"),
-    "total": ("total",),
-}
 OWN = {
     "sulfonamide": ("CS(=O)(=O)Nc1ccccn1", 0),
     "phosphate": ("COP(=O)([O-])OC", -1),
@@ -50,11 +42,6 @@ def gaff2() -> Path:
     return found
 
 
-@pytest.fixture(scope="module")
-def amber(data) -> Path:
-    return data / "programs" / "amber"
-
-
 def tool(name: str) -> str:
     found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if found is None:
@@ -63,10 +50,7 @@ def tool(name: str) -> str:
 
 
 def by_kind(rules, molecule: Molecule) -> dict[str, float]:
-    totals = row_listings([molecule], rules.assign([molecule]))[0].totals_kj_mol
-    found = {kind: energy * units.KILOJOULE for kind, energy in totals.items()}
-    found["torsion and improper"] = found.get("torsion", 0.0) + found.get("improper", 0.0)
-    return found
+    return as_sander_has_them(row_listings([molecule], rules.assign([molecule]))[0].totals_kj_mol)
 
 
 @pytest.mark.parametrize("name", MOLECULES)
@@ -85,7 +69,7 @@ def test_energies_are_those_of_sander(amber, gaff2, name):
         read_amber(gaff2, amber / f"{name}.frcmod"), replace(molecule, positions=positions.reshape(-1, 3))
     )
 
-    for kind, parts in KINDS.items():
+    for kind, parts in KINDS_OF_SANDER.items():
         tolerance = 2e-5 if kind == "torsion and improper" else 1e-5
         assert parts_of[kind] == pytest.approx(sum(stated[part] for part in parts), abs=tolerance), kind
 

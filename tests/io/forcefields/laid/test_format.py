@@ -26,6 +26,12 @@ from forgefield.terms.stretch import MORSE
 KINDS = {"improper": "torsion", "urey_bradley": "bend"}
 """Kinds that programs count among others."""
 OF_AMBER = ["aladip", "dimethylphosphate", "methyloxirane"]
+PROGRAMS = {
+    "sander": (PRMTOP, "a.prmtop", {"torsion": 2e-5}),
+    "gromacs": (TOP, "a.top", {}),
+    "lammps": (LAMMPS, "a.lmp", {}),
+}
+"""The format of each, the name of a file of it, and the tolerances [kcal/mol] that are not the usual ones."""
 
 
 def ours(system, positions) -> dict[str, float]:
@@ -157,22 +163,12 @@ def own_pairs(stated):
     return replace(system, through_space=space, interactions=(*system.interactions, own)), positions
 
 
-def test_sander_computes_pairs_with_values_of_their_own(own_pairs, sander, tmp_path):
-    PRMTOP.write_system(tmp_path / "a.prmtop", *own_pairs)
+@pytest.mark.parametrize(("program", "written"), PROGRAMS.items())
+def test_programs_compute_pairs_with_values_of_their_own(own_pairs, program, written, tmp_path, request):
+    form, name, allowed = written
+    form.write_system(tmp_path / name, *own_pairs)
 
-    require_same(sander(tmp_path / "a.prmtop"), *own_pairs, torsion=2e-5)
-
-
-def test_gromacs_computes_pairs_with_values_of_their_own(own_pairs, gromacs, tmp_path):
-    TOP.write_system(tmp_path / "a.top", *own_pairs)
-
-    require_same(gromacs(tmp_path / "a.top"), *own_pairs)
-
-
-def test_lammps_computes_pairs_with_values_of_their_own(own_pairs, lammps, tmp_path):
-    LAMMPS.write_system(tmp_path / "a.lmp", *own_pairs)
-
-    require_same(lammps(tmp_path / "a.lmp"), *own_pairs)
+    require_same(request.getfixturevalue(program)(tmp_path / name), *own_pairs, **allowed)
 
 
 @pytest.fixture
@@ -186,16 +182,12 @@ def unscaled(stated):
     ), positions
 
 
-def test_sander_computes_pairs_three_bonds_apart_that_are_not_scaled(unscaled, sander, tmp_path):
-    PRMTOP.write_system(tmp_path / "a.prmtop", *unscaled)
+@pytest.mark.parametrize("program", ["sander", "lammps"])
+def test_programs_compute_pairs_three_bonds_apart_that_are_not_scaled(unscaled, program, tmp_path, request):
+    form, name, allowed = PROGRAMS[program]
+    form.write_system(tmp_path / name, *unscaled)
 
-    require_same(sander(tmp_path / "a.prmtop"), *unscaled, torsion=2e-5)
-
-
-def test_lammps_computes_pairs_three_bonds_apart_that_are_not_scaled(unscaled, lammps, tmp_path):
-    LAMMPS.write_system(tmp_path / "a.lmp", *unscaled)
-
-    require_same(lammps(tmp_path / "a.lmp"), *unscaled)
+    require_same(request.getfixturevalue(program)(tmp_path / name), *unscaled, **allowed)
 
 
 def test_gromacs_computes_charges_that_are_scaled_one_by_one(own_pairs, gromacs, tmp_path):

@@ -14,6 +14,7 @@ from forgefield.assign.told_by_types import told_by_types
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.assign.typing import Typing
 from forgefield.errors import InputError, located
+from forgefield.io.forcefields.amber.parameters import first_numbers
 from forgefield.io.forcefields.generated import (
     amber_types,
     charges_of,
@@ -26,7 +27,7 @@ from forgefield.io.forcefields.generated import (
 )
 from forgefield.io.outputs import write_text
 from forgefield.io.structures.mol2 import write_mol2
-from forgefield.io.text import read_text, real
+from forgefield.io.text import read_text
 from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND
@@ -269,25 +270,25 @@ def _read_row(tables: _Tables, section: str, line: str) -> None:
 def _enter_row(tables: _Tables, section: str, types: Types, rest: str) -> None:
     match section:
         case "MASS":
-            _enter(tables.masses, types, _numbers(rest, 1))
+            _enter(tables.masses, types, first_numbers(rest, 1))
         case "BOND":
-            k, r0 = _numbers(rest, 2)
+            k, r0 = first_numbers(rest, 2)
             _enter(tables.bonds, KINDS["stretch"].canonical(types), (2.0 * k, r0))
             _increment(tables, types, rest)
         case "ANGL":
-            k, theta0 = _numbers(rest, 2)
+            k, theta0 = first_numbers(rest, 2)
             _enter(tables.angles, KINDS["bend"].canonical(types), (2.0 * k, theta0 * units.DEGREE))
         case "DIHE":
-            _dihedral(tables, types, *_numbers(rest, 4))
+            _dihedral(tables, types, *first_numbers(rest, 4))
             _scaling(tables, types, rest)
         case "IMPR":
-            k, phase, periodicity = _numbers(rest, 3)
+            k, phase, periodicity = first_numbers(rest, 3)
             if (phase, periodicity) != (180.0, 2.0):
                 raise InputError("an improper must have phase 180 and periodicity 2")
             # AMBER names the centre third.
             _enter(tables.impropers, KINDS["out_of_plane"].canonical(types[::-1]), (2.0 * k,))
         case "NONB":
-            _enter(tables.nonbonded, types, _numbers(rest, 2))
+            _enter(tables.nonbonded, types, first_numbers(rest, 2))
 
 
 def _types(line: str, count: int) -> tuple[Types, str]:
@@ -308,17 +309,6 @@ def _types(line: str, count: int) -> tuple[Types, str]:
     return types, text[length:]
 
 
-def _numbers(rest: str, count: int) -> tuple[float, ...]:
-    words = rest.split()[:count]
-    try:
-        numbers = tuple(real(word) for word in words)
-    except ValueError:
-        numbers = ()
-    if len(numbers) < count:
-        raise InputError(f"{' '.join(words)!r} where {count} numbers are expected")
-    return numbers
-
-
 def _enter(table: dict[Types, tuple[float, ...]], types: Types, values: tuple[float, ...]) -> None:
     if types in table:
         raise InputError(f"a second row for {'-'.join(types)}; remove one of the two")
@@ -329,7 +319,7 @@ def _increment(tables: _Tables, types: Types, rest: str) -> None:
     """Enter the bond charge increment behind a BOND row, if there is one."""
     noted = _INCREMENT.search(rest)
     if noted is not None:
-        tables.increments[types] = _numbers(noted[1], 1)
+        tables.increments[types] = first_numbers(noted[1], 1)
 
 
 def _scaling(tables: _Tables, types: Types, rest: str) -> None:

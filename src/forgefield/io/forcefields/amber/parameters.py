@@ -148,14 +148,14 @@ class _Reader:
         match section:
             case "MASS":
                 name, *rest = line.split()
-                found.masses.setdefault(name, _numbers(" ".join(rest), 1)[0])
+                found.masses.setdefault(name, first_numbers(" ".join(rest), 1)[0])
             case "BOND":
                 types, rest = self._types(section, line)
-                k, r0 = _numbers(rest, 2)
+                k, r0 = first_numbers(rest, 2)
                 found.bonds.setdefault(KINDS["stretch"].canonical(types), (2.0 * k, r0))
             case "ANGL":
                 types, rest = self._types(section, line)
-                k, theta0 = _numbers(rest, 2)
+                k, theta0 = first_numbers(rest, 2)
                 found.angles.setdefault(KINDS["bend"].canonical(types), (2.0 * k, theta0 * _DEGREE))
             case "DIHE":
                 self._dihedral(line)
@@ -169,7 +169,7 @@ class _Reader:
         match section:
             case "HBON":
                 one, other, *rest = [*line.split(), "", ""]
-                if any(number != 0.0 for number in _numbers(" ".join(rest), 2)):
+                if any(number != 0.0 for number in first_numbers(" ".join(rest), 2)):
                     found.hydrogen_bonds.add(tuple(sorted((one, other))))
             case "ALIKE":
                 first, *others = line.split()
@@ -179,7 +179,7 @@ class _Reader:
                     raise InputError(f"{line.strip()!r}: van der Waals rows must be radii and depths (RE)")
             case "NONB":
                 name, *rest = [*line.split(), ""]
-                radius, depth = _numbers(" ".join(rest), 2)
+                radius, depth = first_numbers(" ".join(rest), 2)
                 found.nonbonded.setdefault(name, (radius, depth))
 
     def finished(self) -> Parameters:
@@ -203,7 +203,7 @@ class _Reader:
         else:
             types, rest = self._types(_DIHEDRAL, line)
             types = KINDS["torsion"].canonical(types)
-        divisor, k, phase, periodicity = _numbers(rest, 4)
+        divisor, k, phase, periodicity = first_numbers(rest, 4)
         scee, scnb = (_scaling(name, rest, default) for name, default in (("SCEE", _SCEE), ("SCNB", _SCNB)))
         wave = Wave(k / max(divisor, 1.0), _periodicity(periodicity), _phase(phase), scee, scnb)
         self.open = types if periodicity < 0.0 else None
@@ -213,7 +213,7 @@ class _Reader:
         types, rest = self._types(_IMPROPER, line)
         # tleap passes over a divisor.
         divided = rest[:4].strip().isdigit() and len(rest.split()) > 3
-        k, phase, periodicity = _numbers(rest[4:] if divided else rest, 3)
+        k, phase, periodicity = first_numbers(rest[4:] if divided else rest, 3)
         if types[0] != WILD and types[1] == WILD:
             types = types[1], types[0], *types[2:]
         _add(self._found.impropers, types, Wave(k, _periodicity(periodicity), _phase(phase)))
@@ -240,18 +240,19 @@ def _phase(degrees: float) -> float:
 def _scaling(name: str, rest: str, default: float) -> float:
     """Return what divides 1-4 energies, where a row says it."""
     said = _SCALING[name].search(rest)
-    value = default if said is None else _numbers(said[1], 1)[0]
+    value = default if said is None else first_numbers(said[1], 1)[0]
     if value <= 0.0:
         raise InputError(f"{name} must be positive, not {value:g}")
     return value
 
 
-def _numbers(rest: str, count: int) -> tuple[float, ...]:
+def first_numbers(rest: str, count: int) -> tuple[float, ...]:
+    """Return the first numbers of a text. Raises InputError where it does not begin with so many."""
     words = rest.split()[:count]
     try:
-        numbers = tuple(real(word) for word in words)
+        found = tuple(real(word) for word in words)
     except ValueError:
-        numbers = ()
-    if len(numbers) < count:
-        raise InputError(f"{' '.join(words)!r} where {count} number(s) are expected")
-    return numbers
+        found = ()
+    if len(found) < count:
+        raise InputError(f"{' '.join(words)!r} where {count} number{'s' * (count > 1)} are expected")
+    return found

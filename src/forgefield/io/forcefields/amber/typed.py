@@ -1,7 +1,7 @@
 """Force fields of AMBER by atom type (.dat with .frcmod): every interaction of a molecule as tleap finds it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations
 from pathlib import Path
 from warnings import warn
@@ -53,34 +53,30 @@ class AmberRules(AbstractLibrary):
 
         Raises InputError where it has none, and MissingParameters that lists what has no row.
         """
-        name = molecule.source or molecule.name
-        if molecule.types is None:
+        name, types = molecule.source or molecule.name, molecule.types
+        if types is None:
             raise InputError(
                 f"{name}: {self.source} goes by atom types, which the molecule does not have; give a structure that "
                 "has them (.mol2; `antechamber -at gaff2 -c bcc` writes one)"
             )
         charges = stated_charges(molecule, self.source)
-        bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
-        laid = _Laid(self.files, molecule.types)
-        stated = laid.bonded(np.asarray(bonds))
+        if not len(molecule.bonds):
+            molecule = replace(molecule, bonds=perceive_bonds(molecule.species, molecule.positions)[0])
+        laid = _Laid(self.files, types)
+        stated = laid.bonded(np.asarray(molecule.bonds))
         parameters = laid.van_der_waals()
         if laid.missing:
             raise MissingParameters(f"{name}: {self.source} has no rows for\n{laid.complaint()}")
-        special, scales = _near(molecule.n_atoms, bonds, laid.scales)
-        return SystemRules(
-            System(
-                source=f"{self.source} over {molecule.name}",
-                program="AMBER",
-                species=molecule.species,
-                bonds=np.sort(bonds, axis=1),
-                types=molecule.types,
-                names=molecule.names or tuple(f"{s}{k}" for k, s in enumerate(molecule.symbols, 1)),
-                residues=("MOL1",) * molecule.n_atoms,
-                masses=laid.masses(molecule),
-                interactions=stated,
-                through_space=ThroughSpace(LENNARD_JONES, parameters, charges, COULOMB, special, scales),
-            )
+        special, scales = _near(molecule.n_atoms, molecule.bonds, laid.scales)
+        system = System.of_molecule(
+            molecule,
+            source=f"{self.source} over {molecule.name}",
+            program="AMBER",
+            types=types,
+            interactions=stated,
+            through_space=ThroughSpace(LENNARD_JONES, parameters, charges, COULOMB, special, scales),
         )
+        return SystemRules(replace(system, masses=laid.masses(molecule)))
 
     def __repr__(self) -> str:
         return f"AmberRules({self.source})"

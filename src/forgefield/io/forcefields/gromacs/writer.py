@@ -14,7 +14,7 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.gromacs.topology import COULOMB
 from forgefield.io.forcefields.laid.format import Positions, SystemFormat
 from forgefield.io.forcefields.laid.names import atom_names, residues
-from forgefield.io.forcefields.laid.pairs import Kinds, Pair, Special, kinds, special_pairs
+from forgefield.io.forcefields.laid.pairs import Kinds, Pair, Special, kinds, special_pairs, urey_bradley
 from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
 from forgefield.molecules.paths import bond_separations
@@ -236,7 +236,7 @@ def _molecule(system: System, types: list[str], charges: np.ndarray) -> Iterator
 
 def _bonded(system: System) -> Iterator[tuple[str, Chain, int, Values]]:
     """Yield all interactions; a bend and a Urey-Bradley term of the same ends are one of function 5."""
-    ends = _urey_bradley(system)
+    ends = urey_bradley(system)
     stretched: set[Pair] = set()
     for one in system.interactions:
         function = _FUNCTIONS.get(one.term)
@@ -256,15 +256,6 @@ def _bonded(system: System) -> Iterator[tuple[str, Chain, int, Values]]:
     for i, j in np.sort(system.bonds, axis=1).tolist():
         if (i, j) not in stretched:
             yield "bonds", (i, j), _CONNECTION, ()
-
-
-def _urey_bradley(system: System) -> dict[Pair, tuple[float, float]]:
-    return {
-        (min(chain), max(chain)): (values[0], values[1])
-        for one in system.interactions
-        if one.term is UREY_BRADLEY
-        for chain, values in zip(one.atoms.tolist(), one.values.tolist(), strict=True)
-    }
 
 
 def _pair_lines(special: dict[Pair, Special], charges: np.ndarray, scale: float) -> Iterator[str]:

@@ -16,7 +16,6 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import amber_types, require_no_switched_torsions
 from forgefield.io.forcefields.laid.flat import of_assignment
 from forgefield.io.forcefields.laid.series import periodic
-from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES_PAIR
@@ -118,17 +117,12 @@ def _is_exp6(system: System) -> bool:
 def _laid(assignment: Assignment, molecules: list[Molecule], what: str) -> System:
     """Return a force field that is laid over one molecule as a system. Raises InputError for several molecules."""
     flat, first = of_assignment(assignment, molecules, what), molecules[0]
-    names = tuple(f"{element}{k}" for k, element in enumerate(first.symbols, 1))
     own = {} if assignment.names else amber_types(assignment)
-    return System(
+    return System.of_molecule(
+        replace(first, names=assignment.names[0] if assignment.names else None),
         source=first.source or first.name,
         program="ForgeField",
-        species=first.species,
-        bonds=first.bonds,
         types=tuple(own.get(name, name) for name in assignment.types[0]),
-        names=assignment.names[0] if assignment.names else names,
-        residues=("MOL1",) * first.n_atoms,
-        masses=WEIGHTS[first.species],
         interactions=flat.interactions,
         through_space=flat.through_space,
     )

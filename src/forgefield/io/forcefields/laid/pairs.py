@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from forgefield.assign.explicit.system import System, ThroughSpace
 from forgefield.errors import InputError
 from forgefield.io.offenders import listed
+from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES_GEOMETRIC, LENNARD_JONES_PAIR
 
 Pair = tuple[int, int]
@@ -164,3 +165,13 @@ def _ordered(i: int, j: int) -> Pair:
 
 def _same(one: object, other: object) -> bool:
     return bool(np.allclose(np.asarray(one), np.asarray(other), rtol=_SAME, atol=0.0))
+
+
+def urey_bradley(system: System) -> dict[Pair, tuple[float, float]]:
+    """Return constant and distance of each Urey-Bradley interaction, by its ends in ascending order."""
+    return {
+        (min(chain), max(chain)): (values[0], values[1])
+        for one in system.interactions
+        if one.term is UREY_BRADLEY
+        for chain, values in zip(one.atoms.tolist(), one.values.tolist(), strict=True)
+    }

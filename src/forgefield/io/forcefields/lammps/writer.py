@@ -12,7 +12,7 @@ from forgefield import units
 from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
 from forgefield.io.forcefields.laid.format import Positions, SystemFormat
-from forgefield.io.forcefields.laid.pairs import Kinds, Minimum, Pair, Special, kinds, special_pairs
+from forgefield.io.forcefields.laid.pairs import Kinds, Minimum, Pair, Special, kinds, special_pairs, urey_bradley
 from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
 from forgefield.molecules.paths import bond_separations
@@ -144,7 +144,7 @@ def _scaled(
 def _bonded(system: System, what: str) -> dict[str, _Listed]:
     """Return the interactions by LAMMPS' kinds. Raises InputError that lists those that no style holds."""
     found = {name: _Listed() for name in ("bond", "angle", "dihedral", "improper")}
-    ends, wrong = _urey_bradley(system), []
+    ends, wrong = urey_bradley(system), []
     style = "charmm" if ends else "harmonic"
     for one in system.interactions:
         for chain, values in zip(map(tuple, one.atoms.tolist()), one.values.tolist(), strict=True):
@@ -184,15 +184,6 @@ def _sign(n: float, phase: float) -> int:
     """Return the sign that stands for a phase of 0 or 180° in style cvff; 0 for others, and for too many folds."""
     held = n <= _MOST_FOLDS and abs(math.sin(phase)) < _PLANAR
     return round(math.cos(phase)) if held else 0
-
-
-def _urey_bradley(system: System) -> dict[Pair, tuple[float, float]]:
-    return {
-        (min(chain), max(chain)): (values[0], values[1])
-        for one in system.interactions
-        if one.term is UREY_BRADLEY
-        for chain, values in zip(one.atoms.tolist(), one.values.tolist(), strict=True)
-    }
 
 
 def _types(system: System, held: Kinds) -> tuple[list[tuple[int, float, str]], list[int]]:

@@ -20,7 +20,6 @@ from forgefield.io.forcefields.smirnoff.offxml import CHARGED_BY_OTHERS, Paramet
 from forgefield.io.offenders import listed
 from forgefield.io.structures.drawn import Graph, chemical_graph, label, toolkit
 from forgefield.molecules.bonds import perceive_bonds
-from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.paths import angles, bond_separations, torsions
 from forgefield.terms.bend import HARMONIC_BEND
@@ -77,15 +76,11 @@ class SmirnoffRules(AbstractLibrary):
                 f"{molecule.source or molecule.name}: no SMARTS of {file.source} matches {listed(missing)}"
             )
         return SystemRules(
-            System(
+            System.of_molecule(
+                molecule,
                 source=f"{file.source} over {molecule.name}",
                 program="SMIRNOFF",
-                species=molecule.species,
-                bonds=np.sort(bonds, axis=1),
                 types=tuple(parameter.name for parameter in atoms),
-                names=molecule.names or tuple(f"{s}{k}" for k, s in enumerate(molecule.symbols, 1)),
-                residues=("MOL1",) * n,
-                masses=WEIGHTS[molecule.species],
                 interactions=interactions,
                 through_space=ThroughSpace(
                     LENNARD_JONES,
