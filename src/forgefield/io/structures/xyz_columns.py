@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from forgefield.errors import InputError, InputWarning, located
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.offenders import listed
 from forgefield.io.text import floats, whole
 
@@ -154,3 +155,6 @@ def _check_rows(path: Path, first: int, rows: Sequence[str], columns: Sequence[_
         if column.kind in "RI":
             taken = [" ".join(row[column.start : column.start + column.count]) for row in words]
             floats(path, first, taken, f"column {column.name}")
+        if column.kind == "R":
+            placed = [(first + i, word) for i, row in enumerate(taken) for word in row.split()]
+            tell_odd_digits(path, placed, f"column {column.name}")
