@@ -61,6 +61,22 @@ def test_a_small_error_is_named_where_it_stands_alone(acetonitrile, generator, n
         assert check_elements(changed) is None
 
 
+@pytest.mark.parametrize(("error", "is_told"), [(1.2, True), (0.1, False)])
+def test_an_error_is_told_from_the_noise_of_its_columns_though_others_are_noisier(acetonitrile, error, is_told):
+    heavy = np.repeat(acetonitrile.species, 3) > 1
+    noise = np.random.default_rng(2).normal(size=(18, 18)) * np.outer(heavy, heavy)
+    hessian = known(acetonitrile.hessian) + noise + noise.T
+    h = np.flatnonzero(~heavy)
+    hessian[h[0], h[4]] = hessian[h[4], h[0]] = hessian[h[0], h[4]] + error
+    changed = replace(acetonitrile, hessian=hessian)
+
+    if is_told:
+        with pytest.raises(InputError, match=rf"the element \({h[0] + 1}, {h[4] + 1}\) of the Hessian is"):
+            check_elements(changed)
+    else:
+        assert check_elements(changed) is None
+
+
 def test_an_element_that_is_not_its_mirror_image_is_named(acetonitrile):
     hessian = known(acetonitrile.hessian).copy()
     hessian[11, 2] += 0.3

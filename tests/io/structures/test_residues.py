@@ -1,5 +1,7 @@
 """PDB and mmCIF: models, alternative places, charges, bonds, and hydrogens that are missing."""
 
+from contextlib import suppress
+
 import gemmi
 import numpy as np
 import pytest
@@ -248,3 +250,22 @@ def test_atoms_that_overlap_are_told_of(tmp_path):
         read(moved, tmp_path)
 
     assert any("atoms overlap in x: O1-H2" in str(one.message) for one in told)
+
+
+def test_rows_without_a_number_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"'\+' \(line 2\) in columns 7-11"):
+        read(ATOMS.replace("HETATM    2", "HETATM    +", 1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ATOMS.partition("\n")[2].replace("H1 ", "O1 "), "the first atom has the number 2; is the file whole"),
+        (ATOMS.replace(" O\n", " O0+\n").replace(" H\n", " H7+\n", 1), "charges that no such atom has"),
+    ],
+)
+def test_a_lost_beginning_and_impossible_charges_are_told_of(text, said, tmp_path):
+    with pytest.warns(InputWarning) as told, suppress(InputError):
+        read(text, tmp_path)
+
+    assert any(said in str(one.message) for one in told)

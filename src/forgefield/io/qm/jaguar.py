@@ -124,6 +124,8 @@ def _hessian(path: Path, rows: list[tuple[int, str]], n_atoms: int) -> Float[np.
     """Return the Hessian [kcal/mol/Å²] from its lower triangle [Hartree/Bohr²] in blocks of five columns."""
     n = 3 * n_atoms
     matrix = np.zeros((n, n))
+    placed = [(number, word) for number, row in rows for word in row.split()[1:] if "." in word]
+    tell_odd_digits(path, placed, "Hessian")
     rest = iter(rows)
     for first in range(0, n, _COLUMNS):
         _expect_row(path, next(rest, None), str(first + 1), 1)

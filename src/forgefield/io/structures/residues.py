@@ -20,7 +20,7 @@ from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.electrons import lowest_multiplicity
-from forgefield.molecules.elements import atomic_number
+from forgefield.molecules.elements import NONMETALS, atomic_number
 from forgefield.molecules.measure import angles
 from forgefield.molecules.molecule import AROMATIC, Molecule, standard_masses
 from forgefield.molecules.paths import neighbours
@@ -90,6 +90,9 @@ def read_pdb(path: Path) -> list[Molecule]:
     rows = [(k, line) for k, line in enumerate(text.splitlines(), 1) if line.startswith(("ATOM", "HETATM"))]
     charged = any(line[78:80].strip() for _, line in rows)
     placed = [(k, line[start : start + 8].strip()) for k, line in rows for start in (30, 38, 46)]
+    damaged = [f"{line[6:11].strip()!r} (line {k})" for k, line in rows if not line[6:11].strip().isalnum()]
+    if damaged:
+        raise InputError(f"{path}: {listed(damaged)} in columns 7-11 are no numbers of atoms; the file is damaged")
     for k, word in placed:
         floats(path, k, [word.replace(" ", "?") or "?"], "coordinates in columns 31-54")
     tell_odd_digits(path, placed, "coordinates")
@@ -171,12 +174,27 @@ def _models(
     found = []
     for number, atoms in enumerate(models, start=1):
         twice = [f"{serial}" for serial, n in Counter(atom.serial for atom in atoms).items() if n > 1]
+        if 1 < atoms[0].serial <= len(atoms):
+            warn(
+                InputWarning(f"{path}: the first atom has the number {atoms[0].serial}; is the file whole?"),
+                stacklevel=4,
+            )
+        odd = [
+            atom.label for atom in atoms if abs(atom.charge) > (1 if atom.element.atomic_number == 1 else _MOST_CHARGED)
+        ]
+        if odd:
+            warn(InputWarning(f"{path}: {listed(odd)}: charges that no such atom has"), stacklevel=4)
         if 0 < len(twice) <= _FEW:
             warn(InputWarning(f"{path}: two atoms of a model have the number {listed(twice)}"), stacklevel=4)
         bare = _bare(path, stem(path) if len(models) == 1 else f"{stem(path)}-{number}", atoms)
         molecule = _bonded(path, bare, atoms, bonded, orders)
         found.append(molecule if charged else _charged(path, molecule, atoms))
     return found
+
+
+def _most_charged(element: int) -> float:
+    """Return the largest formal charge that an atom may have [e]."""
+    return 1.0 if element == 1 else 4.0 if element in NONMETALS else np.inf
 
 
 def _atoms(path: Path, model: Any) -> Iterator[_Atom]:
