@@ -341,8 +341,14 @@ def deviations(
 
 def contributions(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> tuple[float, ...]:
     """Return the share of each target in the cost, for what was seen of the whole training set."""
+    return shares_of_cost(targets, total_counts(targets, data), data, sights)
+
+
+def shares_of_cost(
+    targets: tuple[AbstractTarget, ...], totals: tuple[Float[FloatArray, ""], ...], data: TrainingSet, sights: Sights
+) -> tuple[float, ...]:
+    """Return the share of each target in the cost, whose mean is taken by these totals of what counts."""
     references = without_interactions(data)
-    totals = total_counts(targets, data)
     squares = _squares(targets, references, sights.resized(references))
     return tuple(0.5 * t.weight * float(s) / float(n) for t, s, n in zip(targets, squares, totals, strict=True))
 
