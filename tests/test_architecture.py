@@ -97,7 +97,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": REPORT,
     "report/figures": REPORT,
     "report/student": REPORT | {"report/student"},
-    "config": set(),
+    "config": {"toml"},
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),
     "jobs/fit/plan": PLAN,
@@ -135,6 +135,7 @@ OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "
             "io/forcefields/openmm/system/charmm.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
             "engines/teachers/ani_teacher.py": {"torch", "torchani"},
+            "fitting/solve/evolution.py": {"cmaes"},
             "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip
 
 KNOW_WORDS = {

@@ -250,6 +250,20 @@ def _quadratic(
     return measured, swept.positions
 
 
+def cost_alone(problem: Problem, view: View, scaled: Float[Array, " free"]) -> Float[Array, ""]:
+    """Return the share of the targets of a view in the cost, without derivatives.
+
+    Molecules relax from the structures of the reference.
+    """
+
+    def summed(alone, at: _Looked, data: TrainingSet, _):
+        rows = [target.deviations(at.seen, data) * scale for target, scale in alone]
+        return sum((0.5 * jnp.sum(r**2) for r in (*rows, *(r for r, _ in at.penalties))), jnp.zeros(())), ()
+
+    swept = _swept(problem, view, scaled, jnp.asarray(problem.chunks.data.positions), summed, jnp.zeros(()))
+    return sum((0.5 * jnp.sum(residuals**2) for residuals, _ in swept.relative), swept.total)
+
+
 def with_prior(
     measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[FloatArray, " free"]
 ) -> Quadratic:
