@@ -15,7 +15,7 @@ ETHANOL = Path(__file__).parents[2] / "examples" / "painn" / "ethanol.xyz"
 
 def test_a_model_is_an_energy_of_jax_md_with_its_neighbour_lists():
     pytest.importorskip("jax_md", reason="no jax-md (pip install jax-md)")
-    from forgefield.engines.jax_md import energy_of  # noqa: PLC0415
+    from forgefield.engines.jax_md_energy import energy_of  # noqa: PLC0415
 
     found = energy_of(ETHANOL.with_suffix(".safetensors"), ETHANOL)
     x = jnp.asarray(found.positions)
