@@ -20,6 +20,8 @@ _FINEST = 1e-15
 _FINE = 1e-10
 """Moves of the variables, and gains relative to the cost of the start, that do not matter."""
 _TINY = 1e-30
+_MARGIN = 1e-3
+"""A barrier begins so far inside the bounds, in prior widths."""
 _SPREAD = 0.25
 """Edges of a first simplex, in prior widths."""
 _HOP = 0.5
@@ -44,14 +46,24 @@ def _noted(attempt: Attempt) -> Callable[..., None]:
 
 
 def _minimised(
-    attempt: Attempt, method: str, options: dict[str, Any], *, gradient: Any, note: Callable[..., None] | None
+    attempt: Attempt,
+    method: str,
+    options: dict[str, Any],
+    *,
+    gradient: Any,
+    note: Callable[..., None] | None,
+    margin: float = 0.0,
 ) -> None:
-    """Minimise by a method of SciPy; `gradient` is True, the name of a difference, or None where none is needed."""
+    """Minimise by a method of SciPy, which begins at least `margin` inside the bounds.
+
+    `gradient` is True, the name of a difference, or None where none is needed.
+    """
     solve: Callable[..., Any] = minimize
     lower, upper = map(np.asarray, attempt.bounds)
+    room = np.minimum(margin, (upper - lower) / 4.0)
     solve(
         attempt.cost_and_gradient if gradient is True else attempt.value,
-        attempt.at,
+        np.clip(attempt.at, lower + room, upper - room),
         method=method,
         jac=gradient,
         bounds=Bounds(lower, upper, keep_feasible=True),
@@ -78,7 +90,7 @@ def _trust_constr(attempt: Attempt) -> None:
     with catch_warnings():
         # Two points of the same gradient tell it nothing of the curvature.
         simplefilter("ignore", UserWarning)
-        _minimised(attempt, "trust-constr", limits, gradient=True, note=_noted(attempt))
+        _minimised(attempt, "trust-constr", limits, gradient=True, note=_noted(attempt), margin=_MARGIN)
 
 
 def simplex(attempt: Attempt, among: Sequence[int], max_steps: int, note: Callable[..., None] | None) -> None:
