@@ -23,7 +23,7 @@ from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKA
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.term import Term
 
-Values = dict[str, np.ndarray]
+Values = dict[str, np.ndarray | Array]
 """What a function of jax-md is given of all interactions, by its own names."""
 
 
