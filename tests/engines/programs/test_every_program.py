@@ -36,7 +36,7 @@ PROGRAMS = {
     "openmm-cpu": (1e-9, 1e-10, 1e-3),
     "lammps": (1e-6, 1e-8, 1e-3),
     "sander": (2e-5, 1e-6, 0.01),
-    "jax-md": (1e-6, 1e-8, 1e-3),
+    "jax-md": (2e-5, 1e-5, 0.01),
 }
 """What each may differ by from what we compute; those that need a GPU have no row."""
 
