@@ -13,7 +13,7 @@ from forgefield.fitting.solve.bounded import Bounds, walled
 from forgefield.fitting.solve.evaluation import Relaxed
 from forgefield.fitting.solve.judgement import judged_one_by_one
 from forgefield.fitting.solve.objective import Needs
-from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Tried, more_steps
+from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Tried, more_steps
 
 _TINY = 1e-30
 _FORBIDDEN = 1e6
@@ -44,8 +44,8 @@ class Method:
     name: str
     """In messages."""
     needs: Needs
-    minimise: Callable[["Attempt"], None]
-    """Evaluates points and takes steps until there is no lower cost, or none is left."""
+    minimise: Callable[["Attempt"], bool]
+    """Evaluates points and takes steps until there is no lower cost, which it returns, or no step is left."""
 
 
 class Search(AbstractSolver):
@@ -135,10 +135,10 @@ class Attempt:
         self._unit, self.cost = max(cost, _TINY), 1.0
         if self.state.n_accepted[self._s] < 0:
             self._note(begun, cost, n_steps=0, ended=False)
-        self._solver.method.minimise(self)
-        ended = self.steps_left > 0
+        ended = self._solver.method.minimise(self)
         self._put_on_walls()
-        self._note(self.at, self.cost * self._unit, n_steps=0, ended=ended)
+        # Some libraries do not tell their last iteration.
+        self._note(self.at, self.cost * self._unit, n_steps=0 if ended else self.steps_left, ended=ended)
 
     def value(self, at: Float[np.ndarray, " free"]) -> float:
         """Return the cost at a point."""
@@ -177,8 +177,8 @@ class Attempt:
     def _put_on_walls(self) -> None:
         """Put the variables that ended next to a bound on it, which lowers the cost where it presses."""
         there = walled(self.at, self.bounds)
-        if not np.array_equal(there, self.at):
-            self._look(there)
+        if not np.array_equal(there, self.at) and (cost := self._look(there)) <= self.cost * (1.0 + LEVEL):
+            self.at, self.cost = there, cost
 
     def _note(self, at: Float[np.ndarray, " free"], cost: float, *, n_steps: int, ended: bool) -> None:
         """Note where the start is."""
