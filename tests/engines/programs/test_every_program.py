@@ -156,6 +156,19 @@ def test_terms_that_a_program_cannot_hold_are_named(program, field, molecules):
         OverMolecules(program, field(OF_MM3), molecules)
 
 
+@in_openmm
+def test_a_platform_without_a_device_is_named(program, monkeypatch, of_amber, molecules):
+    openmm = pytest.importorskip("openmm")
+
+    def refused(*_):
+        raise openmm.OpenMMException("No compatible CUDA device is available")
+
+    monkeypatch.setattr(openmm, "Context", refused)
+
+    with pytest.raises(InputError, match='engine = "openmm": OpenMM cannot use it here: No compatible CUDA device'):
+        OverMolecules(program, of_amber(), molecules)
+
+
 def test_a_program_that_is_not_there_is_named(monkeypatch, of_amber, molecules):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("sys.executable", "/nowhere/python")

@@ -9,6 +9,7 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.explicit.system import Stated
 from forgefield.engines.programs.program import AbstractLaid, AbstractProgram, Hessian, Positions, by_differences
+from forgefield.errors import InputError
 from forgefield.io.forcefields.openmm.system.bonded import STIFFNESS
 from forgefield.io.forcefields.openmm.system.expressions import energy_of, expression_of
 from forgefield.io.forcefields.openmm.system.writer import SWITCHED, WITHOUT_ENERGY, series
@@ -127,7 +128,12 @@ class LaidOpenMM(AbstractLaid):
             system.addForce(force)
         platform = openmm.Platform.getPlatformByName(program.platform)
         self._integrator = openmm.VerletIntegrator(0.001)
-        self._context = openmm.Context(system, self._integrator, platform, _DOUBLE.get(program.platform, {}))
+        settings = _DOUBLE.get(program.platform, {})
+        try:
+            self._context = openmm.Context(system, self._integrator, platform, settings)
+        except openmm.OpenMMException as error:
+            # A platform may be installed where there is no device for it.
+            raise InputError(f'engine = "{program.name}": OpenMM cannot use it here: {error}') from None
 
     def change(self, stated: Sequence[Stated]) -> None:
         """Update the parameters of all forces in the context."""
