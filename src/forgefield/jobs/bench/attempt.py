@@ -63,7 +63,8 @@ def attempt(conditions: Conditions, pair: Pair) -> Row:
         ending=f"stopped after {conditions.limit_s:g} s" if last.fit.interrupted else last.fit.message,
         converged=last.fit.success,
         stopped_s=conditions.limit_s if last.fit.interrupted else None,
-        evaluations=sum(int(np.isfinite(passed.costs).sum()) for passed in passes),
+        evaluations=sum(int(passed.fit.effort.evaluations) for passed in passes),
+        gradients=sum(int(passed.fit.effort.gradients) for passed in passes),
         **times,
     )
     return judged(row, prepared, last.stage, np.asarray(last.values, dtype=float))
@@ -98,7 +99,7 @@ def _single(leaf: Any) -> Any:
 
 def judged(row: Row, prepared: Prepared, stage: Stage, values: Float[np.ndarray, " parameters"]) -> Row:
     """Add to a row how good values are: in double precision by our own kernel, whoever found them."""
-    plain = replace(prepared, plan=replace(prepared.plan, solver=_JUDGE, starts=1))
+    plain = replace(prepared, plan=replace(prepared.plan, solver=_JUDGE, engine=None, starts=1))
     told = record(plain, [_ended(plain, stage, values)])
     final, parameters = told.results["metrics"]["final"], told.results["parameters"]
     relaxed = _relaxed(plain, told, values)

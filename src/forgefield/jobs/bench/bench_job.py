@@ -10,7 +10,7 @@ from forgefield.engines.native.processor import machine
 from forgefield.errors import InputError
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
 from forgefield.jobs.bench.attempt import Conditions, attempt
-from forgefield.jobs.bench.pairs import Asked, pairs_of
+from forgefield.jobs.bench.pairs import Asked, pairs_of, refusal
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.prepare import prepare_plan
 from forgefield.jobs.fit.plan.soundness import evaluable
@@ -115,16 +115,19 @@ class _Comparison:
 
     def run(self, how: How) -> Bench:
         """Run what is left."""
-        todo = list(self.bench.waiting)
         self._tell(self.bench)
         if self.bench.estimate is None and not self._estimated():
             return self.bench
+        for pair in self.bench.waiting:
+            if said := refusal(self._conditions.file, pair):
+                self._take(pair, Row(pair, failure=said))
+        todo = self.bench.waiting
         if how.workers is None:
             for pair in todo:
                 if self._with(Processes(n_cores()), [pair], 1):
                     break
         elif todo:
-            self._with(Processes(), todo, how.workers)
+            self._with(Processes(), list(todo), how.workers)
         self._write()
         return self.bench
 

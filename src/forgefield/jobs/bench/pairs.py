@@ -7,17 +7,19 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from forgefield.config import FitFile, FitSection
+from forgefield.engines.programs.choices import PROGRAMS
 from forgefield.errors import InputError
-from forgefield.jobs.fit.plan.choices import SOLVERS, solver
+from forgefield.jobs.fit.plan.choices import SOLVERS, engine, solver
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.plan.target_choices import read_fit_file
 from forgefield.report.bench.results import ESTIMATE, Pair
 
-ENGINES = ("forgefield",)
-"""What can evaluate a force field."""
+ENGINES = ("forgefield", *PROGRAMS)
+"""What can evaluate a force field, our own kernel first."""
 ALL = "all"
-"""In the place of names: all there are."""
+"""In the place of names: all solvers, and all engines that are there."""
+_BITS = (64, 32)
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,11 @@ class Asked:
 def pairs_of(path: Path, asked: Asked) -> list[Pair]:
     """Return all that is to be compared, each once. Raises InputError that lists the names that are not known."""
     file = read_fit_file(path)
-    engines, solvers = _named(asked.engines, ENGINES), _named(asked.solvers, tuple(SOLVERS))
+    there = (ENGINES[0], *(name for name, program in PROGRAMS.items() if not program.why_not()))
+    engines, solvers = _named(asked.engines, there), _named(asked.solvers, tuple(SOLVERS))
     wrong = [f"engine {name!r} (known: {', '.join(ENGINES)})" for name in engines if name not in ENGINES]
-    wrong += [f"solver {name!r} (known: {', '.join(SOLVERS)})" for name in solvers if _section(file, name) is None]
-    wrong += [f"precision {bits} (known: 64, 32)" for bits in asked.precisions if bits not in (64, 32)]
+    wrong += [f"solver {name!r} (known: {', '.join(SOLVERS)})" for name in solvers if not _is_solver(file, name)]
+    wrong += [f"precision {bits} (known: 64, 32)" for bits in asked.precisions if bits not in _BITS]
     if wrong:
         raise InputError(f"there is no such thing to compare: {'; '.join(wrong)}")
     starts = asked.starts or (file.fit.starts,)
@@ -50,18 +53,36 @@ def _named(names: tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def pair_plan(path: Path, pair: Pair) -> Plan:
-    """Return the plan of a FIT.toml with the solver and the starts of a pair. Raises InputError."""
+    """Return the plan of a FIT.toml with what a pair says. Raises InputError where the pair is impossible."""
     plan = read_plan(path, starts=pair.starts)
     if pair.solver == ESTIMATE:
         return plan
-    section = _section(read_fit_file(path), pair.solver)
-    assert section is not None
-    return replace(plan, solver=solver(section, plan.targets))
+    if pair.precision != _BITS[0] and pair.engine != ENGINES[0]:
+        raise InputError(f"{pair.engine} has a precision of its own; float32 is a choice of ForgeField's kernel alone")
+    section = _section(read_fit_file(path), pair.solver, pair.engine, pair.starts)
+    return replace(plan, solver=solver(section, plan.targets), engine=engine(section))
 
 
-def _section(file: FitFile, name: str) -> FitSection | None:
-    """Return the settings of a file with another solver; None where there is none of this name."""
+def refusal(path: Path, pair: Pair) -> str:
+    """Say why a pair is impossible; nothing where it is not."""
     try:
-        return FitSection.model_validate(file.fit.model_dump() | {"solver": name})
+        pair_plan(path, pair)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def _section(file: FitFile, solver: str, engine: str, starts: int) -> FitSection:
+    """Return the settings of a file with another solver, which takes the steps that suit it unless it is the file's."""
+    own = file.fit.model_dump() | {"solver": solver, "engine": engine, "starts": starts}
+    if solver != file.fit.solver:
+        own["max_steps"] = None
+    return FitSection.model_validate(own)
+
+
+def _is_solver(file: FitFile, name: str) -> bool:
+    try:
+        _section(file, name, ENGINES[0], 1)
     except ValidationError:
-        return None
+        return False
+    return True

@@ -38,6 +38,7 @@ _QUALITY = (
 )
 _EFFORT = (
     _Shown(Column("Evaluations"), lambda row: _whole(row.evaluations)),
+    _Shown(Column("with slopes"), lambda row: _whole(row.gradients)),
     _Shown(Column("Compile", "s"), lambda row: visible(row.compile_s, 2)),
     _Shown(Column("Run", "s"), lambda row: visible(row.run_s, 3)),
     _Shown(Column("Ended", numeric=False), _ended),

@@ -36,7 +36,11 @@ def pareto_figure(bench: Bench) -> Figure | None:
     curve(root, x(time[order]), y(cost[order]), "curve final")
     for row, across, up, on_front, name in zip(rows, x(time), y(cost), best, names, strict=True):
         _mark(
-            root, float(across), float(up), on_front, f"{name}: {significant(row.cost, 6)}, {visible(row.run_s, 3)} s"
+            root,
+            float(across),
+            float(up),
+            bool(on_front),
+            f"{name}: {significant(row.cost, 6)}, {visible(row.run_s, 3)} s",
         )
     _labels(root, x(time), y(cost), names, first=best)
     caption = (

@@ -53,6 +53,9 @@ class Row:
     n_undetermined: int | None = None
     """Trained parameters that the data leave open."""
     evaluations: int | None = None
+    """Points at which the cost was asked for."""
+    gradients: int | None = None
+    """Those of them at which exact derivatives were."""
     compile_s: float | None = None
     run_s: float | None = None
 

@@ -1,5 +1,6 @@
 """Any force field as one System: each interaction with all its values, and what acts between all pairs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,9 +52,14 @@ def of_assignment(assignment: Assignment, molecules: list[Molecule], what: str) 
         atoms = np.asarray(group.atoms)
         mine = np.asarray(topology.molecule)[atoms[:, 0]] == 0
         groups.append(Stated(term, atoms[mine], known[np.asarray(group.parameters)[mine]]))
-    pairs = [one for one in groups if one.term in (*_BETWEEN_ALL, COULOMB)]
-    space = _through_space(first.n_atoms, pairs)
-    return FlatSystem(WEIGHTS[first.species], tuple(one for one in groups if one not in pairs), space)
+    return of_interactions(first, groups)
+
+
+def of_interactions(molecule: Molecule, stated: Sequence[Stated]) -> FlatSystem:
+    """Return the System of all interactions of a molecule, among which are all pairs that act."""
+    pairs = [one for one in stated if one.term in (*_BETWEEN_ALL, COULOMB)]
+    space = _through_space(molecule.n_atoms, pairs)
+    return FlatSystem(WEIGHTS[molecule.species], tuple(one for one in stated if one not in pairs), space)
 
 
 def _through_space(n_atoms: int, pairs: list[Stated]) -> ThroughSpace:

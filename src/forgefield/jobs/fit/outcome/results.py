@@ -16,7 +16,7 @@ from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
-from forgefield.jobs.fit.outcome.identifiability import identifiability
+from forgefield.jobs.fit.outcome.identifiability import identifiability, sensitivities
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
@@ -79,6 +79,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         row_deviations=(rows := list(row_deviations(prepared, final))),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
+        sensitivities=sensitivities(last),
         opposition=opposition(last),
         trade_off=None,
         validation=None,
@@ -160,7 +161,8 @@ def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, fl
 
 
 def _fit(passes: list[Passed], lacking: str) -> Ending:
-    last = passes[-1].fit
+    last, effort = passes[-1].fit, [p.fit.effort for p in passes]
+    compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
     return Ending(
         success=not lacking,
         converged=last.success,
@@ -168,8 +170,12 @@ def _fit(passes: list[Passed], lacking: str) -> Ending:
         reason=lacking,
         iterations=sum(p.fit.n_iterations for p in passes),
         starts=len(passes[0].fit.starts_cost),
-        wall_s=sum(p.fit.wall_s for p in passes),
-        compile_s=sum(p.fit.compile_s for p in passes),
+        evaluations=int(sum(one.evaluations for one in effort)),
+        gradients=int(sum(one.gradients for one in effort)),
+        wall_s=compile_s + run_s,
+        compile_s=compile_s,
+        run_s=run_s,
+        promise=last.promise,
         cost=float(np.min(last.starts_cost)),
     )
 
