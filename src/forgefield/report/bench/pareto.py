@@ -85,7 +85,7 @@ def _labels(
     first: Bool[np.ndarray, " pairs"],
 ) -> None:
     """Name the marks, those of the front first, wherever there is room for a name."""
-    boxes = [(a - 4.0, b - 4.0, a + 4.0, b + 4.0) for a, b in zip(x, y, strict=True)]
+    boxes = [(a - 4.0, b - 4.0, a + 4.0, b + 4.0) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
     for k in np.argsort(~first, kind="stable"):
         own, width = boxes[k], LETTER * len(names[k])
         for right, down in ((7.0, 4.0), (7.0, -7.0), (7.0, 15.0), (-7.0 - width, 4.0), (-7.0 - width, -7.0)):
