@@ -4,7 +4,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from forgefield.report.bench.bench_tables import bench_table, extent, failed_table, verdict
+from forgefield.report.bench.bench_tables import bench_table, extent, failed_table, notes, verdict
 from forgefield.report.bench.pareto import pareto_figure
 from forgefield.report.bench.results import Bench
 from forgefield.report.fit_report import style, template
@@ -22,6 +22,7 @@ def bench_report(bench: Bench) -> str:
         verdict=verdict(bench),
         ending=extent(bench),
         table=bench_table(bench),
+        notes=notes(bench),
         failed=failed_table(bench),
         figure=pareto_figure(bench),
         provenance=_provenance(bench.machine, bench),

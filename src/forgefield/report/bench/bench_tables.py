@@ -49,18 +49,24 @@ _PAIR = (
     _Shown(Column("Bits"), lambda row: str(row.pair.precision)),
 )
 _SOLVER = _Shown(Column("Solver", numeric=False), lambda row: row.pair.solver)
-_NOTE = (
-    "Cost to Open: in double precision by ForgeField's own kernel, whichever engine fitted. Frequencies are matched by "
-    "the overlap of their modes. Largest shift: of an atom of the structures that the force field relaxes to; lost "
-    "where one has none. Negative: trained constants of stretches and bends below zero. Open: parameters that the data "
-    "leave undetermined. "
+_QUALITY_IS = (
+    "Cost to Open are in double precision by ForgeField's own kernel, whichever engine fitted. Frequencies are matched "
+    "by the overlap of their modes. Largest shift: of an atom where the force field relaxes to, lost where a molecule "
+    "has no relaxed structure. Negative: trained constants of stretches and bends below zero. Open: parameters that "
+    "the data leave undetermined. Evaluations: points at which the cost was asked for, all starts together; with "
+    "slopes: those of them with derivatives."
 )
 _ALONE = (
-    "Each pair ran alone in a fresh process with all cores. Compile: tracing, lowering and compiling, nothing kept on "
-    "the disk being used. Run: the rest of the fit from the estimate to the end, reading and judging left out; the "
-    "shorter of two runs where it takes less than ten seconds."
+    "Each pair ran alone in a fresh process with all cores. Compile: tracing, lowering and compiling; nothing that was "
+    "kept on the disk is used. Run: the rest of the fit from the estimate to the end, without reading and without the "
+    "figures above; the shorter of two runs where it takes less than ten seconds."
 )
 _BESIDE = "Times are missing of pairs that ran beside others."
+
+
+def notes(bench: Bench) -> tuple[str, ...]:
+    """Say what the columns mean, and how the times were taken."""
+    return _QUALITY_IS, _ALONE if all(row.has_times for row in bench.done) else _BESIDE
 
 
 def ordered(bench: Bench) -> list[Row]:
@@ -79,8 +85,7 @@ def bench_table(bench: Bench) -> Table:
     varied = [one for one in _PAIR if len({one.cell(row) for row in bench.done}) > 1]
     shown = (_SOLVER, *varied, *_QUALITY, *_EFFORT)
     cells = [tuple(one.cell(row) for one in shown) for row in rows]
-    note = _NOTE + (_ALONE if all(row.has_times for row in bench.done) else _BESIDE)
-    return table("Solvers and engines", tuple(one.column for one in shown), cells, note)
+    return table("Solvers and engines", tuple(one.column for one in shown), cells)
 
 
 def failed_table(bench: Bench) -> Table:

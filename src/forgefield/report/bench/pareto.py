@@ -12,6 +12,8 @@ from forgefield.report.figures.figure import Figure, drawn_text
 from forgefield.report.numerals import significant, visible
 
 _WIDTH, _HEIGHT = 720, 380
+_LEFT = 74.0
+"""Where the axis of costs is."""
 _WIDE = 5.0
 """Costs whose values differ by a larger factor are on a logarithmic axis."""
 _LINE = 13.0
@@ -29,7 +31,7 @@ def pareto_figure(bench: Bench) -> Figure | None:
     logarithmic = bool(cost.min() > 0.0 and cost.max() > _WIDE * cost.min())
     names = [short_name(row, bench) for row in rows]
     root = drawing(_WIDTH, _HEIGHT, "Cost against time of each pair of solver and engine.")
-    x = Scale(time.min() / 1.6, time.max() * 1.6, 74.0, _WIDTH - 150.0, logarithmic=True)
+    x = Scale(time.min() / 1.6, time.max() * 1.6, _LEFT, _WIDTH - 150.0, logarithmic=True)
     y = Scale(*_limits(cost, logarithmic), _HEIGHT - 44.0, 24.0, logarithmic=logarithmic)
     axes(root, x, y, "run, s", "cost at the end")
     order = np.flatnonzero(best)[np.argsort(time[best])]
@@ -92,7 +94,12 @@ def _labels(
             left, base = float(x[k]) + right, float(y[k]) + down
             box = (left, base - _LINE + 3.0, left + width, base + 3.0)
             others = [one for one in boxes if one is not own]
-            if not any(_overlap(box, one) for one in others) and box[2] < _WIDTH and base < _HEIGHT - 46.0:
+            if (
+                not any(_overlap(box, one) for one in others)
+                and left > _LEFT
+                and box[2] < _WIDTH
+                and base < _HEIGHT - 46.0
+            ):
                 label(root, left, base, names[k])
                 boxes.append(box)
                 break
