@@ -1,12 +1,11 @@
 """Every solver on one small fit: what it ends at, what it asks for and how long it takes, as a table of Markdown.
 
 Run as `python benchmarks/solvers.py [FIT.toml]`, by default on the example of fluoromethane from one start; progress on
-stderr. Each solver is fitted twice in one process; times are of the second fit, for which everything is compiled.
+stderr. Times are without what the first call of each program takes longer than later ones.
 """
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -24,14 +23,12 @@ CHAIN = "adam -> lm"
 
 
 def fitted(prepared: Prepared, words: str) -> Fit:
-    """Return the second of two fits by a solver."""
+    """Return a fit by a solver."""
     plan = prepared.plan
     chosen = solver(FitSection(solver=words, seed=plan.seed), plan.targets)
     problem = prepared.problem(prepared.changes(), prepared.start)
     form, points = gram(problem), spread_starts(problem, 1)
-    for _ in range(2):
-        ended = fit(problem, start(problem, points, chosen), chosen, form=form)
-    return ended
+    return fit(problem, start(problem, points, chosen), chosen, form=form)
 
 
 def row(words: str, end: Fit, lowest: float) -> str:
@@ -58,7 +55,6 @@ def main() -> None:
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     prepared = prepare(arguments.fit)
-    prepared = replace(prepared, plan=replace(prepared.plan, starts=1))
     ends = {}
     for words in arguments.solvers:
         print(words, file=sys.stderr)

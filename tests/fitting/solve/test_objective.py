@@ -30,7 +30,7 @@ def problem(prepared_from, problem_of):
     return made
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", ["form", "frequencies", pytest.param("relaxed", marks=pytest.mark.slow)])
 def test_costs_and_gradients_are_those_of_the_quadratic_model(problem, name):
     problem = problem(name)
     form = gram(problem)

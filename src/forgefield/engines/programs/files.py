@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import mkdtemp
+from weakref import finalize
 
 from forgefield.assign.explicit.system import Stated, System
 from forgefield.io.forcefields.laid.flat import of_interactions
@@ -15,8 +17,8 @@ class Files:
 
     def __init__(self, form: SystemFormat, suffix: str, molecule: Molecule, types: tuple[str, ...]) -> None:
         self._form, self._molecule, self._types = form, molecule, types
-        self._held = TemporaryDirectory(prefix="forgefield-")
-        self.folder = Path(self._held.name)
+        self.folder = Path(mkdtemp(prefix="forgefield-"))
+        finalize(self, rmtree, self.folder, ignore_errors=True)
         self.path = self.folder / f"molecule{suffix}"
 
     def write(self, stated: Sequence[Stated]) -> None:

@@ -23,7 +23,7 @@ from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKA
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.term import Term
 
-Values = dict[str, np.ndarray]
+Values = dict[str, np.ndarray | Array]
 """What a function of jax-md is given of all interactions, by its own names."""
 
 
@@ -82,7 +82,7 @@ class JaxMd(AbstractProgram):
     def why_not(self) -> str:
         """Return why it cannot be used here."""
         try:
-            import jax_md  # noqa: F401, PLC0415 (no dependency, and slow to load)
+            import jax_md  # noqa: F401, PLC0415  # pyright: ignore[reportMissingImports] (no dependency)
         except ImportError as error:
             return f"jax-md is not installed ({error}); run: pip install jax-md"
         return ""
@@ -124,21 +124,26 @@ def _acting(stated: Sequence[Stated]) -> list[Stated]:
 
 def _energy(parts: list[tuple[Term, np.ndarray]]) -> Callable[[Float[Array, "atoms 3"], list[Values]], Array]:
     """Return the energy [kcal/mol] of interactions as a function of positions [Å] and their values."""
-    from jax_md import smap, space  # noqa: PLC0415
-    from jax_md.mm_forcefields.amber import energy as functions  # noqa: PLC0415
+    from jax_md import smap, space  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
+    from jax_md.mm_forcefields.amber.energy import (  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
+        harmonic_angle,
+        harmonic_bond,
+        lennard_jones,
+        periodic_torsion,
+    )
 
     apart, _ = space.free()
     distance = space.canonicalize_displacement_or_metric(apart)
 
     def of_part(term: Term, atoms: np.ndarray, values: Values) -> Callable[..., Any]:
         if term is HARMONIC_BEND:
-            return smap.angle(functions.harmonic_angle, apart, atoms, **values)
+            return smap.angle(harmonic_angle, apart, atoms, **values)
         if term in _TORSIONS:
             chains = np.tile(atoms, (len(values["k"]) // len(atoms), 1))
-            return smap.torsion(functions.periodic_torsion, apart, chains, **values)
+            return smap.torsion(periodic_torsion, apart, chains, **values)
         if term is COULOMB:
             return smap.bond(lambda dr, product, **_: product / dr, distance, atoms, **values)
-        function = functions.harmonic_bond if term in (HARMONIC_STRETCH, UREY_BRADLEY) else functions.lennard_jones
+        function = harmonic_bond if term in (HARMONIC_STRETCH, UREY_BRADLEY) else lennard_jones
         return smap.bond(function, distance, atoms, **values)
 
     def energy(positions: Float[Array, "atoms 3"], values: list[Values]) -> Array:

@@ -11,6 +11,7 @@ from forgefield.engines.programs.program import AbstractProgram
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import require_no_switched_torsions
 from forgefield.io.forcefields.openmm.system.writer import SWITCHED
+from forgefield.io.offenders import listed
 from forgefield.models.expansions import Evaluated, with_charges
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.cross import TORSION_STRETCH
@@ -26,11 +27,12 @@ def require_held(program: AbstractProgram, assignment: Assignment, molecules: Se
     """Raise InputError that names what a program cannot hold of a force field over molecules."""
     what = f'engine = "{program.name}"'
     require_no_switched_torsions(assignment, list(molecules), (*SWITCHED, TORSION_STRETCH), what)
-    missing: dict[str, str] = {}
+    missing: dict[str, list[str]] = {}
     for molecule, one in zip(molecules, _stated(assignment, np.asarray(assignment.model.values)), strict=True):
-        missing |= dict.fromkeys(program.missing(molecule, one), molecule.name)
+        if found := program.missing(molecule, one):
+            missing.setdefault(", ".join(found), []).append(molecule.name)
     if missing:
-        named = ", ".join(f"{said} of {name}" for said, name in missing.items())
+        named = "; ".join(f"{said} of {listed(names)}" for said, names in missing.items())
         raise InputError(f"{what} cannot hold {named}; leave it out, or choose another engine")
 
 

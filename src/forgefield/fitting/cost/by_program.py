@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Problem, Sights, shares_of_cost
+from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.observation import observation_of
 from forgefield.fitting.data.training_set import FloatArray, TrainingSet
@@ -28,6 +29,7 @@ from forgefield.properties.relax import State, Task, relaxed
 Positions = Float[np.ndarray, "atoms 3"]
 
 
+@runtime_checkable
 class Program(Protocol):
     """Evaluates a force field over all molecules of a training set."""
 
@@ -44,30 +46,38 @@ class _Relaxed(NamedTuple):
     """What curvatures near zero cost."""
 
 
-def cost_by_program(problem: Problem, data: TrainingSet, program: Program, scaled: Float[np.ndarray, " free"]) -> float:
-    """Return the cost at scaled variables (q - q₀)/width, infinite where the program finds no finite numbers.
+class CostByProgram:
+    """The cost as a function of scaled variables (q - q₀)/width, for a program that evaluates the force field."""
 
-    `data` is the whole training set that the problem is about. Relaxed structures are looked for from the references.
-    """
-    free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * scaled
-    values = problem.variables.values(np.asarray(problem.model.values), free)
-    charges = with_charges(values, data.topology)[len(values) :]
+    def __init__(self, problem: Problem, data: TrainingSet, program: Program) -> None:
+        """Take what does not change: `data` is the whole training set that the problem is about."""
+        self._problem, self._data, self._program = problem, data, program
+        self._references = without_interactions(data)
 
-    def observed(positions: Positions, data: TrainingSet) -> Seen:
-        found = program(values, positions, curved=_is_curved(problem.targets))
-        return at_reference(observation_of(found, charges, data), data)
+    def __call__(self, scaled: Float[np.ndarray, " free"]) -> float:
+        """Return the cost, not a number where the program finds no finite ones.
 
-    sights = Sights(observed(np.asarray(data.positions), data))
-    lost = 0.0
-    if problem.relaxes:
-        seen, lost = _relaxed(problem, data, lambda positions, curved: program(values, positions, curved=curved))
-        if any(target.traits.observes for target, _ in problem.looking(View.RELAXED)):
-            seen = _observed(data, seen, observed)
-        sights = sights._replace(relaxed=seen)
-    shares = shares_of_cost(problem.targets, problem.counts, data, sights)
-    prior = 0.5 * problem.prior.strength / len(scaled) * float(scaled @ scaled)
-    total = sum(shares) + lost + prior
-    return total if np.isfinite(total) else np.inf
+        Relaxed structures are looked for from the references.
+        """
+        problem, data = self._problem, self._data
+        free = np.asarray(problem.prior.centre) + np.asarray(problem.prior.width) * scaled
+        values = problem.variables.values(np.asarray(problem.model.values), free)
+        charges = with_charges(values, data.topology)[len(values) :]
+
+        def observed(positions: Positions, data: TrainingSet) -> Seen:
+            found = self._program(values, positions, curved=_is_curved(problem.targets))
+            return at_reference(observation_of(found, charges, data), data)
+
+        sights = Sights(observed(np.asarray(data.positions), data))
+        lost = 0.0
+        if problem.relaxes:
+            seen, lost = _relaxed(problem, data, lambda x, curved: self._program(values, x, curved=curved))
+            if any(target.traits.observes for target, _ in problem.looking(View.RELAXED)):
+                seen = _observed(data, seen, observed)
+            sights = sights._replace(relaxed=seen)
+        shares = shares_of_cost(problem.targets, problem.counts, self._references, sights)
+        total = sum(shares) + lost + 0.5 * problem.prior.strength * float(np.mean(scaled**2))
+        return total if np.isfinite(total) else np.nan
 
 
 def _is_curved(targets: tuple[AbstractTarget, ...]) -> bool:
@@ -100,8 +110,8 @@ def _ended(data: TrainingSet, task: Task, state: State, share: Float[FloatArray,
 def _observed(data: TrainingSet, seen: Seen, observed: Callable[[Positions, TrainingSet], Seen]) -> Seen:
     """Return relaxed structures, superposed on those of the reference, as the program sees them."""
     laid = _laid(data, seen)
-    there = replace(data, positions=np.asarray(laid.positions), modes=np.asarray(laid.vibrations))
-    found = observed(there.positions, there).observed
+    positions = np.asarray(laid.positions)
+    found = observed(positions, replace(data, positions=positions, modes=np.asarray(laid.vibrations))).observed
     modes = np.asarray(data.modes)
     eigenmatrix = np.swapaxes(modes, 1, 2) @ np.asarray(found.hessian) @ modes
     return replace(laid, observation=replace(found, eigenmatrix=jax.device_put(eigenmatrix)))

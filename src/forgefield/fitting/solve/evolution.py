@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from forgefield.errors import InputError
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
+from forgefield.fitting.solve.bounded import walled
 from forgefield.fitting.solve.evaluation import Relaxed
 from forgefield.fitting.solve.judgement import judged_one_by_one
 from forgefield.fitting.solve.objective import Needs
@@ -91,6 +92,16 @@ class Evolution(AbstractSolver):
             ended = bool(evolution.should_stop())
             if not known:
                 state = self._told(course, s, points, costs, generation, ended=ended)
+        self._put_on_walls(course, s)
+
+    def _put_on_walls(self, course: Course, s: int) -> None:
+        """Look whether the variables that ended next to a bound belong on it."""
+        best, state = course.progress.best_at[s], _evolving(course)
+        there = walled(best, course.objective.bounds)
+        if not np.array_equal(there, best):
+            # By the program of a generation.
+            cost = float(course.objective.costs(np.tile(there, (state.told.shape[2], 1)))[0])
+            course.note(replace(state, at=_with(state.at, s, there)), _tried(s, cost))
 
     def _told(
         self, course: Course, s: int, points: np.ndarray, costs: np.ndarray, generation: int, *, ended: bool

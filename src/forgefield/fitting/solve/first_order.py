@@ -148,7 +148,7 @@ class GradientDescent(AbstractSolver):
             gradient=np.where(moved[:, None], slopes, state.gradient),
             memory=jax.tree.map(np.asarray, memory),
             n_accepted=state.n_accepted + moved,
-            n_steps=state.n_steps + 1,
+            n_steps=np.asarray(state.n_steps + 1),
             ended=state.ended | still | ~np.isfinite(found),
         )
         tried = np.flatnonzero(~state.ended)

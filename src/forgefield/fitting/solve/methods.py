@@ -20,6 +20,8 @@ _FINEST = 1e-15
 _FINE = 1e-10
 """Moves of the variables, and gains relative to the cost of the start, that do not matter."""
 _TINY = 1e-30
+_MARGIN = 1e-3
+"""A barrier begins so far inside the bounds, in prior widths."""
 _SPREAD = 0.25
 """Edges of a first simplex, in prior widths."""
 _HOP = 0.5
@@ -44,45 +46,56 @@ def _noted(attempt: Attempt) -> Callable[..., None]:
 
 
 def _minimised(
-    attempt: Attempt, method: str, options: dict[str, Any], *, gradient: Any, note: Callable[..., None] | None
-) -> None:
-    """Minimise by a method of SciPy; `gradient` is True, the name of a difference, or None where none is needed."""
+    attempt: Attempt,
+    method: str,
+    options: dict[str, Any],
+    *,
+    gradient: Any,
+    note: Callable[..., None] | None,
+    margin: float = 0.0,
+) -> bool:
+    """Minimise by a method of SciPy, which begins at least `margin` inside the bounds, and return whether it ended.
+
+    `gradient` is True, the name of a difference, or None where none is needed.
+    """
     solve: Callable[..., Any] = minimize
     lower, upper = map(np.asarray, attempt.bounds)
-    solve(
+    room = np.minimum(margin, (upper - lower) / 4.0)
+    found = solve(
         attempt.cost_and_gradient if gradient is True else attempt.value,
-        attempt.at,
+        np.clip(attempt.at, lower + room, upper - room),
         method=method,
         jac=gradient,
         bounds=Bounds(lower, upper, keep_feasible=True),
         callback=note,
         options=options,
     )
+    return bool(found.nit < options["maxiter"])
 
 
-def _lbfgsb(attempt: Attempt) -> None:
-    _quasi_newton(attempt, gradient=True)
+def _lbfgsb(attempt: Attempt) -> bool:
+    return _quasi_newton(attempt, gradient=True)
 
 
-def _lbfgsb_fd(attempt: Attempt) -> None:
-    _quasi_newton(attempt, gradient="2-point")
+def _lbfgsb_fd(attempt: Attempt) -> bool:
+    return _quasi_newton(attempt, gradient="2-point")
 
 
-def _quasi_newton(attempt: Attempt, gradient: Any) -> None:
+def _quasi_newton(attempt: Attempt, gradient: Any) -> bool:
     limits = {"maxiter": attempt.steps_left, "maxfun": 10**9, "ftol": _FINEST, "gtol": _FINEST}
-    _minimised(attempt, "L-BFGS-B", limits, gradient=gradient, note=_noted(attempt))
+    return _minimised(attempt, "L-BFGS-B", limits, gradient=gradient, note=_noted(attempt))
 
 
-def _trust_constr(attempt: Attempt) -> None:
+def _trust_constr(attempt: Attempt) -> bool:
     limits = {"maxiter": attempt.steps_left, "gtol": _FINE, "xtol": _FINE, "barrier_tol": _FINE}
     with catch_warnings():
         # Two points of the same gradient tell it nothing of the curvature.
         simplefilter("ignore", UserWarning)
-        _minimised(attempt, "trust-constr", limits, gradient=True, note=_noted(attempt))
+        return _minimised(attempt, "trust-constr", limits, gradient=True, note=_noted(attempt), margin=_MARGIN)
 
 
-def simplex(attempt: Attempt, among: Sequence[int], max_steps: int, note: Callable[..., None] | None) -> None:
-    """Let a simplex in some of the variables crawl downhill from the best point (Nelder and Mead)."""
+def simplex(attempt: Attempt, among: Sequence[int], max_steps: int, note: Callable[..., None] | None) -> bool:
+    """Let a simplex in some of the variables crawl downhill from the best point, and return whether it ended."""
     begun, (lower, upper) = attempt.at.copy(), (np.asarray(wall)[list(among)] for wall in attempt.bounds)
     corners = np.tile(begun[list(among)], (len(among) + 1, 1))
     for k, corner in enumerate(corners[1:]):
@@ -97,7 +110,7 @@ def simplex(attempt: Attempt, among: Sequence[int], max_steps: int, note: Callab
     options = {"initial_simplex": np.clip(corners, lower, upper), "maxiter": max_steps, "maxfev": 10**9}
     tolerances = {"xatol": _FINE, "fatol": _FINEST, "adaptive": True}
     solve: Callable[..., Any] = minimize
-    solve(
+    found = solve(
         value,
         begun[list(among)],
         method="Nelder-Mead",
@@ -105,18 +118,21 @@ def simplex(attempt: Attempt, among: Sequence[int], max_steps: int, note: Callab
         callback=note,
         options=options | tolerances,
     )
+    return bool(found.nit < max_steps)
 
 
-def _nelder_mead(attempt: Attempt) -> None:
-    simplex(attempt, range(len(attempt.at)), attempt.steps_left, _noted(attempt))
+def _nelder_mead(attempt: Attempt) -> bool:
+    return simplex(attempt, range(len(attempt.at)), attempt.steps_left, _noted(attempt))
 
 
-def _powell(attempt: Attempt) -> None:
+def _powell(attempt: Attempt) -> bool:
     limits = {"maxiter": attempt.steps_left, "maxfev": 10**9}
-    _minimised(attempt, "Powell", {**limits, "ftol": _FINEST, "xtol": _FINE}, gradient=None, note=_noted(attempt))
+    return _minimised(
+        attempt, "Powell", {**limits, "ftol": _FINEST, "xtol": _FINE}, gradient=None, note=_noted(attempt)
+    )
 
 
-def _basin_hopping(attempt: Attempt) -> None:
+def _basin_hopping(attempt: Attempt) -> bool:
     """Hop at random and roll down: a hop that ends higher is taken with a probability that falls with the rise."""
     lower, upper = map(np.asarray, attempt.bounds)
 
@@ -140,9 +156,10 @@ def _basin_hopping(attempt: Attempt) -> None:
         callback=note,
         rng=attempt.lots,
     )
+    return False
 
 
-def _cycled(attempt: Attempt) -> None:
+def _cycled(attempt: Attempt) -> bool:
     """Take gradient steps, then let a simplex crawl in the few most sensitive variables, and so on."""
     while attempt.steps_left:
         before = attempt.cost
@@ -156,7 +173,8 @@ def _cycled(attempt: Attempt) -> None:
         simplex(attempt, chosen, _SIMPLEX_STEPS, None)
         attempt.step(attempt.at, attempt.cost)
         if before - attempt.cost <= attempt.tolerance * before:
-            return
+            return True
+    return False
 
 
 def _central_differences(attempt: Attempt) -> tuple[Float[np.ndarray, " free"], Float[np.ndarray, " free"]]:

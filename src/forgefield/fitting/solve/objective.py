@@ -62,7 +62,8 @@ class Meter:
     @property
     def compile_s(self) -> float:
         """Seconds that the first call of each program took more than the fastest of its later ones."""
-        return sum(max(0.0, first - self._fastest.get(program, 0.0)) for program, first in self._first.items())
+        each = (first - self._fastest.get(program, 0.0) for program, first in self._first.items())
+        return sum((max(0.0, seconds) for seconds in each), 0.0)
 
 
 class AbstractObjective(abc.ABC):
@@ -130,7 +131,7 @@ class Objective(AbstractObjective):
             measured = np.asarray(costs_at_reference(self._wide, grown(at, None, self._wide.n_free)))
             found = measured + 0.5 * problem.prior.strength * np.mean(at**2, axis=1)
         else:
-            found = np.array([form.value(problem, one) for one in at])
+            found = form.costs(problem, at)
         if not problem.relaxes:
             return found
         return found + np.asarray(costs_at_relaxed(self._wide, grown(at, None, self._wide.n_free)))
@@ -140,8 +141,7 @@ class Objective(AbstractObjective):
     ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points free"]]:
         problem, form = self._problem, self._form
         if form is not None and not problem.relaxes:
-            each = [form.with_gradient(problem, one) for one in at]
-            return np.array([cost for cost, _ in each]), np.stack([gradient for _, gradient in each])
+            return form.costs_and_gradients(problem, at)
         begun = np.stack(len(at) * [np.asarray(problem.chunks.data.positions)]) if problem.relaxes else None
         found, _ = quadratics(problem, form, at, begun, wide=self._wide)
         return np.asarray(found.cost), np.asarray(found.gradient)

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.fitting.cost.by_program import Program, cost_by_program
+from forgefield.fitting.cost.by_program import CostByProgram, Program
 from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.solve.objective import AbstractObjective
@@ -17,10 +17,10 @@ class ByProgram(AbstractObjective):
 
     def __init__(self, problem: Problem, data: TrainingSet, program: Program) -> None:
         super().__init__(problem.n_free, problem.bounds, exact=False)
-        self._problem, self._data, self._program = problem, data, program
+        self._cost = CostByProgram(problem, data, program)
 
     def _costs(self, at: Float[np.ndarray, "points free"]) -> Float[np.ndarray, " points"]:
-        return np.array([cost_by_program(self._problem, self._data, self._program, one) for one in at])
+        return np.array([self._cost(one) for one in at])
 
     def _slopes(
         self, at: Float[np.ndarray, "points free"]

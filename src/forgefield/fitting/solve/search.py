@@ -9,19 +9,15 @@ from jaxtyping import Array, Bool, Float, Int
 
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.fitting.solve.bounded import Bounds
+from forgefield.fitting.solve.bounded import Bounds, walled
 from forgefield.fitting.solve.evaluation import Relaxed
 from forgefield.fitting.solve.judgement import judged_one_by_one
 from forgefield.fitting.solve.objective import Needs
-from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Tried, more_steps
+from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Tried, more_steps
 
 _TINY = 1e-30
 _FORBIDDEN = 1e6
 """What a point without a cost is said to cost, in costs of the start."""
-_NEAR = 1e-5
-"""A variable this close to a bound, in prior widths, is put on it where that raises the cost by no more than"""
-_UNCHANGED = 1e-9
-"""this share."""
 
 
 class Searched(AbstractState):
@@ -48,8 +44,8 @@ class Method:
     name: str
     """In messages."""
     needs: Needs
-    minimise: Callable[["Attempt"], None]
-    """Evaluates points and takes steps until there is no lower cost, or none is left."""
+    minimise: Callable[["Attempt"], bool]
+    """Evaluates points and takes steps until there is no lower cost, which it returns, or no step is left."""
 
 
 class Search(AbstractSolver):
@@ -132,17 +128,17 @@ class Attempt:
         if not self.steps_left:
             return
         begun = self.at
-        cost = self.cost_and_gradient(begun)[0] if self._solver.needs is Needs.GRADIENT else self.value(begun)
+        cost = self._look(begun)
         if not np.isfinite(self.cost):
             self._note(begun, np.nan, n_steps=0, ended=True)
             return
         self._unit, self.cost = max(cost, _TINY), 1.0
         if self.state.n_accepted[self._s] < 0:
             self._note(begun, cost, n_steps=0, ended=False)
-        self._solver.method.minimise(self)
-        ended = self.steps_left > 0
+        ended = self._solver.method.minimise(self)
         self._put_on_walls()
-        self._note(self.at, self.cost * self._unit, n_steps=0, ended=ended)
+        # Some libraries do not tell their last iteration.
+        self._note(self.at, self.cost * self._unit, n_steps=0 if ended else self.steps_left, ended=ended)
 
     def value(self, at: Float[np.ndarray, " free"]) -> float:
         """Return the cost at a point."""
@@ -167,6 +163,10 @@ class Attempt:
         old[self._s] = np.stack([first * self._unit, second * self._unit, often], axis=1)
         self._course.progress = replace(self._course.progress, state=replace(self.state, sensitivity=old))
 
+    def _look(self, at: Float[np.ndarray, " free"]) -> float:
+        """Return the cost at a point by the program that the method uses."""
+        return self.cost_and_gradient(at)[0] if self._solver.needs is Needs.GRADIENT else self.value(at)
+
     def _seen(self, at: Float[np.ndarray, " free"], cost: float) -> float:
         """Return a cost in its unit, and keep the point if it is the best."""
         cost = cost / self._unit
@@ -175,14 +175,10 @@ class Attempt:
         return cost if np.isfinite(cost) else _FORBIDDEN
 
     def _put_on_walls(self) -> None:
-        """Put the variables that ended next to a bound on it."""
-        lower, upper = self.bounds
-        walled = np.where(self.at - lower < _NEAR, lower, np.where(upper - self.at < _NEAR, upper, self.at))
-        if np.array_equal(walled, self.at):
-            return
-        value = self.cost_and_gradient(walled)[0] if self._solver.needs is Needs.GRADIENT else self.value(walled)
-        if value <= self.cost * (1.0 + _UNCHANGED):
-            self.at, self.cost = walled, value
+        """Put the variables that ended next to a bound on it, which lowers the cost where it presses."""
+        there = walled(self.at, self.bounds)
+        if not np.array_equal(there, self.at) and (cost := self._look(there)) <= self.cost * (1.0 + LEVEL):
+            self.at, self.cost = there, cost
 
     def _note(self, at: Float[np.ndarray, " free"], cost: float, *, n_steps: int, ended: bool) -> None:
         """Note where the start is."""

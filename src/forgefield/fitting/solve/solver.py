@@ -124,10 +124,10 @@ class Course:
         meter, before = self.objective.meter, self._before
         compile_s = meter.compile_s
         return Effort(
-            before.evaluations + meter.evaluations,
-            before.gradients + meter.gradients,
-            before.compile_s + compile_s,
-            before.run_s + max(0.0, perf_counter() - self._began - compile_s),
+            np.asarray(before.evaluations + meter.evaluations),
+            np.asarray(before.gradients + meter.gradients),
+            np.asarray(before.compile_s + compile_s),
+            np.asarray(before.run_s + max(0.0, perf_counter() - self._began - compile_s)),
         )
 
 

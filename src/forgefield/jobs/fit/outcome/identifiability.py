@@ -49,13 +49,13 @@ def identifiability(last: Passed, statistics: Uncertainty) -> Identifiability:
     )
 
 
-def sensitivities(last: Passed) -> list[Sensitivity]:
+def sensitivities(found: Float[np.ndarray, "free 3"] | None, names: Sequence[str]) -> list[Sensitivity]:
     """Return what the solver chose parameters by, the most sensitive first; nothing where it chose none."""
-    if last.fit.sensitivity is None:
+    if found is None:
         return []
     rows = [
         Sensitivity(name, first, second, second / first**2 if first else None, int(often))
-        for name, (first, second, often) in zip(last.changes.leaders, last.fit.sensitivity.tolist(), strict=True)
+        for name, (first, second, often) in zip(names, found.tolist(), strict=True)
     ]
     return sorted(rows, key=lambda row: np.inf if row.ratio is None else row.ratio)
 

@@ -23,7 +23,6 @@ from forgefield.fitting.solve.methods import (
     POWELL,
     TRUST_CONSTR,
 )
-from forgefield.fitting.solve.objective import Needs
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
 from forgefield.fitting.solve.search import Method, Search
 from forgefield.fitting.solve.solver import AbstractSolver
@@ -120,6 +119,8 @@ SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
     ),
 }
 """What makes a solver of the settings of a file, and of whether targets look at relaxed structures."""
+OF_RESIDUALS = ("lm", "trf")
+"""Those that need residuals."""
 
 
 def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
@@ -159,9 +160,8 @@ def engine(section: FitSection) -> AbstractProgram | None:
     """
     if section.engine == "forgefield":
         return None
-    asking = {name for name, make in SOLVERS.items() if make(FitSection(), False).needs is Needs.RESIDUALS}
-    if wrong := [name for _, name in stages_of(section.solver) if name in asking]:
-        others = ", ".join(name for name in SOLVERS if name not in asking)
+    if wrong := [name for _, name in stages_of(section.solver) if name in OF_RESIDUALS]:
+        others = ", ".join(name for name in SOLVERS if name not in OF_RESIDUALS)
         raise InputError(
             f'engine = "{section.engine}": solver = "{wrong[0]}" needs residuals with exact derivatives, which '
             f"ForgeField alone has; choose one of {others}"

@@ -172,6 +172,11 @@ class Plan:
         return isinstance(self.start, Generated) and self.start.charging is not None
 
     @property
+    def engine_name(self) -> str:
+        """What evaluates the force field, by its name in files."""
+        return "forgefield" if self.engine is None else self.engine.name
+
+    @property
     def compares_charges(self) -> bool:
         """Whether atomic charges are fitted to."""
         return any(isinstance(target, Charges) for target in self.targets)

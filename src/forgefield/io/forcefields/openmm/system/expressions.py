@@ -92,10 +92,10 @@ def energy_of(term: Term) -> tuple[str, tuple[str, ...]] | None:
 def _in_internal_units(term: Term) -> tuple[str, tuple[str, ...]] | None:
     """Return the energy of a term [kcal/mol], and the names of its parameters; None where there is none."""
     if term.made is not None and term.made[0] in (scaled, shifted, shifted_stretch):
-        make, (base, *atoms) = term.made
-        if (found := _in_internal_units(base)) is None:
+        make, of = term.made
+        if (found := _in_internal_units(of[0])) is None:
             return None
-        return _scaled(*found) if make is scaled else _shifted(base, *atoms, found, rescales=make is shifted_stretch)
+        return _scaled(*found) if make is scaled else _shifted(*of, found, rescales=make is shifted_stretch)
     names = tuple(parameter.name for parameter in term.parameters)
     if term is EXP6_PAIR:
         return f"e*{exp6_of('length/rv')}; {_R}", names

@@ -17,7 +17,7 @@ from forgefield.io.structures.atom_types import find_atom_types
 from forgefield.molecules.neighbours import Neighbours
 
 try:
-    from jax_md import partition, space
+    from jax_md import partition, space  # pyright: ignore[reportMissingImports] (no dependency)
 except ImportError as error:
     raise InputError(f"jax-md is not installed ({error}); run: pip install jax-md") from error
 
