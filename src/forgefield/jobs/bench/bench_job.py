@@ -1,6 +1,7 @@
 """Compares solvers and engines on a FIT.toml: each pair is a fit in a process of its own, kept as soon as it ended."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ from forgefield.jobs.bench.pairs import Asked, pairs_of, refusal
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.prepare import prepare_plan
 from forgefield.jobs.fit.plan.soundness import evaluable
-from forgefield.jobs.processes.pool import Processes
+from forgefield.jobs.processes.pool import AbstractWorkers, Processes
 from forgefield.report.bench.bench_report import bench_report
 from forgefield.report.bench.results import ESTIMATE, Bench, Pair, Row, bench_text, csv_text, read_bench
 
@@ -143,9 +144,9 @@ class _Comparison:
             self._write()
         return bool(done.results)
 
-    def _with(self, processes: Processes, pairs: list[Pair], workers: int) -> bool:
+    def _with(self, by_whom: AbstractContextManager[AbstractWorkers], pairs: list[Pair], workers: int) -> bool:
         """Have pairs done, and say whether that was interrupted."""
-        with processes as by:
+        with by_whom as by:
             done = by.run(
                 attempt,
                 self._conditions,
