@@ -19,6 +19,7 @@ from time import perf_counter
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from forgefield.assign.generated import generate
@@ -81,7 +82,7 @@ class Measured:
 
 def main() -> None:
     """Measure what is asked for and print it."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=[*PARTS], default=[*PARTS])
     parser.add_argument("--limit", type=float, default=60.0, help="seconds after which a fit is stopped")
     parser.add_argument("--most", type=int, default=10**6, help="largest number of starts, or of atoms")
@@ -240,7 +241,7 @@ def made_hessian(molecule: Molecule) -> np.ndarray:
         else:
             values[row.indices[0]] *= 1.0 + 0.2 * np.sin(1.0 + number)
     laid = with_values(assignment, values)
-    return np.asarray(hessians(laid.model, laid.topology, molecule.positions))[0]
+    return np.asarray(hessians(laid.model, laid.topology, jnp.asarray(molecule.positions)))[0]
 
 
 def by_cache(limit_s: float, most: int) -> Figures:

@@ -51,10 +51,10 @@ def _compiling() -> Iterator[list[tuple[float, float]]]:
     """Yield a list of the intervals in which something is compiled, which grows."""
     spans: list[tuple[float, float]] = []
 
-    def note(event: str, seconds: float, **_: Any) -> None:
+    def note(event: str, duration_secs: float, **_: Any) -> None:
         if event.startswith(_COMPILING):
             now = perf_counter()
-            spans.append((now - seconds, now))
+            spans.append((now - duration_secs, now))
 
     monitoring.register_event_duration_secs_listener(note)
     try:

@@ -56,7 +56,7 @@ def front(time: Float[np.ndarray, " pairs"], cost: Float[np.ndarray, " pairs"]) 
     """Return which pairs no other one beats in time and cost both."""
     beaten = (time[None] <= time[:, None]) & (cost[None] <= cost[:, None])
     better = (time[None] < time[:, None]) | (cost[None] < cost[:, None])
-    return ~(beaten & better).any(axis=1)
+    return np.logical_not(np.any(beaten & better, axis=1))
 
 
 def _known(row: Row) -> bool:

@@ -107,7 +107,8 @@ def read_bench(text: str) -> Bench:
 
 
 def _row(known: dict[str, Any]) -> Row:
-    return Row(**(known | {"pair": Pair(**known["pair"])}))
+    known["pair"] = Pair(**known["pair"])
+    return Row(**known)
 
 
 def csv_text(bench: Bench) -> str:
