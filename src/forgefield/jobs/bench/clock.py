@@ -9,6 +9,8 @@ import jax
 from jax import monitoring
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
+from forgefield.compiled import forget
+
 Result = TypeVar("Result")
 
 _KEPT_IN = "jax_compilation_cache_dir"
@@ -21,8 +23,8 @@ _SHORT = 10.0
 def timed(work: Callable[[], Result]) -> tuple[Result, float, float]:
     """Return what work brings, and how long it compiled and ran [s].
 
-    Compiling is tracing, lowering and compiling by any thread, of programs that the process does not have. What runs
-    for less than ten seconds is run a second time, when all is compiled.
+    Compiling is tracing, lowering and compiling by any thread, of all programs that the work needs. What runs for less
+    than ten seconds is run a second time, when all is compiled.
     """
     with _nothing_kept(), _compiling() as spans:
         began = perf_counter()
@@ -65,9 +67,10 @@ def _compiling() -> Iterator[list[tuple[float, float]]]:
 
 @contextmanager
 def _nothing_kept() -> Iterator[None]:
-    """Let JAX neither read compiled programs from the disk nor write them."""
+    """Forget what the process has compiled, and let JAX neither read compiled programs from the disk nor write them."""
     folder = jax.config.values[_KEPT_IN]
     jax.config.update(_KEPT_IN, None)
+    forget()
     # Whether there is a folder is asked once.
     reset_cache()
     try:
