@@ -195,10 +195,18 @@ def by_atoms(limit_s: float, most: int) -> list[Figures]:
                 row = fitted(path, Pair("forgefield", name, 1, 64), limit_s)
                 found.append(Measured(row, molecule.n_atoms, n_free))
     cells = [
-        (m.n_atoms, m.n_parameters, m.row.pair.solver, shown(m.row.run_s), shown(m.row.compile_s), m.row.evaluations)
+        (
+            m.n_atoms,
+            m.n_parameters,
+            m.row.pair.solver,
+            shown(m.row.run_s),
+            shown(m.row.compile_s),
+            m.row.evaluations,
+            m.row.ending.partition(":")[0],
+        )
         for m in found
     ]
-    markdown(("atoms", "parameters", "solver", "run, s", "compile, s", "evaluations"), cells)
+    markdown(("atoms", "parameters", "solver", "run, s", "compile, s", "evaluations", ""), cells)
     return [m.told for m in found]
 
 
