@@ -44,7 +44,8 @@ OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
-COMMANDS = JOBS | {"jobs/distil/rounds", "jobs/validate", "jobs/export", "report/student"}
+BENCH = OUTCOME | {"config", "report/bench", "jobs/bench"}
+COMMANDS = JOBS | {"jobs/bench", "jobs/distil/rounds", "jobs/validate", "jobs/export", "report/bench", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -97,6 +98,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": REPORT,
     "report/figures": REPORT,
     "report/student": REPORT | {"report/student"},
+    "report/bench": REPORT | {"report/bench"},
     "config": {"toml"},
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),
@@ -104,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
     "jobs/fit/run": RUN,
     "jobs/fit/outcome": OUTCOME,
     "jobs/fit": OUTCOME | {"jobs/fit"},
+    "jobs/bench": BENCH,
     "jobs/laid": ENGINES | {"jobs/laid"},
     "jobs/processes": {"errors", "jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
@@ -140,7 +143,7 @@ OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
-} | {"jobs/label/label_file", "jobs/distil/distil_file", "jobs/validate/thresholds_file"}
+} | {"jobs/bench/pairs", "jobs/label/label_file", "jobs/distil/distil_file", "jobs/validate/thresholds_file"}
 """What writes the words of settings files and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""
@@ -322,7 +325,7 @@ CHANGES = {
     "signal.signal", "signal.pthread_sigmask", "gc.set_threshold", "gc.freeze", "gc.disable", "os.chdir", "os.putenv",
     "os.environ.update", "os.environ.setdefault", "jax.config.update", "warnings.filterwarnings", "np.seterr",
 }  # fmt: skip
-OWN_PROCESS = {"cli", "jobs/processes/worker"}
+OWN_PROCESS = {"cli", "jobs/bench/clock", "jobs/processes/worker"}
 """Where the process is ours."""
 
 
