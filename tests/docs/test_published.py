@@ -1,0 +1,187 @@
+"""The page of published force fields: the rule of its verdicts by hand, its tables, and what it reads."""
+
+import numpy as np
+import pytest
+from published_complexes import bonds_of, complex_mae, mae_text
+from published_fits import kept
+from published_oracles import spectra
+from published_page import interval, page
+from published_systems import SYSTEMS, published_sulfamide
+from published_verdict import BETTER, NOT, OPEN, WORSE, different_samples, verdict
+
+from forgefield import units
+from forgefield.fitting.judge.resampling import Improvement
+from forgefield.io.structures.mae import read_mae
+
+ATOM_TYPES = "201 46 106.42 Pd 20 1.70 T F ! 2.2 T ! ! ! ! +1 NCA 2 !\n"
+METRICS = (
+    "frequency_rmsd_cm1",
+    "frequency_rmsd_sorted_cm1",
+    "sorted_and_cut_cm1",
+    "eigenmatrix_r2",
+    "bond_rmsd_a",
+    "angle_rmsd_deg",
+    "torsion_rmsd_deg",
+    "relaxed_energy_rmsd_kcal_mol",
+    "force_max_kcal_mol_a",
+)
+
+
+def decided(low, high, *, n=40, molecules=5, by_molecules=True, values=100, determined=10.0):
+    middle = None if low is None else 0.5 * (low + high)
+    found = Improvement(middle, low, high, n)
+    return verdict(found, molecules=molecules, by_molecules=by_molecules, values=values, determined=determined)[0]
+
+
+def state(first, **others):
+    told = {name: first + k for k, name in enumerate(METRICS)}
+    return told | {"constants": 12, "negative": 0, "unphysical": [], "not_relaxed": 0} | others
+
+
+def figures(**others):
+    told = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 40}
+    return {
+        "molecules": 2,
+        "atoms": [40],
+        "level": "BP86",
+        "trained": 162,
+        "values": 900,
+        "success": True,
+        "over": "starts",
+        "start": state(100.0, negative=3, unphysical=["a", "b"]),
+        "final": state(50.0),
+        "groups": 1,
+        "iterations": 7,
+        "fitted": told,
+        "verdict": BETTER,
+        "undecided": "",
+        "fit_cpu_s": 12.0,
+        "resampling_cpu_s": 3.0,
+        "all_wall_s": 30.0,
+        "load_average": 4.0,
+        "processor": "Some Xeon",
+        "vector_bits": 512,
+    } | others
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"), [(0.1, 0.3, BETTER), (-0.3, -0.1, WORSE), (-0.1, 0.3, NOT), (0.0, 0.3, NOT)]
+)
+def test_an_improvement_is_significant_where_its_interval_excludes_zero(low, high, word):
+    assert decided(low, high) == word
+
+
+def test_four_molecules_have_too_few_different_samples_and_five_enough():
+    assert [different_samples(n) for n in (1, 2, 3, 4, 5)] == [1, 3, 10, 35, 126]
+    assert [decided(0.1, 0.3, molecules=n) for n in (4, 5)] == [OPEN, BETTER]
+
+
+def test_over_starts_twenty_must_have_converged_whatever_the_number_of_molecules():
+    assert [decided(0.1, 0.3, n=n, molecules=1, by_molecules=False) for n in (19, 20)] == [OPEN, BETTER]
+
+
+def test_as_many_parameters_as_values_decide_nothing():
+    assert [decided(0.1, 0.3, values=9, determined=d) for d in (8.4, 8.6)] == [BETTER, OPEN]
+
+
+def test_without_an_interval_nothing_is_decided():
+    assert decided(None, None) == OPEN
+
+
+def test_an_interval_is_told_in_per_cent():
+    told = {"value": 0.5, "low": -0.25, "high": 0.75}
+
+    assert interval(told) == "50.0 % (−25.0 to 75.0)"
+    assert interval(told | {"low": None}) == "50.0 %"
+    assert interval(None) == "—"
+
+
+def test_the_page_tells_start_and_fit_of_each_system_that_was_measured():
+    said = page({"heck-meets": figures()})
+
+    assert "| heck-meets | 2 | 900 | 162 | 100.0 → 50.0 | 50.0 % (25.0 to 75.0) | — | 40 starts | **" in said
+    assert (
+        "| heck-meets | start | 100.0 | 101.0 | 102.0 | 103.0000 | 104.0000 | 105.00 | 106.00 | 107.000 (1) |" in said
+    )
+    assert "| heck-meets | fit | 50.0 | 51.0 | 52.0 | 53.0000 | 54.0000 | 55.00 | 56.00 | 57.000 (1) | 0 | 58 |" in said
+    assert "| heck-meets | 3 of 12 | 0 of 12 | 2 | 0 |" in said
+    assert "| heck-meets | 12.0 | 7 | 3.0 | 30 | 4 | Some Xeon, 512 bits |" in said
+    assert "Not measured: ch3f, " in said
+
+
+def test_every_table_says_that_the_references_of_palladium_allyl_are_semi_empirical():
+    said = page({"pd-allyl": figures()})
+
+    rows = [line for line in said.splitlines() if line.startswith("| pd-allyl")]
+    assert len(rows) == 5
+    assert all("GFN2-xTB" in row for row in rows)
+
+
+def test_the_page_says_why_a_verdict_or_a_success_is_missing():
+    lacking = figures(verdict=OPEN, undecided="7 starts converged", success=False, reason="it did not converge")
+
+    said = page({"heck-meets": lacking})
+
+    assert "- heck-meets: not decidable, since 7 starts converged." in said
+    assert "- heck-meets: the fit reports no success: it did not converge" in said
+
+
+def test_the_page_tells_the_oracles():
+    pairs = dict.fromkeys(("fuerza, start", "fuerza, end", "gamma, start", "gamma, end"))
+    keys = ("rms_cm1", "max_cm1", "highest_cm1", "qm_sorted_cm1", "qm_sorted_macromodel_cm1")
+    common = {"cpu_s": 1.0, "processor": "Some Xeon", "vector_bits": 512, "all_wall_s": 2.0, "load_average": 1.0}
+    pairs = {name: dict(zip(keys, (2.0, 6.0, 3300.0, 200.0, 201.0), strict=True)) for name in pairs}
+
+    said = page({"cisplatin": common | {"pairs": pairs}})
+
+    assert "| gamma, end | 2.0 | 6.0 | 3300.0 | 200.0 | 201.0 |" in said
+
+
+def test_the_listing_of_q2mm_gives_both_spectra():
+    # Eigenvalues 1 and 3 of the reference; 4 ± 3 of the force field.
+    rows = [("1-1", 1.0, 4.0), ("2-1", 0.0, 3.0), ("2-2", 3.0, 4.0)]
+    text = "\n".join(f"  eig_some_{place}     0.05   {r:.4f}   {c:.4f}   0.0000" for place, r, c in rows)
+
+    reference, model = spectra(text)
+
+    known = units.WAVENUMBER * np.sqrt(units.KILOJOULE)
+    np.testing.assert_allclose(reference, known * np.sqrt([1.0, 3.0]))
+    np.testing.assert_allclose(model, known * np.sqrt([1.0, 7.0]))
+
+
+def test_the_comparison_of_q2mm_leaves_out_what_lies_below_fifty():
+    # Of masses 1 and 4: eigenvalues are those of the Hessian over the masses.
+    frequencies = np.array([-400.0, 10.0, 49.0, 51.0, 60.0, 3000.0])
+    hessian = np.diag(np.sign(frequencies) * (frequencies / units.WAVENUMBER) ** 2 * np.repeat([1.0, 4.0], 3))
+
+    np.testing.assert_allclose(kept(hessian, np.array([1.0, 4.0])), [51.0, 60.0, 3000.0])
+
+
+def test_a_complex_has_the_bonds_of_both_pieces_and_three_to_the_metal(tmp_path):
+    (tmp_path / "atom.typ").write_text(ATOM_TYPES)
+    ligand = [(201, 0.0, 0.0, 0.0, 46, 1), (53, 2.3, 0.0, 0.0, 15, 0)]
+    allyl = [(3, -2.1, 1.2 * k, 0.0, 6, 0) for k in (-1, 0, 1)]
+    (tmp_path / "l.mae").write_text(mae_text("l", ligand, [(0, 1, 0)]))
+    (tmp_path / "a.mae").write_text(mae_text("a", allyl, [(0, 1, 1), (1, 2, 1)]))
+
+    (tmp_path / "c.mae").write_text(complex_mae(tmp_path / "l.mae", tmp_path / "a.mae", tmp_path / "atom.typ"))
+    (found,) = read_mae(tmp_path / "c.mae")
+
+    assert (found.name, found.types, found.charge) == ("l", ("Z0", "P3", "C3", "C3", "C3"), 1)
+    assert sorted(bonds_of(found)) == [(0, 1, 1), (0, 2, 1), (0, 3, 1), (0, 4, 1), (2, 3, 1), (3, 4, 1)]
+    np.testing.assert_array_equal(found.positions[3], [-2.1, 0.0, 0.0])
+
+
+def test_published_rows_of_sulfamide_are_laid_over_its_structures(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("published_systems.DATA", data)
+    monkeypatch.setattr("published_systems.PUBLISHED_SULFONE", data / "mm3-substructures" / "sulfone.fld")
+    published_sulfamide(tmp_path)
+
+    (found,) = read_mae(tmp_path / "c2.01.mae")
+    text = (tmp_path / "mm3.fld").read_text()
+    assert found.types == ("ST", "O2", "O2", "N3", "N3", "H3", "H3", "H3", "H3")
+    assert (text.count(" C  Sulfone (FFB)"), text.count("Diaminosulfone")) == (1, 0)
+
+
+def test_every_system_has_a_way_to_be_resampled():
+    assert all((system.samples > 0) != (system.starts > 1) for system in SYSTEMS)
