@@ -26,6 +26,7 @@ from forgefield.jobs.fit.run.passes import Passed
 from forgefield.jobs.fit.run.validation import Validation, validated
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.modes import signed_frequencies
+from forgefield.terms.mm3 import BOND_MOMENT
 
 MATCHED = "frequency_rmsd_cm1"
 CUT = 50.0
@@ -40,8 +41,12 @@ def fitted(system: System, folder: Path) -> Figures:
     if system.prepare is not None:
         system.prepare(folder)
     path = folder / "FIT.toml"
-    path.write_text(filled(system.settings, DATA.resolve(), folder.resolve()), encoding="utf-8")
+    text = filled(system.settings, DATA.resolve(), folder.resolve())
+    path.write_text(text, encoding="utf-8")
     prepared = prepare_plan(read_plan(path, starts=system.starts))
+    if prepared.mm3 is not None:
+        path.write_text(with_charges_kept(text, prepared), encoding="utf-8")
+        prepared = prepare_plan(read_plan(path, starts=system.starts))
     began, cpu = perf_counter(), process_time()
     outcome = run_fit(prepared, folder / "fit", overwrite=True)
     wall, fit_cpu = perf_counter() - began, process_time() - cpu
@@ -65,13 +70,36 @@ def fitted(system: System, folder: Path) -> Figures:
         "fit_cpu_s": fit_cpu,
     }
     cpu = process_time()
-    figures |= by_molecules(prepared, outcome, system) if system.samples else by_starts(prepared, outcome)
+    if system.samples:
+        figures |= by_molecules(prepared, outcome, system)
+    else:
+        figures |= by_starts(prepared, outcome)
     return plain(figures | {"resampling_cpu_s": process_time() - cpu})
 
 
 def filled(settings: str, data: Path, folder: Path) -> str:
     """Return settings with the folders that they name."""
     return settings.replace("{data}", str(data)).replace("{folder}", str(folder))
+
+
+def with_charges_kept(text: str, prepared: Prepared) -> str:
+    """Return settings in which bond moments follow the lengths that are trained, so that charges, μ / r0, stay.
+
+    Hessians say next to nothing of charges, and a cost without their changes is a quadratic form.
+    """
+    stretches = {row.line: row for row in prepared.rows if row.term.kind == "stretch"}
+    moments = [row for row in prepared.assignment.rows if row.term is BOND_MOMENT and row.line in stretches]
+    polar = [row for row in moments if prepared.start[row.indices[0]] != 0.0]
+    named = "".join(f', "bond_moment * (line {row.line})"' for row in polar)
+    ties = ""
+    for row in polar:
+        length = stretches[row.line]
+        factor = prepared.start[row.indices[0]] / prepared.start[length.indices[1]]
+        ties += f'[[forcefield.ties]]\nfollower = "{row.parameter_name(0)}"\nleader = "{length.parameter_name(1)}"\n'
+        ties += f"factor = {float(factor)!r}\n"
+    return text.replace('"substructure:*"', f'"substructure:*"{named}').replace(
+        "[[molecules]]", f"{ties}[[molecules]]", 1
+    )
 
 
 def groups(prepared: Prepared) -> int:

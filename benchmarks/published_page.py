@@ -1,5 +1,6 @@
 """The page of the documentation that the figures of the published systems make."""
 
+import tomllib
 from typing import Any
 
 from published_oracles import CISPLATIN
@@ -19,7 +20,9 @@ written by
     python benchmarks/published.py OUTPUT --page docs/published.md
 
 No figure of ours on it is typed by hand; those of others stand in `benchmarks/published_systems.py` with what
-they mean. The reference data are not part of the source.
+they mean. The reference data are not part of the source. Where an MM3* file is fitted, all rows of its
+substructures are trained, and bond moments are tied to the lengths that change (`[[forcefield.ties]]`), so that
+charges stay and the cost is a quadratic form.
 """
 _QUALITY = """\
 Each system twice: at what the fit starts from, and after it. *Matched*: frequency RMSD with modes matched by
@@ -184,7 +187,12 @@ def others(fit: tuple[System, Figures]) -> str:
     atoms = one["atoms"]
     size = f"{atoms[0]}" if len(atoms) == 1 else f"{atoms[0]} to {atoms[-1]}"
     lines = [f"**{system.title}** ({size} atoms; {one['level'] or 'level of theory not stated'})", ""]
-    lines += [f"- Start: {system.start}.", *(f"- {said}." for said in (*system.notes, *system.others))]
+    asked = tomllib.loads(system.settings)["targets"]
+    told = ", ".join(f"{name} {target['tolerance']:g}" for name, target in asked.items())
+    lines += [
+        f"- Start: {system.start}. Targets and their tolerances: {told}.",
+        *(f"- {said}." for said in (*system.notes, *system.others)),
+    ]
     return "\n".join([*lines, ""])
 
 

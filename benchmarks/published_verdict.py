@@ -48,7 +48,7 @@ def _undecidable(found: Improvement, molecules: int, by_molecules: bool, values:
     if by_molecules and different_samples(molecules) < FEWEST_DIFFERENT:
         return f"{molecules} molecules have {different_samples(molecules)} different samples"
     if not by_molecules and found.n < FEWEST_STARTS:
-        return f"{found.n} starts converged"
+        return f"{found.n} start(s) converged"
     if found.low is None or found.high is None:
         return "there is no interval"
     return ""

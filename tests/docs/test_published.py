@@ -1,9 +1,13 @@
 """The page of published force fields: the rule of its verdicts by hand, its tables, and what it reads."""
 
+import tomllib
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from published_complexes import bonds_of, complex_mae, mae_text
-from published_fits import kept
+from published_fits import kept, with_charges_kept
 from published_oracles import spectra
 from published_page import interval, page
 from published_systems import SYSTEMS, published_sulfamide
@@ -12,6 +16,9 @@ from published_verdict import BETTER, NOT, OPEN, WORSE, different_samples, verdi
 from forgefield import units
 from forgefield.fitting.judge.resampling import Improvement
 from forgefield.io.structures.mae import read_mae
+from forgefield.models.rows import Row
+from forgefield.terms.mm3 import BOND_MOMENT
+from forgefield.terms.stretch import MM3_STRETCH
 
 ATOM_TYPES = "201 46 106.42 Pd 20 1.70 T F ! 2.2 T ! ! ! ! +1 NCA 2 !\n"
 METRICS = (
@@ -183,5 +190,22 @@ def test_published_rows_of_sulfamide_are_laid_over_its_structures(data, tmp_path
     assert (text.count(" C  Sulfone (FFB)"), text.count("Diaminosulfone")) == (1, 0)
 
 
-def test_every_system_has_a_way_to_be_resampled():
-    assert all((system.samples > 0) != (system.starts > 1) for system in SYSTEMS)
+def test_bond_moments_are_tied_to_the_lengths_that_are_trained():
+    trained = Row(MM3_STRETCH, ("C3", "N3"), (0, 1), line=7)
+    moments = [Row(BOND_MOMENT, row.types, (k,), line=row.line) for k, row in ((2, trained), (3, trained))]
+    kept_length = Row(BOND_MOMENT, ("C3", "O2"), (4,), line=9)
+    start = np.array([700.0, 1.5, 0.3, 0.0, 0.6])
+    assignment = SimpleNamespace(rows=(trained, *moments, kept_length))
+    prepared = SimpleNamespace(rows=(trained,), assignment=assignment, start=start)
+
+    text = with_charges_kept('[forcefield]\ntrain = ["substructure:*"]\n[[molecules]]\n', cast(Any, prepared))
+
+    told = tomllib.loads(text)["forcefield"]
+    assert told["train"] == ["substructure:*", "bond_moment * (line 7)"]
+    (tie,) = told["ties"]
+    assert (tie["follower"], tie["leader"]) == ("bond_moment C3-N3 (line 7) moment", "stretch C3-N3 (line 7) r0")
+    assert tie["factor"] == pytest.approx(0.2)
+
+
+def test_a_system_is_resampled_by_molecules_or_by_starts():
+    assert all(not (system.samples and system.starts > 1) for system in SYSTEMS)
