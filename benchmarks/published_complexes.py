@@ -17,16 +17,20 @@ HAPTIC = 3
 Bond = tuple[int, int, int]
 
 
-def complex_mae(ligand: Path, allyl: Path, types: Path) -> str:
-    """Return a Maestro file of the ligand on its metal with the allyl added, with types and bonds."""
+def complex_mae(ligand: Path, allyl: Path, types: Path, positions: np.ndarray | None = None) -> str:
+    """Return a Maestro file of the ligand on its metal with the allyl added, with types and bonds.
+
+    Its atoms are where the pieces have them, or at other `positions` [Å].
+    """
     known = read_atom_types(types)
     number = {one.name: one.number for one in known.types.values()}
     (first,), (second,) = (read_mae(path, atom_types=known) for path in (ligand, allyl))
     metal = int(np.flatnonzero(first.species == PALLADIUM)[0])
+    where = np.concatenate([first.positions, second.positions]) if positions is None else positions
+    kinds = [pair for one in (first, second) for pair in zip(one.types or (), one.species.tolist(), strict=True)]
     atoms = [
         (number[METAL_TYPE if z == PALLADIUM else name], *position, z, int(z == PALLADIUM))
-        for one in (first, second)
-        for name, position, z in zip(one.types or (), one.positions.tolist(), one.species.tolist(), strict=True)
+        for (name, z), position in zip(kinds, where.tolist(), strict=True)
     ]
     bonds = [(a, b, 1 if metal in (a, b) else order) for a, b, order in bonds_of(first)]
     bonds += [(metal, first.n_atoms + k, 1) for k in range(HAPTIC)]

@@ -7,9 +7,21 @@ from published_oracles import CISPLATIN
 from published_systems import SYSTEMS, System
 from published_verdict import OPEN, RULE
 
-from forgefield.report.numerals import UNKNOWN, fixed, percent, significant
+from forgefield.report.numerals import UNKNOWN, fixed, percent, significant, with_unit
 
 Figures = dict[str, Any]
+
+_STRUCTURE = {
+    "bond_rmsd_a": ("bonds", 4, "Å"),
+    "angle_rmsd_deg": ("angles", 2, "°"),
+    "torsion_rmsd_deg": ("torsions", 2, "°"),
+    "relaxed_energy_rmsd_kcal_mol": ("energies", 3, "kcal/mol"),
+}
+"""What a fit may pay with, of relaxed structures: name, decimals and unit."""
+_ADVICE = ". Of the cost"
+"""Where a fit that is no success begins to say what to do."""
+_WORSE = 1.1
+"""A figure so many times that of the start is told of."""
 
 _HEAD = """# Published force fields, fitted anew
 
@@ -31,9 +43,9 @@ overlap and translations and rotations projected out; *sorted*: the same by rank
 rotations are no zeros, and one above 50 cm⁻¹ shifts all pairs; so it compares with q2mm's figures and says little
 else. Reaction modes of transition states are left out of the first two and of R², which is that of the
 eigenmatrix's diagonal. Bonds, angles and torsions are those of relaxed structures against the reference's.
-Energies are those of relaxed structures, relative to the mean of their group; *lost*: molecules without a relaxed
-structure, which are left out of these. *Force*: the largest deviation of the force on an atom at the reference
-geometry.
+Energies *here* are those of the reference geometries, where these are fitted to, and *relaxed* those of relaxed
+structures, relative to the mean of their group; *lost*: molecules without a relaxed structure, which are left out
+of these. *Force*: the largest deviation of the force on an atom at the reference geometry.
 """
 _SANE = """\
 *Negative*: trained constants of stretches and bends below zero, of all. *Unphysical*: how many parameters of
@@ -62,7 +74,15 @@ def page(found: dict[str, Figures]) -> str:
     fits = [(system, found[system.name]) for system in SYSTEMS if system.name in found]
     lacking = [name for name in (*(one.name for one in SYSTEMS), "cisplatin", "rh-binap") if name not in found]
     parts = [_HEAD, "## Is a fit better?\n", verdicts(fits), *undecided(fits), "\n### How that is decided\n", RULE]
-    parts += ["\n## How good it is\n", _QUALITY, quality(fits), "\n## Is it physical?\n", _SANE, sanity(fits)]
+    parts += [
+        "\n## How good it is\n",
+        _QUALITY,
+        quality(fits),
+        *paid(fits),
+        "\n## Is it physical?\n",
+        _SANE,
+        sanity(fits),
+    ]
     parts += ["\n## Time\n", _TIME, times(found, fits), "\n## What others report\n", *map(others, fits)]
     if "cisplatin" in found:
         parts += ["\n## Oracle: frequencies of cisplatin\n", _CISPLATIN, cisplatin(found["cisplatin"])]
@@ -91,7 +111,17 @@ def interval(told: Figures | None) -> str:
 
 def verdicts(fits: list[tuple[System, Figures]]) -> str:
     """Return how much better each fit is than its start, and whether that can be relied on."""
-    head = ["system", "molecules", "values", "trained", "matched, cm⁻¹", "fitted", "left out", "samples", "verdict"]
+    head = [
+        "system",
+        "molecules",
+        "values",
+        "trained",
+        "matched, cm⁻¹",
+        "fitted",
+        "left out",
+        "samples",
+        "verdict on frequencies",
+    ]
     rows = [
         [
             system.label,
@@ -112,20 +142,39 @@ def verdicts(fits: list[tuple[System, Figures]]) -> str:
 def undecided(fits: list[tuple[System, Figures]]) -> list[str]:
     """Return why verdicts are none, and what fits lack for a success."""
     said = [f"- {s.label}: not decidable, since {one['undecided']}." for s, one in fits if one["verdict"] == OPEN]
-    said += [f"- {s.label}: the fit reports no success: {one['reason']}" for s, one in fits if not one["success"]]
+    lacks = {system.label: one["reason"].partition(_ADVICE)[0] for system, one in fits if not one["success"]}
+    said += [f"- {label}: the fit reports no success: {reason}." for label, reason in lacks.items()]
     said += [f"- {s.label}: {one['failures']} refits failed." for s, one in fits if one.get("failures")]
+    return ["", *said] if said else []
+
+
+def paid(fits: list[tuple[System, Figures]]) -> list[str]:
+    """Return of which fits relaxed structures are worse than those of the start."""
+    said = []
+    for system, one in fits:
+        pairs = {key: (one["start"][key], one["final"][key]) for key in _STRUCTURE}
+        worse = [
+            with_unit(f"{name} {fixed(before, decimals)} → {fixed(after, decimals)}", unit)
+            for key, (name, decimals, unit) in _STRUCTURE.items()
+            for before, after in (pairs[key],)
+            if None not in pairs[key] and after > _WORSE * before and fixed(after, decimals) != fixed(before, decimals)
+        ]
+        said += (
+            [f"- {system.label}: relaxed structures are worse than the start's, {', '.join(worse)}."] if worse else []
+        )
     return ["", *said] if said else []
 
 
 def quality(fits: list[tuple[System, Figures]]) -> str:
     """Return the figures of each system at the start and after the fit."""
     head = ["system", "", "matched", "sorted", "by q2mm", "R²", "bonds, Å", "angles, °", "torsions, °"]
-    head += ["energies, kcal/mol (groups)", "lost", "force, kcal/mol/Å"]
+    head += ["energies here, kcal/mol", "relaxed (groups)", "lost", "force, kcal/mol/Å"]
     rows = []
     for system, one in fits:
         for when, word in (("start", "start"), ("final", "fit")):
             figures = one[when]
-            energies = fixed(figures["relaxed_energy_rmsd_kcal_mol"], 3)
+            relaxed = fixed(figures["relaxed_energy_rmsd_kcal_mol"], 3)
+            here = asked(system).get("energy", {"at": "relaxed"}).get("at") is None
             rows.append(
                 [
                     system.label,
@@ -137,7 +186,8 @@ def quality(fits: list[tuple[System, Figures]]) -> str:
                     fixed(figures["bond_rmsd_a"], 4),
                     fixed(figures["angle_rmsd_deg"], 2),
                     fixed(figures["torsion_rmsd_deg"], 2),
-                    energies if energies == UNKNOWN else f"{energies} ({one['groups']})",
+                    fixed(figures["energy_rmsd_kcal_mol"] if here else None, 3),
+                    relaxed if relaxed == UNKNOWN else f"{relaxed} ({one['groups']})",
                     str(figures["not_relaxed"]),
                     significant(figures["force_max_kcal_mol_a"], 2),
                 ]
@@ -187,13 +237,17 @@ def others(fit: tuple[System, Figures]) -> str:
     atoms = one["atoms"]
     size = f"{atoms[0]}" if len(atoms) == 1 else f"{atoms[0]} to {atoms[-1]}"
     lines = [f"**{system.title}** ({size} atoms; {one['level'] or 'level of theory not stated'})", ""]
-    asked = tomllib.loads(system.settings)["targets"]
-    told = ", ".join(f"{name} {target['tolerance']:g}" for name, target in asked.items())
+    told = ", ".join(f"{name} {target['tolerance']:g}" for name, target in asked(system).items())
     lines += [
         f"- Start: {system.start}. Targets and their tolerances: {told}.",
         *(f"- {said}." for said in (*system.notes, *system.others)),
     ]
     return "\n".join([*lines, ""])
+
+
+def asked(system: System) -> Figures:
+    """Return the targets of a fit as its settings have them."""
+    return tomllib.loads(system.settings)["targets"]
 
 
 def cisplatin(figures: Figures) -> str:

@@ -5,9 +5,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from published_complexes import complex_mae
+
+from forgefield.io.qm.qcschema import read_qcschema
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 STARTS = 40
@@ -96,16 +99,22 @@ def palladium_references(folder: Path) -> None:
     source = DATA / "pd-allyl"
     for name in ("mm3.fld", "atom.typ"):
         (folder / name).write_bytes((source / name).read_bytes())
-    for name in LIGANDS:
-        text = complex_mae(source / "phox" / f"{name}.mae", source / "allyl6.mae", source / "atom.typ")
-        (folder / f"{name}.mae").write_text(text, encoding="utf-8")
+    pieces = folder / "pieces"
+    pieces.mkdir(exist_ok=True)
+    made = partial(complex_mae, allyl=source / "allyl6.mae", types=source / "atom.typ")
+    ligands = {name: source / "phox" / f"{name}.mae" for name in LIGANDS}
     lacking = [name for name in LIGANDS if not (folder / f"{name}.json").is_file()]
-    structures = [str(folder / f"{name}.mae") for name in lacking]
-    if structures:
+    for name in lacking:
+        (pieces / f"{name}.mae").write_text(made(ligands[name]), encoding="utf-8")
+    if lacking:
+        structures = [str(pieces / f"{name}.mae") for name in lacking]
         forgefield("relax", str(folder / "mm3.fld"), *structures, "-o", str(folder / "relaxed"), "--overwrite")
     for name in lacking:
         geometry, output = folder / "relaxed" / f"{name}.xyz", folder / f"{name}.json"
         forgefield("reference", str(geometry), "--method", "gfn2", "--optimise", "-o", str(output), "--overwrite")
+    for name, ligand in ligands.items():
+        positions = read_qcschema(folder / f"{name}.json").positions
+        (folder / f"{name}.mae").write_text(made(ligand, positions=positions), encoding="utf-8")
 
 
 def forgefield(*words: str) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import published
 import pytest
 from published_complexes import bonds_of, complex_mae, mae_text
 from published_fits import kept, with_charges_kept
@@ -29,6 +30,7 @@ METRICS = (
     "bond_rmsd_a",
     "angle_rmsd_deg",
     "torsion_rmsd_deg",
+    "energy_rmsd_kcal_mol",
     "relaxed_energy_rmsd_kcal_mol",
     "force_max_kcal_mol_a",
 )
@@ -107,10 +109,9 @@ def test_the_page_tells_start_and_fit_of_each_system_that_was_measured():
     said = page({"heck-meets": figures()})
 
     assert "| heck-meets | 2 | 900 | 162 | 100.0 → 50.0 | 50.0 % (25.0 to 75.0) | — | 40 starts | **" in said
-    assert (
-        "| heck-meets | start | 100.0 | 101.0 | 102.0 | 103.0000 | 104.0000 | 105.00 | 106.00 | 107.000 (1) |" in said
-    )
-    assert "| heck-meets | fit | 50.0 | 51.0 | 52.0 | 53.0000 | 54.0000 | 55.00 | 56.00 | 57.000 (1) | 0 | 58 |" in said
+    start = "| start | 100.0 | 101.0 | 102.0 | 103.0000 | 104.0000 | 105.00 | 106.00 | 107.000 | 108.000 (1) | 0 |"
+    assert f"| heck-meets {start} 109 |" in said
+    assert f"| heck-meets {start.replace('start', 'fit').replace(' 10', ' 5')} 59 |" in said
     assert "| heck-meets | 3 of 12 | 0 of 12 | 2 | 0 |" in said
     assert "| heck-meets | 12.0 | 7 | 3.0 | 30 | 4 | Some Xeon, 512 bits |" in said
     assert "Not measured: ch3f, " in said
@@ -125,12 +126,22 @@ def test_every_table_says_that_the_references_of_palladium_allyl_are_semi_empiri
 
 
 def test_the_page_says_why_a_verdict_or_a_success_is_missing():
-    lacking = figures(verdict=OPEN, undecided="7 starts converged", success=False, reason="it did not converge")
+    lacking = figures(
+        verdict=OPEN, undecided="7 starts converged", success=False, reason="it did not converge. Of the cost 90 %"
+    )
 
     said = page({"heck-meets": lacking})
 
     assert "- heck-meets: not decidable, since 7 starts converged." in said
-    assert "- heck-meets: the fit reports no success: it did not converge" in said
+    assert "- heck-meets: the fit reports no success: it did not converge.\n" in said
+
+
+def test_the_page_says_where_a_fit_pays_with_relaxed_structures():
+    final = state(50.0, bond_rmsd_a=104.0 * 1.2, angle_rmsd_deg=105.0 * 1.05)
+
+    said = page({"heck-meets": figures(final=final)})
+
+    assert "- heck-meets: relaxed structures are worse than the start's, bonds 104.0000 → 124.8000 Å.\n" in said
 
 
 def test_the_page_tells_the_oracles():
@@ -164,19 +175,34 @@ def test_the_comparison_of_q2mm_leaves_out_what_lies_below_fifty():
     np.testing.assert_allclose(kept(hessian, np.array([1.0, 4.0])), [51.0, 60.0, 3000.0])
 
 
-def test_a_complex_has_the_bonds_of_both_pieces_and_three_to_the_metal(tmp_path):
-    (tmp_path / "atom.typ").write_text(ATOM_TYPES)
+@pytest.fixture
+def pieces(tmp_path):
+    """A metal with a phosphorus, a chain of three carbons, and the atom types."""
     ligand = [(201, 0.0, 0.0, 0.0, 46, 1), (53, 2.3, 0.0, 0.0, 15, 0)]
     allyl = [(3, -2.1, 1.2 * k, 0.0, 6, 0) for k in (-1, 0, 1)]
-    (tmp_path / "l.mae").write_text(mae_text("l", ligand, [(0, 1, 0)]))
-    (tmp_path / "a.mae").write_text(mae_text("a", allyl, [(0, 1, 1), (1, 2, 1)]))
+    paths = tmp_path / "l.mae", tmp_path / "a.mae", tmp_path / "atom.typ"
+    texts = mae_text("l", ligand, [(0, 1, 0)]), mae_text("a", allyl, [(0, 1, 1), (1, 2, 1)]), ATOM_TYPES
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    return paths
 
-    (tmp_path / "c.mae").write_text(complex_mae(tmp_path / "l.mae", tmp_path / "a.mae", tmp_path / "atom.typ"))
+
+def test_a_complex_has_the_bonds_of_both_pieces_and_three_to_the_metal(pieces, tmp_path):
+    (tmp_path / "c.mae").write_text(complex_mae(*pieces))
     (found,) = read_mae(tmp_path / "c.mae")
 
     assert (found.name, found.types, found.charge) == ("l", ("Z0", "P3", "C3", "C3", "C3"), 1)
     assert sorted(bonds_of(found)) == [(0, 1, 1), (0, 2, 1), (0, 3, 1), (0, 4, 1), (2, 3, 1), (3, 4, 1)]
     np.testing.assert_array_equal(found.positions[3], [-2.1, 0.0, 0.0])
+
+
+def test_a_complex_can_be_put_where_its_reference_is(pieces, tmp_path):
+    where = np.arange(15.0).reshape(5, 3)
+
+    (tmp_path / "c.mae").write_text(complex_mae(*pieces, positions=where))
+
+    (found,) = read_mae(tmp_path / "c.mae")
+    np.testing.assert_array_equal(found.positions, where)
 
 
 def test_published_rows_of_sulfamide_are_laid_over_its_structures(data, tmp_path, monkeypatch):
@@ -205,6 +231,23 @@ def test_bond_moments_are_tied_to_the_lengths_that_are_trained():
     (tie,) = told["ties"]
     assert (tie["follower"], tie["leader"]) == ("bond_moment C3-N3 (line 7) moment", "stretch C3-N3 (line 7) r0")
     assert tie["factor"] == pytest.approx(0.2)
+
+
+def test_a_system_that_is_done_is_not_measured_again_unless_asked(tmp_path, monkeypatch):
+    runs = []
+
+    def counted(_):
+        runs.append(1)
+        return {"runs": len(runs)}
+
+    monkeypatch.setattr("published.DATA", tmp_path)
+    monkeypatch.setattr("published.ORACLES", {"cisplatin": counted})
+    for anew in (False, False, True):
+        published.measured("cisplatin", tmp_path, anew=anew)
+
+    found = published.kept("cisplatin", tmp_path)
+    assert (found or {})["runs"] == len(runs) == 2
+    assert (found or {})["processor"]
 
 
 def test_a_system_is_resampled_by_molecules_or_by_starts():
