@@ -25,7 +25,8 @@ from forgefield.engines.native.processor import machine
 from forgefield.jobs.threads import one_thread_a_matrix
 
 ORACLES: dict[str, Callable[[Path], Figures]] = {"cisplatin": cisplatin, "rh-binap": conformers}
-NAMES = (*(system.name for system in SYSTEMS), *ORACLES)
+FITS = {system.name: system for system in SYSTEMS}
+NAMES = (*FITS, *ORACLES)
 
 
 def main() -> None:
@@ -48,9 +49,15 @@ def main() -> None:
 
 
 def kept(name: str, output: Path) -> Figures | None:
-    """Return the figures of a system that an earlier run has left."""
+    """Return the figures of a system that an earlier run of the same settings has left."""
     path = output / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    figures = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return figures if figures.get("settings") == settings(name) else None
+
+
+def settings(name: str) -> str:
+    """Return the settings of a fit; those of an oracle are empty."""
+    return FITS[name].settings if name in FITS else ""
 
 
 def measured(name: str, output: Path, *, anew: bool) -> None:
@@ -62,9 +69,9 @@ def measured(name: str, output: Path, *, anew: bool) -> None:
     began, load = perf_counter(), os.getloadavg()[0]
     folder = output / name
     folder.mkdir(exist_ok=True)
-    known = {system.name: system for system in SYSTEMS}
-    figures = fitted(known[name], folder) if name in known else ORACLES[name](folder)
-    figures = {**figures, **machine(), "load_average": load, "all_wall_s": perf_counter() - began}
+    figures = fitted(FITS[name], folder) if name in FITS else ORACLES[name](folder)
+    figures |= {"settings": settings(name), "load_average": load, "all_wall_s": perf_counter() - began}
+    figures |= machine()
     new = output / f"{name}.new"
     new.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     new.replace(output / f"{name}.json")

@@ -90,16 +90,15 @@ def with_charges_kept(text: str, prepared: Prepared) -> str:
     stretches = {row.line: row for row in prepared.rows if row.term.kind == "stretch"}
     moments = [row for row in prepared.assignment.rows if row.term is BOND_MOMENT and row.line in stretches]
     polar = [row for row in moments if prepared.start[row.indices[0]] != 0.0]
-    named = "".join(f', "bond_moment * (line {row.line})"' for row in polar)
+    named = "".join(f'"bond_moment * (line {row.line})", ' for row in polar)
     ties = ""
     for row in polar:
         length = stretches[row.line]
         factor = prepared.start[row.indices[0]] / prepared.start[length.indices[1]]
         ties += f'[[forcefield.ties]]\nfollower = "{row.parameter_name(0)}"\nleader = "{length.parameter_name(1)}"\n'
         ties += f"factor = {float(factor)!r}\n"
-    return text.replace('"substructure:*"', f'"substructure:*"{named}').replace(
-        "[[molecules]]", f"{ties}[[molecules]]", 1
-    )
+    text = text.replace("train = [", f"train = [{named}")
+    return text.replace("[[molecules]]", f"{ties}[[molecules]]", 1)
 
 
 def groups(prepared: Prepared) -> int:

@@ -32,7 +32,7 @@ written by
     python benchmarks/published.py OUTPUT --page docs/published.md
 
 No figure of ours on it is typed by hand; those of others stand in `benchmarks/published_systems.py` with what
-they mean. The reference data are not part of the source. Where an MM3* file is fitted, all rows of its
+they mean. The reference data are not part of the source. Where an MM3* file is fitted, all rows of the published
 substructures are trained, and bond moments are tied to the lengths that change (`[[forcefield.ties]]`), so that
 charges stay and the cost is a quadratic form.
 """

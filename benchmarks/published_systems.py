@@ -56,10 +56,10 @@ class System:
         return f"{self.name} ({self.mark})" if self.mark else self.name
 
 
-def mm3(start: str, molecules: str, targets: str, *, strength: float) -> str:
-    """Return settings that train the substructures of an MM3* file."""
+def mm3(start: str, train: str, molecules: str, targets: str, *, strength: float) -> str:
+    """Return settings that train the substructures of an MM3* file whose titles match a pattern."""
     return (
-        f'[forcefield]\nstart = "{start}"\nestimate = "none"\ntrain = ["substructure:*"]\n'
+        f'[forcefield]\nstart = "{start}"\nestimate = "none"\ntrain = ["substructure:{train}"]\n'
         f"[[molecules]]\n{molecules}\n[targets]\n{targets}\n[fit]\nprior = {{ strength = {strength} }}\n"
     )
 
@@ -188,6 +188,7 @@ SYSTEMS = (
         start="published substructure (JCTC 2008)",
         settings=mm3(
             f"{_RH}/forcefield/rh_hyd_enamide_final.fld",
+            "Rhodium*",
             _RH_MOLECULES,
             CURVATURES + LOOSE_FORCES + ENERGIES,
             strength=0.3,
@@ -208,7 +209,7 @@ SYSTEMS = (
         title="Rh-enamide hydrogenation, relaxed structures fitted to",
         start="published substructure (JCTC 2008)",
         settings=mm3(
-            f"{_RH}/forcefield/rh_hyd_enamide_final.fld", _RH_MOLECULES, CURVATURES + RELAXED, strength=0.3
+            f"{_RH}/forcefield/rh_hyd_enamide_final.fld", "Rhodium*", _RH_MOLECULES, CURVATURES + RELAXED, strength=0.3
         ).replace("[fit]\n", "[fit]\nmax_steps = 40\n"),
         others=("As the line before",),
         notes=(
@@ -220,7 +221,7 @@ SYSTEMS = (
         name="sulfamide-published",
         title="Sulfamide, six stationary points, from the published rows",
         start="published rows `Sulfone (FFB)` (JPCA 2016)",
-        settings=mm3("{folder}/mm3.fld", _SULFAMIDE, CURVATURES + FORCES + ENERGIES, strength=0.01),
+        settings=mm3("{folder}/mm3.fld", "Sulfone*", _SULFAMIDE, CURVATURES + FORCES + ENERGIES, strength=0.01),
         others=_SULFAMIDE_OTHERS,
         samples=100,
         prepare=published_sulfamide,
@@ -237,7 +238,13 @@ SYSTEMS = (
         name="sulfamide",
         title="Sulfamide, six stationary points, from the start of its authors",
         start="`Diaminosulfone OPT` of the file: constants of 5 and 0.5, measured lengths and angles",
-        settings=mm3("{data}/sulfamide/mm3.fld", _SULFAMIDE_HERE, CURVATURES + FORCES + ENERGIES, strength=0.01),
+        settings=mm3(
+            "{data}/sulfamide/mm3.fld",
+            "Diaminosulfone*",
+            _SULFAMIDE_HERE,
+            CURVATURES + FORCES + ENERGIES,
+            strength=0.01,
+        ),
         others=_SULFAMIDE_OTHERS,
         samples=100,
         notes=(
@@ -250,6 +257,7 @@ SYSTEMS = (
         start="`Diaminosulfone OPT` of the file: constants of 5 and 0.5, measured lengths and angles",
         settings=mm3(
             "{data}/sulfamide/mm3.fld",
+            "Diaminosulfone*",
             _SULFAMIDE_HERE.replace('"C"', '"D"'),
             CURVATURES + FORCES + ENERGIES,
             strength=0.01,
@@ -267,6 +275,7 @@ SYSTEMS = (
         start="published substructures of Heck palladium, pyridine, oxazoline",
         settings=mm3(
             "{data}/heck-meets/mm3.fld",
+            "*Palladium*",
             'structures = "{data}/heck-meets/*.mae"\nreference = "{data}/heck-meets/*.log"\ntransition_state = "C"\n',
             CURVATURES + LOOSE_FORCES + ENERGIES,
             strength=0.3,
@@ -287,6 +296,7 @@ SYSTEMS = (
         start="published substructures (Wahlers 2021), which were fitted to DFT",
         settings=mm3(
             "{folder}/mm3.fld",
+            "PdAllyl*",
             'structures = "{folder}/*.mae"\nreference = "{folder}/*.json"\n',
             CURVATURES + FORCES,
             strength=0.3,

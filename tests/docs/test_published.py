@@ -1,5 +1,6 @@
 """The page of published force fields: the rule of its verdicts by hand, its tables, and what it reads."""
 
+import json
 import tomllib
 from types import SimpleNamespace
 from typing import Any, cast
@@ -197,7 +198,7 @@ def test_a_complex_has_the_bonds_of_both_pieces_and_three_to_the_metal(pieces, t
 
 
 def test_a_complex_can_be_put_where_its_reference_is(pieces, tmp_path):
-    where = np.arange(15.0).reshape(5, 3)
+    where = 0.3 * np.arange(15.0).reshape(5, 3)
 
     (tmp_path / "c.mae").write_text(complex_mae(*pieces, positions=where))
 
@@ -227,7 +228,7 @@ def test_bond_moments_are_tied_to_the_lengths_that_are_trained():
     text = with_charges_kept('[forcefield]\ntrain = ["substructure:*"]\n[[molecules]]\n', cast(Any, prepared))
 
     told = tomllib.loads(text)["forcefield"]
-    assert told["train"] == ["substructure:*", "bond_moment * (line 7)"]
+    assert told["train"] == ["bond_moment * (line 7)", "substructure:*"]
     (tie,) = told["ties"]
     assert (tie["follower"], tie["leader"]) == ("bond_moment C3-N3 (line 7) moment", "stretch C3-N3 (line 7) r0")
     assert tie["factor"] == pytest.approx(0.2)
@@ -248,6 +249,16 @@ def test_a_system_that_is_done_is_not_measured_again_unless_asked(tmp_path, monk
     found = published.kept("cisplatin", tmp_path)
     assert (found or {})["runs"] == len(runs) == 2
     assert (found or {})["processor"]
+
+
+def test_figures_of_other_settings_count_for_nothing(tmp_path):
+    path = tmp_path / "ch3f.json"
+    path.write_text(json.dumps(figures(settings=published.FITS["ch3f"].settings)))
+    same = published.kept("ch3f", tmp_path)
+    path.write_text(json.dumps(figures(settings="[targets]")))
+
+    assert same is not None
+    assert published.kept("ch3f", tmp_path) is None
 
 
 def test_a_system_is_resampled_by_molecules_or_by_starts():
