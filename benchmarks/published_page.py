@@ -32,9 +32,9 @@ written by
     python benchmarks/published.py OUTPUT --page docs/published.md
 
 No figure of ours on it is typed by hand; those of others stand in `benchmarks/published_systems.py` with what
-they mean. The reference data are not part of the source. Where an MM3* file is fitted, all rows of the published
-substructures are trained, and bond moments are tied to the lengths that change (`[[forcefield.ties]]`), so that
-charges stay and the cost is a quadratic form.
+they mean. The reference data are not part of the source. Where an MM3* file is fitted, all rows of the substructures
+that its `train` names are trained, and bond moments are tied to the lengths that change (`[[forcefield.ties]]`), so
+that charges stay and the cost is a quadratic form.
 """
 _QUALITY = """\
 Each system twice: at what the fit starts from, and after it. *Matched*: frequency RMSD with modes matched by
@@ -238,10 +238,10 @@ def others(fit: tuple[System, Figures]) -> str:
     size = f"{atoms[0]}" if len(atoms) == 1 else f"{atoms[0]} to {atoms[-1]}"
     lines = [f"**{system.title}** ({size} atoms; {one['level'] or 'level of theory not stated'})", ""]
     told = ", ".join(f"{name} {target['tolerance']:g}" for name, target in asked(system).items())
-    lines += [
-        f"- Start: {system.start}. Targets and their tolerances: {told}.",
-        *(f"- {said}." for said in (*system.notes, *system.others)),
-    ]
+    trained = tomllib.loads(system.settings)["forcefield"].get("train")
+    named = f" Trained: `{trained[0]}`." if trained else ""
+    lines.append(f"- Start: {system.start}.{named} Targets and their tolerances: {told}.")
+    lines += [f"- {said}." for said in (*system.notes, *system.others)]
     return "\n".join([*lines, ""])
 
 

@@ -115,6 +115,7 @@ def test_the_page_tells_start_and_fit_of_each_system_that_was_measured():
     assert f"| heck-meets {start.replace('start', 'fit').replace(' 10', ' 5')} 59 |" in said
     assert "| heck-meets | 3 of 12 | 0 of 12 | 2 | 0 |" in said
     assert "| heck-meets | 12.0 | 7 | 3.0 | 30 | 4 | Some Xeon, 512 bits |" in said
+    assert "Trained: `substructure:*`. Targets and their tolerances: eigenmatrix 50, forces 20, energy 0.5." in said
     assert "Not measured: ch3f, " in said
 
 
@@ -262,4 +263,4 @@ def test_figures_of_other_settings_count_for_nothing(tmp_path):
 
 
 def test_a_system_is_resampled_by_molecules_or_by_starts():
-    assert all(not (system.samples and system.starts > 1) for system in SYSTEMS)
+    assert all((system.samples > 0) != (system.starts > 1) for system in SYSTEMS)
