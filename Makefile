@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := qm,openmm,pdb,export,tensorboard,distributed,programs,test,lint,docs,release
+EXTRAS := qm,openmm,pdb,export,cma,tensorboard,distributed,programs,test,lint,docs,release
 
 .PHONY: fit distil test test-ani test-lowest lint docs dist clean
 
@@ -34,7 +34,7 @@ docs: $(VENV)/.develop
 LOWEST := $(VENV)-lowest
 test-lowest: $(VENV)/.develop
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,export,tensorboard,distributed,test]'
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,export,cma,tensorboard,distributed,test]'
 	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
 
 # The tests of teachers with ANI-1x, whose programs an environment of their own adds to those of .venv.
