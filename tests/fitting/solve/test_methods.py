@@ -37,7 +37,7 @@ def test_derivatives_by_differences_are_those_of_the_cost(problem, monkeypatch):
     monkeypatch.setattr(methods, "simplex", lambda *_: True)
     end, _ = fitted(problem, "grad-simp", 1)
 
-    exact = gram(problem).quadratic(problem, np.zeros(problem.n_free))
+    exact = known(gram(problem)).quadratic(problem, np.zeros(problem.n_free))
     np.testing.assert_allclose(
         known(end.sensitivity)[:, 0], exact.gradient, rtol=1e-2, atol=1e-3 * np.abs(exact.gradient).max()
     )
