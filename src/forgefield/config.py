@@ -238,6 +238,7 @@ SolverName = Literal[
     "basin-hopping",
     "cma-es",
 ]
+EngineName = Literal["forgefield", "openmm", "openmm-cpu", "openmm-cuda", "openmm-opencl", "jax-md", "lammps", "sander"]
 ALL = "multi:"
 """Before the name of a solver in a chain: from all starts."""
 
@@ -247,6 +248,8 @@ class FitSection(Section):
 
     solver: str = "lm"
     """`lm`, our own bounded Levenberg-Marquardt, or another of the page on solvers, or a chain: `multi:adam -> lm`."""
+    engine: EngineName = "forgefield"
+    """What evaluates the force field: ForgeField, or another program with a solver that needs no residuals."""
     starts: Whole = Field(default=1, ge=1, le=100_000)
     """Number of starts: the estimate, and points about it."""
     max_steps: Whole | None = Field(default=None, ge=1)

@@ -126,6 +126,7 @@ def fit_record(generator: np.random.Generator) -> FitRecord:
             "wall_s": 12.41,
             "compile_s": 8.02,
             "run_s": 4.39,
+            "engine": "forgefield",
             "promise": 3e-11,
             "cost": 0.4127,
         },

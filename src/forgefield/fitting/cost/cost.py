@@ -355,8 +355,16 @@ def deviations(
 
 def contributions(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> tuple[float, ...]:
     """Return the share of each target in the cost, for what was seen of the whole training set."""
-    references = without_interactions(data)
-    totals = total_counts(targets, data)
+    return shares_of_cost(targets, total_counts(targets, data), without_interactions(data), sights)
+
+
+def shares_of_cost(
+    targets: tuple[AbstractTarget, ...],
+    totals: tuple[Float[FloatArray, ""], ...],
+    references: TrainingSet,
+    sights: Sights,
+) -> tuple[float, ...]:
+    """Return the share of each target in the cost by these totals of what counts, `references` being on their rung."""
     squares = _squares(targets, references, sights.resized(references))
     return tuple(0.5 * t.weight * float(s) / float(n) for t, s, n in zip(targets, squares, totals, strict=True))
 

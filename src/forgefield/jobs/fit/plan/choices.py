@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable
 
 from forgefield import units
 from forgefield.config import FitSection, stages_of
+from forgefield.engines.programs.choices import PROGRAMS
+from forgefield.engines.programs.over_molecules import require_program
+from forgefield.engines.programs.program import AbstractProgram
 from forgefield.errors import InputError
 from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, ModifiedSeminario, Qfuerza
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
@@ -123,6 +126,8 @@ SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
     ),
 }
 """What makes a solver of the settings of a file, and of whether targets look at relaxed structures."""
+OF_RESIDUALS = ("lm", "trf")
+"""Those that need residuals."""
 
 
 def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
@@ -153,6 +158,24 @@ def solver(section: FitSection, targets: tuple[AbstractTarget, ...]) -> Abstract
         Link(SOLVERS[name](section, relaxes), from_all or k == 0) for k, (from_all, name) in enumerate(stages)
     )
     return links[0].solver if len(links) == 1 else Chain.of(links)
+
+
+def engine(section: FitSection) -> AbstractProgram | None:
+    """Return the program that a file asks for, None for ForgeField itself.
+
+    Raises InputError where it is not there, or where the solver needs residuals, which no other program has.
+    """
+    if section.engine == "forgefield":
+        return None
+    if wrong := [name for _, name in stages_of(section.solver) if name in OF_RESIDUALS]:
+        others = ", ".join(name for name in SOLVERS if name not in OF_RESIDUALS)
+        raise InputError(
+            f'engine = "{section.engine}": solver = "{wrong[0]}" needs residuals with exact derivatives, which '
+            f"ForgeField alone has; choose one of {others}"
+        )
+    program = PROGRAMS[section.engine]
+    require_program(program)
+    return program
 
 
 def terms_named(form: str, names: Iterable[str]) -> tuple[Term, ...]:
