@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield.assign.explicit.system import Stated
 from forgefield.assign.generated import generate
 from forgefield.engines.programs.choices import PROGRAMS as CHOICES
 from forgefield.engines.programs.over_molecules import OverMolecules
@@ -18,6 +19,7 @@ from forgefield.molecules.elements import WEIGHTS, atomic_number
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.modes import frequencies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
+from forgefield.terms.cmap import correction_map
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -134,6 +136,21 @@ def test_openmm_computes_what_we_do_of_the_form_of_mm3(program, field, molecules
     require_same(found, ours(laid, values, positions), PROGRAMS["openmm"])
 
 
+@in_openmm
+def test_openmm_computes_correction_maps_as_we_do(program, molecules):
+    made = correction_map(tuple(tuple(float((3 * i + 5 * j) % 7) for j in range(6)) for i in range(6)))
+    x, chain = molecules[1].positions, np.array([[2, 0, 4, 3, 5]])
+    laid = program.laid(molecules[1], [Stated(made, chain, np.array([[1.0]]))], ())
+
+    for factor in (1.0, 0.7):
+        laid.change([Stated(made, chain, np.array([[factor]]))])
+        energy, gradient = laid.energy_and_gradient(x)
+
+        wanted, slope = jax.value_and_grad(lambda x, factor=factor: made.energy(x[chain[0]], factor))(jnp.asarray(x))
+        np.testing.assert_allclose(energy, wanted, rtol=1e-9)
+        np.testing.assert_allclose(gradient, slope, atol=1e-7)
+
+
 @every_program
 def test_programs_take_constants_that_are_zero_at_first(program, allowed, of_amber, molecules, positions):
     laid = of_amber()
@@ -154,6 +171,19 @@ def test_terms_that_a_program_cannot_hold_are_named(program, field, molecules):
 
     with pytest.raises(InputError, match=said):
         OverMolecules(program, field(OF_MM3), molecules)
+
+
+@in_openmm
+def test_a_platform_without_a_device_is_named(program, monkeypatch, of_amber, molecules):
+    openmm = pytest.importorskip("openmm")
+
+    def refused(*_):
+        raise openmm.OpenMMException("No compatible CUDA device is available")
+
+    monkeypatch.setattr(openmm, "Context", refused)
+
+    with pytest.raises(InputError, match='engine = "openmm": OpenMM cannot use it here: No compatible CUDA device'):
+        OverMolecules(program, of_amber(), molecules)
 
 
 def test_a_program_that_is_not_there_is_named(monkeypatch, of_amber, molecules):

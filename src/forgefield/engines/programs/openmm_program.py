@@ -9,12 +9,14 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.explicit.system import Stated
 from forgefield.engines.programs.program import AbstractLaid, AbstractProgram, Hessian, Positions, by_differences
+from forgefield.errors import InputError
 from forgefield.io.forcefields.openmm.system.bonded import STIFFNESS
 from forgefield.io.forcefields.openmm.system.expressions import energy_of, expression_of
 from forgefield.io.forcefields.openmm.system.writer import SWITCHED, WITHOUT_ENERGY, series
 from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.cmap import correction_map
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKAERT_BELLEMANS
 from forgefield.terms.stretch import HARMONIC_STRETCH
@@ -60,6 +62,14 @@ def _compounds(stated: Stated) -> Arguments:
     return zip(stated.atoms.tolist(), stated.values.tolist(), strict=True)
 
 
+def _maps(stated: Stated) -> Arguments:
+    assert stated.term.made is not None
+    grid = np.array(stated.term.made[1][0]) / units.KILOJOULE
+    for factor in stated.values[:, 0].tolist():
+        # Its first angle runs fastest.
+        yield len(grid), (factor * grid.T).ravel().tolist()
+
+
 _BOND = _Kind("HarmonicBondForce", "Bond", _bonds)
 _TORSION = _Kind("PeriodicTorsionForce", "Torsion", _torsions)
 _STANDARD: dict[Term, _Kind] = {
@@ -69,6 +79,7 @@ _STANDARD: dict[Term, _Kind] = {
     RYCKAERT_BELLEMANS: _Kind("RBTorsionForce", "Torsion", _ryckaert_bellemans),
     **dict.fromkeys((PERIODIC_TORSION, PERIODIC_IMPROPER, *SWITCHED), _TORSION),
 }
+_MAP = _Kind("CMAPTorsionForce", "Map", _maps)
 _COMPOUND = _Kind("CustomCompoundBondForce", "Bond", _compounds)
 
 
@@ -127,7 +138,12 @@ class LaidOpenMM(AbstractLaid):
             system.addForce(force)
         platform = openmm.Platform.getPlatformByName(program.platform)
         self._integrator = openmm.VerletIntegrator(0.001)
-        self._context = openmm.Context(system, self._integrator, platform, _DOUBLE.get(program.platform, {}))
+        settings = _DOUBLE.get(program.platform, {})
+        try:
+            self._context = openmm.Context(system, self._integrator, platform, settings)
+        except openmm.OpenMMException as error:
+            # A platform may be installed where there is no device for it.
+            raise InputError(f'engine = "{program.name}": OpenMM cannot use it here: {error}') from None
 
     def change(self, stated: Sequence[Stated]) -> None:
         """Update the parameters of all forces in the context."""
@@ -156,6 +172,8 @@ def _acting(stated: Sequence[Stated]) -> list[Stated]:
 
 
 def _kind(term: Term) -> _Kind | None:
+    if term.made is not None and term.made[0] is correction_map:
+        return _MAP
     return _STANDARD.get(term) or (_COMPOUND if _expressed(term) else None)
 
 
@@ -176,6 +194,9 @@ def _force(openmm: Any, stated: Stated) -> Any:
             force.addPerBondParameter(name)
     else:
         force = getattr(openmm, kind.force)()
+    if kind is _MAP:
+        for number, chain in enumerate(stated.atoms.tolist()):
+            force.addTorsion(number, *chain[:4], *chain[1:])
     add = getattr(force, f"add{kind.interaction}")
     for arguments in kind.arguments(stated):
         add(*arguments)

@@ -95,7 +95,7 @@ def _in_internal_units(term: Term) -> tuple[str, tuple[str, ...]] | None:
         make, of = term.made
         if (found := _in_internal_units(of[0])) is None:
             return None
-        return _scaled(*found) if make is scaled else _shifted(*of, found, rescales=make is shifted_stretch)
+        return _scaled(*found) if make is scaled else _shifted(of[0], of[1], found, rescales=make is shifted_stretch)
     names = tuple(parameter.name for parameter in term.parameters)
     if term is EXP6_PAIR:
         return f"e*{exp6_of('length/rv')}; {_R}", names
