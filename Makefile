@@ -16,7 +16,7 @@ distil: $(VENV)/.teach
 	$(BIN)/forgefield distil $(ETHANOL)/DISTIL.toml --output runs/ethanol --overwrite
 
 # One worker a core; the tests of a module stay together, since they share compiled functions. The slowest are named.
-PYTEST_ARGS ?= -n 2 --dist loadscope --durations=10
+PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder --durations=10
 
 test: $(VENV)/.develop
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

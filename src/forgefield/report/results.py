@@ -1,9 +1,10 @@
 """The schema of results.json: what a fit tells programs, in internal units."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from forgefield.fitting.judge.metrics import Metrics
+from forgefield.fitting.judge.turns import Turn
 from forgefield.report.validation_results import TradeOffResult, ValidationResult
 
 
@@ -147,6 +148,10 @@ class MoleculeResult:
     reaction_mode: int | None
     """Place in `frequencies` of the reaction mode of a transition state, which metrics leave out."""
     frequencies: list[Frequency]
+    turns: list[Turn] = field(default_factory=list)
+    """Bonds about which torsions deviate by 5° or more in the relaxed structure, worst first."""
+    pieces_a: float | None = None
+    """Root mean square deviation of the relaxed structure, superposed, of a complex of several pieces [Å]."""
 
 
 @dataclass(frozen=True)

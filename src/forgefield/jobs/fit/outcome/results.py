@@ -24,7 +24,14 @@ from forgefield.jobs.fit.outcome.scans import scans
 from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
-from forgefield.jobs.fit.outcome.verdict import far_off, imaginary, reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.verdict import (
+    far_off,
+    imaginary,
+    nearly_free,
+    reason,
+    undetermined,
+    worse_than_at_the_start,
+)
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
@@ -32,7 +39,7 @@ from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
-from forgefield.jobs.fit.run.relaxed_results import judge_told, lost, structures
+from forgefield.jobs.fit.run.relaxed_results import judge_told, lost, pieces_moved, structures, turned
 from forgefield.jobs.fit.run.trade_off import opposition
 from forgefield.report.record import Covered, FitRecord, Optimum
 from forgefield.report.results import (
@@ -249,6 +256,8 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement, strain: l
                 strain=strain[m],
                 reaction_mode=None if reaction is None or not reaction.size else int(reaction[0]),
                 frequencies=frequencies,
+                turns=turned(prepared, final, m),
+                pieces_a=pieces_moved(prepared, final, m),
             )
         )
     return table
@@ -304,7 +313,7 @@ def _about_shapes(
 ) -> list[str]:
     """Say which molecules and rows are off, and of rows made for these molecules what they do not hold or move."""
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
-    said = [*far_off(molecules), *apart(shapes), *drifted(shapes, starts)]
+    said = [*far_off(molecules), *nearly_free(molecules), *apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
         said += [
             *strained({one.name: one.strain for one in molecules}),
