@@ -9,8 +9,8 @@ from forgefield.fitting.judge.turns import Turn
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    soft_turns,
     reason,
+    soft_turns,
     undetermined,
     worse_than_at_the_start,
 )

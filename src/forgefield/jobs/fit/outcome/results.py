@@ -27,8 +27,8 @@ from forgefield.jobs.fit.outcome.unmoved import unmoved
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    soft_turns,
     reason,
+    soft_turns,
     undetermined,
     worse_than_at_the_start,
 )

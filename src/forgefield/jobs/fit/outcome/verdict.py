@@ -119,9 +119,9 @@ def soft_turns(molecules: Sequence[MoleculeResult]) -> list[str]:
     if not said:
         return []
     return [
-        f"Torsions turn at next to no energy as {len(said)} molecule(s) relax: {'; '.join(said)}. By the Hessian of the "
-        f"reference each turn costs less than RT at room temperature ({SOFT:.2f} kcal/mol), so that one geometry tells "
-        "little of them; a scan does."
+        f"Torsions turn at next to no energy as {len(said)} molecule(s) relax: {'; '.join(said)}. By the Hessian of "
+        f"the reference each turn costs less than RT at room temperature ({SOFT:.2f} kcal/mol), so that one geometry "
+        "tells little of them; a scan does."
     ]
 
 
