@@ -16,7 +16,7 @@ from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
-from forgefield.jobs.fit.outcome.identifiability import identifiability
+from forgefield.jobs.fit.outcome.identifiability import identifiability, sensitivities
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
@@ -35,6 +35,7 @@ from forgefield.jobs.fit.outcome.verdict import (
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
+from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -74,9 +75,8 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
-    spoilt = [*newly_wrong, *imaginary(molecules)]
     results = Results(
-        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=spoilt)),
+        fit=_fit(passes, prepared.plan, told_of_targets, [*newly_wrong, *imaginary(molecules)]),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
@@ -86,6 +86,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         row_deviations=(rows := list(row_deviations(prepared, final))),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
+        sensitivities=sensitivities(last.fit.sensitivity, last.changes.leaders),
         opposition=opposition(last),
         trade_off=None,
         validation=None,
@@ -166,17 +167,24 @@ def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, fl
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
 
 
-def _fit(passes: list[Passed], lacking: str) -> Ending:
-    last = passes[-1].fit
+def _fit(passes: list[Passed], plan: Plan, targets: list[TargetResult], wrong: list[str]) -> Ending:
+    lacking = reason(converged=passes[-1].fit.success, targets=targets, wrong=wrong)
+    last, effort = passes[-1].fit, [p.fit.effort for p in passes]
+    compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
     return Ending(
         success=not lacking,
         converged=last.success,
         message=last.message,
         reason=lacking,
         iterations=sum(p.fit.n_iterations for p in passes),
+        engine=plan.engine_name,
         starts=len(passes[0].fit.starts_cost),
-        wall_s=sum(p.fit.wall_s for p in passes),
-        compile_s=sum(p.fit.compile_s for p in passes),
+        evaluations=int(sum(one.evaluations for one in effort)),
+        gradients=int(sum(one.gradients for one in effort)),
+        wall_s=compile_s + run_s,
+        compile_s=compile_s,
+        run_s=run_s,
+        promise=last.promise,
         cost=float(np.min(last.starts_cost)),
     )
 
