@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield import units
-from forgefield.assign.explicit.rules import system_of
+from forgefield.assign.explicit.rules import systems_of
 from forgefield.assign.explicit.system import System
 from forgefield.assign.mm3.laid import Coverage, Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -58,7 +58,7 @@ class Evaluated(AbstractTabled):
     macromodel: tuple[float, ...] = ()
     """The energies [kJ/mol] that MacroModel stated beside the structures, where it did beside all."""
     system: System | None = None
-    """Where the force field is the topology of a system."""
+    """Where the force field is the topology of a system; of several the first."""
 
     @property
     def coverage(self) -> tuple[Coverage, ...]:
@@ -144,7 +144,7 @@ def evaluate(
     if isinstance(rules, AbstractRowRules):
         laid = rules.assign(molecules)
         found = _evaluated(molecules, laid.model, laid.topology, row_listings(molecules, laid), None)
-        return replace(found, system=system_of(rules))
+        return replace(found, system=next(iter(systems_of(rules)), None))
     return _evaluated(molecules, *rules.lay(molecules), [], None)
 
 

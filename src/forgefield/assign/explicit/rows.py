@@ -33,11 +33,17 @@ class Group:
 
 
 @dataclass(frozen=True, eq=False)
-class Rowed:
-    """A system as rows."""
+class AbstractRowed:
+    """Systems as rows."""
 
     values: Float[np.ndarray, " parameters"]
     rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rowed(AbstractRowed):
+    """A system as rows."""
+
     stated: tuple[Group, ...]
     """One for each entry of the system's own interactions."""
     pairs: tuple[Group, ...]
