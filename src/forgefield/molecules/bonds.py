@@ -116,7 +116,7 @@ def equivalence(
 
 def matched(
     own: tuple[Int[np.ndarray, " atoms"], Int[np.ndarray, "bonds 2"]],
-    others: tuple[Int[np.ndarray, " atoms"], Int[np.ndarray, "bonds 2"]],
+    others: tuple[Int[np.ndarray, " others"], Int[np.ndarray, "links 2"]],
 ) -> Int[np.ndarray, " atoms"] | None:
     """Return, for each atom of one molecule, which of another it is, by elements and bonds; None where they differ.
 
