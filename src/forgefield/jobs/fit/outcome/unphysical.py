@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.fitting.judge.metrics import Judgement
-from forgefield.fitting.judge.sanity import not_stationary, unphysical
+from forgefield.fitting.judge.sanity import least_stationary, not_stationary, unphysical
 from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.plan.prepare import Prepared
@@ -53,7 +53,8 @@ def found_unphysical(
     asked = any(target.traits.holds_structure for target in prepared.plan.targets)
     shown = {name: said for name, said in found.items() if name not in may_be.intersection(last.stage.released)}
     forces = not_stationary(final.each)
-    exerted = _exerted(prepared, last.values, final) if forces else {}
+    worst = least_stationary(final.each)
+    exerted = {} if worst is None else _exerted(prepared, last.values, final, worst)
     rows = [*exerted, *(row for row in assignment.rows if {*map(row.parameter_name, range(row.term.n_own))} & {*shown})]
     kept_rows = {row.name: row for row in rows if row not in prepared.rows}
     if exerted:
@@ -89,12 +90,16 @@ def about_unphysical(prepared: Prepared, found: Unphysical) -> list[str]:
     return said
 
 
-def _exerted(prepared: Prepared, values: Float[np.ndarray, " parameters"], final: Judgement) -> dict[Row, float]:
-    """Return the kept rows that pull most at the atom whose force is off most [kcal/mol/Å]; none where others do."""
-    data, topology = prepared.data, prepared.assignment.topology
-    molecule = np.asarray(topology.molecule)
-    known = np.asarray(data.has_gradient)[molecule][:, None]
-    off = np.where(known, np.asarray(final.observation.gradient) - np.asarray(data.gradient), 0.0)
+def _exerted(
+    prepared: Prepared, values: Float[np.ndarray, " parameters"], final: Judgement, worst: int
+) -> dict[Row, float]:
+    """Return the kept rows that pull most at the atom of a molecule whose force is off most; none where others do.
+
+    Pulls are in kcal/mol/Å.
+    """
+    data = prepared.data
+    mine = (np.asarray(prepared.assignment.topology.molecule) == worst)[:, None]
+    off = np.where(mine, np.asarray(final.observation.gradient) - np.asarray(data.gradient), 0.0)
     atom = int(np.linalg.norm(off, axis=1).argmax())
     size = float(np.linalg.norm(off[atom]))
     pulls = _pulls(prepared, values, atom, off[atom] / size)
