@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,6 +19,8 @@ from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.molecules.molecule import Reference
+from forgefield.properties.derivatives import hessians
+from forgefield.properties.modes import unprojected_frequencies
 from samples import TURNED, WATER, places_of, write_shifted
 
 FIT = """
@@ -223,6 +226,23 @@ def test_a_fit_of_a_topology_wants_to_know_what_changes(forgefield, amber):
     assert 'train names no rows: say which rows of the file change, such as ["torsion *"]' in result.stderr
 
 
+def test_modes_of_some_atoms_are_those_of_their_part_of_the_hessian(forgefield, amber):
+    files = amber / "propionitrile.prmtop", amber / "propionitrile.inpcrd"
+    system = read_prmtop(files[0]).system
+    (molecule,) = read_structures(files[1], system=system)
+    model, topology = ff.load(files[0]).lay([molecule])
+
+    result = forgefield("modes", *files, "--atoms", "1-2,9", "--json")
+    refused = forgefield("modes", *files, "--atoms", "3-10")
+
+    own = np.r_[0:6, 24:27]
+    part = np.asarray(hessians(model, topology, jnp.asarray(molecule.positions)))[0][np.ix_(own, own)]
+    expected = unprojected_frequencies(part, system.masses[[0, 1, 8]])
+    np.testing.assert_allclose(json.loads(result.stdout)["frequencies_cm1"], expected, atol=1e-6)
+    assert refused.exit_code == 2
+    assert '--atoms "3-10": numbers from 1 to 9 are expected, such as "1-40,52"' in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -230,13 +250,18 @@ def test_a_fit_of_a_topology_wants_to_know_what_changes(forgefield, amber):
         (("propionitrile.prmtop", "nothing.inpcrd"), "nothing.inpcrd: there is no such file"),
         (("propionitrile.inpcrd", "propionitrile.inpcrd"), "no force field is read from '.inpcrd' files"),
         (
-            ("propionitrile.prmtop", "propionitrile.inpcrd", "--cutoff", "9"),
-            "only an MM3* force field is evaluated",
+            ("propionitrile.prmtop", "propionitrile.inpcrd", "--cutoff", "7", "--switch", "8"),
+            "van der Waals energies are switched off from 8 Å on: give a larger --cutoff",
+        ),
+        (
+            ("lig.prmtop+propionitrile.prmtop", "propionitrile.inpcrd", "--cutoff", "9"),
+            "only an MM3* force field, or the topology of one system, is evaluated with a cutoff",
         ),
     ],
 )
 def test_what_does_not_go_together_ends_with_one_message(forgefield, amber, words, message):
-    result = forgefield("evaluate", *(amber / word if "." in word else word for word in words))
+    paths = ("+".join(str(amber / part) for part in word.split("+")) if "." in word else word for word in words)
+    result = forgefield("evaluate", *paths)
 
     assert result.exit_code == 2
     assert message in result.stderr

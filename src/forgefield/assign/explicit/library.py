@@ -12,8 +12,10 @@ from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
 from forgefield.assign.explicit.several import laid_together, shared, together
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError, InputWarning
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.bonds import equivalence
 from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.topology import Topology
 
 
 class AbstractLibrary(AbstractRowRules):
@@ -39,6 +41,11 @@ class AbstractLibrary(AbstractRowRules):
         if len(systems) == 1:
             return systems[0].assign(molecules)
         return laid_together(systems, shared(systems), [known[_identity(m)] for m in molecules], molecules)
+
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError, or MissingParameters."""
+        rules = self.narrowed(molecules)
+        return self.assign(molecules).laid if rules is self else rules.lay(molecules)
 
     def stated(self, molecules: Sequence[Molecule]) -> AbstractStatedRules:
         """Return the force field of the systems that structures are of, in which conformers share their charges.

@@ -10,13 +10,15 @@ from jaxtyping import Float, Int
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.explicit.match import order_of
-from forgefield.assign.explicit.rows import AbstractRowed, Group, Rowed, require_few, rowed
+from forgefield.assign.explicit.rows import AbstractRowed, Group, Rowed, require_few, rowed, too_many_pairs
+from forgefield.assign.explicit.striped import laid_in_stripes
 from forgefield.assign.explicit.system import System
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.models.forcefield import ForceField
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.topology import Interactions, union
+from forgefield.molecules.topology import Interactions, Topology, union
 
 
 class AbstractStatedRules(AbstractRowRules):
@@ -96,6 +98,12 @@ class SystemRules(AbstractStatedRules):
             types=tuple(tuple(system.types[a] for a in back) for back in backward),
             names=tuple(tuple(system.labels[a] for a in back) for back in backward),
         )
+
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology, of many pairs of atoms as `laid_in_stripes` does. Raises InputError."""
+        if too_many_pairs(self.system.n_atoms, len(molecules)):
+            return laid_in_stripes(self.system, molecules)
+        return self.assign(molecules).laid
 
     def with_values(self, values: Float[np.ndarray, " parameters"]) -> "SystemRules":
         """Return it with other values in the rows."""

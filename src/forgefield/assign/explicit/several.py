@@ -16,9 +16,10 @@ from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
 from forgefield.assign.gathered import Rows
 from forgefield.errors import InputError
 from forgefield.models.forcefield import ForceField
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.bonds import bond_graph
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.topology import Interactions, union
+from forgefield.molecules.topology import Interactions, Topology, union
 from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
 
@@ -57,6 +58,10 @@ class SeveralSystemsRules(AbstractStatedRules):
             raise InputError("no structures are given")
         graphs = [bond_graph(one.system.species, one.system.bonds) for one in self.each]
         return laid_together(self.each, self.rowed, [self._place(m, graphs) for m in molecules], molecules)
+
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError for molecules of which there is no system."""
+        return self.assign(molecules).laid
 
     def of(self, molecule: Molecule) -> SystemRules:
         """Return the force field of the system that a molecule is. Raises InputError where it is none of them."""
