@@ -108,7 +108,6 @@ def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(
     )
     assert (path.parent / "fit" / "forcefield.gro").is_file()
     found, (wanted,) = read_top(path.parent / "again.top").system, systems_of(outcome.force_field)
-    assert wanted is not None
     np.testing.assert_allclose(found.interactions[0].values, wanted.interactions[0].values, rtol=1e-9)
 
 
