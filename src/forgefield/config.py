@@ -98,7 +98,8 @@ class ForceFieldSection(Section):
     """Factor on the reference Hessians."""
     write: tuple[str, ...] | None = None
     """Formats of the result beside the native one, of `fld`, `frcmod`, `openmm-xml`; by default all of these that can
-    hold the form. Of one molecule alone also `prmtop`, `gromacs` and `lammps`, with its geometry."""
+    hold the form. Of one molecule alone also `prmtop`, `gromacs`, `lammps` and `tinker`, with its geometry, `charmm`
+    and `offxml`; of a topology all of these but `fld`."""
 
     @field_validator("terms")
     @classmethod

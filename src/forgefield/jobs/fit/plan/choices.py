@@ -11,7 +11,8 @@ from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
 from forgefield.fitting.solve.solver import AbstractSolver
 from forgefield.fitting.targets.target import AbstractTarget, View
-from forgefield.io.formats import Format, force_fields
+from forgefield.io.format import Format
+from forgefield.io.formats import force_fields
 from forgefield.jobs.fit.plan.plan import Estimate, Kept, Linear
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
@@ -131,7 +132,7 @@ def formats_named(form: str, words: Iterable[str] | None) -> tuple[Format, ...]:
             f"it can be written as {', '.join(possible)}"
         )
     # One molecule alone is in files of engines.
-    usual = (one for one in possible.values() if one.system is None)
+    usual = (one for one in possible.values() if not one.of_one)
     return tuple(usual if words is None else (possible[word] for word in words))
 
 

@@ -51,7 +51,7 @@ def write_system(path: Path, rules: AbstractRules) -> None:
         raise InputError(
             f"{path}: a System of OpenMM is of one molecule; name a structure that it is laid over (--over)"
         )
-    write_text(path, xml_of(of_rules(rules), str(path)))
+    write_text(path, _headed(xml_of(of_rules(rules), str(path)), rules.system.source, path))
 
 
 def write_laid_system(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
@@ -61,8 +61,18 @@ def write_laid_system(path: Path, assignment: Assignment, molecules: list[Molecu
     """
     what = f"{path}: a System of OpenMM"
     require_no_switched_torsions(assignment, molecules, _SWITCHED, what)
-    write_text(path, xml_of(of_assignment(assignment, molecules, what), str(path)))
+    source = molecules[0].source or molecules[0].name
+    write_text(path, _headed(xml_of(of_assignment(assignment, molecules, what), str(path)), source, path))
     return (path,)
+
+
+def _headed(xml: str, source: str, path: Path) -> str:
+    """Return the XML of a System with what made it, from what, and how it is loaded."""
+    made = f"Written by ForgeField from {Path(source).name.replace('--', '- -')}"
+    # OpenMM takes no comment before the first element.
+    declared, opened, rest = xml.split("\n", 2)
+    load = f"Load it: openmm.XmlSerializer.deserialize(open('{path.name}').read())"
+    return f"{declared}\n{opened}\n  <!-- {made}. {load} -->\n{rest}"
 
 
 def xml_of(system: FlatSystem, source: str) -> str:
