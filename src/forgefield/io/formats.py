@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.nonbonded import near_scale
 from forgefield.errors import InputError
 from forgefield.io.forcefields import native
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
@@ -115,6 +116,12 @@ def _write_one(path: Path, structures: Structures) -> None:
     write_qcschema(path, molecule, reference)
 
 
+def _write_xml(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
+    """Write a force field as OpenMM's ForceField, one with the pairs of OPLS as it is laid over one molecule."""
+    own = near_scale(row.term for row in assignment.rows) == 1.0
+    return (write_openmm_xml if own else TEMPLATES.write_laid)(path, assignment, molecules)
+
+
 def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
     del molecules
     native.write_native(path, assignment)
@@ -124,7 +131,7 @@ def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule])
 def _of_systems(form: Format, word: str, system: SystemFormat) -> Format:
     """Return a format with what writes systems."""
     writes = {"write_rules": system.write_rules, "write_laid": system.write_laid, "system": system}
-    return replace(form, word=word, forms=("harmonic",), **writes)
+    return replace(form, word=word, forms=("harmonic", "opls"), **writes)
 
 
 _IS_JAGUAR = _Finds(re.compile("Jaguar version"))
@@ -133,7 +140,7 @@ NATIVE = Format(
     "ForgeField force field",
     (".json",),
     known=_Finds(re.compile(re.escape(native.KEY))),
-    forms=("mm3", "harmonic"),
+    forms=("mm3", "harmonic", "opls"),
     rules=native.read_native,
     write_rules=native.write_rules,
     write_laid=_write_native,
@@ -235,10 +242,10 @@ FORMATS = (
         (".xml",),
         _Finds(re.compile("<ForceField")),
         word="openmm-xml",
-        forms=("mm3", "harmonic"),
+        forms=("mm3", "harmonic", "opls"),
         rules=read_templates,
         write_rules=TEMPLATES.write_rules,
-        write_laid=write_openmm_xml,
+        write_laid=_write_xml,
         system=TEMPLATES,
     ),
     Format(

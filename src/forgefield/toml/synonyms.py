@@ -49,6 +49,7 @@ WRITTEN = {
     "lm": "levenberg_marquardt marquardt levmar",
     "trf": "trust_region least_squares scipy",
     "harmonic": "amber gaff",
+    "opls": "opls_aa oplsaa",
     "relaxed": "optimized optimised minimum minimised minimized",
     "uff": "lj lennard_jones vdw",
     "bonds": "increments bci bond_increments bond_moments",

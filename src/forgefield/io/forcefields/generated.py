@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.nonbonded import near_scale
 from forgefield.errors import InputError
 from forgefield.io.offenders import listed
 from forgefield.io.structures.atom_types import standard_atom_types
@@ -153,7 +154,8 @@ def require_held(assignment: Assignment, terms: Collection[Term], what: str, adv
         if row.term not in terms:
             missing.setdefault(row.term, []).append(row)
     complaints = [f"{term.name} ({len(rows)} row(s), such as {rows[0].name})" for term, rows in missing.items()]
-    scaled = [place for place in _scales(assignment) if float(assignment.model.values[place]) != 1.0]
+    usual = (1.0, near_scale(row.term for row in assignment.rows))
+    scaled = [place for place in _scales(assignment) if float(assignment.model.values[place]) not in usual]
     complaints += [f"a van der Waals scale of {float(assignment.model.values[place])}" for place in scaled]
     if complaints:
         raise InputError(f"{what} cannot hold {', '.join(complaints)}; {advice}")

@@ -22,9 +22,9 @@ from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES_PAI
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.periodic import RYCKAERT_BELLEMANS
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
-_SWITCHED = (TORSION3, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
+_SWITCHED = (TORSION3, TORSION4, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
 _WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
 _MAP = "cmap"
 _NEGLIGIBLE = 1e-9

@@ -11,7 +11,7 @@ from forgefield.assign.explicit.system import Stated
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKAERT_BELLEMANS
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
 _ZERO = 1e-12
 """kcal/mol; constants below it are rounding."""
@@ -33,7 +33,7 @@ def periodic(stated: Stated) -> Stated:
     if stated.term in (PERIODIC_TORSION, PERIODIC_IMPROPER):
         some = values[:, 0] != 0.0
         return Stated(stated.term, stated.atoms[some], values[some])
-    if stated.term in (TORSION3, TORSION6):
+    if stated.term in (TORSION3, TORSION4, TORSION6):
         parts = [(0.5 * v, n, 0.0 if n % 2 else math.pi) for n, v in enumerate(values.T, 1)]
     elif stated.term is RYCKAERT_BELLEMANS:
         parts = list(_ryckaert_bellemans(values))
