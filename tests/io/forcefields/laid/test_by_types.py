@@ -249,3 +249,12 @@ def energy(stated, positions):
         float(stated.term.energy(jnp.asarray(positions)[chain], *jnp.asarray(values)))
         for chain, values in zip(stated.atoms, stated.values, strict=True)
     )
+
+
+@pytest.mark.parametrize(("form", "file"), FORMATS.values(), ids=FORMATS)
+def test_files_say_from_what_they_were_made_and_how_they_are_loaded(stated, form, file, tmp_path):
+    form.write_system(tmp_path / file, *stated("methyloxirane"))
+
+    head = (tmp_path / file).read_text()[:500]
+    assert "ritten by ForgeField from methyloxirane.prmtop" in head
+    assert file in head

@@ -1,7 +1,9 @@
 """A format that holds one molecule with every interaction, and what it cannot hold."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,11 @@ class SystemFormat:
     needs_positions: bool = False
     adapted: Callable[[System], tuple[System, tuple[str, ...]]] = _as_it_is
     """Returns a system as the format has it, and in words what that changes, if anything."""
+
+    def __reduce__(self) -> tuple[Callable[[str, str], object], tuple[str, str]]:
+        """Return how it travels to other processes: as the constant of its module that it is."""
+        home = sys.modules[self.write.__module__]
+        return _constant, (home.__name__, next(name for name, value in vars(home).items() if value is self))
 
     def write_laid(self, path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
         """Write a force field that is laid over one molecule, in its first structure.
@@ -127,6 +134,10 @@ class SystemFormat:
         kept = RYCKAERT_BELLEMANS in self.terms
         found = [one if kept and one.term is RYCKAERT_BELLEMANS else periodic(one) for one in stated]
         return replace(system, interactions=tuple(one for one in found if len(one.atoms)))
+
+
+def _constant(module: str, name: str) -> object:
+    return getattr(import_module(module), name)
 
 
 def _is_exp6(system: System) -> bool:
