@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := qm,openmm,pdb,export,tensorboard,distributed,programs,test,lint,docs,release
+EXTRAS := qm,openmm,pdb,export,cma,tensorboard,distributed,programs,test,lint,docs,release
 
 .PHONY: fit distil test test-ani test-lowest lint docs dist clean
 
@@ -16,7 +16,7 @@ distil: $(VENV)/.teach
 	$(BIN)/forgefield distil $(ETHANOL)/DISTIL.toml --output runs/ethanol --overwrite
 
 # One worker a core; the tests of a module stay together, since they share compiled functions. The slowest are named.
-PYTEST_ARGS ?= -n 2 --dist loadscope --durations=10
+PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder --durations=10
 
 test: $(VENV)/.develop
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
@@ -34,7 +34,7 @@ docs: $(VENV)/.develop
 LOWEST := $(VENV)-lowest
 test-lowest: $(VENV)/.develop
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,export,tensorboard,distributed,test]'
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct --editable '.[qm,openmm,pdb,export,cma,tensorboard,distributed,test]'
 	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS)
 
 # The tests of teachers with ANI-1x, whose programs an environment of their own adds to those of .venv.

@@ -7,9 +7,9 @@ in a process of its own, which may die; a variant is a real file with one to fou
 how many were `read` and `refused` (ForgeFieldError); `tracebacks` (any other exception, warnings of Python and NumPy
 included), `slow` (over 2 s of processor time), `big` (over 500 MB more memory) and `died` (the process ended, or hung),
 all meant to be 0; `worst_s`, `worst_mb`. Of structures and references: `changed`, how many were read with another value
-than the whole file has and no word of it; `said`, how many with an InputWarning that the whole file does not give;
-`lost`, how many lack a quantity; `values`, how often and by how much each quantity was changed at most. `not_damaged`
-lists formats of which there is no sample.
+than the whole file has and no word of it, of which `grave` by more than last digits (0.01 Å, 1 kcal/mol/Å² and the
+like); `said`, how many with an InputWarning that the whole file does not give; `lost`, how many lack a quantity;
+`values`, how often and by how much each quantity was changed at most. `not_damaged` lists formats without a sample.
 """
 
 import argparse
@@ -34,7 +34,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from fuzz_case import Case
 from fuzz_formats import BUILDERS
 from fuzz_mutations import mutated
-from fuzz_values import Differences, changes, listed, lost
+from fuzz_values import Differences, changes, listed, lost, matters
 
 from forgefield.errors import ForgeFieldError, InputWarning
 from forgefield.io.formats import FORMATS, format_of
@@ -46,7 +46,7 @@ DIED_AFTER = 120.0
 SPARE = 6 * 2**30
 """Bytes of address space that a variant may ask for."""
 SHOWN = 3
-COUNTED = ("variants", "read", "refused", "tracebacks", "slow", "big", "died", "changed", "said", "lost")
+COUNTED = ("variants", "read", "refused", "tracebacks", "slow", "big", "died", "changed", "grave", "said", "lost")
 
 
 class Hung(BaseException):
@@ -65,6 +65,7 @@ class Tally:
     big: int = 0
     died: int = 0
     changed: int = 0
+    grave: int = 0
     said: int = 0
     lost: int = 0
     worst_s: float = 0.0
@@ -149,6 +150,7 @@ def _count(tally: Tally, told: dict) -> int:
     problems = [told["outcome"]] if told["outcome"] == "tracebacks" else []
     problems += ["slow"] * (seconds > SLOW) + ["big"] * (mb > BIG)
     silent = ["lost"] * bool(told["lost"]) + ["changed"] * bool(told["changes"])
+    silent += ["grave"] * matters(told["changes"])
     for what in {*problems, *(["said"] if told["said"] else silent), told["outcome"]}:
         setattr(tally, what, getattr(tally, what) + 1)
     if problems and len(tally.examples) < SHOWN:

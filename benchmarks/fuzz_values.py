@@ -1,6 +1,6 @@
 """What a damaged file that was read says otherwise than the whole one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,16 @@ UNITS = {
     "charges": "e",
 }
 """Of the largest change of each quantity."""
+MATTERS = {
+    "positions": 0.01,
+    "energy": 0.01,
+    "gradient": 0.1,
+    "hessian": 1.0,
+    "frequencies": 1.0,
+    "masses": 0.001,
+    "charges": 0.001,
+}
+"""From which change on a quantity is another one for a force field; all others at any change."""
 SAME = 1e-9
 """Of the largest value of a quantity: what arithmetic in another order changes."""
 
@@ -53,6 +63,11 @@ def changes(whole: object, damaged: object) -> dict[str, float]:
             if amount > 0.0:
                 found[name] = max(amount, found.get(name, 0.0))
     return found
+
+
+def matters(changes: Mapping[str, float]) -> bool:
+    """Say whether one of these changes is more than a last digit."""
+    return any(amount > MATTERS.get(name, 0.0) for name, amount in changes.items())
 
 
 def lost(whole: object, damaged: object) -> list[str]:

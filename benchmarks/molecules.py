@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from forgefield.engines.native.processor import machine
+from forgefield.fitting.judge.turns import Turn
 from forgefield.io.sources import stem
 from forgefield.jobs.fit.plan.asked import asked
 
@@ -210,6 +211,7 @@ def outcome(results: Figures) -> Figures:
     drifts = {row["row"]: row["reference"] - row["mean"] for row in results["row_geometry"] if row["kind"] == "bend"}
     worst = max(drifts, key=lambda row: abs(drifts[row]), default=None)
     validation = results["validation"]
+    turned = [Turn(**turn) for one in results["molecules"] for turn in one["turns"]]
     return {
         "converged": fit["converged"],
         "success": fit["success"],
@@ -221,6 +223,8 @@ def outcome(results: Figures) -> Figures:
         "bonds_a": final["bond_rmsd_a"],
         "angles_deg": final["angle_rmsd_deg"],
         "torsions_deg": final["torsion_rmsd_deg"],
+        "free_rotors": [turn.bond for turn in turned if turn.is_free],
+        "turned": [turn.bond for turn in turned if not turn.is_free],
         "drift_deg": None if worst is None else abs(drifts[worst]),
         "drifts_most": worst,
         "strain_kcal_mol": max(one["strain"]["energy"] for one in results["molecules"]),
@@ -262,6 +266,8 @@ def summary(found: dict[str, Figures]) -> Figures:
         "within": {key: f"{sum(v <= LIMITS[key] for v in known)} of {len(known)}" for key, known in values.items()},
         "one_optimum": sum(one.get("one_optimum", False) for one in found.values()),
         "transferred": f"{sum(transfers(one) for one in outside)} of {len(outside)}",
+        "turned": [case for case, one in found.items() if one.get("turned")],
+        "only_free_rotors_turned": [c for c, one in found.items() if one.get("free_rotors") and not one["turned"]],
         "not_converged_or_unphysical": [c for c, one in found.items() if not (one["converged"] and one["physical"])],
     }
 

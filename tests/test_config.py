@@ -66,6 +66,8 @@ def test_every_example_is_valid(path):
             "FIT.toml, line 5: targets.frequencies.tolerance = -1.0 must be a number > 0 [cm⁻¹]",
         ),
         (MINIMAL + '[fit]\nsolver = "newton"', 'line 7: fit.solver = "newton" must be one of "lm", "trf"'),
+        (MINIMAL + '[fit]\nsolver = "simplex"', 'such as "multi:adam -> lm"; did you mean "nelder-mead"?'),
+        (MINIMAL + '[fit]\nsolver = "adam -> lbfgs"', 'did you mean "lbfgsb"?'),
         ("[targets]\nforces = { tolerance = 1.0 }", "'molecules' is missing: The data: a table for each set of files"),
         (MINIMAL.split("[targets]", maxsplit=1)[0], "'targets' is missing: What the force field should reproduce"),
         (MINIMAL.split("[targets]", maxsplit=1)[0] + "[targets]", "name at least one of: eigenmatrix, frequencies"),

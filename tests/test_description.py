@@ -1,5 +1,8 @@
 """Texts that tell values apart."""
 
+import pickle
+from functools import cache
+
 import jax
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ from forgefield.fitting.targets.target import View, at_reference
 from forgefield.molecules.topology import union
 from forgefield.properties.relax import Failure
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
+from forgefield.terms.coordinates import joined
+from forgefield.terms.cross import BEND_PAIR, STRETCH_BEND
 from forgefield.units import DEGREE
 
 
@@ -42,6 +47,7 @@ def laid(*sizes):
         (Failure.NONE, 0),
         (Bucket(3, (0,)), Bucket(3, (1,))),
         (HARMONIC_BEND, MM3_BEND),
+        (STRETCH_BEND.coordinates, BEND_PAIR),
         (observe, at_reference),
         (Diagonal, Forces),
         (Diagonal(1.0), Forces(1.0)),
@@ -62,6 +68,8 @@ def test_values_that_differ_have_different_texts(one, other):
         lambda: laid(2, 3),
         lambda: Diagonal(DEGREE),
         lambda: HARMONIC_BEND,
+        lambda: STRETCH_BEND,
+        lambda: pickle.loads(pickle.dumps(STRETCH_BEND)),
     ],
 )
 def test_values_made_twice_have_one_text(make):
@@ -75,6 +83,7 @@ def test_values_made_twice_have_one_text(make):
         lambda: None,
         laid,
         (1, object()),
+        cache(joined),
         np.array([None]),
     ],
 )

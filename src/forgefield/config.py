@@ -1,7 +1,7 @@
 """The schema of FIT.toml: strings, paths and units as users write them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -12,6 +12,8 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+
+from forgefield.toml.synonyms import meant
 
 Policy = Literal["C", "D", "D+", "E", "none"]
 _LARGEST = 1e12
@@ -222,15 +224,38 @@ class PriorSection(Section):
     """Width of a torsion's constant [kcal/mol]."""
 
 
+SolverName = Literal[
+    "lm",
+    "trf",
+    "lbfgsb",
+    "lbfgsb-fd",
+    "trust-constr",
+    "nelder-mead",
+    "powell",
+    "adam",
+    "adam-cosine",
+    "adagrad",
+    "sgd",
+    "grad-simp",
+    "basin-hopping",
+    "cma-es",
+]
+EngineName = Literal["forgefield", "openmm", "openmm-cpu", "openmm-cuda", "openmm-opencl", "jax-md", "lammps", "sander"]
+ALL = "multi:"
+"""Before the name of a solver in a chain: from all starts."""
+
+
 class FitSection(Section):
     """How the minimum is looked for."""
 
-    solver: Literal["lm", "trf"] = "lm"
-    """`lm`: our own bounded Levenberg-Marquardt, all starts at once; `trf`: SciPy's trust region, one after another."""
+    solver: str = "lm"
+    """`lm`, our own bounded Levenberg-Marquardt, or another of the page on solvers, or a chain: `multi:adam -> lm`."""
+    engine: EngineName = "forgefield"
+    """What evaluates the force field: ForgeField, or another program with a solver that needs no residuals."""
     starts: Whole = Field(default=1, ge=1, le=100_000)
     """Number of starts: the estimate, and points about it."""
-    max_steps: Whole = Field(default=200, ge=1)
-    """Steps, or evaluations of `trf`, after which a start ends without having converged."""
+    max_steps: Whole | None = Field(default=None, ge=1)
+    """Steps after which a start ends without having converged; by default what suits the solver: 200 of lm."""
     tolerance: Real = Field(default=1e-9, gt=0.0)
     """A start has converged when a full step promises to lower the cost by less than this share of it."""
     seed: Whole = 0
@@ -241,6 +266,24 @@ class FitSection(Section):
     """What is done about a molecule that cannot be read, assigned or evaluated: skip leaves it out and lists it."""
     prior: PriorSection = PriorSection()
     """What keeps parameters near the start."""
+
+    @field_validator("solver")
+    @classmethod
+    def _known_solver(cls, solver: str) -> str:
+        known = get_args(SolverName)
+        wrong = [name for _, name in stages_of(solver) if name not in known]
+        if wrong:
+            near = meant(wrong[0], known, nearness=0.5)
+            hint = f'; did you mean "{near}"?' if near else ""
+            listed = ", ".join(f'"{name}"' for name in known)
+            raise ValueError(f'must be one of {listed}, or a chain of them such as "multi:adam -> lm"{hint}')
+        return solver
+
+
+def stages_of(solver: str) -> list[tuple[bool, str]]:
+    """Return the solvers of a chain by name, and whether each is said to go on from all starts."""
+    stages = [stage.strip() for stage in solver.replace("→", "->").split("->")]
+    return [(stage.startswith(ALL), stage.removeprefix(ALL).strip()) for stage in stages]
 
 
 class FitFile(Section):

@@ -86,7 +86,7 @@ _TEXTS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
     (_is_a(np.ndarray, np.generic), _of_array),
     (_is_a(np.dtype), lambda dtype: dtype.str),
     (_is_a(enum.Enum), lambda member: member.name),
-    (_is_a(type, types.FunctionType, types.BuiltinFunctionType), _by_name),
+    (_is_a(type, types.FunctionType, types.BuiltinFunctionType, type(functools.cache(repr))), _by_name),
     (_is_a(functools.partial), lambda one: _several((one.func, one.args, one.keywords))),
     (_is_a(PyTreeDef), lambda tree: _several((tree.node_data(), tree.num_leaves, tuple(tree.children())))),
     (_is_a(tuple, list), _several),

@@ -6,7 +6,7 @@ import numpy as np
 
 from forgefield.cli import console
 from forgefield.cli.console import NowAndThen
-from forgefield.cli.fit import _followed
+from forgefield.cli.fits.fit import _followed
 
 
 def test_progress_is_told_after_ten_seconds_and_then_once_a_minute():

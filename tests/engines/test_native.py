@@ -1,4 +1,5 @@
 import platform
+from functools import cache, partial
 from typing import Any
 
 import equinox as eqx
@@ -42,6 +43,7 @@ SIZE = Size(32, 2, 6)
 Basis = type[SineBasis] | type[GaussianBasis]
 
 
+@cache
 def network(
     basis: Basis = SineBasis,
     envelope: type[AbstractEnvelope] = QuinticEnvelope,
@@ -66,15 +68,16 @@ def batch(generator):
 
 
 @pytest.mark.parametrize(
-    "model",
+    "made",
     [
-        pytest.param(network(), id="sines"),
-        pytest.param(network(GaussianBasis, CosineEnvelope), id="gaussians-cosine"),
-        pytest.param(network(core_cutoff=1.6, size=Size(32, 1, 6)), id="cores-one-block"),
-        pytest.param(network(size=Size(64, 3, 8)), id="three-blocks", marks=pytest.mark.slow),
+        pytest.param(network, id="sines"),
+        pytest.param(partial(network, GaussianBasis, CosineEnvelope), id="gaussians-cosine"),
+        pytest.param(partial(network, core_cutoff=1.6, size=Size(32, 1, 6)), id="cores-one-block"),
+        pytest.param(partial(network, size=Size(64, 3, 8)), id="three-blocks"),
     ],
 )
-def test_the_kernel_computes_what_the_model_computes(model, batch):
+def test_the_kernel_computes_what_the_model_computes(made, batch):
+    model = made()
     energy, gradient = energies_and_gradient(native(model), *batch)
 
     expected = energies_and_gradient(model, *batch)
@@ -141,14 +144,16 @@ def test_hessians_are_those_of_the_model(batch):
 
 
 @pytest.mark.parametrize(
-    ("model", "message"),
+    ("made", "message"),
     [
-        (network(size=Size(40, 1, 5)), "multiples of 32 features"),
-        (network(states=True), "charge and spin"),
-        (network().with_precision(jnp.float64), "single precision"),
+        (partial(network, size=Size(40, 1, 5)), "multiples of 32 features"),
+        (partial(network, states=True), "charge and spin"),
+        (lambda: network().with_precision(jnp.float64), "single precision"),
     ],
 )
-def test_models_that_the_kernel_does_not_take_stay_with_xla(model, message):
+def test_models_that_the_kernel_does_not_take_stay_with_xla(made, message):
+    model = made()
+
     with pytest.raises(NativeError, match=message):
         native(model)
     assert fastest(model) is model

@@ -1,6 +1,7 @@
 """`forgefield check`: sound force fields pass, and what does not hold is named."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -19,7 +20,11 @@ from forgefield.models.radial import CosineEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 
 CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
-NETWORK = painn(jr.key(2), Design((1, 6, 9), SineBasis(6, 3.0), CosineEnvelope(), 23.06), Size(8, 2, 6))
+
+
+@cache
+def network():
+    return painn(jr.key(2), Design((1, 6, 9), SineBasis(6, 3.0), CosineEnvelope(), 23.06), Size(8, 2, 6))
 
 
 class Wrong(AbstractModel):
@@ -68,7 +73,7 @@ class Ordered(Wrong):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("check")
     write_estimated(folder / "ch3f.frcmod", estimate([CH3F], form="harmonic"))
-    write_painn(folder / "network.safetensors", NETWORK)
+    write_painn(folder / "network.safetensors", network())
     return folder
 
 
@@ -86,7 +91,7 @@ def test_sound_force_fields_pass_every_check(forgefield, folder, name, n_checks)
 @pytest.mark.slow
 def test_what_does_not_hold_is_named_and_ends_with_one(forgefield, folder, monkeypatch):
     _, molecules = check_model.opened(folder / "network.safetensors", [CH3F])
-    monkeypatch.setattr(check_model, "opened", lambda *_: (rules_of(Drifting(NETWORK)), molecules))
+    monkeypatch.setattr(check_model, "opened", lambda *_: (rules_of(Drifting(network())), molecules))
 
     done = forgefield("check", "any", CH3F)
 
@@ -98,7 +103,7 @@ def test_what_does_not_hold_is_named_and_ends_with_one(forgefield, folder, monke
 
 def test_a_model_that_goes_by_the_order_of_atoms_is_found_out():
     molecule = read_structures(CH3F)[0]
-    for model, holds in ((NETWORK, True), (Ordered(NETWORK), False)):
+    for model, holds in ((network(), True), (Ordered(network()), False)):
         laid, topology = rules_of(model.with_precision(jnp.float64)).lay([molecule])
 
         (check,) = check_model.reversal(rules_of(model), molecule, laid, topology)
@@ -112,7 +117,7 @@ def test_a_deviation_that_is_no_number_does_not_hold():
 
 @pytest.mark.slow
 def test_an_atom_alone_has_no_cutoff_to_pass():
-    model, topology = rules_of(NETWORK.with_precision(jnp.float64)).lay(
+    model, topology = rules_of(network().with_precision(jnp.float64)).lay(
         [Molecule("F", np.array([9]), np.zeros((1, 3)), charge=-1)]
     )
 

@@ -88,6 +88,8 @@ def test_each_structure_of_a_file_is_computed_and_written_by_its_name(forgefield
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("reference", "smiles:CF", "--method", "gfn2", "-o", "cf.xyz"), "cf.xyz: is written as QCSchema JSON"),
+        (("reference", ".", "--method", "gfn2"), ".: is a folder; name the files in it"),
         (("fit", "smiles:CF"), "holds no QM results; first run: forgefield reference 'smiles:CF'"),
         (
             ("estimate", "smiles:CF", "-o", "x.fld"),

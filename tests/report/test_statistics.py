@@ -93,6 +93,18 @@ def test_open_directions_are_combinations_of_names(validated):
     assert ("u", "w", "−0.981") in cells(correlated)
 
 
+def test_what_a_simplex_was_chosen_by_is_a_table_of_its_own(validated):
+    rows = [
+        {"name": "u", "first": -2.0, "second": 1.0, "ratio": 0.25, "chosen": 4},
+        {"name": "w", "first": 0.0, "second": 3.0, "ratio": None, "chosen": 0},
+    ]
+
+    *_, table = statistics.identifiability_tables(validated.results | {"sensitivities": rows})
+
+    assert table.title == "Sensitivities"
+    assert cells(table) == [("u", "−2.00", "1.00", "0.250", "4"), ("w", "0", "3.00", "—", "0")]
+
+
 def test_molecules_left_out_stand_beside_the_fit_of_all(validated):
     improvements, left_out, samples = statistics.validation_tables(validated.results)
 

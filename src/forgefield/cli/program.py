@@ -10,7 +10,8 @@ from forgefield.cli.convert import convert
 from forgefield.cli.dataset import app as dataset
 from forgefield.cli.estimate import diff, estimate
 from forgefield.cli.evaluate import check, evaluate, modes
-from forgefield.cli.fit import fit
+from forgefield.cli.fits.bench import bench
+from forgefield.cli.fits.fit import fit
 from forgefield.cli.info import info
 from forgefield.cli.label import label
 from forgefield.cli.reference import reference
@@ -42,6 +43,7 @@ for _function in (
     distil,
     validate,
     export,
+    bench,
 ):
     app.command()(_function)
 app.add_typer(dataset, name="dataset")

@@ -142,6 +142,8 @@ def _computed(molecule: Any, engine: Any, task: Any, paths: tuple[Path, Path], o
     file, output = paths
     last = output.with_name(f"{output.stem}-last.xyz")
     with new_outputs([output, last], [file], overwrite=overwrite), progress_bar() as progress:
+        if output.suffix.lower() != ".json":
+            raise InputError(f"{output}: is written as QCSchema JSON: give it the suffix .json, by which it is read")
         progress.add_task(f"{engine.level} {task}", total=None)
         molecule, found = _run(molecule, engine, task, molecule.masses, last)
         write_qcschema(output, molecule, found)

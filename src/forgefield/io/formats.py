@@ -297,7 +297,7 @@ def format_of(path: Path) -> Format:
     if len(alike) == 1 and alike[0].known is None:
         return alike[0]
     if not alike and not path.is_file():
-        raise InputError(f"{path}: {_unknown(suffix)}")
+        raise InputError(f"{path}: {'is a folder; name the files in it' if path.is_dir() else _unknown(suffix)}")
     text = read_text(path)
     possible = [one for one in FORMATS if one in alike or one.has_any_suffix]
     found = next((one for one in possible if one.known is None or one.known(plain, text)), None)

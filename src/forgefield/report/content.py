@@ -246,7 +246,12 @@ def ending(record: FitRecord) -> str:
     fit = record.results["fit"]
     message = f"{fit['message'][:1].upper()}{fit['message'][1:]}".rstrip(".")
     effort = f"{plural(fit['iterations'], 'iteration')} from {plural(fit['starts'], 'start')}"
-    return f"{message}. {effort} took {fixed(fit['wall_s'], 1)} s, compiling included ({fixed(fit['compile_s'], 1)} s)."
+    looked = f"{plural(fit['evaluations'], 'evaluation')} of the cost, {fit['gradients']} with derivatives"
+    looked += "" if fit["engine"] == "forgefield" else f", all by {fit['engine']}"
+    return (
+        f"{message}. {effort} ({looked}) took {fixed(fit['wall_s'], 1)} s: {fixed(fit['compile_s'], 1)} s to compile, "
+        f"{fixed(fit['run_s'], 1)} s to run."
+    )
 
 
 def provenance_rows(provenance: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,10 +1,11 @@
 """The schema of results.json: what a fit tells programs, in internal units."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from forgefield.fitting.judge.metrics import Metrics
-from forgefield.report.validation_results import ValidationResult
+from forgefield.fitting.judge.turns import Turn
+from forgefield.report.validation_results import TradeOffResult, ValidationResult
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,22 @@ class Ending:
     """What it lacks for a success, which target dominates the cost, and what to do; empty after a success."""
     iterations: int
     """Of all passes together."""
+    engine: str
+    """What evaluated the force field: forgefield, or another program by its name under [fit]."""
+    evaluations: int
+    """Points of which the cost was asked for, those of all starts together."""
+    gradients: int
+    """Those of them of which derivatives were."""
     starts: int
     """Of the first pass."""
     wall_s: float
     """Time of all passes [s]."""
     compile_s: float
-    """Of it, that of the first iterations, in which programs are compiled [s]."""
+    """Of it, what the first call of each program took longer than later ones: they are compiled then [s]."""
+    run_s: float
+    """The rest of it [s]."""
+    promise: float
+    """Share of the cost by which a full Newton step from the end promises to lower it."""
     cost: float
     """The lowest that was found, with the prior."""
 
@@ -137,6 +148,10 @@ class MoleculeResult:
     reaction_mode: int | None
     """Place in `frequencies` of the reaction mode of a transition state, which metrics leave out."""
     frequencies: list[Frequency]
+    turns: list[Turn] = field(default_factory=list)
+    """Bonds about which torsions deviate by 5° or more in the relaxed structure, worst first."""
+    pieces_a: float | None = None
+    """Root mean square deviation of the relaxed structure, superposed, of a complex of several pieces [Å]."""
 
 
 @dataclass(frozen=True)
@@ -293,26 +308,17 @@ class Opposition:
 
 
 @dataclass(frozen=True)
-class TradeOffPoint:
-    """Where a fit ends in which one target weighs `factor` times as much."""
+class Sensitivity:
+    """What a step in one parameter alone does to the cost, where a simplex chose its parameters by that."""
 
-    factor: float
-    rms: dict[str, float]
-    """Root mean square deviation of each target, in its unit."""
-    others: float
-    """Cost of the other targets."""
-    converged: bool
-
-
-@dataclass(frozen=True)
-class TradeOffResult:
-    """What the other targets pay for one."""
-
-    target: str
-    unit: str
-    units: dict[str, str]
-    """Of all targets."""
-    points: list[TradeOffPoint]
+    name: str
+    first: float
+    """Derivative of the cost by the parameter in its prior width."""
+    second: float
+    ratio: float | None
+    """d2/d1²: the lower, the more sensitive; null where there is no slope."""
+    chosen: int
+    """Cycles in which the simplex was in it."""
 
 
 @dataclass(frozen=True)
@@ -360,6 +366,8 @@ class Results:
     """Largest first by kind; empty where nothing was relaxed."""
     row_geometry: list[RowGeometry]
     identifiability: Identifiability
+    sensitivities: list[Sensitivity]
+    """Most sensitive first, as last determined; empty unless the solver chose parameters by them."""
     opposition: Opposition | None
     """Null for a single target."""
     trade_off: list[TradeOffResult] | None

@@ -30,7 +30,8 @@ def identifiability_tables(results: dict[str, Any]) -> list[Table]:
     note = "Of the Jacobian of the residuals, by variables in units of their prior widths; variables at a bound aside."
     columns = (Column("", numeric=False), Column("Value"))
     tables = [table("What the data determine", columns, rows, note)]
-    return [*tables, *(one for one in (_directions(found), _correlated(found)) if one is not None)]
+    more = _directions(found), _correlated(found), _sensitivities(results.get("sensitivities", []))
+    return [*tables, *(one for one in more if one is not None)]
 
 
 def _directions(found: dict[str, Any]) -> Table | None:
@@ -42,6 +43,28 @@ def _directions(found: dict[str, Any]) -> Table | None:
     more = found["n_undetermined"] + found["n_ruled_by_prior"] - len(rows)
     note = f"{plural(more, 'more combination')} not shown." if more > 0 else ""
     return table("Combinations of parameters that the data leave open", columns, rows, note) if rows else None
+
+
+def _sensitivities(found: list[dict[str, Any]]) -> Table | None:
+    columns = (
+        Column("Parameter", numeric=False),
+        Column("d1"),
+        Column("d2"),
+        Column("d2/d1²"),
+        Column("Cycles in the simplex"),
+    )
+    rows = [
+        (
+            one["name"],
+            significant(one["first"], 3),
+            significant(one["second"], 3),
+            UNKNOWN if one["ratio"] is None else significant(one["ratio"], 3),
+            str(one["chosen"]),
+        )
+        for one in found
+    ]
+    note = "Derivatives of the cost by each parameter alone, in its prior width, before the last simplex."
+    return table("Sensitivities", columns, rows, note) if rows else None
 
 
 def _combination(parts: list[dict[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""The schema of what results.json says of a validation."""
+"""The schema of what results.json says of repeated fits: of a validation and of trade-offs."""
 
 from dataclasses import dataclass
 
@@ -139,3 +139,26 @@ class ValidationResult:
     leave_one_out: LeaveOneOut | None = None
     bootstrap: Bootstrap | None = None
     jackknife: Jackknife | None = None
+
+
+@dataclass(frozen=True)
+class TradeOffPoint:
+    """Where a fit ends in which one target weighs `factor` times as much."""
+
+    factor: float
+    rms: dict[str, float]
+    """Root mean square deviation of each target, in its unit."""
+    others: float
+    """Cost of the other targets."""
+    converged: bool
+
+
+@dataclass(frozen=True)
+class TradeOffResult:
+    """What the other targets pay for one."""
+
+    target: str
+    unit: str
+    units: dict[str, str]
+    """Of all targets."""
+    points: list[TradeOffPoint]

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -106,3 +107,24 @@ def test_failure_of_the_program_is_told_with_its_words(water):
 
     with pytest.raises(ConvergenceError, match=r"water\.xyz: the GFN2-xTB computation failed \(Too close interatomic"):
         xtb.XTB().evaluate(coincident)
+
+
+@pytest.mark.parametrize(("most", "wanted"), [(8, 1 + 200 // 40), (2, 2)])
+def test_threads_are_as_many_as_a_molecule_has_work_for(most, wanted, fluoromethane, monkeypatch):
+    class Threads:
+        given = ()
+
+        def limit(self, limits):
+            self.given = (*self.given, limits)
+            return nullcontext()
+
+    threads, engine = Threads(), ENGINES[1]
+    monkeypatch.setattr(xtb, "_threads", lambda: (threads, most))
+    one = engine._calculator(fluoromethane)
+    monkeypatch.setattr(one, "singlepoint", lambda *_, **__: xtb.Result())
+    forty = Molecule(name="many", species=np.tile(fluoromethane.species, 40), positions=np.zeros((200, 3)))
+
+    for molecule in (fluoromethane, forty):
+        engine._computed(molecule, one)
+
+    assert threads.given == (1, wanted)

@@ -1,5 +1,7 @@
 """What every solver does, on fits of fluoromethane; a new one is a row of SOLVERS."""
 
+from dataclasses import dataclass
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -11,14 +13,49 @@ from forgefield.fitting.cost.cost import linearise
 from forgefield.fitting.cost.gram import gram
 from forgefield.fitting.solve.fit import fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
-from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.fitting.solve.objective import Needs
 from forgefield.io.checkpoint import read_arrays, write_checkpoint
 from forgefield.jobs.fit.plan.choices import SOLVERS as CHOICES
+from forgefield.jobs.fit.plan.choices import solver
 from samples import HARMONIC, fit_toml, molecule
 
+N_STARTS = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A solver as a file names it."""
+
+    words: str
+    reach: float = 1e-8
+    """Share of the cost by which it may end above the minimum."""
+    converges: bool = True
+    """Whether its ends are minima by the common judgement."""
+    repeats: bool = True
+    """Whether it ends where it did after it was interrupted."""
+
+    def __call__(self, max_steps=None):
+        section = FitSection(solver=self.words, max_steps=max_steps, starts=N_STARTS)
+        return solver(section, ())
+
+
+FIRST_ORDER = {"reach": 1e-2, "converges": False}
 SOLVERS = [
-    pytest.param(LevenbergMarquardt, id="lm"),
-    pytest.param(TrustRegionReflective, id="trf"),
+    pytest.param(Kind("lm"), id="lm"),
+    pytest.param(Kind("trf"), id="trf"),
+    pytest.param(Kind("lbfgsb"), id="lbfgsb"),
+    pytest.param(Kind("lbfgsb-fd", reach=1e-6, converges=False), id="lbfgsb-fd"),
+    pytest.param(Kind("trust-constr", reach=1e-6, converges=False), id="trust-constr"),
+    pytest.param(Kind("nelder-mead", reach=1e-3, converges=False), id="nelder-mead"),
+    pytest.param(Kind("powell", reach=1e-3, converges=False), id="powell"),
+    pytest.param(Kind("adam", **FIRST_ORDER), id="adam"),
+    pytest.param(Kind("adam-cosine", **FIRST_ORDER), id="adam-cosine"),
+    pytest.param(Kind("adagrad", **FIRST_ORDER), id="adagrad"),
+    pytest.param(Kind("sgd", **FIRST_ORDER), id="sgd"),
+    pytest.param(Kind("grad-simp", reach=1e-6, converges=False), id="grad-simp"),
+    pytest.param(Kind("basin-hopping", reach=1e-6, converges=False, repeats=False), id="basin-hopping"),
+    pytest.param(Kind("cma-es", reach=1e-6, converges=False), id="cma-es"),
+    pytest.param(Kind("adam -> lm"), id="chain"),
 ]
 every_solver = pytest.mark.parametrize("kind", SOLVERS)
 LINEAR = fit_toml(
@@ -36,13 +73,10 @@ factor = 0.8
 )
 CURVED = "eigenmatrix = { tolerance = 50.0, off_diagonal = 50.0 }\nforces = { tolerance = 2.0 }"
 STRETCH = "stretch C1-H1 k"
-N_STARTS = 3
 
 
 def test_every_solver_that_a_file_can_choose_is_here():
-    made = {type(make(FitSection(), relaxes)) for make in CHOICES.values() for relaxes in (False, True)}
-
-    assert made == {row.values[0] for row in SOLVERS}
+    assert {*CHOICES} == {row.id for row in SOLVERS} - {"chain"}
 
 
 @pytest.fixture(scope="module")
@@ -102,12 +136,18 @@ def test_reaches_the_minimum_of_bounded_linear_least_squares(linear, minimum, ki
     _, problem, k = linear
     begun = np.clip(np.full((1, problem.n_free), 0.7), *problem.bounds)
 
-    end = fit(problem, start(problem, begun, kind()), kind())
+    end = fit(problem, start(problem, begun, kind()), kind(), form=gram(problem))
 
-    assert end.success
-    assert end.message.startswith("converged")
-    np.testing.assert_allclose(end.at, minimum[0], atol=1e-6)
-    assert end.at[k] == problem.bounds[1][k]
+    lowest = costs_at(LevenbergMarquardt(), problem, gram(problem), minimum[0][None])[0]
+    assert end.quadratic.cost <= lowest * (1.0 + kind.reach)
+    assert (end.at <= problem.bounds[1]).all()
+    assert end.success == end.message.startswith("converged") == bool(end.promise <= 1e-9)
+    if kind.converges:
+        assert end.success
+        np.testing.assert_allclose(end.at, minimum[0], atol=1e-6)
+        assert end.at[k] == problem.bounds[1][k]
+    else:
+        assert end.success or "a full Newton step from there promises to lower the cost by" in end.message
     # The prior has a say in it.
     assert np.abs(minimum[0] - minimum[1]).max() > 1e-2
 
@@ -116,7 +156,8 @@ def test_reaches_the_minimum_of_bounded_linear_least_squares(linear, minimum, ki
 def test_ties_hold_and_what_is_frozen_stays(linear, kind):
     prepared, problem, _ = linear
 
-    end = fit(problem, start(problem, np.zeros((1, problem.n_free)), kind()), kind())
+    few = kind(max_steps=20)
+    end = fit(problem, start(problem, np.zeros((1, problem.n_free)), few), few, form=gram(problem))
 
     values = np.asarray(problem.model_at(problem.prior.centre + problem.prior.width * end.at).values)
     place = {row.parameter_name(p): row.indices[p] for row in prepared.rows for p in range(row.term.n_own)}
@@ -128,7 +169,7 @@ def test_ties_hold_and_what_is_frozen_stays(linear, kind):
 
 
 @pytest.mark.slow
-@every_solver
+@pytest.mark.parametrize("kind", [row for row in SOLVERS if row.values[0].converges])
 def test_no_other_program_finds_a_lower_cost_nearby(curved, fits, kind):
     problem, form, points = curved
     end, _ = fits(kind)
@@ -154,8 +195,22 @@ def test_the_best_of_all_starts_is_returned_and_each_has_the_cost_it_is_said_to_
     np.testing.assert_array_equal(end.at, end.starts_at[end.starts_cost.argmin()])
     np.testing.assert_allclose(costs_at(kind(), problem, form, end.starts_at), end.starts_cost, rtol=1e-10)
     np.testing.assert_allclose(end.quadratic.cost, end.starts_cost.min(), rtol=1e-10)
-    assert end.starts_converged.all()
-    assert np.asarray(seen[-1].state.done).all()
+    if kind.converges and kind.words != "adam -> lm":
+        assert end.starts_converged.all()
+        assert np.asarray(seen[-1].state.done).all()
+
+
+@every_solver
+def test_what_a_fit_took_is_counted_and_its_time_is_split(fits, kind):
+    end, seen = fits(kind)
+    effort, needs = end.effort, kind().needs
+
+    assert effort.evaluations >= end.n_iterations - 2 * N_STARTS
+    assert (effort.gradients > 0) == (needs is not Needs.COST)
+    assert effort.gradients <= effort.evaluations
+    assert effort.compile_s >= 0.0
+    assert effort.run_s > 0.0
+    assert (np.diff([int(one.effort.evaluations) for one in seen]) >= 0).all()
 
 
 @every_solver
@@ -168,9 +223,8 @@ def test_never_ends_above_the_start_and_says_that_its_steps_were_used_up(curved,
     lower, upper = problem.bounds
     assert (end.starts_cost <= costs_at(few, problem, form, points) * (1.0 + 1e-9)).all()
     assert ((end.starts_at >= lower) & (end.starts_at <= upper)).all()
-    assert not end.success
-    assert "not converged: 3" in end.message
-    assert "were not enough" in end.message
+    assert end.success or "not converged: 3" in end.message
+    assert end.success or "were not enough" in end.message
 
 
 @every_solver
@@ -195,8 +249,11 @@ def test_an_interrupt_keeps_the_best_and_the_saved_progress_goes_on_to_the_same_
     np.testing.assert_array_equal(stopped.starts_cost, saved.best_cost)
     assert np.isfinite(stopped.quadratic.cost)
     np.testing.assert_array_equal(seen[0].costs[:4], saved.costs)
-    np.testing.assert_allclose(resumed.starts_cost, whole.starts_cost, rtol=1e-7)
-    assert resumed.success
+    assert (resumed.starts_cost <= saved.best_cost).all()
+    if kind.repeats:
+        np.testing.assert_allclose(resumed.starts_cost, whole.starts_cost, rtol=10.0 * kind.reach)
+    assert resumed.success or not kind.converges
+    assert int(seen[0].effort.evaluations) > int(saved.effort.evaluations) > 0
     assert (np.asarray(seen[0].state.n_accepted) >= saved.state.n_accepted).all()
 
 
@@ -224,6 +281,8 @@ def test_a_start_that_is_no_number_is_told_and_leaves_the_others_alone(curved, f
     alone = fit(problem, start(problem, broken[1:2], kind()), kind(), form=form)
 
     assert np.isinf(found.starts_cost[1])
-    np.testing.assert_allclose(np.delete(found.starts_cost, 1), np.delete(end.starts_cost, 1), rtol=1e-7)
-    assert found.success
+    if kind.repeats:
+        others = np.delete(found.starts_cost, 1), np.delete(end.starts_cost, 1)
+        np.testing.assert_allclose(*others, rtol=10.0 * kind.reach)
+    assert found.success or not kind.converges
     assert alone.message == "not converged: the cost is not a finite number at the start"

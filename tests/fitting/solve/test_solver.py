@@ -9,6 +9,7 @@ import pytest
 
 from forgefield.fitting.cost.cost import Quadratic
 from forgefield.fitting.solve.fit import fit, start
+from forgefield.fitting.solve.objective import Needs
 from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Tried
 
 
@@ -28,6 +29,10 @@ class Scripted(AbstractSolver):
     moved: bool = True
     tolerance: float = 1e-9
     max_steps: int = 200
+
+    @property
+    def needs(self):
+        return Needs.COST
 
     def begin(self, problem, points):
         return Anywhere(np.array(points), np.zeros(2, dtype=int))

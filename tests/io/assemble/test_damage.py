@@ -47,6 +47,36 @@ def test_an_element_that_was_changed_is_named_with_the_right_one(acetonitrile):
     np.testing.assert_allclose(float(str(told.value).partition("ask for ")[2].partition(";")[0]), right, atol=0.1)
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_small_error_is_named_where_it_stands_alone(acetonitrile, generator, noise):
+    hessian = known(acetonitrile.hessian) + noise * generator.normal(size=(18, 18))
+    hessian = (hessian + hessian.T) / 2.0
+    hessian[4, 7] = hessian[7, 4] = hessian[4, 7] + 0.1
+    changed = replace(acetonitrile, hessian=hessian)
+
+    if noise == 0.0:
+        with pytest.raises(InputError, match=r"the element \(5, 8\) of the Hessian is"):
+            check_elements(changed)
+    else:
+        assert check_elements(changed) is None
+
+
+@pytest.mark.parametrize(("error", "is_told"), [(1.2, True), (0.1, False)])
+def test_an_error_is_told_from_the_noise_of_its_columns_though_others_are_noisier(acetonitrile, error, is_told):
+    heavy = np.repeat(acetonitrile.species, 3) > 1
+    noise = np.random.default_rng(2).normal(size=(18, 18)) * np.outer(heavy, heavy)
+    hessian = known(acetonitrile.hessian) + noise + noise.T
+    h = np.flatnonzero(~heavy)
+    hessian[h[0], h[4]] = hessian[h[4], h[0]] = hessian[h[0], h[4]] + error
+    changed = replace(acetonitrile, hessian=hessian)
+
+    if is_told:
+        with pytest.raises(InputError, match=rf"the element \({h[0] + 1}, {h[4] + 1}\) of the Hessian is"):
+            check_elements(changed)
+    else:
+        assert check_elements(changed) is None
+
+
 def test_an_element_that_is_not_its_mirror_image_is_named(acetonitrile):
     hessian = known(acetonitrile.hessian).copy()
     hessian[11, 2] += 0.3

@@ -17,6 +17,18 @@ ETHANE = [
     ("H", 1.91, 0.51, 0.89),
     ("H", 1.91, 0.51, -0.89),
 ]
+# Propane by ideal angles, all C-H 1.09 Å.
+PROPANE = [
+    *[("C", 0.0, 0.587, 0.0), ("C", 1.277, -0.256, 0.0), ("C", -1.277, -0.256, 0.0)],
+    *[("H", 0.0, 1.247, 0.867), ("H", 0.0, 1.247, -0.867), ("H", 2.165, 0.377, 0.0), ("H", 1.318, -0.898, 0.88)],
+    *[
+        ("H", 1.318, -0.898, -0.88),
+        ("H", -2.165, 0.377, 0.0),
+        ("H", -1.318, -0.898, 0.88),
+        ("H", -1.318, -0.898, -0.88),
+    ],
+]
+STRETCHED = [*PROPANE[:5], ("H", 2.265, 0.449, 0.0), *PROPANE[6:]]
 BARE_PROPANE = [("C", 0.0, 0.0, 0.0), ("C", 1.53, 0.0, 0.0), ("C", 2.1, 1.42, 0.0), ("O", 3.5, 1.4, 0.0)]
 METHYL = [("C", 0.0, 0.0, 0.0), ("H", 1.02, 0.0, 0.35), ("H", -0.51, 0.88, 0.35), ("H", -0.51, -0.88, 0.35)]
 CARBENE = [("C", 0.0, 0.0, 0.0), ("F", 0.0, 1.05, 0.78), ("F", 0.0, -1.05, 0.78), ("H", 0.0, 0.0, 2.6)]
@@ -46,6 +58,11 @@ ODD = {
     "angles": (xyz(BARE_PROPANE), ".xyz", "hydrogens look to be missing in odd: C1, C2, C3"),
     "second frame": (xyz(ETHANE) + xyz([*ETHANE[:7], ("H", 19.1, 0.5, -0.9)]), ".xyz", "far from all others in odd-2"),
     "orders": (mol2(ETHANE[:5], [(1, 2, "2"), (1, 3, "1"), (1, 4, "1")]), ".mol2", "missing in thing: C2"),
+    "a bond unlike others": (
+        xyz(STRETCHED),
+        ".xyz",
+        r"bonds to hydrogen are unlike all others in odd: C2-H6 \(1\.2\d\d Å, others 1\.0\d\d Å\)",
+    ),
     "lengths": (mol2(ETHANE, [(1, 2, "1"), (1, 6, "1")]), ".mol2", r"impossible lengths in thing: C1-H6 \(2\.17 Å\)"),
 }
 
@@ -66,6 +83,8 @@ SOUND = {
     "anion": xyz(METHYL, "charge=-1"),
     "carbene beside a hydrogen on its way": xyz(CARBENE, "charge=0 multiplicity=2"),
     "at a metal": xyz(IRON, "charge=0 multiplicity=1"),
+    "equal bonds": xyz(PROPANE),
+    "a hydrogen on its way": xyz([*STRETCHED, ("O", 3.3, 1.2, 0.0), ("H", 4.2, 0.8, 0.0)], "multiplicity=2"),
     "noble gases": xyz([("Ar", 0.0, 0.0, 0.0), ("Ar", 3.8, 0.0, 0.0)]),
 }
 

@@ -1,5 +1,7 @@
 """PDB and mmCIF: models, alternative places, charges, bonds, and hydrogens that are missing."""
 
+from contextlib import suppress
+
 import gemmi
 import numpy as np
 import pytest
@@ -227,3 +229,43 @@ def test_without_the_library_the_command_that_installs_it_is_named(tmp_path, mon
 
     with pytest.raises(InputError, match=r"read with gemmi: pip install 'forgefield\[pdb\]'"):
         read(ATOMS, tmp_path)
+
+
+def test_rows_of_atoms_that_are_damaged_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"line 2.*coordinates in columns 31-54|columns 31-54.*line 2"):
+        read(ATOMS.replace("0.760  -0.470", "0.760(((((((((", 1), tmp_path)
+
+
+def test_two_atoms_of_one_number_are_told_of(tmp_path):
+    with pytest.warns(InputWarning) as told:
+        read(ATOMS.replace("HETATM    2", "HETATM    3", 1), tmp_path)
+
+    assert any("two atoms of a model have the number 3" in str(one.message) for one in told)
+
+
+def test_atoms_that_overlap_are_told_of(tmp_path):
+    moved = ATOMS.replace("   0.760  -0.470", "   0.000   0.020", 1)
+
+    with pytest.warns(InputWarning) as told:
+        read(moved, tmp_path)
+
+    assert any("atoms overlap in x: O1-H2" in str(one.message) for one in told)
+
+
+def test_rows_without_a_number_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"'\+' \(line 2\) in columns 7-11"):
+        read(ATOMS.replace("HETATM    2", "HETATM    +", 1), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ATOMS.partition("\n")[2].replace("H1 ", "O1 "), "the first atom has the number 2; is the file whole"),
+        (ATOMS.replace(" O\n", " O0+\n").replace(" H\n", " H7+\n", 1), "charges that no such atom has"),
+    ],
+)
+def test_a_lost_beginning_and_impossible_charges_are_told_of(text, said, tmp_path):
+    with pytest.warns(InputWarning) as told, suppress(InputError):
+        read(text, tmp_path)
+
+    assert any(said in str(one.message) for one in told)

@@ -26,7 +26,6 @@ from forgefield.simulate.dynamics import start, trajectory
 from forgefield.simulate.integrators import VelocityVerlet
 
 CH3F = Path(__file__).parents[3] / "examples/ch3f/ch3f.json"
-NETWORK = painn(jr.key(2), Design((1, 6, 9), SineBasis(6, 3.0), CosineEnvelope(), 23.06), Size(8, 1, 6))
 MOLECULE = read_structures(CH3F)[0]
 X = MOLECULE.positions + np.random.default_rng(0).normal(scale=0.05, size=MOLECULE.positions.shape)
 
@@ -35,7 +34,8 @@ X = MOLECULE.positions + np.random.default_rng(0).normal(scale=0.05, size=MOLECU
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     write_estimated(folder / "ch3f.frcmod", estimate([CH3F], form="harmonic"))
-    write_painn(folder / "network.safetensors", NETWORK)
+    model = painn(jr.key(2), Design((1, 6, 9), SineBasis(6, 3.0), CosineEnvelope(), 23.06), Size(8, 1, 6))
+    write_painn(folder / "network.safetensors", model)
     return folder
 
 

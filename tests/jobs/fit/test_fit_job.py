@@ -88,7 +88,7 @@ def test_results_have_the_documented_keys(results):
     assert results["trade_off"] is None
     assert results["left_out"] is None
     assert (results["skipped"], results["scans"]) == ([], [])
-    assert set(results["fit"]) >= {"success", "message", "iterations", "starts", "wall_s", "compile_s"}
+    assert set(results["fit"]) >= {"success", "message", "iterations", "starts", "wall_s", "compile_s", "run_s"}
     figures = {
         *("frequency_rmsd_cm1", "frequency_rmsd_sorted_cm1", "eigenmatrix_r2", "eigenmatrix_rmsd_cm1"),
         *("force_max_kcal_mol_a", "mode_overlap_share", "reaction_mode_cm1", "bond_rmsd_a", "angle_rmsd_deg"),

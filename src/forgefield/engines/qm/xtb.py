@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
+from threadpoolctl import ThreadpoolController
 
 from forgefield import units
 from forgefield.engines.qm.engine import (
@@ -34,6 +36,9 @@ _STEP = 0.001
 """Bohr; the truncation error of a frequency is 0.003 cm⁻¹, as large as that of rounding, and four times it at twice."""
 _DIGITS = 8
 """Decimals of the Hessian [Hartree/Bohr²]; what follows is rounding, and no two machines agree on it."""
+
+_ATOMS_A_THREAD = 40
+"""In small molecules threads mostly wait for each other: ten times as long where other programs want the cores too."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,8 @@ class XTB(AbstractEngine):
         return calculator
 
     def _computed(self, molecule: Molecule, calculator: Calculator, start: Result | None = None) -> Result:
-        with self._told(molecule):
+        threads, most = _threads()
+        with self._told(molecule), threads.limit(limits=min(most, 1 + molecule.n_atoms // _ATOMS_A_THREAD)):
             return calculator.singlepoint(start, copy=True)
 
     @contextmanager
@@ -128,6 +134,13 @@ class XTB(AbstractEngine):
 
     def _gradient(self, molecule: Molecule, shift: Float[np.ndarray, "atoms 3"]) -> Float[np.ndarray, " coordinates"]:
         return self.evaluate(replace(molecule, positions=molecule.positions + shift)).gradient.ravel()
+
+
+@cache
+def _threads() -> tuple[ThreadpoolController, int]:
+    """Return what sets the threads of OpenMP, and how many there are where nobody sets them."""
+    threads = ThreadpoolController().select(user_api="openmp")
+    return threads, max((library.num_threads for library in threads.lib_controllers), default=1)
 
 
 def _evaluation(result: Result) -> Evaluation:

@@ -250,6 +250,20 @@ def _quadratic(
     return measured, swept.positions
 
 
+def cost_alone(problem: Problem, view: View, scaled: Float[Array, " free"]) -> Float[Array, ""]:
+    """Return the share of the targets of a view in the cost, without derivatives.
+
+    Molecules relax from the structures of the reference.
+    """
+
+    def summed(alone, at: _Looked, data: TrainingSet, _):
+        rows = [target.deviations(at.seen, data) * scale for target, scale in alone]
+        return sum((0.5 * jnp.sum(r**2) for r in (*rows, *(r for r, _ in at.penalties))), jnp.zeros(())), ()
+
+    swept = _swept(problem, view, scaled, jnp.asarray(problem.chunks.data.positions), summed, jnp.zeros(()))
+    return sum((0.5 * jnp.sum(residuals**2) for residuals, _ in swept.relative), swept.total)
+
+
 def with_prior(
     measured: Quadratic, strength: float | Float[Array, ""], scaled: Float[FloatArray, " free"]
 ) -> Quadratic:
@@ -341,8 +355,16 @@ def deviations(
 
 def contributions(targets: tuple[AbstractTarget, ...], data: TrainingSet, sights: Sights) -> tuple[float, ...]:
     """Return the share of each target in the cost, for what was seen of the whole training set."""
-    references = without_interactions(data)
-    totals = total_counts(targets, data)
+    return shares_of_cost(targets, total_counts(targets, data), without_interactions(data), sights)
+
+
+def shares_of_cost(
+    targets: tuple[AbstractTarget, ...],
+    totals: tuple[Float[FloatArray, ""], ...],
+    references: TrainingSet,
+    sights: Sights,
+) -> tuple[float, ...]:
+    """Return the share of each target in the cost by these totals of what counts, `references` being on their rung."""
     squares = _squares(targets, references, sights.resized(references))
     return tuple(0.5 * t.weight * float(s) / float(n) for t, s, n in zip(targets, squares, totals, strict=True))
 

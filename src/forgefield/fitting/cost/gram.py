@@ -52,23 +52,67 @@ class Gram(eqx.Module):
 
     def quadratic(self, problem: Problem, scaled: Float[FloatArray, " free"]) -> Quadratic:
         """Return the cost with its gradient and Gauss-Newton matrix at scaled variables (q - q₀)/width."""
-        prior, variables = problem.prior, problem.variables
-        scaled, width = np.asarray(scaled), np.asarray(prior.width)
-        values = variables.values(np.asarray(problem.model.values), np.asarray(prior.centre) + width * scaled)
+        scaled = np.asarray(scaled)
+        values = _values(problem, scaled)
         slopes, moved = self.monomials.slopes(values), self.monomials.values(values) - self.origin
         product = self.matrix @ moved
-        # Of the monomials by the free variables in units of their widths; one column more for what does not change.
-        leader = np.append(variables.leader, 0)[self.column]
-        factor = np.append(variables.factor, 0.0)[self.column] * width[leader] * slopes
+        # Of the monomials by the free variables in units of their widths.
+        leader, factor = self._followed(problem)
         monomial = np.broadcast_to(np.arange(len(slopes))[:, None], slopes.shape)
         places = leader.ravel(), monomial.ravel()
-        by_free = sparse.csr_array((factor.ravel(), places), shape=(len(width), len(slopes)))
+        by_free = sparse.csr_array(((factor * slopes).ravel(), places), shape=(len(scaled), len(slopes)))
         measured = Quadratic(
             np.asarray(self.cost + self.slope @ moved + 0.5 * moved @ product),
             by_free @ (self.slope + product),
             by_free @ np.ascontiguousarray((by_free @ self.matrix).T),
         )
-        return with_prior(measured, prior.strength, scaled)
+        return with_prior(measured, problem.prior.strength, scaled)
+
+    def costs(self, problem: Problem, at: Float[np.ndarray, "points free"]) -> Float[np.ndarray, " points"]:
+        """Return the cost alone at several points."""
+        return self._measured(problem, at, _values(problem, at))[0]
+
+    def costs_and_gradients(
+        self, problem: Problem, at: Float[np.ndarray, "points free"]
+    ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points free"]]:
+        """Return the cost at several points with its gradient."""
+        values = _values(problem, at)
+        cost, slope = self._measured(problem, at, values)
+        leader, factor = self._followed(problem)
+        places = leader.ravel(), np.arange(leader.size)
+        by_free = sparse.csr_array((factor.ravel(), places), shape=(at.shape[1], leader.size))
+        along = (self.monomials.slopes(values) * slope[:, :, None]).reshape(len(at), -1)
+        return cost, (by_free @ along.T).T + problem.prior.strength / at.shape[1] * at
+
+    def _measured(
+        self,
+        problem: Problem,
+        at: Float[np.ndarray, "points free"],
+        values: Float[np.ndarray, "points parameters"],
+    ) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "points monomials"]]:
+        """Return the cost at several points, and the slopes of what is measured by the monomials."""
+        moved = self.monomials.values(values) - self.origin
+        product = moved @ self.matrix
+        prior = 0.5 * problem.prior.strength * np.mean(at**2, axis=1)
+        return self.cost + moved @ self.slope + 0.5 * np.sum(moved * product, axis=1) + prior, self.slope + product
+
+    def _followed(
+        self, problem: Problem
+    ) -> tuple[Int[np.ndarray, "monomials factors"], Float[np.ndarray, "monomials factors"]]:
+        """Return the free variable that each factor of the monomials follows, and how much for its prior width."""
+        variables, width = problem.variables, np.asarray(problem.prior.width)
+        # One column more for what does not change.
+        leader = np.append(variables.leader, 0)[self.column]
+        return leader, np.append(variables.factor, 0.0)[self.column] * width[leader]
+
+
+def _values(problem: Problem, scaled: Float[np.ndarray, "*points free"]) -> Float[np.ndarray, "*points parameters"]:
+    """Return the values of the model at scaled variables."""
+    prior, variables = problem.prior, problem.variables
+    free = np.asarray(prior.centre) + np.asarray(prior.width) * scaled
+    values = np.broadcast_to(np.asarray(problem.model.values), (*scaled.shape[:-1], len(problem.model.values))).copy()
+    values[..., variables.places] = variables.factor * free[..., variables.leader] + variables.offset
+    return values
 
 
 def gram(problem: Problem) -> Gram | None:

@@ -26,21 +26,22 @@ class Monomials(eqx.Module):
     width: Float[np.ndarray, "monomials factors"]
     coefficients: Float[np.ndarray, "monomials factors powers"]
 
-    def values(self, parameters: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, " monomials"]:
+    def values(self, parameters: Float[np.ndarray, "*points parameters"]) -> Float[np.ndarray, "*points monomials"]:
         """Return the monomials for the values of a model."""
-        return self._factors(parameters)[0].prod(axis=1)
+        return self._factors(parameters)[0].prod(axis=-1)
 
-    def slopes(self, parameters: Float[np.ndarray, " parameters"]) -> Float[np.ndarray, "monomials factors"]:
+    def slopes(
+        self, parameters: Float[np.ndarray, "*points parameters"]
+    ) -> Float[np.ndarray, "*points monomials factors"]:
         """Return the derivatives of the monomials by the value in each factor."""
         factors, slopes = self._factors(parameters)
-        n = factors.shape[1]
-        others = [np.delete(factors, f, axis=1).prod(axis=1) for f in range(n)]
-        return slopes * np.stack(others, axis=1)
+        others = [np.delete(factors, f, axis=-1).prod(axis=-1) for f in range(factors.shape[-1])]
+        return slopes * np.stack(others, axis=-1)
 
     def _factors(
-        self, parameters: Float[np.ndarray, " parameters"]
-    ) -> tuple[Float[np.ndarray, "monomials factors"], Float[np.ndarray, "monomials factors"]]:
-        t = (parameters[self.places] - self.centre) / self.width
+        self, parameters: Float[np.ndarray, "*points parameters"]
+    ) -> tuple[Float[np.ndarray, "*points monomials factors"], Float[np.ndarray, "*points monomials factors"]]:
+        t = (parameters[..., self.places] - self.centre) / self.width
         factor, slope = 0.0 * t, 0.0 * t
         for n in reversed(range(self.coefficients.shape[2])):
             slope = slope * t + factor

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from forgefield.compiled import compiled
 from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.training_set import TrainingSet
-from forgefield.models.expansions import Expansion, evaluated, expansions, with_charges
+from forgefield.models.expansions import Evaluated, Expansion, evaluated, expansions, with_charges
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
 
@@ -78,6 +78,11 @@ def observed(model: AbstractModel, data: TrainingSet) -> Observation:
 def observed_expanded(expanded: list[Expansion], model: ForceField, data: TrainingSet) -> Observation:
     """Return what is observed of a force field that has been expanded at the reference geometries."""
     found = evaluated(expanded, model.values, data.topology)
+    return observation_of(found, with_charges(model.values, data.topology)[model.values.shape[0] :], data)
+
+
+def observation_of(found: Evaluated, charges: Float[np.ndarray, " charges"], data: TrainingSet) -> Observation:
+    """Return what is observed where energies, gradients and Hessians have been found, with these charges [e]."""
     modes, counts = np.asarray(data.modes), np.asarray(data.has_mode).sum(axis=1)
     eigenmatrix = np.swapaxes(modes, 1, 2) @ found.hessian @ modes
     eigenvalues = np.full(data.has_mode.shape, _BEYOND)
@@ -86,7 +91,6 @@ def observed_expanded(expanded: list[Expansion], model: ForceField, data: Traini
         own = eigenmatrix[m, :n, :n]
         known = np.linalg.eigh(own) if np.isfinite(own).all() else (np.nan, np.nan)
         eigenvalues[m, :n], mixing[m, :n, :n] = known
-    charges = with_charges(model.values, data.topology)[model.values.shape[0] :]
     seen = found.energy, found.gradient, found.hessian, eigenmatrix, eigenvalues, mixing, charges
     return Observation(*jax.device_put(seen))
 

@@ -14,6 +14,8 @@ _PIVOTS = 100
 """Changes of the variables at walls after which the last one must do."""
 _PATIENCE = 3
 """How often all offenders change sides without becoming fewer, before they do so one by one."""
+_NEAR = 1e-5
+"""A variable this close to a bound, in prior widths, is next to it."""
 _ROUNDING = 1e-13
 """Relative size of what may be a rounding error."""
 
@@ -77,6 +79,12 @@ def _offenders(
     beyond = np.where(move < lower - slack, -1, np.where(move > upper + slack, 1, 0))
     held_for_nothing = np.where(side * slope > rounding, side, 0)
     return np.where(side == 0, beyond, held_for_nothing)
+
+
+def walled(at: Float[np.ndarray, " n"], bounds: Bounds) -> Float[np.ndarray, " n"]:
+    """Return a point with the variables next to a bound on it, where searches that stay inside mean to be."""
+    lower, upper = map(np.asarray, bounds)
+    return np.where(at - lower < _NEAR, lower, np.where(upper - at < _NEAR, upper, at))
 
 
 def has_converged(model: Quadratic, at: Float[FloatArray, " n"], bounds: Bounds, tolerance: float) -> bool:

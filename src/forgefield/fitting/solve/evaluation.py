@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.compiled import compiled
-from forgefield.fitting.cost.cost import Problem, Quadratic, add_relaxed, measured, with_prior
+from forgefield.fitting.cost.cost import Problem, Quadratic, add_relaxed, cost_alone, measured, with_prior
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.cost.on_ladder import on_ladder, resized, starts_on_ladder
 from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.training_set import FloatArray
+from forgefield.fitting.targets.target import View
 
 _NUMBERS = 100_000_000
 """Numbers that the evaluation of all starts at once may take."""
@@ -34,15 +35,21 @@ def begin_programs(problem: Problem, form: Gram | None, at: FloatArray, like: Qu
 
 
 def quadratics(
-    problem: Problem, form: Gram | None, at: Float[np.ndarray, "starts free"], positions: Relaxed
+    problem: Problem,
+    form: Gram | None,
+    at: Float[np.ndarray, "starts free"],
+    positions: Relaxed,
+    *,
+    wide: Problem | None = None,
 ) -> tuple[Quadratic, Relaxed]:
     """Return the cost of every start at scaled variables with its gradient and Gauss-Newton matrix.
 
-    Returns also the relaxed structures, which are looked for from `positions`.
+    Returns also the relaxed structures, which are looked for from `positions`. `wide` is the problem on its rung, where
+    it is at hand.
     """
     if form is not None and not problem.relaxes:
         return _together([form.quadratic(problem, one) for one in at]), None
-    wide = on_ladder(problem)
+    wide = on_ladder(problem) if wide is None else wide
     trials, n = grown(at, None, wide.n_free), problem.n_free
     if form is None:
         found = resized(_at_reference(wide, trials), n)
@@ -73,6 +80,18 @@ def _at_reference(problem: Problem, trials) -> Quadratic:
 def _at_relaxed(problem: Problem, trials, found: Quadratic, positions) -> tuple[Quadratic, Array]:
     """Add the targets at relaxed structures to what was found at the reference geometries."""
     return _map_starts(problem, lambda given: add_relaxed(problem, *given), (trials, found, positions))
+
+
+@compiled
+def costs_at_reference(problem: Problem, trials) -> Array:
+    """Return the costs alone at the reference geometries, without that of the prior."""
+    return _map_starts(problem, lambda at: cost_alone(problem, View.REFERENCE, at), trials)
+
+
+@compiled
+def costs_at_relaxed(problem: Problem, trials) -> Array:
+    """Return the costs alone of targets at relaxed structures, which are looked for from those of the reference."""
+    return _map_starts(problem, lambda at: cost_alone(problem, View.RELAXED, at), trials)
 
 
 def _map_starts(problem: Problem, one: Callable, given):

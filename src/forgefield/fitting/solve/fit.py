@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import perf_counter
 
 import jax
 import numpy as np
@@ -11,8 +10,12 @@ from scipy.special import ndtri
 
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
-from forgefield.fitting.solve.solver import AbstractSolver, Course, Progress
+from forgefield.fitting.solve.bounded import newton_decrement
+from forgefield.fitting.solve.chain import sensitivity_of
+from forgefield.fitting.solve.objective import AbstractObjective, Objective
+from forgefield.fitting.solve.solver import AbstractSolver, Course, Effort, Progress
 
+_TINY = 1e-30
 SPREAD = 1.0
 """Further starts lie about the first with this standard deviation, in prior widths."""
 
@@ -34,8 +37,11 @@ class Fit:
     starts_converged: np.ndarray
     n_accepted: int
     n_iterations: int
-    compile_s: float
-    wall_s: float
+    promise: float
+    """Share of the cost by which a full Newton step there promises to lower it."""
+    effort: Effort
+    sensitivity: Float[np.ndarray, "free 3"] | None = None
+    """First and second derivative of the cost by each variable and how often a simplex was in it; None without one."""
 
 
 def spread_starts(
@@ -62,6 +68,7 @@ def start(problem: Problem, points: Float[np.ndarray, "starts free"], solver: Ab
         best_at=np.array(points),
         best_positions=np.stack(n * [np.asarray(problem.chunks.data.positions)]) if problem.relaxes else None,
         costs=np.zeros((0, n)),
+        effort=Effort.none(),
     )
 
 
@@ -75,47 +82,51 @@ def fit(
     solver: AbstractSolver,
     *,
     form: Gram | None = None,
+    objective: AbstractObjective | None = None,
     after: Callable[[Progress], None] = _nothing,
 ) -> Fit:
     """Minimise the cost from every start of `progress` and return the best end.
 
-    `form` is the cost as a quadratic form, where it is one: steps then cost next to nothing. `after` is called
-    with the progress after each iteration; a KeyboardInterrupt ends the fit with the best point so far, from which
-    no fit ends above where it began. Success needs an accepted step and a converged gradient; the message says which
-    failed.
+    `form` is the cost as a quadratic form, where it is one: steps then cost next to nothing. `objective` is the cost by
+    another program, for solvers that ask for no residuals. `after` is called with the progress after each iteration; a
+    KeyboardInterrupt ends the fit with the best point so far, from which no fit ends above where it began. Success
+    needs an accepted step and a converged gradient; the message says which failed.
     """
-    began = perf_counter()
-    course = Course(problem, form, progress, after)
+    course = Course(problem, form, objective or Objective(problem, form), progress, after)
     stopped = ""
     try:
         solver.run(course)
     except KeyboardInterrupt:
         stopped = "interrupted: the best parameters so far are kept"
-    compile_s = 0.0 if course.first_noted is None else course.first_noted - began
-    return _ended(course, solver, stopped, (compile_s, perf_counter() - began))
+    return _ended(course, solver, stopped)
 
 
-def _ended(course: Course, solver: AbstractSolver, stopped: str, times: tuple[float, float]) -> Fit:
+def _ended(course: Course, solver: AbstractSolver, stopped: str) -> Fit:
     """Judge every start at its best point."""
     progress = course.progress
-    quadratic, converged = solver.judge(course.problem, course.form, progress.best_at, progress.best_positions)
+    meter = course.objective.meter
+    with meter.timed(meter.program_of(len(progress.best_at))):
+        quadratic, converged = solver.judge(course.problem, course.form, progress.best_at, progress.best_positions)
     best = int(np.argmin(progress.best_cost))
+    there = jax.tree.map(lambda leaf: np.asarray(leaf)[best], quadratic)
+    promise = newton_decrement(there, progress.best_at[best], course.problem.bounds) / max(float(there.cost), _TINY)
     n_accepted = int(progress.state.n_accepted[best])
     tried = progress.costs[:, best]
     return Fit(
         at=progress.best_at[best],
-        quadratic=jax.tree.map(lambda leaf: np.asarray(leaf)[best], quadratic),
+        quadratic=there,
         success=bool(converged[best]) and n_accepted > 0 and not stopped,
         interrupted=bool(stopped),
-        message=stopped or _message(progress, best, bool(converged[best]), solver),
+        message=stopped or _message(progress, best, bool(converged[best]), solver, promise),
         costs=tried[np.isfinite(tried)],
         starts_cost=progress.best_cost,
         starts_at=progress.best_at,
         starts_converged=converged,
         n_accepted=n_accepted,
         n_iterations=progress.n_iterations,
-        compile_s=times[0],
-        wall_s=times[1],
+        promise=promise,
+        effort=course.effort,
+        sensitivity=sensitivity_of(progress.state, best),
     )
 
 
@@ -127,11 +138,12 @@ def evaluated(
     return jax.tree.map(lambda leaf: np.asarray(leaf)[0], quadratic)
 
 
-def _message(progress: Progress, best: int, converged: bool, solver: AbstractSolver) -> str:
+def _message(progress: Progress, best: int, converged: bool, solver: AbstractSolver, promise: float) -> str:
     if not np.isfinite(progress.best_cost[best]):
         return "not converged: the cost is not a finite number at the start"
     if progress.state.n_accepted[best] <= 0 and progress.state.done[best]:
         return "not converged: no step was accepted; the start is already stationary or cannot be improved"
     if converged:
         return f"converged: a further step would lower the cost by less than {solver.tolerance:g} of it"
-    return f"not converged: {solver.why_not(progress.state, best)}"
+    left = f"a full Newton step from there promises to lower the cost by {promise:.2g} of it"
+    return f"not converged: {solver.why_not(progress.state, best)}; {left}"

@@ -15,6 +15,7 @@ from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.data.training_set import FloatArray
 from forgefield.fitting.solve.bounded import Bounds, bounded_minimum, is_small, newton_decrement, solved
 from forgefield.fitting.solve.evaluation import Relaxed, begin_programs, quadratics
+from forgefield.fitting.solve.objective import Needs
 from forgefield.fitting.solve.solver import LEVEL, AbstractSolver, AbstractState, Course, Tried, more_steps
 
 _TINY = 1e-30
@@ -71,6 +72,11 @@ class LevenbergMarquardt(AbstractSolver):
     max_steps: int = 200
     damping: float = 1e-3
 
+    @property
+    def needs(self) -> Needs:
+        """Residuals: it works on the Gauss-Newton matrix."""
+        return Needs.RESIDUALS
+
     def begin(self, problem: Problem, points: Float[np.ndarray, "starts free"]) -> State:
         """Return the state of all starts before anything has been evaluated."""
         positions = np.asarray(problem.chunks.data.positions) if problem.relaxes else None
@@ -83,7 +89,9 @@ class LevenbergMarquardt(AbstractSolver):
         begin_programs(problem, form, state.at, state.quadratic, state.positions)
         while course.progress.n_iterations < self.max_steps and not np.all(state.done):
             tried = np.flatnonzero(~state.done)
-            state = step_all(problem, form, state, self)
+            n = len(tried)
+            with course.objective.meter.timed(f"derivatives of {len(state.at)}", evaluations=n, gradients=n):
+                state = step_all(problem, form, state, self)
             moved, cost = np.asarray(state.accepted)[tried], np.asarray(state.quadratic.cost)[tried]
             positions = None if state.positions is None else state.positions[tried]
             course.note(state, Tried(tried, moved, cost, positions))

@@ -14,6 +14,7 @@ from forgefield.fitting.cost.cost import Linearised, Problem, Quadratic, gauss_n
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import has_converged
 from forgefield.fitting.solve.evaluation import Relaxed
+from forgefield.fitting.solve.objective import Needs
 from forgefield.fitting.solve.solver import AbstractSolver, AbstractState, Course, Tried, more_steps
 
 _FINEST = 1e-12
@@ -43,6 +44,11 @@ class TrustRegionReflective(AbstractSolver):
 
     tolerance: float = 1e-9
     max_steps: int = 200
+
+    @property
+    def needs(self) -> Needs:
+        """Residuals with their Jacobian."""
+        return Needs.RESIDUALS
 
     def begin(self, problem: Problem, points: Float[np.ndarray, "starts free"]) -> Search:
         """Return the state before anything has been evaluated."""
@@ -122,7 +128,9 @@ class _Search:
         """Return residuals and Jacobian; SciPy asks for them one after the other."""
         key = at.tobytes()
         if self._last is None or self._last[0] != key:
-            self._last = key, _linearised(self.course.problem, jnp.asarray(at))
+            meter = self.course.objective.meter
+            with meter.timed("derivatives of 1", evaluations=1, gradients=1):
+                self._last = key, jax.block_until_ready(_linearised(self.course.problem, jnp.asarray(at)))
         return self._last[1]
 
     def _cost(self, at: Float[np.ndarray, " free"]) -> float:

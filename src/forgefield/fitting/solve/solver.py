@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import equinox as eqx
@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.evaluation import Relaxed
+from forgefield.fitting.solve.objective import AbstractObjective, Needs
 
 LEVEL = 1e-12
 """Costs that differ by less than this fraction may be the same."""
@@ -32,6 +33,24 @@ class AbstractState(eqx.Module):
         """Which starts have ended: further steps would change nothing."""
 
 
+class Effort(eqx.Module):
+    """What a fit has taken so far, with what it took before it was resumed."""
+
+    evaluations: Int[np.ndarray, ""]
+    """Points of which the cost was asked for, those of all starts together."""
+    gradients: Int[np.ndarray, ""]
+    """Those of them of which derivatives were."""
+    compile_s: Float[np.ndarray, ""]
+    """What the first call of each program took longer than later ones."""
+    run_s: Float[np.ndarray, ""]
+    """The rest of the time."""
+
+    @classmethod
+    def none(cls) -> "Effort":
+        """Return that of a fit that has not begun."""
+        return cls(np.array(0), np.array(0), np.array(0.0), np.array(0.0))
+
+
 class Progress(eqx.Module):
     """Everything a fit needs to go on: saved after each iteration, passed back to resume."""
 
@@ -45,6 +64,7 @@ class Progress(eqx.Module):
     """Relaxed structures there [Å], from which they are found again; None where nothing is relaxed."""
     costs: Float[np.ndarray, "iterations starts"]
     """Cost after each iteration; not a number for starts that it left alone."""
+    effort: Effort
 
     @property
     def n_iterations(self) -> int:
@@ -69,11 +89,15 @@ class Course:
     """A fit on its way: what it minimises, and its progress, which the solver notes here."""
 
     def __init__(
-        self, problem: Problem, form: Gram | None, progress: Progress, after: Callable[[Progress], None]
+        self,
+        problem: Problem,
+        form: Gram | None,
+        objective: AbstractObjective,
+        progress: Progress,
+        after: Callable[[Progress], None],
     ) -> None:
-        self.problem, self.form, self.progress, self._after = problem, form, progress, after
-        self.first_noted: float | None = None
-        """When the first iteration was over [s], by `perf_counter`."""
+        self.problem, self.form, self.objective, self.progress, self._after = problem, form, objective, progress, after
+        self._before, self._began = progress.effort, perf_counter()
 
     def note(self, state: AbstractState, tried: Tried) -> None:
         """Take an iteration into the progress, and tell and save it."""
@@ -86,9 +110,25 @@ class Course:
             best_positions[starts[better]] = tried.positions[better]
         costs = np.full((1, len(best_cost)), np.nan)
         costs[0, starts] = tried.cost
-        self.progress = Progress(state, best_cost, best_at, best_positions, np.concatenate([old.costs, costs]))
-        self.first_noted = self.first_noted or perf_counter()
+        costs = np.concatenate([old.costs, costs])
+        self.take(Progress(state, best_cost, best_at, best_positions, costs, old.effort))
+
+    def take(self, progress: Progress) -> None:
+        """Go on with a progress, and tell and save it."""
+        self.progress = replace(progress, effort=self.effort)
         self._after(self.progress)
+
+    @property
+    def effort(self) -> Effort:
+        """What the fit has taken until now."""
+        meter, before = self.objective.meter, self._before
+        compile_s = meter.compile_s
+        return Effort(
+            np.asarray(before.evaluations + meter.evaluations),
+            np.asarray(before.gradients + meter.gradients),
+            np.asarray(before.compile_s + compile_s),
+            np.asarray(before.run_s + max(0.0, perf_counter() - self._began - compile_s)),
+        )
 
 
 class AbstractSolver(eqx.Module):
@@ -98,6 +138,11 @@ class AbstractSolver(eqx.Module):
     """A start has converged when a full Newton step promises to lower the cost by less than this share of it."""
     max_steps: eqx.AbstractVar[int]
     """Steps after which a start ends without having converged."""
+
+    @property
+    @abc.abstractmethod
+    def needs(self) -> Needs:
+        """What it asks for at a point."""
 
     @abc.abstractmethod
     def begin(self, problem: Problem, points: Float[np.ndarray, "starts free"]) -> AbstractState:

@@ -19,7 +19,7 @@ class Charges(AbstractTarget):
     @property
     def traits(self) -> Traits:
         """What it says of itself."""
-        return Traits("charges", "e", "atomic charges")
+        return Traits("charges", "e", "atomic charges", is_curved=False)
 
     def counted(self, data: TrainingSet) -> Float[Array, "molecules atoms"]:
         """The weight of the molecule for each atom of a molecule with reference charges."""

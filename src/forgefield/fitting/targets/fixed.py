@@ -138,6 +138,7 @@ class Forces(AbstractTarget):
             "forces",
             "kcal/mol/Å",
             "a gradient, or a Hessian of a stationary point",
+            is_curved=False,
             is_linear=True,
             holds_structure=True,
         )

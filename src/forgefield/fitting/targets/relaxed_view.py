@@ -1,5 +1,6 @@
 """Where a model relaxes to, what it says there, and how that answers to its parameters (implicit function theorem)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from forgefield.fitting.data.ladder import grown
 from forgefield.fitting.data.observation import observe
 from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.targets.target import Seen
-from forgefield.models.expansions import evaluated, expansions
+from forgefield.models.expansions import Evaluated, evaluated, expansions
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel, AbstractSensitivities, Selection
 from forgefield.molecules.topology import Topology
@@ -92,13 +93,23 @@ def relaxed_by_terms(model: ForceField, data: TrainingSet) -> tuple[TrainingSet,
 
     Returns the training set on its rung, and the search at its end.
     """
-    n_molecules, topology = data.topology.n_molecules, data.topology
-    references = without_interactions(replace(data, weight=np.ones(n_molecules)))
+
+    def evaluate(positions: Float[np.ndarray, "atoms 3"]) -> Evaluated:
+        expanded = expansions(model.terms, model.values, data.topology, positions)
+        return evaluated(expanded, model.values, data.topology)
+
+    return relaxed_by(evaluate, replace(data, weight=np.ones(data.topology.n_molecules)))
+
+
+def relaxed_by(
+    evaluate: Callable[[Float[np.ndarray, "atoms 3"]], Evaluated], data: TrainingSet
+) -> tuple[TrainingSet, Task, State]:
+    """Relax the molecules by what evaluates all of them at positions [Å], as `relaxed_by_terms` does."""
+    references = without_interactions(data)
     room, n = references.topology, 3 * references.topology.n_max
     task, state, going = _begun(references)
     while np.asarray(going):
-        expanded = expansions(model.terms, model.values, topology, np.asarray(state.trial)[: topology.n_atoms])
-        found = evaluated(expanded, model.values, topology)
+        found = evaluate(np.asarray(state.trial)[: data.topology.n_atoms])
         energy, gradient = grown(found.energy, room.n_molecules), grown(found.gradient, room.n_atoms)
         state, going = _advanced(task, state, (energy, gradient, grown(found.hessian, room.n_molecules, n, n)))
     return references, task, state
@@ -118,13 +129,18 @@ def _advanced(task: Task, state: State, found: tuple) -> tuple[State, Bool[Array
 
 def superposed(model: AbstractModel, data: TrainingSet, seen: Seen, change: Change) -> tuple[Seen, Change]:
     """Observe the relaxed structures where they lie on the reference's; return how these change, likewise."""
+    seen, change = laid_on_reference(data, seen, change)
+    observation = observe(model, replace(data, positions=seen.positions, modes=seen.vibrations))
+    eigenmatrix = jnp.einsum("mia,mij,mjb->mab", data.modes, observation.hessian, data.modes, optimize="optimal")
+    return replace(seen, observation=replace(observation, eigenmatrix=eigenmatrix)), change
+
+
+def laid_on_reference(data: TrainingSet, seen: Seen, change: Change) -> tuple[Seen, Change]:
+    """Return relaxed structures where they lie on the reference's by mass, with their vibrations, and their change."""
     masses = jnp.asarray(data.masses)
     positions, change = superposed_response(data.topology, seen.positions, jnp.asarray(data.positions), masses, change)
     modes = vibrations(data.topology, positions, masses, jnp.asarray(data.modes))
-    observation = observe(model, replace(data, positions=positions, modes=modes))
-    eigenmatrix = jnp.einsum("mia,mij,mjb->mab", data.modes, observation.hessian, data.modes, optimize="optimal")
-    observation = replace(observation, eigenmatrix=eigenmatrix)
-    return replace(seen, positions=positions, observation=observation, vibrations=modes), change
+    return replace(seen, positions=positions, vibrations=modes), change
 
 
 @compiled
@@ -165,20 +181,29 @@ def answering(
 def _flat_share(
     data: TrainingSet, at: tuple[Seen, Relaxed], share: Float[Array, " molecules"], here: RelaxedSensitivities
 ) -> Rows:
-    """Return residuals of curvatures near zero, beyond which a structure is none of its order, and their slopes.
+    """Return the residuals of `flat_residuals` and their slopes."""
+    residuals, h, counts = flat_residuals(data, at, share)
+    size = jnp.maximum(jnp.abs(h), _FLAT * _FLOOR)
+    steep = jnp.where(jnp.abs(h) < size, 0.0, -2.0 * residuals * jnp.sign(h) / size)
+    directions = at[1].landscape.directions[..., :_SOFTEST]
+    return residuals, steep[:, None, :] * here.curvatures(jnp.where(counts[:, None, :], directions, 0.0))
+
+
+def flat_residuals(
+    data: TrainingSet, at: tuple[Seen, Relaxed], share: Float[Array, " molecules"]
+) -> tuple[Float[Array, "molecules softest"], Float[Array, "molecules softest"], Bool[Array, "molecules softest"]]:
+    """Return residuals of curvatures near zero, beyond which a structure is none of its order, these, and which count.
 
     Where a minimum becomes a saddle, or ends, the cost has an edge that no step can cross; the residuals
     root(share) (κ/h)² of the lowest curvatures h keep the optimum off that edge.
     """
     seen, relaxed = at
-    h, directions = (leaf[..., :_SOFTEST] for leaf in (relaxed.landscape.curvatures, relaxed.landscape.directions))
+    h = relaxed.landscape.curvatures[..., :_SOFTEST]
     # Under constraints the curvature is that of a Lagrangian, which changes with more than positions and parameters.
     alone = seen.there & ~jnp.asarray(data.relaxation.fixed.present).any(axis=1)
     counts = alone[:, None] & relaxed.landscape.is_free[:, :_SOFTEST]
     size = jnp.maximum(jnp.abs(h), _FLAT * _FLOOR)
-    residuals = jnp.where(counts, jnp.sqrt(share)[:, None] * (_FLOOR / size) ** 2, 0.0)
-    steep = jnp.where(jnp.abs(h) < size, 0.0, -2.0 * residuals * jnp.sign(h) / size)
-    return residuals, steep[:, None, :] * here.curvatures(jnp.where(counts[:, None, :], directions, 0.0))
+    return jnp.where(counts, jnp.sqrt(share)[:, None] * (_FLOOR / size) ** 2, 0.0), h, counts
 
 
 def lost_share(
@@ -188,24 +213,30 @@ def lost_share(
     share: Float[Array, " molecules"],
     forces: Float[Array, "molecules own coordinates"],
 ) -> Rows:
-    """Return residuals of each molecule that did not relax, and their slopes from those of its `forces`.
+    """Return the residuals of `lost_residuals`, and their slopes from those of the `forces` at the reference."""
+    residuals, relative, steep = lost_residuals(data, seen, share, model.gradient(data.topology, seen.positions))
+    turned = forces - jnp.einsum("mlc,mc->ml", forces, relative)[:, :, None] * relative[:, None, :]
+    return residuals, jnp.pad(steep[:, None, None] * jnp.nan_to_num(turned), ((0, 0), (0, 0), (1, 0)))
+
+
+def lost_residuals(
+    data: TrainingSet, seen: Seen, share: Float[Array, " molecules"], gradient: Float[Array, "atoms 3"]
+) -> tuple[Float[Array, "molecules _"], Float[Array, "molecules coordinates"], Float[Array, " molecules"]]:
+    """Return residuals of each molecule that did not relax, the relative gradient, and how steep the residuals are.
 
     Their squares add up to share (L² + P² u/(u + s²)) with the mean square u of the gradient at the reference: large,
     so that no step towards it is taken, smooth, and beyond s nearly flat, so that a molecule that cannot relax leaves
     the others alone. One residual is constant, the others are the gradient over the root of n (u + s²).
     """
     topology = data.topology
-    lost = jnp.asarray(data.relaxation.wanted) & (jnp.asarray(data.weight) > 0.0) & ~seen.there
-    gradient = by_molecule(topology, jnp.nan_to_num(model.gradient(topology, seen.positions)))
-    gradient = gradient.reshape(topology.n_molecules, -1)
+    lost = _wanted(data) & ~seen.there
+    slope = by_molecule(topology, jnp.nan_to_num(gradient)).reshape(topology.n_molecules, -1)
     n = 3.0 * jnp.zeros(topology.n_molecules).at[topology.molecule].add(1.0)
-    size = jnp.sqrt(jnp.sum(gradient**2, axis=1) + jnp.maximum(n, 1.0) * _SOFT**2)
+    size = jnp.sqrt(jnp.sum(slope**2, axis=1) + jnp.maximum(n, 1.0) * _SOFT**2)
     root = jnp.where(lost, jnp.sqrt(share), 0.0)
-    relative = gradient / size[:, None]
-    turned = forces - jnp.einsum("mlc,mc->ml", forces, relative)[:, :, None] * relative[:, None, :]
-    slopes = (_PULL * root / size)[:, None, None] * jnp.nan_to_num(turned)
+    relative = slope / size[:, None]
     residuals = jnp.concatenate([(_LOST * root)[:, None], (_PULL * root)[:, None] * relative], axis=1)
-    return residuals, jnp.pad(slopes, ((0, 0), (0, 0), (1, 0)))
+    return residuals, relative, _PULL * root / size
 
 
 def vibrations(

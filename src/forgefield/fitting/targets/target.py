@@ -48,6 +48,8 @@ class Traits:
     """Which structures it looks at."""
     observes: bool = True
     """Whether it looks at `Seen.observed`; else positions and energy are enough for it."""
+    is_curved: bool = True
+    """Whether what it observes are Hessians, or follows from them."""
     is_relative: bool = False
     """Whether deviations are relative to their mean over the group of the molecule."""
     is_linear: bool = False

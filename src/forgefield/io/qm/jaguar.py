@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning, UnfinishedJob, located
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.assemble.parts import Part, hessian_from_triangle
 from forgefield.io.qm.programs.printout import Printout
 from forgefield.io.qm.programs.twice import check_repulsion
@@ -114,6 +115,8 @@ def _cartesians(
         positions.append(floats(path, number, [" ".join(word.rstrip("#") for word in words[1:])], "coordinates"))
     if wrong or not rows:
         raise InputError(f"{path}: the geometry cannot be used:\n  " + "\n  ".join(wrong or ["it has no atoms"]))
+    placed = [(number, word.rstrip("#")) for number, row in rows for word in row.split()[1:]]
+    tell_odd_digits(path, placed, "coordinates")
     return np.array(species), np.array(positions)
 
 
@@ -121,6 +124,8 @@ def _hessian(path: Path, rows: list[tuple[int, str]], n_atoms: int) -> Float[np.
     """Return the Hessian [kcal/mol/Å²] from its lower triangle [Hartree/Bohr²] in blocks of five columns."""
     n = 3 * n_atoms
     matrix = np.zeros((n, n))
+    placed = [(number, word) for number, row in rows for word in row.split()[1:] if "." in word]
+    tell_odd_digits(path, placed, "Hessian")
     rest = iter(rows)
     for first in range(0, n, _COLUMNS):
         _expect_row(path, next(rest, None), str(first + 1), 1)

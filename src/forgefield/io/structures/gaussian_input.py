@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from forgefield.errors import InputError, located
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.elements import GHOST, atomic_number, is_ghost
@@ -36,6 +37,8 @@ def read_gaussian_input(path: Path) -> Molecule:
     atoms = [_atom(path, i + 1, lines[i]) for i in range(at + 1, end)]
     if not atoms:
         raise InputError(located(path, at + 1, "no atoms follow charge and multiplicity"))
+    placed = [(at + 2 + i, word) for i, (_, words) in enumerate(atoms) for word in words]
+    tell_odd_digits(path, placed, "coordinates")
     found = Molecule(
         name=path.stem,
         species=np.array([number for number, _ in atoms]),

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError, InputWarning, located
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.offenders import listed
 from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import AtomType, AtomTypes, find_atom_types
@@ -67,7 +68,10 @@ def _molecule(path: Path, block: Block, types: AtomTypes, name: str) -> Molecule
     if atoms is None or not atoms.rows:
         raise InputError(located(path, block.line, "the structure has no atoms (no table m_atom with rows)"))
     _require(path, atoms, ("i_m_mmod_type", "r_m_x_coord", "r_m_y_coord", "r_m_z_coord"))
-    positions = np.array([_numbers(path, atoms, f"r_m_{axis}_coord", real) for axis in "xyz"], dtype=np.float64).T
+    columns = [f"r_m_{axis}_coord" for axis in "xyz"]
+    positions = np.array([_numbers(path, atoms, column, real) for column in columns], dtype=np.float64).T
+    placed = zip(atoms.lines, *(atoms.column(column) or () for column in columns), strict=True)
+    tell_odd_digits(path, [(line, word or "") for line, *words in placed for word in words], "coordinates")
     atom_types = _atom_types(path, atoms, types)
     bonds, orders = _bonds(path, block, len(atoms.rows))
     formal, species = _formal_charges(path, atoms, atom_types), _species(path, atoms, atom_types)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError, located
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
 from forgefield.io.sources import stem
@@ -134,6 +135,7 @@ def _molecule(path: Path, record: _Record, index: int) -> Molecule:
     if len(places) < n_atoms:
         raise InputError(located(path, record.line, "two atoms have the same number"))
     positions = np.array([floats(path, line, [" ".join(words[2:5])], "coordinates") for line, words in atoms])
+    tell_odd_digits(path, [(line, word) for line, words in atoms for word in words[2:5]], "coordinates")
     species = _species(path, atoms)
     bonds, orders = _bonds(path, _section(path, record, "BOND", n_bonds, 4), places)
     charges = None if _states_none(record) else _charges(path, atoms)
@@ -241,6 +243,7 @@ def _states_none(record: _Record) -> bool:
 def _charges(path: Path, atoms: _Rows) -> Float[np.ndarray, " atoms"] | None:
     """Return the charges of the atoms; None where some have none."""
     stated = [floats(path, line, [words[8]], "the charge of an atom")[0] for line, words in atoms if len(words) > 8]
+    tell_odd_digits(path, [(line, words[8]) for line, words in atoms if len(words) > 8], "charges")
     return np.array(stated) if len(stated) == len(atoms) else None
 
 

@@ -32,6 +32,9 @@ _VALENCE = {6: 4, 7: 3, 8: 2}
 """Bonds of carbon, nitrogen and oxygen."""
 _FEWEST = 3
 """Carbons from which on angles and distances tell that hydrogens are missing."""
+_ALIKE, _SPREAD, _UNLIKE = 8, 0.035, 0.05
+"""Bonds of an element to hydrogen that make a rule, one in so many of which may break it; by how much all others differ
+from their median length at most, and from what deviation on one is told of [Å]."""
 _HALF = 0.5
 """Bond orders by which a sum of aromatic ones may differ from a valence."""
 
@@ -105,6 +108,8 @@ def _oddities(shape: Shape, is_first: bool) -> Iterator[tuple[str, str]]:
     relative = distances / (radii[:, None] + radii[None])
     if wrong := _lengths(shape, distances, relative):
         yield "bonds have impossible lengths", listed(wrong)
+    elif unlike := _unlike_others(shape, distances, relative):
+        yield "bonds to hydrogen are unlike all others", listed(unlike)
     if not is_first or shape.open_valences is None:
         return
     if not len(shape.bonds) or (shape.formal_charges is None and (shape.orders == 1.0).all()):
@@ -126,6 +131,30 @@ def _lengths(
         and {int(shape.species[i]), int(shape.species[j])} <= NONMETALS
         and not _SHORTEST < relative[i, j] < _LONGEST
     ]
+
+
+def _unlike_others(
+    shape: Shape, distances: Float[np.ndarray, "atoms atoms"], relative: Float[np.ndarray, "atoms atoms"]
+) -> list[str]:
+    """Return the bonds to hydrogen that differ in length from all others of their element, which agree.
+
+    Hydrogens that a second atom is near, as those of transition states and hydrogen bonds, are not looked at.
+    """
+    heavy = shape.species > 1
+    to_heavy = np.where(heavy[None, :], relative, np.inf)
+    alone = np.flatnonzero((shape.species == 1) & ((to_heavy < _NEAR).sum(axis=1) == 1))
+    partner = to_heavy[alone].argmin(axis=1)
+    lengths = distances[alone, partner]
+    said = []
+    for element in np.unique(shape.species[partner]):
+        own = shape.species[partner] == element
+        usual = np.median(lengths[own])
+        apart = np.abs(lengths - usual)
+        odd = np.flatnonzero(own & (apart > _UNLIKE)).tolist()
+        if own.sum() >= _ALIKE and 0 < len(odd) <= own.sum() // _ALIKE and np.sort(apart[own])[-len(odd) - 1] < _SPREAD:
+            pairs = [(shape.label(int(partner[k])), shape.label(int(alone[k])), lengths[k]) for k in odd]
+            said += [f"{atom}-{end} ({length:.3f} Å, others {usual:.3f} Å)" for atom, end, length in pairs]
+    return said
 
 
 def _bare_carbons(shape: Shape, relative: Float[np.ndarray, "atoms atoms"]) -> dict[int, int]:

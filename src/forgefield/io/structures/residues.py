@@ -12,13 +12,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield.errors import InputError, InputWarning
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.offenders import listed
 from forgefield.io.sources import stem
 from forgefield.io.structures.isotopes import isotope_mass
+from forgefield.io.structures.oddities import shape_of, tell_oddities
 from forgefield.io.text import floats, integer, read_text
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.electrons import lowest_multiplicity
-from forgefield.molecules.elements import atomic_number
+from forgefield.molecules.elements import NONMETALS, atomic_number
 from forgefield.molecules.measure import angles
 from forgefield.molecules.molecule import AROMATIC, Molecule, standard_masses
 from forgefield.molecules.paths import neighbours
@@ -35,6 +37,9 @@ _STRAIGHT, _PLANAR = np.radians(150.0), np.radians(345.0)
 _CATIONS = ("ARG", "HIS", "LYS")
 """Amino acids that the dictionary of components has as cations."""
 _IONS = {"LI": 1, "NA": 1, "K": 1, "CL": -1, "BR": -1, "MG": 2, "CA": 2, "ZN": 2}
+_NO_BONDS = np.zeros((0, 2), dtype=np.int64)
+_FEW = 3
+"""Numbers that atoms share by damage; more are a way of counting."""
 _MOST_ATOMS = 3000
 _MOST_CHARGED = 2
 """e, of an amino acid with its terminus."""
@@ -82,8 +87,18 @@ def read_pdb(path: Path) -> list[Molecule]:
     text = _plain(read_text(path))
     structure = _parsed(path, lambda gemmi: gemmi.read_pdb_string(text))
     bonded = [pair for line in text.splitlines() if line.startswith("CONECT") for pair in _pairs(line)]
-    charged = any(line[78:80].strip() for line in text.splitlines() if line.startswith(("ATOM", "HETATM")))
-    return _models(path, structure, bonded, {}, charged=charged)
+    rows = [(k, line) for k, line in enumerate(text.splitlines(), 1) if line.startswith(("ATOM", "HETATM"))]
+    charged = any(line[78:80].strip() for _, line in rows)
+    placed = [(k, line[start : start + 8].strip()) for k, line in rows for start in (30, 38, 46)]
+    damaged = [f"{line[6:11].strip()!r} (line {k})" for k, line in rows if not line[6:11].strip().isalnum()]
+    if damaged:
+        raise InputError(f"{path}: {listed(damaged)} in columns 7-11 are no numbers of atoms; the file is damaged")
+    for k, word in placed:
+        floats(path, k, [word.replace(" ", "?") or "?"], "coordinates in columns 31-54")
+    tell_odd_digits(path, placed, "coordinates")
+    found = _models(path, structure, bonded, {}, charged=charged)
+    tell_oddities(path, [shape_of(replace(m, bonds=_NO_BONDS, orders=np.zeros(0)), is_complete=True) for m in found])
+    return found
 
 
 def read_mmcif(path: Path) -> list[Molecule]:
@@ -158,10 +173,28 @@ def _models(
         raise InputError(f"{path}: holds no atoms")
     found = []
     for number, atoms in enumerate(models, start=1):
+        twice = [f"{serial}" for serial, n in Counter(atom.serial for atom in atoms).items() if n > 1]
+        if 1 < atoms[0].serial <= len(atoms):
+            warn(
+                InputWarning(f"{path}: the first atom has the number {atoms[0].serial}; is the file whole?"),
+                stacklevel=4,
+            )
+        odd = [
+            atom.label for atom in atoms if abs(atom.charge) > (1 if atom.element.atomic_number == 1 else _MOST_CHARGED)
+        ]
+        if odd:
+            warn(InputWarning(f"{path}: {listed(odd)}: charges that no such atom has"), stacklevel=4)
+        if 0 < len(twice) <= _FEW:
+            warn(InputWarning(f"{path}: two atoms of a model have the number {listed(twice)}"), stacklevel=4)
         bare = _bare(path, stem(path) if len(models) == 1 else f"{stem(path)}-{number}", atoms)
         molecule = _bonded(path, bare, atoms, bonded, orders)
         found.append(molecule if charged else _charged(path, molecule, atoms))
     return found
+
+
+def _most_charged(element: int) -> float:
+    """Return the largest formal charge that an atom may have [e]."""
+    return 1.0 if element == 1 else 4.0 if element in NONMETALS else np.inf
 
 
 def _atoms(path: Path, model: Any) -> Iterator[_Atom]:

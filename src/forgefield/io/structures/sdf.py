@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.errors import InputError, InputWarning, located
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
 from forgefield.io.sources import stem
@@ -157,6 +158,10 @@ def _require_elements(record: _Record) -> None:
         if len(rows) < int(n_atoms) or not all(row[30:].split() for row in rows):
             raise InputError(f"{record.place}: the table of {n_atoms} atoms is cut or damaged")
         labels = [row[30:].split()[0] for row in rows]
+        # Those of a drawing are what its program made of places on the screen.
+        if any(row[20:30].strip(" -0.") for row in rows):
+            placed = [(record.line + 4 + i, word) for i, row in enumerate(rows) for word in row[:30].split()]
+            tell_odd_digits(record.path, placed, "coordinates")
     if not labels:
         raise InputError(f"{record.place}: holds no atoms")
     known = {*SYMBOLS[1:], *_ISOTOPES}

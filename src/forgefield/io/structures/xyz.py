@@ -16,6 +16,7 @@ from jaxtyping import Float, Int
 from forgefield import units
 from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.assemble.damage import unbalanced
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part, molecule
 from forgefield.io.outputs import write_text
@@ -70,9 +71,10 @@ def read_xyz(path: Path) -> list[Part]:
         return _looked_at(path, _read_extended(path, lines, starts))
     read = ("charge", "multiplicity", "Properties", *(key for key in ENERGIES if key.startswith("energy_")))
     warn_of_keys(path, [without_state(comment) for comment in comments], read)
-    return _looked_at(
-        path, [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
-    )
+    parts = [_frame(path, lines, start, _frame_name(path, i, len(starts))) for i, start in enumerate(starts)]
+    rows = [row for start in starts for row in range(start + 2, start + 2 + int(lines[start]))]
+    tell_odd_digits(path, [(row + 1, word) for row in rows for word in lines[row].split()[1:4]], "coordinates")
+    return _looked_at(path, parts)
 
 
 def _looked_at(path: Path, parts: list[Part]) -> list[Part]:

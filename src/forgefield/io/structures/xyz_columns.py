@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from forgefield.errors import InputError, InputWarning, located
+from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.offenders import listed
 from forgefield.io.text import floats, whole
 
@@ -151,6 +152,9 @@ def _check_rows(path: Path, first: int, rows: Sequence[str], columns: Sequence[_
             f"{listed(wrong)}"
         )
     for column in columns:
+        taken = [row[column.start : column.start + column.count] for row in words]
         if column.kind in "RI":
-            taken = [" ".join(row[column.start : column.start + column.count]) for row in words]
-            floats(path, first, taken, f"column {column.name}")
+            floats(path, first, [" ".join(row) for row in taken], f"column {column.name}")
+        if column.kind == "R":
+            placed = [(first + i, word) for i, row in enumerate(taken) for word in row]
+            tell_odd_digits(path, placed, f"column {column.name}")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ from forgefield.report.fit_report import fit_report
 CHECKPOINT = "checkpoint.safetensors"
 _FILES = ("results.json", "report.html", "fit.log", SETTINGS, "forcefield.typ")
 """What a fit writes besides its checkpoint, the force field and structures for AMBER."""
+_PAUSE = 20.0
+"""Between two checkpoints pass so many times the seconds that one takes to write."""
 _STRUCTURES = "forcefield*.mol2"
 
 
@@ -107,16 +110,17 @@ def _fitted(
     """Run all passes, from the start or where they were, write what comes of them, and return the lines of a log."""
     stage, values, progress = began or (Stage(), prepared.start, None)
     log: list[str] = []
+    checkpoint = _Checkpoint(output / CHECKPOINT, prepared.input_sha256)
 
     def save(stage: Stage, progress: Progress, began: np.ndarray) -> None:
-        facts = {"input": prepared.input_sha256, "stage": [stage.number, stage.released, stage.held]}
-        write_checkpoint(output / CHECKPOINT, (progress, began), facts)
+        checkpoint.keep(stage, progress, began)
         if not progress.n_iterations:
             return
         log.append(f"pass {stage.number} iteration {progress.n_iterations}: cost {progress.best_cost.min():.9g}")
         tell(stage, progress)
 
     passes = run_passes(prepared, stage, values, progress, save)
+    checkpoint.write()
     last = passes[-1]
     outcome = Outcome(
         passes=passes,
@@ -129,6 +133,30 @@ def _fitted(
         interrupted=last.fit.interrupted,
     )
     return _written(prepared, outcome, output, log), log
+
+
+class _Checkpoint:
+    """Keeps where a fit is in a file, for which it takes a small share of the time: steps may be of microseconds."""
+
+    def __init__(self, path: Path, input_sha256: str) -> None:
+        self._path, self._input_sha256, self._due = path, input_sha256, -np.inf
+        self._last: tuple[Stage, Progress, np.ndarray] | None = None
+
+    def keep(self, stage: Stage, progress: Progress, began: np.ndarray) -> None:
+        """Take the progress after an iteration."""
+        self._last = stage, progress, began
+        if perf_counter() >= self._due:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was kept last; a finished fit that is resumed takes no step."""
+        if self._last is None:
+            return
+        stage, progress, began = self._last
+        facts = {"input": self._input_sha256, "stage": [stage.number, stage.released, stage.held]}
+        since = perf_counter()
+        write_checkpoint(self._path, (progress, began), facts)
+        self._due = perf_counter() + _PAUSE * (perf_counter() - since)
 
 
 def _with_trade_offs(outcome: Outcome, asked: TradeOff, tell: Callable[[Stage, Progress], None]) -> Outcome:

@@ -113,10 +113,11 @@ class ThisProcess(AbstractWorkers):
 
 
 class Processes(AbstractWorkers):
-    """Other processes of one thread each, even if it is one, so that no task can end this one; they go on until the end
-    of a `with`, from one call to the next."""
+    """Other processes of so many threads, even if it is one, so that no task can end this one; they go on until the
+    end of a `with`, from one call to the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_threads: int = 1) -> None:
+        self._n_threads = n_threads
         self._idle: list[_Worker] = []
 
     def __enter__(self) -> "Processes":
@@ -157,7 +158,9 @@ class Processes(AbstractWorkers):
                 pipe.send_bytes(pickle.dumps((None, tasks[busy[pipe]])))
 
         try:
-            started += (self._idle.pop() if self._idle else _Worker() for _ in range(min(workers, len(tasks))))
+            started += (
+                self._idle.pop() if self._idle else _Worker(self._n_threads) for _ in range(min(workers, len(tasks)))
+            )
             for worker in started:
                 worker.begin(opened)
                 hand_out(worker.pipe)
@@ -184,11 +187,11 @@ class Processes(AbstractWorkers):
 
 
 class _Worker:
-    """A process with one thread, which gets none of this one's Ctrl-C and nothing of the user's script."""
+    """A process with so many threads, which gets none of this one's Ctrl-C and nothing of the user's script."""
 
-    def __init__(self) -> None:
+    def __init__(self, n_threads: int) -> None:
         self.pipe, theirs = Pipe()
-        environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": os.pathsep.join(sys.path)}
+        environment = {**os.environ, **dict.fromkeys(_THREADS, str(n_threads)), "PYTHONPATH": os.pathsep.join(sys.path)}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "forgefield.jobs.processes.worker", str(theirs.fileno())],

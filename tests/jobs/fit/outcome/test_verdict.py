@@ -5,7 +5,15 @@ from dataclasses import fields, replace
 import pytest
 
 from forgefield.fitting.judge.metrics import Metrics
-from forgefield.jobs.fit.outcome.verdict import far_off, imaginary, reason, undetermined, worse_than_at_the_start
+from forgefield.fitting.judge.turns import Turn
+from forgefield.jobs.fit.outcome.verdict import (
+    far_off,
+    imaginary,
+    nearly_free,
+    reason,
+    undetermined,
+    worse_than_at_the_start,
+)
 from forgefield.report.results import Frequency, MoleculeResult, ParameterResult, Strain, TargetResult
 
 
@@ -71,11 +79,12 @@ def test_parameters_that_are_not_determined_are_counted():
     assert undetermined(rows[:1]) == []
 
 
-def molecule(angle=1.0, modes=(), **changed):
+def molecule(angle=1.0, modes=(), relaxed=False, turned=(), pieces=None, **changed):
     metrics = Metrics(**(dict.fromkeys((field.name for field in fields(Metrics)), 0.0) | changed))
     metrics = replace(metrics, angle_rmsd_deg=angle)
     frequencies = [Frequency(qm, mm, 1.0, mm) for qm, mm in modes]
-    return MoleculeResult("water", 3, metrics, 1.0, metrics, Strain(0.0, True, None, 0.0), 0, frequencies)
+    strain = Strain(0.0, relaxed, None, 0.0)
+    return MoleculeResult("water", 3, metrics, 1.0, metrics, strain, 0, frequencies, list(turned), pieces)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +127,51 @@ def test_more_imaginary_frequencies_than_the_reference_are_no_success(modes, sai
 
     assert told == said
     assert bool(reason(converged=True, targets=[FORCES], wrong=told)) == bool(said)
+
+
+METHYL, PHENYL = Turn("C1-B2", 30.0, 1.0, 0.04), Turn("C3-C4", 51.0, 1.0, 2.5)
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_success"),
+    [
+        ({"relaxed": True}, True),
+        ({"relaxed": False}, False),
+        ({"relaxed": True, "bond_rmsd_a": 0.013}, False),
+        ({"relaxed": True, "frequency_rmsd_cm1": 204.0}, False),
+        ({"relaxed": True, "angle": 1.6}, False),
+        ({"relaxed": True, "turned": [METHYL], "torsion_rmsd_deg": 25.0}, True),
+        ({"relaxed": True, "turned": [METHYL, PHENYL]}, False),
+        ({"relaxed": True, "pieces": 0.2}, True),
+        ({"relaxed": True, "pieces": 0.4}, False),
+    ],
+)
+def test_imaginary_frequencies_are_no_failure_where_the_molecule_stays(changed, is_success):
+    one = molecule(modes=[(-500.0, -400.0), (90.0, -60.0)], **changed)
+
+    assert (imaginary([one]) == []) == is_success
+    (said,) = far_off([one])
+    assert ("though not at the force field's own" in said) == is_success
+
+
+@pytest.mark.parametrize(
+    ("turned", "free", "blamed"),
+    [
+        ([METHYL], "water about C1-B2 (by up to 30°, at 0.04 kcal/mol or less)", False),
+        ([METHYL, PHENYL], "water about C1-B2 (", True),
+        ([replace(METHYL, energy=None)], "", True),
+        # Torsions that deviate both ways are no turn.
+        ([replace(METHYL, rest=9.0)], "", True),
+        ([], "", True),
+    ],
+)
+def test_torsions_of_nearly_free_rotors_are_told_of_and_not_blamed(turned, free, blamed):
+    one = molecule(turned=turned, torsion_rmsd_deg=25.0)
+
+    told = nearly_free([one])
+
+    assert free in told[0] if free else told == []
+    assert any("torsions 25.00°" in said for said in far_off([one])) == blamed
 
 
 def test_a_molecule_that_is_left_out_does_not_decide():

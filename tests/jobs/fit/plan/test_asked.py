@@ -63,7 +63,7 @@ def test_settings_in_the_folder_of_the_fit_give_the_same_plan(folder, output):
         (["FIT.toml", "ch3f.json"], "FIT.toml, ch3f.json: a FIT.toml names its data itself"),
         (["FIT.toml", "FIT.toml"], "a FIT.toml names its data itself"),
         (["a.fchk", "ch3f.json", "b.fchk"], "a.fchk, b.fchk: there is no such file"),
-        (["."], r"\.: there is no such file"),
+        (["."], r"\.: is a folder; name the FIT\.toml or the QM results in it"),
     ],
 )
 def test_wrong_files_are_one_message(folder, files, message):

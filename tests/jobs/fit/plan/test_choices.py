@@ -5,9 +5,10 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from forgefield.config import FitSection
+from forgefield.config import SolverName
 from forgefield.errors import InputError
 from forgefield.estimating.transition_state import LARGE, AsIs, C, D, DPlus, E
+from forgefield.fitting.solve.chain import Chain, Link
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
 from forgefield.jobs.fit.plan.choices import SOLVERS, form_of, policy_named, solver
@@ -50,7 +51,7 @@ def solver_of(fit, **wanted):
 
 
 def test_every_solver_that_a_file_may_name_is_in_the_table():
-    assert set(SOLVERS) == set(get_args(FitSection.model_fields["solver"].annotation))
+    assert set(SOLVERS) == set(get_args(SolverName))
 
 
 def test_a_solver_has_the_limits_of_the_file_and_damps_first_steps_where_molecules_relax():
@@ -62,3 +63,22 @@ def test_a_solver_has_the_limits_of_the_file_and_damps_first_steps_where_molecul
     assert ours == LevenbergMarquardt(1e-6, 7)
     assert scipys == TrustRegionReflective(1e-6, 7)
     assert relaxed == LevenbergMarquardt(1e-6, 7, damping=1.0)
+
+
+@pytest.mark.parametrize("arrow", ["->", "→", " -> "])
+def test_a_chain_goes_from_all_starts_first_and_then_from_the_best_unless_it_says_otherwise(arrow):
+    first, last = (solver_of({"solver": name, "max_steps": 7}, forces={"tolerance": 1.0}) for name in ("adam", "lm"))
+
+    one, every = (
+        solver_of({"solver": names, "max_steps": 7, "starts": 3}, forces={"tolerance": 1.0})
+        for names in (f"multi:adam{arrow}lm", f"adam{arrow}multi:lm")
+    )
+
+    assert one == Chain((Link(first, from_all=True), Link(last, from_all=False)))
+    assert every == Chain((Link(first, from_all=True), Link(last, from_all=True)))
+    assert one.max_steps == 14
+
+
+def test_many_starts_are_asked_for_where_a_solver_is_to_go_from_them():
+    with pytest.raises(InputError, match=r'solver = "multi:adam -> lm" is to go from many starts: say how many'):
+        solver_of({"solver": "multi:adam -> lm"}, forces={"tolerance": 1.0})

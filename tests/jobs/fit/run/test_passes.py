@@ -6,6 +6,7 @@ import pytest
 
 from forgefield.fitting.cost.cost import Quadratic
 from forgefield.fitting.solve.fit import Fit
+from forgefield.fitting.solve.solver import Effort
 from forgefield.jobs.fit.outcome.results import record
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.fit.run import passes as running
@@ -116,7 +117,7 @@ def test_e_holds_no_constant_below_zero(project, monkeypatch, under_c, held):
         at, one = progress.best_at[0], np.ones(1)
         quadratic = Quadratic(jnp.ones(()), jnp.zeros(len(at)), jnp.eye(len(at)))
         starts = {"starts_cost": one, "starts_at": at[None], "starts_converged": one > 0.0}
-        counts = {"n_accepted": 1, "n_iterations": 1, "compile_s": 0.0, "wall_s": 0.0}
+        counts = {"n_accepted": 1, "n_iterations": 1, "promise": 0.0, "effort": Effort.none()}
         said = {"success": True, "interrupted": False, "message": "", "costs": one}
         return Fit(at=at, quadratic=quadratic, **starts, **counts, **said)
 

@@ -27,6 +27,10 @@ class Recording(AbstractSolver):
     tolerance: float = 1e-9
     max_steps: int = 200
 
+    @property
+    def needs(self):
+        return self.solver.needs
+
     def begin(self, problem, points):
         return self.solver.begin(problem, points)
 

@@ -1,6 +1,7 @@
 """Any force field as one System: each interaction with all its values, and what acts between all pairs."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -51,9 +52,31 @@ def of_assignment(assignment: Assignment, molecules: list[Molecule], what: str) 
         atoms = np.asarray(group.atoms)
         mine = np.asarray(topology.molecule)[atoms[:, 0]] == 0
         groups.append(Stated(term, atoms[mine], known[np.asarray(group.parameters)[mine]]))
-    pairs = [one for one in groups if one.term in (*_BETWEEN_ALL, COULOMB)]
-    space = _through_space(first.n_atoms, pairs)
-    return FlatSystem(WEIGHTS[first.species], tuple(one for one in groups if one not in pairs), space)
+    return of_interactions(first, groups)
+
+
+def of_interactions(molecule: Molecule, stated: Sequence[Stated]) -> FlatSystem:
+    """Return the System of all interactions of a molecule, among which are all pairs that act."""
+    pairs = [one for one in stated if one.term in (*_BETWEEN_ALL, COULOMB)]
+    space = _through_space(molecule.n_atoms, pairs)
+    charged = [one.atoms for one in pairs if one.term is COULOMB]
+    if charged:
+        space = replace(space, charges=_completed(space.charges, np.concatenate(charged), molecule.charge))
+    return FlatSystem(WEIGHTS[molecule.species], tuple(one for one in stated if one not in pairs), space)
+
+
+def _completed(
+    charges: Float[np.ndarray, " atoms"], acting: Int[np.ndarray, "pairs 2"], total: int
+) -> Float[np.ndarray, " atoms"]:
+    """Return charges that add up to the molecule's: what is left is spread over the atoms that act on no other.
+
+    Programs spread it over all atoms, or refuse the molecule.
+    """
+    idle = np.setdiff1d(np.arange(len(charges)), acting)
+    found = charges.copy()
+    if len(acting) and len(idle):
+        found[idle] = (total - charges.sum()) / len(idle)
+    return found
 
 
 def _through_space(n_atoms: int, pairs: list[Stated]) -> ThroughSpace:

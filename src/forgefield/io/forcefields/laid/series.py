@@ -29,22 +29,27 @@ def periodic(stated: Stated) -> Stated:
 
     All constants are kept: the energy is the same, not up to a constant. Parts that are zero are left out.
     """
-    values = stated.values
     if stated.term in (PERIODIC_TORSION, PERIODIC_IMPROPER):
-        some = values[:, 0] != 0.0
-        return Stated(stated.term, stated.atoms[some], values[some])
-    if stated.term in (TORSION3, TORSION4, TORSION6):
-        parts = [(0.5 * v, n, 0.0 if n % 2 else math.pi) for n, v in enumerate(values.T, 1)]
-    elif stated.term is RYCKAERT_BELLEMANS:
-        parts = list(_ryckaert_bellemans(values))
-    elif stated.term is COSINE_OUT_OF_PLANE:
-        parts = [(0.5 * values[:, 0], 2, math.pi)]
-    elif stated.term is ONE_FOLD_OUT_OF_PLANE:
-        parts = [(0.5 * values[:, 0], 1, 0.0)]
-    else:
+        some = stated.values[:, 0] != 0.0
+        return Stated(stated.term, stated.atoms[some], stated.values[some])
+    if (found := parts(stated)) is None:
         return stated
     term = PERIODIC_TORSION if stated.term.kind == "torsion" else PERIODIC_IMPROPER
-    return _joined(stated, parts, term)
+    return _joined(stated, found, term)
+
+
+def parts(stated: Stated) -> list[Part] | None:
+    """Return the periodic torsions that add up to those of another kind, zero ones included; None for other terms."""
+    values = stated.values
+    if stated.term in (TORSION3, TORSION4, TORSION6):
+        return [(0.5 * v, n, 0.0 if n % 2 else math.pi) for n, v in enumerate(values.T, 1)]
+    if stated.term is RYCKAERT_BELLEMANS:
+        return list(_ryckaert_bellemans(values))
+    if stated.term is COSINE_OUT_OF_PLANE:
+        return [(0.5 * values[:, 0], 2, math.pi)]
+    if stated.term is ONE_FOLD_OUT_OF_PLANE:
+        return [(0.5 * values[:, 0], 1, 0.0)]
+    return None
 
 
 def of_each_fold(stated: Sequence[Stated]) -> tuple[tuple[Stated, ...], float]:

@@ -1,4 +1,4 @@
-"""What the data of a fit determine, in the names of its parameters."""
+"""What the data of a fit determine, and what its solver found of sensitivities, in the names of its parameters."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from forgefield.fitting.judge.uncertainty import Uncertainty
 from forgefield.jobs.fit.run.passes import Passed
-from forgefield.report.results import Component, Correlation, Direction, Identifiability
+from forgefield.report.results import Component, Correlation, Direction, Identifiability, Sensitivity
 
 _STRONG = 0.95
 """Pairs of parameters are listed from this correlation on."""
@@ -47,6 +47,17 @@ def identifiability(last: Passed, statistics: Uncertainty) -> Identifiability:
         n_correlated=len(pairs),
         correlated=[Correlation(names[i], names[j], r) for i, j, r in pairs[:_LISTED]],
     )
+
+
+def sensitivities(found: Float[np.ndarray, "free 3"] | None, names: Sequence[str]) -> list[Sensitivity]:
+    """Return what the solver chose parameters by, the most sensitive first; nothing where it chose none."""
+    if found is None:
+        return []
+    rows = [
+        Sensitivity(name, first, second, second / first**2 if first else None, int(often))
+        for name, (first, second, often) in zip(names, found.tolist(), strict=True)
+    ]
+    return sorted(rows, key=lambda row: np.inf if row.ratio is None else row.ratio)
 
 
 def _combination(vector: Float[np.ndarray, " free"], names: Sequence[str]) -> list[Component]:

@@ -16,7 +16,7 @@ from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
-from forgefield.jobs.fit.outcome.identifiability import identifiability
+from forgefield.jobs.fit.outcome.identifiability import identifiability, sensitivities
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
@@ -24,14 +24,22 @@ from forgefield.jobs.fit.outcome.scans import scans
 from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
-from forgefield.jobs.fit.outcome.verdict import far_off, imaginary, reason, undetermined, worse_than_at_the_start
+from forgefield.jobs.fit.outcome.verdict import (
+    far_off,
+    imaginary,
+    nearly_free,
+    reason,
+    undetermined,
+    worse_than_at_the_start,
+)
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
+from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
-from forgefield.jobs.fit.run.relaxed_results import judge_told, lost, structures
+from forgefield.jobs.fit.run.relaxed_results import judge_told, lost, pieces_moved, structures, turned
 from forgefield.jobs.fit.run.trade_off import opposition
 from forgefield.report.record import Covered, FitRecord, Optimum
 from forgefield.report.results import (
@@ -67,9 +75,8 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
-    spoilt = [*newly_wrong, *imaginary(molecules)]
     results = Results(
-        fit=_fit(passes, reason(converged=last.fit.success, targets=told_of_targets, wrong=spoilt)),
+        fit=_fit(passes, prepared.plan, told_of_targets, [*newly_wrong, *imaginary(molecules)]),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
@@ -79,6 +86,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
         row_deviations=(rows := list(row_deviations(prepared, final))),
         row_geometry=list(shapes),
         identifiability=identifiability(last, statistics),
+        sensitivities=sensitivities(last.fit.sensitivity, last.changes.leaders),
         opposition=opposition(last),
         trade_off=None,
         validation=None,
@@ -159,17 +167,24 @@ def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, fl
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
 
 
-def _fit(passes: list[Passed], lacking: str) -> Ending:
-    last = passes[-1].fit
+def _fit(passes: list[Passed], plan: Plan, targets: list[TargetResult], wrong: list[str]) -> Ending:
+    lacking = reason(converged=passes[-1].fit.success, targets=targets, wrong=wrong)
+    last, effort = passes[-1].fit, [p.fit.effort for p in passes]
+    compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
     return Ending(
         success=not lacking,
         converged=last.success,
         message=last.message,
         reason=lacking,
         iterations=sum(p.fit.n_iterations for p in passes),
+        engine=plan.engine_name,
         starts=len(passes[0].fit.starts_cost),
-        wall_s=sum(p.fit.wall_s for p in passes),
-        compile_s=sum(p.fit.compile_s for p in passes),
+        evaluations=int(sum(one.evaluations for one in effort)),
+        gradients=int(sum(one.gradients for one in effort)),
+        wall_s=compile_s + run_s,
+        compile_s=compile_s,
+        run_s=run_s,
+        promise=last.promise,
         cost=float(np.min(last.starts_cost)),
     )
 
@@ -241,6 +256,8 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement, strain: l
                 strain=strain[m],
                 reaction_mode=None if reaction is None or not reaction.size else int(reaction[0]),
                 frequencies=frequencies,
+                turns=turned(prepared, final, m),
+                pieces_a=pieces_moved(prepared, final, m),
             )
         )
     return table
@@ -296,7 +313,7 @@ def _about_shapes(
 ) -> list[str]:
     """Say which molecules and rows are off, and of rows made for these molecules what they do not hold or move."""
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
-    said = [*far_off(molecules), *apart(shapes), *drifted(shapes, starts)]
+    said = [*far_off(molecules), *nearly_free(molecules), *apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
         said += [
             *strained({one.name: one.strain for one in molecules}),

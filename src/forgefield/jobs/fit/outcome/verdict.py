@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from forgefield.fitting.judge.turns import FREE
 from forgefield.report.numerals import fixed, percent, significant, with_unit
 from forgefield.report.quality import METRICS
 from forgefield.report.results import MoleculeResult, ParameterResult, TargetResult
@@ -18,6 +19,9 @@ _FAR = {
 """What metrics are about, and errors in their units: about twice what a harmonic force field of one molecule has."""
 _IMAGINARY = -30.0
 """cm⁻¹; a frequency below it is imaginary beyond the noise of quantum chemistry."""
+_DRIFTED = 0.3
+"""Å, root mean square, by which a complex of several pieces is another one."""
+_NEAR = "frequency_rmsd_cm1", "bond_rmsd_a", "angle_rmsd_deg"
 _NAMED = 3
 
 
@@ -70,19 +74,55 @@ def worse_than_at_the_start(targets: Sequence[TargetResult]) -> list[str]:
 def imaginary(molecules: Sequence[MoleculeResult]) -> list[str]:
     """Say which molecules that are fitted to have more imaginary frequencies at their reference than that has.
 
-    A force field for which a minimum is none takes the molecule elsewhere.
+    A force field for which a minimum is none takes the molecule elsewhere. Where it does not, forces that are left at
+    the reference made them, and at its own structure there are none.
     """
     said = []
     for one in molecules:
         rest = [f for k, f in enumerate(one.frequencies) if k != one.reaction_mode]
         found = [f.mm for f in rest if f.mm < _IMAGINARY]
         expected = sum(f.qm < _IMAGINARY for f in rest)
-        if one.weight > 0.0 and len(found) > expected:
+        if one.weight > 0.0 and len(found) > expected and not _stays(one):
             many = (
                 f"{len(found)} imaginary frequencies, down to {min(found):.0f} cm⁻¹, where the reference has {expected}"
             )
             said.append(f"{one.name} has {many}")
     return said
+
+
+def _stays(one: MoleculeResult) -> bool:
+    """Say whether a molecule that is otherwise reproduced as usual relaxes to the structure of its reference.
+
+    Turns that cost next to nothing may differ.
+    """
+    near = all((value := getattr(one.final, key)) is None or value <= _FAR[key][1] for key in _NEAR)
+    together = one.pieces_a is None or one.pieces_a <= _DRIFTED
+    return one.strain.relaxed and near and together and all(turn.is_free for turn in one.turns)
+
+
+def _of(one: MoleculeResult, key: str) -> float | None:
+    """Return a metric after the fit; of torsions None where all that deviate much are those of nearly free rotors."""
+    loose = bool(one.turns) and all(turn.is_free for turn in one.turns)
+    return None if key == "torsion_rmsd_deg" and loose else getattr(one.final, key)
+
+
+def nearly_free(molecules: Sequence[MoleculeResult]) -> list[str]:
+    """Say about which bonds molecules turn at next to no energy of the reference's, which is no fault."""
+    said = []
+    for one in molecules:
+        free = [turn for turn in one.turns if turn.is_free]
+        if free:
+            cost = max(turn.energy or 0.0 for turn in free)
+            most = max(abs(turn.degrees) for turn in free)
+            bonds = ", ".join(turn.bond for turn in free[:_NAMED]) + (" and others" if len(free) > _NAMED else "")
+            said.append(f"{one.name} about {bonds} (by up to {most:.0f}°, at {cost:.2f} kcal/mol or less)")
+    if not said:
+        return []
+    return [
+        f"Nearly free rotors turn as {len(said)} molecule(s) relax: {'; '.join(said)}. By the Hessian of the reference "
+        f"each costs less than RT at room temperature ({FREE:.2f} kcal/mol), so that one geometry tells little of "
+        "them; a scan does."
+    ]
 
 
 def far_off(molecules: Sequence[MoleculeResult]) -> list[str]:
@@ -92,11 +132,12 @@ def far_off(molecules: Sequence[MoleculeResult]) -> list[str]:
         errors = [
             f"{what} {with_unit(fixed(value, METRICS[key].decimals), METRICS[key].unit)}"
             for key, (what, limit) in _FAR.items()
-            if (value := getattr(one.final, key)) is not None and value > limit
+            if (value := _of(one, key)) is not None and value > limit
         ]
         lost = [f.mm for k, f in enumerate(one.frequencies) if k != one.reaction_mode and f.mm < _IMAGINARY < f.qm]
         if lost:
-            errors.append(f"imaginary frequencies that the reference has not, down to {min(lost):.0f} cm⁻¹")
+            where = " at its geometry, though not at the force field's own" if _stays(one) else ""
+            errors.append(f"imaginary frequencies that the reference has not, down to {min(lost):.0f} cm⁻¹{where}")
         said += [f"{one.name} ({', '.join(errors)})"] if errors else []
     if not said:
         return []

@@ -41,6 +41,8 @@ def asked(
         return plan, output or plain_name(files[0]).with_suffix("")
     if drawn := [str(path) for path in files if is_smiles(path)]:
         raise InputError(f"{', '.join(drawn)}: holds no QM results; first run: forgefield reference '{drawn[0]}'")
+    if folders := [str(path) for path in files if path.is_dir()]:
+        raise InputError(f"{', '.join(folders)}: is a folder; name the FIT.toml or the QM results in it")
     if missing := [str(path) for path in files if not path.is_file()]:
         raise InputError(f"{', '.join(missing)}: there is no such file")
     folder = output or plain_name(files[0]).with_suffix("")

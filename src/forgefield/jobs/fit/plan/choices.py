@@ -3,12 +3,28 @@
 from collections.abc import Callable, Iterable
 
 from forgefield import units
-from forgefield.config import FitSection
+from forgefield.config import FitSection, stages_of
+from forgefield.engines.programs.choices import PROGRAMS
+from forgefield.engines.programs.over_molecules import require_program
+from forgefield.engines.programs.program import AbstractProgram
 from forgefield.errors import InputError
 from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, ModifiedSeminario, Qfuerza
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
+from forgefield.fitting.solve.chain import Chain, Link
+from forgefield.fitting.solve.evolution import Evolution
+from forgefield.fitting.solve.first_order import ADAGRAD, ADAM, ADAM_COSINE, SGD, GradientDescent, Rule
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
+from forgefield.fitting.solve.methods import (
+    BASIN_HOPPING,
+    GRAD_SIMP,
+    LBFGSB,
+    LBFGSB_FD,
+    NELDER_MEAD,
+    POWELL,
+    TRUST_CONSTR,
+)
 from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
+from forgefield.fitting.solve.search import Method, Search
 from forgefield.fitting.solve.solver import AbstractSolver
 from forgefield.fitting.targets.target import AbstractTarget, View
 from forgefield.io.format import Format
@@ -75,14 +91,46 @@ ESTIMATES: dict[str, Estimate] = {
     "approximation": Approximation(),
     "none": Kept(),
 }
+
+
+def _search(method: Method, max_steps: int) -> Callable[[FitSection, bool], AbstractSolver]:
+    """Return what makes a solver of a method, with so many iterations where the file does not say."""
+    return lambda section, _: Search(method, section.tolerance, section.max_steps or max_steps, section.seed)
+
+
+def _descent(rule: Rule) -> Callable[[FitSection, bool], AbstractSolver]:
+    """Return what makes a solver of a rule for steps along gradients."""
+    return lambda section, _: GradientDescent(rule, section.tolerance, section.max_steps or GradientDescent.max_steps)
+
+
 # Undamped first steps leave the basins that relaxed structures are in.
 SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
     "lm": lambda section, relaxes: LevenbergMarquardt(
-        section.tolerance, section.max_steps, damping=1.0 if relaxes else LevenbergMarquardt.damping
+        section.tolerance,
+        section.max_steps or LevenbergMarquardt.max_steps,
+        damping=1.0 if relaxes else LevenbergMarquardt.damping,
     ),
-    "trf": lambda section, _: TrustRegionReflective(section.tolerance, section.max_steps),
+    "trf": lambda section, _: TrustRegionReflective(
+        section.tolerance, section.max_steps or TrustRegionReflective.max_steps
+    ),
+    "lbfgsb": _search(LBFGSB, 1000),
+    "lbfgsb-fd": _search(LBFGSB_FD, 1000),
+    "trust-constr": _search(TRUST_CONSTR, 1000),
+    "nelder-mead": _search(NELDER_MEAD, 5000),
+    "powell": _search(POWELL, 200),
+    "adam": _descent(ADAM),
+    "adam-cosine": _descent(ADAM_COSINE),
+    "adagrad": _descent(ADAGRAD),
+    "sgd": _descent(SGD),
+    "grad-simp": _search(GRAD_SIMP, 50),
+    "basin-hopping": _search(BASIN_HOPPING, 20),
+    "cma-es": lambda section, _: Evolution(
+        section.tolerance, section.max_steps or Evolution.max_steps, seed=section.seed
+    ),
 }
 """What makes a solver of the settings of a file, and of whether targets look at relaxed structures."""
+OF_RESIDUALS = ("lm", "trf")
+"""Those that need residuals."""
 
 
 def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
@@ -104,8 +152,33 @@ def policy_named(name: str, eigenvalue: float | None = None) -> Policy:
 
 
 def solver(section: FitSection, targets: tuple[AbstractTarget, ...]) -> AbstractSolver:
-    """Return the solver of a file for these targets."""
-    return SOLVERS[section.solver](section, any(target.traits.view is View.RELAXED for target in targets))
+    """Return the solver of a file for these targets. Raises InputError where it is to go on from all of one start."""
+    relaxes = any(target.traits.view is View.RELAXED for target in targets)
+    stages = stages_of(section.solver)
+    if section.starts == 1 and any(from_all for from_all, _ in stages):
+        raise InputError(f'solver = "{section.solver}" is to go from many starts: say how many by starts under [fit]')
+    links = tuple(
+        Link(SOLVERS[name](section, relaxes), from_all or k == 0) for k, (from_all, name) in enumerate(stages)
+    )
+    return links[0].solver if len(links) == 1 else Chain(links)
+
+
+def engine(section: FitSection) -> AbstractProgram | None:
+    """Return the program that a file asks for, None for ForgeField itself.
+
+    Raises InputError where it is not there, or where the solver needs residuals, which no other program has.
+    """
+    if section.engine == "forgefield":
+        return None
+    if wrong := [name for _, name in stages_of(section.solver) if name in OF_RESIDUALS]:
+        others = ", ".join(name for name in SOLVERS if name not in OF_RESIDUALS)
+        raise InputError(
+            f'engine = "{section.engine}": solver = "{wrong[0]}" needs residuals with exact derivatives, which '
+            f"ForgeField alone has; choose one of {others}"
+        )
+    program = PROGRAMS[section.engine]
+    require_program(program)
+    return program
 
 
 def terms_named(form: str, names: Iterable[str]) -> tuple[Term, ...]:

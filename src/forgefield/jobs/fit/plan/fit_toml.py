@@ -22,6 +22,7 @@ from forgefield.io.structures.atom_types import FILE_NAME, AtomTypes, read_atom_
 from forgefield.jobs.fit.plan.choices import (
     ESTIMATES,
     FORMS,
+    engine,
     form_of,
     formats_named,
     formats_of_systems,
@@ -73,6 +74,7 @@ def plan_of(file: FitFile, folder: Path, name: str) -> Plan:
         ),
         prior=_widths(file.fit.prior),
         solver=solver(file.fit, chosen),
+        engine=engine(file.fit),
         starts=file.fit.starts,
         seed=file.fit.seed,
         spread=file.fit.spread,

@@ -9,6 +9,7 @@ from forgefield import units
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
+from forgefield.engines.programs.program import AbstractProgram
 from forgefield.errors import ForgeFieldError
 from forgefield.estimating.seminario import Method, Qfuerza
 from forgefield.estimating.transition_state import Policy
@@ -140,6 +141,8 @@ class Plan:
     changing: Changing = Changing()
     prior: Widths = Widths()
     solver: AbstractSolver = field(default_factory=LevenbergMarquardt)
+    engine: AbstractProgram | None = None
+    """The program whose energies the cost is made of; None: ForgeField itself."""
     starts: int = 1
     """Number of starts: the estimate, and points about it."""
     seed: int = 0
@@ -167,6 +170,11 @@ class Plan:
     def charged(self) -> bool:
         """Whether a generated force field gives atoms charges."""
         return isinstance(self.start, Generated) and self.start.charging is not None
+
+    @property
+    def engine_name(self) -> str:
+        """What evaluates the force field, by its name in files."""
+        return "forgefield" if self.engine is None else self.engine.name
 
     @property
     def compares_charges(self) -> bool:

@@ -15,6 +15,7 @@ from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
+from forgefield.engines.programs.over_molecules import require_held
 from forgefield.errors import ForgeFieldError, InputError
 from forgefield.fitting.cost.cost import Problem, total_counts
 from forgefield.fitting.data.chunks import chunks, without_interactions
@@ -159,6 +160,8 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     charged = charge_warnings(plan, laid, examples, changes)
     values = changes.variables.within(found.values)
     assignment = with_values(laid, values)
+    if plan.engine is not None:
+        require_held(plan.engine, assignment, [e.molecule for e in examples])
     data = training_set(assignment.topology, examples)
     _require_data(plan.targets, data)
     formats, unwritten = plan.formats, []

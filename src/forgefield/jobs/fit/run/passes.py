@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from forgefield.engines.programs.over_molecules import OverMolecules
 from forgefield.estimating.transition_state import C, D, E
 from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.judge.opposition import Pieces, pieces, weighted
 from forgefield.fitting.solve.fit import Fit, fit, spread_starts, start
+from forgefield.fitting.solve.of_program import ByProgram
 from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import estimated
@@ -88,6 +90,8 @@ def run_passes(
     negative are held at what C estimates for them, and the rest is fitted again.
     """
     done: list[Passed] = []
+    engine = prepared.plan.engine
+    program = None if engine is None else OverMolecules(engine, prepared.assignment, prepared.molecules)
     following: Stage | None = stage
     while following is not None:
         stage = following
@@ -98,7 +102,8 @@ def run_passes(
             course(fresh)
         parts = pieces(problem, prepared.plan.solver, n_starts=len(fresh.best_cost))
         _, form = weighted(parts, (1.0,) * parts.n_targets)
-        ended = fit(problem, course.last, prepared.plan.solver, form=form, after=course)
+        objective = None if program is None else ByProgram(problem, prepared.data, program)
+        ended = fit(problem, course.last, prepared.plan.solver, form=form, objective=objective, after=course)
         progress = None
         values = changes.variables.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
         done.append(Passed(stage, parts, changes, ended, values, course.last.costs))

@@ -1,11 +1,15 @@
 """What is told of the structures that a fitted force field relaxes to: figures, pictures, and those that are lost."""
 
 import numpy as np
+from jaxtyping import Float
 
 from forgefield.fitting.judge.metrics import Judgement, judge
-from forgefield.fitting.judge.relaxed_metrics import Judge, RelaxedJudge
+from forgefield.fitting.judge.relaxed_metrics import Judge, RelaxedJudge, torsions_of
+from forgefield.fitting.judge.turns import Turn, turns
 from forgefield.fitting.targets.target import AbstractTarget, View
+from forgefield.io.assemble.superposition import superpose
 from forgefield.jobs.fit.plan.prepare import Prepared
+from forgefield.molecules.bonds import pieces
 from forgefield.properties.relax import Failure
 from forgefield.report.record import RelaxedStructure
 from forgefield.report.structures import relaxed_structure
@@ -41,6 +45,29 @@ def lost(prepared: Prepared, judgement: Judgement) -> list[str]:
         f"{Failure(int(failure[m])).sentence}. It is left out of the figures of relaxed structures."
         for m in np.flatnonzero(wanted & (failure != Failure.NONE))
     ]
+
+
+def turned(prepared: Prepared, judgement: Judgement, m: int) -> list[Turn]:
+    """Return about which bonds a relaxed molecule has turned; none where it has no relaxed structure."""
+    if (positions := _relaxed(judgement, prepared, m)) is None:
+        return []
+    example = prepared.examples[m]
+    return turns(example.molecule, torsions_of(prepared.data, m), positions, example.reference.hessian)
+
+
+def pieces_moved(prepared: Prepared, judgement: Judgement, m: int) -> float | None:
+    """Return how far a relaxed complex of several pieces is from its reference [Å]; None where there is none."""
+    molecule = prepared.examples[m].molecule
+    positions = _relaxed(judgement, prepared, m)
+    if positions is None or len(pieces(molecule.n_atoms, molecule.bonds)) == 1:
+        return None
+    return float(np.sqrt(np.mean(superpose(positions, molecule.positions).deviations ** 2)))
+
+
+def _relaxed(judgement: Judgement, prepared: Prepared, m: int) -> Float[np.ndarray, "atoms 3"] | None:
+    if judgement.relaxed is None or not np.asarray(judgement.relaxed.there)[m]:
+        return None
+    return np.asarray(judgement.relaxed.positions)[np.asarray(prepared.assignment.topology.molecule) == m]
 
 
 def structures(prepared: Prepared, judgement: Judgement) -> tuple[RelaxedStructure, ...]:

@@ -11,7 +11,8 @@ from forgefield.fitting.judge.opposition import Pieces, Point, cosines, factors,
 from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.run.passes import Passed, Stage
-from forgefield.report.results import Opposition, TradeOffPoint, TradeOffResult
+from forgefield.report.results import Opposition
+from forgefield.report.validation_results import TradeOffPoint, TradeOffResult
 
 PRIOR = "prior"
 

@@ -1,16 +1,29 @@
 """Energies of terms in OpenMM's language, in kcal/mol, Å and rad: parameters stand in files as they are."""
 
 import math
+import re
 
 from forgefield import units
 from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.terms.bend import COSINE_BEND, MM3_BEND, QUARTIC_BEND, RESTRICTED_BEND
 from forgefield.terms.cross import BEND_BEND, BOND_ANGLE, BOND_BOND, STRETCH_BEND, STRETCH_STRETCH, TORSION_STRETCH
 from forgefield.terms.expressions.custom import custom_term
-from forgefield.terms.nonbonded import BUCKINGHAM_PAIR, EXP6_PAIR, LENNARD_JONES_PAIR
+from forgefield.terms.mm3 import BEND_BEND_PRODUCT
+from forgefield.terms.nonbonded import (
+    BUCKINGHAM_PAIR,
+    COULOMB,
+    EXP6,
+    EXP6_PAIR,
+    LENNARD_JONES,
+    LENNARD_JONES_GEOMETRIC,
+    LENNARD_JONES_PAIR,
+)
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.periodic import HARMONIC_IMPROPER
+from forgefield.terms.shifted import scaled, shifted, shifted_stretch
 from forgefield.terms.stretch import CUBIC_STRETCH, FOURTH_POWER_STRETCH, MM3_STRETCH, MORSE
 from forgefield.terms.term import Term
+from forgefield.terms.torsion import TORSION3, TORSION6
 
 _R = f"length={units.NANOMETRE!r}*distance(p1,p2)"
 _STRETCH = f"stretch=length-r0; {_R}"
@@ -39,19 +52,86 @@ _EXPRESSIONS: dict[Term, str] = {
 }
 
 
+_SWITCH = (
+    "on=y1^3*(10-15*y1+6*y1^2)*y2^3*(10-15*y2+6*y2^2); "
+    + "; ".join(f"y{k}=min(1,(sin(angle(p{k},p{k + 1},p{k + 2}))/{math.sin(10.0 * units.DEGREE)!r})^2)" for k in (1, 2))
+    + "; c=cos(dihedral(p1,p2,p3,p4))"
+)
+"""How torsions are switched off within 10° of a straight angle."""
+_THREE = "v1*(1+c)+v2*(2-2*c^2)+v3*(1+c*(4*c^2-3))"
+_OF_CONTEXTS: dict[Term, str] = {
+    BEND_BEND_PRODUCT: "-k1*k2*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)",
+    LENNARD_JONES: f"scale*sqrt(e_i*e_j)*(sixth^2-2*sixth); sixth=((r_i+r_j)/length)^6; {_R}",
+    LENNARD_JONES_GEOMETRIC: f"scale*sqrt(e_i*e_j)*(sixth^2-2*sixth); sixth=(4*r_i*r_j/length^2)^3; {_R}",
+    COULOMB: f"scale*{units.COULOMB!r}*q_i*q_j/length; {_R}",
+    TORSION3: f"0.5*on*({_THREE}); {_SWITCH}",
+    TORSION6: f"0.5*on*({_THREE}+v4*(1-cos(4*p))+v5*(1+cos(5*p))+v6*(1-cos(6*p))); p=dihedral(p1,p2,p3,p4); {_SWITCH}",
+    COSINE_OUT_OF_PLANE: f"on*v2*(1-c^2); {_SWITCH}",
+    ONE_FOLD_OUT_OF_PLANE: f"on*0.5*v1*(1+c); {_SWITCH}",
+}
+"""Energies that no file of ours holds so: pairs whose values are those of their atoms, torsions in other terms."""
+_MEASURED = re.compile(r"(distance|angle|dihedral)\(([p0-9,]+)\)")
+
+
 def expression_of(term: Term) -> tuple[str, tuple[str, ...]] | None:
-    """Return the energy of a term in OpenMM's units, and the names of its parameters; None where there is none."""
+    """Return the energy of a term as files hold it, in OpenMM's units, and the names of its parameters, or None."""
     if term.made is not None and term.made[0] is custom_term:
         expression, _, _, names, constants = term.made[1]
         return "; ".join([expression, *(f"{name}={number!r}" for name, number in constants)]), names
-    if term is EXP6_PAIR:
-        energy, _, definitions = f"e*{exp6_of('length/rv')}; {_R}".partition("; ")
-    elif term in _EXPRESSIONS:
-        energy, _, definitions = _EXPRESSIONS[term].partition("; ")
-    else:
+    return energy_of(term) if term in (*_EXPRESSIONS, EXP6_PAIR) else None
+
+
+def energy_of(term: Term) -> tuple[str, tuple[str, ...]] | None:
+    """Return the energy of a term in OpenMM's units, and the names of its parameters; None where there is none."""
+    if (found := _in_internal_units(term)) is None:
         return None
-    in_kilojoule = f"{1.0 / units.KILOJOULE!r}*({energy}); {definitions}".removesuffix("; ")
-    return in_kilojoule, tuple(parameter.name for parameter in term.parameters)
+    (energy, _, definitions), names = found[0].partition("; "), found[1]
+    return f"{1.0 / units.KILOJOULE!r}*({energy}); {definitions}".removesuffix("; "), names
+
+
+def _in_internal_units(term: Term) -> tuple[str, tuple[str, ...]] | None:
+    """Return the energy of a term [kcal/mol], and the names of its parameters; None where there is none."""
+    if term.made is not None and term.made[0] in (scaled, shifted, shifted_stretch):
+        make, of = term.made
+        if (found := _in_internal_units(of[0])) is None:
+            return None
+        return _scaled(*found) if make is scaled else _shifted(of[0], of[1], found, rescales=make is shifted_stretch)
+    names = tuple(parameter.name for parameter in term.parameters)
+    if term is EXP6_PAIR:
+        return f"e*{exp6_of('length/rv')}; {_R}", names
+    if term is EXP6:
+        return f"scale*sqrt(e_i*e_j)*{exp6_of('length/(r_i+r_j)')}; {_R}", names
+    energy = (_EXPRESSIONS | _OF_CONTEXTS).get(term)
+    return None if energy is None else (energy, names)
+
+
+def _scaled(energy: str, names: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    return f"factor*({energy.replace('; ', '); ', 1)}" + ")" * ("; " not in energy), (*names, "factor")
+
+
+def _shifted(
+    base: Term, atoms: tuple[int, ...], found: tuple[str, tuple[str, ...]], *, rescales: bool
+) -> tuple[str, tuple[str, ...]]:
+    """Return an energy in which some atoms stand further from their parents, which follow the term's own atoms."""
+    energy, names = found
+    offsets = {atom + 1: (f"offset{k}", base.order + k) for k, atom in enumerate(atoms, 1)}
+
+    def centre(atom: int) -> str:
+        if atom not in offsets:
+            return f"x{atom},y{atom},z{atom}"
+        name, parent = offsets[atom]
+        return ",".join(f"{c}{atom}+{name}*({c}{atom}-{c}{parent})" for c in "xyz")
+
+    def moved(match: re.Match[str]) -> str:
+        own = [int(p) for p in match[2].replace("p", "").split(",")]
+        return f"point{match[1]}({','.join(map(centre, own))})"
+
+    energy = _MEASURED.sub(moved, energy)
+    if rescales:
+        energy = energy.replace(
+            "*pointdistance", f"/({'*'.join(f'(1+{name})' for name, _ in offsets.values())})*pointdistance"
+        )
+    return energy, (*names, *(name for name, _ in offsets.values()))
 
 
 def term_of(expression: str, names: tuple[str, ...]) -> Term | None:

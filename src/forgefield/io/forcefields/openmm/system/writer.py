@@ -16,6 +16,7 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import require_no_switched_torsions
 from forgefield.io.forcefields.laid.flat import FlatSystem, as_pairs, of_assignment, of_rules
+from forgefield.io.forcefields.laid.series import parts
 from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.io.forcefields.openmm.system.bonded import STIFFNESS
 from forgefield.io.forcefields.openmm.system.expressions import expression_of
@@ -39,8 +40,8 @@ from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.term import Term
 from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
-_SWITCHED = (TORSION3, TORSION4, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
-_WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
+SWITCHED = (TORSION3, TORSION4, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
+WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
 _MOST_GROUPS = 32
 """OpenMM tells the energies of so many groups of forces apart."""
 
@@ -60,7 +61,7 @@ def write_laid_system(path: Path, assignment: Assignment, molecules: list[Molecu
     Raises InputError that names terms that OpenMM's forces cannot express, and torsions next to a straight angle.
     """
     what = f"{path}: a System of OpenMM"
-    require_no_switched_torsions(assignment, molecules, _SWITCHED, what)
+    require_no_switched_torsions(assignment, molecules, SWITCHED, what)
     source = molecules[0].source or molecules[0].name
     write_text(path, _headed(xml_of(of_assignment(assignment, molecules, what), str(path)), source, path))
     return (path,)
@@ -77,7 +78,7 @@ def _headed(xml: str, source: str, path: Path) -> str:
 
 def xml_of(system: FlatSystem, source: str) -> str:
     """Return the XML of a System. Raises InputError that names terms that no force of OpenMM expresses."""
-    stated = [one for one in system.interactions if len(one.atoms) and one.term not in _WITHOUT_ENERGY]
+    stated = [one for one in system.interactions if len(one.atoms) and one.term not in WITHOUT_ENERGY]
     unknown = {one.term.name: one for one in stated if _writer(one.term) is None}
     if unknown:
         named = ", ".join(f"{name} ({len(one.atoms)} interactions)" for name, one in unknown.items())
@@ -133,7 +134,7 @@ def _angles(forces: Element, stated: Stated) -> None:
 def _torsions(forces: Element, stated: Stated) -> None:
     """Append the parts of a series: constant, periodicity and phase of each."""
     force = SubElement(_force(forces, "PeriodicTorsionForce", stated.term.name), "Torsions")
-    for k, n, phase in _series(stated):
+    for k, n, phase in series(stated):
         some = k != 0.0
         values = np.stack([k / units.KILOJOULE, phase], axis=1)[some]
         folds = n[some].tolist()
@@ -142,13 +143,14 @@ def _torsions(forces: Element, stated: Stated) -> None:
             element.set("periodicity", str(int(fold)))
 
 
-def _series(stated: Stated) -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def series(stated: Stated) -> Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return torsions as sums: constant [kcal/mol], periodicity and phase [rad] of each part, of all interactions."""
     values, one = stated.values, np.ones(len(stated.values))
     if stated.term in (PERIODIC_TORSION, PERIODIC_IMPROPER):
         return [(values[:, 0], values[:, 1], values[:, 2])]
-    if stated.term is COSINE_OUT_OF_PLANE:
-        return [(0.5 * values[:, 0], 2.0 * one, math.pi * one)]
-    return [(0.5 * v, n * one, (0.0 if n % 2 else math.pi) * one) for n, v in enumerate(values.T, 1)]
+    found = parts(stated)
+    assert found is not None
+    return [(k, n * one, phase * one) for k, n, phase in found]
 
 
 def _ryckaert_bellemans(forces: Element, stated: Stated) -> None:
@@ -205,7 +207,7 @@ _STANDARD: dict[Term, Callable[[Element, Stated], None]] = {
     UREY_BRADLEY: _bonds,
     HARMONIC_BEND: _angles,
     RYCKAERT_BELLEMANS: _ryckaert_bellemans,
-    **dict.fromkeys((PERIODIC_TORSION, PERIODIC_IMPROPER, *_SWITCHED), _torsions),
+    **dict.fromkeys((PERIODIC_TORSION, PERIODIC_IMPROPER, *SWITCHED), _torsions),
 }
 
 

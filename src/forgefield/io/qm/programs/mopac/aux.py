@@ -16,6 +16,7 @@ from forgefield.molecules.molecule import AtomicCharges
 _ENTRY = re.compile(
     r"^ *([A-Z][^\s=\[]*)(?:\[\d+\])?= *(.*?)(?=^ *[A-Z][^\s=]*(?:\[\d+\])?=|\Z)", re.MULTILINE | re.DOTALL
 )
+_DAMAGED = re.compile(r"^ *[A-Z][A-Z_]{3,}[^\s=\[]*\[(?!\d+\]).*=.*$", re.MULTILINE)
 _TURNED = "ORIENTATION_ATOM_X:ANGSTROMS"
 _POSITIONS = (_TURNED, "ATOM_X_OPT:ANGSTROMS", "ATOM_X:ANGSTROMS")
 _GLUED = re.compile(r"(?<=\d)-")
@@ -40,6 +41,10 @@ def read_aux(path: Path) -> Part:
     job = "\n".join(line for line in job.splitlines() if not line.lstrip().startswith("#"))
     printout = Printout(path, job)
     printout.ended("END OF MOPAC FILE", "END OF MOPAC PROGRAM")
+    if damaged := _DAMAGED.search(job):
+        raise InputError(
+            f"{path}: {damaged[0].strip()[:60]!r} does not say how many numbers follow; the file is damaged"
+        )
     entries = {match[1]: match[2] for match in _ENTRY.finditer(job)}
     if "ERROR_MESSAGE" in entries:
         raise InputError(f"{path}: the job failed: {entries['ERROR_MESSAGE'].splitlines()[0].strip()}; repeat it")

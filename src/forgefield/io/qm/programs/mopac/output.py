@@ -19,7 +19,12 @@ _INPUT = re.compile(
     rf" *\d+ +([A-Z][a-z]?)\S*(?: +({NUMBER}))(?: *\*)?(?: +({NUMBER}))(?: *\*)?(?: +({NUMBER}))(?: *\*)? *"
 )
 _HEAT = re.compile(r"\b(?:FINAL )?HEAT OF FORMATION +=? +(\S+) KCALS?/MOLE?")
-_FREQUENCY = re.compile(r"^ *VIBRATION +(?P<number>\d+) .*\n *FREQUENCY +(?P<value>-?\d+\.\d+)", re.MULTILINE)
+_FORMULA = re.compile(r"EMPIRICAL FORMULA: .*= *(\d+) *atoms", re.IGNORECASE)
+_FREQUENCY = re.compile(
+    r"^ *VIBRATION +(?P<number>\d+) +(?P<symmetry>\S*).*\n *FREQUENCY +(?P<value>-?\d+\.\d+)", re.MULTILINE
+)
+_ALONE = re.compile(r"\d+[AB]")
+"""Symmetry of vibrations of which each is described."""
 _POPULATION = re.compile(rf" *\d+ +[A-Z][a-z]? +({NUMBER}) +{NUMBER}.*")
 _SLOPE = re.compile(rf"^ *\d+ +\d+ +[A-Z][a-z]? +CARTESIAN [XYZ] +{NUMBER} +({NUMBER}) +KCAL/ANGSTROM", re.MULTILINE)
 _FOUND = re.compile(r"IS LESS THAN CUTOFF|TEST WAS SATISFIED|GEOMETRY OPTIMISED USING")
@@ -74,6 +79,11 @@ def _geometry(printout: Printout) -> tuple[np.ndarray, np.ndarray]:
         if rows and all(len(word.partition(".")[2]) > 6 for word in rows[0].groups()[1:]):
             tables.append((head.end(), rows))
     place, rows = tables[-1] if tables else (0, [])
+    formula = _FORMULA.search(printout.text)
+    if formula and int(formula[1][:6]) != len(rows):
+        raise printout.wrong(
+            place, f"the geometry has {len(rows)} atoms, the formula {formula[1]}; is the file damaged?"
+        )
     return printout.atoms(place, [(row[1], row.groups()[1:]) for row in rows])
 
 
@@ -85,7 +95,8 @@ def _frequencies(printout: Printout) -> Float[np.ndarray, " modes"] | None:
     # Of vibrations with one frequency by symmetry, five at most, only the last is described.
     numbers = [0, *(int(match["number"][:6]) for match in found)]
     repeats = [after - before for before, after in itertools.pairwise(numbers)]
-    if not all(1 <= n <= 5 for n in repeats):
+    alone = [bool(_ALONE.match(match["symmetry"])) for match in found]
+    if not all(1 <= n <= (1 if is_one else 5) for n, is_one in zip(repeats, alone, strict=True)):
         raise printout.wrong(place, "the vibrations are not numbered one after the other; is the file damaged?")
     rows = [match["value"] for match, n in zip(found, repeats, strict=True) for _ in range(n)]
     return printout.frequencies(place, rows)

@@ -3,12 +3,13 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
@@ -19,6 +20,7 @@ from forgefield.molecules.molecule import AtomicCharges
 
 _CONVERGED = "Optimization is complete!"
 _END = "*** Psi4 exiting successfully"
+_HEAD = "Psi4: An Open-Source"
 _VERSION = re.compile(r"^ +Psi4 (\d\S*)", re.MULTILINE)
 _GEOMETRY = re.compile(r"^ +Geometry \(in (Angstrom|Bohr)\), charge = (\S+), multiplicity = (\S+):", re.MULTILINE)
 _ATOM = re.compile(rf" +([A-Z]+[a-z]?)\d* +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) *", re.IGNORECASE)
@@ -54,7 +56,7 @@ _OTHERS = re.compile(r"EOM|Excitation Energ|EXCITED STATES|SAPT|MCSCF|CASSCF|RAS
 
 
 def _is_output(_: Path, text: str) -> bool:
-    return any(mark in text for mark in ("Psi4: An Open-Source", _END))
+    return any(mark in text for mark in (_HEAD, _END))
 
 
 def _is_scan(path: Path, text: str) -> bool:
@@ -96,6 +98,9 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
     calls = _CALL.findall(printout.text)
     basis = _BASIS.search(printout.text, head.end()) or _BASIS.search(printout.text)
     method = calls[-1][1] if calls else ""
+    if not calls and _HEAD not in printout.text:
+        message = "neither the head of the output nor its input is there, and the method is not known; is it whole?"
+        warn(InputWarning(f"{path}: {message}"), stacklevel=3)
     return Part(
         source=str(path),
         species=species,
@@ -104,7 +109,7 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
         gradient=undisplaced.gradient(undisplaced.last("Total Gradient", head.end()), _SLOPE, 3),
         frequencies=_frequencies(printout),
         masses=undisplaced.numbers(head.start(), [row[5] for row in rows], "masses"),
-        level="/".join(dict.fromkeys([*method.split("/"), *([basis[1]] if basis else [])])),
+        level="/".join(dict.fromkeys(word for word in (*method.split("/"), basis[1] if basis else "") if word)),
         program=printout.program("Psi4", _VERSION),
         stationary_order=0 if _CONVERGED in printout.text and not held_fast else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),

@@ -1,0 +1,1 @@
+"""Commands that fit force fields to quantum chemistry."""

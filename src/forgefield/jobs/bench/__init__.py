@@ -1,0 +1,1 @@
+"""The comparison of solvers and engines on one problem."""

@@ -1,0 +1,1 @@
+"""What a comparison of solvers and engines found, as a page, tables and files."""
