@@ -30,7 +30,7 @@ STRUCTURES = ASSEMBLE | {"io/structures"}
 RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
 MM3 = RULES | {"io/forcefields/mm3"}
 FORMATS = {
-    f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural", "smirnoff")
+    f"io/forcefields/{name}" for name in ("mm3", "native", "amber", "gromacs", "openmm", "neural", "smirnoff", "charmm")
 } | {
     "io/qm",
     "io/listings",
@@ -86,6 +86,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/forcefields/gromacs": RULES | {"io/forcefields/gromacs"},
     "io/forcefields/openmm": RULES | {"io/forcefields/openmm"},
     "io/forcefields/smirnoff": RULES | {"io/forcefields/openmm", "io/forcefields/smirnoff"},
+    "io/forcefields/charmm": RULES | {"io/forcefields/openmm", "io/forcefields/charmm"},
     "io/forcefields/neural": RULES | {"io/forcefields/native", "io/forcefields/neural"},
     "io/listings": MM3 | {"io/listings"},
     "io": IO,

@@ -95,7 +95,7 @@ def test_what_is_wrong_is_said(refusal, text, said):
 
 
 def test_all_that_is_wrong_is_said_at_once_each_with_its_line(refusal):
-    lines = refusal(MINIMAL + "[fit]\nstarts = 0\nsede = 1\n[forcefield]\nform = 'opls'").splitlines()
+    lines = refusal(MINIMAL + "[fit]\nstarts = 0\nsede = 1\n[forcefield]\nform = 'amoeba'").splitlines()
 
     assert [line.split("FIT.toml, ")[1].partition(":")[0] for line in lines] == ["line 7", "line 8", "line 10"]
 

@@ -20,7 +20,7 @@ from forgefield.errors import ForgeFieldError, InputError, MissingParameters
 from forgefield.fitting.solve.solver import Progress
 from forgefield.io.forcefields.mm3.fld_differences import Difference
 from forgefield.io.forcefields.openmm.system.objects import rules_of_object
-from forgefield.io.formats import Structure, Structures
+from forgefield.io.format import Structure, Structures
 from forgefield.io.listings.listing import Listing
 from forgefield.io.rules import load as load_rules
 from forgefield.jobs import convert
@@ -262,7 +262,8 @@ def write(
 ) -> None:
     """Write an estimated or fitted force field or structures.
 
-    Force fields are .json, .fld, .frcmod, .xml, .prmtop, .top or .lmp, structures .xyz, .extxyz or .json.
+    Force fields are .json, .fld, .frcmod, .xml, .prmtop, .top, .lmp, .psf, .offxml or .key, structures .xyz, .extxyz or
+    .json.
 
     Raises InputError that names what the format cannot hold; of structures, `drop` names what may be lost. A file that
     is there already is refused but with `overwrite`, and one that the content was read from in any case.

@@ -70,8 +70,9 @@ class ForceFieldSection(Section):
     .json or .frcmod that a fit wrote, or of its folder, or of a topology (.prmtop, .top), whose values are kept unless
     an estimate is asked for; or parameters by types or SMARTS (.dat, .frcmod, .offxml), several as a list of which the
     last goes first. `estimate = "none"` keeps the force constants of other files too."""
-    form: Literal["mm3", "harmonic"] = "mm3"
-    """Of the energy of stretches and bends in a generated force field."""
+    form: Literal["mm3", "harmonic", "opls"] = "mm3"
+    """Of the energy of a generated force field: of stretches and bends, and with `opls` of torsions, V1 to V4, and of
+    pairs, whose radii combine as geometric means and whose energies are halved three bonds apart, charges' too."""
     nonbonded: Literal["none", "uff"] = "none"
     """Van der Waals terms of a generated force field: none, or those of UFF, with smaller polar hydrogens."""
     charges: Literal["none", "bonds"] = "none"
@@ -100,7 +101,8 @@ class ForceFieldSection(Section):
     """Factor on the reference Hessians."""
     write: tuple[str, ...] | None = None
     """Formats of the result beside the native one, of `fld`, `frcmod`, `openmm-xml`; by default all of these that can
-    hold the form. Of one molecule alone also `prmtop`, `gromacs` and `lammps`, with its geometry."""
+    hold the form. Of one molecule alone also `prmtop`, `gromacs`, `lammps` and `tinker`, with its geometry, `charmm`
+    and `offxml`; of a topology all of these but `fld`."""
 
     @field_validator("terms")
     @classmethod

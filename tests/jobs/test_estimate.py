@@ -120,7 +120,7 @@ def test_transition_state_needs_a_policy_and_says_what_it_did(forgefield, tmp_pa
         ((CH3F, "-o", "x.frcmod", "--form", "mm3"), "a .frcmod file cannot hold the form mm3, only .json, .fld, .xml"),
         ((CH3F, "-o", "x.prm"), "no force field is written as '.prm'; choose .json, .fld, .frcmod, .xml"),
         ((CH3F, "-o", "x.fld", "--method", "guess"), "method 'guess' is not one of qfuerza, fuerza"),
-        ((CH3F, "-o", "x.fld", "--form", "opls"), "form 'opls' is not one of harmonic, mm3"),
+        ((CH3F, "-o", "x.fld", "--form", "amoeba"), "form 'amoeba' is not one of harmonic, opls, mm3"),
         ((CH3F, "-o", "x.fld", "--transition-state", "F"), "transition_state 'F' is not one of C, D, D+, E, none"),
         ((EXAMPLES / "ch3f/ch3f.xyz", "-o", "x.fld"), "estimated from Hessians; there is none in"),
         (("absent.json", "-o", "x.fld"), "absent.json: there is no such file"),

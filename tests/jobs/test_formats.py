@@ -10,7 +10,8 @@ from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.io import formats
 from forgefield.io.forcefields.native import read_native, write_native
-from forgefield.io.formats import FORMATS, Format, format_of
+from forgefield.io.format import Format
+from forgefield.io.formats import FORMATS, format_of
 from forgefield.io.rules import load
 from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.jobs.convert import convert, convert_force_field, read_with_results

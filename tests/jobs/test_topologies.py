@@ -275,3 +275,29 @@ def test_info_tells_what_topologies_and_coordinates_hold(forgefield, amber):
     assert topology["holds"][:3] == ["9 atoms of AMBER", "8 stretch", "13 bend"]
     assert positions["holds"] == ["positions of 9 atoms"]
     assert positions["lacks"][0].startswith("elements")
+
+
+@pytest.mark.parametrize("target", ["lig.frcmod", "lig.offxml"])
+def test_a_topology_is_the_same_as_rows_by_types_and_by_smarts(forgefield, amber, data, tmp_path, target):
+    sdf = data / "programs" / "smirnoff" / "propionitrile.sdf"
+    source = amber / "propionitrile.prmtop"
+
+    result = forgefield("convert", source, tmp_path / target, "--over", sdf)
+
+    assert result.exit_code == 0, result.output
+    structure = tmp_path / "lig.mol2" if target == "lig.frcmod" else sdf
+    before, after = (ff.evaluate(*words).energies for words in ((source, sdf), (tmp_path / target, structure)))
+    # The mol2 file has six decimals of positions.
+    np.testing.assert_allclose(after, before, atol=2e-4)
+
+
+def test_what_is_lost_is_told_or_nothing_is_written(forgefield, amber, tmp_path):
+    words = "convert", amber / "lig.prmtop", tmp_path / "lig.offxml"
+
+    refused = forgefield(*words)
+    assert not list(tmp_path.iterdir())
+    kept = forgefield(*words, "--approximate")
+
+    assert (refused.exit_code, kept.exit_code) == (2, 0)
+    assert "SMIRNOFF cannot hold impropers in one order of their atoms (2" in " ".join(refused.stderr.split())
+    assert "impropers in one order of their atoms (2" in " ".join(kept.stderr.split())

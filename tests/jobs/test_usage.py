@@ -68,7 +68,7 @@ ENGINES = {"AMBER": ("sander", "min.rst7"), "GROMACS": ("gmx_d", "min.gro"), "LA
 @pytest.fixture(scope="module")
 def for_engines(project) -> Path:
     """The folder of a fit that is written for engines."""
-    forcefield = 'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps"]'
+    forcefield = 'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps", "charmm"]'
     path = project(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
     run_fit(prepare(path), path.parent / "fit")
     return path.parent / "fit"
@@ -93,11 +93,24 @@ def test_engines_minimise_what_a_fit_writes(for_engines, monkeypatch, title):
     assert Path(written).is_file()
 
 
+@pytest.mark.openmm
+# OpenMM leaves files open.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_script_for_the_files_of_charmm_runs(for_engines, monkeypatch, capsys):
+    pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+    monkeypatch.chdir(for_engines)
+
+    exec(text("CHARMM's files in OpenMM", Path()), {})
+
+    assert capsys.readouterr().out == "5\n"
+
+
 def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(project):
     path = project(fit_toml(CH3F, targets=FORCES))
     made = estimate([path.parent / "ch3f.json"], form="harmonic")
     write_estimated(path.parent / "made.prmtop", made)
-    forcefield = 'start = "made.prmtop"\nwrite = ["gromacs"]\ntrain = ["stretch *"]'
+    written = '"gromacs", "frcmod", "openmm-xml", "charmm", "offxml", "tinker"'
+    forcefield = f'start = "made.prmtop"\nwrite = [{written}]\ntrain = ["stretch *"]'
     path.write_text(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
 
     outcome = run_fit(prepare(path), path.parent / "fit")
@@ -106,7 +119,11 @@ def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(
     assert (path.parent / "fit" / "forcefield.top").read_text() == (path.parent / "again.top").read_text().replace(
         "again", "forcefield"
     )
-    assert (path.parent / "fit" / "forcefield.gro").is_file()
+    suffixes = {file.suffix for file in (path.parent / "fit").glob("forcefield.*")}
+    assert suffixes == {
+        ".json",
+        *([".top", ".gro", ".frcmod", ".mol2", ".xml", ".psf", ".prm", ".rtf", ".offxml", ".key", ".xyz"]),
+    }
     found, (wanted,) = read_top(path.parent / "again.top").system, systems_of(outcome.force_field)
     np.testing.assert_allclose(found.interactions[0].values, wanted.interactions[0].values, rtol=1e-9)
 

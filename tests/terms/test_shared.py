@@ -120,6 +120,7 @@ ROWS = [
     Row(cross.UREY_BRADLEY, (100.0, 2.4), pair(2.5), 0.5, (1, 0), (0, 1)),
     Row(cross.TORSION_STRETCH, (10.0, 1.4), chain(1.5, 30), -1.0, BACKWARDS, (0, 1)),
     Row(torsion.TORSION3, (1.0, 2.0, 3.0), chain(1.5, 60), 2.25, BACKWARDS, (0, 1, 2)),
+    Row(torsion.TORSION4, (1.0, 2.0, 3.0, 4.0), chain(1.5, 60), 5.25, BACKWARDS, tuple(range(4))),
     Row(torsion.TORSION6, (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), chain(1.5, 60), 9.0, BACKWARDS, tuple(range(6))),
     Row(
         *(periodic.PERIODIC_TORSION, (2.0, 3.0, 30 * DEGREE), chain(1.5, 20), 2.0 + math.sqrt(3.0)),

@@ -8,7 +8,7 @@ import pytest
 
 from forgefield.terms.geometry import dihedral
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
 
 @pytest.fixture
@@ -36,6 +36,15 @@ def test_three_constants_are_the_first_of_six(chains):
 
     six = jax.vmap(lambda x: TORSION6.energy(x, *v, 0.0, 0.0, 0.0))(chains)
     np.testing.assert_allclose(three, six, rtol=0, atol=1e-14)
+
+
+def test_four_constants_are_the_first_of_six(chains):
+    v = jnp.array([1.0, -2.0, 0.7, 0.4])
+
+    four = jax.vmap(lambda x: TORSION4.energy(x, *v))(chains)
+
+    six = jax.vmap(lambda x: TORSION6.energy(x, *v, 0.0, 0.0))(chains)
+    np.testing.assert_allclose(four, six, rtol=0, atol=1e-14)
 
 
 def test_the_improper_torsion_is_the_second_constant(chains):

@@ -20,14 +20,19 @@ CHARGING = ("bond_moment", "charge_increment")
 
 
 def lay_charges(
-    molecules: list[Molecule], types: Types, term: Term, gathered: Rows, known: Mapping[Types, float]
+    molecules: list[Molecule],
+    types: Types,
+    term: Term,
+    gathered: Rows,
+    known: Mapping[Types, float],
+    scales: Float[np.ndarray, " pairs"],
 ) -> tuple[ChargeRule, Interactions]:
     """Enter a row of `term` for each pair of bonded types that differ; return the charges and their interactions.
 
     `term` is BOND_MOMENT, over the reference lengths of the stretches gathered before, or CHARGE_INCREMENT. The type
     that a row names first gains what the other loses; `known` has values of rows, which are 0 else. Charges interact
-    between atoms at least three bonds apart, unscaled. Must be the last that is gathered, since charges follow the
-    values. Raises InputError as does `even_charges`.
+    between atoms at least three bonds apart, whose energies `scales` multiply. Must be the last that is gathered, since
+    charges follow the values. Raises InputError as does `even_charges`.
     """
     kind, one = KINDS["stretch"], gathered.constant(1.0)
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])
@@ -45,7 +50,8 @@ def lay_charges(
             ends += [(first, moment, length, 1), (other, moment, length, -1)]
     formal = np.concatenate([even_charges(m) for m in molecules])
     pairs = all_distant_pairs(molecules)
-    parameters = np.concatenate([len(gathered.values) + pairs, np.full((len(pairs), 1), one)], axis=1)
+    places = gathered.constants(scales)
+    parameters = np.concatenate([len(gathered.values) + pairs, places[:, None]], axis=1)
     return ChargeRule.of(formal, ends), Interactions(pairs, parameters)
 
 

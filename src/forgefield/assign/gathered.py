@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from jaxtyping import Float, Int
+
 from forgefield.assign.instances import Types
 from forgefield.models.rows import Row
 from forgefield.terms.term import Term
@@ -28,3 +31,8 @@ class Rows:
         """Append a value that belongs to no row, and return where it stands."""
         self.values.append(value)
         return len(self.values) - 1
+
+    def constants(self, values: Float[np.ndarray, " _"]) -> Int[np.ndarray, " _"]:
+        """Append values that belong to no row, equal ones once, and return where each stands."""
+        found, which = np.unique(values, return_inverse=True)
+        return np.array([self.constant(float(value)) for value in found], dtype=np.int64)[which]

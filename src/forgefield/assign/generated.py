@@ -13,7 +13,7 @@ from forgefield.assign.environments import environment_types
 from forgefield.assign.gathered import Rows
 from forgefield.assign.geometry_classes import Named
 from forgefield.assign.instances import KINDS, Kind, Types
-from forgefield.assign.nonbonded import all_distant_pairs, type_parameters
+from forgefield.assign.nonbonded import all_distant_pairs, pair_scales, type_parameters
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
@@ -50,9 +50,9 @@ def generate(
     estimated; cross terms and torsions are zero. Left out are torsions and couplings of bends whose row has a straight
     angle, couplings along a half bond, and out-of-plane terms whose row has a centre that is not planar. What types
     cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals` takes its
-    parameters from UFF and acts between atoms at least three bonds apart; so do charges, which follow from `charging`,
-    a bond moment or a bond charge increment, and are those of an even spread until something better is known. Raises
-    InputError for a molecule in more than one piece.
+    parameters from UFF and acts between atoms at least three bonds apart (with terms of OPLS three apart by half); so
+    do charges, which follow from `charging`, a bond moment or a bond charge increment, and are those of an even spread
+    until something better is known. Raises InputError for a molecule in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
@@ -75,11 +75,12 @@ def generate(
         terms = (*terms, van_der_waals)
         for name, values in sorted(type_parameters(molecules, types).items()):
             gathered.add(van_der_waals, (name,), values)
-        interactions.append(_pairs(van_der_waals, all_distant_pairs(molecules), flat_types, gathered))
+        pairs = all_distant_pairs(molecules), pair_scales(molecules, terms)
+        interactions.append(_pairs(van_der_waals, pairs, flat_types, gathered))
     rule = None
     if charging is not None:
         terms = (*terms, COULOMB)
-        rule, acting = lay_charges(molecules, flat_types, charging, gathered, {})
+        rule, acting = lay_charges(molecules, flat_types, charging, gathered, {}, pair_scales(molecules, terms))
         interactions.append(acting)
     present = [t for t, group in enumerate(interactions) if len(group.atoms)]
     return Assignment(
@@ -152,11 +153,17 @@ def _loose(
     return np.array([any(one) and not (alike and all(one)) for one in loose], dtype=bool)
 
 
-def _pairs(term: Term, pairs: Int[np.ndarray, "pairs 2"], types: Types, gathered: Rows) -> Interactions:
-    """Return the interactions of a term that takes one row from each of its two atoms and a scale of 1."""
-    scale = gathered.constant(1.0)
+def _pairs(
+    term: Term,
+    found: tuple[Int[np.ndarray, "pairs 2"], Float[np.ndarray, " pairs"]],
+    types: Types,
+    gathered: Rows,
+) -> Interactions:
+    """Return the interactions of a term that takes one row from each of its two atoms, and the scale of the pair."""
+    pairs, scales = found
+    places = gathered.constants(scales).tolist()
     own = {name: gathered.known[term.kind, (name,)].indices for name in set(types)}
-    parameters = [(*own[types[i]], *own[types[j]], scale) for i, j in pairs]
+    parameters = [(*own[types[i]], *own[types[j]], scale) for (i, j), scale in zip(pairs, places, strict=True)]
     return Interactions(atoms=pairs, parameters=np.array(parameters, dtype=np.int64).reshape(-1, len(term.parameters)))
 
 

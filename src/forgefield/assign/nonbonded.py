@@ -1,15 +1,23 @@
 """Which pairs of atoms interact through space, and their generic parameters."""
 
+from collections.abc import Iterable
+
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.assign.uff import uff_van_der_waals
 from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.paths import bond_separations, neighbours
+from forgefield.terms.nonbonded import LENNARD_JONES_GEOMETRIC
+from forgefield.terms.term import Term
+from forgefield.terms.torsion import TORSION4
 
 _HYDROGEN, _DONORS, _ACCEPTORS = 1, {7, 8, 9}, {7, 8, 9, 16, 17, 35, 53}
+_THREE_BONDS = 3
+_HALVED = 0.5
+_OF_OPLS = (TORSION4, LENNARD_JONES_GEOMETRIC)
 _NEAR, _TOWARDS = 0.72, 100.0 * units.DEGREE
 """Of a hydrogen bond: its length by the distance of UFF's minimum, and the angle at the hydrogen, at least."""
 # W. D. Cornell et al., J. Am. Chem. Soc. 1995, 117, 5179, type H.
@@ -26,6 +34,18 @@ def all_distant_pairs(molecules: list[Molecule]) -> Int[np.ndarray, "pairs 2"]:
     """Return those pairs of all molecules as atoms of their batch."""
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1]
     return np.concatenate([distant_pairs(m) + start for m, start in zip(molecules, starts, strict=True)])
+
+
+def pair_scales(molecules: list[Molecule], terms: Iterable[Term]) -> Float[np.ndarray, " pairs"]:
+    """Return by what the energies of `all_distant_pairs` are multiplied: with terms of OPLS ½ three bonds apart."""
+    scale = near_scale(terms)
+    near = [bond_separations(m.n_atoms, m.bonds)[tuple(distant_pairs(m).T)] == _THREE_BONDS for m in molecules]
+    return np.where(np.concatenate(near), scale, 1.0)
+
+
+def near_scale(terms: Iterable[Term]) -> float:
+    """Return by what energies of atoms three bonds apart are multiplied in a force field of these terms."""
+    return _HALVED if any(term in _OF_OPLS for term in terms) else 1.0
 
 
 def has_hydrogen_bond(molecule: Molecule) -> bool:

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING, lay_charges
 from forgefield.assign.gathered import Rows
 from forgefield.assign.geometry_classes import GeometryClasses, Named
 from forgefield.assign.instances import KINDS, Kind, Types
-from forgefield.assign.nonbonded import all_distant_pairs
+from forgefield.assign.nonbonded import all_distant_pairs, pair_scales
 from forgefield.errors import InputError, MissingParameters
 from forgefield.models.forcefield import ForceField
 from forgefield.models.rows import Row
@@ -48,10 +48,11 @@ def assign_typed_rows(
     gathered = Rows()
     found: list[tuple[Term, Interactions]] = []
     missing: dict[str, None] = {}
+    scales = pair_scales(molecules, tables)
     acting = {term: table for term, table in tables.items() if term.kind not in CHARGING}
     for term, table in acting.items():
         if term.kind == "vdw":
-            interactions = _pairs(term, table, all_distant_pairs(molecules), flat, gathered, missing)
+            interactions = _pairs(term, table, (all_distant_pairs(molecules), scales), flat, gathered, missing)
         else:
             atoms = [KINDS[term.kind].find(m) + start for m, start in zip(molecules, starts, strict=True)]
             interactions = _bonded(term, table, np.concatenate(atoms), named, gathered, missing)
@@ -61,7 +62,7 @@ def assign_typed_rows(
         raise MissingParameters(f"no parameters for {', '.join(missing)}; {advice}")
     rule = None
     for charging in tables.keys() - acting.keys():
-        rule, interactions = lay_charges(molecules, flat, charging, gathered, _in_order(tables[charging]))
+        rule, interactions = lay_charges(molecules, flat, charging, gathered, _in_order(tables[charging]), scales)
         found.append((COULOMB, interactions))
     return Assignment(
         model=ForceField(tuple(term for term, _ in found), jnp.asarray(gathered.values)),
@@ -120,19 +121,21 @@ def _borrowed(kind: Kind, chain: list[int], named: Named, gathered: Rows) -> tup
 def _pairs(
     term: Term,
     table: Table,
-    pairs: Int[np.ndarray, "pairs 2"],
+    found: tuple[Int[np.ndarray, "pairs 2"], Float[np.ndarray, " pairs"]],
     types: Types,
     gathered: Rows,
     missing: dict[str, None],
 ) -> Interactions:
-    """Enter a row for each type in use and return the interactions, whose scale is 1; each that acts must have one."""
+    """Enter a row for each type in use and return the interactions, with their scales; each that acts must have one."""
+    pairs, scales = found
     acting = dict.fromkeys(types[a] for a in pairs.ravel().tolist())
     missing |= {f"vdw {name}": None for name in acting if (name,) not in table}
     present = [name for name in dict.fromkeys(types) if (name,) in table]
     rows = {name: gathered.add(term, (name,), table[name,]).indices for name in present}
-    scale = gathered.constant(1.0)
     parameters = [
-        (*rows[types[i]], *rows[types[j]], scale) for i, j in pairs.tolist() if types[i] in rows and types[j] in rows
+        (*rows[types[i]], *rows[types[j]], scale)
+        for (i, j), scale in zip(pairs.tolist(), gathered.constants(scales).tolist(), strict=True)
+        if types[i] in rows and types[j] in rows
     ]
     return Interactions(
         atoms=pairs if not missing else pairs[:0],

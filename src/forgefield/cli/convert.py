@@ -18,14 +18,14 @@ def convert(
     target: Annotated[
         Path,
         typer.Argument(
-            help="What to write: .xyz, .extxyz or .json; of force fields .json, .fld, .frcmod, .xml, .prmtop, .top or "
-            ".lmp; of weights .safetensors."
+            help="What to write: .xyz, .extxyz or .json; of force fields .json, .fld, .frcmod, .xml, .system.xml, "
+            ".prmtop, .top, .lmp, .psf, .offxml or .key; of weights .safetensors."
         ),
     ],
     drop: Annotated[list[str] | None, typer.Option(help="What may be lost: bonds, types, Hessian, …")] = None,
     over: Annotated[list[Path] | None, typer.Option(help="Structures that a force field is laid over.")] = None,
     approximate: Annotated[
-        bool, typer.Option(help="Leave out what a .prmtop, .top or .lmp file cannot hold, and say what.")
+        bool, typer.Option(help="Leave out what the file of an engine cannot hold, and say what.")
     ] = False,
     settings: Annotated[Path | None, typer.Option(help="TOML file with what weights of SchNetPack do not say.")] = None,
     trust: Trust = False,

@@ -1,22 +1,22 @@
 """Every format that is read or written, a row for each: suffixes, how it is known by content, readers and writers."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.rules import AbstractRules
+from forgefield.assign.nonbonded import near_scale
 from forgefield.errors import InputError
-from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields import native
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
+from forgefield.io.forcefields.amber.frcmod_writer import FRCMOD
 from forgefield.io.forcefields.amber.parameters import is_parameter_set
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.forcefields.amber.prmtop_writer import PRMTOP
 from forgefield.io.forcefields.amber.typed import amber_rules
+from forgefield.io.forcefields.charmm.writer import CHARMM
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.forcefields.gromacs.writer import TOP
 from forgefield.io.forcefields.laid.format import SystemFormat
@@ -30,7 +30,11 @@ from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.io.forcefields.openmm.system.reader import read_system
 from forgefield.io.forcefields.openmm.system.templates import read_templates
 from forgefield.io.forcefields.openmm.system.writer import write_laid_system, write_system
+from forgefield.io.forcefields.openmm.templates_writer import TEMPLATES
 from forgefield.io.forcefields.smirnoff.rules import read_smirnoff
+from forgefield.io.forcefields.smirnoff.writer import SMIRNOFF
+from forgefield.io.forcefields.tinker.writer import TINKER
+from forgefield.io.format import Format, Structures
 from forgefield.io.qm.gaussian.fchk import read_fchk
 from forgefield.io.qm.gaussian.log import read_gaussian_log
 from forgefield.io.qm.gaussian.rigid_scan import is_rigid_scan, read_rigid_scan
@@ -44,7 +48,6 @@ from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.io.qm.torsion_drive import MARK, read_torsion_drive
 from forgefield.io.sources import is_smiles, plain_name
 from forgefield.io.structures.atom_types import AtomTypes
-from forgefield.io.structures.coordinates.bare import Bare
 from forgefield.io.structures.coordinates.gro import read_gro
 from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
 from forgefield.io.structures.gaussian_input import is_gaussian_input, read_gaussian_input
@@ -55,79 +58,13 @@ from forgefield.io.structures.sdf import is_molfile, read_sdf, write_sdf
 from forgefield.io.structures.smiles import read_smiles
 from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.io.text import read_text
-from forgefield.molecules.molecule import Molecule, Reference
+from forgefield.molecules.molecule import Molecule
 
-
-class Structure(NamedTuple):
-    """A structure of a file, with what QM said of it as far as the file holds results."""
-
-    molecule: Molecule
-    reference: Reference
-
-    def __repr__(self) -> str:
-        return f"Structure({self.molecule!r}, {self.reference!r})"
-
-
-Structures = Sequence[tuple[Molecule, Reference]]
-RulesWriter = Callable[[Path, AbstractRules], None]
-LaidWriter = Callable[[Path, Assignment, list[Molecule]], tuple[Path, ...]]
 _PAGES = 4_000_000
 """Characters of the ends of large texts by which programs are known."""
 _GROMACS = re.compile(r"^\s*\[\s*(moleculetype|molecules)\s*\]", re.MULTILINE)
 _XTB_FRAME = re.compile(r"\A\s*\d+\n energy: +\S+ .*xtb: \S+ ")
 """xTB writes scans and optimisations as xyz files that are called xtbscan.log and xtbopt.log."""
-
-
-@dataclass(frozen=True)
-class Format:
-    """What is read from files of one format, and written to them; None where nothing is."""
-
-    name: str
-    """What messages call it."""
-    suffixes: tuple[str, ...]
-    known: Callable[[Path, str], bool] | None = None
-    """Whether a file is of this format, by its text, where others share the suffix; None: if of none before it."""
-    clue: str = ""
-    """What a file must say to be known."""
-    has_any_suffix: bool = False
-    """Whether files of other suffixes are known by their text too."""
-    part: Callable[[Path], Part] | None = None
-    """Reads what QM said of one structure."""
-    frames: Callable[[Path], list[Part]] | None = None
-    """Reads the same of several."""
-    has_geometry: bool = True
-    states_unit: bool = True
-    """Whether the unit of a Hessian goes without saying."""
-    molecules: Callable[[Path, AtomTypes | None], list[Molecule]] | None = None
-    """Reads structures without results."""
-    positions: Callable[[Path], Bare] | None = None
-    """Reads positions of atoms whose elements are those of a topology."""
-    write_structures: Callable[[Path, Structures], None] | None = None
-    lacks: tuple[str, ...] = ()
-    """What of structures it cannot hold."""
-    word: str = ""
-    """What FIT.toml calls it."""
-    forms: tuple[str, ...] = ()
-    """Forms of a generated force field that it holds."""
-    rules: Callable[[Path], AbstractRules] | None = None
-    """Reads a force field."""
-    write_rules: RulesWriter | None = None
-    """Writes one that is not laid over molecules. Raises InputError where the format cannot hold it."""
-    write_laid: LaidWriter | None = None
-    """Writes a generated one that is, and returns the files. Raises InputError where the format cannot hold it."""
-    system: SystemFormat | None = None
-    """Writes one of a system with its geometry."""
-
-    @property
-    def in_folder(self) -> str:
-        """The name of the file in the folder of a fit."""
-        return f"forcefield{self.suffixes[0]}"
-
-    def parts(self, path: Path) -> list[Part] | None:
-        """Return what QM said of the structures of a file; None where the format holds no results."""
-        if self.frames is not None:
-            return self.frames(path)
-        return None if self.part is None else [self.part(path)]
 
 
 def _on_first_and_last_pages(known: Callable[[Path, str], bool], path: Path, text: str) -> bool:
@@ -181,6 +118,12 @@ def _write_one(path: Path, structures: Structures) -> None:
     write_qcschema(path, molecule, reference)
 
 
+def _write_xml(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
+    """Write a force field as OpenMM's ForceField, one with the pairs of OPLS as it is laid over one molecule."""
+    own = near_scale(row.term for row in assignment.rows) == 1.0
+    return (write_openmm_xml if own else TEMPLATES.write_laid)(path, assignment, molecules)
+
+
 def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
     del molecules
     native.write_native(path, assignment)
@@ -190,7 +133,7 @@ def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule])
 def _of_systems(form: Format, word: str, system: SystemFormat) -> Format:
     """Return a format with what writes systems."""
     writes = {"write_rules": system.write_rules, "write_laid": system.write_laid, "system": system}
-    return replace(form, word=word, forms=("harmonic",), **writes)
+    return replace(form, word=word, forms=("harmonic", "opls"), **writes)
 
 
 _IS_JAGUAR = _Finds(re.compile("Jaguar version"))
@@ -199,7 +142,7 @@ NATIVE = Format(
     "ForgeField force field",
     (".json",),
     known=_Finds(re.compile(re.escape(native.KEY))),
-    forms=("mm3", "harmonic"),
+    forms=("mm3", "harmonic", "opls"),
     rules=native.read_native,
     write_rules=native.write_rules,
     write_laid=_write_native,
@@ -291,7 +234,9 @@ FORMATS = (
         word="frcmod",
         forms=("harmonic",),
         rules=amber_rules,
+        write_rules=FRCMOD.write_rules,
         write_laid=write_frcmod,
+        system=FRCMOD,
     ),
     Format("AMBER parameter set", (".dat",), is_parameter_set, "line MOD4 RE", rules=amber_rules),
     Format(
@@ -299,9 +244,11 @@ FORMATS = (
         (".xml",),
         _Finds(re.compile("<ForceField")),
         word="openmm-xml",
-        forms=("mm3", "harmonic"),
+        forms=("mm3", "harmonic", "opls"),
         rules=read_templates,
-        write_laid=write_openmm_xml,
+        write_rules=TEMPLATES.write_rules,
+        write_laid=_write_xml,
+        system=TEMPLATES,
     ),
     Format(
         "OpenMM System",
@@ -332,7 +279,9 @@ FORMATS = (
         *("prmtop", PRMTOP),
     ),
     _of_systems(Format("LAMMPS", (".lmp",), rules=read_lammps), "lammps", LAMMPS),
-    Format("SMIRNOFF", (".offxml",), rules=read_smirnoff),
+    _of_systems(Format("SMIRNOFF", (".offxml",), rules=read_smirnoff), "offxml", SMIRNOFF),
+    _of_systems(Format("CHARMM", (".psf",)), "charmm", CHARMM),
+    _of_systems(Format("Tinker", (".key",)), "tinker", TINKER),
     Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
     Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("LAMMPS data", (".data",), positions=read_positions),

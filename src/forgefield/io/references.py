@@ -12,7 +12,8 @@ from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part, alike, part_of
 from forgefield.io.assemble.superposition import same_structure
-from forgefield.io.formats import Format, format_of
+from forgefield.io.format import Format
+from forgefield.io.formats import format_of
 from forgefield.io.sources import is_smiles
 from forgefield.molecules.molecule import Molecule, Reference
 

@@ -13,7 +13,8 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError, WriteError
 from forgefield.io.forcefields.amber.typed import amber_rules, read_amber
 from forgefield.io.forcefields.openmm.system.charmm import STRUCTURE, read_charmm
-from forgefield.io.formats import LaidWriter, force_field_format, force_fields, suffixes
+from forgefield.io.format import LaidWriter
+from forgefield.io.formats import force_field_format, force_fields, suffixes
 from forgefield.io.outputs import new_outputs
 from forgefield.molecules.molecule import Molecule
 

@@ -7,24 +7,13 @@ import numpy as np
 
 from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import AbstractStatedRules
-from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import molecule as molecule_of
-from forgefield.io.formats import (
-    NATIVE,
-    Format,
-    LaidWriter,
-    Structure,
-    Structures,
-    force_fields,
-    format_of,
-    suffixes,
-    written_force_field,
-    written_structures,
-)
+from forgefield.io.format import Format, LaidWriter, Structure, Structures
+from forgefield.io.formats import NATIVE, force_fields, format_of, suffixes, written_force_field, written_structures
 from forgefield.io.molecules import read_structures
 from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_parts
@@ -151,32 +140,24 @@ def convert_force_field(
     rules, files = load(source), list(over)
     if isinstance(rules, AbstractLibrary) and files:
         rules, files = rules.over(read_structures(files[0])[0]), files[1:]
-    form = _written(target, rules)
+    form = written_force_field(target)
     if form is None or not (form.write_rules or form.write_laid):
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
         raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")
-    if form.system is not None:
+    if form.system is not None and (form.of_one or isinstance(rules, AbstractStatedRules)):
         read = [source, *(over if isinstance(rules, AbstractStatedRules) else files)]
         return convert_to_engine(rules, form.system, target, read, approximate=approximate, overwrite=overwrite)
     if approximate:
         raise InputError(f"{target}: {form.name} is not written approximately (--approximate); files of engines are")
     if isinstance(rules, TypedRules) and form is not NATIVE and form.write_laid is not None:
         return _converted_over(rules, form.write_laid, target, [source, *files], overwrite)
-    if form.write_rules is None:
+    if form.write_rules is None or form.system is not None:
         raise InputError(f"{target}: {form.name} holds rows by types, which {source} does not have; write it as .json")
     if files:
         raise InputError(f"{target}: {form.name} holds the force field as it is, without structures; name none")
     with new_outputs([target], [source], overwrite=overwrite):
         form.write_rules(target, rules)
     return []
-
-
-def _written(target: Path, rules: AbstractRules) -> Format | None:
-    """Return the format of a file's suffix; for a topology the one that holds it, where several have the suffix."""
-    suffix = target.suffix.lower()
-    holding = (one for one in force_fields() if one.write_rules and suffix in one.suffixes)
-    found = written_force_field(target)
-    return next(holding, found) if isinstance(rules, AbstractStatedRules) else found
 
 
 def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: list[Path], overwrite: bool) -> list[str]:

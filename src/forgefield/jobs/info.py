@@ -17,7 +17,8 @@ from forgefield.errors import ForgeFieldError, InputError, InputWarning, Unfinis
 from forgefield.io.assemble.consistency import checked
 from forgefield.io.assemble.merge import merged
 from forgefield.io.assemble.parts import Part
-from forgefield.io.formats import Format, force_fields, format_of
+from forgefield.io.format import Format
+from forgefield.io.formats import force_fields, format_of
 from forgefield.io.molecules import read_structures
 from forgefield.io.rules import file_of, load
 from forgefield.io.sources import is_smiles, reading

@@ -9,7 +9,8 @@ from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
-from forgefield.io.formats import Format, LaidWriter, force_fields, suffixes, written_force_field
+from forgefield.io.format import Format, LaidWriter
+from forgefield.io.formats import force_fields, suffixes, written_force_field
 from forgefield.io.outputs import new_outputs
 from forgefield.io.rules import write_laid, write_whole
 from forgefield.jobs.fit.outcome.outcome import Outcome
@@ -31,7 +32,7 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
         case Mm3Rules() | AbstractStatedRules():
             form, is_mm3 = written_force_field(path), isinstance(outcome.force_field, Mm3Rules)
             writers = [one for one in force_fields() if one.write_rules]
-            writers = [one for one in writers if ("mm3" in one.forms if is_mm3 else one.forms != ("mm3",))]
+            writers = [one for one in writers if (one.holds_mm3 if is_mm3 else one.forms != ("mm3",))]
             if form is None or form.write_rules is None or form not in writers:
                 known, began = " or ".join(suffixes(writers)), "an MM3* file" if is_mm3 else "a topology"
                 raise InputError(f"{path}: a fit that started from {began} is written as {known}, not {path.suffix!r}")
@@ -56,7 +57,7 @@ def write_generated(
     overwrite: bool = False,
 ) -> None:
     """Write a force field of this form in the format of the suffix: .json (the native one), .fld, .frcmod, .xml,
-    .prmtop, .top or .lmp.
+    .prmtop, .top, .lmp, .psf, .offxml or .key.
 
     Raises InputError that names what the format cannot hold, and where a file is one of the `sources`, or there already
     and not to `overwrite`.

@@ -54,6 +54,13 @@ _GROMACS = """\
 printf 'integrator = steep\\nnsteps = 500\\nrcoulomb = 4.0\\nrvdw = 4.0\\nepsilon-rf = 1\\n' > min.mdp
 gmx grompp -f min.mdp -p forcefield.top -c forcefield.gro -o min.tpr
 gmx mdrun -nt 1 -deffnm min"""
+_CHARMM = """\
+from openmm.app import CharmmParameterSet, CharmmPsfFile, NoCutoff
+
+structure = CharmmPsfFile("forcefield.psf")
+parameters = CharmmParameterSet("forcefield.rtf", "forcefield.prm")
+system = structure.createSystem(parameters, nonbondedMethod=NoCutoff)
+print(system.getNumParticles())"""
 _LAMMPS = """\
 include forcefield.lmp
 minimize 0.0 1.0e-6 500 5000
@@ -91,6 +98,7 @@ def uses(files: Sequence[str], structure: str, *, alone: bool) -> list[Use]:
     engines = {
         "forcefield.prmtop": Use("AMBER", _SANDER, "In a shell, in this folder."),
         "forcefield.top": Use("GROMACS", _GROMACS, "In a shell, in this folder."),
+        "forcefield.psf": Use("CHARMM's files in OpenMM", _CHARMM, "In Python, in this folder."),
         "forcefield.lmp": Use("LAMMPS", _LAMMPS, "As a file min.in of this folder: lmp -in min.in."),
     }
     found += [use for name, use in engines.items() if name in files]

@@ -58,6 +58,7 @@ WRITTEN = {
     "basin-hopping": "basin_hopping basinhopping",
     "cma-es": "cma cmaes cma_es",
     "harmonic": "amber gaff",
+    "opls": "opls_aa oplsaa",
     "relaxed": "optimized optimised minimum minimised minimized",
     "uff": "lj lennard_jones vdw",
     "bonds": "increments bci bond_increments bond_moments",

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.nonbonded import near_scale
 from forgefield.errors import InputError
 from forgefield.io.offenders import listed
 from forgefield.io.structures.atom_types import standard_atom_types
@@ -89,17 +90,24 @@ def two_character_types(assignment: Assignment) -> dict[str, str]:
     more types than names.
     """
     taken = {t.name for t in standard_atom_types().types.values()}
-    return _named(assignment, lambda name: (a + b for a in (name[0], *ascii_uppercase) for b in _SECOND), taken)
+    return _named(
+        flat_types(assignment), lambda name: (a + b for a in (name[0], *ascii_uppercase) for b in _SECOND), taken
+    )
 
 
 def amber_types(assignment: Assignment) -> dict[str, str]:
+    """Return a name of two characters for each type of a force field, which begin with the element (`amber_names`)."""
+    return amber_names(flat_types(assignment))
+
+
+def amber_names(types: Iterable[str]) -> dict[str, str]:
     """Return a name of two characters for each type that no force field of AMBER or GLYCAM has: 1c, 2c, 1h, …
 
-    Names are a digit and the first letter of the element while there are any left. Raises InputError where there are
+    Names are a digit and the first letter of the type while there are any left. Raises InputError where there are
     more types than names.
     """
     return _named(
-        assignment, lambda name: (a + b for b in (name[0].lower(), *ascii_lowercase) for a in _DIGITS_OF_AMBER), set()
+        types, lambda name: (a + b for b in (name[0].lower(), *ascii_lowercase) for a in _DIGITS_OF_AMBER), set()
     )
 
 
@@ -123,15 +131,15 @@ def told_of(molecules: list[Molecule]) -> str:
     return f" of {listed(list(dict.fromkeys(m.name.replace('--', '- -') for m in molecules)))}"
 
 
-def _named(assignment: Assignment, candidates: Callable[[str], Iterable[str]], taken: set[str]) -> dict[str, str]:
+def _named(types: Iterable[str], candidates: Callable[[str], Iterable[str]], taken: set[str]) -> dict[str, str]:
     """Return the first of its candidates that is left for each type."""
     names: dict[str, str] = {}
-    for of_atom in dict.fromkeys(flat_types(assignment)):
+    every = list(dict.fromkeys(types))
+    for of_atom in every:
         name = next((one for one in candidates(of_atom) if one not in taken), None)
         if name is None:
-            count = len(set(flat_types(assignment)))
             raise InputError(
-                f"the force field has {count} atom types, more than there are names of two characters "
+                f"the force field has {len(every)} atom types, more than there are names of two characters "
                 f"({len(names)}); use a smaller depth, or write it as openmm-xml"
             )
         taken.add(name)
@@ -146,7 +154,8 @@ def require_held(assignment: Assignment, terms: Collection[Term], what: str, adv
         if row.term not in terms:
             missing.setdefault(row.term, []).append(row)
     complaints = [f"{term.name} ({len(rows)} row(s), such as {rows[0].name})" for term, rows in missing.items()]
-    scaled = [place for place in _scales(assignment) if float(assignment.model.values[place]) != 1.0]
+    usual = (1.0, near_scale(row.term for row in assignment.rows))
+    scaled = [place for place in _scales(assignment) if float(assignment.model.values[place]) not in usual]
     complaints += [f"a van der Waals scale of {float(assignment.model.values[place])}" for place in scaled]
     if complaints:
         raise InputError(f"{what} cannot hold {', '.join(complaints)}; {advice}")

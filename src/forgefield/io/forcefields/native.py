@@ -30,11 +30,11 @@ from forgefield.io.text import read_text
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
-from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES, LENNARD_JONES_GEOMETRIC
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
 KEY, VERSION = "forgefield_force_field", 1
 _TERMS = {
@@ -45,6 +45,7 @@ _TERMS = {
         HARMONIC_BEND,
         MM3_BEND,
         TORSION3,
+        TORSION4,
         TORSION6,
         COSINE_OUT_OF_PLANE,
         STRETCH_BEND,
@@ -52,6 +53,7 @@ _TERMS = {
         BEND_BEND,
         UREY_BRADLEY,
         LENNARD_JONES,
+        LENNARD_JONES_GEOMETRIC,
         EXP6,
         CHARGE_INCREMENT,
         BOND_MOMENT,

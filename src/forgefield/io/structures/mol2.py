@@ -72,13 +72,20 @@ def read_mol2(path: Path) -> list[Molecule]:
     return molecules
 
 
-def write_mol2(path: Path, molecule: Molecule, types: tuple[str, ...], charges: Float[np.ndarray, " atoms"]) -> None:
-    """Write a structure as one residue with these atom types and charges [e]."""
+def write_mol2(
+    path: Path,
+    molecule: Molecule,
+    types: tuple[str, ...],
+    charges: Float[np.ndarray, " atoms"],
+    names: tuple[str, ...] | None = None,
+) -> None:
+    """Write a structure as one residue with these atom types and charges [e]; elements and numbers are the names."""
     symbols = {order: word for word, order in reversed(_ORDERS.items())}
+    names = names or tuple(f"{element}{i}" for i, element in enumerate(molecule.symbols, 1))
     atoms = [
-        f"{i:7d} {f'{element}{i}':<6} {x:12.6f} {y:12.6f} {z:12.6f} {of_atom:<4} 1 MOL {charge:14.10f}"
-        for i, (element, (x, y, z), of_atom, charge) in enumerate(
-            zip(molecule.symbols, molecule.positions.tolist(), types, charges.tolist(), strict=True), 1
+        f"{i:7d} {name:<6} {x:12.6f} {y:12.6f} {z:12.6f} {of_atom:<4} 1 MOL {charge:14.10f}"
+        for i, (name, (x, y, z), of_atom, charge) in enumerate(
+            zip(names, molecule.positions.tolist(), types, charges.tolist(), strict=True), 1
         )
     ]
     bonds = [

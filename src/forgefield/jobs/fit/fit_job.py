@@ -24,7 +24,8 @@ from forgefield.fitting.solve.solver import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.forcefields.laid.format import SystemFormat
 from forgefield.io.forcefields.mm3.fld import changed_text, mm3_rules, parse_fld
-from forgefield.io.formats import NATIVE, Format, force_fields
+from forgefield.io.format import Format
+from forgefield.io.formats import NATIVE, force_fields
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
 from forgefield.io.sources import stem
 from forgefield.jobs.fit.outcome.citations import RESAMPLED
@@ -97,7 +98,7 @@ def run_fit(  # noqa: PLR0913 (these are the words of the command)
 
 def written_in(output: Path) -> list[Path]:
     """Return what fits have written into a folder, the checkpoint last."""
-    beside = [f"forcefield{one.system.beside}" for one in force_fields() if one.system]
+    beside = [f"forcefield{suffix}" for one in force_fields() if one.system for suffix in one.system.beside]
     names = (*_FILES, *(one.in_folder for one in force_fields() if one.write_laid), *beside)
     files = [output / name for name in names]
     ends = [end for one in force_fields() if one.system for end in (one.suffixes[0], one.system.beside)]

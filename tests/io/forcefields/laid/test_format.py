@@ -1,15 +1,10 @@
 """Systems written for AMBER, GROMACS and LAMMPS: what these programs compute from the files is what we compute."""
 
-from collections import defaultdict
 from dataclasses import replace
-from functools import cache
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import Stated
 from forgefield.errors import InputError
 from forgefield.io.forcefields.amber.prmtop import COULOMB, read_prmtop
@@ -22,9 +17,8 @@ from forgefield.io.structures.coordinates.gro import read_gro
 from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
 from forgefield.terms.nonbonded import LENNARD_JONES_PAIR
 from forgefield.terms.stretch import MORSE
+from system_energies import ours, require_same
 
-KINDS = {"improper": "torsion", "urey_bradley": "bend"}
-"""Kinds that programs count among others."""
 OF_AMBER = ["aladip", "dimethylphosphate", "methyloxirane"]
 PROGRAMS = {
     "sander": (PRMTOP, "a.prmtop", {"torsion": 2e-5}),
@@ -32,30 +26,6 @@ PROGRAMS = {
     "lammps": (LAMMPS, "a.lmp", {}),
 }
 """The format of each, the name of a file of it, and the tolerances [kcal/mol] that are not the usual ones."""
-
-
-def ours(system, positions) -> dict[str, float]:
-    """Return our energies by kind [kcal/mol]."""
-    return _ours(system, positions.tobytes())
-
-
-@cache
-def _ours(system, held) -> dict[str, float]:
-    positions = np.frombuffer(held).reshape(-1, 3)
-    laid = SystemRules(system).assign([system.structure(positions, "a", "a")])
-    found: dict[str, float] = defaultdict(float)
-    for term, group in zip(laid.model.terms, laid.topology.interactions, strict=True):
-        values = jnp.asarray(laid.model.values)[group.parameters]
-        each = jax.vmap(lambda x, p, term=term: term.energy(x, *p))(jnp.asarray(positions)[group.atoms], values)
-        found[KINDS.get(term.kind, term.kind)] += float(each.sum())
-    return found | {"total": sum(found.values())}
-
-
-def require_same(theirs, system, positions, *, torsion=1e-6):
-    wanted = ours(system, positions)
-    allowed = {"torsion": torsion, "total": 1e-6 + torsion}
-    for kind in ("stretch", "bend", "torsion", "cmap", "vdw", "electrostatic", "total"):
-        assert theirs.get(kind, 0.0) == pytest.approx(wanted.get(kind, 0.0), abs=allowed.get(kind, 1e-6)), kind
 
 
 @pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa"])

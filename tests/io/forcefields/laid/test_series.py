@@ -10,7 +10,7 @@ from forgefield.io.forcefields.laid.series import periodic
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.periodic import RYCKAERT_BELLEMANS
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
 ATOMS = np.array([[0, 1, 2, 3]])
 
@@ -24,7 +24,9 @@ def energy(stated, positions):
 
 @pytest.mark.parametrize("angle", [-2.7, -1.1, 0.3, 1.9])
 @pytest.mark.parametrize(
-    "term", [TORSION3, TORSION6, RYCKAERT_BELLEMANS, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE], ids=lambda t: t.name
+    "term",
+    [TORSION3, TORSION4, TORSION6, RYCKAERT_BELLEMANS, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE],
+    ids=lambda t: t.name,
 )
 def test_a_sum_of_periodic_torsions_has_the_same_energy(term, angle):
     values = np.array([[1.3, -0.4, 0.8, 0.0, -0.7, 0.2][: term.n_own]])

@@ -144,6 +144,9 @@ def test_file_explains_its_types_and_has_rows_for_atom_typ(molecules, random_fie
     names = two_character_types(field)
     legend = [line for line in (tmp_path / "out.fld").read_text().splitlines() if " is " in line]
     types = read_atom_types(tmp_path / "out.typ").types
+    head = (tmp_path / "out.fld").read_text().splitlines()[1]
+    assert head.startswith(" C  Made of fluoromethane, ethane, ")
+    assert head.endswith("with the types of out.typ in atom.typ")
     assert legend[0] == f" C  {names['C1']} is C1  C(F,H,H,H)"
     assert {t.name: t.atomic_number for n, t in types.items() if n > 200}[names["N1"]] == 7
 

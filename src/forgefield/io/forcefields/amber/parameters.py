@@ -29,7 +29,7 @@ _N_TYPES = {_BOND: 2, _ANGLE: 3, _DIHEDRAL: 4, _IMPROPER: 4}
 _JOINED = {n: re.compile(r"\s*" + r"\s*-\s*".join([r"([^\s-]{1,2})"] * n) + r"(?!\S)") for n in (2, 3, 4)}
 _SCALING = {name: re.compile(rf"\b{name}\s*=\s*([\d.]+)", re.IGNORECASE) for name in ("SCEE", "SCNB")}
 _SCEE, _SCNB = 1.2, 2.0
-_DEGREE = 0.0174533
+DEGREE = 0.0174533
 """rad, as tleap has it: it moves the energies of bends by up to 1e-5 kcal/mol."""
 _STRAIGHT = 180.0
 _IS_SET = re.compile(r"^MOD4 +(RE|SK|AC)\b", re.MULTILINE)
@@ -156,7 +156,7 @@ class _Reader:
             case "ANGL":
                 types, rest = self._types(section, line)
                 k, theta0 = first_numbers(rest, 2)
-                found.angles.setdefault(KINDS["bend"].canonical(types), (2.0 * k, theta0 * _DEGREE))
+                found.angles.setdefault(KINDS["bend"].canonical(types), (2.0 * k, theta0 * DEGREE))
             case "DIHE":
                 self._dihedral(line)
             case "IMPR":
@@ -234,7 +234,7 @@ def _periodicity(number: float) -> int:
 
 def _phase(degrees: float) -> float:
     """Return a phase in rad; sander takes 180° for what it is."""
-    return math.copysign(math.pi, degrees) if abs(degrees) == _STRAIGHT else degrees * _DEGREE
+    return math.copysign(math.pi, degrees) if abs(degrees) == _STRAIGHT else degrees * DEGREE
 
 
 def _scaling(name: str, rest: str, default: float) -> float:

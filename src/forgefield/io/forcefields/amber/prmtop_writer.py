@@ -257,6 +257,6 @@ def _maps(system: System) -> Iterator[tuple[str, tuple[str, int, str], Sequence]
 PRMTOP = SystemFormat(
     "an AMBER topology",
     (HARMONIC_STRETCH, HARMONIC_BEND, PERIODIC_TORSION, PERIODIC_IMPROPER),
-    *(_write, ".inpcrd"),
+    *(_write, (".inpcrd",)),
     has_maps=True,
 )

@@ -288,4 +288,4 @@ def _gro(path: Path, system: System, positions: Positions) -> str:
     return "\n".join([*head, *rows, f"{box:10.5f}" * 3, ""])
 
 
-TOP = SystemFormat("a GROMACS topology", tuple(_FUNCTIONS), _write, ".gro", has_maps=True)
+TOP = SystemFormat("a GROMACS topology", tuple(_FUNCTIONS), _write, (".gro",), has_maps=True)

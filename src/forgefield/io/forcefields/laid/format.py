@@ -1,7 +1,9 @@
 """A format that holds one molecule with every interaction, and what it cannot hold."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +17,35 @@ from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.forcefields.generated import amber_types, require_no_switched_torsions
 from forgefield.io.forcefields.laid.flat import of_assignment
-from forgefield.io.forcefields.laid.series import periodic
+from forgefield.io.forcefields.laid.series import of_each_fold, periodic
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES_PAIR
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.periodic import RYCKAERT_BELLEMANS
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
-_SWITCHED = (TORSION3, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
+_SWITCHED = (TORSION3, TORSION4, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
 _WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
 _MAP = "cmap"
+_NEGLIGIBLE = 1e-9
+"""kcal/mol; constant energies below it are not missed."""
 _FARTHEST = 999.0
 """Å; coordinates further from the origin do not fit into all columns, and are moved to it together."""
 
 Positions = Float[np.ndarray, "atoms 3"]
+
+
+def _as_it_is(system: System) -> tuple[System, tuple[str, ...]]:
+    return system, ()
+
+
+def one_of_each_fold(system: System) -> tuple[System, tuple[str, ...]]:
+    """Return a system with one torsion of each periodicity about the same atoms, which leaves out constant energies."""
+    found, constant = of_each_fold(system.interactions)
+    words = (f"constant energies of torsions ({constant:.2g} kcal/mol in all)",) if constant > _NEGLIGIBLE else ()
+    return replace(system, interactions=found), words
 
 
 @dataclass(frozen=True)
@@ -43,11 +58,18 @@ class SystemFormat:
     """That it holds, beside what acts between all pairs."""
     write: Callable[[Path, System, Positions | None], tuple[Path, ...]]
     """Writes a system, with its geometry [Å] where it is known, and returns the files."""
-    beside: str
-    """Suffix of the file that holds the geometry."""
+    beside: tuple[str, ...]
+    """Suffixes of the other files that belong to one, such as that of the geometry."""
     has_maps: bool = False
     """Whether it holds correction maps."""
     needs_positions: bool = False
+    adapted: Callable[[System], tuple[System, tuple[str, ...]]] = _as_it_is
+    """Returns a system as the format has it, and in words what that changes, if anything."""
+
+    def __reduce__(self) -> tuple[Callable[[str, str], object], tuple[str, str]]:
+        """Return how it travels to other processes: as the constant of its module that it is."""
+        home = sys.modules[self.write.__module__]
+        return _constant, (home.__name__, next(name for name, value in vars(home).items() if value is self))
 
     def write_laid(self, path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
         """Write a force field that is laid over one molecule, in its first structure.
@@ -92,6 +114,7 @@ class SystemFormat:
         found = [
             f"{one.term.name} ({len(one.atoms)})" for one in self._prepared(system).interactions if not self._holds(one)
         ]
+        found += self.adapted(self._periodic(system))[1]
         return found + [f"{EXP6.name} between all pairs"] * _is_exp6(system)
 
     def approximate(self, system: System) -> System:
@@ -104,10 +127,17 @@ class SystemFormat:
 
     def _prepared(self, system: System) -> System:
         """Return a system with torsions as periodic ones where the format has no others."""
+        return self.adapted(self._periodic(system))[0]
+
+    def _periodic(self, system: System) -> System:
         stated = [one for one in system.interactions if len(one.atoms) and one.term not in _WITHOUT_ENERGY]
         kept = RYCKAERT_BELLEMANS in self.terms
         found = [one if kept and one.term is RYCKAERT_BELLEMANS else periodic(one) for one in stated]
         return replace(system, interactions=tuple(one for one in found if len(one.atoms)))
+
+
+def _constant(module: str, name: str) -> object:
+    return getattr(import_module(module), name)
 
 
 def _is_exp6(system: System) -> bool:

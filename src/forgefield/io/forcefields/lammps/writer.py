@@ -233,6 +233,6 @@ def _data(
 LAMMPS = SystemFormat(
     "LAMMPS",
     (HARMONIC_STRETCH, HARMONIC_BEND, UREY_BRADLEY, PERIODIC_TORSION, PERIODIC_IMPROPER, HARMONIC_IMPROPER),
-    *(_write, ".data"),
+    *(_write, (".data",)),
     needs_positions=True,
 )

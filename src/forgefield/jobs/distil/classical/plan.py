@@ -44,7 +44,7 @@ def generated(form: str, terms: tuple[str, ...] | None = None, *, nonbonded: str
 
     Raises InputError for unknown ones.
     """
-    for what, word, known in (("kind", form, (*FORMS,)), ("nonbonded", nonbonded, ("none", "uff"))):
+    for what, word, known in (("kind", form, (*TERMS,)), ("nonbonded", nonbonded, ("none", "uff"))):
         if word not in known:
             raise InputError(f"{what} {word!r} is not one of {', '.join(known)}")
     wanted = TERMS[form] if terms is None else terms

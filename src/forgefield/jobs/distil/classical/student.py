@@ -121,7 +121,7 @@ def judged(student: ClassicalStudent, records: Iterable[Record]) -> Judged:
 def write_student(folder: Path, student: ClassicalStudent) -> tuple[list[Path], list[str]]:
     """Write a student in every format that holds it; return the files, and why it is not there in others."""
     if isinstance(student.rules, Mm3Rules):
-        for one in (formats := [one for one in force_fields() if one.write_rules is not None and "mm3" in one.forms]):
+        for one in (formats := [one for one in force_fields() if one.holds_mm3]):
             assert one.write_rules is not None
             one.write_rules(folder / one.in_folder, student.rules)
         return [folder / one.in_folder for one in formats], []
@@ -129,7 +129,7 @@ def write_student(folder: Path, student: ClassicalStudent) -> tuple[list[Path], 
     files, unwritten = [], []
     for one in [
         NATIVE,
-        *(other for other in force_fields() if other.word and form in other.forms and other.system is None),
+        *(other for other in force_fields() if other.word and form in other.forms and not other.of_one),
     ]:
         assert one.write_laid is not None
         try:

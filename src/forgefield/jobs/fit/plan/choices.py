@@ -27,16 +27,17 @@ from forgefield.fitting.solve.scipy_solver import TrustRegionReflective
 from forgefield.fitting.solve.search import Method, Search
 from forgefield.fitting.solve.solver import AbstractSolver
 from forgefield.fitting.targets.target import AbstractTarget, View
-from forgefield.io.formats import Format, force_fields
+from forgefield.io.format import Format
+from forgefield.io.formats import force_fields
 from forgefield.jobs.fit.plan.plan import Estimate, Kept, Linear
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
-from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
+from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES, LENNARD_JONES_GEOMETRIC
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
 EIGENVALUE = units.HARTREE_PER_BOHR2
 """kcal/mol/Å²/amu of one Hartree/Bohr²/amu."""
@@ -56,6 +57,15 @@ FORMS: dict[str, dict[str, Term]] = {
         "out_of_plane": COSINE_OUT_OF_PLANE,
         **_CROSS,
         "vdw": LENNARD_JONES,
+        "charges": CHARGE_INCREMENT,
+    },
+    "opls": {
+        "stretch": HARMONIC_STRETCH,
+        "bend": HARMONIC_BEND,
+        "torsion": TORSION4,
+        "out_of_plane": COSINE_OUT_OF_PLANE,
+        **_CROSS,
+        "vdw": LENNARD_JONES_GEOMETRIC,
         "charges": CHARGE_INCREMENT,
     },
     "mm3": {
@@ -179,8 +189,13 @@ def engine(section: FitSection) -> AbstractProgram | None:
 
 
 def terms_named(form: str, names: Iterable[str]) -> tuple[Term, ...]:
-    """Return terms of a generated force field, stretches and bends first since others borrow from them."""
+    """Return terms of a generated force field, stretches and bends first since others borrow from them.
+
+    Raises InputError for a term that the form does not have.
+    """
     chosen = {"stretch", "bend", *names}
+    if other := sorted(chosen - FORMS[form].keys()):
+        raise InputError(f'form = "{form}" has no {", ".join(other)}; leave out what it does not have')
     return tuple(term for name, term in FORMS[form].items() if name in chosen)
 
 
@@ -211,7 +226,7 @@ def formats_named(form: str, words: Iterable[str] | None) -> tuple[Format, ...]:
             f"it can be written as {', '.join(possible)}"
         )
     # One molecule alone is in files of engines.
-    usual = (one for one in possible.values() if one.system is None)
+    usual = (one for one in possible.values() if not one.of_one)
     return tuple(usual if words is None else (possible[word] for word in words))
 
 

@@ -11,7 +11,8 @@ from forgefield.assign.typed_rules import TypedRules
 from forgefield.config import ChargesTarget, FitFile, ForceFieldSection, MoleculesSection, PriorSection
 from forgefield.errors import InputError
 from forgefield.fitting.data.training_set import Band, Weights
-from forgefield.io.formats import Format, force_field_format
+from forgefield.io.format import Format
+from forgefield.io.formats import force_field_format
 from forgefield.io.molecules import read_structures
 from forgefield.io.references import matching_files
 from forgefield.io.rules import file_of, load, of_ambertools, parts_of

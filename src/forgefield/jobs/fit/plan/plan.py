@@ -18,7 +18,7 @@ from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.solver import AbstractSolver
 from forgefield.fitting.targets.charges import Charges
 from forgefield.fitting.targets.target import AbstractTarget
-from forgefield.io.formats import Format
+from forgefield.io.format import Format
 from forgefield.io.structures.atom_types import AtomTypes
 from forgefield.models.trainable import Tie
 from forgefield.report.results import Skipped

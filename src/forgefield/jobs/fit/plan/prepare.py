@@ -21,7 +21,7 @@ from forgefield.fitting.cost.cost import Problem, total_counts
 from forgefield.fitting.data.chunks import chunks, without_interactions
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
 from forgefield.fitting.targets.target import AbstractTarget, counting
-from forgefield.io.formats import Format
+from forgefield.io.format import Format
 from forgefield.jobs.fit.plan.choices import form_of
 from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
 from forgefield.jobs.fit.plan.fit_toml import read_plan

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 from forgefield.assign.assignment import Assignment
 from forgefield.errors import InputError, WriteError
-from forgefield.io.formats import Format
+from forgefield.io.format import Format
 from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.molecules.molecule import Molecule
 

@@ -38,9 +38,9 @@ from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_P
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKAERT_BELLEMANS
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.term import Term
-from forgefield.terms.torsion import TORSION3, TORSION6
+from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 
-SWITCHED = (TORSION3, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
+SWITCHED = (TORSION3, TORSION4, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
 WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
 _MOST_GROUPS = 32
 """OpenMM tells the energies of so many groups of forces apart."""
@@ -52,7 +52,7 @@ def write_system(path: Path, rules: AbstractRules) -> None:
         raise InputError(
             f"{path}: a System of OpenMM is of one molecule; name a structure that it is laid over (--over)"
         )
-    write_text(path, xml_of(of_rules(rules), str(path)))
+    write_text(path, _headed(xml_of(of_rules(rules), str(path)), rules.system.source, path))
 
 
 def write_laid_system(path: Path, assignment: Assignment, molecules: list[Molecule]) -> tuple[Path, ...]:
@@ -62,8 +62,18 @@ def write_laid_system(path: Path, assignment: Assignment, molecules: list[Molecu
     """
     what = f"{path}: a System of OpenMM"
     require_no_switched_torsions(assignment, molecules, SWITCHED, what)
-    write_text(path, xml_of(of_assignment(assignment, molecules, what), str(path)))
+    source = molecules[0].source or molecules[0].name
+    write_text(path, _headed(xml_of(of_assignment(assignment, molecules, what), str(path)), source, path))
     return (path,)
+
+
+def _headed(xml: str, source: str, path: Path) -> str:
+    """Return the XML of a System with what made it, from what, and how it is loaded."""
+    made = f"Written by ForgeField from {Path(source).name.replace('--', '- -')}"
+    # OpenMM takes no comment before the first element.
+    declared, opened, rest = xml.split("\n", 2)
+    load = f"Load it: openmm.XmlSerializer.deserialize(open('{path.name}').read())"
+    return f"{declared}\n{opened}\n  <!-- {made}. {load} -->\n{rest}"
 
 
 def xml_of(system: FlatSystem, source: str) -> str:

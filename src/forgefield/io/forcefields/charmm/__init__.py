@@ -1,0 +1,1 @@
+"""CHARMM files."""
