@@ -1,9 +1,5 @@
 """The outcome of a fit as results.json and as the record that the report shows."""
 
-import platform
-from importlib import metadata
-
-import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -17,6 +13,7 @@ from forgefield.fitting.judge.uncertainty import Uncertainty, determined, indepe
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
 from forgefield.jobs.fit.outcome.identifiability import identifiability, sensitivities
+from forgefield.jobs.fit.outcome.provenance import provenance
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
@@ -49,7 +46,6 @@ from forgefield.report.results import (
     Frequency,
     MoleculeResult,
     ParameterResult,
-    Provenance,
     Results,
     RowGeometry,
     Strain,
@@ -363,16 +359,4 @@ def _statements(prepared: Prepared, last: Passed) -> tuple[str, ...]:
         "No prior." if prior.strength == 0.0 else f"Gaussian priors about the start, strength {prior.strength:g}.",
         *(f"{e.molecule.name}: {e.treated.statement}" for e in prepared.examples if e.treated is not None),
         *(f"{e.molecule.name}: weight {weight_of(e)}." for e in prepared.examples if e.weights != Weights()),
-    )
-
-
-def provenance(input_sha256: str) -> Provenance:
-    """Return what ran: versions, device and precision."""
-    packages = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy", "equinox")}
-    return Provenance(
-        version=metadata.version("forgefield"),
-        input_sha256=input_sha256,
-        packages={"python": platform.python_version(), **packages},
-        device=str(jax.devices()[0]),
-        precision="float64",
     )
