@@ -177,7 +177,8 @@ def evaluate(
 
     `force_field` is a file that `load` reads, or the folder of a fit. Of an MM3* file, pairs beyond `cutoff` [Å] are
     left out, and van der Waals interactions are scaled down from 1 Å before to 1 Å beyond `vdw_cutoff` [Å], as in
-    MacroModel: by default at 8 Å where its energies stand beside the structures, else nowhere.
+    MacroModel: by default at 8 Å where its energies stand beside the structures, else nowhere. Of a topology pairs end
+    at `cutoff`, where a reaction field begins.
     """
     with _computing():
         ends = None if vdw_cutoff is None else _number(vdw_cutoff, "vdw_cutoff")

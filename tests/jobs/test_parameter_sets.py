@@ -86,18 +86,27 @@ def test_interactions_get_rows_of_their_own(folder):
     assert {row.types for row in prepared.rows} == {("O1", "C2", "N1", "H4")}
 
 
-def test_a_fit_is_of_one_molecule(folder, data):
+def test_molecules_of_a_fit_share_the_rows_of_equal_types(folder, data, tmp_path):
     path = folder / "two.toml"
     shutil.copy(data / "programs" / "amber" / "propionitrile.mol2", folder / "other.mol2")
     (other,) = read_mol2(folder / "other.mol2")
     write_xyz(folder / "other.xyz", [Reference(other.species, other.positions, gradient=np.zeros((9, 3)))])
-    second = '[[molecules]]\nreference = "other.xyz"\nstructures = "other.mol2"\n[targets]'
-    path.write_text(FIT.format(more="").replace("[targets]", second))
+    second = '[[molecules]]\nreference = "other.xyz"\nstructures = "other.mol2"\nweight = 0.0\n[targets]'
+    path.write_text(FIT.format(more='write = ["prmtop"]').replace("[targets]", second))
 
-    with pytest.raises(
-        ff.InputError, match=r"other.*: its atoms are C3H5N, but those of .*lig\.frcmod over MOL C3H7NO"
-    ):
-        prepare(path)
+    outcome = run_fit(prepare(path), tmp_path / "out")
+
+    rows = {row.parameter_name(0): row.indices[0] for row in outcome.assignment.rows}
+    np.testing.assert_allclose(outcome.values[[rows[name] for name in TURNED]], [3.0, 2.0], atol=1e-3)
+    # The methyl groups of both have one row; the cyano group stands in the second alone.
+    shared = [row for row in rows if row.startswith("stretch c3-hc")]
+    assert shared == ["stretch c3-hc k"]
+    held = {path.name: ff.load(path) for path in (tmp_path / "out").glob("*.prmtop")}
+    assert len(held) == 2
+    for name, structure in (("other", "other.mol2"), ("shifted", "lig.mol2")):
+        (topology,) = [path for path in (tmp_path / "out").glob("*.prmtop") if name in path.name]
+        written, native = (ff.evaluate(one, folder / structure) for one in (topology, tmp_path / "out"))
+        np.testing.assert_allclose(written.energies, native.energies, atol=1e-5)
 
 
 def test_convert_lays_parameters_over_a_structure(forgefield, folder, tmp_path):

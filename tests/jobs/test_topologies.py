@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,13 +12,16 @@ import forgefield as ff
 from certain import instance
 from forgefield import units
 from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.several import SeveralSystemsRules
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.molecules import read_structures
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.molecules.molecule import Reference
-from samples import TURNED, places_of, write_shifted
+from forgefield.properties.derivatives import hessians
+from forgefield.properties.modes import unprojected_frequencies
+from samples import TURNED, WATER, places_of, write_shifted
 
 FIT = """
 [forcefield]
@@ -108,18 +112,92 @@ def test_a_damaged_native_file_of_a_topology_is_refused(forgefield, amber, tmp_p
     assert message in result.stderr
 
 
-def test_fit_changes_the_rows_that_a_smarts_selects_and_nothing_else(amber, tmp_path):
-    (amber / "FIT.toml").write_text(FIT.format(more=""))
+@pytest.mark.parametrize("start", ["lig.prmtop", "lig.system.xml"])
+def test_fit_changes_the_rows_that_a_smarts_selects_and_nothing_else(forgefield, amber, tmp_path, start):
+    if not (amber / start).is_file():
+        assert forgefield("convert", amber / "lig.prmtop", amber / start).exit_code == 0
+    (amber / "FIT.toml").write_text(FIT.format(more="").replace("lig.prmtop", start))
 
     outcome = run_fit(prepare(amber / "FIT.toml"), tmp_path / "out")
 
-    before = read_prmtop(amber / "lig.prmtop")
-    fitted = instance(SystemRules, ff.load(tmp_path / "out"))
-    moved = fitted.rowed.values - before.rowed.values
-    places = [places_of(before)[name] for name in TURNED]
-    np.testing.assert_allclose(moved[places], [1.0, -0.5], atol=1e-3)
-    np.testing.assert_array_equal(np.delete(moved, places), 0.0)
+    before = instance(SystemRules, ff.load(amber / start))
+    moved = instance(SystemRules, ff.load(tmp_path / "out")).rowed.values - before.rowed.values
+    np.testing.assert_allclose(np.sort(moved[moved != 0.0]), [-0.5, 1.0], atol=1e-3)
     assert outcome.record.results["fit"]["converged"]
+
+
+def test_warnings_tell_rows_that_are_kept_from_those_that_are_fitted(amber, tmp_path):
+    system = read_prmtop(amber / "lig.prmtop").system
+    (molecule,) = read_structures(amber / "nmethylacetamide.inpcrd", system=system)
+    oxygen = int(np.flatnonzero(molecule.species == 8)[0])
+    carbon = next(a for bond in system.bonds.tolist() if oxygen in bond for a in bond if a != oxygen)
+    stretched = molecule.positions.copy()
+    stretched[oxygen] += 0.3 * (stretched[oxygen] - stretched[carbon])
+    write_xyz(amber / "long.xyz", [Reference(molecule.species, stretched, gradient=np.zeros((12, 3)))])
+    (amber / "FIT.toml").write_text(FIT.format(more="").replace("shifted.xyz", "long.xyz").replace("1e-9", "1.0"))
+
+    warnings = run_fit(prepare(amber / "FIT.toml"), tmp_path / "out").warnings
+
+    (said,) = [one for one in warnings if "Rows that are kept" in one]
+    assert re.search(r"off by up to \d+\.\d kcal/mol/Å, most of it by stretch c-o \d+", said)
+    assert 'add "stretch c-o"' in said
+    assert not any("This solution is unphysical" in one for one in warnings)
+
+
+def test_what_is_learnt_of_one_topology_reaches_the_other_where_types_are_the_same(data, amber, tmp_path):
+    paracetamol = data / "programs" / "amber" / "paracetamol.prmtop"
+    both = FIT.format(more='write = ["gromacs"]').replace('"lig.prmtop"', f'["lig.prmtop", "{paracetamol}"]')
+    (other,) = read_structures(paracetamol.with_suffix(".inpcrd"), system=read_prmtop(paracetamol).system)
+    write_xyz(amber / "other.xyz", [Reference(other.species, other.positions, gradient=np.zeros((20, 3)))])
+    second = '[[molecules]]\nreference = "other.xyz"\nweight = 0.0\n[targets]'
+    (amber / "FIT.toml").write_text(
+        both.replace("[targets]", second).replace("smarts:[#1]-[#7]-[#6]=O", "torsion hn-ns-c-o*")
+    )
+
+    run_fit(prepare(amber / "FIT.toml"), tmp_path / "out")
+
+    fitted = instance(SeveralSystemsRules, ff.load(tmp_path / "out"))
+    for topology, one in zip((amber / "lig.prmtop", paracetamol), fitted.each, strict=True):
+        before = read_prmtop(topology)
+        moved = one.rowed.values - before.rowed.values
+        np.testing.assert_allclose(moved[[places_of(before)[name] for name in TURNED]], [1.0, -0.5], atol=1e-3)
+    for name, structure in (("shifted", amber / "nmethylacetamide.inpcrd"), ("other", amber / "other.xyz")):
+        written = ff.evaluate(tmp_path / "out" / f"forcefield-{name}.top", structure)
+        native = ff.evaluate(tmp_path / "out", structure)
+        np.testing.assert_allclose(written.energies, native.energies, atol=1e-5)
+
+
+def test_several_topologies_in_one_command(forgefield, amber):
+    both = f"{amber / 'lig.prmtop'}+{amber / 'propionitrile.prmtop'}"
+    files = amber / "propionitrile.inpcrd", amber / "nmethylacetamide.inpcrd"
+
+    together = forgefield("evaluate", both, *files, "--json")
+    alone = forgefield("evaluate", amber / "lig.prmtop", files[1], "--json")
+
+    assert together.exit_code == 0, together.output
+    first, second = json.loads(together.stdout)["structures"]
+    assert first["total"] * units.KILOJOULE == pytest.approx(25.013536, abs=1e-5)
+    assert second["total"] == pytest.approx(json.loads(alone.stdout)["structures"][0]["total"], abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ("lig.prmtop+propionitrile.prmtop", "its atoms are H2O, which is none of"),
+        ("lig.prmtop+nmethylacetamide.prmtop", "does not tell which of"),
+        ("lig.prmtop+gaff2.dat", "gaff2.dat: is no topology, and stands together with"),
+    ],
+)
+def test_topologies_that_do_not_go_together_are_named(forgefield, amber, start, message):
+    write_xyz(amber / "water.xyz", [Reference(WATER.species, WATER.positions)])
+    (amber / "gaff2.dat").write_text("title\n\nMOD4      RE\n")
+    structure = "nmethylacetamide.gro" if "nmethyl" in start else "water.xyz"
+
+    result = forgefield("evaluate", "+".join(str(amber / name) for name in start.split("+")), amber / structure)
+
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -148,6 +226,23 @@ def test_a_fit_of_a_topology_wants_to_know_what_changes(forgefield, amber):
     assert 'train names no rows: say which rows of the file change, such as ["torsion *"]' in result.stderr
 
 
+def test_modes_of_some_atoms_are_those_of_their_part_of_the_hessian(forgefield, amber):
+    files = amber / "propionitrile.prmtop", amber / "propionitrile.inpcrd"
+    system = read_prmtop(files[0]).system
+    (molecule,) = read_structures(files[1], system=system)
+    model, topology = ff.load(files[0]).lay([molecule])
+
+    result = forgefield("modes", *files, "--atoms", "1-2,9", "--json")
+    refused = forgefield("modes", *files, "--atoms", "3-10")
+
+    own = np.r_[0:6, 24:27]
+    part = np.asarray(hessians(model, topology, jnp.asarray(molecule.positions)))[0][np.ix_(own, own)]
+    expected = unprojected_frequencies(part, system.masses[[0, 1, 8]])
+    np.testing.assert_allclose(json.loads(result.stdout)["frequencies_cm1"], expected, atol=1e-6)
+    assert refused.exit_code == 2
+    assert '--atoms "3-10": numbers from 1 to 9 are expected, such as "1-40,52"' in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -155,13 +250,18 @@ def test_a_fit_of_a_topology_wants_to_know_what_changes(forgefield, amber):
         (("propionitrile.prmtop", "nothing.inpcrd"), "nothing.inpcrd: there is no such file"),
         (("propionitrile.inpcrd", "propionitrile.inpcrd"), "no force field is read from '.inpcrd' files"),
         (
-            ("propionitrile.prmtop", "propionitrile.inpcrd", "--cutoff", "9"),
-            "only an MM3* force field is evaluated",
+            ("propionitrile.prmtop", "propionitrile.inpcrd", "--cutoff", "7", "--switch", "8"),
+            "van der Waals energies are switched off from 8 Å on: give a larger --cutoff",
+        ),
+        (
+            ("lig.prmtop+propionitrile.prmtop", "propionitrile.inpcrd", "--cutoff", "9"),
+            "only an MM3* force field, or the topology of one system, is evaluated with a cutoff",
         ),
     ],
 )
 def test_what_does_not_go_together_ends_with_one_message(forgefield, amber, words, message):
-    result = forgefield("evaluate", *(amber / word if "." in word else word for word in words))
+    paths = ("+".join(str(amber / part) for part in word.split("+")) if "." in word else word for word in words)
+    result = forgefield("evaluate", *paths)
 
     assert result.exit_code == 2
     assert message in result.stderr

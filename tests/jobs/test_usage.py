@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forgefield.assign.explicit.rules import system_of
+from forgefield.assign.explicit.rules import systems_of
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.fit.fit_job import run_fit
@@ -107,8 +107,7 @@ def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(
         "again", "forcefield"
     )
     assert (path.parent / "fit" / "forcefield.gro").is_file()
-    found, wanted = read_top(path.parent / "again.top").system, system_of(outcome.force_field)
-    assert wanted is not None
+    found, (wanted,) = read_top(path.parent / "again.top").system, systems_of(outcome.force_field)
     np.testing.assert_allclose(found.interactions[0].values, wanted.interactions[0].values, rtol=1e-9)
 
 

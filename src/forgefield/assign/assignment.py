@@ -29,6 +29,11 @@ class Assignment:
     names: tuple[tuple[str, ...], ...] = ()
     """Names of the atoms of each molecule, where the force field has such."""
 
+    @property
+    def laid(self) -> tuple[ForceField, Topology]:
+        """Model and topology."""
+        return self.model, self.topology
+
     def __repr__(self) -> str:
         n_molecules, n_atoms = self.topology.n_molecules, self.topology.n_atoms
         return f"Assignment({len(self.rows)} rows over {n_molecules} molecule(s) of {n_atoms} atoms)"

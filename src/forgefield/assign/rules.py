@@ -43,11 +43,6 @@ class AbstractRowRules(AbstractRules):
     def assign(self, molecules: list[Molecule]) -> Assignment:
         """Return model, topology and rows. Raises InputError, or MissingParameters."""
 
-    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
-        """Return model and topology. Raises InputError, or MissingParameters."""
-        laid = self.assign(molecules)
-        return laid.model, laid.topology
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ExplicitRules(AbstractRowRules):
@@ -66,6 +61,10 @@ class ExplicitRules(AbstractRowRules):
                 f"{' '.join(map(symbol, own))}, not {len(molecules)} with {' '.join(map(symbol, species))}"
             )
         return self.assignment
+
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError."""
+        return self.assign(molecules).laid
 
     @property
     def heeded(self) -> frozenset[str]:

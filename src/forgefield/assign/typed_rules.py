@@ -12,7 +12,9 @@ from forgefield.assign.instances import Types
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.assign.typed import Table, assign_typed_rows
 from forgefield.assign.typing import Typing
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.topology import Topology
 from forgefield.terms.nonbonded import CHARGE_INCREMENT
 from forgefield.terms.term import Term
 
@@ -34,6 +36,10 @@ class TypedRules(AbstractRowRules):
         typed = [self.typing(m) for m in molecules]
         laid = assign_typed_rows(typed, self.tables, f"add them to {self.typing.source}", self.classes)
         return replace(laid, descriptions={name: meaning for meaning, name in self.typing.meanings.items()})
+
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError, or MissingParameters."""
+        return self.assign(molecules).laid
 
     def unused(self, laid: Assignment) -> int:
         """Return how many of its rows act in none of the molecules that it was laid over."""

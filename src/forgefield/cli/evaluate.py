@@ -27,6 +27,8 @@ def evaluate(
     transition_state: Annotated[str, typer.Option(help="C, D, D+, E or none, for negative eigenvalues.")] = "C",
     cutoff: Annotated[float, typer.Option(min=0.0, help="Leave out pairs further apart [Å].")] = float("inf"),
     vdw_cutoff: VdwCutoff = None,
+    switch: Annotated[float, typer.Option(min=0.0, help="Of topologies: switch vdw off from here [Å].")] = float("inf"),
+    dielectric: Annotated[float, typer.Option(min=1.0, help="Of topologies: reaction field beyond --cutoff.")] = 78.3,
     forces: Annotated[bool, typer.Option("--forces", help="Also the forces on the atoms.")] = False,
     trust: Trust = False,
     as_json: Json = False,
@@ -49,7 +51,7 @@ def evaluate(
     from forgefield.report.tables import grid
 
     del verbose
-    found = job.evaluate(force_field, files, cutoff=cutoff, vdw_cutoff=vdw_cutoff)
+    found = job.evaluate(force_field, files, cutoff=cutoff, vdw_cutoff=vdw_cutoff, switch=switch, dielectric=dielectric)
     if listing is not None:
         compared_with = [*(reference or ()), *(() if compare is None else (compare,))]
         with new_outputs([listing], [force_field, *files, *compared_with], overwrite=overwrite):
@@ -81,6 +83,7 @@ def modes(
     file: Annotated[Path, typer.Argument(help="One structure; an MM3* file may want types (.mae, .mol2).")],
     relax: Annotated[bool, typer.Option("--relax", help="Go to the nearest minimum of the force field first.")] = False,
     saddle: Annotated[bool, typer.Option("--saddle", help="Go to its nearest first-order saddle first.")] = False,
+    atoms: Annotated[str | None, typer.Option(help="Of these atoms alone (1-40,52), others fixed: topologies.")] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
@@ -92,8 +95,8 @@ def modes(
     from forgefield.report.tables import grid
 
     del verbose
-    if relax and saddle:
-        raise InputError("--relax and --saddle exclude each other")
+    if sum((relax, saddle, atoms is not None)) > 1:
+        raise InputError("--relax, --saddle and --atoms exclude each other")
     summary: dict[str, Any] = {}
     if relax or saddle:
         found, ended = job.relaxed_modes(force_field, file, saddle=saddle)
@@ -103,7 +106,7 @@ def modes(
             return FAILED
         say(job.relaxation_sentence(ended))
     else:
-        found = job.modes(force_field, file)
+        found = job.modes(force_field, file) if atoms is None else job.modes_of_part(force_field, file, atoms)
     summary |= {"frequencies_cm1": found.frequencies.tolist(), "modes_mass_weighted": found.vectors.T.tolist()}
     show([grid(found.table)], summary, as_json=as_json)
     return DONE

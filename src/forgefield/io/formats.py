@@ -20,6 +20,8 @@ from forgefield.io.forcefields.amber.typed import amber_rules
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.forcefields.gromacs.writer import TOP
 from forgefield.io.forcefields.laid.format import SystemFormat
+from forgefield.io.forcefields.lammps.files import read_positions
+from forgefield.io.forcefields.lammps.reader import read_lammps
 from forgefield.io.forcefields.lammps.writer import LAMMPS
 from forgefield.io.forcefields.mm3.fld import read_mm3, write_mm3
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
@@ -329,10 +331,11 @@ FORMATS = (
         ),
         *("prmtop", PRMTOP),
     ),
-    _of_systems(Format("LAMMPS", (".lmp",)), "lammps", LAMMPS),
+    _of_systems(Format("LAMMPS", (".lmp",), rules=read_lammps), "lammps", LAMMPS),
     Format("SMIRNOFF", (".offxml",), rules=read_smirnoff),
     Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
     Format("GROMACS coordinates", (".gro",), positions=read_gro),
+    Format("LAMMPS data", (".data",), positions=read_positions),
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
 """Where a file may be of several formats, the first that it is known to be of counts."""

@@ -13,18 +13,21 @@ from forgefield.io.structures.coordinates.bare import Bare
 from forgefield.molecules.molecule import Molecule
 
 
-def read_structures(path: Path, *, atom_types: AtomTypes | None = None, system: System | None = None) -> list[Molecule]:
+def read_structures(
+    path: Path, *, atom_types: AtomTypes | None = None, system: System | tuple[System, ...] = ()
+) -> list[Molecule]:
     """Return the structures of a file, with charge and multiplicity (0 and the lowest possible where it states none).
 
     Bonds, types and formal charges are there where the format holds them. `atom_types` name the types of Maestro files;
     by default those of an atom.typ beside the file, else the standard ones. Files of positions alone are of the atoms
-    of a `system`. Raises InputError where the file cannot be read or holds no geometry.
+    of a `system`, or of one of several. Raises InputError where the file cannot be read or holds no geometry.
     """
     kind = format_of(path)
     if kind.molecules is not None:
         return kind.molecules(path, atom_types)
     if kind.positions is not None:
-        return [_of_system(path, kind.positions(path), system)]
+        systems = (system,) if isinstance(system, System) else system
+        return [_of_system(path, kind.positions(path), systems)]
     parts = kind.parts(path) if kind.has_geometry else None
     if parts is None:
         raise InputError(f"{path}: a file in {kind.name} format holds no geometry")
@@ -40,16 +43,23 @@ def _structure(part: Part) -> Molecule:
     return found
 
 
-def _of_system(path: Path, bare: Bare, system: System | None) -> Molecule:
-    """Return the structure of a file, with elements, bonds, types and masses of the system.
+def _of_system(path: Path, bare: Bare, systems: tuple[System, ...]) -> Molecule:
+    """Return the structure of a file, with elements, bonds, types and masses of its system.
 
-    Raises InputError where there is no system, or one of other atoms.
+    Raises InputError where there is no system, or of other atoms.
     """
-    if system is None:
+    if not systems:
         raise InputError(
             f"{path}: holds positions without elements; give it with the topology that it belongs to (.prmtop, .top), "
             "or a structure file that names the elements (.xyz, .pdb)"
         )
+    alike = [one for one in systems if one.n_atoms == len(bare.positions)]
+    if len(alike) > 1:
+        alike = [one for one in alike if one.names == bare.names]
+    if len(systems) > 1 and len(alike) != 1:
+        known = ", ".join(one.source for one in systems)
+        raise InputError(f"{path}: does not tell which of {known} it is of; give a structure file that names elements")
+    system = next(iter(alike or systems))
     if len(bare.positions) != system.n_atoms:
         raise InputError(f"{path}: has {len(bare.positions)} atoms, but {system.source} {system.n_atoms}")
     # Systems of OpenMM have no names of atoms, only those that we gave them.

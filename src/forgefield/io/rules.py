@@ -7,9 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.explicit.rules import AbstractStatedRules
+from forgefield.assign.explicit.several import together
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError, WriteError
-from forgefield.io.forcefields.amber.typed import read_amber
+from forgefield.io.forcefields.amber.typed import amber_rules, read_amber
 from forgefield.io.forcefields.openmm.system.charmm import STRUCTURE, read_charmm
 from forgefield.io.formats import LaidWriter, force_field_format, force_fields, suffixes
 from forgefield.io.outputs import new_outputs
@@ -29,13 +31,14 @@ def load(path: str | Path) -> AbstractRules:
     bonds are perceived where it has none; so does the native file that a fit writes (.json). A neural model
     (.safetensors) needs elements only. Raises InputError, as does what is returned, which also raises
     MissingParameters. Several files of AMBER are joined by +, as in `gaff2.dat+ligand.frcmod`; those that are not there
-    are looked for among the files of AmberTools; so are those of CHARMM (`ligand.psf+par.prm+top.rtf`).
+    are looked for among the files of AmberTools; so are those of CHARMM (`ligand.psf+par.prm+top.rtf`), and topologies
+    of several molecules, which share rows.
     """
     files = parts_of(Path(path))
     if files[0].suffix.lower() == STRUCTURE:
         return read_charmm(files[0], files[1:])
     if len(files) > 1:
-        return read_amber(*files)
+        return _of_several(files)
     path = file_of(files[0])
     found = force_field_format(path)
     if found is not None and found.rules is not None:
@@ -44,6 +47,17 @@ def load(path: str | Path) -> AbstractRules:
     raise InputError(
         f"{path}: no force field is read from {path.suffix!r} files; give a {', '.join(sorted(read))} or a fit's folder"
     )
+
+
+def _of_several(files: list[Path]) -> AbstractRules:
+    """Return the force field of topologies, or of AMBER's parameters. Raises InputError for others together."""
+    if all((form := force_field_format(file)) is None or form.rules is amber_rules for file in files):
+        return read_amber(*files)
+    found = [load(file) for file in files]
+    systems = [one for rules in found if isinstance(rules, AbstractStatedRules) for one in rules.each]
+    if wrong := [file for file, rules in zip(files, found, strict=True) if not isinstance(rules, AbstractStatedRules)]:
+        raise InputError(f"{wrong[0]}: is no topology, and stands together with {files[0]}; give topologies alone")
+    return together(systems)
 
 
 def parts_of(path: Path) -> list[Path]:

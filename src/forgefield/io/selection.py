@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Int
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
+from forgefield.assign.explicit.several import together
+from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
 from forgefield.io.structures.drawn import chemical_graph, toolkit
 from forgefield.models.rows import Row
@@ -59,27 +61,32 @@ def selected_rows(
     return tuple(row for row in assignment.rows if row.indices[0] in chosen)
 
 
-def split(rules: SystemRules, patterns: Sequence[str]) -> SystemRules:
-    """Return a force field of a system in which each interaction that patterns select has a row of its own.
+def split(rules: AbstractStatedRules, patterns: Sequence[str]) -> AbstractStatedRules:
+    """Return a force field of systems in which each interaction that patterns select has a row of its own.
 
     Those that are the same by the symmetry of the molecule still share one. Raises InputError for a pattern that
     selects nothing.
     """
-    system = rules.system
-    molecule = system.structure(np.zeros((system.n_atoms, 3)), system.source, system.source)
-    batch, chains = _Batch([molecule], system.bonded or system.types, system.labels), []
-    for pattern in patterns:
-        select = selector(pattern, batch)
-        found = [
-            chain
-            for one in system.interactions
-            for chain in map(tuple, one.atoms.tolist())
-            if select(one.term.kind, chain)
+    found = [(one, [_chains(one.system, pattern) for pattern in patterns]) for one in rules.each]
+    for k, pattern in enumerate(patterns):
+        if not any(chains[k] for _, chains in found):
+            sources = " or ".join(one.system.source for one in rules.each)
+            raise InputError(f'[forcefield] split: "{pattern}" selects no interaction of {sources}')
+    return together(
+        [
+            SystemRules(one.system.with_split(tuple(dict.fromkeys(chain for some in chains for chain in some))))
+            for one, chains in found
         ]
-        if not found:
-            raise InputError(f'[forcefield] split: "{pattern}" selects no interaction of {system.source}')
-        chains += found
-    return SystemRules(system.with_split(tuple(dict.fromkeys(chains))))
+    )
+
+
+def _chains(system: System, pattern: str) -> list[Chain]:
+    """Return the atoms of the interactions of a system that a pattern selects."""
+    molecule = system.structure(np.zeros((system.n_atoms, 3)), system.source, system.source)
+    select = selector(pattern, _Batch([molecule], system.bonded or system.types, system.labels))
+    return [
+        chain for one in system.interactions for chain in map(tuple, one.atoms.tolist()) if select(one.term.kind, chain)
+    ]
 
 
 def selector(pattern: str, batch: _Batch) -> Selector:

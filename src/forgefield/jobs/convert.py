@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from forgefield.assign.explicit.library import AbstractLibrary
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
@@ -156,7 +156,7 @@ def convert_force_field(
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
         raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")
     if form.system is not None:
-        read = [source, *(over if isinstance(rules, SystemRules) else files)]
+        read = [source, *(over if isinstance(rules, AbstractStatedRules) else files)]
         return convert_to_engine(rules, form.system, target, read, approximate=approximate, overwrite=overwrite)
     if approximate:
         raise InputError(f"{target}: {form.name} is not written approximately (--approximate); files of engines are")
@@ -176,7 +176,7 @@ def _written(target: Path, rules: AbstractRules) -> Format | None:
     suffix = target.suffix.lower()
     holding = (one for one in force_fields() if one.write_rules and suffix in one.suffixes)
     found = written_force_field(target)
-    return next(holding, found) if isinstance(rules, SystemRules) else found
+    return next(holding, found) if isinstance(rules, AbstractStatedRules) else found
 
 
 def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: list[Path], overwrite: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from forgefield.assign.explicit.match import order_of
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules, systems_of
 from forgefield.assign.explicit.system import System
 from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
@@ -30,11 +30,15 @@ def convert_to_engine(
 def _laid(rules: AbstractRules, form: SystemFormat, target: Path, read: list[Path]) -> tuple[System, Positions | None]:
     """Return a system and the positions of its atoms, where a structure is given."""
     source, *files = read
-    if isinstance(rules, SystemRules):
-        molecules = [m for path in files for m in read_structures(path, system=rules.system)]
+    if isinstance(rules, AbstractStatedRules):
+        systems = systems_of(rules)
+        molecules = [m for path in files for m in read_structures(path, system=systems)]
+        if not molecules and len(systems) == 1:
+            return systems[0], None
         if not molecules:
-            return rules.system, None
-        return rules.system, molecules[0].positions[order_of(rules.system, molecules[0])]
+            raise InputError(f"{target}: {form.what} is of one molecule, {source} of {len(systems)}; name one (--over)")
+        system = rules.of(molecules[0]).system
+        return system, molecules[0].positions[order_of(system, molecules[0])]
     if not isinstance(rules, TypedRules):
         raise InputError(f"{target}: {form.what} holds a force field of one molecule, which {source} is not")
     if not files:

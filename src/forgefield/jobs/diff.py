@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.geometry_classes import MARK
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -29,8 +29,8 @@ def diff(old: Path, new: Path) -> Records[Difference]:
         found = fld_differences(before.file, after.file)
     elif isinstance(before, TypedRules) and isinstance(after, TypedRules):
         found = _typed_differences(dict(_entries(before)), dict(_entries(after)))
-    elif isinstance(before, SystemRules) and isinstance(after, SystemRules):
-        found = _typed_differences(dict(_of_system(before)), dict(_of_system(after)))
+    elif isinstance(before, AbstractStatedRules) and isinstance(after, AbstractStatedRules):
+        found = _typed_differences(dict(_of_systems(before)), dict(_of_systems(after)))
     else:
         raise InputError(
             f"{old} and {new}: only the rows of two MM3* files can be compared, or those of two force fields by types, "
@@ -57,8 +57,8 @@ def _typed_differences(before: Entries, after: Entries) -> list[Difference]:
     ]
 
 
-def _of_system(rules: SystemRules) -> Iterator[tuple[tuple[Term, Types], tuple[float, ...]]]:
-    """Yield the values of each row of a topology."""
+def _of_systems(rules: AbstractStatedRules) -> Iterator[tuple[tuple[Term, Types], tuple[float, ...]]]:
+    """Yield the values of each row of topologies."""
     values = rules.rowed.values
     for row in rules.rowed.rows:
         marked = (*row.types[:-1], f"{row.types[-1]} {row.mark}") if row.mark else row.types

@@ -8,10 +8,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from forgefield import units
-from forgefield.assign.explicit.rules import system_of
+from forgefield.assign.explicit.rows import too_many_pairs
+from forgefield.assign.explicit.rules import SystemRules, systems_of
+from forgefield.assign.explicit.striped import laid_in_stripes
 from forgefield.assign.explicit.system import System
 from forgefield.assign.mm3.laid import Coverage, Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -22,7 +24,7 @@ from forgefield.estimating.transition_state import treat
 from forgefield.fitting.data.training_set import Example, training_set
 from forgefield.fitting.judge.metrics import Judgement, judge
 from forgefield.io.assemble.single import single
-from forgefield.io.listings.listing import TOTAL, Comparison, Listing, compare
+from forgefield.io.listings.listing import TOTAL, Comparison, Listing, compare, totals
 from forgefield.io.listings.mm3_listing import mm3_listings
 from forgefield.io.listings.mmo import read_mmo
 from forgefield.io.listings.row_listing import row_listings
@@ -32,6 +34,7 @@ from forgefield.jobs.fit.plan.choices import policy_named
 from forgefield.jobs.fit.plan.load import group_of
 from forgefield.jobs.laid import Laid, opened
 from forgefield.models.model import AbstractModel
+from forgefield.models.striped import Reach
 from forgefield.molecules.molecule import Molecule, standard_masses
 from forgefield.molecules.topology import Topology
 from forgefield.properties.derivatives import energies, forces, hessians
@@ -57,8 +60,10 @@ class Evaluated(AbstractTabled):
     """Where van der Waals interactions of an MM3* file end [Å]."""
     macromodel: tuple[float, ...] = ()
     """The energies [kJ/mol] that MacroModel stated beside the structures, where it did beside all."""
+    reach: Reach | None = None
+    """Where the pairs of a topology end, where they do."""
     system: System | None = None
-    """Where the force field is the topology of a system."""
+    """Where the force field is the topology of a system; of several the first."""
 
     @property
     def coverage(self) -> tuple[Coverage, ...]:
@@ -100,8 +105,13 @@ class Evaluated(AbstractTabled):
     def note(self) -> str:
         """Say where interactions end and which constants were taken, as far as totals depend on it."""
         if self.system is not None:
+            ends = "without a cutoff"
+            if self.reach is not None and self.reach.cutoff < math.inf:
+                ends = f"pairs end at {self.reach.cutoff:g} Å, with a reaction field of ε = {self.reach.dielectric:g}"
+            if self.reach is not None and self.reach.switch < math.inf:
+                ends += f", vdw switched off from {self.reach.switch:g} Å on"
             return (
-                f"{self.system.program} topology in vacuum, without a cutoff; Coulomb constant "
+                f"{self.system.program} topology in vacuum, {ends}; Coulomb constant "
                 f"{self.system.through_space.coulomb:.5f} kcal·Å/mol/e². vdw and electrostatic include 1-4 pairs"
             )
         if self.macromodel:
@@ -123,13 +133,21 @@ class Evaluated(AbstractTabled):
 
 
 def evaluate(
-    force_field: Path, files: list[Path], *, cutoff: float = math.inf, vdw_cutoff: float | None = None
+    force_field: Path,
+    files: list[Path],
+    *,
+    cutoff: float = math.inf,
+    vdw_cutoff: float | None = None,
+    switch: float = math.inf,
+    dielectric: float = Reach.dielectric,
 ) -> Evaluated:
     """Lay a force field over structures in their own geometry and list every interaction, where it has such.
 
     Pairs beyond `cutoff` [Å] are left out of an MM3* force field, and van der Waals interactions end about
     `vdw_cutoff` [Å] as MacroModel's do: by default at the 8 Å of its minimisations where it has stated its energy
-    beside each structure, else nowhere. Others have no cutoff: InputError is raised.
+    beside each structure, else nowhere. Of a topology all pairs but special ones end at `cutoff`, beyond which there is
+    a reaction field of this `dielectric` constant, and van der Waals energies are switched off from `switch` [Å] on.
+    Others have no cutoff: InputError is raised.
     """
     rules, molecules = opened(force_field, files)
     if isinstance(rules, Mm3Rules):
@@ -139,13 +157,46 @@ def evaluate(
         laid, listings = assigned.assignment, mm3_listings(molecules, assigned)
         found = _evaluated(molecules, laid.model, laid.topology, listings, assigned)
         return replace(found, vdw_cutoff=ends, macromodel=stated)
-    if min(cutoff, math.inf if vdw_cutoff is None else vdw_cutoff) < math.inf:
-        raise InputError(f"{force_field}: only an MM3* force field is evaluated with a cutoff; leave it out")
+    reach = Reach(cutoff, switch, dielectric)
+    if vdw_cutoff is not None or (reach != Reach() and not isinstance(rules, SystemRules)):
+        raise InputError(
+            f"{force_field}: only an MM3* force field, or the topology of one system, is evaluated with a cutoff; "
+            "leave it out"
+        )
+    if isinstance(rules, SystemRules) and (reach != Reach() or too_many_pairs(rules.system.n_atoms, len(molecules))):
+        return _in_stripes(rules.system, molecules, reach)
     if isinstance(rules, AbstractRowRules):
         laid = rules.assign(molecules)
         found = _evaluated(molecules, laid.model, laid.topology, row_listings(molecules, laid), None)
-        return replace(found, system=system_of(rules))
+        return replace(found, system=next(iter(systems_of(rules)), None))
     return _evaluated(molecules, *rules.lay(molecules), [], None)
+
+
+def _in_stripes(system: System, molecules: list[Molecule], reach: Reach) -> Evaluated:
+    """Return the energies by kind of a system whose pairs are not listed. Raises InputError."""
+    if reach.switch < math.inf and not 0.0 < reach.switch < reach.cutoff < math.inf:
+        raise InputError(f"van der Waals energies are switched off from {reach.switch:g} Å on: give a larger --cutoff")
+    if reach != Reach() and (system.through_space.scales == (0.0, 1.0)).all(axis=1).any():
+        raise InputError(
+            f"{system.source}: pairs of atoms with van der Waals values of their own (NBFIX) act at any distance; "
+            "leave the cutoff out"
+        )
+    model, topology = laid_in_stripes(system, molecules, reach)
+    found = model.energies_by_kind(topology, jnp.asarray(np.concatenate([m.positions for m in molecules])))
+    kinds = {kind: np.asarray(energies) / units.KILOJOULE for kind, energies in found.items()}
+    listings = [
+        Listing(
+            name=molecule.name,
+            file=molecule.source or molecule.name,
+            types=system.types,
+            charges=system.through_space.charges,
+            totals_kj_mol=totals([], {kind: float(energies[k]) for kind, energies in kinds.items()}),
+            interactions=(),
+            omitted=frozenset(kinds),
+        )
+        for k, molecule in enumerate(molecules)
+    ]
+    return replace(_evaluated(molecules, model, topology, listings, None), system=system, reach=reach)
 
 
 def _stated(molecules: list[Molecule]) -> tuple[float, ...]:
@@ -228,6 +279,38 @@ def modes(force_field: Path, file: Path) -> Vibrations:
     """Return the frequencies and modes of one structure in its own geometry, from the exact Hessian."""
     laid = _one_laid(force_field, file)
     return _modes_at(laid, jnp.asarray(single(laid.molecules).positions))
+
+
+def modes_of_part(force_field: Path, file: Path, atoms: str) -> Vibrations:
+    """Return the frequencies and modes of some atoms of a system, such as "1-40,52", while the others are fixed.
+
+    Raises InputError for force fields that are of no one system, and for other atoms.
+    """
+    rules, molecules = opened(force_field, [file])
+    if not isinstance(rules, SystemRules):
+        raise InputError(f"{force_field}: modes of some atoms (--atoms) are those of a topology; leave --atoms out")
+    molecule = single(molecules)
+    chosen = _chosen(atoms, molecule.n_atoms)
+    model, topology = laid_in_stripes(rules.system, molecules)
+    hessian = np.asarray(model.block(topology, jnp.asarray(molecule.positions), chosen))
+    masses = standard_masses(molecule.species) if molecule.masses is None else molecule.masses
+    weights = np.repeat(1.0 / np.sqrt(masses[chosen]), 3)
+    return Vibrations(*np.linalg.eigh(weights[:, None] * hessian * weights))
+
+
+def _chosen(atoms: str, n_atoms: int) -> Int[np.ndarray, " chosen"]:
+    """Return the atoms of numbers such as "1-40,52". Raises InputError."""
+    found: set[int] = set()
+    for part in atoms.split(","):
+        first, _, last = (word.strip() for word in part.partition("-"))
+        if (
+            not first.isdecimal()
+            or not (last or first).isdecimal()
+            or not 1 <= int(first) <= int(last or first) <= n_atoms
+        ):
+            raise InputError(f'--atoms "{atoms}": numbers from 1 to {n_atoms} are expected, such as "1-40,52"')
+        found.update(range(int(first) - 1, int(last or first)))
+    return np.array(sorted(found))
 
 
 def relaxed_modes(force_field: Path, file: Path, *, saddle: bool = False) -> tuple[Vibrations, Relaxed]:

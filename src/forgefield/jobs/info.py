@@ -8,7 +8,8 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 from jaxtyping import Float
 
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules
+from forgefield.assign.explicit.system import System
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
@@ -170,12 +171,15 @@ def _rows(rules: AbstractRules) -> list[str]:
             return [*types, *rows]
         case Mm3Rules():
             return [f"{len(rules.file.lines)} lines"]
-        case SystemRules():
-            system = rules.system
-            counts = [f"{len(one.atoms)} {one.term.kind}" for one in system.interactions if len(one.atoms)]
-            return [f"{system.n_atoms} atoms of {system.program}", *counts]
+        case AbstractStatedRules():
+            return [said for one in rules.each for said in _of_system(one.system)]
         case _:
             return [repr(rules)]
+
+
+def _of_system(system: System) -> list[str]:
+    counts = [f"{len(one.atoms)} {one.term.kind}" for one in system.interactions if len(one.atoms)]
+    return [f"{system.n_atoms} atoms of {system.program}", *counts]
 
 
 def _of_structures(path: Path, form: Format, known: FileInfo) -> FileInfo:

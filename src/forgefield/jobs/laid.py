@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forgefield.assign.explicit.library import AbstractLibrary
-from forgefield.assign.explicit.rules import system_of
+from forgefield.assign.explicit.rules import systems_of
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError
 from forgefield.io.molecules import read_structures
@@ -40,6 +40,6 @@ def opened(force_field: Path, files: list[Path]) -> tuple[AbstractRules, list[Mo
         if not part.exists():
             raise InputError(f"{part}: there is no such file")
     rules = load(force_field)
-    known, system = find_atom_types([*files, force_field]), system_of(rules)
+    known, system = find_atom_types([*files, force_field]), systems_of(rules)
     molecules = [m for path in files for m in read_structures(path, atom_types=known, system=system)]
     return rules.narrowed(molecules) if isinstance(rules, AbstractLibrary) else rules, molecules

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
@@ -28,7 +28,7 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
         case TypedRules():
             form = form_of({row.term for row in outcome.assignment.rows})
             write_generated(path, form, outcome.assignment, outcome.molecules, outcome.sources, overwrite=overwrite)
-        case Mm3Rules() | SystemRules():
+        case Mm3Rules() | AbstractStatedRules():
             form, is_mm3 = written_force_field(path), isinstance(outcome.force_field, Mm3Rules)
             writers = [one for one in force_fields() if one.write_rules]
             writers = [one for one in writers if ("mm3" in one.forms if is_mm3 else one.forms != ("mm3",))]

@@ -141,10 +141,10 @@ def test_a_system_that_is_too_large_is_named_and_not_begun(monkeypatch):
     monkeypatch.setattr(rows, "MOST_PAIRS", 11)
     rules = SystemRules(peroxide())
 
-    rules.lay([molecule()])
+    rules.assign([molecule()])
 
     with pytest.raises(InputError, match=r"peroxide: 4 atoms in 2 structure\(s\) make 12 pairs"):
-        rules.lay([molecule(), molecule()])
+        rules.assign([molecule(), molecule()])
 
 
 def test_springs_between_hydrogens_of_water_are_no_bonds():

@@ -25,11 +25,11 @@ def order_of(system: System, molecule: Molecule) -> Int[np.ndarray, " atoms"]:
     """
     name = molecule.source or molecule.name
     if sorted(molecule.species.tolist()) != sorted(system.species.tolist()):
-        raise InputError(f"{name}: its atoms are {molecule.formula}, but those of {system.source} {_formula(system)}")
+        raise InputError(f"{name}: its atoms are {molecule.formula}, but those of {system.source} {system.formula}")
     same = np.arange(system.n_atoms)
     if np.array_equal(molecule.species, system.species) and _agrees(system, molecule):
         return same
-    bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
+    bonds = bonds_of(molecule)
     match = matched((system.species, system.bonds), (molecule.species, bonds))
     if match is not None:
         warn(
@@ -39,6 +39,11 @@ def order_of(system: System, molecule: Molecule) -> Int[np.ndarray, " atoms"]:
         )
         return match
     raise InputError(f"{name}: its bonds are not those of {system.source}{_astray(system, molecule)}")
+
+
+def bonds_of(molecule: Molecule) -> Int[np.ndarray, "bonds 2"]:
+    """Return the bonds of a molecule, perceived where it has none."""
+    return molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
 
 
 def _agrees(system: System, molecule: Molecule) -> bool:
@@ -55,10 +60,6 @@ def _relative_lengths(system: System, molecule: Molecule) -> Float[np.ndarray, "
 
 def _ordered(bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "bonds 2"]:
     return np.unique(np.sort(bonds, axis=1), axis=0)
-
-
-def _formula(system: System) -> str:
-    return Molecule(system.source, system.species, np.zeros((system.n_atoms, 3))).formula
 
 
 def _astray(system: System, molecule: Molecule) -> str:

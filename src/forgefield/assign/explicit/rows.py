@@ -33,11 +33,17 @@ class Group:
 
 
 @dataclass(frozen=True, eq=False)
-class Rowed:
-    """A system as rows."""
+class AbstractRowed:
+    """Systems as rows."""
 
     values: Float[np.ndarray, " parameters"]
     rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Rowed(AbstractRowed):
+    """A system as rows."""
+
     stated: tuple[Group, ...]
     """One for each entry of the system's own interactions."""
     pairs: tuple[Group, ...]
@@ -140,12 +146,21 @@ def _pairs(gathered: Rows, system: System, atoms: Int[np.ndarray, "atoms 3"]) ->
 
 def require_few(source: str, n_atoms: int, n_structures: int = 1) -> None:
     """Raise InputError where the pairs of atoms of structures are more than memory takes."""
-    n_pairs = n_structures * (n_atoms * (n_atoms - 1) // 2)
-    if n_pairs > MOST_PAIRS:
+    if too_many_pairs(n_atoms, n_structures):
+        n_pairs = n_structures * _pairs_of(n_atoms)
         raise InputError(
-            f"{source}: {n_atoms} atoms in {n_structures} structure(s) make {n_pairs:,} pairs, which are computed "
-            f"without a cutoff, and at most {MOST_PAIRS:,} of them; take the solute, or fewer structures, alone"
+            f"{source}: {n_atoms} atoms in {n_structures} structure(s) make {n_pairs:,} pairs, and rows are laid over "
+            f"at most {MOST_PAIRS:,} of them; take the solute, or fewer structures, alone"
         )
+
+
+def too_many_pairs(n_atoms: int, n_structures: int = 1) -> bool:
+    """Say whether the pairs of atoms of structures are more than memory takes as interactions of rows."""
+    return n_structures * _pairs_of(n_atoms) > MOST_PAIRS
+
+
+def _pairs_of(n_atoms: int) -> int:
+    return n_atoms * (n_atoms - 1) // 2
 
 
 def told_apart(gathered: Rows) -> Iterator[Row]:

@@ -1,5 +1,6 @@
 """A force field that states every interaction of one system, laid over structures of it."""
 
+import abc
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,24 +10,71 @@ from jaxtyping import Float, Int
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.explicit.match import order_of
-from forgefield.assign.explicit.rows import Group, Rowed, require_few, rowed
+from forgefield.assign.explicit.rows import AbstractRowed, Group, Rowed, require_few, rowed, too_many_pairs
+from forgefield.assign.explicit.striped import laid_in_stripes
 from forgefield.assign.explicit.system import System
-from forgefield.assign.rules import AbstractRowRules, AbstractRules
+from forgefield.assign.rules import AbstractRowRules
 from forgefield.errors import InputError
 from forgefield.models.forcefield import ForceField
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.topology import Interactions, union
+from forgefield.molecules.topology import Interactions, Topology, union
+
+
+class AbstractStatedRules(AbstractRowRules):
+    """Force fields that state every interaction of one system or several, for structures of these alone."""
+
+    @property
+    @abc.abstractmethod
+    def each(self) -> tuple["SystemRules", ...]:
+        """One for each system."""
+
+    @property
+    @abc.abstractmethod
+    def rowed(self) -> AbstractRowed:
+        """The systems as rows. Raises InputError for one that is too large."""
+
+    @abc.abstractmethod
+    def of(self, molecule: Molecule) -> "SystemRules":
+        """Return the force field of the system that a molecule is. Raises InputError where it is none."""
+
+    @abc.abstractmethod
+    def with_values(self, values: Float[np.ndarray, " parameters"]) -> "AbstractStatedRules":
+        """Return it with other values in the rows."""
+
+    @property
+    def heeded(self) -> frozenset[str]:
+        """Nothing: charges of atoms are those of the system."""
+        return frozenset()
+
+    def restored(self) -> "AbstractStatedRules":
+        """Return it as it is."""
+        return self
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SystemRules(AbstractRowRules):
+class SystemRules(AbstractStatedRules):
     """A force field of one system, for its structures alone: rows are what interactions of equal types share."""
 
     system: System
 
-    @cached_property
+    @property
+    def each(self) -> tuple["SystemRules", ...]:
+        """Itself."""
+        return (self,)
+
+    def of(self, molecule: Molecule) -> "SystemRules":
+        """Return itself: whether a molecule is of the system shows where it is laid over it."""
+        del molecule
+        return self
+
+    @property
     def rowed(self) -> Rowed:
         """The system as rows. Raises InputError for one that is too large."""
+        return self._rowed
+
+    @cached_property
+    def _rowed(self) -> Rowed:
         return rowed(self.system)
 
     def assign(self, molecules: list[Molecule]) -> Assignment:
@@ -51,21 +99,18 @@ class SystemRules(AbstractRowRules):
             names=tuple(tuple(system.labels[a] for a in back) for back in backward),
         )
 
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology, of many pairs of atoms as `laid_in_stripes` does. Raises InputError."""
+        if too_many_pairs(self.system.n_atoms, len(molecules)):
+            return laid_in_stripes(self.system, molecules)
+        return self.assign(molecules).laid
+
     def with_values(self, values: Float[np.ndarray, " parameters"]) -> "SystemRules":
         """Return it with other values in the rows."""
         return SystemRules(self.rowed.system(self.system, values))
 
-    @property
-    def heeded(self) -> frozenset[str]:
-        """Nothing: charges of atoms are those of the system."""
-        return frozenset()
-
     def __repr__(self) -> str:
         return f"SystemRules({self.system!r})"
-
-    def restored(self) -> "SystemRules":
-        """Return it as it is."""
-        return self
 
 
 def _laid(group: Group, places: list[Int[np.ndarray, " atoms"]]) -> Interactions:
@@ -76,6 +121,6 @@ def _laid(group: Group, places: list[Int[np.ndarray, " atoms"]]) -> Interactions
     )
 
 
-def system_of(rules: AbstractRules) -> System | None:
-    """Return the system whose force field it is; None of one that is for any molecules."""
-    return rules.system if isinstance(rules, SystemRules) else None
+def systems_of(rules: object) -> tuple[System, ...]:
+    """Return the systems whose force field it is; none of one that is for any molecules."""
+    return tuple(one.system for one in rules.each) if isinstance(rules, AbstractStatedRules) else ()

@@ -100,6 +100,11 @@ class System:
         return len(self.species)
 
     @property
+    def formula(self) -> str:
+        """The elements with their numbers."""
+        return Molecule(self.source, self.species, np.zeros((self.n_atoms, 3))).formula
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """A name for each atom that no other has."""
         if len(set(self.names)) == self.n_atoms:

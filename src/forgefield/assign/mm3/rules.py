@@ -9,7 +9,9 @@ from forgefield.assign.mm3.file import Mm3File
 from forgefield.assign.mm3.laid import Mm3Assignment, assign_mm3
 from forgefield.assign.rules import AbstractRowRules
 from forgefield.assign.typing import Typing
+from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.topology import Topology
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,6 +24,10 @@ class Mm3Rules(AbstractRowRules):
     def assign(self, molecules: list[Molecule]) -> Assignment:
         """Return model, topology and rows. Raises InputError, or MissingParameters."""
         return assign_mm3([self.typing(m) for m in molecules], self.file).assignment
+
+    def lay(self, molecules: list[Molecule]) -> tuple[AbstractModel, Topology]:
+        """Return model and topology. Raises InputError, or MissingParameters."""
+        return self.assign(molecules).laid
 
     def assign_lines(
         self,

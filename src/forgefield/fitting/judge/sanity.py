@@ -1,6 +1,6 @@
 """Whether a fitted force field makes physical sense, in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -110,11 +110,17 @@ def not_stationary(molecules: Iterable[Metrics]) -> list[str]:
 
     A moderate force does not tell: rows that stand for two angles a few degrees apart leave one beside a minimum.
     """
-    forces = [one.force_max_kcal_mol_a for one in molecules if not _rests_near(one)]
-    largest = max((force for force in forces if force is not None), default=0.0)
-    if largest <= _FORCE:
+    each = [*molecules]
+    if (worst := least_stationary(each)) is None:
         return []
+    largest = each[worst].force_max_kcal_mol_a
     return [f"the force on an atom at the reference geometry is off by up to {largest:.1f} kcal/mol/Å"]
+
+
+def least_stationary(molecules: Sequence[Metrics]) -> int | None:
+    """Return which molecule has the largest force on an atom that `not_stationary` tells of; None where it does not."""
+    forces = [0.0 if _rests_near(one) else one.force_max_kcal_mol_a or 0.0 for one in molecules]
+    return forces.index(max(forces)) if max(forces, default=0.0) > _FORCE else None
 
 
 def _rests_near(one: Metrics) -> bool:

@@ -13,7 +13,8 @@ from pydantic import BaseModel, FiniteFloat, ValidationError, model_validator
 from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules
+from forgefield.assign.explicit.several import together
 from forgefield.assign.geometry_classes import MARK, GeometryClasses, without_class
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -104,12 +105,14 @@ class _File(BaseModel, extra="forbid", frozen=True):
     """The lines of an MM3* file, which has all of this in its own form."""
     system: SystemFile | None = None
     """The topology of one system, whose interactions are stated atom by atom."""
+    systems: tuple[SystemFile, ...] = ()
+    """The topologies of several, which share rows of equal types and values."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "_File":
         by_types = bool(self.types or self.angles or self.across or self.units or self.rows)
-        if by_types + (self.mm3 is not None) + (self.system is not None) > 1:
-            raise ValueError("mm3, system, and types, angles, across, units or rows exclude each other")
+        if by_types + (self.mm3 is not None) + (self.system is not None) + bool(self.systems) > 1:
+            raise ValueError("mm3, system, systems, and types, angles, across, units or rows exclude each other")
         return self
 
 
@@ -138,8 +141,10 @@ def native_text(path: Path, rules: AbstractRules) -> str:
             file = _File(forgefield_force_field=VERSION, mm3=rules.file.lines)
         case TypedRules():
             file = _of_types(rules)
-        case SystemRules():
-            file = _File(forgefield_force_field=VERSION, system=file_of_system(rules))
+        case AbstractStatedRules():
+            held = tuple(file_of_system(one) for one in rules.each)
+            one, several = (held[0], ()) if len(held) == 1 else (None, held)
+            file = _File(forgefield_force_field=VERSION, system=one, systems=several)
         case _:
             raise InputError(f"{path}: a native file holds rows by types, which this force field does not have")
     return file.model_dump_json(indent=1, exclude_defaults=True) + "\n"
@@ -167,7 +172,7 @@ def _of_types(rules: TypedRules) -> _File:
     )
 
 
-def read_native(path: Path) -> TypedRules | Mm3Rules | SystemRules:
+def read_native(path: Path) -> TypedRules | Mm3Rules | AbstractStatedRules:
     """Return the force field of a native file, for any molecules with its types, or surroundings of atoms.
 
     Raises InputError where it is none, was written by a later version, or has rows that cannot be.
@@ -175,7 +180,7 @@ def read_native(path: Path) -> TypedRules | Mm3Rules | SystemRules:
     return rules_of_text(path, read_text(path))
 
 
-def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules | SystemRules:
+def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules | AbstractStatedRules:
     """Return the force field of the text of a native file, which messages call `path`. Raises InputError."""
     try:
         content = json.loads(text)
@@ -196,6 +201,8 @@ def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules | SystemRules:
         return mm3_rules(parse_fld(path, "\n".join(file.mm3)))
     if file.system is not None:
         return system_of_file(file.system)
+    if file.systems:
+        return together([system_of_file(one) for one in file.systems])
     if complaints := [*_wrong_heads(file), *_wrong_rows(file)]:
         raise InputError("\n".join(f"{path}: {complaint}" for complaint in complaints))
     tables: dict[Term, dict[Types, tuple[float, ...]]] = {

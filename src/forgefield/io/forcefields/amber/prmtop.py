@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import Stated, System, ThroughSpace, chemical_bonds
 from forgefield.errors import InputError, InputWarning
+from forgefield.io.forcefields.amber.chamber import COULOMB as CHARMM_COULOMB
+from forgefield.io.forcefields.amber.chamber import coefficients_14, is_chamber, stated_by_charmm
 from forgefield.io.forcefields.amber.sections import Sections, read_sections
 from forgefield.io.offenders import listed
 from forgefield.molecules.elements import WEIGHTS
@@ -36,7 +38,6 @@ _REFUSED = {
 """What of the head is not ours, where its number is not zero."""
 _REFUSED_SECTIONS = {
     "LENNARD_JONES_CCOEF": "the 12-6-4 potential of ions",
-    "CHARMM_UREY_BRADLEY_COUNT": "a CHARMM force field (chamber)",
     "AMOEBA_FORCEFIELD": "the AMOEBA force field",
 }
 _DEFAULT_SCEE, _DEFAULT_SCNB = 1.2, 2.0
@@ -63,15 +64,18 @@ def read_prmtop(path: Path) -> SystemRules:
     n = head["NATOM"]
     if n < 1:
         raise InputError(f"{path}: has no atoms")
-    charges = sections.numbers("CHARGE", n) / np.sqrt(COULOMB)
+    coulomb = CHARMM_COULOMB if is_chamber(sections) else COULOMB
+    charges = sections.numbers("CHARGE", n) / np.sqrt(coulomb)
     _check_sum(path, charges)
     masses = sections.numbers("MASS", n)
     species = _species(sections, n, masses)
     stretches, bends = _stretches(sections, head), _bends(sections, head)
     torsions, impropers, special, scales = _dihedrals(sections, head)
+    bonded = stretches, bends, torsions, impropers
     parameters, own = _van_der_waals(sections, head)
+    scales, near = _near(sections, head, special, scales)
     own, special, scales = _special(sections, n, (special, scales), own)
-    space = ThroughSpace(LENNARD_JONES, parameters, charges, COULOMB, special, scales)
+    space = ThroughSpace(LENNARD_JONES, parameters, charges, coulomb, special, scales)
     system = System(
         source=str(path),
         program="AMBER",
@@ -81,7 +85,7 @@ def read_prmtop(path: Path) -> SystemRules:
         names=sections.words("ATOM_NAME", n),
         residues=_residues(sections, head),
         masses=masses,
-        interactions=(stretches, bends, torsions, impropers, *_maps(sections, n), own),
+        interactions=(*bonded, *stated_by_charmm(sections, n), *_maps(sections, n), *near, own),
         through_space=space,
     )
     return SystemRules(system)
@@ -247,6 +251,30 @@ def _van_der_waals(sections: Sections, head: dict[str, int]) -> tuple[Float[np.n
     values = np.stack([2.0 * half, depth], axis=1)
     atoms = np.stack([radii[kind], depths[kind]], axis=1)
     return atoms, Stated(LENNARD_JONES_PAIR, np.stack([i, j], axis=1), values.reshape(-1, 2))
+
+
+def _near(
+    sections: Sections, head: dict[str, int], pairs: Int[np.ndarray, "pairs 2"], scales: Float[np.ndarray, "pairs 2"]
+) -> tuple[Float[np.ndarray, "pairs 2"], tuple[Stated, ...]]:
+    """Return the scales of pairs three bonds apart, and those whose coefficients are not what other pairs' are.
+
+    The latter keep no scale of their van der Waals energy.
+    """
+    n, n_types = head["NATOM"], head["NTYPES"]
+    count = n_types * (n_types + 1) // 2
+    if (other := coefficients_14(sections, count)) is None:
+        return scales, ()
+    kind = sections.integers("ATOM_TYPE_INDEX", n) - 1
+    place = sections.integers("NONBONDED_PARM_INDEX", n_types**2).reshape(n_types, n_types)
+    usual = [sections.numbers(f"LENNARD_JONES_{letter}COEF", count) for letter in "AB"]
+    place = place[kind[pairs[:, 0]], kind[pairs[:, 1]]] - 1
+    differs = np.zeros(len(pairs), dtype=bool)
+    for near, all_ in zip(other, usual, strict=True):
+        differs |= np.abs(near - all_)[place] > _ROUNDING * np.abs(all_)[place]
+    half, depth = _minimum(other[0][place], other[1][place])
+    values = np.stack([2.0 * half, depth * scales[:, 0]], axis=1)
+    kept = np.where(differs[:, None], scales * [0.0, 1.0], scales)
+    return kept, (Stated(LENNARD_JONES_PAIR, pairs[differs], values[differs]),)
 
 
 def _pairs_of_types(

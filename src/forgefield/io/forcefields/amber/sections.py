@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from forgefield.errors import InputError, located
 from forgefield.io.text import floats, read_text
 
-_FORMAT = re.compile(r"%FORMAT\(\s*\d+[aAiIeEfF](\d+)(?:\.\d+)?\s*\)")
+_FORMAT = re.compile(r"%FORMAT\(\s*\d+\(?[aAiIeEfF](\d+)(?:\.\d+)?\s*\)")
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class _Section:
     """1-based, of its first row."""
     width: int
     rows: tuple[str, ...]
+
+
+_TITLE = "FORCE_FIELD_TYPE"
+"""A section of words of several widths."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +92,7 @@ def read_sections(path: Path) -> Sections:
             if name and width:
                 held[name] = _Section(begun, width, tuple(lines[begun - 1 : number - 1]))
             name, width = line[5:].strip(), 0
-        elif line.startswith("%FORMAT"):
+        elif line.startswith("%FORMAT") and name != _TITLE:
             known = _FORMAT.match(line)
             if known is None or int(known[1]) == 0:
                 raise InputError(located(path, number, f"{line.strip()!r} is no format of columns"))

@@ -7,12 +7,12 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float
 
+from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.fitting.cost.gram import obstacle
 from forgefield.fitting.data.training_set import Weights
 from forgefield.fitting.judge.metrics import Judgement, pooled
 from forgefield.fitting.judge.opposition import summed
-from forgefield.fitting.judge.sanity import cancelling, not_stationary, unbounded, unphysical
-from forgefield.fitting.judge.stiffest import stiffest_rows
+from forgefield.fitting.judge.sanity import cancelling, unbounded
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
@@ -24,11 +24,12 @@ from forgefield.jobs.fit.outcome.scans import scans
 from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
+from forgefield.jobs.fit.outcome.unphysical import about_unphysical, found_unphysical
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    nearly_free,
     reason,
+    soft_turns,
     undetermined,
     worse_than_at_the_start,
 )
@@ -74,9 +75,9 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     shapes = row_geometry(prepared.assignment, last.values, geometry, frozenset(row.name for row in prepared.rows))
     strain = strains(prepared.assignment, last.values, *at_rest(prepared.assignment.topology, positions, final))
     molecules = _molecules(prepared, start, final, strain)
-    wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
+    wrong = found_unphysical(prepared, last, geometry.mean, final)
     results = Results(
-        fit=_fit(passes, prepared.plan, told_of_targets, [*newly_wrong, *imaginary(molecules)]),
+        fit=_fit(passes, prepared.plan, told_of_targets, [*wrong.spoilt, *imaginary(molecules)]),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
@@ -95,7 +96,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
             *prepared.warnings,
             *_warnings(passes, statistics),
             *worse_than_at_the_start(told_of_targets),
-            *_about_unphysical(prepared, wrong),
+            *about_unphysical(prepared, wrong),
             *_about_parameters(prepared, last, parameters),
             *_about_shapes(prepared, shapes, parameters, molecules),
             *lost(prepared, final),
@@ -263,36 +264,6 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement, strain: l
     return table
 
 
-def _unphysical(
-    prepared: Prepared, last: Passed, mean: Float[np.ndarray, " parameters"], forces: list[str]
-) -> tuple[list[str], list[str]]:
-    """Say what is unphysical, `forces` among it, and what of it is the fit's: not what it found or was not asked."""
-    saddles = np.flatnonzero([example.is_saddle for example in prepared.examples])
-    assignment = prepared.assignment
-    limits = stiffest_rows(assignment.model, assignment.topology, np.asarray(prepared.data.positions), saddles)
-    found = unphysical(assignment.rows, last.values, mean, limits)
-    known = unphysical(assignment.rows, prepared.start, mean, limits)
-    trained = {row.parameter_name(p) for row in prepared.rows for p in range(row.term.n_own)}
-    # A constant is below zero only where the user or a policy for transition states lets it.
-    may_be = {name for name in found if "is negative" in found[name]}
-    new = [found[name] for name in found if name in trained - known.keys() - may_be]
-    asked = any(target.traits.holds_structure for target in prepared.plan.targets)
-    allowed = may_be.intersection(last.stage.released)
-    return [*(found[name] for name in found if name not in allowed), *forces], [*new, *(forces if asked else ())]
-
-
-def _about_unphysical(prepared: Prepared, wrong: list[str]) -> list[str]:
-    """Say what to do about it: forces are no advice where a target holds the structure already."""
-    if not wrong:
-        return []
-    holds = any(t.traits.holds_structure or t.traits.view is View.RELAXED for t in prepared.plan.targets)
-    advice = "a stronger prior, or the terms that are missing"
-    return [
-        f"This solution is unphysical, however well it reproduces the targets: {'; '.join(wrong)}. "
-        f"Add {advice if holds else 'a target that holds the structure (forces, bond_length), ' + advice}."
-    ]
-
-
 def _about_parameters(prepared: Prepared, last: Passed, parameters: list[ParameterResult]) -> list[str]:
     assignment = prepared.assignment
     couplings = [
@@ -313,12 +284,11 @@ def _about_shapes(
 ) -> list[str]:
     """Say which molecules and rows are off, and of rows made for these molecules what they do not hold or move."""
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
-    said = [*far_off(molecules), *nearly_free(molecules), *apart(shapes), *drifted(shapes, starts)]
+    said = [*far_off(molecules), *soft_turns(molecules), *apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
-        said += [
-            *strained({one.name: one.strain for one in molecules}),
-            *unmoved(prepared.assignment, prepared.examples),
-        ]
+        said += strained({one.name: one.strain for one in molecules}, {row.name for row in prepared.rows})
+    if prepared.mm3 is None and not isinstance(prepared.plan.start, AbstractStatedRules):
+        said += unmoved(prepared.assignment, prepared.examples)
     return said
 
 

@@ -1,6 +1,6 @@
 """How far the rows of a force field fight each other: the energy that stretches and bends hold at rest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import replace
 
 import numpy as np
@@ -53,15 +53,16 @@ def _strain(held: Float[np.ndarray, " parameters"], relaxed: bool, names: dict[i
     return Strain(float(held.sum()), relaxed, names.get(place) if most > 0.0 else None, most)
 
 
-def strained(strain: Mapping[str, Strain]) -> list[str]:
-    """Say which molecules hold much strain, and in which row."""
+def strained(strain: Mapping[str, Strain], trained: Set[str]) -> list[str]:
+    """Say which molecules hold much strain, and in which row; `trained` are the names of those that a fit changes."""
     found = sorted(
         ((name, one) for name, one in strain.items() if one.energy >= _MUCH), key=lambda pair: -pair[1].energy
     )
     if not found:
         return []
     named = [
-        f"{name} {one.energy:.1f} kcal/mol" + (f" (most in {one.row}, {one.most:.1f})" if one.row else "")
+        f"{name} {one.energy:.1f} kcal/mol"
+        + (f" (most in {one.row}, {one.most:.1f}{'' if one.row in trained else ', which is kept'})" if one.row else "")
         for name, one in found
     ]
     return [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from forgefield import units
 from forgefield.assign.explicit.library import AbstractLibrary
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.config import ChargesTarget, FitFile, ForceFieldSection, MoleculesSection, PriorSection
@@ -57,8 +57,10 @@ def plan_of(file: FitFile, folder: Path, name: str) -> Plan:
     section = file.forcefield
     molecules = tuple(_molecules(one, folder) for one in file.molecules)
     start, types = _start(section, folder, molecules)
-    formats = (formats_of_systems if isinstance(start, SystemRules) else formats_named)(section.form, section.write)
-    keeps = isinstance(start, SystemRules) and "estimate" not in section.model_fields_set
+    formats = (formats_of_systems if isinstance(start, AbstractStatedRules) else formats_named)(
+        section.form, section.write
+    )
+    keeps = isinstance(start, AbstractStatedRules) and "estimate" not in section.model_fields_set
     chosen, charges = targets(file.targets), file.targets.entry("charges")
     return Plan(
         molecules=molecules,
@@ -131,7 +133,7 @@ def _own_formats(section: ForceFieldSection, formats: tuple[Format, ...]) -> tup
 
 def _start(
     section: ForceFieldSection, folder: Path, molecules: tuple[MoleculeFiles, ...]
-) -> tuple[Generated | TypedRules | Mm3Rules | SystemRules, AtomTypes | None]:
+) -> tuple[Generated | TypedRules | Mm3Rules | AbstractStatedRules, AtomTypes | None]:
     """Return where the force field comes from, and the atom types of an atom.typ beside it."""
     form = FORMS[section.form]
     if section.start == "environments":
@@ -155,12 +157,12 @@ def _start(
         raise InputError(f"[forcefield] {', '.join(double)}: {path} has its own; leave the key(s) out")
     rules = load(path)
     if isinstance(rules, AbstractLibrary):
-        rules = rules.over(_first(molecules, types))
-    if section.split and not isinstance(rules, SystemRules):
+        rules = rules.stated(_structures(molecules, types))
+    if section.split and not isinstance(rules, AbstractStatedRules):
         raise InputError("[forcefield] split: only interactions of a topology get rows of their own; leave the key out")
     match rules:
-        case SystemRules():
-            return _system(section, rules), types
+        case AbstractStatedRules():
+            return _stated(section, rules), types
         case Mm3Rules():
             held = "mm3"
         case TypedRules() if rules.typing.meanings:
@@ -183,16 +185,16 @@ def _named(start: str | tuple[str, ...], folder: Path) -> Path:
     return Path("+".join(map(str, known)))
 
 
-def _first(molecules: tuple[MoleculeFiles, ...], types: AtomTypes | None) -> Molecule:
-    """Return the structure that parameters by types are laid over: the fit is of that molecule alone."""
-    files = next((one for group in molecules for one in (group.structures, *group.references) if one), None)
-    if files is None:
+def _structures(molecules: tuple[MoleculeFiles, ...], types: AtomTypes | None) -> list[Molecule]:
+    """Return the structures that parameters by types are laid over."""
+    files = [path for group in molecules for path in group.structures or next(iter(group.references), ())]
+    if not files:
         raise InputError("[[molecules]]: there is no structure that the force field can be laid over")
-    return read_structures(files[0], atom_types=types)[0]
+    return [molecule for path in files for molecule in read_structures(path, atom_types=types)]
 
 
-def _system(section: ForceFieldSection, rules: SystemRules) -> SystemRules:
-    """Return a topology with the rows that are asked for. Raises InputError for keys that contradict it."""
+def _stated(section: ForceFieldSection, rules: AbstractStatedRules) -> AbstractStatedRules:
+    """Return topologies with the rows that are asked for. Raises InputError for keys that contradict them."""
     if "form" in section.model_fields_set:
-        raise InputError(f"[forcefield] form: {rules.system.source} has its own form; leave the key out")
+        raise InputError(f"[forcefield] form: {rules.each[0].system.source} has its own form; leave the key out")
     return split(rules, section.split) if section.split else rules

@@ -9,7 +9,7 @@ from warnings import catch_warnings, simplefilter, warn_explicit
 
 import numpy as np
 
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules, systems_of
 from forgefield.errors import ForgeFieldError, InputError, InputWarning
 from forgefield.estimating.transition_state import NOISE, Policy, treat
 from forgefield.fitting.data.training_set import Example
@@ -140,8 +140,8 @@ def _paired(
     frames = laid_over(molecules, references)
     if frames is not None:
         return list(zip(frames, references, strict=True))
-    if len(molecules) == 1 < len(references) and isinstance(plan.start, SystemRules):
-        # All are of the one molecule of the system, in geometries of their own.
+    if len(molecules) == 1 < len(references) and isinstance(plan.start, AbstractStatedRules):
+        # All are of that one molecule, in geometries of their own.
         return list(zip(perceived(references), references, strict=True))
     if len(molecules) != len(references):
         raise InputError(
@@ -156,8 +156,7 @@ def _paired(
 def _structures(path: Path, plan: Plan) -> list[Molecule]:
     """Return the structures of a file; of a SMILES without what is said of stereo and spin, which the reference has."""
     if not is_smiles(path):
-        system = plan.start.system if isinstance(plan.start, SystemRules) else None
-        return read_structures(path, atom_types=plan.atom_types, system=system)
+        return read_structures(path, atom_types=plan.atom_types, system=systems_of(plan.start))
     with catch_warnings():
         simplefilter("ignore", InputWarning)
         return read_structures(path)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from forgefield import units
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.engines.programs.program import AbstractProgram
@@ -134,7 +134,7 @@ class Plan:
 
     molecules: tuple[MoleculeFiles, ...]
     targets: tuple[AbstractTarget, ...]
-    start: Generated | TypedRules | Mm3Rules | SystemRules
+    start: Generated | TypedRules | Mm3Rules | AbstractStatedRules
     """Where the force field comes from: it is made from the molecules, or laid over them."""
     estimate: Estimate = field(default_factory=Qfuerza)
     """How force constants are read off Hessians before the fit."""

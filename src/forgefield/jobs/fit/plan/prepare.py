@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.explicit.rules import SystemRules
+from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.generated import generate
 from forgefield.assign.mm3.laid import Mm3Assignment
 from forgefield.assign.mm3.rules import Mm3Rules
@@ -82,8 +82,8 @@ class Prepared:
     @property
     def form(self) -> str:
         """What the terms of the force field are called together."""
-        if isinstance(self.plan.start, SystemRules):
-            return f"that of a topology of {self.plan.start.system.program}"
+        if isinstance(self.plan.start, AbstractStatedRules):
+            return f"that of a topology of {self.plan.start.each[0].system.program}"
         return "mm3" if self.mm3 else form_of({row.term for row in self.assignment.rows})
 
     @property
@@ -165,7 +165,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     data = training_set(assignment.topology, examples)
     _require_data(plan.targets, data)
     formats, unwritten = plan.formats, []
-    if mm3 is None and not isinstance(plan.start, SystemRules):
+    if mm3 is None and not isinstance(plan.start, AbstractStatedRules):
         formats, unwritten = formats_that_hold(assignment, [e.molecule for e in examples], plan)
     statements = tuple(
         f"{e.molecule.name}: {e.treated.statement}{'' if e.weights.reaction_mode else _UNCOUNTED}"
@@ -233,7 +233,7 @@ def _trained_rows(
 ) -> tuple[Row, ...]:
     """Return the rows that are to be trained; none of an MM3* file's, or a topology's, unless a pattern names them."""
     patterns = plan.changing.train
-    if not patterns and (mm3 is not None or isinstance(plan.start, SystemRules)):
+    if not patterns and (mm3 is not None or isinstance(plan.start, AbstractStatedRules)):
         known = '["substructure:*"]' if mm3 else '["torsion *"] or ["smarts:[#6]-[#7]-[#6]=O"]'
         raise InputError(f"[forcefield] train names no rows: say which rows of the file change, such as {known}")
     if mm3 is None or not patterns:
@@ -264,7 +264,7 @@ def _assigned(plan: Plan, molecules: list[Molecule]) -> tuple[Assignment, Mm3Ass
             trained = selected_lines(plan.start.file, _without_moments(plan.changing.train or ()))
             found = plan.start.assign_lines(molecules, trained=trained)
             return found.assignment, found
-        case TypedRules() | SystemRules():
+        case TypedRules() | AbstractStatedRules():
             return plan.start.assign(molecules), None
 
 
