@@ -223,8 +223,8 @@ def outcome(results: Figures) -> Figures:
         "bonds_a": final["bond_rmsd_a"],
         "angles_deg": final["angle_rmsd_deg"],
         "torsions_deg": final["torsion_rmsd_deg"],
-        "free_rotors": [turn.bond for turn in turned if turn.is_free],
-        "turned": [turn.bond for turn in turned if not turn.is_free],
+        "turned_softly": [turn.bond for turn in turned if turn.is_soft],
+        "turned": [turn.bond for turn in turned if not turn.is_soft],
         "drift_deg": None if worst is None else abs(drifts[worst]),
         "drifts_most": worst,
         "strain_kcal_mol": max(one["strain"]["energy"] for one in results["molecules"]),
@@ -267,7 +267,7 @@ def summary(found: dict[str, Figures]) -> Figures:
         "one_optimum": sum(one.get("one_optimum", False) for one in found.values()),
         "transferred": f"{sum(transfers(one) for one in outside)} of {len(outside)}",
         "turned": [case for case, one in found.items() if one.get("turned")],
-        "only_free_rotors_turned": [c for c, one in found.items() if one.get("free_rotors") and not one["turned"]],
+        "only_turned_softly": [c for c, one in found.items() if one.get("turned_softly") and not one["turned"]],
         "not_converged_or_unphysical": [c for c, one in found.items() if not (one["converged"] and one["physical"])],
     }
 

@@ -132,7 +132,7 @@ def verdicts(fits: list[tuple[System, Figures]]) -> str:
             interval(one["fitted"]),
             interval(one.get("left_out")),
             f"{one['fitted']['n']} {'samples' if one['over'] == 'molecules' else 'starts'}",
-            f"**{one['verdict']}**",
+            f"**{one['verdict']}**{'' if one['over'] == 'molecules' else ', for these molecules'}",
         ]
         for system, one in fits
     ]

@@ -49,7 +49,7 @@ def row(words: str, end: Fit, lowest: float) -> str:
 
 def main() -> None:
     """Fit by every solver and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="Every solver on one small fit")
     parser.add_argument("fit", nargs="?", type=Path, default=EXAMPLE)
     parser.add_argument("--solvers", nargs="*", default=[*get_args(SolverName), CHAIN])
     arguments = parser.parse_args()

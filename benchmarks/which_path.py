@@ -150,7 +150,7 @@ def by_parameters(limit_s: float, most: int) -> list[Figures]:
     with tempfile.TemporaryDirectory() as folder:
         for number, names in enumerate(MOLECULES):
             path = Path(folder) / f"set{number}.toml"
-            path.write_text(toml([str(EXAMPLES / "molecules" / f"{name}.json") for name in names]), encoding="utf-8")
+            path.write_text(toml([[str(EXAMPLES / "molecules" / f"{name}.json")] for name in names]), encoding="utf-8")
             prepared = prepare(path)
             size = prepared.data.topology.n_atoms, prepared.changes().variables.n_free
             if size[1] <= most:
@@ -188,7 +188,7 @@ def by_atoms(limit_s: float, most: int) -> list[Figures]:
             np.save(npy, made_hessian(molecule))
             path = Path(folder) / f"c{n}.toml"
             path.write_text(
-                toml([str(xyz), str(npy)], 'hessian_unit = "kcal/mol/Å^2"\n', forces=False), encoding="utf-8"
+                toml([[str(xyz), str(npy)]], 'hessian_unit = "kcal/mol/Å^2"\n', forces=False), encoding="utf-8"
             )
             n_free = prepare(path).changes().variables.n_free
             for name in ("lm", "lbfgsb"):
@@ -210,14 +210,13 @@ def by_atoms(limit_s: float, most: int) -> list[Figures]:
     return [m.told for m in found]
 
 
-def toml(reference: Sequence[str], more: str = "", *, forces: bool = True) -> str:
-    """Return a FIT.toml that fits a generated harmonic force field: to Hessians alone or with forces."""
+def toml(references: Sequence[Sequence[str]], more: str = "", *, forces: bool = True) -> str:
+    """Return a FIT.toml that fits a generated harmonic force field to the files of each molecule."""
     targets = TARGETS if forces else TARGETS.splitlines()[0] + "\n"
-    return (
-        '[forcefield]\nform = "harmonic"\n'
-        f"[[molecules]]\nreference = {json.dumps(list(reference), ensure_ascii=False)}\n{more}"
-        f"[targets]\n{targets}[fit]\nprior = {{ strength = 0.01 }}\n"
+    tables = "".join(
+        f"[[molecules]]\nreference = {json.dumps(list(files), ensure_ascii=False)}\n{more}" for files in references
     )
+    return f'[forcefield]\nform = "harmonic"\n{tables}[targets]\n{targets}[fit]\nprior = {{ strength = 0.01 }}\n'
 
 
 def alkane(n: int) -> Molecule:
@@ -285,7 +284,7 @@ def by_precision(limit_s: float, most: int) -> list[Figures]:
     with tempfile.TemporaryDirectory() as folder:
         for file in (EXAMPLES / "ch3f" / "ch3f.json", *(EXAMPLES / "molecules" / f"{name}.json" for name in SIZES)):
             path = Path(folder) / f"{file.stem}.toml"
-            path.write_text(toml([str(file)]), encoding="utf-8")
+            path.write_text(toml([[str(file)]]), encoding="utf-8")
             found.append({"molecule": file.stem, **compared(prepare(path))})
     first = found[0]
     cells = zip(*(map(shown, first[name], [7] * 99) for name in ("float64_cm1", "float32_cm1")), strict=True)

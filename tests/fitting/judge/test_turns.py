@@ -49,13 +49,13 @@ def test_a_turn_costs_what_the_hessian_says(degrees):
     assert found.bond == "C1-C2"
     assert_allclose([found.degrees, found.rest], [degrees, 0.0], atol=1e-6)
     assert_allclose(known(found.energy), 0.5 * K * np.radians(degrees) ** 2, rtol=1e-6)
-    assert found.is_free == (known(found.energy) < 0.592)
+    assert found.is_soft == (known(found.energy) < 0.592)
 
 
 def test_small_turns_are_not_told_and_none_has_a_cost_without_a_hessian():
     assert turns(ETHANE, QUADS, turned(4.9), None) == []
     assert turns(ETHANE, QUADS, turned(5.1), None)[0].energy is None
-    assert not turns(ETHANE, QUADS, turned(5.1), None)[0].is_free
+    assert not turns(ETHANE, QUADS, turned(5.1), None)[0].is_soft
 
 
 def test_along_a_negative_curvature_a_turn_has_no_cost():

@@ -82,6 +82,7 @@ def test_results_have_the_documented_keys(results):
             "scans",
             "left_out",
             "citations",
+            "sensitivities",
         )
     }
     assert results["validation"] is None

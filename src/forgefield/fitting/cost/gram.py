@@ -94,7 +94,8 @@ class Gram(eqx.Module):
         moved = self.monomials.values(values) - self.origin
         product = moved @ self.matrix
         prior = 0.5 * problem.prior.strength * np.mean(at**2, axis=1)
-        return self.cost + moved @ self.slope + 0.5 * np.sum(moved * product, axis=1) + prior, self.slope + product
+        cost = self.cost + moved @ self.slope + 0.5 * np.sum(moved * product, axis=1) + prior
+        return np.asarray(cost), np.asarray(self.slope + product)
 
     def _followed(
         self, problem: Problem

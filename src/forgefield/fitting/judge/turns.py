@@ -13,7 +13,7 @@ from forgefield.properties.modes import rigid_motions
 
 MUCH = 5.0
 """Degrees from which a bond whose torsions deviate is named."""
-FREE = units.BOLTZMANN * 298.15
+SOFT = units.BOLTZMANN * 298.15
 """kcal/mol; a turn that costs less happens all the time at room temperature."""
 _PASSED = np.pi / 3
 """rad; by less, no turn takes an atom past the place of another that is equal."""
@@ -42,9 +42,9 @@ class Turn:
     none, or is no minimum in this direction."""
 
     @property
-    def is_free(self) -> bool:
+    def is_soft(self) -> bool:
         """Whether one side turns as a whole, at less than RT at room temperature."""
-        return self.energy is not None and self.energy < FREE and self.rest < MUCH
+        return self.energy is not None and self.energy < SOFT and self.rest < MUCH
 
 
 def relabelled(molecule: Molecule, quads: Quads, positions: Positions) -> Positions:

@@ -26,7 +26,7 @@ class Linked(AbstractState):
     """Which solver of a chain is at work, and where it is with each start."""
 
     at: Float[Array | np.ndarray, "starts free"]
-    n_accepted: Int[np.ndarray, " starts"]
+    n_accepted: Int[Array | np.ndarray, " starts"]
     ended: Bool[np.ndarray, " starts"]
     number: Int[np.ndarray, ""]
     """Of the solver."""
@@ -48,17 +48,14 @@ class Linked(AbstractState):
 class Chain(AbstractSolver):
     """Solvers one after another, of which the first goes from all starts."""
 
+    tolerance: float
+    max_steps: int
     links: tuple[Link, ...]
 
-    @property
-    def tolerance(self) -> float:
-        """That of the last."""
-        return self.links[-1].solver.tolerance
-
-    @property
-    def max_steps(self) -> int:
-        """Those of all."""
-        return sum(link.solver.max_steps for link in self.links)
+    @classmethod
+    def of(cls, links: tuple[Link, ...]) -> "Chain":
+        """Return the chain of some solvers, with the tolerance of the last and the steps of all."""
+        return cls(links[-1].solver.tolerance, sum(link.solver.max_steps for link in links), links)
 
     @property
     def needs(self) -> Needs:

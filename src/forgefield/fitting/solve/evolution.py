@@ -32,7 +32,7 @@ class Evolving(AbstractState):
     begun: Float[np.ndarray, "starts free"]
     told: Float[np.ndarray, "generations starts population"]
     """Costs of all points; not a number for generations that a start has not had."""
-    n_accepted: Int[np.ndarray, " starts"]
+    n_accepted: Int[Array | np.ndarray, " starts"]
     ended: Bool[np.ndarray, " starts"]
 
     @property

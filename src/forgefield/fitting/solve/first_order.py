@@ -76,7 +76,7 @@ class Descending(AbstractState):
     """The cost where each start began."""
     memory: PyTree[Array | np.ndarray]
     """The rule's own, of each start."""
-    n_accepted: Int[np.ndarray, " starts"]
+    n_accepted: Int[Array | np.ndarray, " starts"]
     n_steps: Int[np.ndarray, ""]
     ended: Bool[np.ndarray, " starts"]
 
@@ -182,4 +182,6 @@ def _moves(rule: Rule, max_steps: int, at, gradient, cost, memory) -> tuple[Arra
     def of_one(at, gradient, cost, memory):
         return transformation.update(gradient, memory, at, value=cost)
 
-    return jax.vmap(of_one)(*map(jnp.asarray, (at, gradient, cost)), memory)
+    # optax raises decay rates to whole powers.
+    with jax.numpy_dtype_promotion("standard"):
+        return jax.vmap(of_one)(jnp.asarray(at), jnp.asarray(gradient), jnp.asarray(cost), memory)

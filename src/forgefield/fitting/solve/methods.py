@@ -10,7 +10,8 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import Bounds, basinhopping, minimize
+from scipy import optimize
+from scipy.optimize import basinhopping, minimize
 
 from forgefield.fitting.solve.objective import Needs
 from forgefield.fitting.solve.search import Attempt, Method
@@ -34,6 +35,12 @@ _FEW = 3
 """in so many variables, as in Q2MM."""
 _STEP = 0.01
 """Of the differences by which these are chosen, in prior widths."""
+
+
+def _box(lower: Float[np.ndarray, " n"], upper: Float[np.ndarray, " n"]) -> Any:
+    """Return the bounds as SciPy has them; its own signature says that they are numbers."""
+    bounds: Callable[..., Any] = optimize.Bounds
+    return bounds(lower, upper, keep_feasible=True)
 
 
 def _noted(attempt: Attempt) -> Callable[..., None]:
@@ -66,7 +73,7 @@ def _minimised(
         np.clip(attempt.at, lower + room, upper - room),
         method=method,
         jac=gradient,
-        bounds=Bounds(lower, upper, keep_feasible=True),
+        bounds=_box(lower, upper),
         callback=note,
         options=options,
     )
@@ -114,7 +121,7 @@ def simplex(attempt: Attempt, among: Sequence[int], max_steps: int, note: Callab
         value,
         begun[list(among)],
         method="Nelder-Mead",
-        bounds=Bounds(lower, upper),
+        bounds=_box(lower, upper),
         callback=note,
         options=options | tolerances,
     )
@@ -142,7 +149,7 @@ def _basin_hopping(attempt: Attempt) -> bool:
     def note(at: np.ndarray, cost: float, _: bool) -> None:
         attempt.step(np.asarray(at), float(cost))
 
-    descent = {"method": "L-BFGS-B", "jac": True, "bounds": Bounds(lower, upper)}
+    descent = {"method": "L-BFGS-B", "jac": True, "bounds": _box(lower, upper)}
     options = {"options": {"ftol": _FINE, "gtol": _FINE}}
     solve: Callable[..., Any] = basinhopping
     # The first descent is told as a hop, too.

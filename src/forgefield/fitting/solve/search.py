@@ -24,7 +24,7 @@ class Searched(AbstractState):
     """Where each start is. What a library knows beside that is lost: a resumed search begins anew."""
 
     at: Float[Array | np.ndarray, "starts free"]
-    n_accepted: Int[np.ndarray, " starts"]
+    n_accepted: Int[Array | np.ndarray, " starts"]
     n_steps: Int[np.ndarray, " starts"]
     ended: Bool[np.ndarray, " starts"]
     """Whether the method found no lower cost."""

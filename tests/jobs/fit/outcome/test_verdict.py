@@ -9,8 +9,8 @@ from forgefield.fitting.judge.turns import Turn
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    nearly_free,
     reason,
+    soft_turns,
     undetermined,
     worse_than_at_the_start,
 )
@@ -165,10 +165,10 @@ def test_imaginary_frequencies_are_no_failure_where_the_molecule_stays(changed, 
         ([], "", True),
     ],
 )
-def test_torsions_of_nearly_free_rotors_are_told_of_and_not_blamed(turned, free, blamed):
+def test_torsions_that_turn_at_next_to_no_energy_are_told_of_and_not_blamed(turned, free, blamed):
     one = molecule(turned=turned, torsion_rmsd_deg=25.0)
 
-    told = nearly_free([one])
+    told = soft_turns([one])
 
     assert free in told[0] if free else told == []
     assert any("torsions 25.00°" in said for said in far_off([one])) == blamed

@@ -74,8 +74,8 @@ def test_a_chain_goes_from_all_starts_first_and_then_from_the_best_unless_it_say
         for names in (f"multi:adam{arrow}lm", f"adam{arrow}multi:lm")
     )
 
-    assert one == Chain((Link(first, from_all=True), Link(last, from_all=False)))
-    assert every == Chain((Link(first, from_all=True), Link(last, from_all=True)))
+    assert one == Chain.of((Link(first, from_all=True), Link(last, from_all=False)))
+    assert every == Chain.of((Link(first, from_all=True), Link(last, from_all=True)))
     assert one.max_steps == 14
 
 

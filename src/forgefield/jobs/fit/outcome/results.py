@@ -28,8 +28,8 @@ from forgefield.jobs.fit.outcome.unphysical import about_unphysical, found_unphy
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    nearly_free,
     reason,
+    soft_turns,
     undetermined,
     worse_than_at_the_start,
 )
@@ -284,7 +284,7 @@ def _about_shapes(
 ) -> list[str]:
     """Say which molecules and rows are off, and of rows made for these molecules what they do not hold or move."""
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
-    said = [*far_off(molecules), *nearly_free(molecules), *apart(shapes), *drifted(shapes, starts)]
+    said = [*far_off(molecules), *soft_turns(molecules), *apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
         said += strained({one.name: one.strain for one in molecules}, {row.name for row in prepared.rows})
     if prepared.mm3 is None and not isinstance(prepared.plan.start, AbstractStatedRules):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from forgefield.fitting.judge.turns import FREE
+from forgefield.fitting.judge.turns import SOFT
 from forgefield.report.numerals import fixed, percent, significant, with_unit
 from forgefield.report.quality import METRICS
 from forgefield.report.results import MoleculeResult, ParameterResult, TargetResult
@@ -97,31 +97,31 @@ def _stays(one: MoleculeResult) -> bool:
     """
     near = all((value := getattr(one.final, key)) is None or value <= _FAR[key][1] for key in _NEAR)
     together = one.pieces_a is None or one.pieces_a <= _DRIFTED
-    return one.strain.relaxed and near and together and all(turn.is_free for turn in one.turns)
+    return one.strain.relaxed and near and together and all(turn.is_soft for turn in one.turns)
 
 
 def _of(one: MoleculeResult, key: str) -> float | None:
-    """Return a metric after the fit; of torsions None where all that deviate much are those of nearly free rotors."""
-    loose = bool(one.turns) and all(turn.is_free for turn in one.turns)
+    """Return a metric after the fit; of torsions None where all that deviate much turned at next to no energy."""
+    loose = bool(one.turns) and all(turn.is_soft for turn in one.turns)
     return None if key == "torsion_rmsd_deg" and loose else getattr(one.final, key)
 
 
-def nearly_free(molecules: Sequence[MoleculeResult]) -> list[str]:
+def soft_turns(molecules: Sequence[MoleculeResult]) -> list[str]:
     """Say about which bonds molecules turn at next to no energy of the reference's, which is no fault."""
     said = []
     for one in molecules:
-        free = [turn for turn in one.turns if turn.is_free]
-        if free:
-            cost = max(turn.energy or 0.0 for turn in free)
-            most = max(abs(turn.degrees) for turn in free)
-            bonds = ", ".join(turn.bond for turn in free[:_NAMED]) + (" and others" if len(free) > _NAMED else "")
+        soft = [turn for turn in one.turns if turn.is_soft]
+        if soft:
+            cost = max(turn.energy or 0.0 for turn in soft)
+            most = max(abs(turn.degrees) for turn in soft)
+            bonds = ", ".join(turn.bond for turn in soft[:_NAMED]) + (" and others" if len(soft) > _NAMED else "")
             said.append(f"{one.name} about {bonds} (by up to {most:.0f}°, at {cost:.2f} kcal/mol or less)")
     if not said:
         return []
     return [
-        f"Nearly free rotors turn as {len(said)} molecule(s) relax: {'; '.join(said)}. By the Hessian of the reference "
-        f"each costs less than RT at room temperature ({FREE:.2f} kcal/mol), so that one geometry tells little of "
-        "them; a scan does."
+        f"Torsions turn at next to no energy as {len(said)} molecule(s) relax: {'; '.join(said)}. By the Hessian of "
+        f"the reference each turn costs less than RT at room temperature ({SOFT:.2f} kcal/mol), so that one geometry "
+        "tells little of them; a scan does."
     ]
 
 

@@ -85,12 +85,19 @@ ESTIMATES: dict[str, Estimate] = {
 
 def _search(method: Method, max_steps: int) -> Callable[[FitSection, bool], AbstractSolver]:
     """Return what makes a solver of a method, with so many iterations where the file does not say."""
-    return lambda section, _: Search(method, section.tolerance, section.max_steps or max_steps, section.seed)
+    return lambda section, _: Search(
+        method=method,
+        tolerance=section.tolerance,
+        max_steps=section.max_steps or max_steps,
+        seed=section.seed,
+    )
 
 
 def _descent(rule: Rule) -> Callable[[FitSection, bool], AbstractSolver]:
     """Return what makes a solver of a rule for steps along gradients."""
-    return lambda section, _: GradientDescent(rule, section.tolerance, section.max_steps or GradientDescent.max_steps)
+    return lambda section, _: GradientDescent(
+        rule=rule, tolerance=section.tolerance, max_steps=section.max_steps or GradientDescent.max_steps
+    )
 
 
 # Undamped first steps leave the basins that relaxed structures are in.
@@ -150,7 +157,7 @@ def solver(section: FitSection, targets: tuple[AbstractTarget, ...]) -> Abstract
     links = tuple(
         Link(SOLVERS[name](section, relaxes), from_all or k == 0) for k, (from_all, name) in enumerate(stages)
     )
-    return links[0].solver if len(links) == 1 else Chain(links)
+    return links[0].solver if len(links) == 1 else Chain.of(links)
 
 
 def engine(section: FitSection) -> AbstractProgram | None:

@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -239,7 +238,7 @@ def _system(
     places: Int[np.ndarray, " constants"],
     treated: list[Treated | None],
 ) -> LinearSystem:
-    positions = jnp.asarray(np.concatenate([example.reference.positions for example in examples]))
+    positions = np.concatenate([example.reference.positions for example in examples])
     return eigenmatrix_system(assignment.model, assignment.topology, positions, places, treated)
 
 
