@@ -16,6 +16,7 @@ from forgefield.fitting.judge.stiffest import stiffest_rows
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
+from forgefield.jobs.fit.outcome.ending import ending
 from forgefield.jobs.fit.outcome.identifiability import identifiability, sensitivities
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
@@ -28,14 +29,12 @@ from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
     nearly_free,
-    reason,
     undetermined,
     worse_than_at_the_start,
 )
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
-from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -44,7 +43,6 @@ from forgefield.jobs.fit.run.trade_off import opposition
 from forgefield.report.record import Covered, FitRecord, Optimum
 from forgefield.report.results import (
     Change,
-    Ending,
     Frequency,
     MoleculeResult,
     ParameterResult,
@@ -76,7 +74,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     molecules = _molecules(prepared, start, final, strain)
     wrong, newly_wrong = _unphysical(prepared, last, geometry.mean, not_stationary(final.each))
     results = Results(
-        fit=_fit(passes, prepared.plan, told_of_targets, [*newly_wrong, *imaginary(molecules)]),
+        fit=ending(passes, prepared.plan, told_of_targets, [*newly_wrong, *imaginary(molecules)]),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
@@ -165,28 +163,6 @@ def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, fl
     """Return the share of each target and of the prior in the cost, before and after."""
     shares = {one.name: (one.cost_start, one.cost_final) for one in told}
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
-
-
-def _fit(passes: list[Passed], plan: Plan, targets: list[TargetResult], wrong: list[str]) -> Ending:
-    lacking = reason(converged=passes[-1].fit.success, targets=targets, wrong=wrong)
-    last, effort = passes[-1].fit, [p.fit.effort for p in passes]
-    compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
-    return Ending(
-        success=not lacking,
-        converged=last.success,
-        message=last.message,
-        reason=lacking,
-        iterations=sum(p.fit.n_iterations for p in passes),
-        engine=plan.engine_name,
-        starts=len(passes[0].fit.starts_cost),
-        evaluations=int(sum(one.evaluations for one in effort)),
-        gradients=int(sum(one.gradients for one in effort)),
-        wall_s=compile_s + run_s,
-        compile_s=compile_s,
-        run_s=run_s,
-        promise=last.promise,
-        cost=float(np.min(last.starts_cost)),
-    )
 
 
 def _at_bound(passed: Passed) -> np.ndarray:
