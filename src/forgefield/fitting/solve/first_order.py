@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -175,7 +176,7 @@ def _memory(rule: Rule, max_steps: int, at) -> PyTree[Array]:
 
 
 @compiled_quickly
-def _moves(rule: Rule, max_steps: int, at, gradient, cost, memory) -> tuple[Array, PyTree[Array]]:
+def _moves(rule: Rule, max_steps: int, at, gradient, cost, memory) -> tuple[Any, Any]:
     """Return the next step of each start, and what the rule remembers then."""
     transformation = rule.of_steps(max_steps)
 

@@ -10,8 +10,7 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize
-from scipy.optimize import basinhopping, minimize
+from scipy.optimize import Bounds, basinhopping, minimize
 
 from forgefield.fitting.solve.objective import Needs
 from forgefield.fitting.solve.search import Attempt, Method
@@ -37,10 +36,9 @@ _STEP = 0.01
 """Of the differences by which these are chosen, in prior widths."""
 
 
-def _box(lower: Float[np.ndarray, " n"], upper: Float[np.ndarray, " n"]) -> Any:
-    """Return the bounds as SciPy has them; its own signature says that they are numbers."""
-    bounds: Callable[..., Any] = optimize.Bounds
-    return bounds(lower, upper, keep_feasible=True)
+def _box(lower: Float[np.ndarray, " n"], upper: Float[np.ndarray, " n"]) -> Bounds:
+    """Return the bounds as SciPy has them."""
+    return Bounds(lower, upper, keep_feasible=True)  # pyright: ignore[reportArgumentType] (SciPy takes arrays, too)
 
 
 def _noted(attempt: Attempt) -> Callable[..., None]:

@@ -101,7 +101,7 @@ def written_in(output: Path) -> list[Path]:
     beside = [f"forcefield{suffix}" for one in force_fields() if one.system for suffix in one.system.beside]
     names = (*_FILES, *(one.in_folder for one in force_fields() if one.write_laid), *beside)
     files = [output / name for name in names]
-    ends = [end for one in force_fields() if one.system for end in (one.suffixes[0], one.system.beside)]
+    ends = [end for one in force_fields() if one.system for end in (one.suffixes[0], *one.system.beside)]
     named = [
         path for pattern in (_STRUCTURES, *(f"forcefield-*{end}" for end in ends)) for path in output.glob(pattern)
     ]

@@ -12,6 +12,7 @@ from forgefield.fitting.judge.sanity import cancelling, unbounded
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
+from forgefield.jobs.fit.outcome.ending import ending
 from forgefield.jobs.fit.outcome.identifiability import identifiability, sensitivities
 from forgefield.jobs.fit.outcome.provenance import provenance
 from forgefield.jobs.fit.outcome.purpose import not_for
@@ -25,7 +26,6 @@ from forgefield.jobs.fit.outcome.unphysical import about_unphysical, found_unphy
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    reason,
     soft_turns,
     undetermined,
     worse_than_at_the_start,
@@ -33,7 +33,6 @@ from forgefield.jobs.fit.outcome.verdict import (
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
-from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -42,7 +41,6 @@ from forgefield.jobs.fit.run.trade_off import opposition
 from forgefield.report.record import Covered, FitRecord, Optimum
 from forgefield.report.results import (
     Change,
-    Ending,
     Frequency,
     MoleculeResult,
     ParameterResult,
@@ -73,7 +71,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     molecules = _molecules(prepared, start, final, strain)
     wrong = found_unphysical(prepared, last, geometry.mean, final)
     results = Results(
-        fit=_fit(passes, prepared.plan, told_of_targets, [*wrong.spoilt, *imaginary(molecules)]),
+        fit=ending(passes, prepared.plan, told_of_targets, [*wrong.spoilt, *imaginary(molecules)]),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
@@ -162,28 +160,6 @@ def _shares(last: Passed, told: list[TargetResult]) -> dict[str, tuple[float, fl
     """Return the share of each target and of the prior in the cost, before and after."""
     shares = {one.name: (one.cost_start, one.cost_final) for one in told}
     return {**shares, "prior": (0.0, 0.5 * last.problem.prior.strength * float(np.mean(last.fit.at**2)))}
-
-
-def _fit(passes: list[Passed], plan: Plan, targets: list[TargetResult], wrong: list[str]) -> Ending:
-    lacking = reason(converged=passes[-1].fit.success, targets=targets, wrong=wrong)
-    last, effort = passes[-1].fit, [p.fit.effort for p in passes]
-    compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
-    return Ending(
-        success=not lacking,
-        converged=last.success,
-        message=last.message,
-        reason=lacking,
-        iterations=sum(p.fit.n_iterations for p in passes),
-        engine=plan.engine_name,
-        starts=len(passes[0].fit.starts_cost),
-        evaluations=int(sum(one.evaluations for one in effort)),
-        gradients=int(sum(one.gradients for one in effort)),
-        wall_s=compile_s + run_s,
-        compile_s=compile_s,
-        run_s=run_s,
-        promise=last.promise,
-        cost=float(np.min(last.starts_cost)),
-    )
 
 
 def _at_bound(passed: Passed) -> np.ndarray:

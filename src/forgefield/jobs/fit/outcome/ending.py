@@ -1,0 +1,33 @@
+"""How a fit ended, after what effort."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from forgefield.jobs.fit.outcome.verdict import reason
+from forgefield.jobs.fit.plan.plan import Plan
+from forgefield.jobs.fit.run.passes import Passed
+from forgefield.report.results import Ending, TargetResult
+
+
+def ending(passes: list[Passed], plan: Plan, targets: Sequence[TargetResult], wrong: Sequence[str]) -> Ending:
+    """Return how the passes of a fit ended; `wrong` says what is unphysical about the rows that were trained."""
+    lacking = reason(converged=passes[-1].fit.success, targets=targets, wrong=wrong)
+    last, effort = passes[-1].fit, [p.fit.effort for p in passes]
+    compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
+    return Ending(
+        success=not lacking,
+        converged=last.success,
+        message=last.message,
+        reason=lacking,
+        iterations=sum(p.fit.n_iterations for p in passes),
+        engine=plan.engine_name,
+        starts=len(passes[0].fit.starts_cost),
+        evaluations=int(sum(one.evaluations for one in effort)),
+        gradients=int(sum(one.gradients for one in effort)),
+        wall_s=compile_s + run_s,
+        compile_s=compile_s,
+        run_s=run_s,
+        promise=last.promise,
+        cost=float(np.min(last.starts_cost)),
+    )
