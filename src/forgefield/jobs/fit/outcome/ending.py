@@ -1,13 +1,16 @@
-"""How a fit ended, after what effort."""
+"""How a fit ended, after what effort, and what ran it."""
 
+import platform
 from collections.abc import Sequence
+from importlib import metadata
 
+import jax
 import numpy as np
 
 from forgefield.jobs.fit.outcome.verdict import reason
 from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.run.passes import Passed
-from forgefield.report.results import Ending, TargetResult
+from forgefield.report.results import Ending, Provenance, TargetResult
 
 
 def ending(passes: list[Passed], plan: Plan, targets: Sequence[TargetResult], wrong: Sequence[str]) -> Ending:
@@ -30,4 +33,16 @@ def ending(passes: list[Passed], plan: Plan, targets: Sequence[TargetResult], wr
         run_s=run_s,
         promise=last.promise,
         cost=float(np.min(last.starts_cost)),
+    )
+
+
+def provenance(input_sha256: str) -> Provenance:
+    """Return what ran: versions, device and precision."""
+    packages = {name: metadata.version(name) for name in ("jax", "jaxlib", "numpy", "scipy", "equinox")}
+    return Provenance(
+        version=metadata.version("forgefield"),
+        input_sha256=input_sha256,
+        packages={"python": platform.python_version(), **packages},
+        device=str(jax.devices()[0]),
+        precision="float64",
     )

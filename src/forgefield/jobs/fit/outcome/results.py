@@ -12,9 +12,8 @@ from forgefield.fitting.judge.sanity import cancelling, unbounded
 from forgefield.fitting.judge.uncertainty import Uncertainty, determined, independent_values, uncertainty
 from forgefield.fitting.targets.target import View
 from forgefield.jobs.fit.outcome.citations import citations
-from forgefield.jobs.fit.outcome.ending import ending
+from forgefield.jobs.fit.outcome.ending import ending, provenance
 from forgefield.jobs.fit.outcome.identifiability import identifiability, sensitivities
-from forgefield.jobs.fit.outcome.provenance import provenance
 from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
