@@ -55,7 +55,7 @@ MOLECULES = (
 )
 SOLVERS_BY_PARAMETERS = ("lm", "lbfgsb", "adam", "nelder-mead")
 CARBONS = (1, 6, 16, 33, 66)
-"""Of alkanes of 5 to 200 atoms; with 500, the off-diagonal elements take more than 20 GB."""
+"""Of alkanes of 5 to 200 atoms; with 500, the fit ended without a result, probably for want of memory."""
 SIZES = ("water", "ethanol", "paracetamol", "ibuprofen")
 """Molecules whose frequencies are compared in two precisions, besides fluoromethane."""
 BANDS = ((0.0, 200.0), (200.0, 1000.0), (1000.0, 2000.0), (2000.0, 5000.0))
