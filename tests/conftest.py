@@ -77,6 +77,10 @@ MUCH = 800e6
 """Bytes: a process larger than this is made small before the next module, which may need a gigabyte of its own."""
 TOO_MUCH = 1.2e9
 """Bytes: one larger than this is made small before the next test."""
+GROWN = 200e6
+"""Bytes by which it must have grown since it last was: the rest is in use, and to look for more takes seconds."""
+SHRUNK = {"size": 0.0}
+"""How large it was when it was made small last."""
 PEAKS = pytest.StashKey[dict[str, float]]()
 """The largest size of each process that ran tests [GB]."""
 
@@ -138,14 +142,15 @@ def _never_large() -> Iterator[None]:
 
 
 def _shrink(limit: float) -> None:
-    """Forget what was compiled and traced."""
-    if not sys.platform.startswith("linux") or _resident() < limit:
+    """Forget what was compiled and traced, unless the process has hardly grown since it last did."""
+    if not sys.platform.startswith("linux") or _resident() < max(limit, SHRUNK["size"] + GROWN):
         return
     eqx.clear_caches()
     # Commands of the program that ran here froze what there was to collect.
     gc.unfreeze()
     forget()
     collect_seldom()
+    SHRUNK["size"] = _resident()
 
 
 def _resident() -> int:

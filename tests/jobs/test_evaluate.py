@@ -333,7 +333,7 @@ def test_minimum_and_saddle_together_are_refused(forgefield, fld, ethane):
     result = forgefield("modes", fld, ethane, "--relax", "--saddle")
 
     assert result.exit_code == 2
-    assert "--relax and --saddle exclude each other" in result.stderr
+    assert "--relax, --saddle and --atoms exclude each other" in result.stderr
 
 
 @pytest.fixture

@@ -76,8 +76,8 @@ def test_listing_of_amber_rows_states_the_units_of_its_parameters(forgefield, fi
     ("kind", "words", "message"),
     [
         ("ethanol.safetensors", ("--listing", "all.json"), "a neural model has no interactions to list"),
-        ("ethanol.safetensors", ("--cutoff", 5.0), "only an MM3* force field is evaluated with a cutoff"),
-        ("ch3f.frcmod", ("--cutoff", 5.0), "only an MM3* force field is evaluated with a cutoff"),
+        ("ethanol.safetensors", ("--cutoff", 5.0), "or the topology of one system, is evaluated with a cutoff"),
+        ("ch3f.frcmod", ("--cutoff", 5.0), "or the topology of one system, is evaluated with a cutoff"),
         ("ch3f.frcmod", ("--compare", "one.mmo"), "a MacroModel listing is compared with an MM3* force field"),
     ],
 )

@@ -21,7 +21,7 @@ from forgefield.jobs.fit.plan.choices import SOLVERS as CHOICES
 from forgefield.jobs.fit.plan.choices import solver
 from samples import HARMONIC, fit_toml, molecule
 
-N_STARTS = 3
+N_STARTS = 2
 
 
 @dataclass(frozen=True)
@@ -118,15 +118,20 @@ def curved(ch3f, problem_of):
 
 @pytest.fixture(scope="module")
 def fits(curved):
-    """The end of a fit from three starts, and the progress after each iteration, once for each solver."""
+    """The end of a fit from all starts, points evaluated after each iteration, and the state at the end."""
     known = {}
 
     def run(kind):
         if kind not in known:
             problem, form, points = curved
-            seen = []
-            end = fit(problem, start(problem, points, kind()), kind(), form=form, after=seen.append)
-            known[kind] = end, seen
+            evaluations, last = [], {}
+
+            def note(progress):
+                evaluations.append(int(progress.effort.evaluations))
+                last["state"] = progress.state
+
+            end = fit(problem, start(problem, points, kind()), kind(), form=form, after=note)
+            known[kind] = end, evaluations, last["state"]
         return known[kind]
 
     return run
@@ -177,7 +182,7 @@ def test_ties_hold_and_what_is_frozen_stays(linear, kind):
 @pytest.mark.parametrize("kind", [row for row in SOLVERS if instance(Kind, row.values[0]).converges])
 def test_no_other_program_finds_a_lower_cost_nearby(curved, fits, kind):
     problem, form, points = curved
-    end, _ = fits(kind)
+    end, *_ = fits(kind)
     solver = LevenbergMarquardt()
 
     def cost(at):
@@ -194,7 +199,7 @@ def test_no_other_program_finds_a_lower_cost_nearby(curved, fits, kind):
 @every_solver
 def test_the_best_of_all_starts_is_returned_and_each_has_the_cost_it_is_said_to_have(curved, fits, kind):
     problem, form, _ = curved
-    end, seen = fits(kind)
+    end, _, state = fits(kind)
 
     assert end.starts_at.shape == (N_STARTS, problem.n_free)
     np.testing.assert_array_equal(end.at, end.starts_at[end.starts_cost.argmin()])
@@ -202,12 +207,12 @@ def test_the_best_of_all_starts_is_returned_and_each_has_the_cost_it_is_said_to_
     np.testing.assert_allclose(end.quadratic.cost, end.starts_cost.min(), rtol=1e-10)
     if kind.converges and kind.words != "adam -> lm":
         assert end.starts_converged.all()
-        assert np.asarray(seen[-1].state.done).all()
+        assert np.asarray(state.done).all()
 
 
 @every_solver
 def test_what_a_fit_took_is_counted_and_its_time_is_split(fits, kind):
-    end, seen = fits(kind)
+    end, evaluations, _ = fits(kind)
     effort, needs = end.effort, kind().needs
 
     assert effort.evaluations >= end.n_accepted > 0
@@ -215,7 +220,7 @@ def test_what_a_fit_took_is_counted_and_its_time_is_split(fits, kind):
     assert effort.gradients <= effort.evaluations
     assert effort.compile_s >= 0.0
     assert effort.run_s > 0.0
-    assert (np.diff([int(one.effort.evaluations) for one in seen]) >= 0).all()
+    assert (np.diff(evaluations) >= 0).all()
 
 
 @every_solver
@@ -245,27 +250,29 @@ def test_an_interrupt_keeps_the_best_and_the_saved_progress_goes_on_to_the_same_
 
     stopped = fit(problem, fresh, kind(), form=form, after=interrupt)
     saved = read_arrays(path, fresh)
-    seen = []
-    resumed = fit(problem, saved, kind(), form=form, after=seen.append)
+    first = []
+    resumed = fit(
+        problem, saved, kind(), form=form, after=lambda progress: first.append(progress) if not first else None
+    )
 
     assert stopped.interrupted
     assert not stopped.success
     assert stopped.message.startswith("interrupted")
     np.testing.assert_array_equal(stopped.starts_cost, saved.best_cost)
     assert np.isfinite(stopped.quadratic.cost)
-    np.testing.assert_array_equal(seen[0].costs[:4], saved.costs)
+    np.testing.assert_array_equal(first[0].costs[:4], saved.costs)
     assert (resumed.starts_cost <= saved.best_cost).all()
     if kind.repeats:
         np.testing.assert_allclose(resumed.starts_cost, whole.starts_cost, rtol=10.0 * kind.reach)
     assert resumed.success or not kind.converges
-    assert int(seen[0].effort.evaluations) > int(saved.effort.evaluations) > 0
-    assert (np.asarray(seen[0].state.n_accepted) >= saved.state.n_accepted).all()
+    assert int(first[0].effort.evaluations) > int(saved.effort.evaluations) > 0
+    assert (np.asarray(first[0].state.n_accepted) >= saved.state.n_accepted).all()
 
 
 @every_solver
 def test_a_start_where_nothing_can_be_gained_is_no_success(curved, fits, kind):
     problem, form, _ = curved
-    end, _ = fits(kind)
+    end, *_ = fits(kind)
     at = np.tile(end.at, (N_STARTS, 1))
 
     again = fit(problem, start(problem, at, LevenbergMarquardt()), LevenbergMarquardt(), form=form)
@@ -276,18 +283,17 @@ def test_a_start_where_nothing_can_be_gained_is_no_success(curved, fits, kind):
 
 
 @every_solver
-def test_a_start_that_is_no_number_is_told_and_leaves_the_others_alone(curved, fits, kind):
+def test_a_start_that_is_no_number_is_told_and_leaves_the_others_alone(curved, kind):
     problem, form, points = curved
-    end, _ = fits(kind)
+    few = kind(max_steps=5)
     broken = points.copy()
     broken[1] = np.nan
 
-    found = fit(problem, start(problem, broken, kind()), kind(), form=form)
-    alone = fit(problem, start(problem, broken[1:2], kind()), kind(), form=form)
+    whole = fit(problem, start(problem, points, few), few, form=form)
+    found = fit(problem, start(problem, broken, few), few, form=form)
+    alone = fit(problem, start(problem, broken[1:2], few), few, form=form)
 
     assert np.isinf(found.starts_cost[1])
-    if kind.repeats:
-        others = np.delete(found.starts_cost, 1), np.delete(end.starts_cost, 1)
-        np.testing.assert_allclose(*others, rtol=10.0 * kind.reach)
-    assert found.success or not kind.converges
+    assert np.isfinite(whole.starts_cost).all()
+    np.testing.assert_allclose(found.starts_cost[0], whole.starts_cost[0], rtol=10.0 * kind.reach)
     assert alone.message == "not converged: the cost is not a finite number at the start"

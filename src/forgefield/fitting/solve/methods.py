@@ -19,6 +19,8 @@ _FINEST = 1e-15
 """Below what a double can tell: a method ends where it finds nothing lower, and its end is judged alike for all."""
 _FINE = 1e-10
 """Moves of the variables, and gains relative to the cost of the start, that do not matter."""
+_NARROW, _LEVEL = 1e-7, 1e-12
+"""A simplex so small, with costs so alike in those of the start, has ended: finer ones tell rounding errors apart."""
 _TINY = 1e-30
 _MARGIN = 1e-3
 """A barrier begins so far inside the bounds, in prior widths."""
@@ -113,7 +115,7 @@ def simplex(attempt: Attempt, among: Sequence[int], max_steps: int, note: Callab
         return attempt.value(whole)
 
     options = {"initial_simplex": np.clip(corners, lower, upper), "maxiter": max_steps, "maxfev": 10**9}
-    tolerances = {"xatol": _FINE, "fatol": _FINEST, "adaptive": True}
+    tolerances = {"xatol": _NARROW, "fatol": _LEVEL, "adaptive": True}
     solve: Callable[..., Any] = minimize
     found = solve(
         value,
