@@ -209,15 +209,25 @@ def test_fit_validates_in_processes_as_in_this_one(in_a_process, project):
 
 SLOWLY = """
 import time
+from pathlib import Path
 
 from forgefield.cli import main
 from forgefield.fitting.solve.solver import Course
 
 note = Course.note
-Course.note = lambda course, *given: (time.sleep(course.progress.n_iterations and 60.0), note(course, *given))[1]
+
+
+def rest(course, *given):
+    if course.progress.n_iterations:
+        Path({mark!r}).touch()
+        time.sleep(60.0)
+    note(course, *given)
+
+
+Course.note = rest
 main()
 """
-"""The program, whose fits rest after their first iteration and are there to be interrupted whatever the machine."""
+"""The program, whose fits rest after their first iteration, which they mark, and can be interrupted there."""
 
 
 @pytest.mark.slow
@@ -226,8 +236,9 @@ main()
 def test_a_signal_writes_the_best_so_far_and_exits_with_one(in_a_process, project, number):
     path = project(text())
     output = path.parent / "out"
-    process = in_a_process(path, "--output", output, program=("-c", SLOWLY))
-    wait_for(output / "checkpoint.safetensors", process)
+    resting = path.parent / "resting"
+    process = in_a_process(path, "--output", output, program=("-c", SLOWLY.format(mark=str(resting))))
+    wait_for(resting, process)
 
     process.send_signal(number)
 
