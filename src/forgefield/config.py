@@ -151,8 +151,9 @@ class MoleculesSection(Section):
     """Of how many molecules, not bonded to each other, each structure may consist."""
     weight: Real = Field(default=1.0, ge=0.0)
     """How often each of these molecules counts in the mean of a target; 0: judged, but not fitted to."""
-    reaction_mode_weight: Real = Field(default=1.0, ge=0.0)
-    """How often the reaction mode of a transition state counts among the modes of its molecule."""
+    reaction_mode_weight: Real | None = Field(default=None, ge=0.0)
+    """How often the reaction mode of a transition state counts among the modes of its molecule; where nothing is stated,
+    not at all with an eigenvalue that the policy put in (C, D+), and once with its own."""
     mode_weights: tuple[BandSection, ...] = ()
     """How often modes count by their frequency; weights of bands that overlap multiply."""
 

@@ -79,6 +79,21 @@ def test_modes_count_by_their_band_and_the_reaction_mode_by_its_own_weight(prepa
     assert training_set(prepared.assignment.topology, prepared.examples).weight == [1.0]
 
 
+@pytest.mark.parametrize(
+    ("policy", "stated", "counts"),
+    [("C", "", 0.0), ("D+", "", 0.0), ("D", "", 1.0), ("E", "", 1.0), ("C", "reaction_mode_weight = 1.0\n", 1.0)],
+)
+def test_an_eigenvalue_that_a_policy_puts_in_is_not_fitted_to_unless_that_is_asked_for(
+    prepared_from, policy, stated, counts
+):
+    prepared = prepared_from(plain(molecule("saddle", policy) + stated))
+
+    (example,), (counted,) = prepared.examples, prepared.data.mode_weight
+    assert counted[example.treated.reaction_mode] == counts
+    assert ("reaction mode: × 0" in weight_of(example)) == (counts == 0.0)
+    assert ("Its mode is not fitted to" in " ".join(prepared.warnings)) == (counts == 0.0)
+
+
 def test_weights_that_leave_nothing_of_a_target_are_refused(prepared_from):
     with pytest.raises(InputError, match=r"nothing counts in the target\(s\) eigenmatrix, .*weight of zero"):
         prepared_from(plain(CH3F + "weight = 0.0\n"))

@@ -93,6 +93,12 @@ class Treated:
         """cm⁻¹ after the policy, imaginary ones negative."""
         return signed_frequencies(self.eigenvalues)
 
+    @property
+    def is_made_up(self) -> bool:
+        """Whether the eigenvalue of the reaction mode is the policy's, not the Hessian's."""
+        mode = self.reaction_mode
+        return mode is not None and bool(self.frequencies[mode] != self.before.frequencies[mode])
+
 
 def treat(
     hessian: Float[np.ndarray, "coordinates coordinates"],

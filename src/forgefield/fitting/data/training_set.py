@@ -48,7 +48,8 @@ class Weights:
     """How much a molecule counts in the mean of a target, and each of its modes."""
 
     molecule: float = 1.0
-    reaction_mode: float = 1.0
+    reaction_mode: float | None = None
+    """None: 0 where a policy made its eigenvalue up, 1 where it is that of the reference."""
     bands: tuple[Band, ...] = ()
 
     def of_modes(self, treated: Treated) -> Float[np.ndarray, " modes"]:
@@ -58,8 +59,12 @@ class Weights:
         for band in self.bands:
             weights[band.holds(frequencies)] *= band.weight
         if treated.reaction_mode is not None:
-            weights[treated.reaction_mode] = self.reaction_mode
+            weights[treated.reaction_mode] = self.of_reaction_mode(treated)
         return weights
+
+    def of_reaction_mode(self, treated: Treated) -> float:
+        """Return the weight of the reaction mode; that of an eigenvalue which a policy put in is 0 unless stated."""
+        return float(not treated.is_made_up) if self.reaction_mode is None else self.reaction_mode
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,8 +59,8 @@ def weight_of(example: Example) -> str:
     for band in weights.bands:
         n = int(band.holds(treated.frequencies).sum())
         said.append(f"{band.lowest:g} to {band.highest:g} cm⁻¹ ({n} modes): × {band.weight:g}")
-    if treated.reaction_mode is not None and weights.reaction_mode != 1.0:
-        said.append(f"reaction mode: × {weights.reaction_mode:g}")
+    if treated.reaction_mode is not None and (counts := weights.of_reaction_mode(treated)) != 1.0:
+        said.append(f"reaction mode: × {counts:g}")
     return "; ".join(said)
 
 

@@ -168,7 +168,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
     if mm3 is None and not isinstance(plan.start, AbstractStatedRules):
         formats, unwritten = formats_that_hold(assignment, [e.molecule for e in examples], plan)
     statements = tuple(
-        f"{e.molecule.name}: {e.treated.statement}{'' if e.weights.reaction_mode else _UNCOUNTED}"
+        f"{e.molecule.name}: {e.treated.statement}{'' if e.weights.of_reaction_mode(e.treated) else _UNCOUNTED}"
         for e in examples
         if e.treated is not None and e.treated.reaction_mode is not None
     )
