@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from forgefield.fitting.cost import molecule_form
 from forgefield.fitting.cost.cost import quadratic
 from forgefield.fitting.cost.gram import gram
 from forgefield.fitting.data import chunks as cutting
@@ -31,9 +32,14 @@ def all_linear(both, problem_of):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("atoms", [600, 11], ids=["one chunk", "chunks with spare molecules"])
-def test_form_is_the_cost_with_its_derivatives(all_linear, atoms, monkeypatch):
+@pytest.mark.parametrize(
+    ("atoms", "held"),
+    [(600, 4_000_000), (11, 4_000_000), (600, 2_000)],
+    ids=["one chunk", "chunks with spare molecules", "few pairs of vectors at a time"],
+)
+def test_form_is_the_cost_with_its_derivatives(all_linear, atoms, held, monkeypatch):
     monkeypatch.setattr(cutting, "ATOMS", atoms)
+    monkeypatch.setattr(molecule_form, "HELD", held)
     problem = all_linear[1]()
     at = jnp.asarray(0.5 * np.random.default_rng(4).standard_normal(problem.n_free))
 

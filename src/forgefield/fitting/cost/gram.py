@@ -18,7 +18,7 @@ from scipy import sparse
 
 from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Problem, Quadratic, with_prior
-from forgefield.fitting.cost.molecule_form import MonomialSensitivities, Rows, by_molecule
+from forgefield.fitting.cost.molecule_form import MoleculeForm, MonomialSensitivities, Rows, by_molecule
 from forgefield.fitting.cost.monomials import Listed, Monomial, Monomials, gathered, is_polynomial, listed
 from forgefield.fitting.data.chunks import without_interactions
 from forgefield.fitting.data.observation import observed_expanded
@@ -251,9 +251,8 @@ class _Sum:
             for slot, one in zip(inside, molecules, strict=True):
                 if of_pairs is not None:
                     residuals = of_all[slot] * scales[slot]
-                    vectors = one.vectors, one.weights
                     pairs = _Pairs.of(target, count, [one[slot] for one in of_pairs])
-                    slope, matrix = _of_pairs(pairs, *vectors, residuals)
+                    slope, matrix = _of_pairs(pairs, one, residuals)
                     self.cost[k] += 0.5 * float(residuals @ residuals)
                     self._add(k, one.own, slope, matrix)
                 elif target.traits.is_relative:
@@ -334,19 +333,29 @@ class _Pairs:
 
 
 def _of_pairs(
-    pairs: _Pairs, vectors: sparse.csr_array, weights: sparse.csr_array, residuals: Float[np.ndarray, " values"]
+    pairs: _Pairs, one: MoleculeForm, residuals: Float[np.ndarray, " values"]
 ) -> tuple[Float[np.ndarray, " own"], Float[np.ndarray, "own own"]]:
-    """Return Jᵀr and JᵀJ of the elements between pairs of vectors, by squares of products of vectors."""
-    along = np.asarray(vectors @ pairs.basis)
-    square = along**2
-    n = along.shape[1]
+    """Return Jᵀr and JᵀJ of the elements between pairs of vectors, by squares of products of vectors.
+
+    A vector w has a few atoms' coordinates alone, so that w V Vᵀ u costs little. Of pairs of them, which are some
+    hundred millions in 500 atoms, a few million are held at a time.
+    """
+    basis, n, n_own = pairs.basis, pairs.basis.shape[1], len(one.own)
     # Sums over pairs are half of those over all elements, but for the diagonal.
     half = residuals.reshape(n, n)
     symmetric = half + half.T
     np.fill_diagonal(symmetric, 2.0 * np.diagonal(half))
-    slope = weights @ (0.5 * np.einsum("ka,ka->k", along @ symmetric, along))
-    products = weights @ (weights @ (along @ along.T) ** 2).T
-    of_diagonal = weights @ square
+    metric, pull = basis @ basis.T, 0.5 * basis @ symmetric @ basis.T
+    weights, slope, products = one.weights.tocsc(), np.zeros(n_own), np.zeros((n_own, n_own))
+    for those in one.blocks(len(basis)):
+        block, h, rest = one.vectors[those], weights[:, those], slice(those.start, None)
+        slope += h @ np.asarray(block.multiply(block @ pull).sum(axis=1)).ravel()
+        square = np.asarray(one.vectors[rest] @ np.ascontiguousarray((block @ metric).T)) ** 2
+        # Each pair once, those within the block by halves.
+        square[: those.stop - those.start] *= 0.5
+        share = h @ np.ascontiguousarray((weights[:, rest] @ square).T)
+        products += share + share.T
+    of_diagonal = one.curvatures(basis)
     return slope, 0.5 * products + (pairs.diagonal - 0.5) * of_diagonal @ of_diagonal.T
 
 

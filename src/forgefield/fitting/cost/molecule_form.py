@@ -20,6 +20,8 @@ from forgefield.molecules.topology import Topology
 _NOTHING = 1e-13
 """Vectors and weights below this share of the largest are rounding errors."""
 _TINY = 1e-300
+HELD = 4_000_000
+"""Numbers of large matrices that are held at a time: products of vectors, in a molecule of many atoms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +50,19 @@ class MoleculeForm:
     vectors: sparse.csr_array
     weights: sparse.csr_array
     """The Hessian is Σ h w wᵀ over the vectors w, with the weights h of each monomial [own, vectors]."""
+
+    def curvatures(self, modes: Float[np.ndarray, "coordinates modes"]) -> Float[np.ndarray, "own modes"]:
+        """Return what each monomial multiplies in qᵀ H q for each column q of `modes`."""
+        total, weights = np.zeros((len(self.own), modes.shape[1])), self.weights.tocsc()
+        for those in self.blocks(len(modes)):
+            total += weights[:, those] @ np.asarray(self.vectors[those] @ modes) ** 2
+        return total
+
+    def blocks(self, n_coordinates: int) -> list[slice]:
+        """Return the vectors in parts, of which the products with all vectors and all coordinates can be held."""
+        n = len(self.vectors.indptr) - 1
+        size = max(1, HELD // max(n, n_coordinates, 1))
+        return [slice(first, min(first + size, n)) for first in range(0, n, size)]
 
 
 def by_molecule(rows: list[Rows], inside: list[int], data: TrainingSet) -> list[MoleculeForm]:
@@ -97,7 +112,7 @@ class MonomialSensitivities(AbstractSensitivities):
     ) -> Float[FloatArray, "molecules own modes"]:
         """Derivative of qᵀ H q for each column q of `modes`."""
         given = iter(np.asarray(modes))
-        return self._stacked(lambda one: one.weights @ np.asarray(one.vectors @ next(given)) ** 2, modes.shape[2:])
+        return self._stacked(lambda one: one.curvatures(next(given)), modes.shape[2:])
 
     def each_hessian(
         self, modes: Float[FloatArray, "molecules coordinates modes"], reduce: Callable[..., Found], *arguments: Array
