@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.rules import AbstractRules
+from forgefield.io.assemble.length_unit import tell_unit_of_length
 from forgefield.io.assemble.parts import Part
 from forgefield.io.forcefields.laid.format import SystemFormat
 from forgefield.io.structures.atom_types import AtomTypes
@@ -85,7 +86,24 @@ class Format:
         return f"forcefield{self.suffixes[0]}"
 
     def parts(self, path: Path) -> list[Part] | None:
-        """Return what QM said of the structures of a file; None where the format holds no results."""
+        """Return what QM said of the structures of a file; None where the format holds no results.
+
+        Lengths that look to be in another unit give an InputWarning.
+        """
         if self.frames is not None:
-            return self.frames(path)
-        return None if self.part is None else [self.part(path)]
+            found = self.frames(path)
+        elif self.part is not None:
+            found = [self.part(path)]
+        else:
+            return None
+        placed = [(one.species, one.positions) for one in found]
+        tell_unit_of_length(path, [(z, x) for z, x in placed if z is not None and x is not None])
+        return found
+
+    def structures(self, path: Path, types: AtomTypes | None) -> list[Molecule] | None:
+        """Return the structures of a file; None where the format is not of structures alone. Lengths as in `parts`."""
+        if self.molecules is None:
+            return None
+        found = self.molecules(path, types)
+        tell_unit_of_length(path, [(one.species, one.positions) for one in found])
+        return found

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
+from forgefield.io.assemble.length_unit import tell_unit_of_length
 from forgefield.io.assemble.parts import Part, molecule
 from forgefield.io.assemble.state import assumed_multiplicity, check_electrons
 from forgefield.io.formats import format_of
@@ -23,8 +24,9 @@ def read_structures(
     of a `system`, or of one of several. Raises InputError where the file cannot be read or holds no geometry.
     """
     kind = format_of(path)
-    if kind.molecules is not None:
-        return kind.molecules(path, atom_types)
+    found = kind.structures(path, atom_types)
+    if found is not None:
+        return found
     if kind.positions is not None:
         systems = (system,) if isinstance(system, System) else system
         return [_of_system(path, kind.positions(path), systems)]
@@ -69,4 +71,6 @@ def _of_system(path: Path, bare: Bare, systems: tuple[System, ...]) -> Molecule:
             f"{path}: atom {k + 1} is {bare.names[k]}, but {system.names[k]} in {system.source}; give the structure in "
             "the order of the topology"
         )
-    return system.structure(bare.positions, stem(path), str(path))
+    found = system.structure(bare.positions, stem(path), str(path))
+    tell_unit_of_length(path, [(found.species, found.positions)])
+    return found

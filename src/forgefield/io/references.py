@@ -106,8 +106,9 @@ def pair(molecule: Molecule, reference: Reference) -> Reference:
 def read_parts(path: Path) -> list[Part]:
     """Return what a file says of its structures. Raises InputError where its format holds neither these nor results."""
     kind = format_of(path)
-    if kind.molecules is not None:
-        return [part_of(molecule) for molecule in kind.molecules(path, None)]
+    structures = kind.structures(path, None)
+    if structures is not None:
+        return [part_of(molecule) for molecule in structures]
     parts = kind.parts(path)
     if parts is None:
         raise InputError(f"{path}: a file in {kind.name} format holds no QM results; give the file of a QM job")

@@ -1,5 +1,6 @@
 """What looks wrong in structures is named, and what only looks so is not."""
 
+import json
 import warnings
 
 import pytest
@@ -48,7 +49,31 @@ def mol2(atoms, bonds):
     return "\n".join([head, "@<TRIPOS>ATOM", *rows, "@<TRIPOS>BOND", *links, ""]).replace("H.3", "H")
 
 
+def scaled(atoms, factor):
+    """Return atoms with all distances times a factor."""
+    return [(e, factor * x, factor * y, factor * z) for e, x, y, z in atoms]
+
+
+WATER = [("O", 0.0, 0.0, 0.0), ("H", 0.96, 0.0, 0.0), ("H", -0.24, 0.93, 0.0)]
+CYANIDE = [("H", 0.0, 0.0, 0.0), ("C", 1.065, 0.0, 0.0), ("N", 2.22, 0.0, 0.0)]
+IN_BOHR = 1.0 / 0.529177
+
+
+def qcschema(atoms):
+    """Return a QCSchema molecule with these numbers as its geometry, which is in Bohr."""
+    geometry = [value for atom in atoms for value in atom[1:]]
+    symbols = [atom[0] for atom in atoms]
+    return json.dumps(
+        {"schema_name": "qcschema_molecule", "schema_version": 2, "symbols": symbols} | {"geometry": geometry}
+    )
+
+
 ODD = {
+    "water in Bohr": (xyz(scaled(WATER, IN_BOHR)), ".xyz", r"look to be in Bohr, but were read in Å: O1-H2 .* 1\.81 Å"),
+    "hydrogen cyanide in Bohr": (xyz(scaled(CYANIDE, IN_BOHR)), ".xyz", "look to be in Bohr"),
+    "energies in Bohr": (xyz(scaled(PROPANE, IN_BOHR), "energy_hartree=-118.0"), ".xyz", "look to be in Bohr"),
+    "bonds in Bohr": (mol2(scaled(ETHANE, IN_BOHR), [(1, 2, "1"), (1, 3, "1")]), ".mol2", "look to be in Bohr"),
+    "water in Å": (qcschema(WATER), ".json", "look to be in Å, but were read in Bohr: O1-H2"),
     "overlap": (
         xyz([*ETHANE[:2], ("H", 1.53, 0.0, 0.3), *ETHANE[3:]]),
         ".xyz",
@@ -85,6 +110,8 @@ SOUND = {
     "at a metal": xyz(IRON, "charge=0 multiplicity=1"),
     "equal bonds": xyz(PROPANE),
     "a hydrogen on its way": xyz([*STRETCHED, ("O", 3.3, 1.2, 0.0), ("H", 4.2, 0.8, 0.0)], "multiplicity=2"),
+    "atoms on their way": xyz(scaled(WATER, IN_BOHR), "energy_hartree=-76.0") + xyz(WATER, "energy_hartree=-76.4"),
+    "two atoms apart": xyz([("H", 0.0, 0.0, 0.0), ("F", 1.75, 0.0, 0.0)]),
     "noble gases": xyz([("Ar", 0.0, 0.0, 0.0), ("Ar", 3.8, 0.0, 0.0)]),
 }
 

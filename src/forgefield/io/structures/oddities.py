@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputWarning
+from forgefield.io.assemble.length_unit import unit_problem
 from forgefield.io.offenders import listed
 from forgefield.molecules.elements import LAST_WITH_RADIUS, NONMETALS, covalent_radii
 from forgefield.molecules.measure import angles
@@ -90,7 +91,8 @@ def tell_oddities(path: Path, shapes: Sequence[Shape]) -> None:
 
 def _oddities(shape: Shape, is_first: bool) -> Iterator[tuple[str, str]]:
     n_atoms = len(shape.species)
-    if not 1 < n_atoms <= _MOST_ATOMS:
+    # Lengths in another unit are told of by who asked for the file, and make all else look wrong.
+    if not 1 < n_atoms <= _MOST_ATOMS or unit_problem(shape.species, shape.positions):
         return
     distances = np.linalg.norm(shape.positions[:, None] - shape.positions[None], axis=2)
     np.fill_diagonal(distances, np.inf)
