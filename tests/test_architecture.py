@@ -155,9 +155,9 @@ MAX_FILE, MAX_FUNCTION, MAX_NAMES, MAX_FILES = 400, 60, 30, 16
 
 
 def layer(place: str) -> str:
-    """Return the row of the table that a file (as its path in the package, without suffix) belongs to."""
+    """Return the row of the table that a file (as its path in the package, without suffix) belongs to, else itself."""
     parts = place.split("/")
-    return next(name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in ALLOWED)
+    return next((name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in ALLOWED), place)
 
 
 def place(path: Path) -> str:
