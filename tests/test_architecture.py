@@ -1,8 +1,10 @@
 """The layers of the package and the limits that keep it readable."""
 
 import ast
+import sys
 from collections import Counter
-from functools import cache
+from collections.abc import Iterator
+from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -153,9 +155,9 @@ MAX_FILE, MAX_FUNCTION, MAX_NAMES, MAX_FILES = 400, 60, 30, 16
 
 
 def layer(place: str) -> str:
-    """Return the row of the table that a file (as its path in the package, without suffix) belongs to."""
+    """Return the row of the table that a file (as its path in the package, without suffix) belongs to, else itself."""
     parts = place.split("/")
-    return next(name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in ALLOWED)
+    return next((name for n in range(len(parts), 0, -1) if (name := "/".join(parts[:n])) in ALLOWED), place)
 
 
 def place(path: Path) -> str:
@@ -163,11 +165,6 @@ def place(path: Path) -> str:
 
 
 PLACES = {place(path): path for path in FILES}
-
-
-@cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
 
 
 def imports(tree: ast.AST) -> list[tuple[str, int]]:
@@ -195,117 +192,162 @@ def ours(tree: ast.AST) -> list[tuple[str, int]]:
     return [(place_of(name), line) for name, line in imports(tree) if name.split(".")[0] == "forgefield"]
 
 
-@pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def path(request) -> Path:
-    return request.param
+def told_apart(node: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield by which names a node tells values by their class: isinstance, issubclass, comparisons and `case X()`."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):
+        asked = node.args[1:]
+    elif isinstance(node, ast.Compare):
+        asked = [node.left, *node.comparators]
+    else:
+        asked = [node.cls] if isinstance(node, ast.MatchClass) else []
+    for part in (part for name in asked for part in ast.walk(name)):
+        if isinstance(part, ast.Name | ast.Attribute):
+            yield part.id if isinstance(part, ast.Name) else part.attr, part.lineno
 
 
-def test_imports_only_what_its_layer_allows(path):
-    allowed = ALLOWED[layer(place(path))]
+def items_set(node: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield of what an assignment sets an item."""
+    for target in node.targets if isinstance(node, ast.Assign) else ():
+        if isinstance(target, ast.Subscript):
+            yield ast.unparse(target.value), target.lineno
 
-    used = [(layer(name), line) for name, line in ours(parsed(path))]
 
-    assert [(name, line) for name, line in used if name not in allowed] == []
+@dataclass(frozen=True)
+class Source:
+    """What is to be known of a file: its tree, a hundred times as large as its text, is not kept."""
+
+    place: str
+    n_lines: int
+    says: str | None
+    """Its docstring."""
+    imports: list[tuple[str, int]]
+    """Of all packages, by their names."""
+    ours: list[tuple[str, int]]
+    """Of this package, by their places."""
+    at_top: set[int]
+    """Lines of the imports that stand at the top."""
+    opens: list[int]
+    """Lines that name `open`."""
+    functions: dict[str, int]
+    """How many lines each function has."""
+    bases: dict[str, set[str]]
+    """What each class is derived from."""
+    told_apart: list[tuple[str, int]]
+    calls: set[tuple[str, int]]
+    items_set: list[tuple[str, int]]
+
+    @classmethod
+    def read(cls, path: Path) -> "Source":
+        """Return what is to be known of the file at a path."""
+        text = path.read_text()
+        tree = ast.parse(text)
+        nodes = list(ast.walk(tree))
+        functions = [n for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        classes = [n for n in nodes if isinstance(n, ast.ClassDef)]
+        return cls(
+            place(path),
+            len(text.splitlines()),
+            ast.get_docstring(tree),
+            imports(tree),
+            ours(tree),
+            {n.lineno for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)},
+            [n.lineno for n in nodes if isinstance(n, ast.Name) and n.id == "open"],
+            {f"{f.name}, line {f.lineno}": (f.end_lineno or f.lineno) - f.lineno + 1 for f in functions},
+            {c.name: {base.id for base in c.bases if isinstance(base, ast.Name)} for c in classes},
+            [name for n in nodes for name in told_apart(n)],
+            {(ast.unparse(n.func), n.lineno) for n in nodes if isinstance(n, ast.Call)},
+            [name for n in nodes for name in items_set(n)],
+        )
 
 
-def test_no_module_imports_itself_by_way_of_others():
-    arrows = {name: {used for used, _ in ours(parsed(path))} for name, path in PLACES.items()}
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    """All files of the package, each read once."""
+    return [Source.read(path) for path in FILES]
+
+
+def offenders(sources, found):
+    """Return what there is to be found in each file, where there is something."""
+    return {source.place: offences for source in sources if (offences := found(source))}
+
+
+def test_imports_only_what_its_layer_allows(sources):
+    def forbidden(source):
+        allowed = ALLOWED[layer(source.place)]
+        return [(layer(name), line) for name, line in source.ours if layer(name) not in allowed]
+
+    assert offenders(sources, forbidden) == {}
+
+
+def test_no_module_imports_itself_by_way_of_others(sources):
+    arrows = {source.place: {used for used, _ in source.ours} for source in sources}
 
     assert list(TopologicalSorter(arrows).static_order())
 
 
-def test_uses_only_declared_dependencies(path):
-    standard = set(__import__("sys").stdlib_module_names)
-    allowed = DEPENDENCIES | standard | {"forgefield"} | OPTIONAL.get(str(path.relative_to(ROOT)), set())
+def test_uses_only_declared_dependencies(sources):
+    always = DEPENDENCIES | set(sys.stdlib_module_names) | {"forgefield"}
 
-    used = {name.split(".")[0] for name, _ in imports(parsed(path))}
+    def undeclared(source):
+        allowed = always | OPTIONAL.get(str(PLACES[source.place].relative_to(ROOT)), set())
+        return {name.split(".")[0] for name, _ in source.imports} - allowed
 
-    assert used - allowed == set()
-
-
-def test_the_core_touches_no_file(path):
-    if layer(place(path)).split("/")[0] not in CORE:
-        return
-    tree = parsed(path)
-
-    used = {name.split(".")[0] for name, _ in imports(tree)}
-    opened = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "open"]
-
-    assert used & {"pathlib", "os", "shutil", "tempfile", "subprocess"} == set()
-    assert opened == []
+    assert offenders(sources, undeclared) == {}
 
 
-def test_imports_of_the_package_stand_at_the_top(path):
-    if place(path).split("/")[0] in {"cli", "__init__"}:
-        return
-    tree = parsed(path)
-    top = {node.lineno for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)}
+def test_the_core_touches_no_file(sources):
+    def touched(source):
+        used = {name.split(".")[0] for name, _ in source.imports}
+        return [*used & {"pathlib", "os", "shutil", "tempfile", "subprocess"}, *source.opens]
 
-    inside = [(name, line) for name, line in ours(tree) if line not in top]
-
-    assert inside == []
+    core = [source for source in sources if layer(source.place).split("/")[0] in CORE]
+    assert offenders(core, touched) == {}
 
 
-@cache
-def classes_of_models() -> set[str]:
+def test_imports_of_the_package_stand_at_the_top(sources):
+    def inside(source):
+        return [(name, line) for name, line in source.ours if line not in source.at_top]
+
+    others = [source for source in sources if source.place.split("/")[0] not in {"cli", "__init__"}]
+    assert offenders(others, inside) == {}
+
+
+def classes_of_models(sources) -> set[str]:
     """Return the classes that map molecules to energies, whether abstract or not, but for the one all of them are."""
     found = {"AbstractModel"}
-    bases = {
-        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
-        for path in FILES
-        for node in ast.walk(parsed(path))
-        if isinstance(node, ast.ClassDef)
-    }
+    bases = {name: its for source in sources for name, its in source.bases.items()}
     while more := {name for name, its in bases.items() if its & found} - found:
         found |= more
     return found - {"AbstractModel"}
 
 
-def names_asked_for(node: ast.AST) -> list[ast.expr]:
-    """Return where a node tells values by their class: isinstance, issubclass, comparisons and `case X()`."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass"):
-        return node.args[1:]
-    if isinstance(node, ast.Compare):
-        return [node.left, *node.comparators]
-    return [node.cls] if isinstance(node, ast.MatchClass) else []
-
-
-def test_models_are_told_by_their_class_only_where_they_are_known(path):
-    models, tree = classes_of_models(), parsed(path)
+def test_models_are_told_by_their_class_only_where_they_are_known(sources):
+    models = classes_of_models(sources)
     assert {"Painn", "ForceField", "NativePainn"} <= models
-    if layer(place(path)) in KNOW_MODELS:
-        return
 
-    asked = [name for node in ast.walk(tree) for name in names_asked_for(node)]
+    def told(source):
+        return [(name, line) for name, line in source.told_apart if name in models]
 
-    parts = [part for name in asked for part in ast.walk(name)]
-    named = [
-        (n.id if isinstance(n, ast.Name) else n.attr, n.lineno)
-        for n in parts
-        if isinstance(n, ast.Name | ast.Attribute)
-    ]
-    told = [(name, line) for name, line in named if name in models]
-    assert told == []
+    others = [source for source in sources if layer(source.place) not in KNOW_MODELS]
+    assert offenders(others, told) == {}
 
 
-def test_words_of_a_settings_file_are_seen_only_where_a_plan_is_made_of_them(path):
-    uses = {name for name, _ in ours(parsed(path))}
+def test_words_of_a_settings_file_are_seen_only_where_a_plan_is_made_of_them(sources):
+    seen = {source.place for source in sources if "config" in {name for name, _ in source.ours}}
 
-    assert "config" not in uses or place(path) in KNOW_WORDS
-
-
-def test_files_and_functions_are_short(path):
-    text = path.read_text()
-    functions = [n for n in ast.walk(parsed(path)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-
-    long = [(f.name, n) for f in functions if (n := (f.end_lineno or f.lineno) - f.lineno + 1) > MAX_FUNCTION]
-
-    assert len(text.splitlines()) <= MAX_FILE
-    assert long == []
+    assert seen - KNOW_WORDS == set()
 
 
-def test_every_module_says_what_it_is_for(path):
-    assert ast.get_docstring(parsed(path))
+def test_files_and_functions_are_short(sources):
+    def long(source):
+        return {name: n for name, n in source.functions.items() if n > MAX_FUNCTION}
+
+    assert {source.place: source.n_lines for source in sources if source.n_lines > MAX_FILE} == {}
+    assert offenders(sources, long) == {}
+
+
+def test_every_module_says_what_it_is_for(sources):
+    assert [source.place for source in sources if not source.says] == []
 
 
 def test_every_layer_is_in_the_table():
@@ -330,14 +372,10 @@ OWN_PROCESS = {"cli", "jobs/bench/clock", "jobs/processes/worker"}
 """Where the process is ours."""
 
 
-def test_only_what_has_a_process_of_its_own_changes_the_process(path):
-    if place(path).split("/")[0] in OWN_PROCESS or place(path) in OWN_PROCESS:
-        return
-    tree = parsed(path)
+def test_only_what_has_a_process_of_its_own_changes_the_process(sources):
+    def changed(source):
+        set_items = [(name, line) for name, line in source.items_set if name in ("os.environ", "sys.modules")]
+        return [(name, line) for name, line in source.calls if name in CHANGES] + set_items
 
-    calls = {(ast.unparse(node.func), node.lineno) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    targets = [one for node in ast.walk(tree) if isinstance(node, ast.Assign) for one in node.targets]
-    set_items = {(ast.unparse(one.value), one.lineno) for one in targets if isinstance(one, ast.Subscript)}
-
-    assert {(name, line) for name, line in calls if name in CHANGES} == set()
-    assert {(name, line) for name, line in set_items if name in ("os.environ", "sys.modules")} == set()
+    others = [s for s in sources if not {s.place.split("/")[0], s.place} & OWN_PROCESS]
+    assert offenders(others, changed) == {}
