@@ -59,7 +59,7 @@ def mm3_in_plane_bend(q: Values, k: Scalar, theta0: Scalar) -> Scalar:
     return mm3_bend(_supplement(q), k, theta0)
 
 
-def _supplement(q: Values) -> Values:
+def _supplement(q: Values) -> Float[Array, "2"]:
     supplement = jnp.arccos(-q[0])
     return jnp.stack([supplement, supplement**2])
 

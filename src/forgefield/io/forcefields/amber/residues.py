@@ -71,7 +71,7 @@ def _of_library(path: Path, lines: Sequence[str]) -> Iterator[Residue]:
             rows = tables.setdefault(entry[1], {}).setdefault(entry[2], [])
         elif line.startswith("!"):
             rows = []
-        else:
+        elif line.strip():
             rows.append((number, _WORD.findall(line)))
     for name, table in tables.items():
         atoms = table.get("atoms", [])
