@@ -60,6 +60,8 @@ def load(path: str | Path) -> AbstractRules:
 
 def _of_several(files: list[Path]) -> AbstractRules:
     """Return the force field of topologies, or of AMBER's parameters. Raises InputError for others together."""
+    if twice := [file for k, file in enumerate(files) if file in files[:k]]:
+        raise InputError(f"{twice[0]}: is named twice; name each file once")
     if all((form := force_field_format(file)) is None or form.rules is amber_rules for file in files):
         return read_amber(*files)
     found = [load(file) for file in files]
@@ -78,7 +80,7 @@ def parts_of(path: Path) -> list[Path]:
     for part in str(path).split("+"):
         # A name may have a + of its own.
         name = f"{name}+{part}" if name else part
-        there = Path(name) if Path(name).exists() else of_ambertools(name)
+        there = Path(name) if name and Path(name).exists() else of_ambertools(name)
         if there is not None:
             found.append(there)
             name = ""

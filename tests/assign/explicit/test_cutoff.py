@@ -10,7 +10,7 @@ from forgefield.jobs.evaluate import evaluate
 from forgefield.terms.nonbonded import LENNARD_JONES_PAIR
 
 CUTOFF, SWITCH, DIELECTRIC = 6.0, 4.5, 20.0
-_SECTION = re.compile(r"%FLAG (\w+)\s*\n%FORMAT\(.*\)\n((?:(?!%FLAG).*\n)*)")
+_SECTION = re.compile(r"%FLAG (\w+)\s*\n%FORMAT\(.*\)\s*\n((?:(?!%FLAG).*\n)*)")
 _WIDTH = 16
 
 

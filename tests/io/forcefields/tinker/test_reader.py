@@ -309,7 +309,7 @@ def test_all_interactions_without_a_row_are_listed_with_the_nearest(tmp_path):
         read_key(written(tmp_path, HEAD + short))
 
     assert "2 row(s)" in str(raised.value)
-    assert "bond 2 1 (atoms O1-C2); nearest: bond 1 1" in str(raised.value)
+    assert "bond 1 2 (atoms O1-C2); nearest: bond 1 1" in str(raised.value)
     assert "angle 1 1 1 (atoms C2-C3-C4); nearest: angle 1 1 2" in str(raised.value)
 
 

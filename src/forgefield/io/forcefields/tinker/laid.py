@@ -83,7 +83,7 @@ class Laid:
 
     def note(self, keyword: str, key: Classes, chain: Chain) -> None:
         """Note that a chain has no row."""
-        self.missing.setdefault((keyword, key), chain)
+        self.missing.setdefault((keyword, key if keyword == "opbend" else canonical(key)), chain)
 
     def require_all(self) -> None:
         """Raise MissingParameters that lists what has no row, with the nearest rows that there are."""
