@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import forgefield.terms
-from forgefield.terms import bend, cross, mm3, nonbonded, out_of_plane, periodic, stretch, torsion
+from forgefield.terms import bend, cross, mm3, nonbonded, out_of_plane, periodic, stretch, torsion, trigonal
 from forgefield.terms.cmap import correction_map
 from forgefield.terms.expressions.custom import custom_term
 from forgefield.terms.term import Term
@@ -30,7 +30,7 @@ KINDS = {
 }
 UNITS = {
     *("kcal/mol/Å²", "kcal/mol/rad²", "kcal/mol/Å/rad", "kcal^½/mol^½/rad", "kcal/mol/Å", "kcal/mol"),
-    *("kcal/mol/Å⁴", "kcal/mol/rad", "kcal/mol/rad³", "kcal/mol/rad⁴", "kcal·Å⁶/mol"),
+    *("kcal/mol/Å⁴", "kcal/mol/rad", "kcal/mol/rad³", "kcal/mol/rad⁴", "kcal·Å⁶/mol", "kcal·Å³/mol"),
     *("Å", "1/Å", "rad", "e", "1", "e·Å", ""),
 }
 STEPS = np.array([1e-2, 1e-3, 1e-4, 1e-5])
@@ -62,6 +62,19 @@ def five(first, second):
     return [*four, [x + math.cos(turn) * u + math.sin(turn) * a for x, u, a in zip(four[3], up, across, strict=True)]]
 
 
+def star(*ends, centre=(0.0, 0.0, 0.0)):
+    """An end, the centre, and the two other ends."""
+    return [list(ends[0]), list(centre), list(ends[1]), list(ends[2])]
+
+
+_HEIGHT, _ALONG = math.sin(10 * DEGREE), math.cos(10 * DEGREE)
+RAISED = star((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (-1.0, -1.0, 0.0), centre=(0.0, 0.0, 0.5))
+"""A centre above the right angle of two of its neighbours."""
+ABOVE = star((1.0, 2.0, 0.0), (1.0, -2.0, 0.0), (-_ALONG, 0.0, 0.0), centre=(0.0, 0.0, _HEIGHT))
+"""One whose bond to the last neighbour is 10° off the plane of the three."""
+OFF = star((1.5, 0.0, 0.0), (0.0, 1.2, 0.0), (-_ALONG, -_ALONG, math.sqrt(2.0) * _HEIGHT))
+"""One whose last neighbour is 10° off the plane of the others and the centre."""
+FIRST_AND_THIRD = (2, 1, 0, 3)
 CROSS = [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.1, 0.0], [0.0, 0.0, 1.2], [1.3, 0.0, 0.0]]
 TURNED = (2, 1, 0)
 BACKWARDS = (3, 2, 1, 0)
@@ -106,12 +119,24 @@ ROWS = [
     Row(bend.MM3_BEND, (100.0, 80 * DEGREE), bent(1.5, 1.1, 90), 50 * TEN_SQUARED * 0.86512, TURNED, (0, 1)),
     Row(bend.MM3_BEND, (100.0, math.pi), bent(1.5, 1.1, 170), 50 * TEN_SQUARED * 1.14652, TURNED, (0, 1)),
     Row(cross.STRETCH_BEND, (10.0, 1.4, 1.3, 80 * DEGREE), bent(1.5, 1.5, 90), math.pi / 6, TURNED, (0, 2, 1, 3)),
+    Row(
+        *(cross.STRETCH_BENDS, (10.0, 20.0, 1.4, 1.3, 80 * DEGREE), bent(1.5, 1.5, 90), 50 * DEGREE),
+        *(TURNED, (1, 0, 3, 2, 4)),
+    ),
     Row(cross.STRETCH_STRETCH, (10.0, 1.4, 1.3), bent(1.5, 1.5, 77), 0.2, TURNED, (0, 2, 1)),
     Row(cross.BOND_BOND, (10.0, 1.4, 1.3), bent(1.5, 1.5, 77), 0.2, TURNED, (0, 2, 1)),
     Row(cross.BOND_ANGLE, (10.0, 1.4, 1.3, 2.0), bent(1.5, 2.0, 90), 4.0, TURNED, (0, 2, 1, 3)),
     Row(
         *(cross.BEND_BEND, (100.0, 80 * DEGREE, 70 * DEGREE), CROSS, 200 * TEN_SQUARED),
         *((0, 3, 4, 1, 2), (0, 2, 1)),
+    ),
+    Row(
+        *(cross.BEND_BEND_OF_FIVE, (100.0, 80 * DEGREE, 70 * DEGREE), CROSS, 200 * TEN_SQUARED),
+        *((0, 3, 4, 1, 2), (0, 2, 1)),
+    ),
+    Row(
+        *(cross.BEND_BEND_OF_FOUR, (100.0, 80 * DEGREE, 70 * DEGREE), CROSS[:4], 200 * TEN_SQUARED),
+        *((0, 1, 3, 2), (0, 2, 1)),
     ),
     Row(
         *(mm3.BEND_BEND_PRODUCT, (10.0, 5.0, 80 * DEGREE, 70 * DEGREE), CROSS, -100 * TEN_SQUARED),
@@ -140,6 +165,14 @@ ROWS = [
     ),
     Row(out_of_plane.COSINE_OUT_OF_PLANE, (10.0,), chain(1.5, 30), 2.5, BACKWARDS, (0,)),
     Row(out_of_plane.ONE_FOLD_OUT_OF_PLANE, (10.0,), chain(1.5, 60), 7.5, BACKWARDS, (0,)),
+    Row(trigonal.IN_PLANE_BEND, (100.0, 80 * DEGREE), RAISED, 50 * TEN_SQUARED, FIRST_AND_THIRD, (0, 1)),
+    Row(trigonal.MM3_IN_PLANE_BEND, (100.0, 80 * DEGREE), RAISED, 50 * TEN_SQUARED * 0.86512, FIRST_AND_THIRD, (0, 1)),
+    Row(trigonal.ALLINGER_BEND, (100.0,), ABOVE, 50 * TEN_SQUARED, FIRST_AND_THIRD, (0,)),
+    Row(trigonal.MM3_ALLINGER_BEND, (100.0,), ABOVE, 50 * TEN_SQUARED * 0.86512, FIRST_AND_THIRD, (0,)),
+    Row(trigonal.WILSON_BEND, (100.0,), OFF, 50 * TEN_SQUARED, FIRST_AND_THIRD, (0,)),
+    Row(trigonal.MM3_WILSON_BEND, (100.0,), OFF, 50 * TEN_SQUARED * 0.86512, FIRST_AND_THIRD, (0,)),
+    # Two parallel dipoles side by side, 2 Å apart.
+    Row(nonbonded.DIPOLE_PAIR, (10.0,), [[0, 0, 0.0], [0, 0, 1.0], [2, 0, 0.0], [2, 0, 1.0]], 1.25, BACKWARDS, (0,)),
     Row(nonbonded.LENNARD_JONES, (1.5, 0.1, 2.0, 0.4, 0.5), pair(1.75), 396.8, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.LENNARD_JONES_GEOMETRIC, (1.0, 0.1, 2.25, 0.4, 0.5), pair(1.5), 396.8, (1, 0), (2, 3, 0, 1, 4)),
     Row(nonbonded.LENNARD_JONES_PAIR, (2.0, 0.4), pair(1.0), 1587.2, (1, 0), (0, 1)),

@@ -33,6 +33,9 @@ from forgefield.io.forcefields.openmm.system.writer import write_laid_system, wr
 from forgefield.io.forcefields.openmm.templates_writer import TEMPLATES
 from forgefield.io.forcefields.smirnoff.rules import read_smirnoff
 from forgefield.io.forcefields.smirnoff.writer import SMIRNOFF
+from forgefield.io.forcefields.tinker.files import is_tinker_structure
+from forgefield.io.forcefields.tinker.files import read_positions as read_tinker_positions
+from forgefield.io.forcefields.tinker.reader import read_key
 from forgefield.io.forcefields.tinker.writer import TINKER
 from forgefield.io.format import Format, Structures
 from forgefield.io.qm.gaussian.fchk import read_fchk
@@ -148,6 +151,7 @@ NATIVE = Format(
     write_laid=_write_native,
 )
 _SMILES = Format("SMILES", (".smi", ".smiles"), molecules=_without_types(read_smiles))
+_TINKER = Format("Tinker structure", (".txyz",), positions=read_tinker_positions)
 FORMATS = (
     *(
         Format(
@@ -281,10 +285,11 @@ FORMATS = (
     _of_systems(Format("LAMMPS", (".lmp",), rules=read_lammps), "lammps", LAMMPS),
     _of_systems(Format("SMIRNOFF", (".offxml",), rules=read_smirnoff), "offxml", SMIRNOFF),
     _of_systems(Format("CHARMM", (".psf",)), "charmm", CHARMM),
-    _of_systems(Format("Tinker", (".key",)), "tinker", TINKER),
+    _of_systems(Format("Tinker", (".key",), rules=read_key), "tinker", TINKER),
     Format("AMBER coordinates", (".inpcrd", ".rst7", ".ncrst", ".crd"), positions=read_inpcrd),
     Format("GROMACS coordinates", (".gro",), positions=read_gro),
     Format("LAMMPS data", (".data",), positions=read_positions),
+    _TINKER,
     Format("PaiNN", (".safetensors",), rules=read_painn_rules),
 )
 """Where a file may be of several formats, the first that it is known to be of counts."""
@@ -295,6 +300,9 @@ def format_of(path: Path) -> Format:
     if is_smiles(path):
         return _SMILES
     plain = plain_name(path)
+    # Under the suffix of other structures, which are known by theirs.
+    if plain.suffix.lower() == ".xyz" and is_tinker_structure(path):
+        return _TINKER
     suffix = plain.suffix.lower()
     alike = [one for one in FORMATS if suffix in one.suffixes]
     if len(alike) == 1 and alike[0].known is None:

@@ -11,15 +11,18 @@ from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.explicit.several import together
 from forgefield.assign.rules import AbstractRules
 from forgefield.errors import InputError, WriteError
+from forgefield.io.forcefields.amber.residues import LIBRARIES, PREPS
 from forgefield.io.forcefields.amber.typed import amber_rules, read_amber
 from forgefield.io.forcefields.openmm.system.charmm import STRUCTURE, read_charmm
+from forgefield.io.forcefields.tinker.reader import SUFFIXES as OF_TINKER
+from forgefield.io.forcefields.tinker.reader import read_tinker
 from forgefield.io.format import LaidWriter
 from forgefield.io.formats import force_field_format, force_fields, suffixes
 from forgefield.io.outputs import new_outputs
 from forgefield.molecules.molecule import Molecule
 
-_PARAMETERS = "dat", "leap", "parm"
-"""Where AmberTools has its parameter files."""
+_PARAMETERS = [("dat", "leap", kind) for kind in ("parm", "lib", "prep")]
+"""Where AmberTools has its parameter files, and its residues."""
 STUDENT, STUDENTS = "student.safetensors", "students"
 """What a distillation of one student writes into its folder, and the folder of several."""
 
@@ -38,12 +41,17 @@ def load(path: str | Path) -> AbstractRules:
     files = parts_of(Path(path))
     if files[0].suffix.lower() == STRUCTURE:
         return read_charmm(files[0], files[1:])
+    kinds = {file.suffix.lower() for file in files}
+    if kinds <= set(OF_TINKER) and kinds != {".xyz"} and not (kinds == {".key"} and len(files) > 1):
+        return read_tinker(files)
     if len(files) > 1:
         return _of_several(files)
     path = file_of(files[0])
     found = force_field_format(path)
     if found is not None and found.rules is not None:
         return found.rules(path)
+    if path.suffix.lower() in (*LIBRARIES, *PREPS[:2]):
+        return read_amber(path)
     read = suffixes(one for one in force_fields() if one.rules)
     raise InputError(
         f"{path}: no force field is read from {path.suffix!r} files; give a {', '.join(sorted(read))} or a fit's folder"
@@ -52,6 +60,8 @@ def load(path: str | Path) -> AbstractRules:
 
 def _of_several(files: list[Path]) -> AbstractRules:
     """Return the force field of topologies, or of AMBER's parameters. Raises InputError for others together."""
+    if twice := [file for k, file in enumerate(files) if file in files[:k]]:
+        raise InputError(f"{twice[0]}: is named twice; name each file once")
     if all((form := force_field_format(file)) is None or form.rules is amber_rules for file in files):
         return read_amber(*files)
     found = [load(file) for file in files]
@@ -70,7 +80,7 @@ def parts_of(path: Path) -> list[Path]:
     for part in str(path).split("+"):
         # A name may have a + of its own.
         name = f"{name}+{part}" if name else part
-        there = Path(name) if Path(name).exists() else of_ambertools(name)
+        there = Path(name) if name and Path(name).exists() else of_ambertools(name)
         if there is not None:
             found.append(there)
             name = ""
@@ -80,7 +90,7 @@ def parts_of(path: Path) -> list[Path]:
 def of_ambertools(name: str) -> Path | None:
     """Return the parameter file of a name in AmberTools; None where there is none."""
     homes = [Path(home) for home in (os.environ.get("AMBERHOME"), sys.prefix) if home]
-    places = [home.joinpath(*_PARAMETERS, name) for home in homes if Path(name).name == name]
+    places = [home.joinpath(*of, name) for home in homes for of in _PARAMETERS if Path(name).name == name]
     return next((place for place in places if place.is_file()), None)
 
 

@@ -176,11 +176,6 @@ def _in_stripes(system: System, molecules: list[Molecule], reach: Reach) -> Eval
     """Return the energies by kind of a system whose pairs are not listed. Raises InputError."""
     if reach.switch < math.inf and not 0.0 < reach.switch < reach.cutoff < math.inf:
         raise InputError(f"van der Waals energies are switched off from {reach.switch:g} Å on: give a larger --cutoff")
-    if reach != Reach() and (system.through_space.scales == (0.0, 1.0)).all(axis=1).any():
-        raise InputError(
-            f"{system.source}: pairs of atoms with van der Waals values of their own (NBFIX) act at any distance; "
-            "leave the cutoff out"
-        )
     model, topology = laid_in_stripes(system, molecules, reach)
     found = model.energies_by_kind(topology, jnp.asarray(np.concatenate([m.positions for m in molecules])))
     kinds = {kind: np.asarray(energies) / units.KILOJOULE for kind, energies in found.items()}

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import equinox as eqx
 import jax
@@ -15,6 +16,7 @@ from forgefield.errors import InputError
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel, Traits
 from forgefield.molecules.topology import IntArray, Interactions, Topology
+from forgefield.terms.coordinates import Values
 from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
 
@@ -51,6 +53,21 @@ class Reach:
             return jnp.zeros_like(squared)
         below = 2.0 * self.dielectric + 1.0
         return (self.dielectric - 1.0) / below / self.cutoff**3 * squared - 3.0 * self.dielectric / below / self.cutoff
+
+
+@cache
+def ended(term: Term, reach: Reach) -> Term:
+    """Return a term of pairs, in r², that ends as those do which are not special: switched, or with a field."""
+
+    def profile(q: Values, *p: Float[Array, ""]) -> Float[Array, ""]:
+        energy = term.profile(q, *p)
+        if term is COULOMB:
+            energy += units.COULOMB * p[0] * p[1] * p[2] * reach.field(q[0])
+        elif reach.switch < reach.cutoff:
+            energy *= reach.van_der_waals(jnp.sqrt(q[0]))
+        return jnp.where(q[0] < reach.cutoff**2, energy, 0.0)
+
+    return replace(term, name=f"{term.name}_ended", profile=profile, made=(ended, (term, reach)))
 
 
 class StripedForceField(AbstractModel):

@@ -64,11 +64,15 @@ def _of_vectors(matrix: Float[np.ndarray, "components local"]) -> Float[np.ndarr
     return np.stack([matrix.T @ np.kron(form, np.eye(3)) @ matrix for form in forms])
 
 
-_FORMS_OF_ARMS, _FORMS_OF_BONDS = _of_vectors(_ARMS), _of_vectors(_BONDS)
+_STAR = np.kron(np.array([[1.0, -1.0, 0.0, 0.0], [0.0, -1.0, 1.0, 0.0], [0.0, -1.0, 0.0, 1.0]]), np.eye(3))
+"""Takes the arms of a centre, the second of four atoms."""
+_FORMS_OF_ARMS, _FORMS_OF_BONDS, _FORMS_OF_STAR = _of_vectors(_ARMS), _of_vectors(_BONDS), _of_vectors(_STAR)
 _SIGN = np.cross(np.eye(3)[:, None], np.eye(3)[None, :])
 _TRIPLE = np.einsum("ijk,xyz->ixjykz", _SIGN, _SIGN).reshape(9, 9, 9)
 """Third derivatives of the triple product of three vectors."""
-_TRIPLE_OF_BONDS = np.einsum("abc,ad,be,cf->def", _TRIPLE, _BONDS, _BONDS, _BONDS, optimize=True)
+_TRIPLE_OF_BONDS, _TRIPLE_OF_STAR = (
+    np.einsum("abc,ad,be,cf->def", _TRIPLE, of, of, of, optimize=True) for of in (_BONDS, _STAR)
+)
 
 
 def products_of_arms(x: Positions) -> Products:
@@ -80,13 +84,21 @@ def products_of_arms(x: Positions) -> Products:
 
 def products_of_bonds(x: Positions) -> Products:
     """Return the dot products of the bonds of a torsion, 11, 12, 13, 22, 23, 33, and their triple product."""
-    flat, forms = x.reshape(-1), jnp.asarray(_FORMS_OF_BONDS, x.dtype)
-    third = jnp.asarray(_TRIPLE_OF_BONDS, x.dtype)
-    curved = third @ flat
-    second = jnp.concatenate([forms, curved[None]])
-    gradients = jnp.concatenate([forms @ flat, 0.5 * (curved @ flat)[None]])
+    return _with_triple(x, _FORMS_OF_BONDS, _TRIPLE_OF_BONDS)
+
+
+def products_of_star(x: Positions) -> Products:
+    """Return the same products of the arms to the first, third and fourth of four atoms from the second."""
+    return _with_triple(x, _FORMS_OF_STAR, _TRIPLE_OF_STAR)
+
+
+def _with_triple(x: Positions, forms: np.ndarray, third: np.ndarray) -> Products:
+    flat, quadratic, cubic = x.reshape(-1), jnp.asarray(forms, x.dtype), jnp.asarray(third, x.dtype)
+    curved = cubic @ flat
+    second = jnp.concatenate([quadratic, curved[None]])
+    gradients = jnp.concatenate([quadratic @ flat, 0.5 * (curved @ flat)[None]])
     shares = jnp.asarray(np.append(np.full(6, 0.5), 1.0 / 3.0), x.dtype)
-    return Products(shares * (gradients @ flat), gradients, second, third)
+    return Products(shares * (gradients @ flat), gradients, second, cubic)
 
 
 def cosine(s: Float[Array, "3"]) -> Scalar:

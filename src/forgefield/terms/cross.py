@@ -19,6 +19,14 @@ def stretch_bend(q: Values, k: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -
     return k * (q[0] - r1 + q[1] - r2) * (math.pi - theta0 - q[2])
 
 
+def stretch_bends(q: Values, k1: Scalar, k2: Scalar, r1: Scalar, r2: Scalar, theta0: Scalar) -> Scalar:
+    """Stretch-bend coupling of two constants, (k1 Δr₁ + k2 Δr₂) Δθ, for r₁, r₂ [Å] and ψ = π - θ [rad].
+
+    r1 and r2 in Å, theta0 in rad, k1 and k2 in kcal/mol/Å/rad; returns kcal/mol.
+    """
+    return (k1 * (q[0] - r1) + k2 * (q[1] - r2)) * (math.pi - theta0 - q[2])
+
+
 def stretch_stretch(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     """Coupling of two stretches that share an atom, k Δr₁ Δr₂, for the coordinates r₁ and r₂ [Å].
 
@@ -73,6 +81,8 @@ ARMS_AND_BEND = joined((LENGTH, (0, 1)), (LENGTH, (1, 2)), (SUPPLEMENT, (0, 1, 2
 """The two bonds [Å], the supplement of the angle [rad] and its square."""
 BEND_PAIR = joined((SUPPLEMENT, (1, 0, 2)), (SUPPLEMENT, (3, 0, 4)), order=5)
 """Supplements of two angles at one centre and their squares; the atoms are the centre, then the ends of each angle."""
+BEND_PAIR_OF_FOUR = joined((SUPPLEMENT, (1, 0, 2)), (SUPPLEMENT, (1, 0, 3)), order=4)
+"""The same of two angles that share an arm; the atoms are the centre, the end of that arm, and the other ends."""
 TWIST_AND_BOND = joined((TWIST, (0, 1, 2, 3)), (LENGTH, (1, 2)), order=4)
 """cos φ, its switch and the length of the central bond [Å]."""
 
@@ -90,6 +100,17 @@ STRETCH_BEND = Term(
     ),
     n_own=1,
     polynomial=Polynomial(1, (1, 1, 1)),
+)
+STRETCH_BENDS = Term(
+    *("stretch_bends", ARMS_AND_BEND, stretch_bends, "stretch_bend", 3),
+    (
+        Parameter("k1", "kcal/mol/Å/rad"),
+        Parameter("k2", "kcal/mol/Å/rad"),
+        Parameter("r1", **_LENGTH),
+        Parameter("r2", **_LENGTH),
+        Parameter("theta0", **_ANGLE),
+    ),
+    *(5, Polynomial(2, (1, 1, 1))),
 )
 STRETCH_STRETCH = Term(
     "stretch_stretch",
@@ -122,6 +143,10 @@ BEND_BEND = Term(
     n_own=1,
     polynomial=Polynomial(1, (1, 1)),
 )
+BEND_BEND_OF_FIVE = replace(BEND_BEND, name="bend_bend_of_five", n_own=3)
+"""`bend_bend` whose angles theta1 and theta2 are its own."""
+BEND_BEND_OF_FOUR = replace(BEND_BEND_OF_FIVE, name="bend_bend_of_four", coordinates=BEND_PAIR_OF_FOUR, order=4)
+"""The same of two angles that share an arm."""
 UREY_BRADLEY = Term(
     "urey_bradley",
     LENGTH,

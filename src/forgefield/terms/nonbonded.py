@@ -4,8 +4,10 @@ import math
 from dataclasses import replace
 
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from forgefield import units
+from forgefield.terms.composed import composed, products_of_bonds
 from forgefield.terms.coordinates import LENGTH, SQUARE, Values
 from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Polynomial, Term
@@ -104,6 +106,26 @@ def coulomb(q: Values, q_i: Scalar, q_j: Scalar, scale: Scalar) -> Scalar:
     return scale * units.COULOMB * q_i * q_j / jnp.sqrt(q[0])
 
 
+def dipole_pair(q: Values, k: Scalar) -> Scalar:
+    """Energy of two bond dipoles, k (u·v - 3 (u·n)(v·n)) / r³, for the coordinate by which k is multiplied [1/Å³].
+
+    k, the product of the moments and Coulomb's constant, in kcal·Å³/mol; returns kcal/mol.
+    """
+    return k * q[0]
+
+
+def dipoles(s: Float[Array, "7"]) -> Scalar:
+    """Return (u·v - 3 (u·n)(v·n)) / r³ of the directions u, v of two bonds whose middles lie r n from each other.
+
+    From the products of the vectors between four atoms, the first two and the last two of which are the bonds.
+    """
+    aa, ab, ac, bb, bc, cc, _ = s
+    # From the middle of one bond to that of the other it is a/2 + b + c/2.
+    square = 0.25 * (aa + cc) + bb + ab + bc + 0.5 * ac
+    along = (0.5 * aa + ab + 0.5 * ac) * (0.5 * ac + bc + 0.5 * cc)
+    return (ac - 3.0 * along / square) / (jnp.sqrt(aa * cc * square) * square)
+
+
 def charge_increment(q: Values, dq: Scalar) -> Scalar:
     """No energy of its own: a bond charge increment [e] acts through the charges it gives its atoms."""
     return 0.0 * q[0] * dq
@@ -140,6 +162,10 @@ EXP6 = Term("exp6", SQUARE, exp6, "vdw", 2, (*_ATOMS, _SCALE), n_own=2)
 EXP6_PAIR = Term("exp6_pair", SQUARE, exp6_pair, "vdw", 2, _PAIR, n_own=2)
 COULOMB = Term(
     "coulomb", SQUARE, coulomb, "electrostatic", 2, (Parameter("q_i", "e"), Parameter("q_j", "e"), _SCALE), n_own=1
+)
+DIPOLE_PAIR = Term(
+    *("dipole_pair", composed(dipoles, products_of_bonds), dipole_pair, "electrostatic", 4),
+    *((Parameter("k", "kcal·Å³/mol"),), 1, Polynomial(1)),
 )
 CHARGE_INCREMENT = Term(
     "charge_increment", LENGTH, charge_increment, "charge_increment", 2, (Parameter("dq", "e"),), n_own=1

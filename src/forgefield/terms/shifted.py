@@ -54,6 +54,19 @@ def scaled(term: Term) -> Term:
     )
 
 
+@cache
+def shifted_in_full(term: Term, atoms: tuple[int, ...]) -> Term:
+    """Return `shifted` with all parameters its own, the offsets too, and a name that says which atoms are shifted."""
+    moved_term = shifted(term, atoms)
+    name = f"{term.name}_shifted_{''.join(str(atom + 1) for atom in atoms)}"
+    return replace(
+        moved_term,
+        name=name,
+        n_own=len(moved_term.parameters),
+        made=(shifted_in_full, (term, atoms)),
+    )
+
+
 def _moved(
     term: Term, atoms: tuple[int, ...], move: Callable[..., Float[Array, "order 3"]], made: Callable[..., Term]
 ) -> Term:

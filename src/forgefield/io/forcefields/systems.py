@@ -7,14 +7,37 @@ from pydantic import BaseModel, FiniteFloat, model_validator
 
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import Stated, System, ThroughSpace
-from forgefield.terms.bend import COSINE_BEND, HARMONIC_BEND, QUARTIC_BEND, RESTRICTED_BEND
+from forgefield.terms.bend import COSINE_BEND, HARMONIC_BEND, MM3_BEND, QUARTIC_BEND, RESTRICTED_BEND
 from forgefield.terms.cmap import correction_map
-from forgefield.terms.cross import BOND_ANGLE, BOND_BOND, UREY_BRADLEY
+from forgefield.terms.cross import (
+    BEND_BEND_OF_FIVE,
+    BEND_BEND_OF_FOUR,
+    BOND_ANGLE,
+    BOND_BOND,
+    STRETCH_BENDS,
+    UREY_BRADLEY,
+)
 from forgefield.terms.expressions.custom import custom_term
-from forgefield.terms.nonbonded import BUCKINGHAM_PAIR, LENNARD_JONES, LENNARD_JONES_GEOMETRIC, LENNARD_JONES_PAIR
+from forgefield.terms.nonbonded import (
+    BUCKINGHAM_PAIR,
+    DIPOLE_PAIR,
+    EXP6_PAIR,
+    LENNARD_JONES,
+    LENNARD_JONES_GEOMETRIC,
+    LENNARD_JONES_PAIR,
+)
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION, RYCKAERT_BELLEMANS
-from forgefield.terms.stretch import CUBIC_STRETCH, FOURTH_POWER_STRETCH, HARMONIC_STRETCH, MORSE
+from forgefield.terms.shifted import shifted_in_full
+from forgefield.terms.stretch import CUBIC_STRETCH, FOURTH_POWER_STRETCH, HARMONIC_STRETCH, MM3_STRETCH, MORSE
 from forgefield.terms.term import Term
+from forgefield.terms.trigonal import (
+    ALLINGER_BEND,
+    IN_PLANE_BEND,
+    MM3_ALLINGER_BEND,
+    MM3_IN_PLANE_BEND,
+    MM3_WILSON_BEND,
+    WILSON_BEND,
+)
 
 _MAP = "cmap"
 _TERMS = {
@@ -37,6 +60,21 @@ _TERMS = {
         HARMONIC_IMPROPER,
         LENNARD_JONES_PAIR,
         BUCKINGHAM_PAIR,
+        MM3_STRETCH,
+        MM3_BEND,
+        STRETCH_BENDS,
+        BEND_BEND_OF_FIVE,
+        BEND_BEND_OF_FOUR,
+        IN_PLANE_BEND,
+        MM3_IN_PLANE_BEND,
+        ALLINGER_BEND,
+        MM3_ALLINGER_BEND,
+        WILSON_BEND,
+        MM3_WILSON_BEND,
+        EXP6_PAIR,
+        shifted_in_full(EXP6_PAIR, (0,)),
+        shifted_in_full(EXP6_PAIR, (0, 1)),
+        DIPOLE_PAIR,
     )
 }
 _EXPRESSION = "custom"

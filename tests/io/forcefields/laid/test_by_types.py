@@ -16,6 +16,7 @@ from forgefield.io.forcefields.openmm.system.templates import read_templates
 from forgefield.io.forcefields.openmm.templates_writer import TEMPLATES
 from forgefield.io.forcefields.smirnoff.rules import read_smirnoff
 from forgefield.io.forcefields.smirnoff.writer import SMIRNOFF
+from forgefield.io.forcefields.tinker.reader import read_key
 from forgefield.io.forcefields.tinker.writer import TINKER
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.nonbonded import LENNARD_JONES
@@ -36,7 +37,7 @@ HELD = [
     *(("openmm", name) for name in ("aladip", "methyloxirane", "oplsaa", "charmm27")),
     *(("charmm", name) for name in ("aladip", "oplsaa", "charmm27")),
     *(("smirnoff", name) for name in ("aladip", "methyloxirane")),
-    *(("tinker", name) for name in ("aladip", "oplsaa", "charmm27")),
+    *(("tinker", name) for name in ("aladip", "methyloxirane", "oplsaa", "charmm27")),
 ]
 
 
@@ -49,6 +50,8 @@ def read_back(reader, path, molecule):
         case "charmm":
             pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
             return read_charmm(path, [path.with_suffix(".prm"), path.with_suffix(".rtf")]).system
+        case "tinker":
+            return read_key(path).system
         case _:
             return read_smirnoff(path).over(molecule).system
 
@@ -80,11 +83,9 @@ def test_whoever_reads_the_files_computes_what_we_do(stated, tmp_path, reader, n
     form.write_system(tmp_path / file, system, positions)
 
     if reader == "tinker":
-        found = energies_of_tinker(tmp_path / file)
-    else:
-        molecule = replace(system.structure(positions, "a", "a"), types=None)
-        found = ours(read_back(reader, tmp_path / file, molecule), positions)
-    require_same(found, system, positions)
+        require_same(energies_of_tinker(tmp_path / file), system, positions)
+    molecule = replace(system.structure(positions, "a", "a"), types=None)
+    require_same(ours(read_back(reader, tmp_path / file, molecule), positions), system, positions)
 
 
 @pytest.mark.parametrize("name", ["aladip", "dimethylphosphate", "methyloxirane"])

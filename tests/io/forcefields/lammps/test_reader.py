@@ -161,14 +161,6 @@ def test_types_that_combine_have_no_pairs_of_their_own(tmp_path):
     assert geometric.through_space.term is LENNARD_JONES_GEOMETRIC
 
 
-def test_pairs_with_values_of_their_own_have_no_cutoff(tmp_path):
-    text = INPUT.format(mix="arithmetic", pair="0.15 3.3").replace("coul 0 0 0.8", "coul 0 0 1")
-    path = written(tmp_path, text)
-
-    with pytest.raises(InputError, match=r"values of their own \(NBFIX\) act at any distance; leave the cutoff out"):
-        evaluate(path, [tmp_path / "chain.data"], cutoff=5.0)
-
-
 def test_a_structure_that_is_larger_than_the_cutoff_is_said(tmp_path):
     text = INPUT.format(mix="arithmetic", pair="0.15 3.3").replace("cut 40.0", "cut 4.0")
 

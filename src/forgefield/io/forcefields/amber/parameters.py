@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from warnings import warn
 
 from forgefield.assign.instances import KINDS, Types
-from forgefield.errors import InputError, located
+from forgefield.errors import InputError, InputWarning, located
 from forgefield.io.offenders import listed
 from forgefield.io.text import read_text, real
 
@@ -125,6 +126,9 @@ def _of_changes(path: Path, lines: list[tuple[int, str]]) -> Iterator[tuple[int,
             section = ""
         elif section:
             yield number, section, line
+        elif title and title != "END" and len(line.split()) == 1:
+            said = f"{line.strip()!r} is no title of a section, and what follows it is not read"
+            warn(InputWarning(located(path, number, said)), stacklevel=4)
 
 
 def _title(line: str) -> str:

@@ -132,10 +132,13 @@ def _records(
     )
     places, numbers = found[:, :order], found[:, order] - 1
     ordered = np.sort(np.abs(places), axis=1)
-    twice = (ordered[:, 1:] == ordered[:, :-1]).any()
-    if twice or (places % 3 != 0).any() or (ordered // 3 >= head["NATOM"]).any() or (numbers < 0).any():
+    wrong = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1) | (places % 3 != 0).any(axis=1) | (numbers < 0)
+    wrong |= (ordered // 3 >= head["NATOM"]).any(axis=1)
+    if wrong.any():
+        row = " ".join(map(str, found[int(np.flatnonzero(wrong)[0])].tolist()))
         raise InputError(
-            f"{sections.path}: sections {' and '.join(names)} name atoms or parameters that there are not, or one twice"
+            f"{sections.path}: sections {' and '.join(names)} name atoms or parameters that there are not, or one "
+            f"twice: {row} (three times the number of each of {head['NATOM']} atoms from 0, and the parameters')"
         )
     return places, numbers
 
@@ -208,7 +211,10 @@ def _maps(sections: Sections, n: int) -> tuple[Stated, ...]:
     sizes = sections.integers(f"{prefix}RESOLUTION", n_maps).tolist()
     index = sections.records(f"{prefix}INDEX", n_terms, 6)
     if (index < 1).any() or (index[:, :5] > n).any() or (index[:, 5] > n_maps).any():
-        raise InputError(f"{sections.path}: section {prefix}INDEX names atoms or maps that there are not")
+        wrong = (index < 1).any(axis=1) | (index[:, :5] > n).any(axis=1) | (index[:, 5] > n_maps)
+        row = " ".join(map(str, index[int(np.flatnonzero(wrong)[0])].tolist()))
+        said = f"names atoms or maps that there are not: {row} (five of {n} atoms, and one of {n_maps} maps)"
+        raise InputError(f"{sections.path}: section {prefix}INDEX {said}")
     found = []
     for k, size in enumerate(sizes, 1):
         if size < 2:
@@ -231,7 +237,11 @@ def _van_der_waals(sections: Sections, head: dict[str, int]) -> tuple[Float[np.n
     count = n_types * (n_types + 1) // 2
     a, b = sections.numbers("LENNARD_JONES_ACOEF", count), sections.numbers("LENNARD_JONES_BCOEF", count)
     if (kind < 0).any() or (kind >= n_types).any() or (index == 0).any() or (index > count).any():
-        raise InputError(f"{sections.path}: ATOM_TYPE_INDEX or NONBONDED_PARM_INDEX names what there is not")
+        atoms = listed(
+            [f"{a + 1} (type {kind[a] + 1})" for a in np.flatnonzero((kind < 0) | (kind >= n_types)).tolist()]
+        )
+        said = f"ATOM_TYPE_INDEX names types that there are not, of {n_types}: of atoms {atoms}"
+        raise InputError(f"{sections.path}: {said if atoms else 'NONBONDED_PARM_INDEX names pairs that there are not'}")
     _require_no_hydrogen_bonds(sections, head, index)
     # Pairs of the old 10-12 potential whose coefficients are zero do not interact.
     a, b = (np.where(index > 0, one[np.maximum(index, 1) - 1], 0.0) for one in (a, b))

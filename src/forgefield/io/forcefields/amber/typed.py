@@ -18,6 +18,7 @@ from forgefield.errors import InputError, InputWarning, MissingParameters
 from forgefield.io.forcefields.amber.frcmod import frcmod_rules, is_generated
 from forgefield.io.forcefields.amber.parameters import WILD, Parameters, Wave, read_parameters
 from forgefield.io.forcefields.amber.prmtop import COULOMB
+from forgefield.io.forcefields.amber.residues import LIBRARIES, PREPS, Residue, read_residues, typed
 from forgefield.io.forcefields.charges import stated_charges
 from forgefield.io.offenders import listed
 from forgefield.molecules.bonds import perceive_bonds
@@ -42,22 +43,27 @@ class AmberRules(AbstractLibrary):
     """The rows of some files, of which the last one that has a row for the same types counts."""
 
     files: tuple[Parameters, ...]
+    residues: tuple[Residue, ...] = ()
+    """Of which molecules without types have those and their charges."""
 
     @property
     def source(self) -> str:
         """What messages call it."""
-        return " + ".join(one.source for one in self.files)
+        return " + ".join([*(one.source for one in self.files), *dict.fromkeys(one.source for one in self.residues)])
 
     def over(self, molecule: Molecule) -> SystemRules:
         """Return the force field of a molecule by its atom types, with its charges.
 
         Raises InputError where it has none, and MissingParameters that lists what has no row.
         """
+        if molecule.types is None and self.residues:
+            known = {name: mass for file in self.files for name, mass in file.masses.items()}
+            molecule = typed(molecule, self.residues, known)
         name, types = molecule.source or molecule.name, molecule.types
         if types is None:
             raise InputError(
                 f"{name}: {self.source} goes by atom types, which the molecule does not have; give a structure that "
-                "has them (.mol2; `antechamber -at gaff2 -c bcc` writes one)"
+                "has them (.mol2; `antechamber -at gaff2 -c bcc` writes one), or a residue library (.lib, .prepi)"
             )
         charges = stated_charges(molecule, self.source)
         if not len(molecule.bonds):
@@ -89,10 +95,13 @@ class AmberRules(AbstractLibrary):
 def read_amber(*paths: Path) -> AmberRules:
     """Return the force field of .dat and .frcmod files, of which later ones go before earlier ones. Raises InputError.
 
-    As tleap does, van der Waals rows of types whose mass the same file does not state are passed over: an InputWarning
-    names them.
+    Libraries (.lib, .off) and prep files among them give types and charges to structures without types. As tleap does,
+    van der Waals rows of types whose mass the same file does not state are passed over: an InputWarning names them.
     """
-    files = tuple(read_parameters(path) for path in paths)
+    libraries = [path for path in paths if path.suffix.lower() in (*LIBRARIES, *PREPS)]
+    files = tuple(read_parameters(path) for path in paths if path not in libraries)
+    if not files:
+        raise InputError(f"{libraries[0]}: has types and charges alone; give its parameters too, as in gaff2.dat+FILE")
     for one in files:
         if idle := [name for name in one.nonbonded if name not in one.masses]:
             warn(
@@ -101,7 +110,7 @@ def read_amber(*paths: Path) -> AmberRules:
                 InputWarning,
                 stacklevel=2,
             )
-    return AmberRules(files)
+    return AmberRules(files, tuple(one for path in libraries for one in read_residues(path)))
 
 
 def amber_rules(path: Path) -> AmberRules | TypedRules:

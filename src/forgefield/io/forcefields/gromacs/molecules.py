@@ -16,7 +16,7 @@ from forgefield.terms.term import Term
 
 REFUSED = {
     "constraints": "constraints",
-    "settles": "rigid water (SETTLE); put `#define FLEXIBLE` at the head of the topology",
+    "settles": "the constraints of rigid water (SETTLE; put `#define FLEXIBLE` at the head of the topology)",
     "pairs_nb": "pairs of a charge of their own",
     "polarization": "polarisation",
     "water_polarization": "polarisation",
@@ -31,6 +31,10 @@ REFUSED = {
     **{f"virtual_sites{k}": "virtual sites" for k in ("1", "2", "3", "4", "n")},
     **{f"dummies{k}": "virtual sites" for k in ("2", "3", "4", "n")},
 }
+
+_KNOWN = {*FUNCTIONS, *REFUSED, "atoms", "cmap", "exclusions", "pairs"}
+_IDLE = {"implicit_genborn_params", "implicit_surface_params"}
+"""Of solvents that are a continuum, which GROMACS has no more."""
 
 Chain = tuple[int, ...]
 Pair = tuple[int, int]
@@ -80,6 +84,9 @@ def build(molecule: MoleculeType, tables: TypeTables) -> Built:
     for section, what in REFUSED.items():
         if lines := molecule.lines.get(section):
             raise lines[0].wrong(f"[ {section} ]: {what} are not computed by ForgeField")
+    for section, lines in molecule.lines.items():
+        if section not in _KNOWN | _IDLE:
+            raise lines[0].wrong(f"[ {section} ] is no section of GROMACS'; is a name misspelt?")
     built = Built([_atom(line, tables) for line in molecule.lines.get("atoms", [])], [])
     missing: dict[str, None] = {}
     for section in FUNCTIONS:

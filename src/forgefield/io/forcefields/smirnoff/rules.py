@@ -102,7 +102,15 @@ class SmirnoffRules(AbstractLibrary):
 
 def read_smirnoff(path: Path) -> SmirnoffRules:
     """Return the force field of a file. Raises InputError."""
-    return SmirnoffRules(read_offxml(path))
+    from rdkit import rdBase  # noqa: PLC0415 (slow to load)
+
+    file = read_offxml(path)
+    held = [one for section in file.sections.values() for one in section]
+    with rdBase.BlockLogs():
+        wrong = [one for one in held if toolkit().MolFromSmarts(one.smarts) is None]
+    if wrong:
+        raise InputError(f"{path}: no SMARTS are {listed([f'{one.smarts!r} ({one.name})' for one in wrong])}")
+    return SmirnoffRules(file)
 
 
 def assigned(parameters: tuple[Parameter, ...], graph: Graph, key: Key) -> dict[Chain, Parameter]:
@@ -129,8 +137,6 @@ def _trefoil(chain: Chain) -> tuple[Chain, ...]:
 def _matches(smarts: str, graph: Graph) -> Iterator[Chain]:
     """Yield the atoms of every match in the order of their numbers."""
     query = toolkit().MolFromSmarts(smarts)
-    if query is None:
-        raise InputError(f"{smarts!r} is no SMARTS")
     numbered = sorted((atom.GetAtomMapNum(), atom.GetIdx()) for atom in query.GetAtoms() if atom.GetAtomMapNum())
     for match in graph.GetSubstructMatches(query, uniquify=False, maxMatches=_MOST_MATCHES):
         yield tuple(match[place] for _, place in numbered)

@@ -58,7 +58,7 @@ def rules_of_xml(text: str, source: str, named: Named | None = None) -> SystemRu
     try:
         root = fromstring(text)
     except (ParseError, DefusedXmlException) as error:
-        raise InputError(f"{source}: is no XML that can be read: {error!r}; it may be truncated") from None
+        raise InputError(f"{source}: is no XML that can be read: {error}; it may be truncated") from None
     if root.tag != "System" or root.get("type") != "System":
         raise InputError(f"{source}: is XML of <{root.tag}>, not a System of OpenMM")
     try:
