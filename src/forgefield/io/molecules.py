@@ -52,8 +52,8 @@ def _of_system(path: Path, bare: Bare, systems: tuple[System, ...]) -> Molecule:
     """
     if not systems:
         raise InputError(
-            f"{path}: holds positions without elements; give it with the topology that it belongs to (.prmtop, .top), "
-            "or a structure file that names the elements (.xyz, .pdb)"
+            f"{path}: holds positions without elements; give it with the topology that it belongs to (.prmtop, "
+            ".top, .lmp, .key), or a structure file that names the elements (.xyz, .pdb)"
         )
     alike = [one for one in systems if one.n_atoms == len(bare.positions)]
     if len(alike) > 1:

@@ -35,8 +35,8 @@ def load(path: str | Path) -> AbstractRules:
     bonds are perceived where it has none; so does the native file that a fit writes (.json). A neural model
     (.safetensors) needs elements only. Raises InputError, as does what is returned, which also raises
     MissingParameters. Several files of AMBER are joined by +, as in `gaff2.dat+ligand.frcmod`; those that are not there
-    are looked for among the files of AmberTools; so are those of CHARMM (`ligand.psf+par.prm+top.rtf`), and topologies
-    of several molecules, which share rows.
+    are looked for among the files of AmberTools; so are those of CHARMM (`ligand.psf+par.prm+top.rtf`) and of
+    Tinker (`ligand.xyz+mm3.prm`), and topologies of several molecules, which share rows.
     """
     files = parts_of(Path(path))
     if files[0].suffix.lower() == STRUCTURE:

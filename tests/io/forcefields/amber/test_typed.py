@@ -365,6 +365,11 @@ def test_van_der_waals_rows_without_a_mass_are_passed_over_and_said(files, amide
     assert parameters[6].tolist() == [1.1, 0.2]
 
 
+def test_a_title_that_is_none_is_said(files):
+    with pytest.warns(InputWarning, match=r"line \d+: 'VDWS' is no title of a section, and what follows it is not"):
+        read_amber(*files(SET, f"{FIRST}\nVDWS\n  hc   1.1  0.2\n\n"))
+
+
 def test_files_are_joined_by_a_plus(files, amide, tmp_path):
     one, other = files(SET, f"{FIRST}\n")
     with_plus = tmp_path / "a+b.frcmod"
@@ -376,6 +381,8 @@ def test_files_are_joined_by_a_plus(files, amide, tmp_path):
     assert [file.source for file in found.files] == [str(one), str(with_plus)]
     with pytest.raises(InputError, match=r"nowhere\.frcmod: there is no such file"):
         evaluate(Path(f"{one}+nowhere.frcmod"), [tmp_path / "none.mol2"])
+    with pytest.raises(InputError, match=r"is named twice; name each file once"):
+        load(f"{one}+{other}+{one}")
 
 
 @pytest.mark.parametrize("name", ["theo-tsnadhm06.frcmod", "frcmod.frankenfuerza.01", "frcmod"])

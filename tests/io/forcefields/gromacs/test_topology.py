@@ -254,6 +254,7 @@ def test_several_molecules_do_not_share_bonds(tmp_path):
         ("C C C 1 100.0 0.0", "", MissingParameters, "molecule chain: no parameters for angle C-C-C (function 1)"),
         ("[ system ]", "[ constraints ]\n1 2 1 0.1\n[ system ]", InputError, "[ constraints ]: constraints are not"),
         ("[ system ]", "[ virtual_sites3 ]\n4 1 2 3 1 0.1 0.1\n[ system ]", InputError, "virtual sites are not"),
+        ("[ system ]", "[ nonsense ]\n1 2 3\n[ system ]", InputError, "[ nonsense ] is no section of GROMACS'"),
         ("[ system ]", "[ settles ]\n1 1 0.1 0.1\n[ system ]", InputError, "#define FLEXIBLE"),
         ("1 2 yes", "2 2 yes", InputError, "the Buckingham potential is not computed"),
         ("CA C 6 12.011 0.1 A", "CA C 6 12.011 0.1 V", InputError, "particles of type V, such as virtual sites"),

@@ -198,6 +198,7 @@ def test_constraints_are_said(read, water):
         ('<vdW version="0.4" scale13="0.5"/>', "vdW: scale13 must be 0"),
         (BONDS.replace("0.097 * nanometers", "0.097 * furlongs"), "the unit 'furlongs' is not known"),
         (BONDS.replace("0.097 * nanometers", "0.097"), "Bonds oh: '0.097' is not of length"),
+        (BONDS.replace("[*:1]~[*:2]", "[*:1]~[*:2"), r"test.offxml: no SMARTS are '\[\*:1\]~\[\*:2' \(any\)"),
         (BONDS.replace(' length="1.0 * angstrom"', ""), "Bonds any: has no length"),
     ],
 )

@@ -299,7 +299,9 @@ def test_a_structure_of_tinker_has_the_elements_of_its_types(tmp_path):
     (found,) = read_structures(tmp_path / "a.xyz", system=system)
 
     assert found.symbols == ("O", "C", "C", "C", "O")
-    assert load(tmp_path / f"a.xyz+{tmp_path}/own.prm").each[0].system.n_atoms == 5
+    joined = load(tmp_path / f"a.xyz+{tmp_path}/own.prm")
+    assert isinstance(joined, SystemRules)
+    assert joined.system.n_atoms == 5
 
 
 def test_all_interactions_without_a_row_are_listed_with_the_nearest(tmp_path):

@@ -133,7 +133,7 @@ def bends(laid: Laid, held: dict[Chain, tuple[float, float, str]], in_plane: set
             yield _fourier(laid, chain, energy, theta0)
         elif chain in in_plane or (word == "anglep" and len(laid.around[chain[1]]) == _ARMS):
             (last,) = set(laid.around[chain[1]]) - set(chain)
-            term = _anharmonic(laid, IN_PLANE_BEND, MM3_IN_PLANE_BEND, "angle")
+            term = anharmonic(laid, IN_PLANE_BEND, MM3_IN_PLANE_BEND, "angle")
             yield term, (*chain, last), (2.0 * energy, theta0 * units.DEGREE)
         else:
             yield from _bend(laid, chain, energy, theta0)
@@ -153,16 +153,13 @@ def _powers(laid: Laid, kind: str) -> tuple[float, ...]:
     return tuple(numbers[f"{kind}-{power}"] for power in ("cubic", "quartic", "pentic", "sextic"))
 
 
-def _anharmonic(laid: Laid, harmonic: Term, mm3: Term, kind: str) -> Term:
+def anharmonic(laid: Laid, harmonic: Term, mm3: Term, kind: str) -> Term:
     """Return the term that has the anharmonic constants of a kind. Raises InputError where there is none."""
     powers = _powers(laid, kind)
     if powers in (_MM3_BEND, (0.0,) * 4):
         return mm3 if any(powers) else harmonic
     said = f"{kind}-cubic to {kind}-sextic {', '.join(f'{power:g}' for power in powers)}"
     raise InputError(f"{laid.parameters.source}: {harmonic.name} has no constants but those of MM3 and 0, not {said}")
-
-
-anharmonic = _anharmonic
 
 
 def _bend(laid: Laid, chain: Chain, energy: float, theta0: float) -> Iterator[Part]:
