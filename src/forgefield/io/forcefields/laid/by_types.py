@@ -13,6 +13,7 @@ from forgefield.io.offenders import listed
 from forgefield.molecules.bonds import equivalence
 from forgefield.molecules.paths import angles, neighbours, torsions
 from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.cmap import Grid
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES_PAIR
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION
@@ -111,6 +112,17 @@ def bonded(system: System) -> Bonded:
             if not _enter(found, one.term, chain, values):
                 key = one.term, chain
                 found.stray[key] = (*found.stray.get(key, ()), values)
+    return found
+
+
+def correction_maps(system: System) -> dict[Chain, tuple[Grid, ...]]:
+    """Return the correction maps [kcal/mol] of five atoms in a row, with their factors."""
+    found: dict[Chain, tuple[Grid, ...]] = {}
+    for one in system.interactions:
+        if one.term.name == "cmap" and one.term.made is not None:
+            for chain, (factor,) in zip(map(tuple, one.atoms.tolist()), one.values.tolist(), strict=True):
+                grid = factor * np.array(one.term.made[1][0])
+                found[chain] = (*found.get(chain, ()), tuple(map(tuple, grid.tolist())))
     return found
 
 
