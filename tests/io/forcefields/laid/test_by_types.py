@@ -34,7 +34,7 @@ FORMATS = {
 """The format of each reader, and the name of a file of it."""
 HELD = [
     *(("openmm", name) for name in ("aladip", "methyloxirane", "oplsaa", "charmm27")),
-    *(("charmm", name) for name in ("aladip", "oplsaa", "charmm27")),
+    *(("charmm", name) for name in ("aladip", "mixture", "oplsaa", "charmm27")),
     *(("smirnoff", name) for name in ("aladip", "methyloxirane")),
     *(("tinker", name) for name in ("aladip", "oplsaa", "charmm27")),
 ]
@@ -120,9 +120,12 @@ def test_sander_computes_what_we_do_from_parameters_that_tleap_lays(stated, tlea
 
 @pytest.mark.openmm
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_openmm_computes_what_we_do_from_templates_of_residues(stated, in_openmm, tmp_path):
+@pytest.mark.parametrize(("name", "n_residues", "n_templates"), [("aladip", 3, 4), ("mixture", 7, 6)])
+def test_openmm_computes_what_we_do_from_templates_of_residues(
+    stated, in_openmm, tmp_path, name, n_residues, n_templates
+):
     app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
-    system, positions = stated("aladip")
+    system, positions = stated(name)
     TEMPLATES.write_system(tmp_path / "a.xml", system, None)
     topology = app.Topology()
     chain = topology.addChain()
@@ -136,7 +139,9 @@ def test_openmm_computes_what_we_do_from_templates_of_residues(stated, in_openmm
 
     found = app.ForceField(str(tmp_path / "a.xml")).createSystem(topology)
 
-    assert len(list(topology.residues())) == 3
+    # Two benzenes have one template.
+    assert (tmp_path / "a.xml").read_text().count("<Residue ") == n_templates
+    assert len(list(topology.residues())) == n_residues
     assert in_openmm(found, positions) == pytest.approx(ours(system, positions)["total"], abs=1e-6)
 
 

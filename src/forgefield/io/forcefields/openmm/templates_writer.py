@@ -113,7 +113,7 @@ def _add_residues(root: Element, system: System, types: Types, names: Sequence[s
     called: set[str] = set()
     for name, atoms in _templates(system):
         place = {atom: k for k, atom in enumerate(atoms)}
-        inner = [(place[i], place[j]) for i, j in system.bonds.tolist() if i in place and j in place]
+        inner = sorted((place[i], place[j]) for i, j in system.bonds.tolist() if i in place and j in place)
         ends = [(i, j) for i, j in system.bonds.tolist() if (i in place) != (j in place)]
         outer = [place[a] for pair in ends for a in pair if a in place]
         content = (tuple((types[a], charges[a]) for a in atoms), tuple(inner), tuple(outer))
