@@ -101,8 +101,9 @@ class ForceFieldSection(Section):
     """Factor on the reference Hessians."""
     write: tuple[str, ...] | None = None
     """Formats of the result beside the native one, of `fld`, `frcmod`, `openmm-xml`; by default all of these that can
-    hold the form. Of one molecule alone also `prmtop`, `gromacs`, `lammps` and `tinker`, with its geometry, `charmm`
-    and `offxml`; of a topology all of these but `fld`."""
+    hold the form. Of one molecule alone also `openmm-system`, which holds any form, `prmtop`, `gromacs`, `lammps` and
+    `tinker`, with its geometry, `charmm` and `offxml`; of a topology all of these but `fld`, of an MM3* file `fld` and
+    `openmm-system`."""
 
     @field_validator("terms")
     @classmethod

@@ -146,7 +146,9 @@ def test_warnings_tell_rows_that_are_kept_from_those_that_are_fitted(amber, tmp_
 
 def test_what_is_learnt_of_one_topology_reaches_the_other_where_types_are_the_same(data, amber, tmp_path):
     paracetamol = data / "programs" / "amber" / "paracetamol.prmtop"
-    both = FIT.format(more='write = ["gromacs"]').replace('"lig.prmtop"', f'["lig.prmtop", "{paracetamol}"]')
+    both = FIT.format(more='write = ["gromacs", "openmm-system"]').replace(
+        '"lig.prmtop"', f'["lig.prmtop", "{paracetamol}"]'
+    )
     (other,) = read_structures(paracetamol.with_suffix(".inpcrd"), system=read_prmtop(paracetamol).system)
     write_xyz(amber / "other.xyz", [Reference(other.species, other.positions, gradient=np.zeros((20, 3)))])
     second = '[[molecules]]\nreference = "other.xyz"\nweight = 0.0\n[targets]'
@@ -162,9 +164,10 @@ def test_what_is_learnt_of_one_topology_reaches_the_other_where_types_are_the_sa
         moved = one.rowed.values - before.rowed.values
         np.testing.assert_allclose(moved[[places_of(before)[name] for name in TURNED]], [1.0, -0.5], atol=1e-3)
     for name, structure in (("shifted", amber / "nmethylacetamide.inpcrd"), ("other", amber / "other.xyz")):
-        written = ff.evaluate(tmp_path / "out" / f"forcefield-{name}.top", structure)
         native = ff.evaluate(tmp_path / "out", structure)
-        np.testing.assert_allclose(written.energies, native.energies, atol=1e-5)
+        for suffix in ("top", "system.xml"):
+            written = ff.evaluate(tmp_path / "out" / f"forcefield-{name}.{suffix}", structure)
+            np.testing.assert_allclose(written.energies, native.energies, atol=1e-5)
 
 
 def test_several_topologies_in_one_command(forgefield, amber):
@@ -299,5 +302,13 @@ def test_what_is_lost_is_told_or_nothing_is_written(forgefield, amber, tmp_path)
     kept = forgefield(*words, "--approximate")
 
     assert (refused.exit_code, kept.exit_code) == (2, 0)
+    (tmp_path / "lig.offxml").unlink()
+    (amber / "FIT.toml").write_text(FIT.format(more='write = ["gromacs", "offxml"]'))
+    asked = forgefield("fit", amber / "FIT.toml", "-o", tmp_path / "out")
+    assert asked.exit_code == 2
+    assert '[forcefield] write = "offxml": forcefield.offxml: SMIRNOFF cannot hold impropers' in " ".join(
+        asked.stderr.split()
+    )
+    assert not list(tmp_path.glob("out/*"))
     assert "SMIRNOFF cannot hold impropers in one order of their atoms (2" in " ".join(refused.stderr.split())
     assert "impropers in one order of their atoms (2" in " ".join(kept.stderr.split())

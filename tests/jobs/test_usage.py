@@ -13,7 +13,9 @@ import pytest
 
 from forgefield.assign.explicit.rules import systems_of
 from forgefield.io.forcefields.gromacs.topology import read_top
+from forgefield.jobs.convert import convert_force_field
 from forgefield.jobs.estimate import estimate, write_estimated
+from forgefield.jobs.evaluate import evaluate
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.write import write_fitted
@@ -52,6 +54,16 @@ def test_script_for_openmm_runs(folder, monkeypatch, capsys):
     assert capsys.readouterr().out.endswith("kJ/mol\n")
 
 
+@pytest.mark.openmm
+def test_script_for_a_system_of_openmm_runs(for_engines, monkeypatch, capsys):
+    pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+    monkeypatch.chdir(for_engines)
+
+    exec(text("System of OpenMM", for_engines), {})
+
+    assert capsys.readouterr().out.endswith("kJ/mol\n")
+
+
 @pytest.mark.parametrize("line", [0, pytest.param(1, marks=pytest.mark.slow), 2])
 def test_commands_run(line, forgefield, folder, monkeypatch):
     monkeypatch.chdir(folder)
@@ -68,7 +80,7 @@ ENGINES = {"AMBER": ("sander", "min.rst7"), "GROMACS": ("gmx_d", "min.gro"), "LA
 @pytest.fixture(scope="module")
 def for_engines(project) -> Path:
     """The folder of a fit that is written for engines."""
-    forcefield = 'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps", "charmm"]'
+    forcefield = 'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps", "charmm", "openmm-system"]'
     path = project(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
     run_fit(prepare(path), path.parent / "fit")
     return path.parent / "fit"
@@ -109,7 +121,7 @@ def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(
     path = project(fit_toml(CH3F, targets=FORCES))
     made = estimate([path.parent / "ch3f.json"], form="harmonic")
     write_estimated(path.parent / "made.prmtop", made)
-    written = '"gromacs", "frcmod", "openmm-xml", "charmm", "offxml", "tinker"'
+    written = '"gromacs", "frcmod", "openmm-xml", "openmm-system", "charmm", "offxml", "tinker"'
     forcefield = f'start = "made.prmtop"\nwrite = [{written}]\ntrain = ["stretch *"]'
     path.write_text(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
 
@@ -126,6 +138,23 @@ def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(
     }
     found, (wanted,) = read_top(path.parent / "again.top").system, systems_of(outcome.force_field)
     np.testing.assert_allclose(found.interactions[0].values, wanted.interactions[0].values, rtol=1e-9)
+
+
+def test_a_fit_of_an_mm3_file_is_written_as_a_system_of_openmm(project):
+    path = project(fit_toml(CH3F, targets=FORCES))
+    write_estimated(path.parent / "made.fld", estimate([path.parent / "ch3f.json"]))
+    forcefield = 'start = "made.fld"\nwrite = ["fld", "openmm-system"]\ntrain = ["stretch:*"]'
+    path.write_text(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
+
+    outcome = run_fit(prepare(path), path.parent / "fit")
+    write_fitted(path.parent / "again.system.xml", outcome)
+    structure, target = path.parent / "ch3f.json", path.parent / "converted.system.xml"
+    convert_force_field(path.parent / "fit/forcefield.fld", target, over=[structure])
+
+    files = "fit", "fit/forcefield.system.xml", "again.system.xml", "converted.system.xml"
+    wanted, *found = (evaluate(path.parent / file, [structure]).energies for file in files)
+    # Numbers of an MM3* file have few digits, by which those of the System do not go.
+    np.testing.assert_allclose(found, [wanted] * 3, atol=1e-3)
 
 
 def test_each_file_has_its_own_way_and_names_are_quoted():

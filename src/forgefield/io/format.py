@@ -69,16 +69,23 @@ class Format:
     """Writes a generated one that is, and returns the files. Raises InputError where the format cannot hold it."""
     system: SystemFormat | None = None
     """Writes one of a system with its geometry."""
+    of_one: bool = False
+    """Whether files of it are of one molecule, whatever the force field."""
 
     @property
-    def of_one(self) -> bool:
-        """Whether files of it are of one molecule, whatever the force field."""
-        return self.system is not None and self.write_laid == self.system.write_laid
+    def holds_systems(self) -> bool:
+        """Whether it holds a system as it is."""
+        return self.system is not None or self.of_one
+
+    @property
+    def lays_mm3(self) -> bool:
+        """Whether it holds the force field of an MM3* file as it is laid over one molecule."""
+        return self.of_one and "mm3" in self.forms
 
     @property
     def holds_mm3(self) -> bool:
         """Whether it holds the force field of an MM3* file as it is."""
-        return self.write_rules is not None and self.system is None and "mm3" in self.forms
+        return self.write_rules is not None and not self.holds_systems and "mm3" in self.forms
 
     @property
     def in_folder(self) -> str:

@@ -136,7 +136,7 @@ def _write_native(path: Path, assignment: Assignment, molecules: list[Molecule])
 def _of_systems(form: Format, word: str, system: SystemFormat) -> Format:
     """Return a format with what writes systems."""
     writes = {"write_rules": system.write_rules, "write_laid": system.write_laid, "system": system}
-    return replace(form, word=word, forms=("harmonic", "opls"), **writes)
+    return replace(form, word=word, forms=("harmonic", "opls"), of_one=True, **writes)
 
 
 _IS_JAGUAR = _Finds(re.compile("Jaguar version"))
@@ -258,6 +258,9 @@ FORMATS = (
         "OpenMM System",
         (".system.xml", ".xml"),
         _Finds(re.compile("<System")),
+        word="openmm-system",
+        forms=("mm3", "harmonic", "opls"),
+        of_one=True,
         rules=read_system,
         write_rules=write_system,
         write_laid=write_laid_system,

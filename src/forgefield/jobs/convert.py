@@ -7,6 +7,7 @@ import numpy as np
 
 from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import AbstractStatedRules
+from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
@@ -19,6 +20,7 @@ from forgefield.io.outputs import new_outputs
 from forgefield.io.references import read_parts
 from forgefield.io.rules import load, parts_of, write_laid
 from forgefield.io.sources import is_smiles
+from forgefield.io.structures.atom_types import find_atom_types
 from forgefield.jobs.convert_systems import convert_to_engine
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.report.numerals import fixed
@@ -149,7 +151,8 @@ def convert_force_field(
         return convert_to_engine(rules, form.system, target, read, approximate=approximate, overwrite=overwrite)
     if approximate:
         raise InputError(f"{target}: {form.name} is not written approximately (--approximate); files of engines are")
-    if isinstance(rules, TypedRules) and form is not NATIVE and form.write_laid is not None:
+    laid = form.lays_mm3 if isinstance(rules, Mm3Rules) else form is not NATIVE
+    if isinstance(rules, TypedRules | Mm3Rules) and laid and form.write_laid is not None:
         return _converted_over(rules, form.write_laid, target, [source, *files], overwrite)
     if form.write_rules is None or form.system is not None:
         raise InputError(f"{target}: {form.name} holds rows by types, which {source} does not have; write it as .json")
@@ -160,7 +163,9 @@ def convert_force_field(
     return []
 
 
-def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: list[Path], overwrite: bool) -> list[str]:
+def _converted_over(
+    rules: TypedRules | Mm3Rules, write: LaidWriter, target: Path, read: list[Path], overwrite: bool
+) -> list[str]:
     """Write a force field as it is laid over the structures of the files that follow its own."""
     source, *files = read
     if not files:
@@ -168,10 +173,11 @@ def _converted_over(rules: TypedRules, write: LaidWriter, target: Path, read: li
             f"{target}: such a file says of which molecules its types are; name structures that {source} is laid over "
             "(--over)"
         )
-    molecules = [rules.typing(molecule) for path in files for molecule in read_structures(path)]
+    known = find_atom_types([*files, source])
+    molecules = [rules.typing(molecule) for path in files for molecule in read_structures(path, atom_types=known)]
     laid = rules.assign(molecules)
     write_laid(target, write, laid, molecules, read, overwrite=overwrite)
-    n = rules.unused(laid)
+    n = rules.unused(laid) if isinstance(rules, TypedRules) else 0
     return [f"{n} row(s) of {source} are used by none of the structures and are left out"] if n > 0 else []
 
 

@@ -32,10 +32,17 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
         case Mm3Rules() | AbstractStatedRules():
             form, is_mm3 = written_force_field(path), isinstance(outcome.force_field, Mm3Rules)
             writers = [one for one in force_fields() if one.write_rules]
-            writers = [one for one in writers if (one.holds_mm3 if is_mm3 else one.forms != ("mm3",))]
+            if is_mm3:
+                writers = [one for one in writers if one.holds_mm3 or one.lays_mm3]
+            else:
+                writers = [one for one in writers if one.forms != ("mm3",)]
             if form is None or form.write_rules is None or form not in writers:
                 known, began = " or ".join(suffixes(writers)), "an MM3* file" if is_mm3 else "a topology"
                 raise InputError(f"{path}: a fit that started from {began} is written as {known}, not {path.suffix!r}")
+            if is_mm3 and form.lays_mm3 and form.write_laid is not None:
+                laid = outcome.assignment, outcome.molecules
+                write_laid(path, form.write_laid, *laid, outcome.sources, overwrite=overwrite)
+                return
             if isinstance(outcome.force_field, SystemRules) and form.system is not None:
                 write, system = form.system.write_over, outcome.force_field.system
                 files = partial(write, system=system, molecule=outcome.molecules[0])

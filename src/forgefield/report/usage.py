@@ -39,6 +39,18 @@ simulation.context.setPositions(molecule.positions * unit.angstrom)
 simulation.minimizeEnergy()
 simulation.step(1000)
 print(simulation.context.getState(getEnergy=True).getPotentialEnergy())"""
+_SYSTEM = """\
+from pathlib import Path
+
+from openmm import Context, LangevinMiddleIntegrator, XmlSerializer, unit
+
+import forgefield as ff
+
+system = XmlSerializer.deserialize(Path("forcefield.system.xml").read_text())
+context = Context(system, LangevinMiddleIntegrator(300.0, 1.0, 0.0005))  # K, 1/ps, ps
+context.setPositions(ff.read({structure})[0].molecule.positions * unit.angstrom)
+context.getIntegrator().step(1000)
+print(context.getState(getEnergy=True).getPotentialEnergy())"""
 _COMMANDS = """\
 forgefield relax {force_field} {structure} -o relaxed
 forgefield md {force_field} {structure} --ensemble nvt --temperature 300 --steps 20000
@@ -88,6 +100,9 @@ def uses(files: Sequence[str], structure: str, *, alone: bool) -> list[Use]:
     found = [Use("ASE", _ASE.format(structure=quoted), "In Python, in this folder.")]
     if "forcefield.xml" in files:
         found.append(Use("OpenMM", _OPENMM.format(structure=quoted), "In Python, in this folder."))
+    if "forcefield.system.xml" in files:
+        note = "In Python, in this folder, of atoms in the order of the force field."
+        found.append(Use("System of OpenMM", _SYSTEM.format(structure=quoted), note))
     if alone:
         commands = _COMMANDS.format(structure=shlex.quote(structure), force_field=".")
         found.append(Use("Command line", commands, "In a shell, in this folder."))

@@ -11,7 +11,7 @@ from forgefield.assign.explicit.system import Stated
 from forgefield.engines.programs.program import AbstractLaid, AbstractProgram, Hessian, Positions, by_differences
 from forgefield.errors import InputError
 from forgefield.io.forcefields.openmm.system.bonded import STIFFNESS
-from forgefield.io.forcefields.openmm.system.expressions import energy_of, expression_of
+from forgefield.io.forcefields.openmm.system.expressions import expressed
 from forgefield.io.forcefields.openmm.system.writer import SWITCHED, WITHOUT_ENERGY, series
 from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
@@ -174,11 +174,7 @@ def _acting(stated: Sequence[Stated]) -> list[Stated]:
 def _kind(term: Term) -> _Kind | None:
     if term.made is not None and term.made[0] is correction_map:
         return _MAP
-    return _STANDARD.get(term) or (_COMPOUND if _expressed(term) else None)
-
-
-def _expressed(term: Term) -> tuple[str, tuple[str, ...]] | None:
-    return expression_of(term) or energy_of(term)
+    return _STANDARD.get(term) or (_COMPOUND if expressed(term) else None)
 
 
 def _force(openmm: Any, stated: Stated) -> Any:
@@ -186,7 +182,7 @@ def _force(openmm: Any, stated: Stated) -> Any:
     kind = _kind(stated.term)
     assert kind is not None
     if kind is _COMPOUND:
-        found = _expressed(stated.term)
+        found = expressed(stated.term)
         assert found is not None
         energy, names = found
         force = openmm.CustomCompoundBondForce(stated.term.order, energy)

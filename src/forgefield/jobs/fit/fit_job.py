@@ -3,8 +3,7 @@
 import json
 import math
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -12,9 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
-from forgefield.assign.mm3.laid import Mm3Assignment, changed_columns
-from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.rules import AbstractRules, ExplicitRules
 from forgefield.assign.typed_rules import generated_rules
 from forgefield.compiled import make_room
@@ -22,12 +19,8 @@ from forgefield.errors import InputError, WriteError
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.solve.solver import Progress
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
-from forgefield.io.forcefields.laid.format import SystemFormat
-from forgefield.io.forcefields.mm3.fld import changed_text, mm3_rules, parse_fld
-from forgefield.io.format import Format
 from forgefield.io.formats import NATIVE, force_fields
 from forgefield.io.outputs import make_folder, owned, remove, require_free, write_text
-from forgefield.io.sources import stem
 from forgefield.jobs.fit.outcome.citations import RESAMPLED
 from forgefield.jobs.fit.outcome.outcome import Outcome
 from forgefield.jobs.fit.outcome.results import record
@@ -35,10 +28,10 @@ from forgefield.jobs.fit.plan.asked import SETTINGS
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.soundness import evaluable
 from forgefield.jobs.fit.plan.starting import with_values
+from forgefield.jobs.fit.plan.writing import Written, changed_file
 from forgefield.jobs.fit.run.passes import Stage, begin_stage, run_passes
 from forgefield.jobs.fit.run.trade_off import TradeOff, require_targets, trade_offs
 from forgefield.jobs.fit.run.validation import Validation, not_validated, validated, warnings_of
-from forgefield.molecules.molecule import Molecule
 from forgefield.report.fit_report import fit_report
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -254,60 +247,24 @@ def _rules(prepared: Prepared, values: np.ndarray, output: Path) -> AbstractRule
     if prepared.mm3 is None:
         return generated_rules(fitted)
     try:
-        return _changed_file(prepared.mm3, values, output / NATIVE.in_folder)
+        return changed_file(prepared.mm3, values, output / NATIVE.in_folder)
     except InputError:
         return ExplicitRules(fitted)
-
-
-def _changed_file(mm3: Mm3Assignment, values: np.ndarray, path: Path) -> Mm3Rules:
-    """Return the force field of an MM3* file with these values. Raises InputError where they do not fit into it."""
-    return mm3_rules(parse_fld(path, changed_text(mm3.file, changed_columns(mm3, values))))
 
 
 def _write_force_field(prepared: Prepared, outcome: Outcome, output: Path) -> tuple[list[str], list[str]]:
     """Return the files written, and a sentence for each format that cannot hold the fitted values."""
     files, unwritten = [], []
+    laid = with_values(prepared.assignment, outcome.values)
+    fitted = Written(prepared.plan, prepared.mm3, laid, prepared.molecules)
     for one in (*prepared.formats, NATIVE):
         try:
-            files += _write_as(one, prepared, outcome, output / one.in_folder)
+            files += fitted.write(one, output / one.in_folder)
         except WriteError:
             raise
         except InputError as error:
             unwritten.append(f"Not written as {one.word or one.name}: {error}")
     return files, unwritten
-
-
-def _write_as(form: Format, prepared: Prepared, outcome: Outcome, path: Path) -> list[str]:
-    """Write the force field in one format and return the names of the files."""
-    if isinstance(prepared.plan.start, AbstractStatedRules):
-        fitted = prepared.plan.start.with_values(outcome.values)
-        if form.system is not None:
-            return [name for files in _each_written(form.system, fitted, prepared.molecules, path) for name in files]
-        assert form.write_rules is not None
-        form.write_rules(path, fitted)
-        return [path.name]
-    if prepared.mm3 is None:
-        assert form.write_laid is not None
-        fitted = with_values(prepared.assignment, outcome.values)
-        return [written.name for written in form.write_laid(path, fitted, prepared.molecules)]
-    assert form.write_rules is not None
-    form.write_rules(path, _changed_file(prepared.mm3, outcome.values, path))
-    return [path.name]
-
-
-def _each_written(
-    form: SystemFormat, rules: AbstractStatedRules, molecules: Sequence[Molecule], path: Path
-) -> Iterator[list[str]]:
-    """Write each system in the geometry of its first structure; files of several have the names of these."""
-    firsts: dict[SystemRules, Molecule] = {}
-    for molecule in molecules:
-        firsts.setdefault(rules.of(molecule), molecule)
-    names = [stem(Path(molecule.source or molecule.name)) for molecule in firsts.values()]
-    for own, molecule in firsts.items():
-        name = stem(Path(molecule.source or molecule.name))
-        name = re.sub(r"[^\w.+-]", "_", name if names.count(name) == 1 else molecule.name)
-        target = path if len(rules.each) == 1 else path.with_stem(f"{path.stem}-{name}")
-        yield [written.name for written in form.write_over(target, system=own.system, molecule=molecule)]
 
 
 def plain(value: Any) -> Any:

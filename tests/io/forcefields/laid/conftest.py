@@ -45,7 +45,11 @@ KINDS_OF_LAMMPS = {
 
 @pytest.fixture(scope="session")
 def stated(data):
-    """System and positions of an example: of AMBER by its name, of GROMACS by that of its force field."""
+    """System and positions of an example: of AMBER by its name, of GROMACS by that of its force field.
+
+    `mixture` is water, methanol, glycine's zwitterion, 1,2,3-trichloropropane, methylcyclobutane and two benzenes, as
+    `made` of benchmarks/parity.py makes them.
+    """
 
     @cache
     def read(name):

@@ -35,7 +35,7 @@ FORMATS = {
 """The format of each reader, and the name of a file of it."""
 HELD = [
     *(("openmm", name) for name in ("aladip", "methyloxirane", "oplsaa", "charmm27")),
-    *(("charmm", name) for name in ("aladip", "oplsaa", "charmm27")),
+    *(("charmm", name) for name in ("aladip", "mixture", "oplsaa", "charmm27")),
     *(("smirnoff", name) for name in ("aladip", "methyloxirane")),
     *(("tinker", name) for name in ("aladip", "methyloxirane", "oplsaa", "charmm27")),
 ]
@@ -69,7 +69,29 @@ def held_part(form, system):
         else one
         for one in system.interactions
     ]
-    return replace(system, interactions=tuple(one for one in kept if one.term.name != "cmap"))
+    return replace(system, interactions=tuple(kept))
+
+
+def renumbered(system, moved):
+    """Return a system whose atoms are those of these numbers, in their order."""
+    of_old = np.argsort(moved)
+    space = system.through_space
+    listed = {name: tuple(getattr(system, name)[k] for k in moved) for name in ("types", "names", "residues")}
+    return replace(
+        system,
+        **listed,
+        species=system.species[moved],
+        masses=system.masses[moved],
+        bonds=of_old[system.bonds],
+        interactions=tuple(replace(one, atoms=of_old[one.atoms]) for one in system.interactions),
+        through_space=replace(
+            space,
+            parameters=space.parameters[moved],
+            charges=space.charges[moved],
+            special=np.sort(of_old[space.special], axis=1),
+        ),
+        bonded=(),
+    )
 
 
 @pytest.mark.openmm
@@ -99,9 +121,12 @@ def test_sander_computes_what_we_do_from_parameters_that_tleap_lays(stated, tlea
 
 @pytest.mark.openmm
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_openmm_computes_what_we_do_from_templates_of_residues(stated, in_openmm, tmp_path):
+@pytest.mark.parametrize(("name", "n_residues", "n_templates"), [("aladip", 3, 4), ("mixture", 7, 6)])
+def test_openmm_computes_what_we_do_from_templates_of_residues(
+    stated, in_openmm, tmp_path, name, n_residues, n_templates
+):
     app = pytest.importorskip("openmm.app", reason="OpenMM is not installed (extra openmm)")
-    system, positions = stated("aladip")
+    system, positions = stated(name)
     TEMPLATES.write_system(tmp_path / "a.xml", system, None)
     topology = app.Topology()
     chain = topology.addChain()
@@ -115,8 +140,37 @@ def test_openmm_computes_what_we_do_from_templates_of_residues(stated, in_openmm
 
     found = app.ForceField(str(tmp_path / "a.xml")).createSystem(topology)
 
-    assert len(list(topology.residues())) == 3
+    # Two benzenes have one template.
+    assert (tmp_path / "a.xml").read_text().count("<Residue ") == n_templates
+    assert len(list(topology.residues())) == n_residues
     assert in_openmm(found, positions) == pytest.approx(ours(system, positions)["total"], abs=1e-6)
+
+
+@pytest.mark.openmm
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_maps_are_told_from_the_end_where_openmm_begins(stated, tmp_path):
+    system, positions = stated("charmm27")
+    system = held_part(TEMPLATES, system)
+    (maps,) = [one for one in system.interactions if one.term.name == "cmap"]
+    assert len(maps.atoms) == 1
+    backwards = np.arange(system.n_atoms)[::-1]
+    changed = renumbered(system, backwards)
+
+    TEMPLATES.write_system(tmp_path / "a.xml", changed, None)
+
+    molecule = replace(changed.structure(positions[backwards], "a", "a"), types=None)
+    require_same(ours(read_back("openmm", tmp_path / "a.xml", molecule), positions[backwards]), system, positions)
+
+
+def test_maps_that_openmm_would_add_twice_are_named(stated, tmp_path):
+    system, _ = stated("charmm27")
+    (maps,) = [one for one in system.interactions if one.term.name == "cmap"]
+    first, _, _, fourth, _ = maps.atoms[0].tolist()
+    moved = np.arange(system.n_atoms)
+    moved[[first, fourth]] = [fourth, first]
+
+    with pytest.raises(InputError, match="whose first comes before the fourth as the second before the fifth"):
+        TEMPLATES.write_system(tmp_path / "a.xml", renumbered(held_part(TEMPLATES, system), moved), None)
 
 
 def test_atoms_of_one_type_are_told_apart_where_a_row_differs(stated):

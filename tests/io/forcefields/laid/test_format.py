@@ -19,7 +19,7 @@ from forgefield.terms.nonbonded import LENNARD_JONES_PAIR
 from forgefield.terms.stretch import MORSE
 from system_energies import ours, require_same
 
-OF_AMBER = ["aladip", "dimethylphosphate", "methyloxirane"]
+OF_AMBER = ["aladip", "dimethylphosphate", "methyloxirane", "mixture"]
 PROGRAMS = {
     "sander": (PRMTOP, "a.prmtop", {"torsion": 2e-5}),
     "gromacs": (TOP, "a.top", {}),
@@ -84,7 +84,7 @@ def test_openmm_reads_topologies_of_amber_as_we_do_but_for_its_coulomb_constant(
     assert in_openmm(found, positions) == pytest.approx(energies["total"] + more, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["methyloxirane", "oplsaa"])
+@pytest.mark.parametrize("name", ["methyloxirane", "mixture", "oplsaa"])
 def test_amber_to_gromacs_and_back_leaves_all_energies(stated, tmp_path, name):
     system, positions = stated(name)
 

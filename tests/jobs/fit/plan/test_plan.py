@@ -117,7 +117,11 @@ def test_a_plan_travels_to_other_processes(aldehydes, start):
 @pytest.mark.parametrize(
     ("write", "start", "message"),
     [
-        ('["xyz"]', '"environments"', 'write: xyz cannot hold form = "mm3"; it can be written as fld, openmm-xml'),
+        (
+            '["xyz"]',
+            '"environments"',
+            'write: xyz cannot hold form = "mm3"; it can be written as fld, openmm-xml, openmm-system',
+        ),
         ('["openmm-xml"]', '"test.fld"', r"write: openmm-xml cannot hold the force field of an MM3\* file"),
     ],
 )

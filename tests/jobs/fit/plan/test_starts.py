@@ -74,7 +74,7 @@ def test_start_that_cannot_be_says_why(written, start, more, form, message):
 
 
 def test_generated_mm3_file_is_a_start_for_structures_without_atom_types(written):
-    path, _ = written("made.fld", 'train = ["line:1-99"]', "mm3")
+    path, _ = written("made.fld", 'train = ["line:1-99"]\nwrite = ["fld", "openmm-system"]', "mm3")
     write_estimated(path.parent / "made.fld", estimate([path.parent / "ch3f.json"]))
 
     prepared = prepare(path)

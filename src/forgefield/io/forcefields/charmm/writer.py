@@ -11,7 +11,17 @@ import numpy as np
 from forgefield import units
 from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
-from forgefield.io.forcefields.laid.by_types import Bonded, Chain, Series, Types, bonded, by_types, named, types_of
+from forgefield.io.forcefields.laid.by_types import (
+    Bonded,
+    Chain,
+    Series,
+    Types,
+    bonded,
+    by_types,
+    correction_maps,
+    named,
+    types_of,
+)
 from forgefield.io.forcefields.laid.format import Positions, SystemFormat, one_of_each_fold
 from forgefield.io.forcefields.laid.names import atom_names, residues
 from forgefield.io.forcefields.laid.near import Near, near, parameters_of_near
@@ -21,6 +31,7 @@ from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
 from forgefield.molecules.molecule import symbol
 from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.cmap import Grid
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION
@@ -31,8 +42,6 @@ _WIDTH = 8
 _PER_LINE = {2: 8, 3: 9, 4: 8, 8: 8}
 """Numbers on a line of atoms, by how many belong together."""
 _OPTIONS = "nbxmod 5 atom cdiel shift vatom vdistance vswitch cutnb 14.0 ctofnb 12.0 ctonnb 10.0 eps 1.0"
-
-Map = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +54,7 @@ class _Lists:
     """Periodic impropers among them."""
     impropers: dict[Chain, Series]
     """Harmonic ones."""
-    maps: dict[Chain, tuple[Map, ...]]
+    maps: dict[Chain, tuple[Grid, ...]]
 
 
 def _write(path: Path, system: System, positions: Positions | None) -> tuple[Path, ...]:
@@ -76,18 +85,14 @@ def _lists(system: System, held: Bonded, what: str) -> _Lists:
     held.require_no_stray(what, (PERIODIC_TORSION, PERIODIC_IMPROPER, HARMONIC_IMPROPER))
     held.require_one_each(what)
     found = _Lists(
-        {chain: (series, held.ureys[chain]) for chain, series in held.bends.items()}, dict(held.torsions), {}, {}
+        {chain: (series, held.ureys[chain]) for chain, series in held.bends.items()},
+        *(dict(held.torsions), {}, correction_maps(system)),
     )
     parts = [(one.term, *part) for one in held.impropers.values() if one for part in one.parts]
     for term, chain, series in [*parts, *((*key, series) for key, series in held.stray.items())]:
         table = found.impropers if term is HARMONIC_IMPROPER else found.torsions
         key = min(chain, chain[::-1])
         table[key] = (*table.get(key, ()), *series)
-    for one in system.interactions:
-        if one.term.name == "cmap" and one.term.made is not None:
-            for chain, (factor,) in zip(map(tuple, one.atoms.tolist()), one.values.tolist(), strict=True):
-                grid = factor * np.array(one.term.made[1][0])
-                found.maps[chain] = (*found.maps.get(chain, ()), tuple(map(tuple, grid.tolist())))
     wrong = []
     for what_it_is, several in (("impropers", found.impropers), ("correction maps", found.maps)):
         wrong += [f"several {what_it_is} of {named(chain)}" for chain, one in several.items() if len(one) > 1]

@@ -10,9 +10,10 @@ import numpy as np
 from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
 from forgefield.io.offenders import listed
-from forgefield.molecules.bonds import equivalence
+from forgefield.molecules.bonds import equivalence, pieces
 from forgefield.molecules.paths import angles, neighbours, torsions
 from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.cmap import Grid
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES_PAIR
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION
@@ -114,6 +115,17 @@ def bonded(system: System) -> Bonded:
     return found
 
 
+def correction_maps(system: System) -> dict[Chain, tuple[Grid, ...]]:
+    """Return the correction maps [kcal/mol] of five atoms in a row, with their factors."""
+    found: dict[Chain, tuple[Grid, ...]] = {}
+    for one in system.interactions:
+        if one.term.name == "cmap" and one.term.made is not None:
+            for chain, (factor,) in zip(map(tuple, one.atoms.tolist()), one.values.tolist(), strict=True):
+                grid = factor * np.array(one.term.made[1][0])
+                found[chain] = (*found.get(chain, ()), tuple(map(tuple, grid.tolist())))
+    return found
+
+
 def _forward(chain: Sequence[int]) -> Chain:
     return min(tuple(chain), tuple(reversed(chain)))
 
@@ -163,20 +175,34 @@ def types_of(system: System, held: Bonded, *, further: Sequence[Mapping[Chain, o
 
     Atoms of equal types in the system and equal masses and van der Waals values are of one type where all that goes by
     types, and what is in `further` tables, is then equal; otherwise those that differ by the symmetry of the molecule
-    are told apart, and last each atom. The neighbours in an improper are all told apart, since programs order equal
-    ones by rules of their own.
+    are told apart, then those of each kind of molecules, and last each atom. The neighbours in an improper are all told
+    apart, since programs order equal ones by rules of their own.
     """
     space = system.through_space.parameters.tolist()
     of_atom = zip(system.types, system.species.tolist(), system.masses.tolist(), map(tuple, space), strict=True)
     labels = _numbered(list(of_atom))
     by_symmetry = equivalence(system.species, system.bonds, system.types)
-    for finer in (by_symmetry, range(system.n_atoms)):
+    for finer in (by_symmetry, _places(system), range(system.n_atoms)):
         while wrong := _contradicting(labels, held, further):
             refined = _numbered([(own, finer[a] if a in wrong else "") for a, own in enumerate(labels)])
             if len(set(refined)) == len(set(labels)):
                 break
             labels = refined
     return labels
+
+
+def _places(system: System) -> list[tuple[int, int]]:
+    """Return the kind of the molecule of each atom, and its place in it: those of equal molecules are the same."""
+    kinds: dict[tuple, int] = {}
+    found = [(0, 0)] * system.n_atoms
+    for piece in pieces(system.n_atoms, system.bonds):
+        place = {atom: k for k, atom in enumerate(piece.tolist())}
+        bonds = sorted((place[i], place[j]) for i, j in np.sort(system.bonds, axis=1).tolist() if i in place)
+        atoms = tuple((int(system.species[a]), system.types[a]) for a in place)
+        kind = kinds.setdefault((atoms, tuple(bonds)), len(kinds))
+        for atom, k in place.items():
+            found[atom] = kind, k
+    return found
 
 
 def _numbered(labels: Sequence[object]) -> Types:

@@ -98,8 +98,8 @@ class SystemFormat:
             raise InputError(f"{path}: {self.what} holds positions; name a structure (--over)")
         if missing := self.missing(system):
             raise InputError(
-                f"{path}: {self.what} cannot hold {', '.join(missing)}; leave them out with --approximate, or choose "
-                "another format"
+                f"{path}: {self.what} cannot hold {', '.join(missing)}; leave them out with convert --approximate, or "
+                "choose another format"
             )
         if positions is not None and (np.abs(positions) >= _FARTHEST).any():
             positions = positions - positions.mean(axis=0)

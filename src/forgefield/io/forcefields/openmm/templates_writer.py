@@ -26,6 +26,7 @@ from forgefield.io.forcefields.laid.near import Near, near, parameters_of_near
 from forgefield.io.forcefields.laid.pairs import kinds
 from forgefield.io.forcefields.openmm.system.bonded import STIFFNESS
 from forgefield.io.forcefields.openmm.system.nonbonded import COULOMB, MINIMUM
+from forgefield.io.forcefields.openmm.template_maps import add_maps, found_maps
 from forgefield.io.offenders import listed
 from forgefield.io.outputs import write_text
 from forgefield.molecules.bonds import pieces
@@ -50,8 +51,8 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     held.require_no_stray(what)
     held.require_one_each(what)
     _require_one_order(held, what)
-    pairs = near(system, what)
-    types = types_of(system, held, further=[{pair: (one.minimum,) for pair, one in pairs.pairs.items()}])
+    pairs, maps = near(system, what), found_maps(system, what)
+    types = types_of(system, held, further=[{pair: (one.minimum,) for pair, one in pairs.pairs.items()}, maps])
     prefix = Path(system.source).stem.replace("--", "- -")
     of_type = dict(zip(types, system.types, strict=True))
     names = [f"{prefix}:{of_type[k]}/{k + 1}" for k in range(len(of_type))]
@@ -65,6 +66,7 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     _add_types(root, system, types, names)
     _add_residues(root, system, types, names)
     _add_bonded(root, held, types, names)
+    add_maps(root, maps, types, names)
     _add_pairs(root, system, pairs, (types, names), what)
     indent(root)
     write_text(path, tostring(root, encoding="unicode") + "\n")
@@ -111,7 +113,7 @@ def _add_residues(root: Element, system: System, types: Types, names: Sequence[s
     called: set[str] = set()
     for name, atoms in _templates(system):
         place = {atom: k for k, atom in enumerate(atoms)}
-        inner = [(place[i], place[j]) for i, j in system.bonds.tolist() if i in place and j in place]
+        inner = sorted((place[i], place[j]) for i, j in system.bonds.tolist() if i in place and j in place)
         ends = [(i, j) for i, j in system.bonds.tolist() if (i in place) != (j in place)]
         outer = [place[a] for pair in ends for a in pair if a in place]
         content = (tuple((types[a], charges[a]) for a in atoms), tuple(inner), tuple(outer))
@@ -256,4 +258,5 @@ TEMPLATES = SystemFormat(
     "OpenMM's ForceField",
     (HARMONIC_STRETCH, HARMONIC_BEND, UREY_BRADLEY, PERIODIC_TORSION, PERIODIC_IMPROPER, HARMONIC_IMPROPER),
     *(_write, ()),
+    has_maps=True,
 )

@@ -232,7 +232,7 @@ def formats_named(form: str, words: Iterable[str] | None) -> tuple[Format, ...]:
 
 def formats_of_systems(_: str, words: Iterable[str] | None) -> tuple[Format, ...]:
     """Return the formats of some names, which hold a topology; by default none. Raises InputError for other names."""
-    possible = {one.word: one for one in force_fields() if one.system}
+    possible = {one.word: one for one in force_fields() if one.holds_systems}
     if wrong := [word for word in words or () if word not in possible]:
         raise InputError(
             f"[forcefield] write: {', '.join(wrong)} cannot hold a topology; it can be written as {', '.join(possible)}"

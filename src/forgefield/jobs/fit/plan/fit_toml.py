@@ -125,7 +125,7 @@ def _widths(section: PriorSection) -> Widths:
 
 def _own_formats(section: ForceFieldSection, formats: tuple[Format, ...]) -> tuple[Format, ...]:
     """Return the formats that hold the force field of an MM3* file. Raises InputError where others are named."""
-    own = tuple(one for one in formats if one.write_rules is not None and one.system is None)
+    own = tuple(one for one in formats if one.holds_mm3 or one.lays_mm3)
     if section.write is not None and own != formats:
         other = ", ".join(one.word for one in formats if one not in own)
         raise InputError(f"[forcefield] write: {other} cannot hold the force field of an MM3* file; leave it out")

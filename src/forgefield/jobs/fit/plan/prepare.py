@@ -28,7 +28,7 @@ from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import Loaded, isomers_apart, load
 from forgefield.jobs.fit.plan.plan import Generated, Plan
 from forgefield.jobs.fit.plan.starting import estimated, prior, trained_rows, what_changes, with_values
-from forgefield.jobs.fit.plan.writing import formats_that_hold
+from forgefield.jobs.fit.plan.writing import Written, formats_that_hold
 from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.molecule import Molecule
@@ -164,9 +164,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
         require_held(plan.engine, assignment, [e.molecule for e in examples])
     data = training_set(assignment.topology, examples)
     _require_data(plan.targets, data)
-    formats, unwritten = plan.formats, []
-    if mm3 is None and not isinstance(plan.start, AbstractStatedRules):
-        formats, unwritten = formats_that_hold(assignment, [e.molecule for e in examples], plan)
+    formats, unwritten = formats_that_hold(Written(plan, mm3, assignment, [e.molecule for e in examples]))
     statements = tuple(
         f"{e.molecule.name}: {e.treated.statement}{'' if e.weights.of_reaction_mode(e.treated) else _UNCOUNTED}"
         for e in examples

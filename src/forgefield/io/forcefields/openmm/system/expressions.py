@@ -69,8 +69,13 @@ _OF_CONTEXTS: dict[Term, str] = {
     COSINE_OUT_OF_PLANE: f"on*v2*(1-c^2); {_SWITCH}",
     ONE_FOLD_OUT_OF_PLANE: f"on*0.5*v1*(1+c); {_SWITCH}",
 }
-"""Energies that no file of ours holds so: pairs whose values are those of their atoms, torsions in other terms."""
+"""Energies of terms that stand in forces of their own, but for scaled ones and those between shifted centres."""
 _MEASURED = re.compile(r"(distance|angle|dihedral)\(([p0-9,]+)\)")
+
+
+def expressed(term: Term) -> tuple[str, tuple[str, ...]] | None:
+    """Return the energy of any term in OpenMM's units, and the names of its parameters; None where there is none."""
+    return expression_of(term) or energy_of(term)
 
 
 def expression_of(term: Term) -> tuple[str, tuple[str, ...]] | None:

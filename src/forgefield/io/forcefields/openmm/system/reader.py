@@ -33,6 +33,8 @@ _LONG = 1.4
 """Springs longer than this many times the sum of the covalent radii are no bonds."""
 _SIGHT = np.linspace(0.5, 6.0, 111)
 """Å"""
+_REST = "r0"
+"""What stretches call the distance where they are lowest."""
 _OFF = 0.06
 """amu; masses of elements are printed with so many digits at least."""
 
@@ -155,7 +157,9 @@ def _bonds(species: Int[np.ndarray, " atoms"], stated: list[Stated]) -> Int[np.n
 
 def _short(species: Int[np.ndarray, " atoms"], stretches: Stated) -> Bool[np.ndarray, " interactions"]:
     """Say which stretches hold bonds."""
-    rest = stretches.values[:, 1] if stretches.term is HARMONIC_STRETCH else _lowest(stretches)
+    names = [parameter.name for parameter in stretches.term.parameters]
+    is_custom = stretches.term.made is not None
+    rest = _lowest(stretches) if is_custom else stretches.values[:, names.index(_REST)]
     return rest < _LONG * covalent_radii(species)[stretches.atoms].sum(axis=1)
 
 

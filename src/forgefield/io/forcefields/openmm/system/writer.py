@@ -19,7 +19,7 @@ from forgefield.io.forcefields.laid.flat import FlatSystem, as_pairs, of_assignm
 from forgefield.io.forcefields.laid.series import parts
 from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.io.forcefields.openmm.system.bonded import STIFFNESS
-from forgefield.io.forcefields.openmm.system.expressions import expression_of
+from forgefield.io.forcefields.openmm.system.expressions import expressed
 from forgefield.io.forcefields.openmm.system.nonbonded import COULOMB, MINIMUM
 from forgefield.io.outputs import write_text
 from forgefield.molecules.molecule import Molecule
@@ -175,7 +175,7 @@ def _correction_map(forces: Element, stated: Stated) -> None:
 
 
 def _compound(forces: Element, stated: Stated) -> None:
-    found = expression_of(stated.term)
+    found = expressed(stated.term)
     assert found is not None
     energy, names = found
     force = _force(
@@ -199,7 +199,7 @@ def _writer(term: Term) -> Callable[[Element, Stated], None] | None:
     """Return what writes the interactions of a term; None where nothing does."""
     if term.made is not None and term.made[0] is correction_map:
         return _correction_map
-    return _STANDARD.get(term) or (_compound if expression_of(term) else None)
+    return _STANDARD.get(term) or (_compound if expressed(term) else None)
 
 
 _STANDARD: dict[Term, Callable[[Element, Stated], None]] = {
