@@ -18,7 +18,7 @@ _SHORTEST = 1e-3
 
 def core_repulsion(
     species: Int[Array, " atoms"],
-    others: Int[Array, "atoms places"],
+    others: Int[Array, "#atoms places"],
     d: Float[Array, "atoms places 3"],
     cutoff: float,
 ) -> Float[Array, " atoms"]:

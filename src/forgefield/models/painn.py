@@ -15,7 +15,7 @@ from forgefield.models.layers import Affine, Perceptron, affine, glorot, percept
 from forgefield.models.model import AbstractNeighbourModel, Traits
 from forgefield.models.radial import AbstractBasis, AbstractEnvelope, direction, radial_channels
 from forgefield.molecules.elements import SYMBOLS
-from forgefield.molecules.neighbours import Neighbours, all_pairs
+from forgefield.molecules.neighbours import Neighbours, all_pairs, pairs_of_one
 from forgefield.molecules.topology import Topology
 
 NORM_FLOOR = 1e-8
@@ -228,6 +228,8 @@ def _neighbours(topology: Topology) -> Neighbours:
     """Return the listed neighbours of a topology, else all pairs of its molecules."""
     if topology.neighbours is not None:
         return topology.neighbours
+    if topology.n_atoms == topology.n_max:
+        return pairs_of_one(topology.molecule)
     return all_pairs(topology.molecule, topology.slot, topology.n_molecules, topology.n_max)
 
 
@@ -243,16 +245,17 @@ def _exchanged(block, scalars, vectors, channels, u, atom):
     # Until there are vectors their filters multiply nothing.
     width = 2 * n if vectors is None else 3 * n
     second = Affine(block.context.second.weight[:, :width], block.context.second.bias[:width])
-    sent = Perceptron(block.context.first, second)(scalars)
-    message = (channels @ block.filters[:, :width]) * sent[atom]
     # Split at once: backwards, slices are zeros that are added up.
-    own, outward, *kept = jnp.split(message, width // n, axis=-1)
-    scalars += jnp.sum(own, axis=1)
+    own, outward, *kept = jnp.split(Perceptron(block.context.first, second)(scalars), width // n, axis=-1)
+    filters = jnp.split(channels @ block.filters[:, :width], width // n, axis=-1)
+    scalars += jnp.sum(filters[0] * own[atom], axis=1)
+    outward = filters[1] * outward[atom]
     along = [outward * u[..., c, None] for c in range(3)]
     if vectors is None:
         return scalars, jnp.stack([jnp.sum(a, axis=1) for a in along], axis=1)
-    theirs = vectors[atom]
-    turned = [jnp.sum(along[c] + kept[0] * theirs[:, :, c], axis=1) for c in range(3)]
+    # What an atom sends along its own vectors is the same to all.
+    theirs = (kept[0][:, None] * vectors)[atom]
+    turned = [jnp.sum(along[c] + filters[2] * theirs[:, :, c], axis=1) for c in range(3)]
     return scalars, vectors + jnp.stack(turned, axis=1)
 
 

@@ -12,8 +12,8 @@ IntArray = Array | np.ndarray
 class Neighbours(eqx.Module):
     """For each atom a row of neighbours, each pair in the rows of both its atoms; rows are filled up with non-pairs."""
 
-    atom: Int[IntArray, "atoms places"]
-    """The neighbour, an atom of the batch."""
+    atom: Int[IntArray, "#atoms places"]
+    """The neighbour, an atom of the batch; one row serves all atoms where theirs are the same."""
     shift: Float[IntArray, "atoms places 3"] | None
     """Where periodic: the lattice vector [Å] added to the neighbour's position."""
     valid: Bool[IntArray, "atoms places"]
@@ -31,3 +31,15 @@ def all_pairs(
     valid = other < size[molecule][:, None]
     own = jnp.arange(molecule.shape[0], dtype=slot.dtype)[:, None]
     return Neighbours(atom=jnp.where(valid, own - slot[:, None] + other, own), shift=None, valid=valid)
+
+
+def pairs_of_one(molecule: Int[IntArray, " atoms"]) -> Neighbours:
+    """Return all pairs of atoms of the same molecule in a batch that is hardly more than one; it may be traced.
+
+    Every atom has all atoms in its row, itself among those that are none of its neighbours: what they send is looked
+    up once for all.
+    """
+    molecule = jnp.asarray(molecule)
+    own = jnp.arange(molecule.shape[0])
+    valid = (molecule[:, None] == molecule[None]) & (own[:, None] != own[None])
+    return Neighbours(atom=own[None], shift=None, valid=valid)
