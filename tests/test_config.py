@@ -151,7 +151,7 @@ def test_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "FIT.toml"
     path.write_bytes(b"\xff\xfe\x00")
 
-    with pytest.raises(InputError, match="not valid TOML"):
+    with pytest.raises(InputError, match="not valid TOML: the text is not in UTF-8"):
         read_fit_file(path)
 
 

@@ -51,6 +51,15 @@ def test_compressed_file_that_unpacks_to_far_more_is_refused(tmp_path, monkeypat
         read_text(path)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16-le", "utf-16-be"])
+def test_text_is_read_in_the_encodings_that_editors_save(tmp_path, encoding):
+    path = tmp_path / "a.xyz"
+    mark = "\ufeff" if encoding.startswith("utf-16") else ""
+    path.write_bytes(f"{mark}1\nwater\nH 0 0 1.5 Å\n".encode(encoding))
+
+    assert read_text(path) == "1\nwater\nH 0 0 1.5 Å\n"
+
+
 def test_a_few_zero_bytes_are_left_out_and_many_make_a_file_a_binary_one(tmp_path):
     path = tmp_path / "a.out"
     path.write_bytes(b"word " * 1000 + b"\0\0end")

@@ -1,6 +1,7 @@
 """`forgefield diff`: every number that differs, beside the line it stands on."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,21 @@ def test_rows_of_generated_force_fields_are_compared_by_what_their_types_mean(fo
     assert [tuple(numbers) for numbers in stretch["numbers"]] == expected
     assert expected[0][0] != expected[1][0]
     assert differences(forgefield, old, old) == []
+
+
+def test_angles_are_shown_in_degrees(forgefield, estimated, tmp_path):
+    old, _ = estimated
+    content = json.loads(old.read_text())
+    bend = next(row for row in content["rows"] if "theta0" in row["values"])
+    bend["values"]["theta0"] = math.pi / 2.0
+    (tmp_path / "right.json").write_text(json.dumps(content))
+
+    (line,) = [
+        line for line in forgefield("diff", old, tmp_path / "right.json").stdout.splitlines() if "theta0" in line
+    ]
+
+    assert "theta0 [°]" in line
+    assert line.split()[-1] == "90.0000"
 
 
 def test_a_row_of_one_force_field_alone_is_told(forgefield, estimated, tmp_path):

@@ -75,6 +75,9 @@ def test_file_holds_what_the_table_says(forgefield, tmp_path):
     (k,) = [line.split()[4] for line in result.stderr.splitlines() if line.startswith("stretch C1-F1 k")]
     held = {round(known(row.columns[1]), 1) for row in stretches}
     assert any(abs(float(k) - value) < 0.1 for value in held)
+    (angle,) = [line.split()[3:5] for line in result.stderr.splitlines() if line.startswith("bend F1-C1-H1 theta0")]
+    assert angle[0] == "°"
+    assert float(angle[1]) == pytest.approx(108.0, abs=2.0)
     assert f"Written: {path}" in result.stderr
     assert result.stdout == ""
 

@@ -40,6 +40,8 @@ def reference(
     points: Annotated[int | None, typer.Option(min=1, help="Points of the scan, of each dihedral.")] = None,
     step: Annotated[int | None, typer.Option(min=1, help="Or degrees between them; default 15, or 30.")] = None,
     range_: Annotated[list[str] | None, typer.Option("--range", help="From A:B degrees; default: a turn.")] = None,
+    charge: Annotated[int | None, typer.Option(help="Charge of a structure that states none; default 0.")] = None,
+    multiplicity: Annotated[int | None, typer.Option(min=1, help="Its multiplicity; default 1, or 2.")] = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
     verbose: Verbose = False,
@@ -61,7 +63,7 @@ def reference(
     del verbose
     if optimise and saddle:
         raise InputError("--optimise and --saddle exclude each other")
-    molecules = read_structures(file)
+    molecules = read_structures(file, charge=charge, multiplicity=multiplicity)
     outputs = _outputs(file, molecules, output)
     basis = basis or (None if method.lower().startswith("gfn") else _BASIS)
     engine = _engine(method, basis)

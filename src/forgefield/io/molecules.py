@@ -1,5 +1,6 @@
 """Reads structures of every format that holds a geometry."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from forgefield.assign.explicit.system import System
@@ -15,25 +16,54 @@ from forgefield.molecules.molecule import Molecule
 
 
 def read_structures(
-    path: Path, *, atom_types: AtomTypes | None = None, system: System | tuple[System, ...] = ()
+    path: Path,
+    *,
+    atom_types: AtomTypes | None = None,
+    system: System | tuple[System, ...] = (),
+    charge: int | None = None,
+    multiplicity: int | None = None,
 ) -> list[Molecule]:
     """Return the structures of a file, with charge and multiplicity (0 and the lowest possible where it states none).
 
     Bonds, types and formal charges are there where the format holds them. `atom_types` name the types of Maestro files;
     by default those of an atom.typ beside the file, else the standard ones. Files of positions alone are of the atoms
-    of a `system`, or of one of several. Raises InputError where the file cannot be read or holds no geometry.
+    of a `system`, or of one of several. `charge` and `multiplicity` are those of files that leave them open. Raises
+    InputError where the file cannot be read, holds no geometry, or states another charge or multiplicity.
     """
     kind = format_of(path)
     found = kind.structures(path, atom_types)
     if found is not None:
-        return found
+        return [_of_state(one, charge, multiplicity) for one in found]
     if kind.positions is not None:
         systems = (system,) if isinstance(system, System) else system
         return [_of_system(path, kind.positions(path), systems)]
     parts = kind.parts(path) if kind.has_geometry else None
     if parts is None:
         raise InputError(f"{path}: a file in {kind.name} format holds no geometry")
-    return [_structure(part) for part in parts]
+    return [_structure(_in_state(part, charge, multiplicity)) for part in parts]
+
+
+def _in_state(part: Part, charge: int | None, multiplicity: int | None) -> Part:
+    """Return what a file holds, in a state where it states none. Raises InputError where it states another."""
+    for what, stated, given in (("charge", part.charge, charge), ("multiplicity", part.multiplicity, multiplicity)):
+        if None not in (stated, given) and stated != given:
+            raise InputError(f"{part.source}: states {what} {stated}, not {given}; leave that out, or change the file")
+    return replace(
+        part,
+        charge=part.charge if charge is None else charge,
+        multiplicity=part.multiplicity if multiplicity is None else multiplicity,
+    )
+
+
+def _of_state(found: Molecule, charge: int | None, multiplicity: int | None) -> Molecule:
+    """Return a structure whose charge is that of its atoms with another multiplicity, if one is given."""
+    if charge is not None and charge != found.charge:
+        said = f"{found.source or found.name}: has charge {found.charge} by its atoms, not {charge}"
+        raise InputError(f"{said}; change the formal charges in the file, or give the structure as .xyz")
+    if multiplicity is None:
+        return found
+    check_electrons(found.source or found.name, found.species, found.charge, multiplicity)
+    return replace(found, multiplicity=multiplicity)
 
 
 def _structure(part: Part) -> Molecule:

@@ -1,5 +1,6 @@
 """Text of files and the numbers in it, with errors that name the file and the line."""
 
+import codecs
 import io
 import re
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ LARGEST = 1e12
 _FEW = 1000
 """Characters of a text for each zero byte that may be in it."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d{1,4}|[+-]\d{3})?", re.ASCII)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
 """Fortran writes 1.0D-05, and 1.0-100 where the exponent has three digits."""
@@ -25,13 +27,22 @@ _FORTRAN_EXPONENT = re.compile(r"(?<=\d)(?:[dD](?=[+-]?\d)|(?=[+-]\d{3}\b))")
 def read_text(path: Path) -> str:
     """Return the text of a file; raises InputError where it is missing, unreadable, empty or binary."""
     try:
-        text = content(path).decode("utf-8", errors="replace")
+        text = decoded(content(path), errors="replace")
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     # Lines end in \n whatever the system that wrote them.
     return _sound(path, io.StringIO(text, newline=None).read() if "\r" in text else text)
+
+
+def decoded(raw: bytes, *, errors: str = "strict") -> str:
+    """Return bytes as text in UTF-8, or in UTF-16 where they begin with its mark, as PowerShell's `>` writes it.
+
+    Raises UnicodeDecodeError where they are neither, unless `errors` replaces what is not.
+    """
+    is_wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return raw.decode("utf-16" if is_wide else "utf-8-sig", errors=errors)
 
 
 def _sound(path: Path, text: str) -> str:
@@ -75,7 +86,9 @@ def _floats_word_by_word(
                 wrong.append(repr(word) if line is None else f"{word!r} (line {line + offset})")
     if wrong:
         message = f"{what}: {listed(wrong)} cannot be read as finite numbers of a sane size"
-        raise InputError(f"{path}: {message}; repeat or repair the job")
+        with_commas = any(_DECIMAL_COMMA.fullmatch(word) for row in rows for word in row.split())
+        remedy = "write decimal points instead of commas" if with_commas else "repeat or repair the job"
+        raise InputError(f"{path}: {message}; {remedy}")
     return np.array(numbers)
 
 

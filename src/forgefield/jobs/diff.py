@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from forgefield import units
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.geometry_classes import MARK
@@ -39,6 +40,7 @@ def diff(old: Path, new: Path) -> Records[Difference]:
     return Records(found, differences_table(found))
 
 
+_RADIANS = "[rad]"
 Entries = Mapping[tuple[Term, Types], tuple[float, ...]]
 
 
@@ -110,5 +112,7 @@ def _rows(found: Difference) -> list[tuple[str, ...]]:
     for place, column in enumerate(found.columns):
         old, new = (None if numbers is None else numbers[place] or 0.0 for numbers in found.numbers)
         if old != new:
-            rows.append((*head, column, *("-" if value is None else f"{value:.4f}" for value in (old, new))))
+            scale = units.DEGREE if column.endswith(_RADIANS) else 1.0
+            shown = ("-" if value is None else f"{value / scale:.4f}" for value in (old, new))
+            rows.append((*head, column.replace(_RADIANS, "[°]"), *shown))
     return rows

@@ -9,6 +9,7 @@ from warnings import warn
 import numpy as np
 from jaxtyping import Float, Int
 
+from forgefield import units
 from forgefield.assign.assignment import Assignment, uses
 from forgefield.assign.generated import generate
 from forgefield.assign.typed_rules import TypedRules, generated_rules
@@ -133,13 +134,15 @@ def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool =
 
 
 def parameters_table(parameters: Sequence[EstimatedParameter]) -> Table:
-    """Return the parameters with their spread among the interactions of each row, in internal units."""
+    """Return the parameters with their spread among the interactions of each row, angles in degrees."""
     columns = (Column("parameter", numeric=False), Column("unit", numeric=False))
     heads = tuple(Column(head) for head in ("value", "n", "mean", "std", "min", "max"))
-    rows = [
-        (p.name, p.unit, f"{p.value:.5g}", str(p.n), *map(_shown, (p.mean, p.std, p.minimum, p.maximum)))
-        for p in parameters
-    ]
+    rows = []
+    for p in parameters:
+        unit, scale = ("°", units.DEGREE) if p.unit == "rad" else (p.unit, 1.0)
+        numbers = (None if one is None else one / scale for one in (p.value, p.mean, p.std, p.minimum, p.maximum))
+        value, *spread = map(_shown, numbers)
+        rows.append((p.name, unit, value, str(p.n), *spread))
     return table("Estimated parameters", columns + heads, rows)
 
 

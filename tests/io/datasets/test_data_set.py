@@ -133,6 +133,10 @@ def test_refuses_what_is_no_data_set(tmp_path):
     with h5py.File(later, "w") as file:
         file.attrs["format"], file.attrs["schema"] = "ForgeField data set", 99
 
-    for path, said in ((text, "cannot be read as HDF5"), (other, "is no ForgeField data set"), (later, "version 99")):
+    for path, said in (
+        (text, "is no data set, which is a file of HDF5"),
+        (other, "is no ForgeField data set"),
+        (later, "version 99"),
+    ):
         with pytest.raises(InputError, match=said):
             overview(path)

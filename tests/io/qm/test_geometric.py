@@ -99,6 +99,41 @@ def test_frames_without_an_xyz_file_are_refused(tmp_path):
         read_qdata(tmp_path / "qdata.txt")
 
 
+FRAMES = XYZ + XYZ.replace("1.1", "1.2")
+"""The geometries of the jobs."""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("JOB 1", "JOB 2", "jobs are not numbered 0 to 1"),
+        ("FORCES", "FURCES", "FURCES is no known key, GRADIENT is in 1 of 2 jobs"),
+        ("ENERGY -1.089000000000e+02\n", "", "ENERGY is in 1 of 2 jobs"),
+        ("FORCES 0.0", "FORCES 0.9", r"frame .*-1: the gradients of all atoms add up to .* and not to zero"),
+        ("0.0 1.2", "0.4 1.2", r"coordinates of job\(s\) 1 \(0\.4 Å\) are not those of scan\.xyz beside it"),
+    ],
+)
+def test_damage_of_a_target_is_told(target, old, new, message):
+    target("scan.xyz", FRAMES)
+
+    with pytest.warns(InputWarning, match=message):
+        read_qdata(target("qdata.txt", QDATA.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("JOB 0\n", "", r"'COORDS 0\.0 0\.0 0\.0 0\.0 0\.0 1\.' \(line 1\)"),
+        ("JOB 1\n", "", r"'COORDS .*' \(line 6\), 'ENERGY .*' \(line 7\)"),
+        ("COORDS 0.0 0.0 0.0 0.0 0.0 1.2\n", "", "job 1 without COORDS"),
+        ("ENERGY -1.09", "Y -1.09", r"'Y -1\.09.*' \(line 3\): each job is JOB with its number"),
+    ],
+)
+def test_a_target_with_lines_of_no_job_is_refused(target, old, new, message):
+    with pytest.raises(InputError, match=message):
+        read_qdata(target("qdata.txt", QDATA.replace(old, new)))
+
+
 def test_modes_of_a_target_make_a_hessian(target):
     (reference,) = read_reference([target("vdata.txt", VDATA.format(0.707107))])
 

@@ -191,6 +191,27 @@ def test_an_old_property_file_that_was_cut_is_refused(tmp_path):
         read_reference([path])
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            f"{24 * '-'} !GEOMETRY! {25 * '-'}\nNumber of atoms:     2\nGeometry Index:     1\n",
+            "",
+            "1 geometries, numbered 2",
+        ),
+        ("Geometry Index:     2", "Geometry Index:     1", "2 geometries, numbered 1, 1; the file is cut or damaged"),
+        ("geom. index: 2", "geom. index: 3", "and properties of geometry 3; the file is cut or damaged"),
+        ("-108.5000000000", "-1", "energy: '-1' has no decimals; the file is damaged"),
+    ],
+)
+def test_an_old_property_file_that_contradicts_itself_is_refused(old, new, message, tmp_path):
+    path = tmp_path / "n2_property.txt"
+    path.write_text(OLD.replace(old, new))
+
+    with pytest.raises(InputError, match=message):
+        read_reference([path])
+
+
 def scanned(step, length, converged=True):
     """Return what ORCA prints of a point of a scan about the bond of hydrogen peroxide."""
     rows = [

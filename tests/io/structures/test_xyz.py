@@ -62,6 +62,8 @@ def test_extended_frames_hold_energy_and_forces_in_electronvolt(written):
         (WATER.format(comment="").rsplit("\n", 2)[0], "line 1: the frame has 3 atoms, but the file ends after 2"),
         ("3 water\n\n", "line 1: expected only the number of atoms, found '3 water'; is it a Tinker file"),
         ("x\n\n", "line 1: the number of atoms is 'x', expected an integer"),
+        ("H 0 0 0\n", "line 1: expected the number of atoms, found 'H 0 0 0'; a frame of an xyz file begins with"),
+        ("1\n\nH 0 0,5 0\n", r"'0,5' \(line 3\) .*; write decimal points instead of commas"),
         ("0\n\n", "line 1: the number of atoms is 0"),
         ("1\n\nH 0 0\n", r"line\(s\) 3: expected an element and three coordinates"),
         ("1\n\nQq 0 0 0\n", r"'Qq' \(line 3\) are no element symbols"),

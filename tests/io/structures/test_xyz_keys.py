@@ -6,6 +6,7 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError
+from forgefield.io.molecules import read_structures
 from forgefield.io.structures.xyz import read_xyz
 
 ROWS = "H 0 0 0 {0}\nH 0 0 0.74 {1}\n"
@@ -76,6 +77,36 @@ def test_states_that_cannot_be_are_refused(read, comment, message):
 )
 def test_energy_by_its_names_and_units(read, comment, energy):
     assert known(read(comment).energy) == pytest.approx(energy, rel=1e-12)
+
+
+OXYGEN = "2\n{}\nO 0 0 0\nO 0 0 1.21\n"
+
+
+def test_a_state_is_given_to_a_file_that_states_none(tmp_path):
+    path = tmp_path / "oxygen.xyz"
+    path.write_text(OXYGEN.format(""))
+
+    (found,) = read_structures(path, charge=-1, multiplicity=4)
+
+    assert (found.charge, found.multiplicity) == (-1, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "state", "message"),
+    [
+        ("o.xyz", OXYGEN.format("charge=1"), {"charge": -1}, "states charge 1, not -1"),
+        ("o.xyz", OXYGEN.format("charge=0 multiplicity=3"), {"multiplicity": 1}, "states multiplicity 3, not 1"),
+        ("o.xyz", OXYGEN.format(""), {"charge": -1, "multiplicity": 3}, "cannot have multiplicity 3"),
+        ("o.smi", "O=O\n", {"charge": 1}, "has charge 0 by its atoms, not 1"),
+        ("o.smi", "O=O\n", {"multiplicity": 2}, "cannot have multiplicity 2"),
+    ],
+)
+def test_a_state_that_a_file_or_its_electrons_exclude_is_refused(tmp_path, name, text, state, message):
+    path = tmp_path / name
+    path.write_text(text)
+
+    with pytest.raises(InputError, match=message):
+        read_structures(path, **state)
 
 
 def test_energies_that_differ_are_refused(read):

@@ -1,9 +1,13 @@
 """Single numbers of a geometry or a Hessian that contradict all others: digits that were lost or exchanged."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from warnings import warn
+
 import numpy as np
 from jaxtyping import Float, Int
 
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.molecules.molecule import Reference, standard_masses, symbol
 from forgefield.properties.modes import rigid_motions
 
@@ -154,6 +158,20 @@ def unbalanced(positions: Float[np.ndarray, "atoms 3"], gradient: Float[np.ndarr
     if torque > accepted:
         return f"the gradients turn the molecule with {torque:.3g} kcal/mol, accepted {accepted:.3g}"
     return ""
+
+
+def tell_unbalanced(
+    path: Path, frames: Sequence[tuple[str, Float[np.ndarray, "_ 3"] | None, Float[np.ndarray, "_ 3"] | None]]
+) -> None:
+    """Give an InputWarning where gradients of frames (name, positions, gradient) move or turn the molecule.
+
+    Where those of more than half of them do, they are pieces of larger systems, of which nothing is said.
+    """
+    pushed = [(name, unbalanced(x, slope)) for name, x, slope in frames if x is not None and slope is not None]
+    wrong = [(name, said) for name, said in pushed if said]
+    if wrong and 2 * len(wrong) <= len(pushed):
+        name, said = wrong[0]
+        warn(InputWarning(f"{path}: frame {name}: {said}; nor do {len(wrong) - 1} more frames"), stacklevel=4)
 
 
 def symmetric(felt: Float[np.ndarray, "axes coordinates"]) -> Float[np.ndarray, "axes coordinates"]:

@@ -20,7 +20,7 @@ _NOBLE = (2, 10, 18, 36, 54, 86)
 
 
 def tell_unit_of_length(
-    path: Path, structures: Sequence[tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]]
+    path: Path, structures: Sequence[tuple[Int[np.ndarray, "_"], Float[np.ndarray, "_ 3"]]]
 ) -> None:
     """Give an InputWarning where all structures of a file, as atomic numbers and positions [Å], look so."""
     first = ""

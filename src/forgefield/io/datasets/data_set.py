@@ -20,6 +20,7 @@ from forgefield.molecules.lattice import Lattice
 from forgefield.molecules.molecule import AtomicCharges, HessianProducts, Molecule, Reference
 
 _UNKNOWN = np.full((3, 3), np.nan)
+_SIGNATURE = b"\x89HDF"
 
 
 def begin_data_set(path: Path) -> None:
@@ -52,7 +53,10 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read as HDF5 ({error})") from None
+        if path.read_bytes()[: len(_SIGNATURE)] == _SIGNATURE:
+            raise InputError(f"{path}: cannot be read as HDF5 ({error}); is it cut?") from None
+        makes = "`forgefield label` and `forgefield dataset import` make one"
+        raise InputError(f"{path}: is no data set, which is a file of HDF5 (.h5); {makes}") from None
     with file:
         if file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: is no ForgeField data set; `forgefield dataset import` makes one of other files")

@@ -28,8 +28,8 @@ def read_numpy_hessian(path: Path) -> Part:
         hessian = np.load(BytesIO(content(path)), allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file") from None
-    except Exception as error:  # A damaged header fails wherever the library's parser stumbles.
-        raise InputError(f"{path}: is not a NumPy array file, or is truncated ({error})") from None
+    except Exception:  # A damaged header fails wherever the library's parser stumbles, which then advises pickle.
+        raise InputError(f"{path}: is not a NumPy array file, or is truncated") from None
     if not isinstance(hessian, np.ndarray) or hessian.dtype.kind not in "fi":
         raise InputError(f"{path}: holds no array of real numbers")
     hessian = _matrix(hessian)

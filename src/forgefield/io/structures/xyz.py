@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
-from warnings import warn
 
 import numpy as np
 from ase import Atoms
@@ -14,8 +13,8 @@ from ase.io import iread, write
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError, InputWarning, located
-from forgefield.io.assemble.damage import unbalanced
+from forgefield.errors import InputError, located
+from forgefield.io.assemble.damage import tell_unbalanced
 from forgefield.io.assemble.digits import tell_odd_digits
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part, molecule
@@ -81,16 +80,7 @@ def _looked_at(path: Path, parts: list[Part]) -> list[Part]:
     """Return the frames after an InputWarning of what looks wrong in those without results, and in forces."""
     shapes = [shape_of(molecule(part)) for part in parts if part.energy is None and part.gradient is None]
     tell_oddities(path, shapes)
-    pushed = [
-        (part, unbalanced(part.positions, part.gradient))
-        for part in parts
-        if part.positions is not None and part.gradient is not None
-    ]
-    wrong = [(part, said) for part, said in pushed if said]
-    # Where all are so, they are pieces of larger systems.
-    if wrong and 2 * len(wrong) <= len(pushed):
-        part, said = wrong[0]
-        warn(InputWarning(f"{path}: frame {part.name}: {said}; nor do {len(wrong) - 1} more frames"), stacklevel=3)
+    tell_unbalanced(path, [(part.name, part.positions, part.gradient) for part in parts])
     return parts
 
 
@@ -155,6 +145,9 @@ def _atom_count(path: Path, line: int, text: str) -> int:
         raise InputError(
             located(path, line + 1, f"expected only the number of atoms, found {text.strip()!r}; is it a Tinker file?")
         )
+    if len(words) > 1:
+        begins = "a frame of an xyz file begins with a line of the number of atoms alone, and one for a comment"
+        raise InputError(located(path, line + 1, f"expected the number of atoms, found {text.strip()!r}; {begins}"))
     n_atoms = integer(path, line + 1, text.strip(), "the number of atoms")
     if n_atoms < 1:
         raise InputError(located(path, line + 1, f"the number of atoms is {n_atoms}"))
@@ -199,7 +192,7 @@ def _species(
         except InputError:
             wrong.append(f"{word!r} (line {start + 3 + i})")
     if wrong:
-        raise InputError(f"{path}: " + ", ".join(wrong) + " are no element symbols")
+        raise InputError(f"{path}: " + ", ".join(wrong) + " are no element symbols; write those, as C, Cl or H")
     return np.array(species), _masses(np.array(species), named)
 
 

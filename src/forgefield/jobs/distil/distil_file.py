@@ -12,6 +12,7 @@ from forgefield.distil.recipe import OPTIMISERS, Kind, Precision, Recipe, Weight
 from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import read_baseline
 from forgefield.io.sources import content
+from forgefield.io.text import decoded
 from forgefield.jobs.distil.classical.plan import WEIGHTS, ClassicalPlan, generated, started
 from forgefield.jobs.distil.plan import (
     DistilPlan,
@@ -278,7 +279,7 @@ def distil_plan(path: Path, said: DistilFile) -> DistilPlan:
         tensorboard=said.output.tensorboard,
         rounds=_rounds(path, said),
         validation=_validation(said.validation),
-        text=content(path).decode(),
+        text=decoded(content(path)),
         inputs=(path, data, *_named(path, said.student)),
     )
 

@@ -1,18 +1,22 @@
 """Reads what TeraChem prints, geomeTRIC's Hessian and the data of ForceBalance's targets."""
 
 import re
+from collections import Counter
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
+from forgefield.io.assemble.damage import tell_unbalanced
 from forgefield.io.assemble.parts import Part, full_hessian
+from forgefield.io.offenders import listed
 from forgefield.io.qm.programs.molden import with_modes
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, element, square
 from forgefield.io.qm.programs.twice import check_repulsion
-from forgefield.io.text import integer, read_text
+from forgefield.io.text import floats, integer, read_text
 
 _VERSION = re.compile(r"TeraChem v(\S+)")
 _ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
@@ -77,8 +81,12 @@ def read_hessian(path: Path) -> Part:
     return Part(source=str(path), hessian=full_hessian(path, matrix, n // 3), program="geomeTRIC")
 
 
-_JOB = re.compile(r"^JOB\s+\d+", re.MULTILINE)
-_KEY = re.compile(r"^(COORDS|ENERGY|GRADIENT|FORCES)[ \t]+(.*)$", re.MULTILINE)
+_JOB = re.compile(r"^JOB\s+(\d+)\s*$", re.MULTILINE)
+_KEY = re.compile(r"[A-Z]\w+", re.ASCII)
+_KNOWN = ("COORDS", "ENERGY", "GRADIENT", "ESPXYZ", "ESPVAL", "CHARGES", "MULLIKEN", "INTERACTION")
+"""What ForceBalance writes of a job, of which the first three are read."""
+_SAME = 0.01
+"""Å between the coordinates of a job and those of the frame beside it, which may have fewer digits."""
 
 
 def _is_qdata(_: Path, text: str) -> bool:
@@ -92,24 +100,68 @@ def read_qdata(path: Path) -> list[Part]:
     """
     text = read_text(path)
     printout = Printout(path, text)
-    jobs = [dict(_KEY.findall(job)) for job in _JOB.split(text)[1:]]
-    frames = [printout.vectors(-1, [job.get("COORDS", "").split()], "coordinates") for job in jobs]
-    found = (_elements(other) for other in sorted(path.parent.glob("*.xyz")))
-    species = next((one for one in found if len(one) == len(frames[0])), None)
-    if species is None:
+    jobs = _jobs(path, text)
+    frames = [printout.vectors(-1, [job["COORDS"].split()], "coordinates") for job in jobs]
+    beside = ((other, *_beside(other)) for other in sorted(path.parent.glob("*.xyz")))
+    other, species, placed = next((one for one in beside if len(one[1]) == len(frames[0])), (None, None, []))
+    if other is None or species is None:
         raise InputError(f"{path}: holds no elements, and no xyz file of {len(frames[0])} atoms is beside it")
-    return [
+    if len(placed) == len(frames):
+        apart = [
+            float(np.abs(a - b).max()) if a.shape == b.shape else np.inf for a, b in zip(frames, placed, strict=True)
+        ]
+        if wrong := [f"{k} ({d:.2g} Å)" for k, d in enumerate(apart) if d > _SAME]:
+            said = f"coordinates of job(s) {listed(wrong)} are not those of {other.name} beside it"
+            warn(InputWarning(f"{path}: {said}; one of them is damaged, or of another target"), stacklevel=2)
+    found = [
         _frame(printout, job, species, positions, k)
         for k, (job, positions) in enumerate(zip(jobs, frames, strict=True))
     ]
+    tell_unbalanced(path, [(part.name, part.positions, part.gradient) for part in found])
+    return found
 
 
-def _elements(path: Path) -> np.ndarray:
-    """Return the atomic numbers of the first frame of an xyz file, as far as its first words are elements."""
+def _jobs(path: Path, text: str) -> list[dict[str, str]]:
+    """Return the entries of each job. Raises InputError for lines that are of none, and for jobs without coordinates."""
+    jobs: list[dict[str, str]] = []
+    numbers, wrong = [], []
+    for number, line in enumerate(text.splitlines(), 1):
+        key, *rest = line.split(maxsplit=1) or [""]
+        if head := _JOB.match(line):
+            numbers.append(int(head[1]))
+            jobs.append({})
+        elif key and jobs and rest and _KEY.fullmatch(key) and key not in jobs[-1]:
+            jobs[-1][key] = rest[0]
+        elif key:
+            wrong.append(f"{line[:30]!r} (line {number})")
+    wrong += [f"job {number} without COORDS" for number, job in zip(numbers, jobs, strict=True) if "COORDS" not in job]
+    if wrong:
+        raise InputError(f"{path}: {listed(wrong)}: each job is JOB with its number and lines of a key and its numbers")
+    _tell_odd_jobs(path, numbers, jobs)
+    return jobs
+
+
+def _tell_odd_jobs(path: Path, numbers: list[int], jobs: list[dict[str, str]]) -> None:
+    """Give an InputWarning where jobs have gaps, keys that are not known, or lack what others have."""
+    counts = Counter("GRADIENT" if key == "FORCES" else key for job in jobs for key in job)
+    odd = [f"jobs are not numbered 0 to {len(jobs) - 1}"] * (numbers != [*range(len(jobs))])
+    odd += [f"{key} is no known key" for key in counts if key not in _KNOWN]
+    odd += [f"{key} is in {counts[key]} of {len(jobs)} jobs" for key in _KNOWN if 0 < counts[key] < len(jobs)]
+    if odd:
+        warn(InputWarning(f"{path}: {listed(odd)}; is the file damaged or cut?"), stacklevel=4)
+
+
+def _beside(path: Path) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return the elements of the first frame of an xyz file, as far as its words are, and the coordinates of all."""
     lines = read_text(path).splitlines()
     count = lines[0].strip()
     n_atoms = int(count) if count.isdecimal() and len(count) < 7 else 0
-    return np.array([element(path, line.split()[0]) for line in lines[2 : 2 + n_atoms] if line.strip()], dtype=np.int64)
+    words = [line.split()[0] for line in lines[2 : 2 + n_atoms] if line.strip()]
+    blocks = [lines[k : k + 2 + n_atoms] for k in range(0, len(lines), n_atoms + 2)] if n_atoms else []
+    frames = [" ".join(" ".join(line.split()[1:4]) for line in block[2:]) for block in blocks]
+    placed = [floats(path, None, [frame], "coordinates") for frame in frames]
+    species = np.array([element(path, word) for word in words], dtype=np.int64)
+    return species, [one.reshape(-1, 3) for one in placed if len(one) == 3 * n_atoms]
 
 
 def _frame(printout: Printout, job: dict[str, str], species: np.ndarray, positions: np.ndarray, k: int) -> Part:

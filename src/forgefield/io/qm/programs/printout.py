@@ -133,8 +133,14 @@ class Printout:
         return vibrations(self.numbers(place, [signed(row) for row in rows], "frequencies"))
 
     def energy(self, match: re.Match[str]) -> float:
-        """Return the energy [kcal/mol] that stands in the first group of a match, or the one named energy [Hartree]."""
-        return self.number(match.start(), match[match.re.groupindex.get("energy", 1)], "energy") * units.HARTREE
+        """Return the energy [kcal/mol] that stands in the first group of a match, or the one named energy [Hartree].
+
+        Raises InputError for one without a decimal point, which no program prints.
+        """
+        word = match[match.re.groupindex.get("energy", 1)]
+        if "." not in word:
+            raise self.wrong(match.start(), f"energy: {word!r} has no decimals; the file is damaged")
+        return self.number(match.start(), word, "energy") * units.HARTREE
 
     def gradient(self, place: int, pattern: re.Pattern[str], skip: int) -> Float[np.ndarray, "atoms 3"] | None:
         """Return the gradient [kcal/mol/Å] in the groups of a table's rows [Hartree/Bohr], None where there is none."""

@@ -19,6 +19,7 @@ from forgefield.io.rules import file_of, load, of_ambertools, parts_of
 from forgefield.io.selection import split
 from forgefield.io.sources import content, reading
 from forgefield.io.structures.atom_types import FILE_NAME, AtomTypes, read_atom_types
+from forgefield.io.text import decoded
 from forgefield.jobs.fit.plan.choices import (
     ESTIMATES,
     FORMS,
@@ -49,7 +50,7 @@ def read_plan(path: Path, *, starts: int | None = None) -> Plan:
         # A file that is just FIT.toml goes by the name of its folder.
         name = path.resolve().parent.name if path.stem.lower() == "fit" else path.stem
         plan = plan_of(read_fit_file(path), path.parent, name)
-        text = content(path).decode("utf-8")
+        text = decoded(content(path))
     return replace(plan, text=text, sources=sources.digests, starts=plan.starts if starts is None else starts)
 
 

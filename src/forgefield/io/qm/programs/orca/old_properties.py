@@ -9,8 +9,9 @@ from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_under
 
 _MARK = "!PROPERTIES!"
 _SECTION = re.compile(r"^(?:\$ +| *name: +)(\w+) *$", re.MULTILINE)
-_INDEX = re.compile(r"geom\. index: +(\d+)", re.IGNORECASE)
+_INDEX = re.compile(r"geom\. index: +(\S+)", re.IGNORECASE)
 _GEOMETRY = re.compile(r"^-+ *!GEOMETRY! *-+ *$", re.MULTILINE)
+_NUMBER_OF_GEOMETRY = re.compile(r"^ *Geometry Index: +(\S+)", re.MULTILINE | re.IGNORECASE)
 _COUNT = re.compile(r"Number of atoms: +(\d+)", re.IGNORECASE)
 _ATOM = re.compile(rf"^ *(?:\d+ +)?([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *$", re.MULTILINE)
 _ENERGY = re.compile(r"^ *SCF Energy: +(\S+)", re.MULTILINE)
@@ -34,6 +35,13 @@ def read_properties(path: Path) -> Part:
     heads = printout.matches(_GEOMETRY)
     if not heads:
         raise InputError(f"{path}: holds no geometry; is the file truncated? Else give the .out and .hess of the job")
+    numbers = [match[1] for match in printout.matches(_NUMBER_OF_GEOMETRY, heads[0].start())]
+    counted = [str(k) for k in range(1, len(heads) + 1)]
+    beyond = {match[1] for match in printout.matches(_INDEX) if match.start() < heads[0].start()} - {*counted}
+    if numbers != counted or beyond:
+        said = f"{len(heads)} geometries, numbered {', '.join(numbers) or 'nowhere'}"
+        more = f", and properties of geometry {', '.join(sorted(beyond))}" * bool(beyond)
+        raise InputError(f"{path}: holds {said}{more}; the file is cut or damaged")
     place = heads[-1].start()
     atoms = printout.matches(_ATOM, place)
     count = printout.integer(_COUNT, "the number of atoms", place)
