@@ -83,3 +83,17 @@ def test_slopes_stay_finite_where_all_eigenvalues_vanish():
     slopes = jax.jit(place_slopes)(jnp.zeros(3), jnp.eye(3), jnp.ones((2, 3, 3)))
 
     assert np.isfinite(np.asarray(slopes)).all()
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-3, 5e-3, 0.05, 0.5, 5.0])
+def test_slopes_in_single_precision_are_those_in_double_where_modes_are_nearly_one(apart):
+    generator = np.random.default_rng(2)
+    values = eigenvalues(600.0, 3000.0, 3000.0 + apart, 3100.0)
+    mixing, _ = np.linalg.qr(generator.standard_normal((4, 4)))
+    change = generator.standard_normal((3, 4, 4))
+    change = change + change.swapaxes(1, 2)
+
+    double = place_slopes(values, jnp.asarray(mixing), jnp.asarray(change))
+    single = place_slopes(*(jnp.asarray(one, jnp.float32) for one in (values, mixing, change)))
+
+    np.testing.assert_allclose(single, double, atol=1e-3 * np.abs(double).max())

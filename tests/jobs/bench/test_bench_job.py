@@ -5,7 +5,6 @@ import json
 from contextlib import nullcontext
 from dataclasses import replace
 
-import jax
 import pytest
 
 from forgefield.errors import InputError
@@ -149,9 +148,6 @@ def test_other_content_of_the_file_is_refused(attempts, water, tmp_path, text):
 
 @pytest.mark.slow
 def test_command_compares_in_processes_of_their_own(forgefield, water, tmp_path):
-    # The processes compile as this one does: here as users' do.
-    jax.config.update("jax_disable_most_optimizations", False)
-
     found = forgefield("bench", water, "--solvers", "lm", "--precision", "64,32", "-o", tmp_path, "--json")
 
     double, single = json.loads(found.stdout)["rows"]

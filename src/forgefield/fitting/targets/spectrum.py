@@ -19,8 +19,11 @@ FLOOR = 100.0
 """A frequency below this [cm⁻¹] is not divided by, but this is."""
 _NEAR = 100.0
 """cm⁻¹: w; modes of the model much nearer to each other count as one."""
-_SAME = 1e-3
-"""cm⁻¹ between frequencies of which differences are no longer divided, lest rounding shows."""
+_SAME = 170.0
+"""cm⁻¹ between frequencies of which differences are no longer divided, for the cube root of the rounding error of one.
+
+A difference f - f' errs by rounding/(f - f'), the mean of the slopes, which stands for it, by the square of f - f'.
+"""
 _AT_ONCE = 16
 """Modes of the reference whose slopes are computed together."""
 
@@ -55,8 +58,9 @@ def place_slopes(
     """Return how `places` change with parameters, from how the Hessian between the model's own modes does."""
     frequencies, slopes = soft_frequencies(eigenvalues)
     near, apart = _nearness(frequencies), frequencies[:, None] - frequencies[None, :]
-    same = jnp.abs(apart) < _SAME
     between = eigenvalues[:, None] - eigenvalues[None, :]
+    # Frequencies of equal eigenvalues may be rounded in two ways: vectors of numbers and the rest of them are.
+    same = (jnp.abs(apart) < _SAME * jnp.finfo(apart.dtype).eps ** (1.0 / 3.0)) | (between == 0.0)
     root = jnp.where(same, 0.5 * (slopes[:, None] + slopes[None, :]), apart / jnp.where(same, 1.0, between))
     along, steeper = change * root[None], -apart / _NEAR**2 * near
 
