@@ -170,7 +170,7 @@ def by_openmm(system: object, positions: Positions) -> Energies:
     context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
     context.setPositions(positions / units.NANOMETRE)
     each = [
-        (kind, context.getState(getEnergy=True, groups={group}).getPotentialEnergy()._value * units.KILOJOULE)
+        (kind, context.getState(getEnergy=True, groups=1 << group).getPotentialEnergy()._value * units.KILOJOULE)
         for group, kind in enumerate(kinds)
     ]
     return summed([*each, *(("total", energy) for _, energy in each)])
@@ -358,8 +358,8 @@ def table(found: Mapping[str, Mapping[str, Energies | str]]) -> str:
             if isinstance(one, str):
                 cells.append("refused" if "cannot" in one else "not there")
                 continue
-            kind = max(one, key=lambda kind: one[kind] if kind != "total" else -1.0)
-            cells.append(f"{one[kind]:.0e} {kind}")
+            largest, kind = max((off, kind) for kind, off in one.items() if kind != "total")
+            cells.append(f"{largest:.0e} {kind}")
         lines.append(f"| {molecule} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -153,7 +153,7 @@ class MoleculesSection(Section):
     weight: Real = Field(default=1.0, ge=0.0)
     """How often each of these molecules counts in the mean of a target; 0: judged, but not fitted to."""
     reaction_mode_weight: Real | None = Field(default=None, ge=0.0)
-    """How often the reaction mode of a transition state counts among the modes of its molecule; where nothing is stated,
+    """How often the reaction mode of a transition state counts among the modes of its molecule; where nothing is said,
     not at all with an eigenvalue that the policy put in (C, D+), and once with its own."""
     mode_weights: tuple[BandSection, ...] = ()
     """How often modes count by their frequency; weights of bands that overlap multiply."""

@@ -3,6 +3,7 @@
 import gc
 import logging
 import math
+import os
 
 import jax
 
@@ -16,6 +17,8 @@ def configure(*, verbose: bool) -> None:
     collect_seldom()
     jax.config.update("jax_enable_x64", True)
     one_thread_a_matrix()
+    # Threads of xTB and PySCF that wait sleep: else, where others want the cores too, all takes three times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     logger = logging.getLogger("forgefield")
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     if not logger.handlers:

@@ -1,6 +1,5 @@
 """Extended tight binding (GFN1-xTB, GFN2-xTB) through tblite: analytic gradients, Hessians by central differences."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,9 +20,6 @@ from forgefield.engines.qm.engine import (
 )
 from forgefield.errors import ConvergenceError, InputError
 from forgefield.molecules.molecule import AtomicCharges, Molecule, symbol
-
-# Threads that wait sleep: where other programs want the cores too, busy waiting takes three times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 try:
     from tblite.exceptions import TBLiteRuntimeError

@@ -25,10 +25,10 @@ def found_maps(system: System, what: str) -> dict[Chain, Grid | None]:
     wrong = []
     for chain, grids in maps.items():
         ways = [one for one in (chain, chain[::-1]) if one in found]
-        if len(ways) != 1 or len(grids) > 1:
-            wrong.append(named(chain))
-        else:
+        if len(ways) == 1 and len(grids) == 1:
             found[ways[0]] = grids[0] if ways[0] == chain else _from_the_end(grids[0])
+        else:
+            wrong.append(named(chain))
     if wrong:
         raise InputError(
             f"{what} cannot hold correction maps but one of five atoms in a row whose first comes before the fourth as "
