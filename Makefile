@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXTRAS := qm,openmm,pdb,export,cma,tensorboard,distributed,programs,test,lint,docs,release
 
-.PHONY: fit distil test test-ani test-lowest lint docs dist clean
+.PHONY: fit distil test quick test-ani test-lowest lint docs dist clean
 
 # Fit the shipped example; the results are in runs/ch3f.
 fit: $(VENV)/.run
@@ -20,6 +20,10 @@ PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder --durations=10
 
 test: $(VENV)/.develop
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# The tests that are not marked slow.
+quick: $(VENV)/.develop
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow"
 
 lint: $(VENV)/.develop
 	$(BIN)/ruff format --check

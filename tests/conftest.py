@@ -98,6 +98,20 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: -slow[item.path])
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session):
+    """Keep what is there before the first test out of the search for unreachable objects, and only that.
+
+    Commands of the program freeze what there is too. Here, where they run in a process with all else, their garbage
+    would stay, and to thaw all there is makes every search a hundred times as long.
+    """
+    gc.collect()
+    gc.freeze()
+    patch = pytest.MonkeyPatch()
+    patch.setattr(gc, "freeze", lambda: None)
+    session.config.add_cleanup(patch.undo)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     return _counted((yield), allowed=item.get_closest_marker("gpu") is not None)
@@ -146,10 +160,7 @@ def _shrink(limit: float) -> None:
     if not sys.platform.startswith("linux") or _resident() < max(limit, SHRUNK["size"] + GROWN):
         return
     eqx.clear_caches()
-    # Commands of the program that ran here froze what there was to collect.
-    gc.unfreeze()
     forget()
-    collect_seldom()
     SHRUNK["size"] = _resident()
 
 

@@ -4,11 +4,11 @@ from collections import defaultdict
 from functools import cache
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from forgefield.assign.explicit.rules import SystemRules
+from forgefield.compiled import compiled_quickly
 
 KINDS = {"improper": "torsion", "urey_bradley": "bend"}
 """Kinds that programs count among others."""
@@ -23,11 +23,22 @@ def ours(system, positions) -> dict[str, float]:
 def _ours(system, held) -> dict[str, float]:
     positions = np.frombuffer(held).reshape(-1, 3)
     laid = SystemRules(system).assign([system.structure(positions, "a", "a")])
+    groups = [
+        (positions[group.atoms], np.asarray(laid.model.values)[group.parameters])
+        for group in laid.topology.interactions
+    ]
+
+    # Term by term without jit, hundreds of programs would be compiled: one for each operation and number of rows.
+    @compiled_quickly
+    def sums(groups):
+        return [
+            jax.vmap(lambda x, p, term=term: term.energy(x, *p))(*group).sum()
+            for term, group in zip(laid.model.terms, groups, strict=True)
+        ]
+
     found: dict[str, float] = defaultdict(float)
-    for term, group in zip(laid.model.terms, laid.topology.interactions, strict=True):
-        values = jnp.asarray(laid.model.values)[group.parameters]
-        each = jax.vmap(lambda x, p, term=term: term.energy(x, *p))(jnp.asarray(positions)[group.atoms], values)
-        found[KINDS.get(term.kind, term.kind)] += float(each.sum())
+    for term, energy in zip(laid.model.terms, sums(groups), strict=True):
+        found[KINDS.get(term.kind, term.kind)] += float(energy)
     return found | {"total": sum(found.values())}
 
 

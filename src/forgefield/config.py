@@ -1,6 +1,6 @@
 """The schema of FIT.toml: strings, paths and units as users write them."""
 
-from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -305,10 +305,11 @@ class FitFile(Section):
         return targets
 
 
-def fit_file(targets: Mapping[str, tuple[type[Target], str]]) -> type[FitFile]:
-    """Return the schema of a FIT.toml with these targets: of each what its table may hold, and what it means."""
+@cache
+def fit_file(targets: tuple[tuple[str, type[Target], str], ...]) -> type[FitFile]:
+    """Return the schema of a FIT.toml with these targets: the key of each, what its table may hold, what it means."""
     fields: dict[str, Any] = {
-        key: (section | None, Field(default=None, description=says)) for key, (section, says) in targets.items()
+        key: (section | None, Field(default=None, description=says)) for key, section, says in targets
     }
     known = create_model("TargetsSection", __base__=TargetsSection, __doc__=TargetsSection.__doc__, **fields)
     return create_model("FitFile", __base__=FitFile, __doc__=FitFile.__doc__, targets=(known, ...))

@@ -13,6 +13,9 @@ from forgefield.molecules.topology import union
 from forgefield.properties.many import energies_and_gradient
 from forgefield.units import ELECTRONVOLT
 
+# Most of the time goes into compiling whole networks.
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FILES = [EXAMPLES / "painn/ethanol.safetensors", EXAMPLES / "distil-ethanol/ethanol.safetensors"]
 

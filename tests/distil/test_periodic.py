@@ -19,6 +19,9 @@ from forgefield.molecules.lattice import Lattice
 from forgefield.molecules.molecule import Reference
 from forgefield.units import ELECTRONVOLT
 
+# Most of the time goes into compiling whole networks.
+pytestmark = pytest.mark.slow
+
 CUTOFF = 3.5
 EVERYWHERE = (True, True, True)
 _answers = eqx.filter_jit(answers)

@@ -124,6 +124,7 @@ def ends_well(read, path, text, mutations) -> None:
         assert str(path) in outcome(read, path)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, derandomize=True, **FIXTURE_IS_FIXED)
 @given(MUTATIONS, st.integers(0, 8))
 def test_damaged_file_ends_in_a_result_or_a_clear_error(originals, mutations, choice):

@@ -84,6 +84,7 @@ def check(examples, source: Path, target: Path, molecule):
     ends_in_a_result_or_a_clear_error()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_damaged_file_ends_in_a_result_or_a_clear_error(data, tmp_path, molecule, name):
     check(20, data / f"rh-enamide/forcefield/{name}.fld", tmp_path / "damaged.fld", molecule)

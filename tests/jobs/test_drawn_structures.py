@@ -30,6 +30,7 @@ def folder(tmp_path_factory, forgefield) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", DRAWN)
 def test_every_command_that_takes_structures_takes_it(drawn, folder, forgefield, tmp_path, monkeypatch):
     monkeypatch.chdir(folder)

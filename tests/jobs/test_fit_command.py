@@ -248,6 +248,7 @@ def test_a_signal_writes_the_best_so_far_and_exits_with_one(in_a_process, projec
     assert (output / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_an_earlier_fit_is_replaced_only_on_request(forgefield, project):
     path = project(text())
     forgefield("fit", path)
@@ -299,6 +300,7 @@ def test_two_fits_do_not_share_a_folder(forgefield, project):
     assert list((path.parent / "FIT").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_message_and_the_fit_goes_on_when_there_is_room(forgefield, project, file_size_limit):
     path = project(text())
 

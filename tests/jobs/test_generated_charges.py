@@ -190,6 +190,7 @@ H -0.9 0.2 0.3 0 0 0 0.4
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["harmonic", "mm3"])
 def test_forces_of_charges_answer_to_what_makes_them(write, form):
     charges = "charge*" if form == "harmonic" else "bond_moment*"

@@ -63,6 +63,7 @@ def test_missing_rows_end_with_exit_code_2(forgefield, folder):
     assert "nearest:" in result.stderr
 
 
+@pytest.mark.slow
 def test_fit_changes_the_rows_of_a_molecule(folder, tmp_path):
     path = folder / "fit.toml"
     path.write_text(FIT.format(more=""))
@@ -86,6 +87,7 @@ def test_interactions_get_rows_of_their_own(folder):
     assert {row.types for row in prepared.rows} == {("O1", "C2", "N1", "H4")}
 
 
+@pytest.mark.slow
 def test_molecules_of_a_fit_share_the_rows_of_equal_types(folder, data, tmp_path):
     path = folder / "two.toml"
     shutil.copy(data / "programs" / "amber" / "propionitrile.mol2", folder / "other.mol2")

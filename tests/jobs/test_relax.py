@@ -32,6 +32,7 @@ def project_folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_structures_are_relaxed_and_written_with_energy_and_forces(forgefield, project_folder, tmp_path):
     files = [project_folder / name for name in ("one.xyz", "two.xyz", "other/two.xyz")]
 

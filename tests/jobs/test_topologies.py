@@ -112,6 +112,7 @@ def test_a_damaged_native_file_of_a_topology_is_refused(forgefield, amber, tmp_p
     assert message in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["lig.prmtop", "lig.system.xml"])
 def test_fit_changes_the_rows_that_a_smarts_selects_and_nothing_else(forgefield, amber, tmp_path, start):
     if not (amber / start).is_file():
@@ -126,6 +127,7 @@ def test_fit_changes_the_rows_that_a_smarts_selects_and_nothing_else(forgefield,
     assert outcome.record.results["fit"]["converged"]
 
 
+@pytest.mark.slow
 def test_warnings_tell_rows_that_are_kept_from_those_that_are_fitted(amber, tmp_path):
     system = read_prmtop(amber / "lig.prmtop").system
     (molecule,) = read_structures(amber / "nmethylacetamide.inpcrd", system=system)
@@ -144,6 +146,7 @@ def test_warnings_tell_rows_that_are_kept_from_those_that_are_fitted(amber, tmp_
     assert not any("This solution is unphysical" in one for one in warnings)
 
 
+@pytest.mark.slow
 def test_what_is_learnt_of_one_topology_reaches_the_other_where_types_are_the_same(data, amber, tmp_path):
     paracetamol = data / "programs" / "amber" / "paracetamol.prmtop"
     both = FIT.format(more='write = ["gromacs", "openmm-system"]').replace(

@@ -15,6 +15,9 @@ from forgefield.models import striped
 from forgefield.models.striped import Reach
 from forgefield.molecules.molecule import Molecule
 
+# Most of the time goes into compiling whole force fields.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def peptide(data):

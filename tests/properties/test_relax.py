@@ -41,6 +41,7 @@ def hcch(batch, m):
     return np.array([[2, 0, 1, k] for k in (5, 6, 7)]) + start
 
 
+@pytest.mark.slow
 def test_each_reaches_a_stationary_point_of_its_order(relaxed):
     np.testing.assert_array_equal(relaxed.failure, Failure.NONE)
     np.testing.assert_array_equal(relaxed.n_negative, ORDER)
@@ -48,6 +49,7 @@ def test_each_reaches_a_stationary_point_of_its_order(relaxed):
     assert int(relaxed.n_iterations.max()) <= 50
 
 
+@pytest.mark.slow
 def test_energies_gradients_and_curvatures_are_those_of_the_relaxed_positions(relaxed, batch):
     here = batch.model, batch.topology, relaxed.positions
     hessian = np.asarray(hessians(*here))

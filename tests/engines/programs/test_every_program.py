@@ -26,6 +26,9 @@ from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.torsion import TORSION3
 
+# Compares whole systems with other programs.
+pytestmark = pytest.mark.slow
+
 GEOMETRIES = {
     "peroxide": "O 0 .7 0 O 0 -.7 .1 H .8 .9 .4 H -.7 -.9 .5",
     "formamide": "C 0 0 0 O 1.2 .1 0 H -.6 -.95 .05 H -1.4 1.9 0 N -.65 1.2 .1 H -.1 2.1 .2",

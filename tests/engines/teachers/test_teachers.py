@@ -60,6 +60,7 @@ def teacher(request, tmp_path) -> AbstractTeacher:
     return request.param(tmp_path)
 
 
+@pytest.mark.slow
 def test_products_are_the_slopes_of_the_gradient(teacher):
     products = teacher.label(BENT, random_directions(b"any key", 2, 3)).products
 

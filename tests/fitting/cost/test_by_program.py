@@ -49,6 +49,7 @@ def test_relaxed_structures_cost_what_they_do_by_our_own_kernel(ch3f, problem_of
     np.testing.assert_allclose(found, COST(problem, jnp.asarray(at)), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_molecule_that_does_not_relax_costs_what_it_does_by_our_own_kernel(ch3f, problem_of):
     prepared = ch3f("bond_angle = { tolerance = 0.5 }")
     problem = problem_of(prepared)

@@ -43,25 +43,31 @@ class Kind:
 
 SOLVERS = [
     pytest.param(Kind("lm"), id="lm"),
-    pytest.param(Kind("trf"), id="trf"),
+    pytest.param(Kind("trf"), id="trf", marks=pytest.mark.slow),
     pytest.param(Kind("lbfgsb"), id="lbfgsb"),
-    pytest.param(Kind("lbfgsb-fd", reach=1e-6, converges=False), id="lbfgsb-fd"),
-    pytest.param(Kind("trust-constr", reach=1e-6, converges=False), id="trust-constr"),
+    pytest.param(Kind("lbfgsb-fd", reach=1e-6, converges=False), id="lbfgsb-fd", marks=pytest.mark.slow),
+    pytest.param(Kind("trust-constr", reach=1e-6, converges=False), id="trust-constr", marks=pytest.mark.slow),
     pytest.param(Kind("nelder-mead", reach=1e-3, converges=False), id="nelder-mead"),
-    pytest.param(Kind("powell", reach=1e-3, converges=False), id="powell"),
+    pytest.param(Kind("powell", reach=1e-3, converges=False), id="powell", marks=pytest.mark.slow),
     pytest.param(Kind("adam", reach=1e-2, converges=False), id="adam"),
-    pytest.param(Kind("adam-cosine", reach=1e-2, converges=False), id="adam-cosine"),
-    pytest.param(Kind("adagrad", reach=1e-2, converges=False), id="adagrad"),
-    pytest.param(Kind("sgd", reach=1e-2, converges=False), id="sgd"),
-    pytest.param(Kind("grad-simp", reach=1e-6, converges=False), id="grad-simp"),
-    pytest.param(Kind("basin-hopping", reach=1e-6, converges=False, repeats=False), id="basin-hopping"),
+    pytest.param(Kind("adam-cosine", reach=1e-2, converges=False), id="adam-cosine", marks=pytest.mark.slow),
+    pytest.param(Kind("adagrad", reach=1e-2, converges=False), id="adagrad", marks=pytest.mark.slow),
+    pytest.param(Kind("sgd", reach=1e-2, converges=False), id="sgd", marks=pytest.mark.slow),
+    pytest.param(Kind("grad-simp", reach=1e-6, converges=False), id="grad-simp", marks=pytest.mark.slow),
+    pytest.param(
+        Kind("basin-hopping", reach=1e-6, converges=False, repeats=False), id="basin-hopping", marks=pytest.mark.slow
+    ),
     pytest.param(
         Kind("cma-es", reach=1e-6, converges=False),
         id="cma-es",
-        marks=pytest.mark.skipif(find_spec("cmaes") is None, reason="cmaes is not installed"),
+        marks=[
+            pytest.mark.slow,
+            pytest.mark.skipif(find_spec("cmaes") is None, reason="cmaes is not installed"),
+        ],
     ),
-    pytest.param(Kind("adam -> lm"), id="chain"),
+    pytest.param(Kind("adam -> lm"), id="chain", marks=pytest.mark.slow),
 ]
+"""One of each family is quick: least squares, quasi-Newton, simplex, first order."""
 every_solver = pytest.mark.parametrize("kind", SOLVERS)
 LINEAR = fit_toml(
     molecule("ch3f"),

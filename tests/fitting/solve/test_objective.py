@@ -29,6 +29,7 @@ def problem(prepared_from, problem_of):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["form", "frequencies", pytest.param("relaxed", marks=pytest.mark.slow)])
 def test_costs_and_gradients_are_those_of_the_quadratic_model(problem, name):
     problem = problem(name)

@@ -104,6 +104,7 @@ def test_padding_counts_in_no_target(both, problem_of):
     }
 
 
+@pytest.mark.slow
 def test_slopes_of_vanishing_frequencies_are_finite(distorted, evaluated):
     problem, data, _ = distorted
     no_force_field = -problem.prior.centre / problem.prior.width

@@ -11,6 +11,9 @@ from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.report.bench.results import ESTIMATE, Pair
 from samples import BONDED, FORCES, FREQUENCIES, fit_toml, molecule
 
+# Each fits several times.
+pytestmark = pytest.mark.slow
+
 LM = Pair("forgefield", "lm", 1, 64)
 
 

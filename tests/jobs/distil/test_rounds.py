@@ -23,6 +23,9 @@ from forgefield.jobs.label.structures import Distortions, sources_of
 from forgefield.jobs.processes.pool import ThisProcess
 from samples import WATER
 
+# Each trains several times.
+pytestmark = pytest.mark.slow
+
 TEACHER = AseTeacher("calculators:made")
 WORDS = """
 [data]

@@ -60,6 +60,7 @@ print(json.dumps([energy, forces.tolist(), any(m.startswith("forgefield") for m 
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ch3f.frcmod", pytest.param("network.safetensors", marks=pytest.mark.slow)])
 def test_the_artefact_computes_the_same_without_us(forgefield, folder, name):
     pytest.importorskip("flatbuffers", reason="flatbuffers is not installed (extra export)")
@@ -128,6 +129,7 @@ print(json.dumps([energy, forces.tolist()]))
 """
 
 
+@pytest.mark.slow
 def test_ipi_loads_the_driver_and_gets_our_forces(forgefield, folder):
     pytest.importorskip("ipi", reason="i-PI is not installed")
     assert forgefield("export", folder / "ch3f.frcmod", CH3F, "--to", "ipi", "-o", folder / "pes.py").exit_code == 0

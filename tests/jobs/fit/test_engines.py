@@ -36,6 +36,7 @@ def test_solvers_that_need_residuals_are_known_by_name(name):
     assert (needs is Needs.RESIDUALS) == (name in OF_RESIDUALS)
 
 
+@pytest.mark.slow
 def test_cost_and_gradient_are_ours_as_far_as_differences_go(project):
     pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
     prepared = prepare(project(text(form='form = "mm3"\nterms = ["stretch", "bend", "stretch_bend"]\n')))
@@ -73,6 +74,7 @@ def test_differences_at_a_bound_stay_inside(project):
     np.testing.assert_allclose(gradient, slope, rtol=0, atol=1e-3 * np.abs(slope).max())
 
 
+@pytest.mark.slow
 def test_a_fit_runs_on_openmm(forgefield, project):
     pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
     path = project(text(targets=FORCES, form=BONDED))

@@ -37,6 +37,7 @@ def students(tmp_path) -> list[ModelTeacher]:
     return [teacher_of_file(path) for path in paths]
 
 
+@pytest.mark.slow
 def test_what_students_come_to_is_labelled(students, tmp_path):
     sampler = explored(students, 3, Dynamics(12, 300.0, 2, 0.5))
     plan = LabelPlan(
@@ -49,6 +50,7 @@ def test_what_students_come_to_is_labelled(students, tmp_path):
     assert {record.origin for record in read_records(plan.data)} == {"explored by students at 300 K, seed 1"}
 
 
+@pytest.mark.slow
 def test_what_comes_to_grief_is_kept_with_its_reason(students, tmp_path):
     # Steps so long that atoms fly away.
     sampler = explored(students, 2, Dynamics(12, 3000.0, 1, 15.0))

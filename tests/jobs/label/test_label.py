@@ -62,6 +62,7 @@ def test_labels_what_is_asked_for_once(tmp_path):
     assert not planned_of(tmp_path / "set.h5").exists()
 
 
+@pytest.mark.slow
 def test_more_structures_are_added_to_those_that_are_there(tmp_path):
     run_label(plan_of(tmp_path))
 
@@ -71,6 +72,7 @@ def test_more_structures_are_added_to_those_that_are_there(tmp_path):
     assert (found.n_before, found.n_new) == (13, 20)
 
 
+@pytest.mark.slow
 def test_a_structure_that_ends_its_process_is_named_and_the_others_go_on(tmp_path):
     found = run_label(plan_of(tmp_path, "deadly", number=20))
     again = run_label(plan_of(tmp_path, "deadly", number=20))
@@ -121,6 +123,7 @@ def test_a_data_set_says_that_its_forces_may_have_no_energy(tmp_path):
     assert all('"allow_nonconservative": true' in record.teacher for record in read_records(tmp_path / "LABEL.h5"))
 
 
+@pytest.mark.slow
 def test_another_teacher_is_refused_until_the_set_is_replaced(tmp_path):
     run_label(plan_of(tmp_path))
 
@@ -166,6 +169,7 @@ def test_interrupted_it_keeps_what_it_has(tmp_path, monkeypatch):
     assert run_label(plan_of(tmp_path, number=30)).n_new == 31 - n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("added", [False, True])
 def test_interrupted_while_it_adds_to_the_file_it_adds_once(tmp_path, monkeypatch, added):
     interruptions = [KeyboardInterrupt]

@@ -19,6 +19,9 @@ from forgefield.io.datasets.data_set import read_records
 from forgefield.jobs.processes import cluster
 from forgefield.jobs.processes.cluster import Cluster
 
+# Each waits for processes that are started.
+pytestmark = pytest.mark.slow
+
 CALCULATORS = Path(__file__).parents[2] / "engines" / "teachers"
 LABEL = """
 [teacher]

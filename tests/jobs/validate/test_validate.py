@@ -20,6 +20,9 @@ from forgefield.jobs.validate.motion import Frames, first_end
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.simulate.motion import NEVER
 
+# A student is trained first.
+pytestmark = pytest.mark.slow
+
 CH3F = Path(__file__).parents[3] / "examples/ch3f/ch3f.json"
 NETWORK = Path(__file__).parents[3] / "examples/painn/ethanol.safetensors"
 QUICK = ("--nve", "2", "--md", "0.5", "--temperature", "300")

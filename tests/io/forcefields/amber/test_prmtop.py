@@ -25,6 +25,7 @@ from samples import KINDS_OF_SANDER, as_sander_has_them
 MOLECULES = ["paracetamol", "propionitrile", "nmethylacetamide", "thiazole", "aladip"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOLECULES)
 def test_energies_and_forces_are_those_of_sander(amber, name):
     stated = json.loads((amber / "energies.json").read_text())[name]["sander"]

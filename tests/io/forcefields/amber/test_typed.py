@@ -314,6 +314,7 @@ def test_structures_without_types_or_charges_are_refused(files, amide):
         rules.over(replace(amide, charges=None))
 
 
+@pytest.mark.slow
 def test_different_molecules_share_the_rows_of_equal_types(files, amide):
     rules = read_amber(*files(SET))
     cut = np.arange(6)

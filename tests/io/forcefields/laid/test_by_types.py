@@ -25,6 +25,9 @@ from forgefield.terms.stretch import HARMONIC_STRETCH, MORSE
 from system_energies import ours, require_same
 from tinker_energies import energies_of_tinker
 
+# Compares whole systems with other programs.
+pytestmark = pytest.mark.slow
+
 FORMATS = {
     "frcmod": (FRCMOD, "a.frcmod"),
     "openmm": (TEMPLATES, "a.xml"),

@@ -28,6 +28,7 @@ PROGRAMS = {
 """The format of each, the name of a file of it, and the tolerances [kcal/mol] that are not the usual ones."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa"])
 def test_sander_computes_what_we_do(stated, sander, tmp_path, name):
     system, positions = stated(name)
@@ -37,6 +38,7 @@ def test_sander_computes_what_we_do(stated, sander, tmp_path, name):
     require_same(sander(tmp_path / "a.prmtop"), system, positions, torsion=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa", "charmm27"])
 def test_gromacs_computes_what_we_do(stated, gromacs, tmp_path, name):
     system, positions = stated(name)
@@ -46,6 +48,7 @@ def test_gromacs_computes_what_we_do(stated, gromacs, tmp_path, name):
     require_same(gromacs(tmp_path / "a.top"), system, positions)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa", "charmm27"])
 def test_lammps_computes_what_we_do(stated, lammps, tmp_path, name):
     system, positions = stated(name)
@@ -56,6 +59,7 @@ def test_lammps_computes_what_we_do(stated, lammps, tmp_path, name):
     require_same(lammps(tmp_path / "a.lmp"), held, positions)
 
 
+@pytest.mark.slow
 @pytest.mark.openmm
 # OpenMM leaves the file open.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -70,6 +74,7 @@ def test_openmm_reads_topologies_of_gromacs_as_we_do(stated, in_openmm, tmp_path
     assert in_openmm(found, positions) == pytest.approx(ours(system, positions)["total"], abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.openmm
 @pytest.mark.parametrize("name", ["dimethylphosphate", "oplsaa"])
 def test_openmm_reads_topologies_of_amber_as_we_do_but_for_its_coulomb_constant(stated, in_openmm, tmp_path, name):
@@ -106,6 +111,7 @@ def test_maps_and_ureys_come_back_from_gromacs(stated, tmp_path):
     require_same(ours(read_top(tmp_path / "a.top").system, positions), system, positions)
 
 
+@pytest.mark.slow
 def test_sander_computes_correction_maps_of_ours(stated, sander, tmp_path):
     system, positions = stated("charmm27")
     held = PRMTOP.approximate(system)
@@ -133,6 +139,7 @@ def own_pairs(stated):
     return replace(system, through_space=space, interactions=(*system.interactions, own)), positions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "written"), PROGRAMS.items())
 def test_programs_compute_pairs_with_values_of_their_own(own_pairs, program, written, tmp_path, request):
     form, name, allowed = written
@@ -152,6 +159,7 @@ def unscaled(stated):
     ), positions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", ["sander", "lammps"])
 def test_programs_compute_pairs_three_bonds_apart_that_are_not_scaled(unscaled, program, tmp_path, request):
     form, name, allowed = PROGRAMS[program]
@@ -160,6 +168,7 @@ def test_programs_compute_pairs_three_bonds_apart_that_are_not_scaled(unscaled, 
     require_same(request.getfixturevalue(program)(tmp_path / name), *unscaled, **allowed)
 
 
+@pytest.mark.slow
 def test_gromacs_computes_charges_that_are_scaled_one_by_one(own_pairs, gromacs, tmp_path):
     system, positions = own_pairs
     space = system.through_space

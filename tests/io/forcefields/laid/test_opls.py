@@ -22,6 +22,9 @@ from forgefield.terms.nonbonded import COULOMB
 from system_energies import ours, require_same
 from tinker_energies import energies_of_tinker
 
+# Compares whole systems with other programs.
+pytestmark = pytest.mark.slow
+
 OPLS = FORMS["opls"]
 
 

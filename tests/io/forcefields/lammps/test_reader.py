@@ -210,6 +210,7 @@ def test_data_that_are_damaged_or_not_ours_are_named(tmp_path, old, new, message
         read_lammps(written(tmp_path, data=DATA.replace(old, new)))
 
 
+@pytest.mark.slow
 def test_what_was_written_for_lammps_is_read_again(data, tmp_path):
     source = data / "programs" / "amber" / "paracetamol.prmtop"
     convert_force_field(source, tmp_path / "p.lmp", over=[source.with_suffix(".inpcrd")])

@@ -129,7 +129,7 @@ TARGETS: dict[str, Choice] = {
 
 def schema() -> type[FitFile]:
     """Return the schema of FIT.toml with all targets."""
-    return fit_file({key: (choice.section, choice.says) for key, choice in TARGETS.items()})
+    return fit_file(tuple((key, choice.section, choice.says) for key, choice in TARGETS.items()))
 
 
 def read_fit_file(path: Path) -> FitFile:

@@ -9,7 +9,7 @@ from forgefield.io.forcefields.openmm.system.reader import read_system
 from forgefield.io.molecules import read_structures
 from forgefield.jobs.evaluate import evaluate, forces_of
 
-pytestmark = pytest.mark.openmm
+pytestmark = [pytest.mark.slow, pytest.mark.openmm]
 NANOMETRE = 10.0
 
 

@@ -42,6 +42,7 @@ def by_force(stated):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*states no charges")
 @pytest.mark.parametrize("name", ["amber14", "amber19", "charmm36_2024"])
 def test_energies_and_forces_are_those_of_openmm(data, name):

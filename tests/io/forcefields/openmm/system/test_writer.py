@@ -48,6 +48,7 @@ def flat(term, values):
     return FlatSystem(np.full(5, 12.0), (Stated(term, atoms, np.array([values])),), ALONE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("term", TERMS, ids=lambda term: term.name)
 def test_every_term_has_the_same_energy_and_forces_in_openmm(term, in_openmm):
     values = [3.0 if parameter.name == "n" else 0.9 + 0.1 * k for k, parameter in enumerate(term.parameters)]
