@@ -123,7 +123,7 @@ def test_damage_of_a_target_is_told(target, old, new, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("JOB 0\n", "", r"'COORDS 0\.0 0\.0 0\.0 0\.0 0\.0 1\.' \(line 1\)"),
+        ("JOB 0\n", "", r"'COORDS 0\.0 0\.0 0\.0 0\.0 0\.0 1\.1' \(line 1\)"),
         ("JOB 1\n", "", r"'COORDS .*' \(line 6\), 'ENERGY .*' \(line 7\)"),
         ("COORDS 0.0 0.0 0.0 0.0 0.0 1.2\n", "", "job 1 without COORDS"),
         ("ENERGY -1.09", "Y -1.09", r"'Y -1\.09.*' \(line 3\): each job is JOB with its number"),

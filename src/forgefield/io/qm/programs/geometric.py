@@ -122,7 +122,7 @@ def read_qdata(path: Path) -> list[Part]:
 
 
 def _jobs(path: Path, text: str) -> list[dict[str, str]]:
-    """Return the entries of each job. Raises InputError for lines that are of none and jobs without coordinates."""
+    """Return the entries of each job. Raises InputError for lines of no job and for jobs without coordinates."""
     jobs: list[dict[str, str]] = []
     numbers, wrong = [], []
     for number, line in enumerate(text.splitlines(), 1):
