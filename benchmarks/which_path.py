@@ -54,8 +54,8 @@ MOLECULES = (
     ),
 )
 SOLVERS_BY_PARAMETERS = ("lm", "lbfgsb", "adam", "nelder-mead")
-CARBONS = (1, 6, 16, 33, 66)
-"""Of alkanes of 5 to 200 atoms; with 500, the fit ended without a result, probably for want of memory."""
+CARBONS = (1, 6, 16, 33, 66, 166)
+"""Of alkanes of 5 to 500 atoms."""
 SIZES = ("water", "ethanol", "paracetamol", "ibuprofen")
 """Molecules whose frequencies are compared in two precisions, besides fluoromethane."""
 BANDS = ((0.0, 200.0), (200.0, 1000.0), (1000.0, 2000.0), (2000.0, 5000.0))
@@ -176,7 +176,7 @@ def by_parameters(limit_s: float, most: int) -> list[Figures]:
 
 
 def by_atoms(limit_s: float, most: int) -> list[Figures]:
-    """Fit alkanes of 5 to 200 atoms to the Hessian of a force field of other constants."""
+    """Fit alkanes of 5 to 500 atoms to the Hessian of a force field of other constants."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for n in CARBONS:
