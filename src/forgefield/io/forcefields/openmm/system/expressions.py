@@ -6,12 +6,23 @@ import re
 from forgefield import units
 from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.terms.bend import COSINE_BEND, MM3_BEND, QUARTIC_BEND, RESTRICTED_BEND
-from forgefield.terms.cross import BEND_BEND, BOND_ANGLE, BOND_BOND, STRETCH_BEND, STRETCH_STRETCH, TORSION_STRETCH
+from forgefield.terms.cross import (
+    BEND_BEND,
+    BEND_BEND_OF_FIVE,
+    BEND_BEND_OF_FOUR,
+    BOND_ANGLE,
+    BOND_BOND,
+    STRETCH_BEND,
+    STRETCH_BENDS,
+    STRETCH_STRETCH,
+    TORSION_STRETCH,
+)
 from forgefield.terms.expressions.custom import custom_term
 from forgefield.terms.mm3 import BEND_BEND_PRODUCT
 from forgefield.terms.nonbonded import (
     BUCKINGHAM_PAIR,
     COULOMB,
+    DIPOLE_PAIR,
     EXP6,
     EXP6_PAIR,
     LENNARD_JONES,
@@ -30,6 +41,11 @@ _STRETCH = f"stretch=length-r0; {_R}"
 _BEND = "bend=angle(p1,p2,p3)-theta0"
 _ARMS = f"first=length-r1; second={units.NANOMETRE!r}*distance(p2,p3)-r2; {_R}"
 _TURN = 2.0 * math.pi
+_DIPOLES = "; ".join(
+    [f"{a}{b}={a}x*{b}x+{a}y*{b}y+{a}z*{b}z" for a, b in ("uu", "vv", "mm", "uv", "um", "vm")]
+    + [f"u{c}={c}2-{c}1; v{c}={c}4-{c}3; m{c}=0.5*({c}3+{c}4-{c}1-{c}2)" for c in "xyz"]
+)
+"""Products of two bonds and of what lies between their middles."""
 _EXPRESSIONS: dict[Term, str] = {
     MM3_STRETCH: f"0.5*k*stretch^2*(1-2.55*stretch+7/12*(2.55*stretch)^2); {_STRETCH}",
     CUBIC_STRETCH: f"0.5*k*stretch^2*(1+cubic*stretch); {_STRETCH}",
@@ -41,13 +57,17 @@ _EXPRESSIONS: dict[Term, str] = {
     RESTRICTED_BEND: "0.5*k*((cos(theta)-cos(theta0))/sin(theta))^2; theta=angle(p1,p2,p3)",
     QUARTIC_BEND: f"c0+bend*(c1+bend*(c2+bend*(c3+bend*c4))); {_BEND}",
     STRETCH_BEND: f"k*(first+second)*bend; {_ARMS}; {_BEND}",
+    STRETCH_BENDS: f"(k1*first+k2*second)*bend; {_ARMS}; {_BEND}",
     STRETCH_STRETCH: f"k*first*second; {_ARMS}",
     BOND_BOND: f"k*first*second; {_ARMS}",
     BOND_ANGLE: f"k*({units.NANOMETRE!r}*distance(p1,p3)-r3)*(first+second); {_ARMS}",
     BEND_BEND: "k*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)",
+    BEND_BEND_OF_FIVE: "k*(angle(p4,p1,p5)-theta2)*(angle(p2,p1,p3)-theta1)",
+    BEND_BEND_OF_FOUR: "k*(angle(p2,p1,p3)-theta1)*(angle(p2,p1,p4)-theta2)",
     TORSION_STRETCH: f"-k*({units.NANOMETRE!r}*distance(p2,p3)-r0)*(1+cos(3*dihedral(p1,p2,p3,p4)))",
     HARMONIC_IMPROPER: f"0.5*k*(apart-{_TURN!r}*floor(apart/{_TURN!r}+0.5))^2; apart=dihedral(p1,p2,p3,p4)-xi0",
     LENNARD_JONES_PAIR: f"e*(sixth^2-2*sixth); sixth=(r/length)^6; {_R}",
+    DIPOLE_PAIR: f"{units.NANOMETRE**-3!r}*k*(uv-3*um*vm/mm)/(sqrt(uu*vv*mm)*mm); {_DIPOLES}",
     BUCKINGHAM_PAIR: f"a*exp(-b*length)-c/length^6; {_R}",
 }
 
