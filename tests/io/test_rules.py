@@ -74,7 +74,7 @@ def test_folder_of_a_fit_stands_for_the_file_in_it(molecules, random_field, tmp_
     (tmp_path / "forcefield.frcmod").unlink()
     names = (
         "forcefield.fld, forcefield.frcmod, forcefield.xml, forcefield.system.xml, forcefield.top, forcefield.prmtop, "
-        "forcefield.lmp, forcefield.offxml"
+        "forcefield.lmp, forcefield.offxml, forcefield.key"
     )
     with pytest.raises(InputError, match=re.escape(f"{names}, student.safetensors; has the run ended?")):
         load(tmp_path)

@@ -35,7 +35,7 @@ def test_bands_that_overlap_multiply_and_the_reaction_mode_has_a_weight_of_its_o
 
 def test_bands_are_of_the_frequencies_after_the_policy(saddle: Saddle):
     # Under C the reaction mode is at 5140 cm⁻¹, but its weight is its own.
-    weights = Weights(bands=(Band(4000.0, 6000.0, 7.0),))
+    weights = Weights(reaction_mode=1.0, bands=(Band(4000.0, 6000.0, 7.0),))
 
     np.testing.assert_array_equal(weights.of_modes(treat(*saddle, C())), [1.0, 1.0, 1.0])
 

@@ -17,7 +17,7 @@ BREAKING = "stretch C1-F1 k"
 
 
 def text(policy, solver):
-    saddle = molecule("saddle", policy)
+    saddle = molecule("saddle", policy) + "reaction_mode_weight = 1.0\n"
     return fit_toml(saddle, forcefield=BONDED, targets=FREQUENCIES + FORCES, fit=f'solver = "{solver}"')
 
 
