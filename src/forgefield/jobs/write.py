@@ -37,7 +37,8 @@ def write_fitted(path: Path, outcome: Outcome, *, overwrite: bool = False) -> No
             else:
                 writers = [one for one in writers if one.forms != ("mm3",)]
             if form is None or form.write_rules is None or form not in writers:
-                known, began = " or ".join(suffixes(writers)), "an MM3* file" if is_mm3 else "a topology"
+                known = " or ".join(suffix for suffix in suffixes(writers) if suffix != path.suffix)
+                began = "an MM3* file" if is_mm3 else "a topology"
                 raise InputError(f"{path}: a fit that started from {began} is written as {known}, not {path.suffix!r}")
             if is_mm3 and form.lays_mm3 and form.write_laid is not None:
                 laid = outcome.assignment, outcome.molecules

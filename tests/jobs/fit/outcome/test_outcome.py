@@ -93,7 +93,7 @@ def test_force_field_of_an_mm3_fit_is_written_as_its_file(fitted, tmp_path):
     assert (tmp_path / "x.fld").read_bytes() == (tmp_path / "made.fld").read_bytes()
     ff.write(tmp_path / "x.json", of_mm3)
     assert _lines(ff.load(tmp_path / "x.json")) == _lines(of_mm3.force_field)
-    with pytest.raises(ff.InputError, match=r"written as \.json or \.fld, not '\.xml'"):
+    with pytest.raises(ff.InputError, match=r"written as \.json or \.fld or \.system\.xml, not '\.xml'"):
         ff.write(tmp_path / "x.xml", of_mm3)
 
 
