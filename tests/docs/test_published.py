@@ -116,7 +116,9 @@ def test_the_page_tells_start_and_fit_of_each_system_that_was_measured():
     assert f"| heck-meets {start.replace('start', 'fit').replace(' 10', ' 5')} 59 |" in said
     assert "| heck-meets | 3 of 12 | 0 of 12 | 2 | 0 |" in said
     assert "| heck-meets | 12.0 | 7 | 3.0 | 30 | 4 | Some Xeon, 512 bits |" in said
-    assert "Trained: `substructure:*`. Targets and their tolerances: eigenmatrix 50, forces 20, bond_length 0.01," in said
+    assert (
+        "Trained: `substructure:*`. Targets and their tolerances: eigenmatrix 50, forces 20, bond_length 0.01," in said
+    )
     assert "Not measured: ch3f, " in said
 
 
