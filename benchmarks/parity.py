@@ -6,25 +6,31 @@ Molecules are built here: RDKit's geometry displaced by 0.06 Å, GAFF2 with char
 """
 
 import json
-import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from judges import (
+    Energies,
+    Positions,
+    by_forgefield,
+    by_gromacs,
+    by_lammps,
+    by_openmm,
+    by_sander,
+    run,
+    summed,
+    through_tleap,
+)
 from rdkit import Chem
 from rdkit.Chem import AllChem
 
-from forgefield import units
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import System
-from forgefield.engines.programs.lammps_program import running_lammps
 from forgefield.errors import InputError
 from forgefield.io.forcefields.amber.frcmod_writer import FRCMOD
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
@@ -41,7 +47,6 @@ from forgefield.io.forcefields.openmm.templates_writer import TEMPLATES
 from forgefield.io.forcefields.smirnoff.rules import read_smirnoff
 from forgefield.io.forcefields.smirnoff.writer import SMIRNOFF
 from forgefield.io.structures.coordinates.inpcrd import read_inpcrd
-from forgefield.terms.term import Term
 
 MOLECULES = {
     "water": "O",
@@ -62,159 +67,17 @@ MOLECULES = {
 }
 _NOISE = 0.06
 """Å"""
-_OF_GROMACS = {
-    "Bond": "stretch",
-    "Angle": "bend",
-    "U-B": "bend",
-    **dict.fromkeys(("Proper Dih.", "Ryckaert-Bell.", "Per. Imp. Dih.", "Improper Dih."), "torsion"),
-    **dict.fromkeys(("LJ-14", "LJ (SR)"), "vdw"),
-    **dict.fromkeys(("Coulomb-14", "Coulomb (SR)"), "electrostatic"),
-    "Potential": "total",
-}
-_OF_LAMMPS = {
-    "pe": "total",
-    "evdwl": "vdw",
-    "ecoul": "electrostatic",
-    "ebond": "stretch",
-    "eangle": "bend",
-    "edihed": "torsion",
-    "eimp": "torsion",
-}
-_OF_SANDER = ("total", "vdw", "electrostatic", "", "stretch", "bend", "torsion", "vdw", "electrostatic")
-"""What its dump of energies lists."""
-_POINT = "point\n&cntrl imin=0, nstlim=1, ntb=0, igb=0, cut=999.0, ntpr=1 /\n&debugf do_debugf=1, dumpfrc=1 /\n"
-_SETTINGS = """\
-integrator = md
-nsteps = 0
-dt = 0.0001
-nstlist = 1
-rlist = 4.9
-rcoulomb = 4.9
-rvdw = 4.9
-coulombtype = cut-off
-coulomb-modifier = none
-vdw-modifier = none
-epsilon-rf = 1
-nstenergy = 1
-nstcalcenergy = 1
-continuation = yes
-"""
-Energies = dict[str, float]
-"""By kind [kcal/mol]."""
-Positions = np.ndarray
-
-
-def summed(pairs: Sequence[tuple[str, float]]) -> Energies:
-    found: Energies = {}
-    for kind, energy in pairs:
-        if kind:
-            found[kind] = found.get(kind, 0.0) + energy
-    return found
-
-
-def run(folder: Path, *words: object, said: str | None = None) -> None:
-    command = [str(word) for word in words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, input=said, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {(done.stdout + done.stderr)[-2000:]}")
-
-
-def by_sander(topology: Path) -> Energies:
-    folder = topology.parent
-    (folder / "mdin").write_text(_POINT)
-    (folder / "forcedump.dat").unlink(missing_ok=True)
-    run(folder, "sander", "-O", "-i", "mdin", "-p", topology, "-c", topology.with_suffix(".inpcrd"))
-    words = (folder / "forcedump.dat").read_text().partition("START of Energies")[2].split()
-    return summed([(kind, float(word)) for kind, word in zip(_OF_SANDER, words, strict=False)])
-
-
-def by_gromacs(topology: Path) -> Energies:
-    folder = topology.parent
-    (folder / "sp.mdp").write_text(_SETTINGS)
-    start = "-p", topology, "-c", topology.with_suffix(".gro")
-    run(folder, "gmx_d", "grompp", "-f", "sp.mdp", *start, "-o", "run.tpr", "-maxwarn", 3)
-    run(folder, "gmx_d", "mdrun", "-nt", 1, "-s", "run.tpr", "-e", "run.edr")
-    every = " ".join(map(str, range(1, 14))) + " 0\n"
-    run(folder, "gmx_d", "energy", "-f", "run.edr", "-o", "run.xvg", "-dp", said=every)
-    text = (folder / "run.xvg").read_text()
-    names = re.findall(r's\d+ legend "(.*?)"', text)
-    row = next(line for line in text.splitlines() if line[:1] not in "#@")
-    numbers = [float(word) * units.KILOJOULE for word in row.split()[1:]]
-    (folder / "run.xvg").unlink()
-    return summed([(_OF_GROMACS.get(name, ""), e) for name, e in zip(names, numbers, strict=True)])
-
-
-def by_lammps(path: Path) -> Energies:
-    running = running_lammps()
-    running.command(f"shell cd {path.parent}")
-    running.command(f"include {path.name}")
-    running.command(f"thermo_style custom step {' '.join(_OF_LAMMPS)}")
-    running.command("run 0")
-    found = summed([(kind, running.get_thermo(name)) for name, kind in _OF_LAMMPS.items()])
-    running.close()
-    return found
-
-
-def by_openmm(system: object, positions: Positions) -> Energies:
-    """Return what OpenMM computes, torsions and their maps, and all that acts between pairs, together."""
-    import openmm  # noqa: PLC0415 (an extra)
-
-    assert isinstance(system, openmm.System)
-    kinds = []
-    for group, force in enumerate(system.getForces()):
-        force.setForceGroup(group)
-        name = type(force).__name__
-        bonded = {"HarmonicBondForce": "stretch", "HarmonicAngleForce": "bend"}
-        torsion = "Torsion" in name or "CompoundBond" in name
-        kinds.append(bonded.get(name, "torsion" if torsion else "pairs"))
-    context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference"))
-    context.setPositions(positions / units.NANOMETRE)
-    each = [
-        (kind, context.getState(getEnergy=True, groups=1 << group).getPotentialEnergy()._value * units.KILOJOULE)
-        for group, kind in enumerate(kinds)
-    ]
-    return summed([*each, *(("total", energy) for _, energy in each)])
-
-
-@partial(jax.jit, static_argnums=0)
-def energies_of(term: Term, x: jax.Array, values: jax.Array) -> jax.Array:
-    return jax.vmap(term.energy)(x, *values.T)
-
-
-def by_forgefield(system: System, positions: Positions) -> Energies:
-    laid = SystemRules(system).assign([system.structure(positions, "a", "a")])
-    each = []
-    for term, group in zip(laid.model.terms, laid.topology.interactions, strict=True):
-        if not len(group.atoms):
-            continue
-        # Of few lengths, so that few programs are compiled.
-        places = np.resize(np.arange(len(group.atoms)), max(64, 1 << (len(group.atoms) - 1).bit_length()))
-        values = np.asarray(laid.model.values)[np.asarray(group.parameters)]
-        found = energies_of(term, jnp.asarray(positions[np.asarray(group.atoms)][places]), jnp.asarray(values[places]))
-        kind = {"improper": "torsion", "urey_bradley": "bend"}.get(term.kind, term.kind)
-        each.append((kind, float(found[: len(group.atoms)].sum())))
-    return summed([*each, *(("total", energy) for _, energy in each)])
-
-
 Judge = Callable[[System, Positions, Path], Energies]
 
 
-def written(form: SystemFormat, name: str, judge: Callable[[Path], Energies]) -> Judge:
+def written(form: SystemFormat, name: str, judge: Callable[[Path, Path], Energies]) -> Judge:
     """Return what writes a system and has the program that owns the format compute it."""
 
     def judged(system: System, positions: Positions, folder: Path) -> Energies:
         form.write_system(folder / name, system, positions)
-        return judge(folder / name)
+        return judge(folder / name, folder)
 
     return judged
-
-
-def through_tleap(path: Path) -> Energies:
-    mol2 = path.with_suffix(".mol2")
-    lines = f"loadAmberParams {path.name}", f"m = loadMol2 {mol2.name}", "saveAmberParm m made.prmtop made.inpcrd"
-    (path.parent / "leap.in").write_text("\n".join([*lines, "quit", ""]))
-    run(path.parent, "tleap", "-f", "leap.in")
-    return by_sander(path.with_name("made.prmtop"))
 
 
 def as_system(system: System, positions: Positions, folder: Path) -> Energies:
@@ -259,7 +122,7 @@ def across(system: System, positions: Positions, folder: Path) -> Energies:
     between = read_top(folder / "x.top").system
     again = rules_of_xml(xml_of(of_rules(SystemRules(between)), "x.xml"), "x.xml").system
     PRMTOP.write_system(folder / "y.prmtop", again, positions)
-    return by_sander(folder / "y.prmtop")
+    return by_sander(folder / "y.prmtop", folder)
 
 
 JUDGES: dict[str, Judge] = {
@@ -336,7 +199,7 @@ def judged(smiles: str) -> Iterator[tuple[str, Energies | str]]:
     """Yield the deviations of each format [kcal/mol] from sander's energies of the topology, or why there are none."""
     with TemporaryDirectory() as made_in:
         path = made(smiles, Path(made_in))
-        wanted = by_sander(path)
+        wanted = by_sander(path, path.parent)
         rules, positions = read_prmtop(path), read_inpcrd(path.with_suffix(".inpcrd")).positions
         for name, judge in JUDGES.items():
             with TemporaryDirectory() as folder:

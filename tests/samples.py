@@ -1,6 +1,5 @@
 """What several tests use: texts of FIT.toml, the head of an MM3* force field, water, and a chain that can be turned."""
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -99,23 +98,6 @@ KINDS_OF_SANDER = {
     "total": ("total",),
 }
 """The names of energies that sander prints, by ours."""
-
-
-_DUMPED = ("total", "vdw", "electrostatic", "hbond", "stretch", "bend", "torsion", "vdw14", "electrostatic14")
-_POINT = "point\n&cntrl imin=0, nstlim=1, ntb=0, igb=0, cut=999.0, ntpr=1 /\n&debugf do_debugf=1, dumpfrc=1 /\n"
-
-
-def energies_of_sander(executable: str, top: Path, folder: Path) -> dict[str, float]:
-    """Energies by kind [kcal/mol], to the last digit, of a topology at the coordinates beside it."""
-    (folder / "mdin").write_text(_POINT)
-    (folder / "forcedump.dat").unlink(missing_ok=True)
-    command = [executable, "-O", "-i", "mdin", "-p", str(top), "-c", str(top.with_suffix(".inpcrd"))]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    words = (folder / "forcedump.dat").read_text().partition("START of Energies")[2].split()
-    found: dict[str, float] = {}
-    for kind, word in zip(_DUMPED, words, strict=False):
-        found[kind.removesuffix("14")] = found.get(kind.removesuffix("14"), 0.0) + float(word)
-    return found
 
 
 def as_sander_has_them(totals_kj_mol: Mapping[str, float]) -> dict[str, float]:

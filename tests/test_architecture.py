@@ -26,7 +26,7 @@ SOLVE = COST | {"fitting/solve"}
 FRAMES = COST | {"fitting/frames"}
 JUDGE = SOLVE | {"fitting/judge"}
 SIMULATE = PROPERTIES | {"simulate"}
-TEXT = BOTTOM | {"io/sources", "io/text", "io/offenders", "io/outputs"}
+TEXT = BOTTOM | {"io/sources", "io/text", "io/lines", "io/offenders", "io/outputs"}
 ASSEMBLE = TEXT | {"molecules", "properties", "io/assemble"}
 STRUCTURES = ASSEMBLE | {"io/structures"}
 RULES = ASSIGN | STRUCTURES | {"io/forcefields"}
@@ -78,6 +78,7 @@ ALLOWED: dict[str, set[str]] = {
     "io/sources": BOTTOM,
     "io/outputs": TEXT,
     "io/text": TEXT,
+    "io/lines": TEXT,
     "io/assemble": ASSEMBLE,
     "io/structures": STRUCTURES,
     "io/qm": ASSEMBLE | {"io/qm"},

@@ -46,3 +46,8 @@ FEMTOSECOND = 1e-15 / math.sqrt(_ATOMIC_MASS_KG * 1e-20 / _KCAL_PER_MOL_JOULE)
 """The internal unit of time is √(amu·Å²/(kcal/mol)), about 48.9 fs."""
 WAVENUMBER = math.sqrt(_KCAL_PER_MOL_JOULE / 1e-20 / _ATOMIC_MASS_KG) / (2.0 * math.pi * _SPEED_OF_LIGHT * 100.0)
 """cm⁻¹ of an angular frequency √λ = 1, λ in kcal/mol/Å²/amu: about 108.591."""
+
+
+def shown(unit: str) -> tuple[str, float]:
+    """Return the unit that tables show for an internal one, and what numbers are divided by: angles are in degrees."""
+    return ("°", DEGREE) if unit == "rad" else (unit, 1.0)

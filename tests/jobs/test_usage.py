@@ -45,21 +45,13 @@ def test_script_for_ase_runs(folder, monkeypatch, capsys):
 
 
 @pytest.mark.openmm
-def test_script_for_openmm_runs(folder, monkeypatch, capsys):
+@pytest.mark.parametrize(("box", "made"), [("OpenMM", "folder"), ("System of OpenMM", "for_engines")])
+def test_script_for_openmm_runs(request, box, made, monkeypatch, capsys):
     pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
-    monkeypatch.chdir(folder)
+    place = request.getfixturevalue(made)
+    monkeypatch.chdir(place)
 
-    exec(text("OpenMM", folder), {})
-
-    assert capsys.readouterr().out.endswith("kJ/mol\n")
-
-
-@pytest.mark.openmm
-def test_script_for_a_system_of_openmm_runs(for_engines, monkeypatch, capsys):
-    pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
-    monkeypatch.chdir(for_engines)
-
-    exec(text("System of OpenMM", for_engines), {})
+    exec(text(box, place), {})
 
     assert capsys.readouterr().out.endswith("kJ/mol\n")
 

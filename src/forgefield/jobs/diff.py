@@ -40,7 +40,6 @@ def diff(old: Path, new: Path) -> Records[Difference]:
     return Records(found, differences_table(found))
 
 
-_RADIANS = "[rad]"
 Entries = Mapping[tuple[Term, Types], tuple[float, ...]]
 
 
@@ -112,7 +111,8 @@ def _rows(found: Difference) -> list[tuple[str, ...]]:
     for place, column in enumerate(found.columns):
         old, new = (None if numbers is None else numbers[place] or 0.0 for numbers in found.numbers)
         if old != new:
-            scale = units.DEGREE if column.endswith(_RADIANS) else 1.0
-            shown = ("-" if value is None else f"{value / scale:.4f}" for value in (old, new))
-            rows.append((*head, column.replace(_RADIANS, "[°]"), *shown))
+            name, _, unit = column.rstrip("]").partition(" [")
+            unit, scale = units.shown(unit)
+            numbers = ("-" if value is None else f"{value / scale:.4f}" for value in (old, new))
+            rows.append((*head, f"{name} [{unit}]" if unit else name, *numbers))
     return rows

@@ -139,7 +139,7 @@ def parameters_table(parameters: Sequence[EstimatedParameter]) -> Table:
     heads = tuple(Column(head) for head in ("value", "n", "mean", "std", "min", "max"))
     rows = []
     for p in parameters:
-        unit, scale = ("°", units.DEGREE) if p.unit == "rad" else (p.unit, 1.0)
+        unit, scale = units.shown(p.unit)
         numbers = (None if one is None else one / scale for one in (p.value, p.mean, p.std, p.minimum, p.maximum))
         value, *spread = map(_shown, numbers)
         rows.append((p.name, unit, value, str(p.n), *spread))

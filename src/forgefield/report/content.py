@@ -152,11 +152,10 @@ def _group_title(term: str, unit: str) -> str:
 
 def _parameter(parameter: dict[str, Any]) -> tuple[str, ...]:
     """Return one row. Angles are shown in degrees, sigma with two digits since it is known no better."""
-    in_degrees = parameter["unit"] == "rad"
-    decimals = _DECIMALS.get("°" if in_degrees else parameter["unit"], 3)
+    unit, scale = units.shown(parameter["unit"])
+    decimals = _DECIMALS.get(unit, 3)
     start, value, sigma, prior = (
-        None if parameter[name] is None else parameter[name] / (units.DEGREE if in_degrees else 1.0)
-        for name in ("start", "value", "sigma", "prior")
+        None if parameter[name] is None else parameter[name] / scale for name in ("start", "value", "sigma", "prior")
     )
     return (
         parameter["name"],

@@ -192,10 +192,9 @@ def jackknife_table(results: dict[str, Any]) -> Table | None:
     )
     rows = []
     for one in found["parameters"]:
-        degrees = one["unit"] == "rad"
-        scale = units.DEGREE if degrees else 1.0
+        unit, scale = units.shown(one["unit"])
         sigmas = (None if s is None else s / scale for s in (one["sigma"], by_fit.get(one["name"])))
-        rows.append((one["name"], "°" if degrees else one["unit"], *(significant(s, 2) for s in sigmas)))
+        rows.append((one["name"], unit, *(significant(s, 2) for s in sigmas)))
     note = (
         f"From the fits without each of {found['molecules']} molecules; a dash where only one molecule has the row. "
         "Much above the sigma of the fit: molecules disagree by more than the residuals say."

@@ -15,13 +15,13 @@ from forgefield.terms.coordinates import SUPPLEMENT, Values
 from forgefield.terms.geometry import Scalar
 from forgefield.terms.term import Parameter, Polynomial, Term
 
-_PARAMETERS = (
+ANGLE_PARAMETERS = (
     Parameter("k", "kcal/mol/rad²", minimum=0.0),
     Parameter("theta0", "rad", minimum=0.35, maximum=math.pi),
 )
 _POWERS = "kcal/mol", "kcal/mol/rad", "kcal/mol/rad²", "kcal/mol/rad³", "kcal/mol/rad⁴"
-# MM3's sextic in degrees (J.-H. Lii, N. L. Allinger 1989), last coefficient as MacroModel has it.
-_CUBIC, _QUARTIC, _QUINTIC, _SEXTIC = -0.014, 5.6e-5, -7e-7, 2.2e-8
+MM3_POWERS = -0.014, 5.6e-5, -7e-7, 2.2e-8
+"""Of MM3's sextic in degrees (J.-H. Lii, N. L. Allinger 1989), the last as MacroModel has it."""
 _STRAIGHT = 1e-6
 """rad; a reference angle this close to 180° is meant to be 180°."""
 
@@ -42,8 +42,9 @@ def mm3_bend(q: Values, k: Scalar, theta0: Scalar) -> Scalar:
     in_degrees = (math.pi - theta0 - q[0]) / units.DEGREE
     square = _squared_deviation(q, theta0)
     square_in_degrees = square / units.DEGREE**2
-    even = 1.0 + square_in_degrees * (_QUARTIC + square_in_degrees * _SEXTIC)
-    odd = in_degrees * (_CUBIC + square_in_degrees * _QUINTIC)
+    cubic, quartic, quintic, sextic = MM3_POWERS
+    even = 1.0 + square_in_degrees * (quartic + square_in_degrees * sextic)
+    odd = in_degrees * (cubic + square_in_degrees * quintic)
     return 0.5 * k * square * (even + odd)
 
 
@@ -80,15 +81,15 @@ def _squared_deviation(q: Values, theta0: Scalar) -> Scalar:
     return jnp.where(jnp.abs(supplement0) < _STRAIGHT, smooth, (supplement0 - q[0]) ** 2)
 
 
-HARMONIC_BEND = Term("harmonic_bend", SUPPLEMENT, harmonic_bend, "bend", 3, _PARAMETERS, 2, Polynomial(1, (2,)))
-MM3_BEND = Term("mm3_bend", SUPPLEMENT, mm3_bend, "bend", 3, _PARAMETERS, 2, Polynomial(1, (6,)))
+HARMONIC_BEND = Term("harmonic_bend", SUPPLEMENT, harmonic_bend, "bend", 3, ANGLE_PARAMETERS, 2, Polynomial(1, (2,)))
+MM3_BEND = Term("mm3_bend", SUPPLEMENT, mm3_bend, "bend", 3, ANGLE_PARAMETERS, 2, Polynomial(1, (6,)))
 COSINE_BEND = Term(
     *("cosine_bend", COSINE, cosine_bend, "bend", 3),
-    *((Parameter("k", "kcal/mol", minimum=0.0), _PARAMETERS[1]), 2, Polynomial(1)),
+    *((Parameter("k", "kcal/mol", minimum=0.0), ANGLE_PARAMETERS[1]), 2, Polynomial(1)),
 )
 RESTRICTED_BEND = replace(COSINE_BEND, name="restricted_bend", profile=restricted_bend)
 QUARTIC_BEND = Term(
     *("quartic_bend", SUPPLEMENT, quartic_bend, "bend", 3),
-    (*(Parameter(f"c{n}", unit) for n, unit in enumerate(_POWERS)), _PARAMETERS[1]),
+    (*(Parameter(f"c{n}", unit) for n, unit in enumerate(_POWERS)), ANGLE_PARAMETERS[1]),
     *(6, Polynomial(5, (4,))),
 )

@@ -9,6 +9,8 @@ from forgefield.terms.term import Parameter, Polynomial, Term
 _PARAMETERS = (Parameter("k", "kcal/mol/Å²", minimum=0.0), Parameter("r0", "Å", minimum=0.5, maximum=4.0))
 _CUBIC = 2.55
 """1/Å (N. L. Allinger, Y. H. Yuh, J.-H. Lii, J. Am. Chem. Soc. 1989, 111, 8551)."""
+MM3_POWERS = -_CUBIC, 7.0 / 12.0 * _CUBIC**2
+"""Factors of the deviation [1/Å] and of its square [1/Å²] in MM3's stretch."""
 
 
 def harmonic_stretch(q: Values, k: Scalar, r0: Scalar) -> Scalar:
@@ -25,7 +27,8 @@ def mm3_stretch(q: Values, k: Scalar, r0: Scalar) -> Scalar:
     r and r0 in Å, k in kcal/mol/Å²; returns kcal/mol.
     """
     stretch = q[0] - r0
-    return 0.5 * k * stretch**2 * (1.0 - _CUBIC * stretch + 7.0 / 12.0 * (_CUBIC * stretch) ** 2)
+    cubic, quartic = MM3_POWERS
+    return 0.5 * k * stretch**2 * (1.0 + stretch * (cubic + stretch * quartic))
 
 
 def cubic_stretch(q: Values, k: Scalar, r0: Scalar, cubic: Scalar) -> Scalar:

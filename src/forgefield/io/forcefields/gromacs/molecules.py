@@ -7,8 +7,8 @@ import numpy as np
 
 from forgefield.errors import MissingParameters
 from forgefield.io.forcefields.gromacs.functions import Numbers
-from forgefield.io.forcefields.gromacs.preprocess import Line
 from forgefield.io.forcefields.gromacs.types import FUNCTIONS, AtomType, TypeTables, require_function
+from forgefield.io.lines import Line
 from forgefield.io.offenders import listed
 from forgefield.molecules.paths import bond_separations
 from forgefield.terms.cmap import correction_map
@@ -116,12 +116,12 @@ def _atom(line: Line, tables: TypeTables) -> Atom:
     of_type = tables.atoms[words[1]]
     if of_type.particle != "A":
         raise line.wrong(f"particles of type {of_type.particle}, such as virtual sites, are not computed by ForgeField")
-    charge = line.real(6) if len(words) > 6 else of_type.charge
-    return Atom(words[4], f"{words[3]}{words[2]}", words[1], charge, line.real(7) if len(words) > 7 else of_type.mass)
+    charge = line.number(6) if len(words) > 6 else of_type.charge
+    return Atom(words[4], f"{words[3]}{words[2]}", words[1], charge, line.number(7) if len(words) > 7 else of_type.mass)
 
 
 def _chain(built: Built, line: Line, order: int) -> Chain:
-    chain = tuple(line.whole(k) - 1 for k in range(order))
+    chain = tuple(line.integer(k) - 1 for k in range(order))
     if any(not 0 <= atom < len(built.atoms) for atom in chain) or len(set(chain)) != order:
         raise line.wrong(f"names atoms that there are not, of {len(built.atoms)}, or one twice")
     return chain
@@ -133,9 +133,9 @@ def _types(built: Built, tables: TypeTables, chain: Chain) -> Iterator[AtomType]
 
 def _bonded(built: Built, tables: TypeTables, section: str, line: Line, missing: dict[str, None]) -> None:
     order = FUNCTIONS[section][0]
-    chain, number = _chain(built, line, order), line.whole(order)
+    chain, number = _chain(built, line, order), line.integer(order)
     function = require_function(section, number, line)
-    given = [line.real(order + 1 + k) for k in range(len(line.words) - order - 1)]
+    given = [line.number(order + 1 + k) for k in range(len(line.words) - order - 1)]
     names = tuple(one.bonded for one in _types(built, tables, chain))
     found: list[Numbers] = [given[: function.n]] if given or not function.n else tables.of(section, number, names)
     if len(given) not in (0, function.n):
@@ -152,7 +152,7 @@ def _bonded(built: Built, tables: TypeTables, section: str, line: Line, missing:
 def _map(built: Built, tables: TypeTables, line: Line, missing: dict[str, None]) -> None:
     chain = _chain(built, line, 5)
     names = tuple(one.bonded for one in _types(built, tables, chain))
-    if line.whole(5) != 1:
+    if line.integer(5) != 1:
         raise line.wrong("a correction map of another function than 1 is not known")
     if names not in tables.maps:
         missing[f"cmap {'-'.join(names)}"] = None
@@ -172,7 +172,7 @@ def _exclude(built: Built, molecule: MoleculeType) -> None:
 
 def _pair(built: Built, tables: TypeTables, line: Line, missing: dict[str, None]) -> None:
     chain = _chain(built, line, 2)
-    if line.whole(2) != 1:
+    if line.integer(2) != 1:
         raise line.wrong("[ pairs ] of function 2, with charges of their own, are not computed by ForgeField")
     names = built.atoms[chain[0]].of_type, built.atoms[chain[1]].of_type
     own: tuple[float, float] | None = None

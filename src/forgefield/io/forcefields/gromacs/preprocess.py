@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forgefield.errors import InputError, located
-from forgefield.io.text import read_text, real, whole
+from forgefield.io.lines import Line
+from forgefield.io.text import read_text
 
 _DIRECTIVE = re.compile(r"#\s*(\w+)\s*(.*)")
 _SECTION = re.compile(r"\[\s*(\w+)\s*\]")
@@ -15,37 +16,6 @@ _INCLUDED = re.compile(r'["<](.+?)[">]')
 _INSTALLED = ("/usr/share/gromacs/top", "/usr/local/gromacs/share/gromacs/top")
 _DEEPEST = 20
 """Files that include each other, and macros in macros."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of a section."""
-
-    path: Path
-    number: int
-    """1-based"""
-    words: tuple[str, ...]
-
-    def wrong(self, message: str) -> InputError:
-        """Return an error about it."""
-        return InputError(located(self.path, self.number, message))
-
-    def real(self, place: int) -> float:
-        """Return one of its words as a number. Raises InputError."""
-        try:
-            return real(self.words[place])
-        except (ValueError, IndexError) as error:
-            raise self._unread(place, error) from None
-
-    def whole(self, place: int) -> int:
-        """Return one of its words as an integer. Raises InputError."""
-        try:
-            return whole(self.words[place])
-        except (ValueError, IndexError) as error:
-            raise self._unread(place, error) from None
-
-    def _unread(self, place: int, error: Exception) -> InputError:
-        return self.wrong(f"has no word {place + 1}" if isinstance(error, IndexError) else str(error))
 
 
 @dataclass

@@ -12,8 +12,9 @@ from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import Stated, System, ThroughSpace, chemical_bonds
 from forgefield.errors import InputError
 from forgefield.io.forcefields.gromacs.molecules import Built, MoleculeType, Pair, build
-from forgefield.io.forcefields.gromacs.preprocess import Line, preprocessed
+from forgefield.io.forcefields.gromacs.preprocess import preprocessed
 from forgefield.io.forcefields.gromacs.types import TypeTables
+from forgefield.io.lines import Line
 from forgefield.io.offenders import listed
 from forgefield.molecules.elements import WEIGHTS
 from forgefield.terms.nonbonded import LENNARD_JONES, LENNARD_JONES_GEOMETRIC, LENNARD_JONES_PAIR
@@ -38,14 +39,14 @@ class _Read:
     def take(self, section: str, line: Line) -> None:
         """Enter one line. Raises InputError."""
         if section == "moleculetype":
-            name, n = line.words[0], line.whole(1)
+            name, n = line.words[0], line.integer(1)
             if name in self.kinds:
                 raise line.wrong(f"a second [ moleculetype ] {name}")
             self.kinds[name] = MoleculeType(name, n)
         elif section == "molecules":
             if line.words[0] not in self.kinds:
                 raise line.wrong(f"there is no [ moleculetype ] {line.words[0]}; known are {', '.join(self.kinds)}")
-            self.counts.append((line.words[0], line.whole(1)))
+            self.counts.append((line.words[0], line.integer(1)))
         elif section not in _HEADS and not self.tables.enter(section, line):
             if not self.kinds:
                 raise line.wrong(f"section [ {section} ] is not known here")

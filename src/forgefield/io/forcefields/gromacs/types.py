@@ -7,7 +7,7 @@ import numpy as np
 
 from forgefield import units
 from forgefield.io.forcefields.gromacs.functions import ANGLES, BONDS, DIHEDRALS, REFUSED, Function, Numbers
-from forgefield.io.forcefields.gromacs.preprocess import Line
+from forgefield.io.lines import Line
 
 FUNCTIONS: dict[str, tuple[int, Mapping[int, Function]]] = {
     "bonds": (2, BONDS),
@@ -51,7 +51,7 @@ class Defaults:
 
     def minimum(self, line: Line, place: int) -> tuple[float, float]:
         """Return distance [Å] and depth [kcal/mol] of the minimum that two numbers of a line stand for."""
-        v, w = line.real(place), line.real(place + 1)
+        v, w = line.number(place), line.number(place + 1)
         if v < 0.0 or w < 0.0 or (self.rule == 1 and (v > 0.0) != (w > 0.0)):
             raise line.wrong("atoms that only attract, or only repel, are not computed by ForgeField")
         if self.rule != 1:
@@ -92,7 +92,7 @@ class TypeTables:
             case "atomtypes":
                 self._atom(line)
             case "pairtypes" | "nonbond_params":
-                if line.whole(2) != 1:
+                if line.integer(2) != 1:
                     raise line.wrong("pairs of another function than 1 (Lennard-Jones) are not computed by ForgeField")
                 table = self.pairs if section == "pairtypes" else self.nonbonded
                 found = self.defaults.minimum(line, 3)
@@ -125,15 +125,15 @@ class TypeTables:
         return found
 
     def _defaults(self, line: Line) -> None:
-        if line.whole(0) != 1:
+        if line.integer(0) != 1:
             raise line.wrong("the Buckingham potential is not computed by ForgeField (nbfunc must be 1)")
-        self.defaults.rule = line.whole(1)
+        self.defaults.rule = line.integer(1)
         if self.defaults.rule not in (1, 2, 3):
             raise line.wrong(f"combination rule {self.defaults.rule} is none of 1, 2, 3")
         n = len(line.words)
         self.defaults.generates_pairs = n > 2 and line.words[2].lower() == "yes"
-        self.defaults.fudge_lj = line.real(3) if n > 3 else 1.0
-        self.defaults.fudge_qq = line.real(4) if n > 4 else 1.0
+        self.defaults.fudge_lj = line.number(3) if n > 3 else 1.0
+        self.defaults.fudge_qq = line.number(4) if n > 4 else 1.0
 
     def _atom(self, line: Line) -> None:
         words = line.words
@@ -143,9 +143,9 @@ class TypeTables:
             raise line.wrong("an atom type has no particle type (A, V, …) in its place")
         between = words[1 : place - 2]
         bonded = next((word for word in between if word[0].isalpha()), words[0])
-        number = line.whole(place - 3) if between and not between[-1][0].isalpha() else 0
+        number = line.integer(place - 3) if between and not between[-1][0].isalpha() else 0
         minimum, depth = self.defaults.minimum(line, place + 1)
-        mass, charge = line.real(place - 2), line.real(place - 1)
+        mass, charge = line.number(place - 2), line.number(place - 1)
         self.atoms[words[0]] = AtomType(words[place], bonded, number, mass, charge, minimum, depth)
 
     def _bonded(self, section: str, line: Line) -> None:
@@ -155,11 +155,11 @@ class TypeTables:
             # Two types: of the bond in the middle, but of the ends of a harmonic improper.
             order, pair = 2, words[:2]
             types = (pair[0], _WILD, _WILD, pair[1]) if words[2] == "2" else (_WILD, *pair, _WILD)
-        number = line.whole(order)
+        number = line.integer(order)
         if number in REFUSED[section]:
             return
         function = require_function(section, number, line)
-        values = tuple(line.real(order + 1 + k) for k in range(function.n))
+        values = tuple(line.number(order + 1 + k) for k in range(function.n))
         table = self.bonded.setdefault((section, function.table), {})
         key = types if types in table else types[::-1] if types[::-1] in table else types
         last, self._last = self._last, (section, number, key)
@@ -169,8 +169,8 @@ class TypeTables:
             table[key] = [values]
 
     def _map(self, line: Line) -> None:
-        rows, columns = line.whole(6), line.whole(7)
-        held = [line.real(8 + k) for k in range(len(line.words) - 8)]
+        rows, columns = line.integer(6), line.integer(7)
+        held = [line.number(8 + k) for k in range(len(line.words) - 8)]
         if rows != columns or rows < 2 or len(held) != rows * columns:
             raise line.wrong(
                 f"a correction map of {rows} by {columns} has {len(held)} values; it must be square and whole"

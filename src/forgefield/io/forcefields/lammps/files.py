@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from forgefield.errors import InputError, located
+from forgefield.io.lines import Line
 from forgefield.io.structures.coordinates.bare import Bare
-from forgefield.io.text import integer, read_text, real
+from forgefield.io.text import read_text
 
 _DEEPEST = 10
 """Files that include each other."""
@@ -27,34 +28,11 @@ STYLES = {
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(Line):
     """A line of a file, in words."""
 
-    path: Path
-    line: int
-    words: tuple[str, ...]
     remark: str = ""
     """What stands behind #."""
-
-    def number(self, place: int) -> float:
-        """Return the number at a place. Raises InputError."""
-        try:
-            return real(self.words[place])
-        except (IndexError, ValueError) as error:
-            raise self.wrong(str(error) if self.words[place:] else f"it has no word {place + 1}") from None
-
-    def integer(self, place: int) -> int:
-        """Return the integer at a place. Raises InputError."""
-        word = self.words[place] if place < len(self.words) else ""
-        return integer(self.path, self.line, word, f"word {place + 1}")
-
-    def numbers(self, start: int, count: int) -> tuple[float, ...]:
-        """Return numbers one after another. Raises InputError."""
-        return tuple(self.number(start + k) for k in range(count))
-
-    def wrong(self, said: str) -> InputError:
-        """Return an error about it."""
-        return InputError(located(self.path, self.line, f"{' '.join(self.words)!r}: {said}"))
 
 
 def commands(path: Path, depth: int = 0) -> Iterator[Row]:

@@ -27,6 +27,7 @@ from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.io.outputs import write_text
 from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 from forgefield.molecules.molecule import Molecule
+from forgefield.terms import bend, stretch
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
@@ -41,9 +42,6 @@ _ENERGY = units.KILOJOULE
 _LENGTH = units.NANOMETRE
 _STIFFNESS = _ENERGY / _LENGTH**2
 
-# Factors of the higher powers of the deviation in MM3's stretch (1/Å) and bend (1/degree), as in terms.
-_STRETCH_POWERS = (-2.55, 7.0 / 12.0 * 2.55**2)
-_BEND_POWERS = (-0.014, 5.6e-5, -7e-7, 2.2e-8)
 _CHARGE_DECIMALS = 12
 """Equal atoms have equal charges to this many decimals [e]."""
 _EXCLUDED_BONDS = 2
@@ -183,7 +181,7 @@ def _harmonic_angles(root: Element, assignment: Assignment, term: Term) -> None:
 
 
 def _mm3_bonds(root: Element, assignment: Assignment, term: Term) -> None:
-    cubic, quartic = _STRETCH_POWERS
+    cubic, quartic = stretch.MM3_POWERS
     energy = f"0.5*k*d^2*(1 + c3*d + c4*d^2); d=r-r0; c3={cubic * _LENGTH!r}; c4={quartic * _LENGTH**2!r}"
     force = _custom(root, "CustomBondForce", "PerBondParameter", ("k", "r0"), energy)
     for found in rows_of(assignment, term):
@@ -192,7 +190,7 @@ def _mm3_bonds(root: Element, assignment: Assignment, term: Term) -> None:
 
 
 def _mm3_angles(root: Element, assignment: Assignment, term: Term) -> None:
-    cubic, quartic, quintic, sextic = _BEND_POWERS
+    cubic, quartic, quintic, sextic = bend.MM3_POWERS
     energy = (
         f"0.5*k*(theta-theta0)^2*(1 + {cubic!r}*d + {quartic!r}*d^2 + {quintic!r}*d^3 + {sextic!r}*d^4); "
         f"d=(theta-theta0)*{1.0 / units.DEGREE!r}"

@@ -7,8 +7,9 @@ from warnings import warn
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.forcefields.tinker.files import Row
-from forgefield.io.forcefields.tinker.laid import Chain, Laid
+from forgefield.io.forcefields.tinker.laid import Chain, Laid, chains
 from forgefield.io.forcefields.tinker.parameters import DEGREES, Classes
+from forgefield.terms import bend, stretch
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.expressions.custom import custom_term
@@ -19,7 +20,8 @@ from forgefield.terms.trigonal import IN_PLANE_BEND, MM3_IN_PLANE_BEND
 
 Part = tuple[Term, Chain, tuple[float, ...]]
 """A term, its atoms and its values."""
-_MM3_STRETCH, _MM3_BEND = (-2.55, 3.793125), (-0.014, 5.6e-5, -7e-7, 2.2e-8)
+_MM3_STRETCH = tuple(round(power, 6) for power in stretch.MM3_POWERS)
+"""As files state them."""
 _SECONDARY = 0.4
 """How much of a correction for electronegativity acts over one more bond."""
 _ARMS = 3
@@ -30,7 +32,7 @@ _PLANE = 180.0
 def lengths(laid: Laid) -> dict[Chain, tuple[float, float]]:
     """Return the constant, as it stands, and the length of each bond [Å], corrected for electronegativity."""
     found: dict[Chain, tuple[float, float]] = {}
-    for pair in laid.bonds():
+    for pair in chains(laid.bonds):
         word, tables = laid.rows_of("bond", pair, laid.of(pair))
         if tables:
             row = tables[0][0]
@@ -49,9 +51,9 @@ def _corrections(laid: Laid) -> Iterator[tuple[Chain, float]]:
     stated = [_electronegative(row) for row in laid.parameters.rows.get("electneg", ())]
     if not stated:
         return
-    for i, j, k in laid.angles():
+    for i, j, k in laid.angles:
         yield from _first(laid, stated, {(i, j, k): (i, j), (k, j, i): (k, j)}, 1.0)
-    for i, j, k, m in laid.torsions():
+    for i, j, k, m in laid.torsions:
         ends = {(i, j, m): (i, j)} if laid.species[m] > 1 else {}
         ends |= {(m, k, i): (m, k)} if laid.species[i] > 1 else {}
         yield from _first(laid, stated, ends, _SECONDARY)
@@ -93,7 +95,7 @@ def stretches(laid: Laid, held: dict[Chain, tuple[float, float]]) -> Iterator[Pa
 def angles(laid: Laid) -> dict[Chain, tuple[float, float, str]]:
     """Return the constant and the angle [degrees], as they stand, and the keyword of the row of each angle."""
     found = {}
-    for chain in laid.angles():
+    for chain in laid.angles:
         word, tables = laid.rows_of("angle", chain, laid.of(chain))
         others = [(one, laid.table(one).get(_sorted(laid.of(chain)), [])) for one in ("anglep", "anglef")]
         for keyword, rows in [(word, [row for held in tables for row in held]), *others]:
@@ -156,7 +158,7 @@ def _powers(laid: Laid, kind: str) -> tuple[float, ...]:
 def anharmonic(laid: Laid, harmonic: Term, mm3: Term, kind: str) -> Term:
     """Return the term that has the anharmonic constants of a kind. Raises InputError where there is none."""
     powers = _powers(laid, kind)
-    if powers in (_MM3_BEND, (0.0,) * 4):
+    if powers in (bend.MM3_POWERS, (0.0,) * 4):
         return mm3 if any(powers) else harmonic
     said = f"{kind}-cubic to {kind}-sextic {', '.join(f'{power:g}' for power in powers)}"
     raise InputError(f"{laid.parameters.source}: {harmonic.name} has no constants but those of MM3 and 0, not {said}")
@@ -164,7 +166,7 @@ def anharmonic(laid: Laid, harmonic: Term, mm3: Term, kind: str) -> Term:
 
 def _bend(laid: Laid, chain: Chain, energy: float, theta0: float) -> Iterator[Part]:
     powers = _powers(laid, "angle")
-    if powers in (_MM3_BEND, (0.0,) * 4):
+    if powers in (bend.MM3_POWERS, (0.0,) * 4):
         yield MM3_BEND if any(powers) else HARMONIC_BEND, chain, (2.0 * energy, theta0 * units.DEGREE)
         return
     scaled = tuple((name, power * DEGREES**n) for n, (name, power) in enumerate(zip("cqps", powers, strict=True), 1))
@@ -179,7 +181,7 @@ def _bend(laid: Laid, chain: Chain, energy: float, theta0: float) -> Iterator[Pa
 def urey_bradley(laid: Laid) -> Iterator[Part]:
     """Yield what acts between the ends of angles."""
     table, unit = laid.table("ureybrad"), laid.parameters.numbers["ureyunit"]
-    for chain in laid.angles():
+    for chain in laid.angles:
         if rows := table.get(_sorted(laid.of(chain))):
             yield UREY_BRADLEY, (chain[0], chain[2]), (2.0 * unit * rows[0].number(4), rows[0].number(5))
 
@@ -198,7 +200,7 @@ def waves(row: Row, start: int = 5, most: int = 6) -> list[tuple[float, float, f
 def torsions(laid: Laid) -> dict[Chain, list[tuple[float, float, float]]]:
     """Return the cosines of each torsion."""
     found, known = {}, {}
-    for chain in laid.torsions():
+    for chain in laid.torsions:
         word, tables = laid.rows_of("torsion", chain, laid.of(chain))
         if not tables:
             laid.note(word, laid.of(chain), chain)

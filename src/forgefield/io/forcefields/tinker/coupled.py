@@ -72,7 +72,7 @@ def out_of_plane(laid: Laid) -> Iterator[tuple[Chain, float]]:
         key = (end, centre, *sorted(others))
         rows[key] = row if row.in_key else rows.get(key, row)
     held = {key[1] for key in rows}
-    for chain in laid.angles():
+    for chain in laid.angles:
         near = laid.around[chain[1]]
         if len(near) != _ARMS or laid.classes[chain[1]] not in held:
             continue

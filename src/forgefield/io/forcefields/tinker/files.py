@@ -1,6 +1,5 @@
 """Tinker's parameters (.prm) and keys (.key) as rows by keyword, and its structures (.xyz)."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,38 +8,22 @@ import numpy as np
 from jaxtyping import Float
 
 from forgefield.errors import InputError, located
+from forgefield.io.lines import Line, quoted_words
 from forgefield.io.offenders import listed
 from forgefield.io.structures.coordinates.bare import Bare
 from forgefield.io.text import floats, integer, read_text, real
 
-_WORD = re.compile(r'"[^"]*"|\S+')
 _ATOM = 6
 """Words of an atom's row before those that name its neighbours."""
 _BOX = 6
 
 
 @dataclass(frozen=True)
-class Row:
-    """A line of parameters, in words, the first of which is the keyword in small letters."""
+class Row(Line):
+    """A line of parameters, the first word of which is the keyword in small letters."""
 
-    path: Path
-    line: int
-    words: tuple[str, ...]
     in_key: bool = False
     """Whether it stands in a .key, which goes before the parameters."""
-
-    def number(self, place: int) -> float:
-        """Return the number at a place. Raises InputError."""
-        if place >= len(self.words):
-            raise self.wrong(f"it has no word {place + 1}")
-        try:
-            return real(self.words[place])
-        except ValueError as error:
-            raise self.wrong(str(error)) from None
-
-    def optional(self, place: int, otherwise: float = 0.0) -> float:
-        """Return the number at a place, where there is one."""
-        return self.number(place) if place < len(self.words) else otherwise
 
     def classes(self, count: int) -> tuple[int, ...]:
         """Return the numbers of atom classes or types that follow the keyword. Raises InputError."""
@@ -48,10 +31,6 @@ class Row:
         if len(words) < count:
             raise self.wrong(f"it does not name {count} atom classes")
         return tuple(integer(self.path, self.line, word, "a class or type of atoms") for word in words)
-
-    def wrong(self, said: str) -> InputError:
-        """Return an error about it."""
-        return InputError(located(self.path, self.line, f"{' '.join(self.words)!r}: {said}"))
 
     @property
     def named(self) -> str:
@@ -63,7 +42,7 @@ def rows(path: Path, *, in_key: bool = False) -> Iterator[Row]:
     """Yield the lines of a file that begin with a word, without remarks. Raises InputError as `read_text` does."""
     for number, line in enumerate(read_text(path).splitlines(), 1):
         words: list[str] = []
-        for word in _WORD.findall(line):
+        for word in quoted_words(line):
             if word[0] in "#!":
                 break
             words.append(word)

@@ -1,12 +1,16 @@
 """A molecule as Tinker sees it: classes, neighbours in order, small rings; and the rows that its interactions take."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int
 
 from forgefield.errors import MissingParameters
 from forgefield.io.forcefields.tinker.files import Row, TinkerStructure
 from forgefield.io.forcefields.tinker.parameters import Classes, Parameters, canonical
+from forgefield.molecules.paths import angles, torsions
 
 Chain = tuple[int, ...]
 _SHOWN, _NEAREST = 20, 3
@@ -38,19 +42,21 @@ class Laid:
         """Return the classes of atoms."""
         return tuple(self.classes[a] for a in chain)
 
-    def bonds(self) -> Iterator[Chain]:
-        """Yield every bond, the lower atom first."""
-        yield from ((i, j) for i, near in enumerate(self.around) for j in near if i < j)
+    @cached_property
+    def bonds(self) -> Int[np.ndarray, "bonds 2"]:
+        """Every bond, the lower atom first, in ascending order."""
+        found = [(i, j) for i, near in enumerate(self.around) for j in near if i < j]
+        return np.array(found, dtype=np.int64).reshape(-1, 2)
 
-    def angles(self) -> Iterator[Chain]:
-        """Yield every angle, centre by centre."""
-        yield from ((i, j, k) for j, near in enumerate(self.around) for i, k in combinations(near, 2))
+    @cached_property
+    def angles(self) -> list[Chain]:
+        """Every angle, centre by centre."""
+        return chains(angles(len(self.around), self.bonds))
 
-    def torsions(self) -> Iterator[Chain]:
-        """Yield every chain of four atoms once."""
-        for j, k in self.bonds():
-            for i in self.around[j]:
-                yield from ((i, j, k, m) for m in self.around[k] if i != k and m not in (i, j))
+    @cached_property
+    def torsions(self) -> list[Chain]:
+        """Every chain of four atoms once, by its bond in the middle."""
+        return chains(torsions(len(self.around), self.bonds))
 
     def ring(self, chain: Chain) -> int:
         """Return the size of the smallest ring up to five that atoms of a chain belong to together, else 0."""
@@ -108,6 +114,11 @@ class Laid:
         scored = [(max(_alike(row, key), _alike(row[::-1], key)), word, row) for word, row in held]
         best = sorted(scored, key=lambda one: (-one[0], one[1] != keyword, one[2]))[:_NEAREST]
         return [f"{word} {' '.join(map(str, row))}" for score, word, row in best if score]
+
+
+def chains(atoms: Int[np.ndarray, "chains order"]) -> list[Chain]:
+    """Return rows of atoms as tuples."""
+    return list(map(tuple, atoms.tolist()))
 
 
 def _alike(one: Classes, other: Classes) -> int:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from warnings import warn
 
+from forgefield import units
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.forcefields.tinker.files import Row, rows
 from forgefield.io.offenders import listed
 
 Classes = tuple[int, ...]
-DEGREES = 57.29577951308232
+DEGREES = 1.0 / units.DEGREE
 """In a radian."""
 _DEGREE2 = 1.0 / DEGREES**2
 _NUMBERS = {

@@ -118,7 +118,7 @@ def _system(laid: Laid, atoms: Sequence[Row]) -> System:
         source=str(laid.structure.path),
         program="Tinker",
         species=np.array(laid.species, dtype=np.int64),
-        bonds=np.array(list(laid.bonds()), dtype=np.int64).reshape(-1, 2),
+        bonds=laid.bonds,
         types=tuple(map(str, laid.classes)),
         names=laid.structure.labels,
         residues=("MOL1",) * len(types),

@@ -13,7 +13,7 @@ from forgefield.assign.explicit.system import ThroughSpace
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.forcefields.tinker.bonded import Part
 from forgefield.io.forcefields.tinker.files import Row
-from forgefield.io.forcefields.tinker.laid import Laid
+from forgefield.io.forcefields.tinker.laid import Laid, chains
 from forgefield.io.forcefields.tinker.parameters import Parameters
 from forgefield.io.offenders import listed
 from forgefield.molecules.paths import bond_separations
@@ -139,7 +139,7 @@ def through_space(
     """Return what acts between atoms, and the pairs whose van der Waals energy has values of their own."""
     numbers = laid.parameters.numbers
     n = len(laid.classes)
-    apart = bond_separations(n, np.array(list(laid.bonds()), dtype=np.int64).reshape(-1, 2))
+    apart = bond_separations(n, laid.bonds)
     of_vdw, of_charge = (
         np.array([1.0, *(numbers[f"{kind}-1{k}-scale"] for k in (2, 3, 4)), 1.0]) for kind in ("vdw", "chg")
     )
@@ -270,7 +270,7 @@ def dipoles(laid: Laid, types: tuple[int, ...], *, charged: bool) -> Iterator[Pa
 
 def _moments(laid: Laid, types: tuple[int, ...]) -> Iterator[tuple[tuple[int, int], float]]:
     """Yield the bonds with dipoles, from the end where these begin, and their moments [D]."""
-    for pair in laid.bonds():
+    for pair in chains(laid.bonds):
         i, j = pair if types[pair[0]] <= types[pair[1]] else pair[::-1]
         _, tables = laid.rows_of("dipole", (i, j), (types[i], types[j]))
         if not tables:
