@@ -81,8 +81,6 @@ class LaidLammps(AbstractLaid):
         for line in self._files.path.read_text().splitlines():
             reads = line.startswith(_READS)
             self._running.command(f"{_READS} {self._files.path.with_suffix('.data')}" if reads else line)
-        # Bins, which are the default, are refused in a box that is much smaller than the cutoff.
-        self._running.command("neighbor 2.0 nsq")
 
     def energy_and_gradient(self, positions: Positions) -> tuple[float, Positions]:
         """Return what no step of a run finds at the positions."""

@@ -247,7 +247,12 @@ def test_several_molecules_do_not_share_bonds(tmp_path):
     ("old", "new", "error", "message"),
     [
         ("[ bondtypes ]", '#include "nowhere.itp"', InputError, "nowhere.itp is not found in"),
-        ("1 2 FUNCTION", "1 2 12", InputError, "line 27: '1 2 12': function 12 of [ bonds ] is not known; known are 1, 2, 3"),
+        (
+            "1 2 FUNCTION",
+            "1 2 12",
+            InputError,
+            "line 27: '1 2 12': function 12 of [ bonds ] is not known; known are 1, 2, 3",
+        ),
         ("1 2 FUNCTION", "1 2 8 1 2", InputError, "function 8 of [ bonds ] is tabulated and not computed"),
         ("1 2 FUNCTION", "1 2 1 0.1", InputError, "function 1 of [ bonds ] has 2 parameters, not 1"),
         ("1 2 FUNCTION", "1 5 1", InputError, "names atoms that there are not, of 4"),

@@ -18,8 +18,8 @@ from samples import lammps_program
 def stated(data):
     """System and positions of an example: of AMBER by its name, of GROMACS by that of its force field.
 
-    `mixture` is water, methanol, glycine's zwitterion, 1,2,3-trichloropropane, methylcyclobutane and two benzenes, as
-    `made` of benchmarks/parity.py makes them.
+    `water` and `mixture` (water, methanol, glycine's zwitterion, 1,2,3-trichloropropane, methylcyclobutane and two
+    benzenes) are as `made` of benchmarks/parity.py makes them.
     """
 
     @cache

@@ -39,7 +39,7 @@ FORMATS = {
 HELD = [
     *(("openmm", name) for name in ("aladip", "methyloxirane", "oplsaa", "charmm27")),
     *(("charmm", name) for name in ("aladip", "mixture", "oplsaa", "charmm27")),
-    *(("smirnoff", name) for name in ("aladip", "methyloxirane")),
+    *(("smirnoff", name) for name in ("aladip", "methyloxirane", "mixture")),
     *(("tinker", name) for name in ("aladip", "methyloxirane", "oplsaa", "charmm27")),
 ]
 
@@ -113,7 +113,7 @@ def test_whoever_reads_the_files_computes_what_we_do(stated, tmp_path, reader, n
     require_same(ours(read_back(reader, tmp_path / file, molecule), positions), system, positions)
 
 
-@pytest.mark.parametrize("name", ["aladip", "dimethylphosphate", "methyloxirane"])
+@pytest.mark.parametrize("name", ["aladip", "dimethylphosphate", "methyloxirane", "mixture"])
 def test_sander_computes_what_we_do_from_parameters_that_tleap_lays(stated, tleap, tmp_path, name):
     system, positions = stated(name)
 

@@ -49,7 +49,7 @@ def test_gromacs_computes_what_we_do(stated, gromacs, tmp_path, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*OF_AMBER, "oplsaa", "charmm27"])
+@pytest.mark.parametrize("name", ["water", *OF_AMBER, "oplsaa", "charmm27"])
 def test_lammps_computes_what_we_do(stated, lammps, tmp_path, name):
     system, positions = stated(name)
     held = LAMMPS.approximate(system)

@@ -43,7 +43,9 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     require_lorentz_berthelot(system, what)
     held = _bonded(system, what)
     divisors = _divisors(system, held, what)
-    types = types_of(system, held, further=divisors)
+    # tleap has the atoms of an improper in the order of its row the first time alone, so that each has its own row.
+    own = {one.chain: k for k, one in enumerate(filter(None, held.impropers.values()))}
+    types = types_of(system, held, further=[*divisors, own])
     of_type = dict(zip(types, zip(system.types, system.species.tolist(), strict=True), strict=True))
     # The last letter of an element of two is no element that its name may begin with.
     names = list(amber_names(f"{symbol(z)[-1]} {name} {k}" for k, (name, z) in sorted(of_type.items())).values())

@@ -93,6 +93,8 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
         ),
         f"special_bonds lj {_reals(scales.lj)} coul {_reals(scales.coul)}",
         f"pair_style lj/cut/coul/cut {_reals([max(_FARTHEST, 2.0 * span)])}",
+        # Bins, which are the default, are refused in a box that is much smaller than the cutoff.
+        "neighbor 2.0 nsq",
         f"read_data {data.name}",
         *_pair_coefficients(held, types),
     ]

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from forgefield.io.forcefields.laid.by_types import Chain, Series
 from forgefield.io.structures.drawn import toolkit
-from forgefield.molecules.molecule import symbol
+from forgefield.molecules.bonds import pieces
 from forgefield.molecules.paths import neighbours
 
 _MOST_MATCHES = 200_000
@@ -23,6 +23,8 @@ class Patterns:
     """Finds SMARTS in the graph of a system, in which bonds are of any order."""
 
     graph: Any
+    pieces: tuple[tuple[Any, list[int]], ...]
+    """The molecules that it consists of, of atoms of no element, which have any number of bonds, and their places."""
     species: Int[np.ndarray, " atoms"]
     around: list[list[int]]
 
@@ -60,16 +62,16 @@ class Patterns:
         for _ in range(reach):
             shown |= {near for atom in shown for near in self.around[atom]}
         whole = all(near in shown for atom in shown for near in self.around[atom])
+        piece, atoms = next(one for one in self.pieces if chain[0] in one[1])
         primitives = [
-            f"[#{z}X{len(near)}:{places[k]}]" if k in places else f"[#{z}X{len(near)}]"
-            for k, (z, near) in enumerate(zip(self.species.tolist(), self.around, strict=True))
+            f"[#{self.species[k]}X{len(self.around[k])}{f':{places[k]}' if k in places else ''}]" for k in atoms
         ]
         smarts = toolkit().MolFragmentToSmiles(
-            self.graph,
-            sorted(shown),
+            piece,
+            [k for k, atom in enumerate(atoms) if atom in shown],
             atomSymbols=primitives,
-            bondSymbols=["~"] * self.graph.GetNumBonds(),
-            rootedAtAtom=chain[0],
+            bondSymbols=["~"] * piece.GetNumBonds(),
+            rootedAtAtom=atoms.index(chain[0]),
             isomericSmiles=False,
         )
         return smarts, whole
@@ -84,16 +86,26 @@ class Patterns:
 
 def patterns(species: Int[np.ndarray, " atoms"], bonds: Int[np.ndarray, "bonds 2"]) -> Patterns:
     """Return what finds SMARTS in a molecule, or in several."""
+    each = []
+    for piece in pieces(len(species), bonds):
+        place = {atom: k for k, atom in enumerate(piece.tolist())}
+        own = [(place[i], place[j]) for i, j in bonds.tolist() if i in place]
+        each.append((_graph(np.zeros_like(piece), own), list(place)))
+    return Patterns(_graph(species, bonds.tolist()), tuple(each), species, neighbours(len(species), bonds))
+
+
+def _graph(species: Int[np.ndarray, " atoms"], bonds: Iterable[Sequence[int]]) -> Any:
+    """Return a molecule of RDKit's, of single bonds alone."""
     chem = toolkit()
     graph = chem.RWMol()
     for z in species.tolist():
-        atom = chem.Atom(symbol(z))
+        atom = chem.Atom(z)
         atom.SetNoImplicit(True)
         graph.AddAtom(atom)
-    for i, j in bonds.tolist():
+    for i, j in bonds:
         graph.AddBond(i, j, chem.BondType.SINGLE)
     graph.UpdatePropertyCache(strict=False)
-    return Patterns(graph, species, neighbours(len(species), bonds))
+    return graph
 
 
 def either_way(chain: Sequence[int]) -> Chain:
