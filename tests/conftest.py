@@ -75,9 +75,9 @@ LONG_TO_RUN = {"distil", "engines", "simulate", "terms"}
 """Folders of tests whose programs are compiled as users' are: they run for long, or are told by their last digits."""
 MUCH = 800e6
 """Bytes: a process larger than this is made small before the next module, which may need a gigabyte of its own."""
-TOO_MUCH = 1.2e9
+TOO_MUCH = 1.0e9
 """Bytes: one larger than this is made small before the next test."""
-GROWN = 200e6
+GROWN = 100e6
 """Bytes by which it must have grown since it last was: the rest is in use, and to look for more takes seconds."""
 SHRUNK = {"size": 0.0}
 """How large it was when it was made small last."""

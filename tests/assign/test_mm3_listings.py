@@ -39,6 +39,7 @@ def comparisons(folder, file, molecules):
     return {n: compare(listings[n - 1], read_mmo(folder / f"mmo/{n}.mmo")) for n in LISTED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", LISTED)
 def test_interactions_rows_and_parameters_are_macromodels(comparisons, number):
     terms = comparisons[number].terms

@@ -53,6 +53,7 @@ def through_pickle(calculator):
         return pickle.loads(pickle.dumps(calculator))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [through_pickle, copy.deepcopy])
 @pytest.mark.parametrize("used", [False, True])
 def test_a_copy_gives_the_same_numbers(force_field, copied, used, tmp_path):

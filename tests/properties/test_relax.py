@@ -64,6 +64,7 @@ def test_energies_gradients_and_curvatures_are_those_of_the_relaxed_positions(re
         np.testing.assert_allclose(relaxed.landscape.n_free[m], n - n_rigid)
 
 
+@pytest.mark.slow
 def test_ethane_is_staggered_at_the_minimum_and_eclipsed_at_the_saddle(relaxed, batch):
     staggered, _ = torsions(relaxed.positions, hcch(batch, MINIMUM))
     eclipsed, _ = torsions(relaxed.positions, hcch(batch, SADDLE))

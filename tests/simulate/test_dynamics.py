@@ -34,6 +34,7 @@ def replica(motion, k):
     return jax.tree.map(lambda a: a[k : k + 1] if a.ndim else a, motion)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("integrator", INTEGRATORS)
 def test_restart_is_exact_to_the_bit(water, integrator):
     straight = ended(water, integrator, begun(water, 2), 500)

@@ -53,6 +53,7 @@ def mean_thermal_energy(integrator, covariance):
     return 0.5 * np.trace(np.asarray(jax.jit(jax.hessian(energy))(jnp.zeros(2))) @ covariance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("omega_h", [0.1, 0.5, 1.5])
 @pytest.mark.parametrize("friction_h", [1e-3, 0.3, 5.0])
 def test_half_steps_of_baoab_have_the_temperature_that_full_steps_lack(springs, omega_h, friction_h):

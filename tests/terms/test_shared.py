@@ -255,6 +255,7 @@ def test_gradient_is_the_limit_of_central_differences(energy, gradient, x, p, di
     assert_second_order(np.array(rises) / (2 * STEPS), jnp.vdot(gradient, direction), gradient)
 
 
+@pytest.mark.slow
 def test_hessian_is_the_limit_of_central_differences(energy, gradient, turned_gradient, x, p, direction):
     slope = jax.grad(energy)
     rises = [jnp.vdot(slope(x + h * direction, p) - slope(x - h * direction, p), direction) for h in STEPS]
@@ -263,6 +264,7 @@ def test_hessian_is_the_limit_of_central_differences(energy, gradient, turned_gr
     assert_second_order(np.array(rises) / (2 * STEPS), exact, jnp.append(turned_gradient, gradient))
 
 
+@pytest.mark.slow
 def test_parameter_derivatives_are_the_limit_of_central_differences(energy, x, p):
     slopes = jax.grad(energy, 1)(x, p) * p
 

@@ -68,6 +68,7 @@ def test_derivatives_of_an_angle_on_a_line_are_those_within_a_plane(line):
     assert np.isfinite(third).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("term", "coefficients"), BENDS)
 @pytest.mark.parametrize("delta", DELTAS)
 def test_a_bend_about_180_degrees_is_exact_next_to_a_line(term, coefficients, delta, generator):
@@ -123,6 +124,7 @@ IN_LINE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("term", "parameters", "line"), IN_LINE)
 def test_terms_with_atoms_in_line_are_finite_to_third_order(term, parameters, line, generator):
     x, p = nudged(line, generator), jnp.array(parameters)
@@ -132,6 +134,7 @@ def test_terms_with_atoms_in_line_are_finite_to_third_order(term, parameters, li
     assert all(np.isfinite(value).all() for value in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", [jnp.float64, jnp.float32])
 @pytest.mark.parametrize(("term", "parameters", "line"), IN_LINE)
 def test_hessians_of_terms_with_atoms_in_line_are_finite(term, parameters, line, precision, generator):

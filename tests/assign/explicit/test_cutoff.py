@@ -48,6 +48,7 @@ def in_openmm(path, positions) -> float:
     return context.getState(getEnergy=True, groups={1}).getPotentialEnergy()._value * units.KILOJOULE
 
 
+@pytest.mark.slow
 @pytest.mark.openmm
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("factor", [1.0, 1.3])

@@ -77,6 +77,7 @@ def test_products_are_those_of_residuals_and_slopes(distorted, evaluated):
     np.testing.assert_allclose(streamed.normal, held.normal, atol=1e-11 * np.abs(held.normal).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TARGETS)
 def test_residuals_and_slopes_equal_those_of_the_whole_computation_differentiated(slopes, kind):
     local, values, jacobian, forward = (np.asarray(leaf) for leaf in slopes[kind])

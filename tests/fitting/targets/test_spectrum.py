@@ -85,6 +85,7 @@ def test_slopes_stay_finite_where_all_eigenvalues_vanish():
     assert np.isfinite(np.asarray(slopes)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("apart", [0.0, 1e-3, 5e-3, 0.05, 0.5, 5.0])
 def test_slopes_in_single_precision_are_those_in_double_where_modes_are_nearly_one(apart):
     generator = np.random.default_rng(2)

@@ -103,6 +103,7 @@ def whole(tmp_path_factory):
     return folder / "run", json.loads(found.stdout)
 
 
+@pytest.mark.slow
 def test_the_command_writes_the_student_with_its_errors(whole):
     folder, told = whole
     student = read_painn(folder / "student.safetensors")

@@ -63,6 +63,7 @@ def read(tmp_path):
     return read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("torsion", "through_space"),
     [

@@ -39,6 +39,7 @@ def test_energies_and_forces_are_those_of_sander(amber, name):
     np.testing.assert_allclose(forces_of(found)[0], forces, atol=1e-5 * np.abs(forces).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOLECULES[:3])
 def test_frequencies_are_those_of_nmode(amber, name):
     system = read_prmtop(amber / f"{name}.prmtop").system

@@ -61,6 +61,7 @@ def by_kind(rules, molecule: Molecule) -> dict[str, float]:
     return as_sander_has_them(row_listings([molecule], rules.assign([molecule]))[0].totals_kj_mol)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOLECULES)
 def test_energies_are_those_of_sander(amber, gaff2, name):
     stated = json.loads((amber / "energies.json").read_text())[name]["sander"]

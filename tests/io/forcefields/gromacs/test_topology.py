@@ -37,6 +37,7 @@ def require_same(topology: Path, stated: dict[str, float]) -> None:
         assert energy == pytest.approx(sum(stated.get(kind, 0.0) for kind in theirs), abs=1e-6), ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOLECULES)
 def test_energies_are_those_of_gromacs(data, name):
     folder = data / "programs" / "amber"

@@ -43,6 +43,7 @@ def at(molecules, positions):
     return [replace(m, positions=x) for m, x in zip(molecules, parts, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.openmm
 @pytest.mark.parametrize("form", FORCE_FIELDS)
 def test_openmm_has_the_same_energy_of_every_molecule(

@@ -42,6 +42,7 @@ def structure(smirnoff: Path, name: str) -> Molecule:
     return replace(molecule, positions=positions, charges=np.array(stated(smirnoff, name)["charges"]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MOLECULES)
 def test_parameters_and_energies_are_those_of_the_toolkit(smirnoff, sage, name):
     wanted, molecule = stated(smirnoff, name), structure(smirnoff, name)
