@@ -274,7 +274,7 @@ SYSTEMS = (
             "R² −14 / −4.7",
             MISSING,
         ),
-        starts=20,
+        starts=30,
         notes=("Two of the 24 structures are public with their Hessians",),
     ),
     System(
