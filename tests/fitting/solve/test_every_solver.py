@@ -15,7 +15,7 @@ from forgefield.fitting.cost.cost import linearise
 from forgefield.fitting.cost.gram import gram
 from forgefield.fitting.solve.fit import fit, spread_starts, start
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
-from forgefield.fitting.solve.objective import Needs
+from forgefield.fitting.solve.objective import Needs, Objective
 from forgefield.io.checkpoint import read_arrays, write_checkpoint
 from forgefield.jobs.fit.plan.choices import SOLVERS as CHOICES
 from forgefield.jobs.fit.plan.choices import solver
@@ -273,6 +273,41 @@ def test_an_interrupt_keeps_the_best_and_the_saved_progress_goes_on_to_the_same_
     assert resumed.success or not kind.converges
     assert int(first[0].effort.evaluations) > int(saved.effort.evaluations) > 0
     assert (np.asarray(first[0].state.n_accepted) >= saved.state.n_accepted).all()
+
+
+class Noting(Objective):
+    """Notes every cost that is found."""
+
+    found = np.inf
+
+    def _costs(self, at):
+        costs = super()._costs(at)
+        self.found = np.fmin(self.found, costs.min())
+        return costs
+
+    def _slopes(self, at):
+        costs, slopes = super()._slopes(at)
+        self.found = np.fmin(self.found, costs.min())
+        return costs, slopes
+
+
+@every_solver
+@pytest.mark.parametrize("n_before", [3, 12])
+def test_it_can_be_ended_before_any_evaluation_with_the_best_of_all_before(curved, kind, n_before):
+    problem, form, points = curved
+    noting, calls = Noting(problem, form), []
+
+    def interrupt():
+        calls.append(noting.meter.evaluations)
+        if len(calls) == n_before + 1:
+            raise KeyboardInterrupt
+
+    stopped = fit(problem, start(problem, points, kind()), kind(), form=form, objective=noting, before=interrupt)
+
+    assert stopped.interrupted or len(calls) <= n_before
+    assert int(stopped.effort.evaluations) >= calls[-1]
+    assert stopped.starts_cost.min() <= noting.found * (1.0 + 1e-9)
+    assert np.isfinite(stopped.quadratic.cost)
 
 
 @every_solver

@@ -12,7 +12,7 @@ from forgefield.fitting.cost.cost import Problem, Quadratic
 from forgefield.fitting.cost.gram import Gram
 from forgefield.fitting.solve.bounded import newton_decrement
 from forgefield.fitting.solve.chain import sensitivity_of
-from forgefield.fitting.solve.objective import AbstractObjective, Objective
+from forgefield.fitting.solve.objective import AbstractObjective, Objective, nothing
 from forgefield.fitting.solve.solver import AbstractSolver, Course, Effort, Progress
 
 _TINY = 1e-30
@@ -84,18 +84,21 @@ def fit(
     form: Gram | None = None,
     objective: AbstractObjective | None = None,
     after: Callable[[Progress], None] = _nothing,
+    before: Callable[[], None] = nothing,
 ) -> Fit:
     """Minimise the cost from every start of `progress` and return the best end.
 
     `form` is the cost as a quadratic form, where it is one: steps then cost next to nothing. `objective` is the cost by
-    another program, for solvers that ask for no residuals. `after` is called with the progress after each iteration; a
-    KeyboardInterrupt ends the fit with the best point so far, from which no fit ends above where it began. Success
-    needs an accepted step and a converged gradient; the message says which failed.
+    another program, for solvers that ask for no residuals. `after` is called with the progress after each iteration,
+    `before` before each evaluation, of which an iteration may take many; a KeyboardInterrupt ends the fit with the best
+    point so far, from which no fit ends above where it began. Success needs an accepted step and a converged gradient;
+    the message says which failed.
     """
     course = Course(problem, form, objective or Objective(problem, form), progress, after)
     stopped = ""
     try:
-        solver.run(course)
+        with course.objective.meter.watched(before):
+            solver.run(course)
     except KeyboardInterrupt:
         stopped = "interrupted: the best parameters so far are kept"
     return _ended(course, solver, stopped)

@@ -1,7 +1,7 @@
 """What a solver minimises that asks for no residuals: a cost in scaled variables, counted and timed."""
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -21,6 +21,10 @@ from forgefield.fitting.solve.bounded import Bounds
 from forgefield.fitting.solve.evaluation import costs_at_reference, costs_at_relaxed, quadratics
 
 
+def nothing() -> None:
+    """Do nothing."""
+
+
 class Needs(Enum):
     """What a solver asks for at a point: the first can be had of our own programs alone."""
 
@@ -37,6 +41,8 @@ class Meter:
     """Points of which the cost was asked for."""
     gradients: int = 0
     """Those of them of which derivatives were."""
+    before: Callable[[], None] = nothing
+    """Called before each evaluation; what it raises ends the fit."""
     _first: dict[str, float] = field(default_factory=dict)
     _fastest: dict[str, float] = field(default_factory=dict)
     """Seconds of a call of each program."""
@@ -44,6 +50,7 @@ class Meter:
     @contextmanager
     def timed(self, program: str, *, evaluations: int = 0, gradients: int = 0) -> Iterator[None]:
         """Count and time what is evaluated within."""
+        self.before()
         began = perf_counter()
         yield
         seconds = perf_counter() - began
@@ -53,6 +60,15 @@ class Meter:
             self._first[program] = seconds
         else:
             self._fastest[program] = min(seconds, self._fastest.get(program, np.inf))
+
+    @contextmanager
+    def watched(self, before: Callable[[], None]) -> Iterator[None]:
+        """Call a function before each evaluation within."""
+        self.before = before
+        try:
+            yield
+        finally:
+            self.before = nothing
 
     def program_of(self, n_points: int) -> str:
         """Return which program so many points have their derivatives by: that of all where there is, else of one."""

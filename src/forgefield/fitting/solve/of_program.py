@@ -20,7 +20,12 @@ class ByProgram(AbstractObjective):
         self._cost = CostByProgram(problem, data, program)
 
     def _costs(self, at: Float[np.ndarray, "points free"]) -> Float[np.ndarray, " points"]:
-        return np.array([self._cost(one) for one in at])
+        return np.array([self._one(one) for one in at])
+
+    def _one(self, at: Float[np.ndarray, " free"]) -> float:
+        # A program may take seconds for a point, and the differences of a gradient are many points.
+        self.meter.before()
+        return self._cost(at)
 
     def _slopes(
         self, at: Float[np.ndarray, "points free"]

@@ -135,7 +135,12 @@ class Attempt:
         self._unit, self.cost = max(cost, _TINY), 1.0
         if self.state.n_accepted[self._s] < 0:
             self._note(begun, cost, n_steps=0, ended=False)
-        ended = self._solver.method.minimise(self)
+        try:
+            ended = self._solver.method.minimise(self)
+        except KeyboardInterrupt:
+            # An iteration may be long, and its best point is not to be lost.
+            self._note(self.at, self.cost * self._unit, n_steps=0, ended=False)
+            raise
         self._put_on_walls()
         # Some libraries do not tell their last iteration.
         self._note(self.at, self.cost * self._unit, n_steps=0 if ended else self.steps_left, ended=ended)

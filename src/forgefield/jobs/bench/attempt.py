@@ -1,6 +1,5 @@
 """One fit of a comparison, and how good the force field is that comes of it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -36,7 +35,7 @@ class Conditions:
 
     file: Path
     limit_s: float | None = None
-    """Seconds after which a fit is stopped, at the end of an iteration."""
+    """Seconds after which a fit is stopped, before its next evaluation."""
     is_timed: bool = True
     """Whether the process is alone with it, so that times mean something."""
 
@@ -50,7 +49,8 @@ def attempt(conditions: Conditions, pair: Pair) -> Row:
 
     def fitted() -> list[Passed]:
         with jax.enable_x64(pair.precision == 64):
-            return run_passes(given, Stage(), given.start, None, _stopping(conditions.limit_s))
+            limit = _Limit(conditions.limit_s)
+            return run_passes(given, Stage(), given.start, None, limit.save, limit.check)
 
     times: dict[str, Any] = {}
     if conditions.is_timed:
@@ -70,15 +70,21 @@ def attempt(conditions: Conditions, pair: Pair) -> Row:
     return judged(row, prepared, last.stage, np.asarray(last.values, dtype=float))
 
 
-def _stopping(limit_s: float | None) -> Callable[[Stage, Progress, np.ndarray], None]:
-    """Return what ends a fit that has run for longer than a limit [s], after one iteration at least."""
-    began = perf_counter()
+class _Limit:
+    """Ends a fit that has run for longer than a limit [s], after one iteration at least."""
 
-    def save(_stage: Stage, progress: Progress, _began: np.ndarray) -> None:
-        if limit_s is not None and progress.n_iterations and perf_counter() - began > limit_s:
+    def __init__(self, limit_s: float | None) -> None:
+        self._limit_s, self._began, self._n_iterations = limit_s, perf_counter(), 0
+
+    def save(self, _stage: Stage, progress: Progress, _began: np.ndarray) -> None:
+        """Look at the clock after an iteration."""
+        self._n_iterations = progress.n_iterations
+        self.check()
+
+    def check(self) -> None:
+        """Look at the clock before an evaluation."""
+        if self._limit_s is not None and self._n_iterations and perf_counter() - self._began > self._limit_s:
             raise KeyboardInterrupt
-
-    return save
 
 
 def in_single_precision(prepared: Prepared) -> Prepared:

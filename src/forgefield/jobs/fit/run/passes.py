@@ -11,6 +11,7 @@ from forgefield.estimating.transition_state import C, D, E
 from forgefield.fitting.cost.cost import Problem
 from forgefield.fitting.judge.opposition import Pieces, pieces, weighted
 from forgefield.fitting.solve.fit import Fit, fit, spread_starts, start
+from forgefield.fitting.solve.objective import nothing
 from forgefield.fitting.solve.of_program import ByProgram
 from forgefield.fitting.solve.solver import Progress
 from forgefield.jobs.fit.plan.prepare import Prepared
@@ -83,8 +84,11 @@ def run_passes(
     values: Float[np.ndarray, " parameters"],
     progress: Progress | None,
     save: Saver,
+    before: Callable[[], None] = nothing,
 ) -> list[Passed]:
     """Run the pass of `stage` and those that must follow it; `progress` continues an interrupted one.
+
+    A KeyboardInterrupt raised by `save`, or by `before`, which is called before each evaluation, ends them.
 
     Under D, constants that press against zero are then released; under E, those that thereby come out
     negative are held at what C estimates for them, and the rest is fitted again.
@@ -103,7 +107,9 @@ def run_passes(
         parts = pieces(problem, prepared.plan.solver, n_starts=len(fresh.best_cost))
         _, form = weighted(parts, (1.0,) * parts.n_targets)
         objective = None if program is None else ByProgram(problem, prepared.data, program)
-        ended = fit(problem, course.last, prepared.plan.solver, form=form, objective=objective, after=course)
+        ended = fit(
+            problem, course.last, prepared.plan.solver, form=form, objective=objective, after=course, before=before
+        )
         progress = None
         values = changes.variables.values(np.asarray(problem.model.values), _unscaled(problem, ended.at))
         done.append(Passed(stage, parts, changes, ended, values, course.last.costs))
