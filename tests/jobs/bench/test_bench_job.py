@@ -4,17 +4,20 @@ import csv
 import json
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from forgefield.errors import InputError
 from forgefield.jobs.bench import bench_job
 from forgefield.jobs.bench.bench_job import FILES, How, run_bench
-from forgefield.jobs.bench.pairs import Asked
+from forgefield.jobs.bench.pairs import Asked, settings_of
+from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.processes.pool import ThisProcess
 from forgefield.report.bench.results import ESTIMATE, Row, read_bench
 from samples import BONDED, fit_toml, molecule
 
+EXAMPLES = Path(__file__).parents[3] / "examples"
 BOTH = Asked(solvers=("lm", "trf"))
 
 
@@ -181,3 +184,18 @@ def test_missing_file_is_named(forgefield, tmp_path):
 
     assert found.exit_code == 2
     assert "there is no such file" in found.stderr
+
+
+def test_settings_for_qm_results_are_written_once_and_never_over_others(tmp_path):
+    results, folder = [EXAMPLES / "molecules" / "water.json"], tmp_path / "water-bench"
+
+    path = settings_of(results, folder)
+    written = path.read_bytes()
+
+    assert len(read_plan(path).molecules) == 1
+    assert settings_of([path], folder) == path
+    assert settings_of(results, folder).read_bytes() == written
+    path.write_text("# mine\n")
+    with pytest.raises(InputError, match="there already"):
+        settings_of(results, folder)
+    assert settings_of(results, folder, overwrite=True).read_bytes() == written

@@ -11,15 +11,14 @@ from forgefield.cli.command import DONE, FAILED, Json, Overwrite, Verbose, comma
 from forgefield.cli.console import print_json, print_whole, say, say_unless_shown, stderr
 from forgefield.cli.interrupts import heard
 
+_OUTPUT = "Folder for the results; default: FIT-bench beside FIT.toml."
 _WORKERS = "Processes side by side, for quality alone; default: one fit after another, timed."
 
 
 @command
 def bench(
-    file: Annotated[Path, typer.Argument(metavar="FIT.toml", help="The fit.")],
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder for the results; default: FIT-bench beside the file.")
-    ] = None,
+    files: Annotated[list[Path], typer.Argument(help="One FIT.toml, or QM results as for `forgefield fit`.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help=_OUTPUT)] = None,
     engines: Annotated[str, typer.Option(help="Names with commas between them, or all.")] = "forgefield",
     solvers: Annotated[str, typer.Option(help="Names with commas between them, or all.")] = "all",
     starts: Annotated[str, typer.Option(help="Numbers of starts with commas; default: the file's.")] = "",
@@ -33,20 +32,21 @@ def bench(
     """Compare solvers and engines on a fit: cost, frequencies, forces, structures, evaluations and times.
 
     Each pair runs in a process of its own, and is kept; the same command goes on where it was interrupted. Pairs that
-    fail are listed with the reason.
+    fail are listed with the reason. Of QM results the settings that suit them are written into the folder first.
 
     Example: forgefield bench examples/ch3f/FIT.toml --solvers lm,trf --starts 1,16
     """
     from forgefield.io.sources import plain_name
     from forgefield.jobs.bench.bench_job import How
-    from forgefield.jobs.bench.pairs import Asked
+    from forgefield.jobs.bench.pairs import Asked, settings_of
     from forgefield.report.bench.bench_tables import bench_table, extent, failed_table, verdict
     from forgefield.report.bench.results import bench_text
     from forgefield.report.tables import grid
 
     del verbose
     asked = Asked(_words(engines), _words(solvers), _numbers("starts", starts), _numbers("precision", precision))
-    folder = output or plain_name(file).with_name(f"{plain_name(file).stem}-bench")
+    folder = output or plain_name(files[0]).with_name(f"{plain_name(files[0]).stem}-bench")
+    file = settings_of(files, folder, overwrite=overwrite)
     found = _followed(file, asked, folder, How(limit, workers), overwrite=overwrite)
     print_whole([grid(bench_table(found).filled)], stderr())
     if found.failed:

@@ -1,5 +1,6 @@
 """Which fits a comparison makes of a FIT.toml: solvers, engines, numbers of starts and precisions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 from forgefield.config import FitFile, FitSection
 from forgefield.engines.programs.choices import PROGRAMS
 from forgefield.errors import InputError
+from forgefield.io.outputs import make_folder, require_free, write_text
+from forgefield.jobs.fit.plan.asked import SETTINGS, asked
 from forgefield.jobs.fit.plan.choices import SOLVERS, engine, solver
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.plan import Plan
@@ -31,6 +34,22 @@ class Asked:
     starts: tuple[int, ...] = ()
     """Numbers of them; empty: that of the file."""
     precisions: tuple[int, ...] = (64,)
+
+
+def settings_of(files: Sequence[Path], output: Path, *, overwrite: bool = False) -> Path:
+    """Return a FIT.toml: the one that is given, or for QM results one with settings that suit them, in `output`.
+
+    Raises InputError for what cannot be fitted to, and where another FIT.toml stands in `output`.
+    """
+    plan, _ = asked(files, output)
+    if files[0].suffix.lower() == ".toml":
+        return files[0]
+    path = output / SETTINGS
+    if not path.is_file() or path.read_bytes() != plan.text.encode():
+        require_free([path], files, overwrite=overwrite)
+        make_folder(output)
+        write_text(path, plan.text)
+    return path
 
 
 def pairs_of(path: Path, asked: Asked) -> list[Pair]:
