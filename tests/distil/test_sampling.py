@@ -36,8 +36,29 @@ def test_modes_have_half_of_kt_each():
     found = along_modes(WATER, hessian, 20_000, 300.0, np.random.default_rng(0))
 
     # The others of the three modes are as soft as is allowed, and do not count in this energy.
-    energy = 0.5 * stiffness * np.einsum("sac,ac->s", found - WATER.positions, direction) ** 2
+    length, usual = (np.linalg.norm(x[..., 0, :] - x[..., 1, :], axis=-1) for x in (found, WATER.positions))
+    energy = 0.5 * stiffness * (length - usual) ** 2
     assert abs(np.mean(energy) / (0.5 * units.BOLTZMANN * 300.0) - 1.0) < 0.05
+
+
+def test_modes_that_turn_groups_do_not_stretch_their_bonds():
+    molecule = bonded("toluene")
+    i, j = molecule.bonds.T
+    along = molecule.positions[i] - molecule.positions[j]
+    along /= np.linalg.norm(along, axis=1)[:, None]
+    rows = np.zeros((len(i), *molecule.positions.shape))
+    rows[np.arange(len(i)), i], rows[np.arange(len(i)), j] = along, -along
+    rows = rows.reshape(len(i), -1)
+
+    # Bonds are stiff, and all else turns and bends by some 40 degrees.
+    found = along_modes(molecule, 700.0 * rows.T @ rows, 300, 500.0, np.random.default_rng(0))
+
+    moved = np.linalg.norm(found - molecule.positions, axis=2).max(axis=1)
+    changed = np.stack([lengths(molecule, x) for x in found]) - lengths(molecule, molecule.positions)
+    assert np.median(moved) > 0.5
+    # Each bond of a tree would have kT/k; those of the ring have less.
+    assert 0.5 < np.mean(changed**2) / (units.BOLTZMANN * 500.0 / 700.0) < 1.1
+    assert np.abs(changed).max() < 0.2
 
 
 def test_dynamics_have_the_temperature_of_the_thermostat():

@@ -22,6 +22,13 @@ _DOUBLE = 0.9
 """Share of the sum of covalent radii below which a bond is a double one: C=C 0.88, but C-N of amides 0.92."""
 _FRICTION = 0.01
 """1/fs"""
+_AT_ONCE = 256
+"""Structures whose bonds are brought to their lengths together."""
+_MOST_STEPS = 30
+_EXACT = 1e-6
+"""Å"""
+_CRUSHED = 0.5
+"""Share of its length below which no bond is drawn."""
 
 
 def along_modes(
@@ -34,14 +41,46 @@ def along_modes(
     """Return structures of the harmonic ensemble at a temperature [K] about a molecule with its Hessian [kcal/mol/Å²].
 
     Coordinates of modes are normal variates of the variance kT/λ; modes below 100 cm⁻¹, and unstable ones, are
-    displaced as if they had 100 cm⁻¹.
+    displaced as if they had 100 cm⁻¹. Bonds have the lengths that they change by to first order, by the smallest
+    mass-weighted displacements from there: a methyl group that turns by 30° along a straight line would stretch its
+    bonds by a seventh, and cost several times kT.
     """
     masses = atomic_weights(molecule.species)
     found = vibrations(hessian, molecule.positions, masses)
     stiffness = np.maximum(found.eigenvalues, (_SOFTEST / units.WAVENUMBER) ** 2)
     amplitudes = generator.normal(size=(n, len(stiffness))) * np.sqrt(units.BOLTZMANN * temperature / stiffness)
     moved = (amplitudes @ found.vectors.T).reshape(n, molecule.n_atoms, 3)
-    return molecule.positions + moved / np.sqrt(masses)[:, None]
+    straight = molecule.positions + moved / np.sqrt(masses)[:, None]
+    blocks = np.array_split(straight, max(1, -(-n // _AT_ONCE)))
+    return np.concatenate([_with_bonds_of_first_order(molecule, block, masses) for block in blocks])
+
+
+def _with_bonds_of_first_order(
+    molecule: Molecule, straight: Geometries, masses: Float[np.ndarray, " atoms"]
+) -> Geometries:
+    """Return straight displacements with the lengths of bonds that these have to first order (Newton's method)."""
+    if not len(molecule.bonds):
+        return straight
+    i, j = np.asarray(molecule.bonds).T
+    apart = molecule.positions[i] - molecule.positions[j]
+    usual = np.linalg.norm(apart, axis=1)
+    moved = straight - molecule.positions
+    longer = np.einsum("bc,sbc->sb", apart / usual[:, None], moved[:, i] - moved[:, j])
+    wanted = np.maximum(usual + longer, _CRUSHED * usual)
+    x, bonds = straight.copy(), np.arange(len(i))
+    for _ in range(_MOST_STEPS):
+        along = x[:, i] - x[:, j]
+        now = np.linalg.norm(along, axis=2)
+        if np.abs(now - wanted).max(initial=0.0) < _EXACT:
+            break
+        slopes = np.zeros((len(x), len(i), *molecule.positions.shape))
+        slopes[:, bonds, i], slopes[:, bonds, j] = along / now[..., None], -along / now[..., None]
+        light = slopes / masses[:, None]
+        slopes, light = slopes.reshape(len(x), len(i), -1), light.reshape(len(x), len(i), -1)
+        # Bonds of a ring may be bound to each other; the least squares of smallest norm holds there too.
+        pull = np.linalg.pinv(slopes @ light.transpose(0, 2, 1), hermitian=True) @ (wanted - now)[..., None]
+        x = x + (light.transpose(0, 2, 1) @ pull).reshape(x.shape)
+    return x
 
 
 def distorted(molecule: Molecule, n: int, scale: float, generator: np.random.Generator) -> Geometries:

@@ -23,6 +23,7 @@ from forgefield.io.rules import load
 from forgefield.jobs.distil.classical.baseline import without
 from forgefield.jobs.distil.classical.fitted import answers_of
 from forgefield.jobs.distil.classical.plan import ClassicalPlan, generated, started
+from forgefield.jobs.distil.classical.rest import collapsed
 from forgefield.jobs.distil.classical.student import judged, learned, write_student
 from forgefield.jobs.distil.distil_file import distil_plan, read_distil_file
 from forgefield.jobs.fit.plan.starting import with_values
@@ -181,3 +182,23 @@ def test_what_makes_no_sense_is_said(folder, student, words):
 
     with pytest.raises(InputError, match=words):
         distil_plan(path, read_distil_file(path))
+
+
+@pytest.mark.parametrize(("theta0", "names"), [(100.0, []), (50.0, ["peroxide"])])
+def test_a_minimum_in_which_atoms_clash_is_named(theta0, names):
+    x = np.array([[-0.17, 0.96, 0.0], [0.0, 0.0, 0.0], [1.45, 0.0, 0.0], [1.62, 0.96, 0.0]])
+    peroxide = Molecule("peroxide", np.array([1, 8, 8, 1]), x, np.array([[0, 1], [1, 2], [2, 3]]), np.ones(3))
+    laid = generate([peroxide], HARMONIC.terms)
+    (angle,) = (row.indices for row in laid.rows if row.term.kind == "bend")
+    values = np.array(laid.model.values)
+    values[angle[1]] = np.radians(theta0)
+
+    assert collapsed(with_values(laid, values), [peroxide]) == names
+
+
+def test_atoms_far_apart_by_bonds_do_not_go_through_each_other_by_default(folder):
+    path = settings(folder, 'kind = "harmonic"')
+
+    plan = distil_plan(path, read_distil_file(path))
+
+    assert plan.classical.start.van_der_waals is not None

@@ -67,8 +67,8 @@ class StudentSection(Section):
     """A neural network that needs elements and positions only, or a classical force field."""
     terms: tuple[str, ...] | None = None
     """Of a classical force field, beside stretches and bends, by the words of FIT.toml; by default those that pay."""
-    nonbonded: Literal["none", "uff"] = "none"
-    """What acts through space in a classical force field: nothing, or the van der Waals terms of UFF."""
+    nonbonded: Literal["none", "uff"] = "uff"
+    """What acts through space in a classical force field: the van der Waals terms of UFF, or nothing."""
     baseline: str | None = None
     """A classical force field, by its file or the folder of its run: the network learns what it leaves."""
     size: SizeName | tuple[SizeName, ...] = "small"

@@ -8,11 +8,12 @@ from scipy.optimize import minimize
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.generated import generate
+from forgefield.distil.sampling import clashes
 from forgefield.fitting.frames.frames import Frames
 from forgefield.jobs.distil.classical.fitted import answers_of, fitted, standing
 from forgefield.jobs.distil.classical.labelled import Labelled
 from forgefield.jobs.distil.classical.plan import ClassicalPlan, generated
-from forgefield.molecules.molecule import Reference
+from forgefield.molecules.molecule import Molecule, Reference
 
 _RESTING = 0.5
 """kcal/mol/Å; the largest component of the gradient of a structure that is relaxed."""
@@ -34,11 +35,21 @@ def at_rest(labelled: Sequence[Labelled], plan: ClassicalPlan) -> list[Labelled]
     if not shaking:
         return found
     whole = [found[k].whole() for k in shaking]
-    laid = generate([one.molecule for one in whole], generated("harmonic").terms, depth=_REACH)
+    made = generated("harmonic", nonbonded="uff")
+    laid = generate([one.molecule for one in whole], made.terms, depth=_REACH, van_der_waals=made.van_der_waals)
     first = fitted(laid, whole, plan, made=True).assignment
     for m, k in enumerate(shaking):
         found[k] = standing(found[k], _relaxed(first, m, found[k].molecule.positions))
     return found
+
+
+def collapsed(laid: Assignment, molecules: Sequence[Molecule]) -> list[str]:
+    """Return the names of molecules in whose minimum atoms that are not bonded clash."""
+    return [
+        molecule.name
+        for m, molecule in enumerate(molecules)
+        if clashes(molecule, _relaxed(laid, m, molecule.positions))
+    ]
 
 
 def _lowest_resting(labelled: Labelled) -> Reference | None:

@@ -24,7 +24,7 @@ from forgefield.io.formats import NATIVE, force_fields
 from forgefield.jobs.distil.classical.fitted import Fitted, answers_of, fitted
 from forgefield.jobs.distil.classical.labelled import Labelled, by_molecule
 from forgefield.jobs.distil.classical.plan import ClassicalPlan
-from forgefield.jobs.distil.classical.rest import at_rest
+from forgefield.jobs.distil.classical.rest import at_rest, collapsed
 from forgefield.jobs.fit.plan.choices import form_of
 from forgefield.jobs.fit.plan.plan import Generated
 from forgefield.molecules.molecule import Molecule
@@ -82,6 +82,12 @@ def learned(records: Iterable[Record], plan: ClassicalPlan) -> ClassicalStudent:
     found = fitted(laid, labelled, plan, made=isinstance(plan.start, Generated))
     wrong = _wrong(found, molecules)
     warnings = cancelling(found.rows, np.asarray(found.assignment.model.values))
+    if not any(term.kind == "vdw" for term in found.assignment.model.terms):
+        warnings += [
+            f"{name}: in the minimum of this force field atoms that are not bonded clash, since nothing keeps them "
+            'apart; set nonbonded = "uff" under [student]'
+            for name in collapsed(found.assignment, molecules)
+        ]
     if n_torn:
         warnings.append(
             f"{n_torn} structure(s) with a bond that is longer or shorter than usual by more than a fifth were left out"
