@@ -15,8 +15,10 @@ from forgefield.assign.geometry_classes import Named
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, pair_scales, type_parameters
 from forgefield.models.forcefield import ForceField
+from forgefield.molecules.elements import covalent_radii
 from forgefield.molecules.measure import angles, lengths
 from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.paths import passages
 from forgefield.molecules.topology import Interactions, union
 from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
@@ -29,6 +31,10 @@ STRAIGHT = 5.0 * units.DEGREE
 """A mean angle this close to 180° is taken as 180°: about any other, a bend has no force out of its plane."""
 _NEARLY_STRAIGHT = 10.0 * units.DEGREE
 """Across an angle this close to 180° torsions are switched off."""
+_STRAIGHT_CHAIN = 20.0 * units.DEGREE
+"""Of a straight chain angles are this close to 180°; that of carbodiimides is bent by some 10°."""
+_DOUBLE = 0.92
+"""Of the sum of covalent radii: longer bonds are no double ones (C=C is 0.86, C-C beside a triple bond 0.93)."""
 _BENT = {"torsion": ([0, 1, 2], [1, 2, 3]), "stretch_bend": ([0, 1, 2],), "bend_bend": ([1, 0, 2], [3, 0, 4])}
 """Angles of each kind of interaction that must not be straight."""
 _NOT_FLAT = 3.0 * units.DEGREE
@@ -48,17 +54,19 @@ def generate(
     Stretches and bends must come first in `terms`, since others borrow their reference values. Reference lengths and
     angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad² until something better is
     estimated; cross terms and torsions are zero. Left out are torsions and couplings of bends whose row has a straight
-    angle, couplings along a half bond, and out-of-plane terms whose row has a centre that is not planar. What types
-    cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals` takes its
-    parameters from UFF and acts between atoms at least three bonds apart (with terms of OPLS three apart by half); so
-    do charges, which follow from `charging`, a bond moment or a bond charge increment, and are those of an even spread
-    until something better is known. Raises InputError for a molecule in more than one piece.
+    angle, couplings along a half bond, and out-of-plane terms whose row has a centre that is not planar. Torsions about
+    straight chains of double bonds skip the chain, as in allene. What types cannot tell apart has rows by classes of
+    angles and by what is opposite a bond (`Named`). `van_der_waals` takes its parameters from UFF and acts between
+    atoms at least three bonds apart (with terms of OPLS three apart by half); so do charges, which follow from
+    `charging`, a bond moment or a bond charge increment, and are those of an even spread until something better is
+    known. Raises InputError for a molecule in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
     offsets = np.cumsum([0, *(m.n_atoms for m in molecules)])
     flat_types = tuple(t for of_molecule in types for t in of_molecule)
     named = Named.over(molecules, flat_types)
+    stiff = _stiff_chains(molecules, named.positions)
     half = {
         frozenset((bond + start).tolist())
         for m, start in zip(molecules, offsets[:-1], strict=True)
@@ -70,6 +78,9 @@ def generate(
         kind = KINDS[term.kind]
         atoms = np.concatenate([kind.find(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
         sound = meaningful(term.kind, atoms, named.positions) & ~_loose(term.kind, atoms, half)
+        if term.kind == "torsion":
+            ends = list(map(tuple, atoms[:, 1:3].tolist()))
+            sound &= np.array([pair not in named.between or pair in stiff for pair in ends], dtype=bool)
         interactions.append(_interactions(term, kind, (atoms, sound), named, gathered))
     if van_der_waals is not None:
         terms = (*terms, van_der_waals)
@@ -151,6 +162,26 @@ def _loose(
     loose = [[frozenset(bond) in half for bond in pairwise(chain)] for chain in atoms.tolist()]
     alike = kind == "stretch_stretch"
     return np.array([any(one) and not (alike and all(one)) for one in loose], dtype=bool)
+
+
+def _stiff_chains(molecules: list[Molecule], positions: Float[np.ndarray, "atoms 3"]) -> set[tuple[int, int]]:
+    """Return the ends of straight chains, in either order, whose end bonds are double ones by their lengths.
+
+    These hold what is at both ends in a plane or across: those of cumulenes do, not those of alkynes.
+    """
+    found, start = set(), 0
+    for molecule in molecules:
+        whole = {frozenset(bond) for bond in molecule.bonds[molecule.orders >= 1.0].tolist()}
+        for ends, between in passages(molecule.n_atoms, molecule.bonds).items():
+            chain = np.array([ends[0], *between, ends[1]])
+            x, radii = positions[chain + start], covalent_radii(molecule.species[chain])
+            short = np.linalg.norm(np.diff(x, axis=0), axis=1) < _DOUBLE * (radii[1:] + radii[:-1])
+            bends = angles(np.stack([x[:-2], x[1:-1], x[2:]], axis=1))
+            bonded = all(frozenset(bond) in whole for bond in pairwise(chain.tolist()))
+            if bonded and short[0] and short[-1] and bends.min() > np.pi - _STRAIGHT_CHAIN:
+                found.add((ends[0] + start, ends[1] + start))
+        start += molecule.n_atoms
+    return found
 
 
 def _pairs(

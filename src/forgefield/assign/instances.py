@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.paths import angle_pairs, angles, planar_centres, torsions
+from forgefield.molecules.paths import angle_pairs, angles, planar_centres, torsions, torsions_across
 
 Types = tuple[str, ...]
 
@@ -48,7 +48,9 @@ def _angles(molecule: Molecule) -> Int[np.ndarray, "angles 3"]:
 
 
 def _torsions(molecule: Molecule) -> Int[np.ndarray, "torsions 4"]:
-    return torsions(molecule.n_atoms, molecule.bonds)
+    """Return chains of bonds, and those that skip a chain of atoms with two neighbours, which may be straight."""
+    found = torsions(molecule.n_atoms, molecule.bonds), torsions_across(molecule.n_atoms, molecule.bonds)
+    return np.concatenate(found)
 
 
 def _centres(molecule: Molecule) -> Int[np.ndarray, "centres 4"]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.geometry_classes import Named
 from forgefield.assign.nonbonded import near_scale
 from forgefield.errors import InputError
 from forgefield.io.offenders import listed
@@ -190,6 +191,28 @@ def require_no_switched_torsions(
         raise InputError(
             f"{what} cannot hold torsions within 10° of a straight angle, where they are switched off smoothly: "
             f"{listed(switched)}; freeze their constants at zero"
+        )
+
+
+def across(assignment: Assignment, molecules: list[Molecule], found: RowInteractions) -> list[tuple[int, ...]]:
+    """Return the atoms of a row's torsions about straight chains, whole chains each, in the batch; often none."""
+    named = Named.over(molecules, flat_types(assignment), assignment.classes)
+    chains = [(tuple(chain), named.skipped(found.row.term.kind, chain)) for chain in found.atoms.tolist()]
+    return [(*chain[:2], *skipped, *chain[2:]) for chain, skipped in chains if skipped]
+
+
+def require_along_bonds(assignment: Assignment, molecules: list[Molecule], terms: Collection[Term], what: str) -> None:
+    """Raise InputError that lists rows of torsions about straight chains, whose middle atoms are not bonded."""
+    stray = [
+        f"{found.row.name} (first at atoms {_within_molecule(assignment, np.array(chains[0]))})"
+        for term in terms
+        for found in rows_of(assignment, term)
+        if (chains := across(assignment, molecules, found))
+    ]
+    if stray:
+        raise InputError(
+            f"{what} finds torsions along bonds, and cannot hold those about straight chains of atoms: "
+            f"{listed(stray)}; write it as openmm-xml, or over one molecule as prmtop, GROMACS, LAMMPS or OpenMM System"
         )
 
 

@@ -46,7 +46,8 @@ def unmoved(assignment: Assignment, examples: list[Example]) -> list[str]:
             atoms = np.asarray(group.atoms)
             atoms = atoms[(atoms[:, 0] >= first) & (atoms[:, 0] < end)] - first
             open_ &= ~_moving(term.kind, atoms, positions, modes)
-        said += _said(example, open_, modes)
+        present = {term.kind for term in assignment.model.terms}
+        said += _said(example, open_, modes, present)
     return said
 
 
@@ -79,11 +80,15 @@ def _moving(
     return turned.max(axis=1) > _MOVED * _STEP
 
 
-def _said(example: Example, open_: Bool[np.ndarray, " modes"], modes: Float[np.ndarray, "modes atoms 3"]) -> list[str]:
+def _said(
+    example: Example, open_: Bool[np.ndarray, " modes"], modes: Float[np.ndarray, "modes atoms 3"], present: set[str]
+) -> list[str]:
+    """Say what could act on the modes that nothing moves, beside the kinds of terms that are present."""
     assert example.treated is not None
     named: dict[str, list[str]] = {}
     for mode in np.flatnonzero(open_):
-        found = [kind for kind in _ADVICE if _would(kind, example.molecule, modes[mode : mode + 1])]
+        left = (kind for kind in _ADVICE if kind not in present)
+        found = [kind for kind in left if _would(kind, example.molecule, modes[mode : mode + 1])]
         advice = _ADVICE[found[0]] if found else "no term there is acts on it"
         named.setdefault(advice, []).append(f"{example.treated.before.frequencies[mode]:.0f}")
     return [
