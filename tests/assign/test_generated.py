@@ -274,6 +274,28 @@ def test_out_of_plane_terms_stand_at_planar_centres_alone(height, n_terms):
     assert len(generate([ammonia], (*BONDED, COSINE_OUT_OF_PLANE)).model.terms) == n_terms
 
 
+@pytest.mark.parametrize(
+    ("length", "off_straight", "names"),
+    [
+        (1.31, 0.0, ["torsion H1-C2@C1-C2@C1-H1"]),
+        (1.31, 15.0, ["torsion H1-C2@C1-C2@C1-H1"]),
+        (1.46, 0.0, []),
+        (1.31, 25.0, []),
+    ],
+    ids=["allene", "somewhat bent", "single bonds", "bent"],
+)
+def test_torsions_about_straight_chains_of_double_bonds_skip_the_chain(length, off_straight, names):
+    bent = np.radians(off_straight)
+    end = length * np.array([0.0, np.sin(bent), -np.cos(bent)])
+    upper = [[0.93, 0, length + 0.56], [-0.93, 0, length + 0.56]]
+    lower = end + np.array([[0, 0.93, -0.56], [0, -0.93, -0.56]])
+    allene = molecule("CCCHHHH", [[0, 0, 0], [0, 0, length], end, *upper, *lower])
+
+    found = [row.name for row in generate([allene], (*BONDED, TORSION3)).rows if row.term.kind == "torsion"]
+
+    assert [name for name in found if "@" in name] == names
+
+
 @pytest.mark.parametrize(("off_straight", "n_torsions"), [(0.0, 0), (9.0, 0), (11.0, 1)])
 def test_no_torsion_runs_across_a_straight_angle(off_straight, n_torsions):
     bent = np.radians(off_straight)

@@ -66,7 +66,6 @@ def generate(
     offsets = np.cumsum([0, *(m.n_atoms for m in molecules)])
     flat_types = tuple(t for of_molecule in types for t in of_molecule)
     named = Named.over(molecules, flat_types)
-    stiff = _stiff_chains(molecules, named.positions)
     half = {
         frozenset((bond + start).tolist())
         for m, start in zip(molecules, offsets[:-1], strict=True)
@@ -78,9 +77,7 @@ def generate(
         kind = KINDS[term.kind]
         atoms = np.concatenate([kind.find(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
         sound = meaningful(term.kind, atoms, named.positions) & ~_loose(term.kind, atoms, half)
-        if term.kind == "torsion":
-            ends = list(map(tuple, atoms[:, 1:3].tolist()))
-            sound &= np.array([pair not in named.between or pair in stiff for pair in ends], dtype=bool)
+        sound &= turns(term.kind, atoms, molecules, named.positions)
         interactions.append(_interactions(term, kind, (atoms, sound), named, gathered))
     if van_der_waals is not None:
         terms = (*terms, van_der_waals)
@@ -164,24 +161,36 @@ def _loose(
     return np.array([any(one) and not (alike and all(one)) for one in loose], dtype=bool)
 
 
-def _stiff_chains(molecules: list[Molecule], positions: Float[np.ndarray, "atoms 3"]) -> set[tuple[int, int]]:
-    """Return the ends of straight chains, in either order, whose end bonds are double ones by their lengths.
+def turns(
+    kind: str,
+    atoms: Int[np.ndarray, "interactions order"],
+    molecules: list[Molecule],
+    positions: Float[np.ndarray, "atoms 3"],
+) -> Bool[np.ndarray, " interactions"]:
+    """Say which interactions are other than torsions, are along bonds, or about straight chains of double bonds.
 
     These hold what is at both ends in a plane or across: those of cumulenes do, not those of alkynes.
     """
-    found, start = set(), 0
-    for molecule in molecules:
-        whole = {frozenset(bond) for bond in molecule.bonds[molecule.orders >= 1.0].tolist()}
+    held: dict[tuple[int, int], bool] = {}
+    start = 0
+    for molecule in molecules if kind == "torsion" else ():
         for ends, between in passages(molecule.n_atoms, molecule.bonds).items():
             chain = np.array([ends[0], *between, ends[1]])
-            x, radii = positions[chain + start], covalent_radii(molecule.species[chain])
-            short = np.linalg.norm(np.diff(x, axis=0), axis=1) < _DOUBLE * (radii[1:] + radii[:-1])
-            bends = angles(np.stack([x[:-2], x[1:-1], x[2:]], axis=1))
-            bonded = all(frozenset(bond) in whole for bond in pairwise(chain.tolist()))
-            if bonded and short[0] and short[-1] and bends.min() > np.pi - _STRAIGHT_CHAIN:
-                found.add((ends[0] + start, ends[1] + start))
+            held[ends[0] + start, ends[1] + start] = _is_stiff(molecule, chain, positions[chain + start])
         start += molecule.n_atoms
-    return found
+    if not held:
+        return np.ones(len(atoms), dtype=bool)
+    return np.array([held.get((chain[1], chain[2]), True) for chain in atoms.tolist()], dtype=bool)
+
+
+def _is_stiff(molecule: Molecule, chain: Int[np.ndarray, " _"], x: Float[np.ndarray, "_ 3"]) -> bool:
+    """Say whether a chain of whole bonds is straight, and its end bonds are double ones by their lengths."""
+    radii = covalent_radii(molecule.species[chain])
+    short = np.linalg.norm(np.diff(x, axis=0), axis=1) < _DOUBLE * (radii[1:] + radii[:-1])
+    whole = {frozenset(bond) for bond in molecule.bonds[molecule.orders >= 1.0].tolist()}
+    bonded = all(frozenset(bond) in whole for bond in pairwise(chain.tolist()))
+    bends = angles(np.stack([x[:-2], x[1:-1], x[2:]], axis=1))
+    return bonded and bool(short[0] and short[-1] and bends.min() > np.pi - _STRAIGHT_CHAIN)
 
 
 def _pairs(

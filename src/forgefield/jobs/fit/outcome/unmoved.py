@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.generated import meaningful
+from forgefield.assign.generated import meaningful, turns
 from forgefield.assign.instances import KINDS
 from forgefield.assign.nonbonded import distant_pairs
 from forgefield.fitting.data.training_set import Example
@@ -46,8 +46,7 @@ def unmoved(assignment: Assignment, examples: list[Example]) -> list[str]:
             atoms = np.asarray(group.atoms)
             atoms = atoms[(atoms[:, 0] >= first) & (atoms[:, 0] < end)] - first
             open_ &= ~_moving(term.kind, atoms, positions, modes)
-        present = {term.kind for term in assignment.model.terms}
-        said += _said(example, open_, modes, present)
+        said += _said(example, open_, modes)
     return said
 
 
@@ -80,15 +79,11 @@ def _moving(
     return turned.max(axis=1) > _MOVED * _STEP
 
 
-def _said(
-    example: Example, open_: Bool[np.ndarray, " modes"], modes: Float[np.ndarray, "modes atoms 3"], present: set[str]
-) -> list[str]:
-    """Say what could act on the modes that nothing moves, beside the kinds of terms that are present."""
+def _said(example: Example, open_: Bool[np.ndarray, " modes"], modes: Float[np.ndarray, "modes atoms 3"]) -> list[str]:
     assert example.treated is not None
     named: dict[str, list[str]] = {}
     for mode in np.flatnonzero(open_):
-        left = (kind for kind in _ADVICE if kind not in present)
-        found = [kind for kind in left if _would(kind, example.molecule, modes[mode : mode + 1])]
+        found = [kind for kind in _ADVICE if _would(kind, example.molecule, modes[mode : mode + 1])]
         advice = _ADVICE[found[0]] if found else "no term there is acts on it"
         named.setdefault(advice, []).append(f"{example.treated.before.frequencies[mode]:.0f}")
     return [
@@ -105,5 +100,6 @@ def _would(kind: str, molecule: Molecule, mode: Float[np.ndarray, "1 atoms 3"]) 
     else:
         found = KINDS[kind]
         atoms = found.find(molecule)
+        atoms = atoms[turns(kind, atoms, [molecule], molecule.positions)]
         atoms = atoms if found.acts_on is None else atoms[:, found.acts_on]
     return bool(_moving(kind, atoms, molecule.positions, mode)[0])
