@@ -274,6 +274,20 @@ def test_out_of_plane_terms_stand_at_planar_centres_alone(height, n_terms):
     assert len(generate([ammonia], (*BONDED, COSINE_OUT_OF_PLANE)).model.terms) == n_terms
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1)])
+def test_out_of_plane_terms_of_a_t_shape_are_not_along_its_bar(order):
+    # The bar is bent to the one side where all three neighbours lie, so that angles add up to 337°.
+    bar = 1.7 * np.array([np.sin(np.radians(84.3)), np.cos(np.radians(84.3)), 0.0])
+    positions = np.array([[0, 0, 0], [0, 1.6, 0], bar, bar * [-1.0, 1.0, 1.0]])
+    bonds = np.array([[0, 1], [0, 2], [0, 3]])
+    shape = Molecule("ClF3", np.array([17, 9, 9, 9]), positions[list(order)], bonds, np.ones(3))
+
+    laid = generate([shape], (*BONDED, COSINE_OUT_OF_PLANE))
+
+    ((first, centre, second, third),) = np.array(order)[np.asarray(laid.topology.interactions[-1].atoms)].tolist()
+    assert (centre, second, {first, third}) == (0, 1, {2, 3})
+
+
 @pytest.mark.parametrize(
     ("length", "off_straight", "names"),
     [

@@ -16,7 +16,7 @@ from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, pair_scales, type_parameters
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.elements import covalent_radii
-from forgefield.molecules.measure import angles, lengths
+from forgefield.molecules.measure import angles, elevations, lengths
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.paths import passages
 from forgefield.molecules.topology import Interactions, union
@@ -38,7 +38,7 @@ _DOUBLE = 0.92
 _BENT = {"torsion": ([0, 1, 2], [1, 2, 3]), "stretch_bend": ([0, 1, 2],), "bend_bend": ([1, 0, 2], [3, 0, 4])}
 """Angles of each kind of interaction that must not be straight."""
 _NOT_FLAT = 3.0 * units.DEGREE
-"""A centre whose three angles lack more of 360° is not planar."""
+"""A centre whose three angles lack more of 360° is not planar, unless its bonds are as close to one plane."""
 
 
 def generate(
@@ -143,7 +143,9 @@ def meaningful(
         return np.all(bent, axis=0)
     if kind == "out_of_plane":
         around = [angles(positions[atoms[:, part]]) for part in ([0, 1, 2], [0, 1, 3], [2, 1, 3])]
-        return np.sum(around, axis=0) > 2.0 * np.pi - _NOT_FLAT
+        # Where all three lie to one side, as in ClF₃, angles do not add up to 360°.
+        level = np.abs(elevations(positions[atoms])) < np.sin(_NOT_FLAT)
+        return level | (np.sum(around, axis=0) > 2.0 * np.pi - _NOT_FLAT)
     return np.ones(len(atoms), dtype=bool)
 
 

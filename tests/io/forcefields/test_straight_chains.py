@@ -1,4 +1,4 @@
-"""Torsions about straight chains in every format: held where atoms are named, refused where they go by bonds."""
+"""Torsions about straight chains, and T-shaped centres: held where atoms are named, refused where they go by bonds."""
 
 import importlib
 from dataclasses import replace
@@ -29,6 +29,7 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.nonbonded import LENNARD_JONES
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
 from forgefield.terms.torsion import TORSION3
 
@@ -49,6 +50,15 @@ def chain(name, heights, turned):
 
 ALLENE = chain("allene", [-1.31, 0.0, 1.31], 70.0)
 BUTATRIENE = chain("butatriene", [-1.31, 0.0, 1.26, 2.57], 20.0)
+
+
+T_SHAPE = Molecule(
+    "t-shape",
+    np.array([17, 9, 9, 9]),
+    np.array([[0, 0, 0], [1.7, 0.17, 0], [-1.7, 0.17, 0], [0, 1.6, 0]]),
+    np.array([[0, 1], [0, 2], [0, 3]]),
+    np.ones(3),
+)
 
 
 @pytest.fixture
@@ -90,6 +100,33 @@ def test_openmm_has_the_same_energy(random_field, moved, tmp_path):
     wanted = energies(field.model, field.topology, jnp.asarray(moved.positions))
     assert abs(row_of(field)[1]).min() > 1e-3
     np.testing.assert_allclose(engine.energy(tmp_path / "a.xml", moved), wanted[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.openmm
+def test_openmm_has_the_same_energy_of_a_t_shape(random_field, generator, tmp_path):
+    engine = importlib.import_module("forgefield.engines.openmm")
+    field = random_field(HARMONIC_STRETCH, HARMONIC_BEND, COSINE_OUT_OF_PLANE, of=[T_SHAPE])
+    bent = replace(T_SHAPE, positions=T_SHAPE.positions + generator.normal(0.0, 0.03, (4, 3)))
+
+    write_openmm_xml(tmp_path / "a.xml", field, [T_SHAPE])
+
+    wanted = energies(field.model, field.topology, jnp.asarray(bent.positions))
+    np.testing.assert_allclose(engine.energy(tmp_path / "a.xml", bent), wanted[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("write", "name", "bonded"),
+    [
+        (write_frcmod, "a.frcmod", (HARMONIC_STRETCH, HARMONIC_BEND)),
+        (write_generated_fld, "a.fld", (MM3_STRETCH, MM3_BEND)),
+    ],
+    ids=["frcmod", "fld"],
+)
+def test_a_t_shape_is_refused_where_the_order_of_neighbours_is_lost(random_field, tmp_path, write, name, bonded):
+    field = random_field(*bonded, COSINE_OUT_OF_PLANE, of=[T_SHAPE])
+
+    with pytest.raises(InputError, match=r"does not keep the order of a centre's neighbours.*at atoms 2-1-4-3"):
+        write(tmp_path / name, field, [T_SHAPE])
 
 
 @pytest.mark.openmm
