@@ -274,6 +274,42 @@ def test_out_of_plane_terms_stand_at_planar_centres_alone(height, n_terms):
     assert len(generate([ammonia], (*BONDED, COSINE_OUT_OF_PLANE)).model.terms) == n_terms
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 3, 1, 2), (0, 2, 3, 1)])
+def test_out_of_plane_terms_of_a_t_shape_are_not_along_its_bar(order):
+    # The bar is bent to the one side where all three neighbours lie, so that angles add up to 337°.
+    bar = 1.7 * np.array([np.sin(np.radians(84.3)), np.cos(np.radians(84.3)), 0.0])
+    positions = np.array([[0, 0, 0], [0, 1.6, 0], bar, bar * [-1.0, 1.0, 1.0]])
+    bonds = np.array([[0, 1], [0, 2], [0, 3]])
+    shape = Molecule("ClF3", np.array([17, 9, 9, 9]), positions[list(order)], bonds, np.ones(3))
+
+    laid = generate([shape], (*BONDED, COSINE_OUT_OF_PLANE))
+
+    ((first, centre, second, third),) = np.array(order)[np.asarray(laid.topology.interactions[-1].atoms)].tolist()
+    assert (centre, second, {first, third}) == (0, 1, {2, 3})
+
+
+@pytest.mark.parametrize(
+    ("length", "off_straight", "names"),
+    [
+        (1.31, 0.0, ["torsion H1-C2@C1-C2@C1-H1"]),
+        (1.31, 15.0, ["torsion H1-C2@C1-C2@C1-H1"]),
+        (1.46, 0.0, []),
+        (1.31, 25.0, []),
+    ],
+    ids=["allene", "somewhat bent", "single bonds", "bent"],
+)
+def test_torsions_about_straight_chains_of_double_bonds_skip_the_chain(length, off_straight, names):
+    bent = np.radians(off_straight)
+    end = length * np.array([0.0, np.sin(bent), -np.cos(bent)])
+    upper = [[0.93, 0, length + 0.56], [-0.93, 0, length + 0.56]]
+    lower = end + np.array([[0, 0.93, -0.56], [0, -0.93, -0.56]])
+    allene = molecule("CCCHHHH", [[0, 0, 0], [0, 0, length], end, *upper, *lower])
+
+    found = [row.name for row in generate([allene], (*BONDED, TORSION3)).rows if row.term.kind == "torsion"]
+
+    assert [name for name in found if "@" in name] == names
+
+
 @pytest.mark.parametrize(("off_straight", "n_torsions"), [(0.0, 0), (9.0, 0), (11.0, 1)])
 def test_no_torsion_runs_across_a_straight_angle(off_straight, n_torsions):
     bent = np.radians(off_straight)

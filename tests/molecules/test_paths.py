@@ -5,7 +5,16 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import shortest_path
 
-from forgefield.molecules.paths import angle_pairs, angles, bond_separations, neighbours, planar_centres, torsions
+from forgefield.molecules.paths import (
+    angle_pairs,
+    angles,
+    bond_separations,
+    neighbours,
+    passages,
+    planar_centres,
+    torsions,
+    torsions_across,
+)
 
 ETHANE = 8, np.array([[0, 1], [0, 2], [0, 3], [0, 4], [1, 5], [1, 6], [1, 7]])
 """Atoms 0 and 1 are the carbons."""
@@ -43,6 +52,42 @@ def test_angles_and_torsions_of_a_square_go_round_it_once():
 
 def test_torsions_of_ethane_are_those_of_hydrogens_across_the_bond():
     assert chains(torsions(*ETHANE)) == {(i, 0, 1, k) for i in (2, 3, 4) for k in (5, 6, 7)}
+
+
+BUTATRIENE = 8, np.array([[0, 1], [1, 2], [2, 3], [0, 4], [0, 5], [3, 6], [3, 7]])
+"""Atoms 0 to 3 are the carbons."""
+RING = 6, np.array([[k, (k + 1) % 6] for k in range(6)])
+
+
+def test_passages_are_the_atoms_with_two_neighbours_between_ends_in_either_order():
+    # The middle ones join each end to the one before the other.
+    assert passages(*BUTATRIENE) == {
+        (0, 3): (1, 2),
+        (3, 0): (2, 1),
+        (0, 2): (1,),
+        (2, 0): (1,),
+        (1, 3): (2,),
+        (3, 1): (2,),
+    }
+    assert passages(*ETHANE) == {}
+
+
+@pytest.mark.parametrize("molecule", [TRIANGLE, SQUARE, RING], ids=["triangle", "square", "ring"])
+def test_passages_in_a_ring_are_the_short_ways_between_atoms_that_are_not_bonded(molecule):
+    n = molecule[0]
+
+    found = passages(*molecule)
+
+    assert found.keys() == {(i, j) for i in range(n) for j in range(n) if min((i - j) % n, (j - i) % n) > 1}
+    assert all(len(way) == min((i - j) % n, (j - i) % n) - 1 for (i, j), way in found.items())
+
+
+def test_torsions_across_a_chain_are_those_of_its_ends():
+    ends = {(i, 0, 3, k) for i in (4, 5) for k in (6, 7)}
+
+    # The other two passages have the next atom of the chain at one end.
+    near = {(i, 0, 2, 3) for i in (4, 5)} | {(0, 1, 3, k) for k in (6, 7)}
+    assert chains(torsions_across(*BUTATRIENE)) == chains(ends | near)
 
 
 def test_a_centre_has_its_second_place():

@@ -15,8 +15,10 @@ from forgefield.assign.geometry_classes import Named
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, pair_scales, type_parameters
 from forgefield.models.forcefield import ForceField
-from forgefield.molecules.measure import angles, lengths
+from forgefield.molecules.elements import covalent_radii
+from forgefield.molecules.measure import angles, elevations, lengths
 from forgefield.molecules.molecule import Molecule
+from forgefield.molecules.paths import passages
 from forgefield.molecules.topology import Interactions, union
 from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
@@ -29,10 +31,14 @@ STRAIGHT = 5.0 * units.DEGREE
 """A mean angle this close to 180° is taken as 180°: about any other, a bend has no force out of its plane."""
 _NEARLY_STRAIGHT = 10.0 * units.DEGREE
 """Across an angle this close to 180° torsions are switched off."""
+_STRAIGHT_CHAIN = 20.0 * units.DEGREE
+"""Of a straight chain angles are this close to 180°; that of carbodiimides is bent by some 10°."""
+_DOUBLE = 0.92
+"""Of the sum of covalent radii: longer bonds are no double ones (C=C is 0.86, C-C beside a triple bond 0.93)."""
 _BENT = {"torsion": ([0, 1, 2], [1, 2, 3]), "stretch_bend": ([0, 1, 2],), "bend_bend": ([1, 0, 2], [3, 0, 4])}
 """Angles of each kind of interaction that must not be straight."""
 _NOT_FLAT = 3.0 * units.DEGREE
-"""A centre whose three angles lack more of 360° is not planar."""
+"""A centre whose three angles lack more of 360° is not planar, unless its bonds are as close to one plane."""
 
 
 def generate(
@@ -48,11 +54,12 @@ def generate(
     Stretches and bends must come first in `terms`, since others borrow their reference values. Reference lengths and
     angles are the means over the molecules; force constants are 5 mdyn/Å and ½ mdyn·Å/rad² until something better is
     estimated; cross terms and torsions are zero. Left out are torsions and couplings of bends whose row has a straight
-    angle, couplings along a half bond, and out-of-plane terms whose row has a centre that is not planar. What types
-    cannot tell apart has rows by classes of angles and by what is opposite a bond (`Named`). `van_der_waals` takes its
-    parameters from UFF and acts between atoms at least three bonds apart (with terms of OPLS three apart by half); so
-    do charges, which follow from `charging`, a bond moment or a bond charge increment, and are those of an even spread
-    until something better is known. Raises InputError for a molecule in more than one piece.
+    angle, couplings along a half bond, and out-of-plane terms whose row has a centre that is not planar. Torsions about
+    straight chains of double bonds skip the chain, as in allene. What types cannot tell apart has rows by classes of
+    angles and by what is opposite a bond (`Named`). `van_der_waals` takes its parameters from UFF and acts between
+    atoms at least three bonds apart (with terms of OPLS three apart by half); so do charges, which follow from
+    `charging`, a bond moment or a bond charge increment, and are those of an even spread until something better is
+    known. Raises InputError for a molecule in more than one piece.
     """
     require_connected(molecules)
     types, descriptions = environment_types(molecules, depth)
@@ -70,6 +77,7 @@ def generate(
         kind = KINDS[term.kind]
         atoms = np.concatenate([kind.find(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
         sound = meaningful(term.kind, atoms, named.positions) & ~_loose(term.kind, atoms, half)
+        sound &= turns(term.kind, atoms, molecules, named.positions)
         interactions.append(_interactions(term, kind, (atoms, sound), named, gathered))
     if van_der_waals is not None:
         terms = (*terms, van_der_waals)
@@ -135,7 +143,9 @@ def meaningful(
         return np.all(bent, axis=0)
     if kind == "out_of_plane":
         around = [angles(positions[atoms[:, part]]) for part in ([0, 1, 2], [0, 1, 3], [2, 1, 3])]
-        return np.sum(around, axis=0) > 2.0 * np.pi - _NOT_FLAT
+        # Where all three lie to one side, as in ClF₃, angles do not add up to 360°.
+        level = np.abs(elevations(positions[atoms])) < np.sin(_NOT_FLAT)
+        return level | (np.sum(around, axis=0) > 2.0 * np.pi - _NOT_FLAT)
     return np.ones(len(atoms), dtype=bool)
 
 
@@ -151,6 +161,38 @@ def _loose(
     loose = [[frozenset(bond) in half for bond in pairwise(chain)] for chain in atoms.tolist()]
     alike = kind == "stretch_stretch"
     return np.array([any(one) and not (alike and all(one)) for one in loose], dtype=bool)
+
+
+def turns(
+    kind: str,
+    atoms: Int[np.ndarray, "interactions order"],
+    molecules: list[Molecule],
+    positions: Float[np.ndarray, "atoms 3"],
+) -> Bool[np.ndarray, " interactions"]:
+    """Say which interactions are other than torsions, are along bonds, or about straight chains of double bonds.
+
+    These hold what is at both ends in a plane or across: those of cumulenes do, not those of alkynes.
+    """
+    held: dict[tuple[int, int], bool] = {}
+    start = 0
+    for molecule in molecules if kind == "torsion" else ():
+        for ends, between in passages(molecule.n_atoms, molecule.bonds).items():
+            chain = np.array([ends[0], *between, ends[1]])
+            held[ends[0] + start, ends[1] + start] = _is_stiff(molecule, chain, positions[chain + start])
+        start += molecule.n_atoms
+    if not held:
+        return np.ones(len(atoms), dtype=bool)
+    return np.array([held.get((chain[1], chain[2]), True) for chain in atoms.tolist()], dtype=bool)
+
+
+def _is_stiff(molecule: Molecule, chain: Int[np.ndarray, " _"], x: Float[np.ndarray, "_ 3"]) -> bool:
+    """Say whether a chain of whole bonds is straight, and its end bonds are double ones by their lengths."""
+    radii = covalent_radii(molecule.species[chain])
+    short = np.linalg.norm(np.diff(x, axis=0), axis=1) < _DOUBLE * (radii[1:] + radii[:-1])
+    whole = {frozenset(bond) for bond in molecule.bonds[molecule.orders >= 1.0].tolist()}
+    bonded = all(frozenset(bond) in whole for bond in pairwise(chain.tolist()))
+    bends = angles(np.stack([x[:-2], x[1:-1], x[2:]], axis=1))
+    return bonded and bool(short[0] and short[-1] and bends.min() > np.pi - _STRAIGHT_CHAIN)
 
 
 def _pairs(

@@ -15,7 +15,10 @@ from forgefield.molecules.molecule import Molecule
 AngleClasses = Mapping[Types, Mapping[str, float]]
 """By the types of a bend, the name of each class and the angle up to which it reaches [rad], in ascending order."""
 MARK = "@"
-"""Stands between the type of a centre and the class of the angle there, as in Pd1@90, or what is opposite a bond."""
+"""Stands between the type of a centre and the class of the angle there, as in Pd1@90, or what is opposite a bond.
+
+Before the types of atoms that a torsion skips too, as in H1-C2@C1-C2@C1-H1 of allene.
+"""
 _GAP = 15.0 * units.DEGREE
 """Angles of one row this far apart, with none between, are of two classes."""
 _ROUND = 5.0 * units.DEGREE
@@ -27,8 +30,8 @@ _FLATTENED = 130.0 * units.DEGREE
 """and one with four, two of which are farther apart than about any tetrahedral one."""
 _ACROSS = 150.0 * units.DEGREE
 """From this angle on, atoms about a centre of four or more neighbours are opposite each other."""
-_T_SHAPED = 165.0 * units.DEGREE
-"""So are two of three, as in ClF₃ and BrF₃ (172° and more)."""
+_T_SHAPED = 160.0 * units.DEGREE
+"""So are two of three, as in ClF₃ and BrF₃ (172° and more; by GFN2-xTB 167° and 161°)."""
 _LONGER = 0.02
 """Å by which bonds of the same types differ, in the mean, that have rows by what is opposite."""
 _CENTRES = {"bend": (1,), "stretch_bend": (1,), "stretch_stretch": (1,), "urey_bradley": (1,), "torsion": (1, 2)}
@@ -62,6 +65,8 @@ class Named:
     classes: GeometryClasses
     opposite: Mapping[tuple[int, int], int]
     """By an end and a centre, the atom opposite."""
+    between: Mapping[tuple[int, int], tuple[int, ...]]
+    """By the middle atoms of torsions that skip a chain, its atoms."""
 
     @classmethod
     def over(
@@ -76,7 +81,7 @@ class Named:
         if classes is None:
             across = _told_across(molecules, types, positions, opposite)
             classes = GeometryClasses(angle_classes(molecules, types, positions), across)
-        return cls(types, positions, classes, opposite)
+        return cls(types, positions, classes, opposite, _between(molecules))
 
     def __call__(self, kind: str, chain: Sequence[int]) -> Types:
         """Return the types of an interaction in the canonical order of its kind."""
@@ -85,17 +90,25 @@ class Named:
     def along(self, kind: str, chain: Sequence[int]) -> Types:
         """Return the types of an interaction as its atoms run."""
         named = [self.types[a] for a in chain]
+        skipped = self.skipped(kind, chain)
         for end, centre, place in _ENDS.get(kind, ()) if self.classes.across else ():
             if (self.types[chain[end]], self.types[chain[centre]]) in self.classes.across:
                 other = self.opposite.get((chain[end], chain[centre]))
                 named[place] += "" if other is None else MARK + self.types[other]
         for place in _CENTRES.get(kind, ()) if self.classes.angles else ():
-            triple = list(chain[place - 1 : place + 2])
+            whole = [*chain[:2], *skipped, *chain[2:]]
+            triple = whole[:3] if place == 1 else whole[-3:]
             known = self.classes.angles.get(KINDS["bend"].canonical(tuple(self.types[a] for a in triple)))
             if known:
                 (angle,) = angles(self.positions[[triple]])
                 named[place] += MARK + next((name for name, upper in known.items() if angle < upper), [*known][-1])
+        for place, others in ((1, skipped), (2, skipped[::-1])) if skipped else ():
+            named[place] += "".join(MARK + self.types[a] for a in others)
         return tuple(named)
+
+    def skipped(self, kind: str, chain: Sequence[int]) -> tuple[int, ...]:
+        """Return the atoms between the middle ones of a torsion that are not bonded to each other."""
+        return self.between.get((chain[1], chain[2]), ()) if kind == "torsion" else ()
 
 
 def has_class(name: str) -> bool:
@@ -132,6 +145,17 @@ def angle_classes(
                 several.add(key)
     divided = {key: _divided(np.sort(found[key])) for key in sorted(several)}
     return {key: classes for key, classes in divided.items() if len(classes) > 1}
+
+
+def _between(molecules: list[Molecule]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Return the passages of all molecules."""
+    found: dict[tuple[int, int], tuple[int, ...]] = {}
+    start = 0
+    for molecule in molecules:
+        for (i, j), chain in paths.passages(molecule.n_atoms, molecule.bonds).items():
+            found[i + start, j + start] = tuple(atom + start for atom in chain)
+        start += molecule.n_atoms
+    return found
 
 
 def _opposite(molecules: list[Molecule], positions: Float[np.ndarray, "atoms 3"]) -> dict[tuple[int, int], int]:

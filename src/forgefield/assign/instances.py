@@ -6,10 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from forgefield import units
+from forgefield.molecules import measure as geometry
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.paths import angle_pairs, angles, planar_centres, torsions
+from forgefield.molecules.paths import angle_pairs, angles, planar_centres, torsions, torsions_across
 
 Types = tuple[str, ...]
+OPPOSITE = 160.0 * units.DEGREE
+"""Two neighbours of a centre this far apart or more lie opposite each other, as in ClF₃."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,23 @@ def _angles(molecule: Molecule) -> Int[np.ndarray, "angles 3"]:
 
 
 def _torsions(molecule: Molecule) -> Int[np.ndarray, "torsions 4"]:
-    return torsions(molecule.n_atoms, molecule.bonds)
+    """Return chains of bonds, and those that skip a chain of atoms with two neighbours, which may be straight."""
+    found = torsions(molecule.n_atoms, molecule.bonds), torsions_across(molecule.n_atoms, molecule.bonds)
+    return np.concatenate(found)
 
 
 def _centres(molecule: Molecule) -> Int[np.ndarray, "centres 4"]:
-    return planar_centres(molecule.n_atoms, molecule.bonds)
+    """Return (neighbour, centre, neighbour, neighbour); of two neighbours opposite each other one first, one last.
+
+    The dihedral angle of the four is not defined where the first two bonds are in line.
+    """
+    found = planar_centres(molecule.n_atoms, molecule.bonds)
+    turned = [[0, 1, 2, 3], [0, 1, 3, 2], [2, 1, 0, 3]]
+    across = [molecule.positions[found[:, [order[0], 1, order[3]]]] for order in turned]
+    wide = np.array([geometry.angles(x) for x in across])
+    # As listed unless two are opposite each other.
+    which = np.where(wide.max(axis=0) > OPPOSITE, wide.argmax(axis=0), 0)
+    return np.take_along_axis(found, np.array(turned)[which], axis=1)
 
 
 def _angle_pairs(molecule: Molecule) -> Int[np.ndarray, "pairs 5"]:

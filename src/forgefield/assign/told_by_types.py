@@ -6,7 +6,7 @@ import numpy as np
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.assign.geometry_classes import Named, has_class
+from forgefield.assign.geometry_classes import GeometryClasses, Named, has_class
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.typed import Table, assign_typed_rows
 from forgefield.assign.typing import NUMBERED
@@ -74,6 +74,7 @@ def _repeated(
     if term.kind == "vdw":
         return {(own,): rows[(of_atom,)] for own, of_atom in zip(refined, named.types, strict=True)}
     kind = KINDS["stretch" if term.kind in CHARGING else term.kind]
+    by_types = Named.over(molecules, refined, GeometryClasses())
     table = {}
     for molecule, start in zip(molecules, starts, strict=True):
         for chain in (kind.find(molecule) + start).tolist():
@@ -81,5 +82,5 @@ def _repeated(
                 turned = [chain[place] for place in order]
                 found = rows.get(named.along(term.kind, turned))
                 if found is not None:
-                    table[tuple(refined[a] for a in turned)] = found
+                    table[by_types.along(term.kind, turned)] = found
     return table

@@ -6,6 +6,9 @@ import numpy as np
 from jaxtyping import Int
 from scipy.sparse import csr_array, eye_array
 
+_LONGEST = 8
+"""Atoms of a chain whose ends a torsion may be about."""
+
 
 def neighbours(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[list[int]]:
     """Return the neighbours of each atom in the order of the bond list."""
@@ -28,6 +31,38 @@ def torsions(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray,
     """Return every chain of four different atoms, once in one of its directions."""
     around = neighbours(n_atoms, bonds)
     found = [(i, j, k, m) for j, k in bonds for i in around[j] for m in around[k] if i != k and m not in (i, j)]
+    return np.array(found, dtype=np.int64).reshape(-1, 4)
+
+
+def passages(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Return the atoms between two that a chain of atoms with two neighbours each joins, by the two in either order.
+
+    They are not bonded to each other. The chain is the shortest one, of eight atoms at most.
+    """
+    around = neighbours(n_atoms, bonds)
+    found: dict[tuple[int, int], tuple[int, ...]] = {}
+    for start, near in enumerate(around):
+        for first in near:
+            before, here, chain = start, first, list[int]()
+            while len(around[here]) == 2 and len(chain) < _LONGEST and here != start:
+                chain.append(here)
+                before, here = here, next(atom for atom in around[here] if atom != before)
+                known = found.get((start, here))
+                if here not in (start, *near) and (known is None or len(chain) < len(known)):
+                    found[start, here], found[here, start] = tuple(chain), tuple(reversed(chain))
+    return found
+
+
+def torsions_across(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> Int[np.ndarray, "torsions 4"]:
+    """Return (end, first, last, end) for the ends about each two atoms that a chain joins (`passages`), once."""
+    around = neighbours(n_atoms, bonds)
+    found = [
+        (i, j, k, m)
+        for (j, k), between in passages(n_atoms, bonds).items()
+        for i in around[j]
+        for m in around[k]
+        if j < k and i != m and not {i, m} & {j, k, *between}
+    ]
     return np.array(found, dtype=np.int64).reshape(-1, 4)
 
 

@@ -8,13 +8,17 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.geometry_classes import Named
+from forgefield.assign.instances import OPPOSITE
 from forgefield.assign.nonbonded import near_scale
 from forgefield.errors import InputError
 from forgefield.io.offenders import listed
 from forgefield.io.structures.atom_types import standard_atom_types
 from forgefield.models.rows import Row
+from forgefield.molecules.measure import angles
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.nonbonded import COULOMB
+from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.term import Term
 
 _SECOND = digits[1:] + ascii_uppercase + ascii_lowercase
@@ -190,6 +194,47 @@ def require_no_switched_torsions(
         raise InputError(
             f"{what} cannot hold torsions within 10° of a straight angle, where they are switched off smoothly: "
             f"{listed(switched)}; freeze their constants at zero"
+        )
+
+
+def across(assignment: Assignment, molecules: list[Molecule], found: RowInteractions) -> list[tuple[int, ...]]:
+    """Return the atoms of a row's torsions about straight chains, whole chains each, in the batch; often none."""
+    named = Named.over(molecules, flat_types(assignment), assignment.classes)
+    chains = [(tuple(chain), named.skipped(found.row.term.kind, chain)) for chain in found.atoms.tolist()]
+    return [(*chain[:2], *skipped, *chain[2:]) for chain, skipped in chains if skipped]
+
+
+def require_along_bonds(assignment: Assignment, molecules: list[Molecule], terms: Collection[Term], what: str) -> None:
+    """Raise InputError that lists rows of torsions about straight chains, whose middle atoms are not bonded."""
+    stray = [
+        f"{found.row.name} (first at atoms {_within_molecule(assignment, np.array(chains[0]))})"
+        for term in terms
+        for found in rows_of(assignment, term)
+        if (chains := across(assignment, molecules, found))
+    ]
+    if stray:
+        raise InputError(
+            f"{what} finds torsions along bonds, and cannot hold those about straight chains of atoms: "
+            f"{listed(stray)}; write it as openmm-xml, or over one molecule as prmtop, GROMACS, LAMMPS or OpenMM System"
+        )
+
+
+def require_no_opposite_neighbours(assignment: Assignment, molecules: list[Molecule], what: str) -> None:
+    """Raise InputError that lists out-of-plane rows with an effect at centres where two neighbours lie opposite.
+
+    Programs that order the neighbours by rules of their own may take the dihedral angle along these two.
+    """
+    positions = np.concatenate([m.positions for m in molecules])
+    tied = [
+        f"{found.row.name} (first at atoms {_within_molecule(assignment, found.atoms[wide][0])})"
+        for found in rows_of(assignment, COSINE_OUT_OF_PLANE)
+        for wide in (angles(positions[found.atoms][:, [0, 1, 3]]) > OPPOSITE,)
+        if wide.any()
+    ]
+    if tied:
+        raise InputError(
+            f"{what} does not keep the order of a centre's neighbours, which matters where two of them lie opposite "
+            f"each other: {listed(tied)}; leave out_of_plane out of the terms, or write it as openmm-xml"
         )
 
 

@@ -243,6 +243,15 @@ def _wrong_heads(file: _File) -> Iterator[str]:
             yield f"angles {'-'.join(one.types)}: the classes must reach up to angles that ascend to 180, not {uppers}"
 
 
+def _skips(name: str, names: set[str], alone: set[str]) -> bool:
+    """Say whether the name of a type has the types of the atoms behind it that a torsion skips."""
+    while name not in names:
+        name, _, skipped = name.rpartition(MARK)
+        if skipped not in alone:
+            return False
+    return True
+
+
 def _wrong_rows(file: _File) -> Iterator[str]:
     """Yield what is wrong with rows."""
     alone, seen = {one.name for one in file.types}, set()
@@ -259,7 +268,10 @@ def _wrong_rows(file: _File) -> Iterator[str]:
             yield f"{named}: it names {len(row.types)} types, not {wanted}"
             continue
         key = row.term, row.types if kind is None else kind.canonical(row.types)
-        unknown = sorted(set(row.types) - names)
+        skips = term.kind == "torsion"
+        unknown = sorted(
+            {name for name in row.types if name not in names and not (skips and _skips(name, names, alone))}
+        )
         if unknown:
             yield f"{named}: types has no {', '.join(unknown)}"
         if set(row.values) != set(_units(term)):

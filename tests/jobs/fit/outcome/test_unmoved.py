@@ -55,14 +55,20 @@ def borane():
     return example("borane", [5, 1, 1, 1], BORANE)
 
 
-def test_twist_about_a_straight_chain_is_moved_by_van_der_waals_terms_alone(allene):
-    # Torsions across the straight angle are no terms, and each centre of the ends is planar.
-    laid = generate([allene.molecule], (*BONDED, TORSION3, COSINE_OUT_OF_PLANE))
-
-    (said,) = unmoved(laid, [allene])
+def test_twist_about_a_straight_chain_is_moved_by_a_torsion(allene):
+    (said,) = unmoved(generate([allene.molecule], (*BONDED, COSINE_OUT_OF_PLANE)), [allene])
 
     # The twist alone.
     assert re.match(r"allene: no term of the force field moves its vibration\(s\) at \d+ cm⁻¹, so that", said)
+    assert 'add "torsion" to terms under [forcefield]' in said
+    assert unmoved(generate([allene.molecule], (*BONDED, TORSION3, COSINE_OUT_OF_PLANE)), [allene]) == []
+
+
+def test_twist_about_a_chain_of_single_bonds_is_moved_by_van_der_waals_terms_alone():
+    longer = example("longer", [6, 6, 6, 1, 1, 1, 1], ALLENE + 0.15 * np.sign(ALLENE) * [0.0, 0.0, 1.0])
+
+    (said,) = unmoved(generate([longer.molecule], (*BONDED, TORSION3, COSINE_OUT_OF_PLANE)), [longer])
+
     assert 'only van der Waals terms act on it (nonbonded = "uff" under [forcefield])' in said
 
 

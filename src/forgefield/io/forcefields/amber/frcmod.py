@@ -20,7 +20,9 @@ from forgefield.io.forcefields.generated import (
     charges_of,
     elements,
     negligible,
+    require_along_bonds,
     require_held,
+    require_no_opposite_neighbours,
     require_no_switched_torsions,
     rows_of,
     told_of,
@@ -61,11 +63,14 @@ def write_frcmod(path: Path, assignment: Assignment, molecules: list[Molecule]) 
     AMBER takes types and charges from the structures: a mol2 file of each molecule stands beside. With charges BOND
     rows end in the bond charge increments of which they are made, where AMBER reads no further. AMBER orders the
     outer atoms of an improper by its own rule, so that only planar centres are sure to have the same energy there.
-    Raises InputError that names the terms it cannot hold and torsions next to a straight angle.
+    Raises InputError that names the terms it cannot hold, torsions next to a straight angle or about a chain, and
+    centres of which two neighbours lie opposite each other.
     """
     assignment = told_by_types(assignment, molecules)
     what = f"{path}: an AMBER parameter file"
     require_held(assignment, _HELD, what, "leave them out, or choose another format")
+    require_along_bonds(assignment, molecules, _TORSIONS, what)
+    require_no_opposite_neighbours(assignment, molecules, what)
     require_no_switched_torsions(assignment, molecules, (*_TORSIONS, COSINE_OUT_OF_PLANE), what)
     names = amber_types(assignment)
     sections = {

@@ -71,9 +71,10 @@ def near(system: System, what: str) -> Near:
 
     Raises InputError that lists nearer pairs that act, and farther ones that do not as all others do.
     """
-    special = special_pairs(system, what)
     charges, depths = system.through_space.charges, system.through_space.parameters[:, 1]
     apart = bond_separations(system.n_atoms, system.bonds, limit=_THREE_BONDS + 1)
+    three = [(i, j) for i, j in np.argwhere(np.triu(apart == _THREE_BONDS, 1)).tolist()]
+    special = special_pairs(system, what, three)
     wrong, usual = [], Special((0.0, 0.0), 1.0, 1.0)
     for i, j in sorted({*special, *map(tuple, np.argwhere(np.triu(apart < _THREE_BONDS, 1)).tolist())}):
         one, wanted = special.get((i, j), usual), float(apart[i, j] > _THREE_BONDS)
@@ -87,7 +88,7 @@ def near(system: System, what: str) -> Near:
             f"{what} leaves out pairs up to two bonds apart, and scales none but those three bonds apart: it cannot "
             f"hold {listed(wrong)}"
         )
-    pairs = {(i, j): special.get((i, j), usual) for i, j in np.argwhere(np.triu(apart == _THREE_BONDS, 1)).tolist()}
+    pairs = {pair: special[pair] for pair in three}
     charged = frozenset(pair for pair in pairs if charges[list(pair)].all())
     attracted = frozenset(pair for pair in pairs if depths[list(pair)].all())
     return Near(pairs, charged, attracted)

@@ -16,7 +16,9 @@ from forgefield.io.forcefields.generated import (
     RowInteractions,
     elements,
     flat_types,
+    require_along_bonds,
     require_held,
+    require_no_opposite_neighbours,
     rows_of,
     told_of,
     two_character_types,
@@ -83,11 +85,14 @@ def write_generated_fld(path: Path, assignment: Assignment, molecules: list[Mole
 
     Types become names of two characters, listed with what they stand for at the head of the file. The second file
     is to be added to MacroModel's atom.typ. Without van der Waals terms the depths are zero. Raises InputError
-    that names what the format cannot hold: other terms, bend-bend constants that are no products of one factor
-    for each angle, more than 100 types, centres out of their plane with a zero-order bond, charges of ions.
+    that names what the format cannot hold: other terms, torsions about straight chains, bend-bend constants that are
+    no products of one factor for each angle, more than 100 types, centres out of their plane with a zero-order bond,
+    neighbours of such that lie opposite each other, charges of ions.
     """
     assignment = told_by_types(assignment, molecules)
     require_held(assignment, _HELD, f"{path}: an MM3* file", "leave them out, or choose another format")
+    require_along_bonds(assignment, molecules, (TORSION3,), f"{path}: an MM3* file")
+    require_no_opposite_neighbours(assignment, molecules, f"{path}: an MM3* file")
     _require_no_ions(path, assignment, molecules)
     names = two_character_types(assignment)
     if len(names) > _LAST_NUMBER - _FIRST_NUMBER + 1:

@@ -73,10 +73,15 @@ def coupling_script(assignment: Assignment) -> str | None:
 
 def is_coupling_script(text: str) -> bool:
     """Return whether a script is one that `coupling_script` writes, whatever the values, so that it is safe to run."""
-    if not (text.startswith(_BEGIN) and text.endswith(_END)):
+    return is_script(text, _BEGIN, _END)
+
+
+def is_script(text: str, begin: str, end: str) -> bool:
+    """Return whether nothing but a literal of Python stands between these lines of a script."""
+    if not (text.startswith(begin) and text.endswith(end)):
         return False
     try:
-        ast.literal_eval(text[len(_BEGIN) : -len(_END)])
+        ast.literal_eval(text[len(begin) : -len(end)])
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return False
     return True

@@ -22,6 +22,7 @@ from forgefield.io.forcefields.generated import (
     rows_of,
     told_of,
 )
+from forgefield.io.forcefields.openmm.axial import without_axial
 from forgefield.io.forcefields.openmm.couplings import COUPLINGS, coupling_script
 from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.io.outputs import write_text
@@ -66,7 +67,8 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     A generated type is a class there. Each neighbour of an out-of-plane centre is a type of its own, which keeps the
     order of the neighbours that the energy depends on: OpenMM must get the atoms in the order of the molecule, and
     molecules that differ in that order alone cannot share a file. Urey-Bradley terms are held by OpenMM's AMOEBA
-    element; stretch-bends, stretch-stretches and bend-bends are added by a script in the file, which OpenMM runs.
+    element; stretch-bends, stretch-stretches, bend-bends and torsions about straight chains are added by scripts in
+    the file, which OpenMM runs.
     Raises InputError that names terms that it cannot hold and torsions next to a straight angle.
     """
     assignment = told_by_types(assignment, molecules)
@@ -77,6 +79,7 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     # Classes of OpenMM's own force fields are C1, C4 and the like.
     assignment = renamed(assignment, f"{molecules[0].name}.")
     templates = _templates(assignment, molecules)
+    assignment, axial = without_axial(assignment, molecules)
     root = Element("ForceField")
     root.append(
         Comment(
@@ -91,8 +94,9 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     if assignment.topology.charges is not None and not any(row.term is LENNARD_JONES for row in assignment.rows):
         _charges(root, assignment)
     _out_of_plane(root, assignment, templates)
-    if script := coupling_script(assignment):
-        SubElement(root, "Script").text = script
+    for script in (coupling_script(assignment), axial):
+        if script is not None:
+            SubElement(root, "Script").text = script
     indent(root)
     write_text(path, tostring(root, encoding="unicode") + "\n")
     return (path,)

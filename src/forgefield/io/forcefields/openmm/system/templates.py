@@ -13,6 +13,7 @@ from defusedxml.ElementTree import fromstring
 from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.errors import InputError
+from forgefield.io.forcefields.openmm.axial import is_axial_script
 from forgefield.io.forcefields.openmm.couplings import is_coupling_script
 from forgefield.io.forcefields.openmm.system.reader import Named, rules_of_xml
 from forgefield.io.text import read_text
@@ -128,6 +129,10 @@ def _texts(path: Path) -> Iterator[str]:
         yield tostring(root, encoding="unicode")
 
 
+def _is_own(script: str) -> bool:
+    return is_coupling_script(script) or is_axial_script(script)
+
+
 def root_without_code(path: Path) -> Any:
     """Return the root of a ForceField XML. Raises InputError where OpenMM would run part of it as Python code."""
     try:
@@ -136,7 +141,7 @@ def root_without_code(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read as XML: {error}") from error
     elements = [*root.iter()]
     code = [element for element in elements if element.tag in _RUN_AS_CODE]
-    found = [e.tag for e in code if e.tag != "Script" or not is_coupling_script(e.text or "")]
+    found = [e.tag for e in code if e.tag != "Script" or not _is_own(e.text or "")]
     found += [_EVALUATED for element in elements if element.get(_EVALUATED, "True") not in ("True", "False")]
     if found:
         raise InputError(f"{path}: holds {', '.join(found)}, which OpenMM would execute; remove it")
