@@ -17,6 +17,8 @@ from forgefield.report.student.findings import Speed
 _REPEATS = 15
 _LONGEST = 5.0
 """Seconds after which it is enough."""
+_IN_A_ROW, _SHORT = 5, 5.0
+"""As dynamics has it, what takes less than so many ms is called again before the other clears the processor's cache."""
 
 
 def speed(structures: Sequence[Molecule], student: ModelTeacher, teacher: AbstractTeacher | None) -> Speed:
@@ -34,9 +36,12 @@ def speed(structures: Sequence[Molecule], student: ModelTeacher, teacher: Abstra
     began = perf_counter()
     for k in range(_REPEATS):
         for way, taken in zip(ways, times, strict=True):
-            at = perf_counter()
-            way(structures[k % len(structures)])
-            taken.append(1000.0 * (perf_counter() - at))
+            for _ in range(_IN_A_ROW):
+                at = perf_counter()
+                way(structures[k % len(structures)])
+                taken.append(1000.0 * (perf_counter() - at))
+                if taken[-1] > _SHORT:
+                    break
         if perf_counter() - began > _LONGEST:
             break
     best = [min(taken) for taken in times]
