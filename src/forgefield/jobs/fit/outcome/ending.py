@@ -1,21 +1,18 @@
 """How a fit ended, after what effort, and what ran it."""
 
 import platform
-from collections.abc import Sequence
 from importlib import metadata
 
 import jax
 import numpy as np
 
-from forgefield.jobs.fit.outcome.verdict import reason
 from forgefield.jobs.fit.plan.plan import Plan
 from forgefield.jobs.fit.run.passes import Passed
-from forgefield.report.results import Ending, Provenance, TargetResult
+from forgefield.report.results import Ending, Provenance
 
 
-def ending(passes: list[Passed], plan: Plan, targets: Sequence[TargetResult], wrong: Sequence[str]) -> Ending:
-    """Return how the passes of a fit ended; `wrong` says what is unphysical about the rows that were trained."""
-    lacking = reason(converged=passes[-1].fit.success, targets=targets, wrong=wrong)
+def ending(passes: list[Passed], plan: Plan, lacking: str) -> Ending:
+    """Return how the passes of a fit ended; `lacking` says why it is no success."""
     last, effort = passes[-1].fit, [p.fit.effort for p in passes]
     compile_s, run_s = (float(sum(getattr(one, name) for one in effort)) for name in ("compile_s", "run_s"))
     return Ending(

@@ -1,5 +1,7 @@
 """The outcome of a fit as results.json and as the record that the report shows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -25,6 +27,7 @@ from forgefield.jobs.fit.outcome.unphysical import about_unphysical, found_unphy
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
+    reason,
     soft_turns,
     undetermined,
     worse_than_at_the_start,
@@ -70,7 +73,7 @@ def record(prepared: Prepared, passes: list[Passed]) -> FitRecord:
     molecules = _molecules(prepared, start, final, strain)
     wrong = found_unphysical(prepared, last, geometry.mean, final)
     results = Results(
-        fit=ending(passes, prepared.plan, told_of_targets, [*wrong.spoilt, *imaginary(molecules)]),
+        fit=ending(passes, prepared.plan, _lacking(prepared, last, told_of_targets, wrong.spoilt, molecules)),
         targets=told_of_targets,
         metrics=_metrics(prepared, start, final),
         left_out=_left_out(prepared, start, final),
@@ -236,15 +239,36 @@ def _molecules(prepared: Prepared, start: Judgement, final: Judgement, strain: l
 
 
 def _about_parameters(prepared: Prepared, last: Passed, parameters: list[ParameterResult]) -> list[str]:
+    rows, values = prepared.rows, last.values
+    return [*_too_strong(prepared, last), *cancelling(rows, values), *undetermined(parameters)]
+
+
+def _lacking(
+    prepared: Prepared,
+    last: Passed,
+    targets: list[TargetResult],
+    spoilt: Sequence[str],
+    molecules: list[MoleculeResult],
+) -> str:
+    """Return what a fit lacks for a success; nothing where it is one."""
+    return reason(
+        converged=last.fit.success,
+        targets=targets,
+        wrong=[*spoilt, *imaginary(molecules)],
+        kinds={term.kind for term in prepared.assignment.model.terms},
+        too_strong="stretch_bend" if _too_strong(prepared, last) else "",
+    )
+
+
+def _too_strong(prepared: Prepared, last: Passed) -> list[str]:
+    """Say which stretch-bends are stronger than what they couple."""
     assignment = prepared.assignment
-    couplings = [
+    found = [
         np.asarray(group.parameters)[:, :4]
         for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True)
         if term.kind == "stretch_bend"
     ]
-    coupled = np.concatenate([np.zeros((0, 4), dtype=np.int64), *couplings])
-    rows, values = prepared.rows, last.values
-    return [*unbounded(rows, coupled, values), *cancelling(rows, values), *undetermined(parameters)]
+    return unbounded(prepared.rows, np.concatenate([np.zeros((0, 4), dtype=np.int64), *found]), last.values)
 
 
 def _about_shapes(

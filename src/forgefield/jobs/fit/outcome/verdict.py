@@ -1,7 +1,7 @@
 """Whether a fit is a success, in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from forgefield.fitting.judge.turns import SOFT
 from forgefield.report.numerals import fixed, percent, significant, with_unit
@@ -23,25 +23,40 @@ _DRIFTED = 0.3
 """Å, root mean square, by which a complex of several pieces is another one."""
 _NEAR = "frequency_rmsd_cm1", "bond_rmsd_a", "angle_rmsd_deg"
 _NAMED = 3
+_HELPFUL = "torsion", "stretch_bend", "stretch_stretch", "bend_bend"
+"""Kinds of terms that mend what stretches and bends alone leave."""
 
 
-def reason(*, converged: bool, targets: Sequence[TargetResult], wrong: Sequence[str]) -> str:
+def reason(
+    *,
+    converged: bool,
+    targets: Sequence[TargetResult],
+    wrong: Sequence[str],
+    kinds: Collection[str] = (),
+    too_strong: str = "",
+) -> str:
     """Return what a fit lacks for a success, which target dominates its cost, and what to do; nothing for a success.
 
-    `wrong` says what is unphysical about the rows that were trained.
+    `wrong` says what is unphysical about the rows that were trained, `kinds` which terms there are, and `too_strong`
+    which of them hold constants that the others cannot hold against.
     """
     worse = [one for one in targets if one.rms_final > one.rms_start + one.tolerance]
     lacking = [] if converged else ["it did not converge, and the best parameters found are no optimum"]
     lacking += [f"{one.name} ended at {_amount(one, one.rms_final)}, worse than the start's" for one in worse[:_NAMED]]
     lacking += list(wrong[:_NAMED])
-    return f"{'; '.join(lacking)}. {_advice(targets, worse)}".rstrip() if lacking else ""
+    if not lacking:
+        return ""
+    advice = _advice(targets, worse, [kind for kind in _HELPFUL if kind not in kinds])
+    if too_strong:
+        advice = f'Leave "{too_strong}" out of the terms, which is stronger than what it couples can hold. {advice}'
+    return f"{'; '.join(lacking)}. {advice}".rstrip()
 
 
 def _amount(one: TargetResult, value: float) -> str:
     return f"{with_unit(significant(value, 3), one.unit)} ({significant(one.rms_start, 3)} before)"
 
 
-def _advice(targets: Sequence[TargetResult], worse: Sequence[TargetResult]) -> str:
+def _advice(targets: Sequence[TargetResult], worse: Sequence[TargetResult], others: Sequence[str]) -> str:
     """Say which target dominates the cost, and what to do about it."""
     known = [one for one in targets if math.isfinite(one.cost_final)]
     total = math.fsum(one.cost_final for one in known)
@@ -55,10 +70,8 @@ def _advice(targets: Sequence[TargetResult], worse: Sequence[TargetResult]) -> s
             f"{said}, which the others pay for: give it a larger tolerance than {tolerance} or a smaller weight, "
             "or add terms that let both be met."
         )
-    return (
-        f"{said}: add terms that can meet it (torsion, stretch_bend, stretch_stretch), split rows that hold different "
-        f"geometries, or give it a larger tolerance than {tolerance}."
-    )
+    add = f"add terms that can meet it ({', '.join(others)}), " if others else ""
+    return f"{said}: {add}split rows that hold different geometries, or give it a larger tolerance than {tolerance}."
 
 
 def worse_than_at_the_start(targets: Sequence[TargetResult]) -> list[str]:

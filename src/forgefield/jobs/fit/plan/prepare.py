@@ -17,6 +17,7 @@ from forgefield.assign.mm3.selection import selected_lines
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.engines.programs.over_molecules import require_held
 from forgefield.errors import ForgeFieldError, InputError
+from forgefield.estimating.coupling_widths import coupling_widths
 from forgefield.fitting.cost.cost import Problem, total_counts
 from forgefield.fitting.data.chunks import chunks, without_interactions
 from forgefield.fitting.data.training_set import Example, TrainingSet, training_set
@@ -120,6 +121,9 @@ class Prepared:
         """
         model = with_values(self.assignment, centre).model
         about = prior(changes, self.assignment.rows, self.signed(self.start, released), self.plan.prior)
+        free = np.asarray(changes.variables.places)[np.asarray(changes.variables.own)]
+        widths = coupling_widths(model, self.assignment.topology, self.assignment.rows, self.start)
+        about = replace(about, width=about.width * widths[free])
         return Problem(
             model=model,
             chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),

@@ -1,0 +1,34 @@
+"""How far stretch-bends may go from zero before there are data: less where one of their bonds is weak."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from forgefield.models.forcefield import ForceField
+from forgefield.models.rows import Row
+from forgefield.molecules.topology import Topology
+
+_ORDINARY = 250.0
+"""kcal/mol/Å²; weaker are the bonds of halogens and metals, and those that are about to break."""
+_LEAST = 0.1
+"""Where a bond has next to no constant."""
+
+
+def coupling_widths(
+    model: ForceField, topology: Topology, rows: Sequence[Row], values: Float[np.ndarray, " parameters"]
+) -> Float[np.ndarray, " parameters"]:
+    """Return the factors by which priors on stretch-bends are narrower where a bond they couple is weak, 1 elsewhere.
+
+    They fall in proportion to the weakest of the bonds: a constant that is usual elsewhere would leave such a bond
+    without one of its own, and the energy without a minimum.
+    """
+    constant = {row.indices[1]: row.indices[0] for row in rows if row.term.kind == "stretch"}
+    weakest = np.full(len(values), np.inf)
+    for term, group in zip(model.terms, topology.interactions, strict=True):
+        if term.kind == "stretch_bend":
+            for places in np.asarray(group.parameters).tolist():
+                known = [values[constant[place]] for place in places[term.n_own :] if place in constant]
+                for own in places[: term.n_own]:
+                    weakest[own] = min(weakest[own], *known, np.inf)
+    return np.clip(weakest / _ORDINARY, _LEAST, 1.0)
