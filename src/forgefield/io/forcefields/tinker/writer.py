@@ -1,4 +1,4 @@
-"""Writes Tinker files: parameters (.prm), a structure (.xyz) and the .key that names both."""
+"""Writes Tinker files: parameters (.tinker.prm), a structure (.xyz) and the .key that names both."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,6 +31,8 @@ from forgefield.terms.nonbonded import LENNARD_JONES
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
+_PARAMETERS = ".tinker.prm"
+"""A suffix that no file of CHARMM has, whose parameters are called .prm too."""
 _MOST_FOLDS = 6
 _ARMS = 3
 """Neighbours of a centre that has impropers."""
@@ -45,7 +47,7 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     charges = system.through_space.charges.tolist()
     of_atom = list(zip(classes, charges, strict=True))
     types = {one: number for number, one in enumerate(dict.fromkeys(sorted(of_atom)), 1)}
-    parameters, structure = path.with_suffix(".prm"), path.with_suffix(".xyz")
+    parameters, structure = path.with_suffix(_PARAMETERS), path.with_suffix(".xyz")
     head = f"# Written by ForgeField from {Path(system.source).name}: analyze {structure.name} -k {path.name}"
     rows = [
         *_settings(system, pairs, what),
@@ -189,7 +191,7 @@ def _waves(series: Series) -> str:
 TINKER = SystemFormat(
     "Tinker",
     (HARMONIC_STRETCH, HARMONIC_BEND, UREY_BRADLEY, PERIODIC_TORSION, PERIODIC_IMPROPER, HARMONIC_IMPROPER),
-    *(_write, (".prm", ".xyz")),
+    *(_write, (_PARAMETERS, ".xyz")),
     needs_positions=True,
     adapted=one_of_each_fold,
 )
