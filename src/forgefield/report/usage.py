@@ -76,7 +76,7 @@ print(system.getNumParticles())"""
 _LAMMPS = """\
 include forcefield.lmp
 minimize 0.0 1.0e-6 500 5000
-write_data minimised.data"""
+write_data minimised.data pair ij"""
 _OPENFF = """\
 from dataclasses import replace
 from pathlib import Path

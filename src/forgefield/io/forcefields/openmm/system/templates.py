@@ -125,6 +125,8 @@ def _texts(path: Path) -> Iterator[str]:
         root = root_without_code(one)
         for include in root.findall("Include"):
             left.append(one.parent / include.get("file", ""))
+            if not left[-1].is_file():
+                raise InputError(f"{one}: includes {left[-1]}, and there is no such file")
             root.remove(include)
         yield tostring(root, encoding="unicode")
 
