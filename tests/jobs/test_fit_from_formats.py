@@ -17,6 +17,7 @@ from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from samples import write_shifted
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 FIT = """
 [forcefield]
 start = {start}
@@ -96,6 +97,24 @@ def folder(data, tmp_path_factory) -> Folder:
     rules = read_prmtop(path / "lig.prmtop")
     write_shifted(path / "apart.xyz", rules, read_structures(path / "lig.inpcrd", system=rules.system)[0])
     return Folder(path)
+
+
+@pytest.mark.slow
+@pytest.mark.openmm
+def test_the_example_of_a_sulfonamide_ends_as_its_page_says_and_means_the_same_in_every_file(tmp_path):
+    pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+    folder = EXAMPLES / "sulfonamide"
+
+    metrics = run_fit(prepare(folder / "FIT.toml"), tmp_path / "out").record.results["metrics"]
+
+    energies = [metrics[when]["energy_rmsd_kcal_mol"] for when in ("start", "final")]
+    np.testing.assert_allclose(energies, [2.00, 0.74], atol=0.01)
+    native = ff.evaluate(tmp_path / "out", folder / "scan-sn.json").energies
+    for suffix in ("prmtop", "top", "xml"):
+        written = ff.evaluate(tmp_path / "out" / f"forcefield.{suffix}", folder / "scan-sn.json").energies
+        np.testing.assert_allclose(written, native, atol=1e-6)
+    report = (tmp_path / "out/report.html").read_text()
+    assert all(f">{title}<" in report for title in ("Torsion profiles", "OpenMM", "AMBER", "GROMACS"))
 
 
 def names_of(word: str) -> list[str]:
