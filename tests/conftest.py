@@ -69,7 +69,7 @@ settings.load_profile("unhurried")
 
 DATA = Path(os.environ.get("FORGEFIELD_DATA", Path(__file__).parents[2] / "shared" / "data"))
 IN_CI = bool(os.environ.get("CI"))
-NOT_PYTHONS = "no Chromium", "no GROMACS", "no sander", "no LAMMPS", "no jax-md"
+NOT_PYTHONS = "no Chromium", "no GROMACS", "no sander", "no LAMMPS", "no jax-md", "no OpenFF"
 """What begins the reason of a test that is skipped for want of a program which `make test` does not install."""
 LONG_TO_RUN = {"distil", "engines", "simulate", "terms"}
 """Folders of tests whose programs are compiled as users' are: they run for long, or are told by their last digits."""

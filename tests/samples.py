@@ -1,6 +1,6 @@
 """What several tests use: texts of FIT.toml, the head of an MM3* force field, water, and a chain that can be turned."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,10 +115,10 @@ def places_of(rules: SystemRules) -> dict[str, int]:
     return {row.parameter_name(p): row.indices[p] for row in rules.rowed.rows for p in range(row.term.n_own)}
 
 
-def write_shifted(path: Path, rules: SystemRules, molecule: Molecule) -> None:
-    """Write displaced structures with the forces of a field that has other torsions (`TURNED`)."""
+def write_shifted(path: Path, rules: SystemRules, molecule: Molecule, turned: Sequence[str] = TURNED) -> None:
+    """Write displaced structures with the forces of a field that has two other torsions."""
     places, values = places_of(rules), rules.rowed.values.copy()
-    values[[places[name] for name in TURNED]] += [1.0, -0.5]
+    values[[places[name] for name in turned]] += [1.0, -0.5]
     shift = np.random.default_rng(1).normal(scale=0.05, size=(4, molecule.n_atoms, 3))
     positions = molecule.positions + shift
     model, topology = rules.with_values(values).lay([replace(molecule, positions=x) for x in positions])

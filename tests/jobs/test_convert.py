@@ -163,6 +163,23 @@ def test_a_topology_goes_from_engine_to_engine_and_what_is_lost_is_told(forgefie
     assert (tmp_path / "b.inpcrd").is_file()
 
 
+def test_of_several_structures_one_is_written_which_is_said_and_other_molecules_are_refused(
+    forgefield, data, tmp_path, monkeypatch
+):
+    folder = data / "programs" / "amber"
+    monkeypatch.chdir(tmp_path)
+    words = "convert", folder / "thiazole.prmtop", "a.top", "--over", folder / "thiazole.inpcrd"
+
+    refused = forgefield(*words, "--over", CH3F)
+    assert not list(tmp_path.iterdir())
+    kept = forgefield(*words, "--over", folder / "thiazole.gro")
+
+    assert (refused.exit_code, kept.exit_code) == (2, 0)
+    assert "its atoms are CH3F, but those of" in refused.stderr
+    assert "a.top holds one geometry: of 2 structures that of the first, thiazole, is written" in kept.stderr
+    assert "forgefield: a.key: Tinker holds positions" in forgefield("convert", "a.top", "a.key").stderr
+
+
 @pytest.mark.slow
 def test_mm3_file_comes_back_byte_for_byte(forgefield, data, tmp_path):
     fld = data / "rh-enamide/forcefield/rh_hyd_enamide_start.fld"

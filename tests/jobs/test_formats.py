@@ -40,6 +40,17 @@ NEW_STRUCTURE = Format(
 )
 
 
+def test_no_two_formats_write_files_of_one_name():
+    """A fit writes all that it is asked for into one folder."""
+    names = [end for one in FORMATS if one.word and (one.write_laid or one.write_rules) for end in ends_of(one)]
+
+    assert sorted({*names}) == sorted(names)
+
+
+def ends_of(form: Format) -> list[str]:
+    return [form.suffixes[0], *(form.system.beside if form.system else ())]
+
+
 @pytest.fixture
 def one_row_more(monkeypatch):
     """Adds a row to the table."""

@@ -11,7 +11,7 @@ from forgefield import units
 from forgefield.io.forcefields.amber.typed import read_amber
 from forgefield.io.rules import of_ambertools
 from forgefield.io.structures.mol2 import read_mol2
-from forgefield.io.structures.xyz import write_xyz
+from forgefield.io.structures.xyz import read_xyz, write_xyz
 from forgefield.jobs.fit.fit_job import run_fit
 from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.molecules.molecule import Reference
@@ -76,6 +76,20 @@ def test_fit_changes_the_rows_of_a_molecule(folder, tmp_path):
     before = ff.evaluate(f"gaff2.dat+{folder / 'lig.frcmod'}", folder / "lig.mol2").totals_kj_mol[0]
     assert fitted["bend"] == before["bend"]
     assert fitted["torsion"] != before["torsion"]
+
+
+def test_types_and_charges_come_from_a_structure_in_another_geometry(folder):
+    path = folder / "one.toml"
+    path.write_text(FIT.format(more="").replace("shifted.xyz", "frame.xyz"))
+    frame = read_xyz(folder / "shifted.xyz")[1]
+    assert frame.species is not None
+    assert frame.positions is not None
+    write_xyz(folder / "frame.xyz", [Reference(frame.species, frame.positions, gradient=frame.gradient)])
+
+    prepared = prepare(path)
+
+    np.testing.assert_allclose(prepared.molecules[0].positions, frame.positions, atol=1e-6)
+    assert {row.types for row in prepared.rows} == {("hn", "ns", "c", "o")}
 
 
 def test_interactions_get_rows_of_their_own(folder):

@@ -113,21 +113,6 @@ def test_a_damaged_native_file_of_a_topology_is_refused(forgefield, amber, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", ["lig.prmtop", "lig.system.xml"])
-def test_fit_changes_the_rows_that_a_smarts_selects_and_nothing_else(forgefield, amber, tmp_path, start):
-    if not (amber / start).is_file():
-        assert forgefield("convert", amber / "lig.prmtop", amber / start).exit_code == 0
-    (amber / "FIT.toml").write_text(FIT.format(more="").replace("lig.prmtop", start))
-
-    outcome = run_fit(prepare(amber / "FIT.toml"), tmp_path / "out")
-
-    before = instance(SystemRules, ff.load(amber / start))
-    moved = instance(SystemRules, ff.load(tmp_path / "out")).rowed.values - before.rowed.values
-    np.testing.assert_allclose(np.sort(moved[moved != 0.0]), [-0.5, 1.0], atol=1e-3)
-    assert outcome.record.results["fit"]["converged"]
-
-
-@pytest.mark.slow
 def test_warnings_tell_rows_that_are_kept_from_those_that_are_fitted(amber, tmp_path):
     system = read_prmtop(amber / "lig.prmtop").system
     (molecule,) = read_structures(amber / "nmethylacetamide.inpcrd", system=system)

@@ -21,6 +21,7 @@ from forgefield.jobs.fit.plan.prepare import prepare
 from forgefield.jobs.write import write_fitted
 from forgefield.report.usage import uses
 from samples import CH3F, FORCES, fit_toml, lammps_program
+from tinker_energies import energies_of_tinker
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,9 @@ ENGINES = {"AMBER": ("sander", "min.rst7"), "GROMACS": ("gmx_d", "min.gro"), "LA
 @pytest.fixture(scope="module")
 def for_engines(project) -> Path:
     """The folder of a fit that is written for engines."""
-    forcefield = 'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps", "charmm", "openmm-system"]'
+    forcefield = (
+        'form = "harmonic"\nwrite = ["prmtop", "gromacs", "lammps", "charmm", "openmm-system", "offxml", "tinker"]'
+    )
     path = project(fit_toml(CH3F, forcefield=forcefield, targets=FORCES, fit="max_steps = 1"))
     run_fit(prepare(path), path.parent / "fit")
     return path.parent / "fit"
@@ -107,6 +110,66 @@ def test_script_for_the_files_of_charmm_runs(for_engines, monkeypatch, capsys):
     exec(text("CHARMM's files in OpenMM", Path()), {})
 
     assert capsys.readouterr().out == "5\n"
+
+
+class StandIn:
+    """A toolkit with the two classes of OpenFF's that the script calls, by our reader of the same file."""
+
+    class Molecule:
+        def __init__(self, graph):
+            self.n_atoms = graph.GetNumAtoms()
+
+        @classmethod
+        def from_rdkit(cls, graph, *, allow_undefined_stereo):
+            assert allow_undefined_stereo
+            return cls(graph)
+
+        def to_topology(self):
+            return self
+
+    class ForceField:
+        def __init__(self, path):
+            self.path = path
+
+        def create_openmm_system(self, topology):
+            import openmm  # noqa: PLC0415 (is not installed everywhere)
+
+            convert_force_field(Path(self.path), Path("laid.system.xml"), over=[Path("../ch3f.json")], overwrite=True)
+            system = openmm.XmlSerializer.deserialize(Path("laid.system.xml").read_text())
+            assert system.getNumParticles() == topology.n_atoms
+            return system
+
+
+@pytest.mark.openmm
+@pytest.mark.slow
+@pytest.mark.parametrize("toolkit", ["OpenFF's", "a stand-in"])
+def test_script_for_openff_runs(for_engines, monkeypatch, capsys, toolkit):
+    openmm = pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+    monkeypatch.chdir(for_engines)
+    if toolkit == "a stand-in":
+        monkeypatch.setitem(sys.modules, "openff.toolkit", StandIn)
+    else:
+        pytest.importorskip("openff.toolkit", reason="no OpenFF toolkit (it is on conda-forge)")
+    made = {}
+
+    exec(text("OpenFF", Path()), made)
+
+    assert capsys.readouterr().out.endswith("kJ/mol\n")
+    made["context"].setPositions(made["molecule"].positions * openmm.unit.angstrom)
+    found = made["context"].getState(getEnergy=True).getPotentialEnergy()
+    (wanted,) = evaluate(Path(), [Path("../ch3f.json")]).energies
+    assert found.value_in_unit(openmm.unit.kilocalorie_per_mole) == pytest.approx(wanted, abs=1e-4)
+
+
+def test_commands_for_tinker_name_files_that_mean_the_same_to_it(for_engines, monkeypatch):
+    monkeypatch.chdir(for_engines)
+
+    commands = [shlex.split(line) for line in text("Tinker", Path()).splitlines()]
+
+    assert [words[0] for words in commands] == ["analyze", "minimize", "dynamic"]
+    assert {tuple(words[1:4]) for words in commands} == {("forcefield.xyz", "-k", "forcefield.key")}
+    (wanted,) = evaluate(Path(), [Path("../ch3f.json")]).energies
+    assert energies_of_tinker(Path("forcefield.key"))["total"] == pytest.approx(wanted, abs=1e-4)
 
 
 def test_a_fit_on_top_of_a_topology_is_written_for_the_engine_that_is_asked_for(project):

@@ -8,6 +8,8 @@ from forgefield.errors import InputError, located
 from forgefield.io.text import integer, real
 
 _WORD = re.compile(r'"[^"]*"|\S+')
+_SHOWN = 120
+"""Characters of a line in a message."""
 
 
 def quoted_words(text: str) -> list[str]:
@@ -43,9 +45,18 @@ class Line:
         """Return the integer at a place. Raises InputError."""
         return integer(self.path, self.line, self._word(place), f"word {place + 1}")
 
+    def file(self) -> Path:
+        """Return the file that the second word names, as seen from the folder of this one. Raises InputError."""
+        found = self.path.parent / self._word(1)
+        if not found.is_file():
+            raise self.wrong(f"there is no file {found}")
+        return found
+
     def wrong(self, said: str) -> InputError:
         """Return an error about it."""
-        return InputError(located(self.path, self.line, f"{' '.join(self.words)!r}: {said}"))
+        text = " ".join(self.words)
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
+        return InputError(located(self.path, self.line, f"{shown!r}: {said}"))
 
     def _word(self, place: int) -> str:
         if place >= len(self.words):

@@ -135,7 +135,7 @@ def write_whole(
         except WriteError:
             raise
         except InputError as error:
-            raise InputError(str(error).replace(folder, str(path.parent))) from error
+            raise InputError(str(error).replace(str(Path(folder) / path.name), str(path))) from error
     files = [path.with_name(one.name) for one in tried]
     with new_outputs(files, sources, overwrite=overwrite):
         write(path)

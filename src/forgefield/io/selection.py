@@ -13,6 +13,7 @@ from forgefield.assign.explicit.rules import AbstractStatedRules, SystemRules
 from forgefield.assign.explicit.several import together
 from forgefield.assign.explicit.system import System
 from forgefield.errors import InputError
+from forgefield.io.offenders import listed
 from forgefield.io.structures.drawn import chemical_graph, toolkit
 from forgefield.models.rows import Row
 from forgefield.molecules.molecule import Molecule
@@ -21,6 +22,8 @@ from forgefield.terms.term import Term
 
 _SMARTS, _ATOMS = "smarts:", "atoms:"
 _MOST_MATCHES = 1_000_000
+_SHOWN = 20
+"""Names of atoms or types in a message."""
 
 Chain = tuple[int, ...]
 Selector = Callable[[str, Chain], bool]
@@ -57,8 +60,18 @@ def selected_rows(
         idle += [] if found else [pattern]
         chosen |= found
     if idle:
-        raise InputError(f"{key} = {idle} matches no row of the force field")
+        raise InputError(f"{key} = {idle} matches no row of the force field{_called(idle, batch)}")
     return tuple(row for row in assignment.rows if row.indices[0] in chosen)
+
+
+def _called(patterns: Sequence[str], batch: _Batch) -> str:
+    """Say what atoms and types are called, of which patterns have others."""
+    plain = [pattern for pattern in patterns if _SMARTS not in pattern]
+    by_name = [pattern for pattern in plain if _ATOMS in pattern]
+    said = [f"atoms are called {listed(list(dict.fromkeys(batch.names)), shown=_SHOWN)}"] if by_name else []
+    if len(plain) > len(by_name):
+        said.append(f"types are {listed(sorted(set(batch.types)), shown=_SHOWN)}")
+    return "".join(f"; {one}" for one in said)
 
 
 def split(rules: AbstractStatedRules, patterns: Sequence[str]) -> AbstractStatedRules:

@@ -1,5 +1,6 @@
 """Converts force fields into files of engines, which hold one molecule with every interaction."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from forgefield.assign.explicit.match import order_of
@@ -11,6 +12,7 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.laid.format import Positions, SystemFormat
 from forgefield.io.molecules import read_structures
 from forgefield.io.rules import write_whole
+from forgefield.molecules.molecule import Molecule
 
 
 def convert_to_engine(
@@ -20,25 +22,31 @@ def convert_to_engine(
 
     Where it is to be `approximate`, what the format cannot hold is left out and named; else that is an InputError.
     """
-    system, positions = _laid(rules, form, target, read)
+    system, positions, remarks = _laid(rules, form, target, read)
     lost = form.missing(system) if approximate else []
     kept = form.approximate(system) if approximate else system
     write_whole(target, lambda path: form.write_system(path, kept, positions), read, overwrite=overwrite)
-    return [f"left out, since {form.what} does not hold it: {what}" for what in lost]
+    return [*remarks, *(f"left out, since {form.what} does not hold it: {what}" for what in lost)]
 
 
-def _laid(rules: AbstractRules, form: SystemFormat, target: Path, read: list[Path]) -> tuple[System, Positions | None]:
-    """Return a system and the positions of its atoms, where a structure is given."""
+def _laid(
+    rules: AbstractRules, form: SystemFormat, target: Path, read: list[Path]
+) -> tuple[System, Positions | None, list[str]]:
+    """Return a system, the positions of its atoms, where a structure is given, and what is to be said of others.
+
+    Raises InputError for structures of several molecules.
+    """
     source, *files = read
     if isinstance(rules, AbstractStatedRules):
         systems = systems_of(rules)
         molecules = [m for path in files for m in read_structures(path, system=systems)]
         if not molecules and len(systems) == 1:
-            return systems[0], None
+            return systems[0], None, []
         if not molecules:
             raise InputError(f"{target}: {form.what} is of one molecule, {source} of {len(systems)}; name one (--over)")
         system = rules.of(molecules[0]).system
-        return system, molecules[0].positions[order_of(system, molecules[0])]
+        orders = [order_of(system, molecule) for molecule in molecules]
+        return system, molecules[0].positions[orders[0]], _others(target, molecules)
     if not isinstance(rules, TypedRules):
         raise InputError(f"{target}: {form.what} holds a force field of one molecule, which {source} is not")
     if not files:
@@ -46,4 +54,13 @@ def _laid(rules: AbstractRules, form: SystemFormat, target: Path, read: list[Pat
             f"{target}: {form.what} is of one molecule; name a structure that {source} is laid over (--over)"
         )
     molecules = [rules.typing(molecule) for path in files for molecule in read_structures(path)]
-    return form.laid(target, rules.assign(molecules), molecules), molecules[0].positions
+    system = form.laid(target, rules.assign(molecules), molecules)
+    return system, molecules[0].positions, _others(target, molecules)
+
+
+def _others(target: Path, molecules: Sequence[Molecule]) -> list[str]:
+    """Say which of several structures is written."""
+    if len(molecules) == 1:
+        return []
+    first = molecules[0].name
+    return [f"{target} holds one geometry: of {len(molecules)} structures that of the first, {first}, is written"]

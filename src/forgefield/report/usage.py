@@ -76,7 +76,33 @@ print(system.getNumParticles())"""
 _LAMMPS = """\
 include forcefield.lmp
 minimize 0.0 1.0e-6 500 5000
-write_data minimised.data"""
+write_data minimised.data pair ij"""
+_OPENFF = """\
+from dataclasses import replace
+from pathlib import Path
+
+from openff.toolkit import ForceField, Molecule
+from openmm import Context, LangevinMiddleIntegrator, unit
+
+import forgefield as ff
+from forgefield.io.structures.drawn import chemical_graph
+from forgefield.molecules.bonds import perceive_bonds
+
+molecule = ff.read({structure})[0].molecule
+if not len(molecule.bonds):
+    bonds, orders = perceive_bonds(molecule.species, molecule.positions)
+    molecule = replace(molecule, bonds=bonds, orders=orders)
+graph = chemical_graph(molecule, Path("molecule"))
+topology = Molecule.from_rdkit(graph, allow_undefined_stereo=True).to_topology()
+system = ForceField("forcefield.offxml").create_openmm_system(topology)
+context = Context(system, LangevinMiddleIntegrator(300.0, 1.0, 0.0005))  # K, 1/ps, ps
+context.setPositions(molecule.positions * unit.angstrom)
+context.getIntegrator().step(1000)
+print(context.getState(getEnergy=True).getPotentialEnergy())"""
+_TINKER = """\
+analyze forcefield.xyz -k forcefield.key E
+minimize forcefield.xyz -k forcefield.key 0.01
+dynamic forcefield.xyz -k forcefield.key 20000 0.5 0.1 2 300"""
 
 
 @dataclass(frozen=True)
@@ -115,6 +141,8 @@ def uses(files: Sequence[str], structure: str, *, alone: bool) -> list[Use]:
         "forcefield.top": Use("GROMACS", _GROMACS, "In a shell, in this folder."),
         "forcefield.psf": Use("CHARMM's files in OpenMM", _CHARMM, "In Python, in this folder."),
         "forcefield.lmp": Use("LAMMPS", _LAMMPS, "As a file min.in of this folder: lmp -in min.in."),
+        "forcefield.offxml": Use("OpenFF", _OPENFF.format(structure=quoted), "In Python, in this folder."),
+        "forcefield.key": Use("Tinker", _TINKER, "In a shell, in this folder: energies, a minimum, 10 ps at 300 K."),
     }
     found += [use for name, use in engines.items() if name in files]
     return found

@@ -110,10 +110,10 @@ def test_patterns_select_rows_by_types_smarts_and_names(pattern, chosen):
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("torsion c3-*-*-*", r"train = \['torsion c3-\*-\*-\*'\] matches no row"),
+        ("torsion c3-*-*-*", r"train = \['torsion c3-\*-\*-\*'\] matches no row of the force field; types are ho, oh"),
         ("bend smarts:OO", "matches no row"),
         ("smarts:[#6", r'"smarts:\[#6" is no SMARTS'),
-        ("atoms:O1-H9", "matches no row"),
+        ("atoms:O1-H9", "matches no row of the force field; atoms are called H1, O1, O2, H2"),
     ],
 )
 def test_a_pattern_that_selects_nothing_is_refused(pattern, message):

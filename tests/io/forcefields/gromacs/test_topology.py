@@ -274,6 +274,12 @@ def test_several_molecules_do_not_share_bonds(tmp_path):
             InputError,
             "a correction map of 2 by 2 has 3 values; it must be square and whole",
         ),
+        (
+            "[ moleculetype ]",
+            f"[ cmaptypes ]\nC C C C C 1 24 24{' 0.25' * 100}\n[ moleculetype ]",
+            InputError,
+            f"'C C C C C 1 24 24{' 0.25' * 20} 0. …': a correction map of 24 by 24 has 100 values",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path, old, new, error, message):

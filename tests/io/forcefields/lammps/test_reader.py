@@ -182,6 +182,8 @@ def test_a_structure_that_is_larger_than_the_cutoff_is_said(tmp_path):
         ("4 charmm 0.3 2 180 0.0", "4 charmm 0.3 2 180 0.5", "weights of 1-4 pairs"),
         ("read_data chain.data # the molecule\n", "", "has no read_data"),
         ("thermo 1", "include chain.lmp", "chain.lmp: includes itself"),
+        ("thermo 1", "include none.lmp", "line 15: 'include none.lmp': there is no file .*none.lmp"),
+        ("read_data chain.data", "read_data none.data", "'read_data none.data': there is no file .*none.data"),
     ],
 )
 def test_what_is_not_read_is_named(tmp_path, old, new, message):

@@ -315,6 +315,15 @@ def test_all_interactions_without_a_row_are_listed_with_the_nearest(tmp_path):
     assert "angle 1 1 1 (atoms C2-C3-C4); nearest: angle 1 1 2" in str(raised.value)
 
 
+def test_atoms_with_names_of_their_own_are_called_by_them(tmp_path):
+    structure = CHAIN.replace("1 O 0.1", "1 OA 0.1").replace("5 O 2.9", "5 OB 2.9")
+    for number, name in (("2", "CA"), ("3", "CB"), ("4", "CG")):
+        structure = structure.replace(f"\n{number} C ", f"\n{number} {name} ")
+
+    with pytest.raises(MissingParameters, match=r"bond 1 2 \(atoms OA-CA\)"):
+        read_key(written(tmp_path, HEAD + CARBONS.replace("bond 1 2 500 1.2\n", ""), structure))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

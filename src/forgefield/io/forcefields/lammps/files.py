@@ -49,7 +49,7 @@ def commands(path: Path, depth: int = 0) -> Iterator[Row]:
         if any("$" in word for word in row.words) or row.words[0] == "variable":
             raise row.wrong("variables are not read; write the numbers in their place")
         if row.words[0] == "include":
-            yield from commands(path.parent / " ".join(row.words[1:]), depth + 1)
+            yield from commands(row.file(), depth + 1)
         else:
             yield row
 

@@ -93,7 +93,7 @@ def _pair_style(found: _Input, row: Row) -> None:
 
 
 def _read_data(found: _Input, row: Row) -> None:
-    found.data = read_data(row.path.parent / " ".join(row.words[1:2]))
+    found.data = read_data(row.file())
 
 
 def _modify(found: _Input, row: Row) -> None:

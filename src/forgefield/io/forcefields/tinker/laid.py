@@ -98,7 +98,7 @@ class Laid:
         lines = []
         for (keyword, key), chain in list(self.missing.items())[:_SHOWN]:
             near = "; ".join(self._nearest(keyword, key))
-            atoms = "-".join(f"{self.structure.names[a]}{a + 1}" for a in chain)
+            atoms = "-".join(self.structure.labels[a] for a in chain)
             lines.append(
                 f"  {keyword} {' '.join(map(str, key))} (atoms {atoms})" + (f"; nearest: {near}" if near else "")
             )

@@ -92,12 +92,12 @@ def _species(row: Row) -> int:
 def _check(laid: Laid, atoms: Sequence[Row]) -> None:
     """Tell atoms that are called as another element than their type is, or have other numbers of neighbours."""
     other, unusual = [], []
-    for k, (row, name, z) in enumerate(zip(atoms, laid.structure.names, laid.species, strict=True), 1):
+    for k, (row, name, z) in enumerate(zip(atoms, laid.structure.labels, laid.species, strict=True)):
         symbol, wanted = SYMBOLS[z], row.optional(_after_name(row) + 2)
         if name[:1].upper() != symbol[0]:
-            other.append(f"{name}{k} (type {laid.structure.types[k - 1]} is {symbol})")
-        if wanted != len(laid.around[k - 1]):
-            unusual.append(f"{name}{k} ({len(laid.around[k - 1])} for {wanted:g})")
+            other.append(f"{name} (type {laid.structure.types[k]} is {symbol})")
+        if wanted != len(laid.around[k]):
+            unusual.append(f"{name} ({len(laid.around[k])} for {wanted:g})")
     if other:
         said = f"atoms are called as another element than their types are: {listed(other)}"
         warn(InputWarning(f"{laid.structure.path}: {said}"), stacklevel=3)

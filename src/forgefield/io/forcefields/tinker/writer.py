@@ -1,4 +1,4 @@
-"""Writes Tinker files: parameters (.prm), a structure (.xyz) and the .key that names both."""
+"""Writes Tinker files: parameters (.tinker.prm), a structure (.xyz) and the .key that names both."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +31,11 @@ from forgefield.terms.nonbonded import LENNARD_JONES
 from forgefield.terms.periodic import HARMONIC_IMPROPER, PERIODIC_IMPROPER, PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
+_PARAMETERS = ".tinker.prm"
+"""A suffix that no file of CHARMM has, whose parameters are called .prm too."""
 _MOST_FOLDS = 6
+_LETTERS = 3
+"""Of the name of an atom."""
 _ARMS = 3
 """Neighbours of a centre that has impropers."""
 
@@ -45,7 +49,7 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
     charges = system.through_space.charges.tolist()
     of_atom = list(zip(classes, charges, strict=True))
     types = {one: number for number, one in enumerate(dict.fromkeys(sorted(of_atom)), 1)}
-    parameters, structure = path.with_suffix(".prm"), path.with_suffix(".xyz")
+    parameters, structure = path.with_suffix(_PARAMETERS), path.with_suffix(".xyz")
     head = f"# Written by ForgeField from {Path(system.source).name}: analyze {structure.name} -k {path.name}"
     rows = [
         *_settings(system, pairs, what),
@@ -54,16 +58,22 @@ def _write(path: Path, system: System, positions: Positions | None) -> tuple[Pat
         *_bonded(held, classes),
         *(f"charge {number:8d} {charge:18.12f}" for (_, charge), number in types.items()),
     ]
-    around = neighbours(system.n_atoms, system.bonds)
+    around, names = neighbours(system.n_atoms, system.bonds), _names(system)
     lines = [f"{system.n_atoms:6d}  {Path(system.source).stem}"]
     for k, (x, y, z) in enumerate(positions.tolist()):
         near_by = "".join(f"{a + 1:6d}" for a in sorted(around[k]))
-        name = symbol(int(system.species[k]))
-        lines.append(f"{k + 1:6d}  {name:<3}{x:14.8f}{y:14.8f}{z:14.8f}{types[of_atom[k]]:6d}{near_by}")
+        lines.append(f"{k + 1:6d}  {names[k]:<3}{x:14.8f}{y:14.8f}{z:14.8f}{types[of_atom[k]]:6d}{near_by}")
     write_text(path, f"{head}\nparameters {parameters.name}\n")
     write_text(parameters, "\n".join([head, *rows, ""]))
     write_text(structure, "\n".join([*lines, ""]))
     return path, parameters, structure
+
+
+def _names(system: System) -> list[str]:
+    """Return the names of the atoms where three letters hold them and each tells its element, else the elements."""
+    symbols = [symbol(int(z)) for z in system.species]
+    fit = [len(name) <= _LETTERS and name[:1] == own[0] for name, own in zip(system.names, symbols, strict=True)]
+    return list(system.names) if all(fit) and len(set(system.names)) == system.n_atoms else symbols
 
 
 def _require_held(held: Bonded, around: list[list[int]], what: str) -> None:
@@ -189,7 +199,7 @@ def _waves(series: Series) -> str:
 TINKER = SystemFormat(
     "Tinker",
     (HARMONIC_STRETCH, HARMONIC_BEND, UREY_BRADLEY, PERIODIC_TORSION, PERIODIC_IMPROPER, HARMONIC_IMPROPER),
-    *(_write, (".prm", ".xyz")),
+    *(_write, (_PARAMETERS, ".xyz")),
     needs_positions=True,
     adapted=one_of_each_fold,
 )

@@ -150,7 +150,18 @@ def _paired(
             + "\n"
             + "\n".join(f"  reference {', '.join(r.sources)}" for r in references)
         )
-    return [(m, pair(m, r)) for m, r in zip(molecules, references, strict=True)]
+    return [_together(m, r, plan) for m, r in zip(molecules, references, strict=True)]
+
+
+def _together(molecule: Molecule, reference: Reference, plan: Plan) -> tuple[Molecule | None, Reference]:
+    """Return a structure with its reference, which may be of another geometry where the structure gives types alone."""
+    try:
+        return molecule, pair(molecule, reference)
+    except InputError:
+        if not isinstance(plan.start, AbstractStatedRules):
+            raise
+    (own,) = perceived([reference])
+    return own, reference
 
 
 def _structures(path: Path, plan: Plan) -> list[Molecule]:

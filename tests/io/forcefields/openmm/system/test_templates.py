@@ -92,7 +92,7 @@ def test_an_object_is_a_force_field(molecules):
     [
         ("</ForceField>", "<Script>import os</Script></ForceField>", "holds Script, which OpenMM would execute"),
         ("<Residues>", '<X useDispersionCorrection="f()"/><Residues>', "holds useDispersionCorrection"),
-        ("forces.xml", "none.xml", "none.xml: there is no such file"),
+        ("forces.xml", "none.xml", "none.xml, and there is no such file"),
         ("forces.xml", "water.xml", "includes more than 50 files"),
         ("</ForceField>", "", "cannot be read as XML"),
         ('name="H2"', 'name="H1"', "OpenMM cannot apply it to water"),

@@ -89,7 +89,8 @@ def _topology(app: Any, molecule: Molecule) -> Any:
     """Return a molecule as OpenMM has it, in the residues that its file says, else in one."""
     topology = app.Topology()
     suffix = Path(molecule.source).suffix.lower()
-    residues = [("MOL", [f"{symbol}{k}" for k, symbol in enumerate(molecule.symbols, 1)])]
+    names = molecule.names if len({*(molecule.names or ())}) == molecule.n_atoms else None
+    residues = [("MOL", list(names or [f"{symbol}{k}" for k, symbol in enumerate(molecule.symbols, 1)]))]
     if suffix in _WITH_RESIDUES and Path(molecule.source).is_file():
         stated = getattr(app, _WITH_RESIDUES[suffix])(molecule.source).topology
         of_file = [(residue.name, [atom.name for atom in residue.atoms()]) for residue in stated.residues()]
@@ -125,6 +126,8 @@ def _texts(path: Path) -> Iterator[str]:
         root = root_without_code(one)
         for include in root.findall("Include"):
             left.append(one.parent / include.get("file", ""))
+            if not left[-1].is_file():
+                raise InputError(f"{one}: includes {left[-1]}, and there is no such file")
             root.remove(include)
         yield tostring(root, encoding="unicode")
 
