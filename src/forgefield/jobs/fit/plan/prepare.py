@@ -121,9 +121,11 @@ class Prepared:
         """
         model = with_values(self.assignment, centre).model
         about = prior(changes, self.assignment.rows, self.signed(self.start, released), self.plan.prior)
-        free = np.asarray(changes.variables.places)[np.asarray(changes.variables.own)]
-        widths = coupling_widths(model, self.assignment.topology, self.assignment.rows, self.start)
-        about = replace(about, width=about.width * widths[free])
+        if isinstance(self.plan.start, Generated):
+            # Of others, weak bonds have the couplings that their makers gave them.
+            widths = coupling_widths(model, self.assignment.topology, self.assignment.rows, self.start)
+            free = np.asarray(changes.variables.places)[np.asarray(changes.variables.own)]
+            about = replace(about, width=about.width * widths[free])
         return Problem(
             model=model,
             chunks=chunks(self.data, len(centre), np.asarray(changes.variables.places)),
