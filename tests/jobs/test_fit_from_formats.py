@@ -10,6 +10,7 @@ import forgefield as ff
 from certain import instance
 from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import SystemRules
+from forgefield.errors import InputError
 from forgefield.io.forcefields.amber.prmtop import read_prmtop
 from forgefield.io.molecules import read_structures
 from forgefield.jobs.convert import convert_force_field
@@ -152,6 +153,42 @@ def test_interactions_that_are_split_have_rows_of_their_own(folder, word):
 
     assert {row.types for row in rows} == {tuple(names)}
     assert len(rows) == 2
+
+
+@pytest.mark.openmm
+@pytest.mark.parametrize(
+    ("start", "train", "more", "messages"),
+    [
+        (["lig.psf"], "torsion *", "", ["a topology (.prmtop, .top, .lmp, .key, .system.xml, .psf with its .prm)"]),
+        (["lig.psf", "none.prm"], "torsion *", "", ["none.prm: there is no such file"]),
+        (["lig.prmtop"], "smarts:[#7", "", ['"smarts:[#7" is no SMARTS']),
+        (
+            ["scaled.prmtop"],
+            "torsion *",
+            'write = ["gromacs", "lammps", "tinker"]',
+            [
+                'write = "lammps": forcefield.lmp: LAMMPS scales',
+                'write = "tinker": forcefield.key: Tinker has one scale',
+            ],
+        ),
+    ],
+)
+def test_what_cannot_be_started_from_or_written_is_one_message(folder, capfd, start, train, more, messages):
+    pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+    folder.start("charmm")
+    text = (folder.path / "lig.prmtop").read_text()
+    head, _, rest = text.partition("%FLAG SCEE_SCALE_FACTOR")
+    (folder.path / "scaled.prmtop").write_text(
+        f"{head}%FLAG SCEE_SCALE_FACTOR{rest.replace('1.20000000E+00', '1.50000000E+00', 1)}"
+    )
+    path = folder.path / "wrong.toml"
+    path.write_text(FIT.format(start=start, train=train, more=more, reference="apart", structures=""))
+
+    with pytest.raises(InputError) as raised:
+        prepare(path)
+
+    assert all(message in str(raised.value) for message in messages)
+    assert "SMARTS Parse Error" not in capfd.readouterr().err
 
 
 @pytest.mark.slow

@@ -140,7 +140,10 @@ def _of_group(select: Selector, term: Term, group: Interactions) -> set[int]:
 
 def _matches(smarts: str, molecules: Sequence[Molecule]) -> set[Chain]:
     """Return the atoms of every match, those alone that have a number where any has one, in the order of numbers."""
-    query = toolkit().MolFromSmarts(smarts)
+    from rdkit import rdBase  # noqa: PLC0415 (slow to load, and of use for drawn structures alone)
+
+    with rdBase.BlockLogs():
+        query = toolkit().MolFromSmarts(smarts)
     if query is None or query.GetNumAtoms() == 0:
         raise InputError(f'"{_SMARTS}{smarts}" is no SMARTS')
     numbers = {atom.GetAtomMapNum(): atom.GetIdx() for atom in query.GetAtoms() if atom.GetAtomMapNum()}

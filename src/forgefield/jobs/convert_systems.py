@@ -23,10 +23,12 @@ def convert_to_engine(
     Where it is to be `approximate`, what the format cannot hold is left out and named; else that is an InputError.
     """
     system, positions, remarks = _laid(rules, form, target, read)
-    lost = form.missing(system) if approximate else []
+    lost = form.left_out(system) if approximate else []
+    changed = form.changed(system) if approximate else []
     kept = form.approximate(system) if approximate else system
     write_whole(target, lambda path: form.write_system(path, kept, positions), read, overwrite=overwrite)
-    return [*remarks, *(f"left out, since {form.what} does not hold it: {what}" for what in lost)]
+    remarks += [f"left out, since {form.what} does not hold it: {what}" for what in lost]
+    return [*remarks, *(f"changed, since {form.what} does not hold it as it is: {what}" for what in changed)]
 
 
 def _laid(

@@ -98,8 +98,8 @@ class SystemFormat:
             raise InputError(f"{path}: {self.what} holds positions; name a structure (--over)")
         if missing := self.missing(system):
             raise InputError(
-                f"{path}: {self.what} cannot hold {', '.join(missing)}; leave them out with convert --approximate, or "
-                "choose another format"
+                f"{path}: {self.what} cannot hold {', '.join(missing)}; convert with --approximate, which leaves out "
+                "or changes what it names, or choose another format"
             )
         if positions is not None and (np.abs(positions) >= _FARTHEST).any():
             positions = positions - positions.mean(axis=0)
@@ -111,11 +111,17 @@ class SystemFormat:
 
     def missing(self, system: System) -> list[str]:
         """Return what of a system the format cannot hold, in words."""
-        found = [
+        return [*self.left_out(system), *self.changed(system), *[f"{EXP6.name} between all pairs"] * _is_exp6(system)]
+
+    def left_out(self, system: System) -> list[str]:
+        """Return the interactions of a system that the format has no form for, in words."""
+        return [
             f"{one.term.name} ({len(one.atoms)})" for one in self._prepared(system).interactions if not self._holds(one)
         ]
-        found += self.adapted(self._periodic(system))[1]
-        return found + [f"{EXP6.name} between all pairs"] * _is_exp6(system)
+
+    def changed(self, system: System) -> list[str]:
+        """Return what of a system the format has in another way, in words."""
+        return list(self.adapted(self._periodic(system))[1])
 
     def approximate(self, system: System) -> System:
         """Return a system without what the format cannot hold, but for what acts between all pairs."""

@@ -153,7 +153,8 @@ def _start(
     if len(parts_of(path)) == 1 and (found is None or found.rules is None):
         raise InputError(
             f'[forcefield] start = "{section.start}": "environments", a .fld file, a .json or .frcmod file that a fit '
-            "wrote, or its folder, a topology (.prmtop, .top) or parameters by types (.dat, .offxml) is expected"
+            "wrote, or its folder, a topology (.prmtop, .top, .lmp, .key, .system.xml, .psf with its .prm) or "
+            "parameters by types (.dat, .offxml, .xml) is expected"
         )
     if double := sorted(_OF_GENERATED & section.model_fields_set):
         raise InputError(f"[forcefield] {', '.join(double)}: {path} has its own; leave the key(s) out")

@@ -87,19 +87,20 @@ def changed_file(mm3: Mm3Assignment, values: np.ndarray, path: Path) -> Mm3Rules
 def formats_that_hold(held: Written) -> tuple[tuple[Format, ...], list[str]]:
     """Return the formats of a plan that hold this force field, tried out before anything is fitted, and warnings.
 
-    Raises InputError for one that cannot hold it where all must; otherwise it is left out with a warning. What the
+    Raises InputError for those that cannot hold it where all must; otherwise they are left out with a warning. What the
     lines of an MM3* file cannot hold is a matter of the values, so that they are not tried.
     """
-    formats, warnings, plan = [], [], held.plan
+    formats, warnings, wrong, plan = [], [], [], held.plan
     with TemporaryDirectory() as folder:
         for one in plan.formats:
             if error := None if one.holds_mm3 and held.mm3 is not None else _refused(held, one, Path(folder)):
                 message = str(error).replace(f"{folder}/", "")
-                if plan.all_formats:
-                    raise InputError(f'[forcefield] write = "{one.word}": {message}') from error
+                wrong.append(f'[forcefield] write = "{one.word}": {message}')
                 warnings.append(f"not written as {one.word}: {message}")
             else:
                 formats.append(one)
+    if wrong and plan.all_formats:
+        raise InputError("\n".join(wrong))
     return tuple(formats), warnings
 
 

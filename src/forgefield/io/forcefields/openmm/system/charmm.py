@@ -25,6 +25,8 @@ def read_charmm(structure: Path, parameters: Sequence[Path]) -> SystemRules:
         ) from error
     if not parameters:
         raise InputError(f"{structure}: holds no parameters; join the files that do, as in {structure}+par.prm+top.rtf")
+    if missing := [str(path) for path in (structure, *parameters) if not path.is_file()]:
+        raise InputError(f"{', '.join(missing)}: there is no such file")
     source = "+".join(map(str, (structure, *parameters)))
     try:
         psf = app.CharmmPsfFile(str(structure))
