@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from forgefield.assign.explicit.rules import AbstractStatedRules
+from forgefield.assign.instances import KINDS
 from forgefield.fitting.cost.gram import obstacle
 from forgefield.fitting.data.training_set import Weights
 from forgefield.fitting.judge.metrics import Judgement, pooled
@@ -255,9 +256,15 @@ def _lacking(
         converged=last.fit.success,
         targets=targets,
         wrong=[*spoilt, *imaginary(molecules)],
-        kinds={term.kind for term in prepared.assignment.model.terms},
+        kinds={term.kind for term in prepared.assignment.model.terms} | _nowhere(prepared),
         too_strong="stretch_bend" if _too_strong(prepared, last) else "",
     )
+
+
+def _nowhere(prepared: Prepared) -> set[str]:
+    """Return the kinds of interactions that none of the molecules has."""
+    molecules = [example.molecule for example in prepared.examples]
+    return {kind for kind, one in KINDS.items() if not any(len(one.find(m)) for m in molecules)}
 
 
 def _too_strong(prepared: Prepared, last: Passed) -> list[str]:

@@ -37,8 +37,8 @@ def reason(
 ) -> str:
     """Return what a fit lacks for a success, which target dominates its cost, and what to do; nothing for a success.
 
-    `wrong` says what is unphysical about the rows that were trained, `kinds` which terms there are, and `too_strong`
-    which of them hold constants that the others cannot hold against.
+    `wrong` says what is unphysical about the rows that were trained, `kinds` which terms there are, or cannot be, and
+    `too_strong` which of them hold constants that the others cannot hold against.
     """
     worse = [one for one in targets if one.rms_final > one.rms_start + one.tolerance]
     lacking = [] if converged else ["it did not converge, and the best parameters found are no optimum"]
