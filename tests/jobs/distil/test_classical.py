@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from certain import instance
 from forgefield.assign.generated import generate
 from forgefield.assign.typed_rules import TypedRules, generated_rules
 from forgefield.cli.program import app
@@ -26,6 +27,7 @@ from forgefield.jobs.distil.classical.plan import ClassicalPlan, generated, star
 from forgefield.jobs.distil.classical.rest import collapsed
 from forgefield.jobs.distil.classical.student import judged, learned, write_student
 from forgefield.jobs.distil.distil_file import distil_plan, read_distil_file
+from forgefield.jobs.fit.plan.plan import Generated
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.models.painn import Design, Size, painn
 from forgefield.models.radial import QuinticEnvelope, SineBasis
@@ -201,4 +203,4 @@ def test_atoms_far_apart_by_bonds_do_not_go_through_each_other_by_default(folder
 
     plan = distil_plan(path, read_distil_file(path))
 
-    assert plan.classical.start.van_der_waals is not None
+    assert instance(Generated, instance(ClassicalPlan, plan.classical).start).van_der_waals is not None

@@ -9,6 +9,7 @@ from forgefield.fitting.judge.turns import Turn
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
+    overstrained,
     reason,
     soft_turns,
     undetermined,
@@ -189,3 +190,14 @@ def test_a_molecule_that_is_left_out_does_not_decide():
     left_out = replace(molecule(modes=[(-500.0, -400.0), (90.0, -60.0)]), weight=0.0)
 
     assert imaginary([left_out]) == []
+
+
+@pytest.mark.parametrize(("energy", "weight", "said"), [(19.0, 1.0, []), (62.8, 0.0, []), (62.8, 1.0, ["63 kcal/mol"])])
+def test_rows_that_fight_each_other_too_hard_are_no_success(energy, weight, said):
+    one = molecule()
+    one = replace(one, weight=weight, strain=replace(one.strain, energy=energy, row="bend F-P-F", most=9.0))
+
+    found = overstrained([one])
+
+    assert len(found) == len(said)
+    assert all(words in sentence and "bend F-P-F" in sentence for words, sentence in zip(said, found, strict=True))

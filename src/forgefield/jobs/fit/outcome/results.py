@@ -28,6 +28,7 @@ from forgefield.jobs.fit.outcome.unphysical import about_unphysical, found_unphy
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
+    overstrained,
     reason,
     soft_turns,
     undetermined,
@@ -36,6 +37,7 @@ from forgefield.jobs.fit.outcome.verdict import (
 from forgefield.jobs.fit.outcome.vibrations import vibrations
 from forgefield.jobs.fit.plan.check import weight_of
 from forgefield.jobs.fit.plan.choices import name_of
+from forgefield.jobs.fit.plan.plan import Generated
 from forgefield.jobs.fit.plan.prepare import Prepared
 from forgefield.jobs.fit.plan.starting import with_values
 from forgefield.jobs.fit.run.passes import Passed
@@ -252,10 +254,11 @@ def _lacking(
     molecules: list[MoleculeResult],
 ) -> str:
     """Return what a fit lacks for a success; nothing where it is one."""
+    strain = overstrained(molecules) if isinstance(prepared.plan.start, Generated) else []
     return reason(
         converged=last.fit.success,
         targets=targets,
-        wrong=[*spoilt, *imaginary(molecules)],
+        wrong=[*spoilt, *imaginary(molecules), *strain],
         kinds={term.kind for term in prepared.assignment.model.terms} | _nowhere(prepared),
         too_strong="stretch_bend" if _too_strong(prepared, last) else "",
     )
