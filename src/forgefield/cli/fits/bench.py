@@ -17,7 +17,7 @@ _WORKERS = "Processes side by side, for quality alone; default: one fit after an
 
 @command
 def bench(
-    files: Annotated[list[Path], typer.Argument(help="One FIT.toml, or QM results as for `forgefield fit`.")],
+    files: Annotated[list[Path], typer.Argument(help="One FIT.toml, or QM results as a fit takes them.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help=_OUTPUT)] = None,
     engines: Annotated[str, typer.Option(help="Names with commas between them, or all.")] = "forgefield",
     solvers: Annotated[str, typer.Option(help="Names with commas between them, or all.")] = "all",

@@ -139,7 +139,8 @@ class Attempt:
             ended = self._solver.method.minimise(self)
         except KeyboardInterrupt:
             # An iteration may be long, and its best point is not to be lost.
-            self._note(self.at, self.cost * self._unit, n_steps=0, ended=False)
+            if self.cost * self._unit < self._course.progress.best_cost[self._s] * (1.0 - LEVEL):
+                self._note(self.at, self.cost * self._unit, n_steps=0, ended=False)
             raise
         self._put_on_walls()
         # Some libraries do not tell their last iteration.
