@@ -112,7 +112,7 @@ def test_equivalent_neighbours_of_a_bent_centre_keep_their_order(random_field, e
 @pytest.mark.openmm
 def test_conformers_share_a_template(molecules, random_field, energies, tmp_path, engine):
     formamide = molecules[4]
-    twisted = replace(formamide, name="twisted", positions=formamide.positions + np.eye(6, 3) * 0.1)
+    twisted = replace(formamide, name="twisted", positions=formamide.positions - np.eye(6, 3) * 0.1)
     field = random_field(*HARMONIC, COSINE_OUT_OF_PLANE, of=[formamide, twisted])
 
     write_openmm_xml(tmp_path / "out.xml", field, [formamide, twisted])
