@@ -11,14 +11,13 @@ from forgefield.assign.assignment import Assignment, require_connected
 from forgefield.assign.charge_rule import lay_charges
 from forgefield.assign.environments import environment_types
 from forgefield.assign.gathered import Rows
-from forgefield.assign.geometry_classes import Named
+from forgefield.assign.geometry_classes import Named, skipped_chains
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, pair_scales, type_parameters
 from forgefield.models.forcefield import ForceField
-from forgefield.molecules.elements import covalent_radii
+from forgefield.molecules.bonds import double
 from forgefield.molecules.measure import angles, elevations, lengths
 from forgefield.molecules.molecule import Molecule
-from forgefield.molecules.paths import passages
 from forgefield.molecules.topology import Interactions, union
 from forgefield.terms.nonbonded import COULOMB
 from forgefield.terms.term import Term
@@ -33,8 +32,6 @@ _NEARLY_STRAIGHT = 10.0 * units.DEGREE
 """Across an angle this close to 180° torsions are switched off."""
 _STRAIGHT_CHAIN = 20.0 * units.DEGREE
 """Of a straight chain angles are this close to 180°; that of carbodiimides is bent by some 10°."""
-_DOUBLE = 0.92
-"""Of the sum of covalent radii: longer bonds are no double ones (C=C is 0.86, C-C beside a triple bond 0.93)."""
 _BENT = {"torsion": ([0, 1, 2], [1, 2, 3]), "stretch_bend": ([0, 1, 2],), "bend_bend": ([1, 0, 2], [3, 0, 4])}
 """Angles of each kind of interaction that must not be straight."""
 _NOT_FLAT = 3.0 * units.DEGREE
@@ -77,7 +74,7 @@ def generate(
         kind = KINDS[term.kind]
         atoms = np.concatenate([kind.find(m) + start for m, start in zip(molecules, offsets[:-1], strict=True)])
         sound = meaningful(term.kind, atoms, named.positions) & ~_loose(term.kind, atoms, half)
-        sound &= turns(term.kind, atoms, molecules, named.positions)
+        sound &= hindered(term.kind, atoms, molecules)
         interactions.append(_interactions(term, kind, (atoms, sound), named, gathered))
     if van_der_waals is not None:
         terms = (*terms, van_der_waals)
@@ -163,36 +160,31 @@ def _loose(
     return np.array([any(one) and not (alike and all(one)) for one in loose], dtype=bool)
 
 
-def turns(
-    kind: str,
-    atoms: Int[np.ndarray, "interactions order"],
-    molecules: list[Molecule],
-    positions: Float[np.ndarray, "atoms 3"],
+def hindered(
+    kind: str, atoms: Int[np.ndarray, "interactions order"], molecules: list[Molecule]
 ) -> Bool[np.ndarray, " interactions"]:
-    """Say which interactions are other than torsions, are along bonds, or about straight chains of double bonds.
+    """Say which interactions of the batch are no torsions, are along bonds, or about straight chains of double bonds.
 
     These hold what is at both ends in a plane or across: those of cumulenes do, not those of alkynes.
     """
-    held: dict[tuple[int, int], bool] = {}
-    start = 0
-    for molecule in molecules if kind == "torsion" else ():
-        for ends, between in passages(molecule.n_atoms, molecule.bonds).items():
-            chain = np.array([ends[0], *between, ends[1]])
-            held[ends[0] + start, ends[1] + start] = _is_stiff(molecule, chain, positions[chain + start])
-        start += molecule.n_atoms
-    if not held:
+    skipped = skipped_chains(molecules) if kind == "torsion" else {}
+    chains = {(j, k): (j, *skipped[j, k], k) for _, j, k, _ in atoms.tolist() if (j, k) in skipped} if skipped else {}
+    if not chains:
         return np.ones(len(atoms), dtype=bool)
-    return np.array([held.get((chain[1], chain[2]), True) for chain in atoms.tolist()], dtype=bool)
+    starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1]
+    species, positions = (np.concatenate([getattr(m, name) for m in molecules]) for name in ("species", "positions"))
+    whole = np.concatenate([m.bonds[m.orders >= 1.0] + start for m, start in zip(molecules, starts, strict=True)])
+    bonds = {frozenset(bond) for bond in whole.tolist()}
+    stiff = {frozenset(bond) for bond in whole[double(species, positions, whole)].tolist()}
 
+    def held(chain: tuple[int, ...]) -> bool:
+        along = [frozenset(pair) for pair in pairwise(chain)]
+        bends = angles(positions[np.lib.stride_tricks.sliding_window_view(chain, 3)])
+        straight = bends.min() > np.pi - _STRAIGHT_CHAIN
+        return bool(straight and bonds.issuperset(along) and stiff.issuperset((along[0], along[-1])))
 
-def _is_stiff(molecule: Molecule, chain: Int[np.ndarray, " _"], x: Float[np.ndarray, "_ 3"]) -> bool:
-    """Say whether a chain of whole bonds is straight, and its end bonds are double ones by their lengths."""
-    radii = covalent_radii(molecule.species[chain])
-    short = np.linalg.norm(np.diff(x, axis=0), axis=1) < _DOUBLE * (radii[1:] + radii[:-1])
-    whole = {frozenset(bond) for bond in molecule.bonds[molecule.orders >= 1.0].tolist()}
-    bonded = all(frozenset(bond) in whole for bond in pairwise(chain.tolist()))
-    bends = angles(np.stack([x[:-2], x[1:-1], x[2:]], axis=1))
-    return bonded and bool(short[0] and short[-1] and bends.min() > np.pi - _STRAIGHT_CHAIN)
+    hold = {ends: held(chain) for ends, chain in chains.items()}
+    return np.array([hold.get((j, k), True) for _, j, k, _ in atoms.tolist()], dtype=bool)
 
 
 def _pairs(

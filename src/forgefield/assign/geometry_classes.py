@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield import units
-from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.instances import KINDS, OPPOSITE, Types
 from forgefield.molecules import paths
 from forgefield.molecules.measure import angles
 from forgefield.molecules.molecule import Molecule
@@ -24,14 +24,11 @@ _GAP = 15.0 * units.DEGREE
 _ROUND = 5.0 * units.DEGREE
 _MANY = 5
 """Neighbours from which on a centre has angles of several kinds, whatever its neighbours are."""
-_OPPOSITE = 160.0 * units.DEGREE
-"""So has one with three or more, two of which lie opposite,"""
 _FLATTENED = 130.0 * units.DEGREE
-"""and one with four, two of which are farther apart than about any tetrahedral one."""
+"""So has one with three or more, two of which lie opposite, and one with four, two of which are this far apart: about
+no tetrahedral one they are."""
 _ACROSS = 150.0 * units.DEGREE
 """From this angle on, atoms about a centre of four or more neighbours are opposite each other."""
-_T_SHAPED = 160.0 * units.DEGREE
-"""So are two of three, as in ClF₃ and BrF₃ (172° and more; by GFN2-xTB 167° and 161°)."""
 _LONGER = 0.02
 """Å by which bonds of the same types differ, in the mean, that have rows by what is opposite."""
 _CENTRES = {"bend": (1,), "stretch_bend": (1,), "stretch_stretch": (1,), "urey_bradley": (1,), "torsion": (1, 2)}
@@ -81,7 +78,7 @@ class Named:
         if classes is None:
             across = _told_across(molecules, types, positions, opposite)
             classes = GeometryClasses(angle_classes(molecules, types, positions), across)
-        return cls(types, positions, classes, opposite, _between(molecules))
+        return cls(types, positions, classes, opposite, skipped_chains(molecules))
 
     def __call__(self, kind: str, chain: Sequence[int]) -> Types:
         """Return the types of an interaction in the canonical order of its kind."""
@@ -147,8 +144,8 @@ def angle_classes(
     return {key: classes for key, classes in divided.items() if len(classes) > 1}
 
 
-def _between(molecules: list[Molecule]) -> dict[tuple[int, int], tuple[int, ...]]:
-    """Return the passages of all molecules."""
+def skipped_chains(molecules: Sequence[Molecule]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Return the atoms of the batch between two that a chain joins (`paths.passages`), by the two in either order."""
     found: dict[tuple[int, int], tuple[int, ...]] = {}
     start = 0
     for molecule in molecules:
@@ -167,7 +164,7 @@ def _opposite(molecules: list[Molecule], positions: Float[np.ndarray, "atoms 3"]
         bonded = np.bincount(molecule.bonds.ravel() + start, minlength=start + molecule.n_atoms)
         chains = chains[bonded[chains[:, 1]] > 2]
         measured = angles(positions[chains])
-        wide = measured >= np.where(bonded[chains[:, 1]] > 3, _ACROSS, _T_SHAPED)
+        wide = measured >= np.where(bonded[chains[:, 1]] > 3, _ACROSS, OPPOSITE)
         for (end, centre, other), angle in zip(chains[wide].tolist(), measured[wide].tolist(), strict=True):
             for one, across in ((end, other), (other, end)):
                 widest[one, centre] = max(widest.get((one, centre), (0.0, -1)), (angle, across))
@@ -204,7 +201,7 @@ def _manifold(
     widest = np.zeros(molecule.n_atoms)
     np.maximum.at(widest, chains[:, 1], measured)
     rings = np.array(paths.small_rings(molecule.n_atoms, molecule.bonds), dtype=np.int64)
-    wide = ((bonded > 2) & (widest > _OPPOSITE)) | ((bonded > 3) & (widest > _FLATTENED))
+    wide = ((bonded > 2) & (widest > OPPOSITE)) | ((bonded > 3) & (widest > _FLATTENED))
     return (bonded >= _MANY) | wide | (rings > 0)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.geometry_classes import GeometryClasses, Named, has_class
-from forgefield.assign.instances import KINDS, Types
+from forgefield.assign.instances import KINDS
 from forgefield.assign.typed import Table, assign_typed_rows
 from forgefield.assign.typing import NUMBERED
 from forgefield.molecules import paths
@@ -28,8 +28,10 @@ def told_by_types(assignment: Assignment, molecules: list[Molecule]) -> Assignme
     named = Named.over(molecules, flat, assignment.classes)
     numbers = _numbers(molecules, starts, named)
     refined = tuple(f"{t}.{n}" if n else t for t, n in zip(flat, numbers, strict=True))
+    # Types tell apart what classes did.
+    by_types = Named.over(molecules, refined, GeometryClasses())
     tables: dict[Term, Table] = {
-        term: _repeated(assignment, term, molecules, starts, named, refined)
+        term: _repeated(assignment, term, molecules, starts, named, by_types)
         for term in dict.fromkeys(row.term for row in assignment.rows)
     }
     typed = [replace(m, types=refined[start : start + m.n_atoms]) for m, start in zip(molecules, starts, strict=True)]
@@ -66,15 +68,14 @@ def _numbers(molecules: list[Molecule], starts: list[int], named: Named) -> list
 
 
 def _repeated(
-    assignment: Assignment, term: Term, molecules: list[Molecule], starts: list[int], named: Named, refined: Types
+    assignment: Assignment, term: Term, molecules: list[Molecule], starts: list[int], named: Named, by_types: Named
 ) -> Table:
     """Return the rows of a term, once for each combination of refined types that they act on."""
     values = np.asarray(assignment.model.values)
     rows = {row.types: tuple(float(values[i]) for i in row.indices) for row in assignment.rows if row.term is term}
     if term.kind == "vdw":
-        return {(own,): rows[(of_atom,)] for own, of_atom in zip(refined, named.types, strict=True)}
+        return {(own,): rows[(of_atom,)] for own, of_atom in zip(by_types.types, named.types, strict=True)}
     kind = KINDS["stretch" if term.kind in CHARGING else term.kind]
-    by_types = Named.over(molecules, refined, GeometryClasses())
     table = {}
     for molecule, start in zip(molecules, starts, strict=True):
         for chain in (kind.find(molecule) + start).tolist():

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield import units
+from forgefield.molecules.bonds import double
 from forgefield.molecules.elements import covalent_radii
 from forgefield.molecules.molecule import Molecule, atomic_weights
 from forgefield.properties.modes import vibrations
@@ -18,8 +19,6 @@ _SOFTEST = 100.0
 """cm⁻¹; straight displacements along softer modes, torsions that is, tear molecules apart."""
 _CLASH = 0.7
 """Share of the sum of covalent radii that atoms without a bond come closer than only when they clash."""
-_DOUBLE = 0.9
-"""Share of the sum of covalent radii below which a bond is a double one: C=C 0.88, but C-N of amides 0.92."""
 _FRICTION = 0.01
 """1/fs"""
 _AT_ONCE = 256
@@ -95,13 +94,11 @@ def turned(molecule: Molecule, points: int) -> Geometries:
     sum of the covalent radii.
     """
     found = []
-    radii = covalent_radii(molecule.species)
+    short = double(molecule.species, molecule.positions, molecule.bonds)
     n_bonds = np.bincount(np.asarray(molecule.bonds).ravel(), minlength=molecule.n_atoms)
-    for (i, j), order in zip(molecule.bonds.tolist(), _orders(molecule), strict=True):
+    for (i, j), order, is_short in zip(molecule.bonds.tolist(), _orders(molecule), short, strict=True):
         side = _side(molecule, i, j)
-        length = np.linalg.norm(molecule.positions[i] - molecule.positions[j])
-        rigid = order >= 2.0 or length < _DOUBLE * (radii[i] + radii[j])
-        if side is None or min(n_bonds[i], n_bonds[j]) < 2 or rigid:
+        if side is None or min(n_bonds[i], n_bonds[j]) < 2 or order >= 2.0 or is_short:
             continue
         for k in range(1, points):
             there = _rotated(molecule.positions, i, j, side, 2.0 * np.pi * k / points)

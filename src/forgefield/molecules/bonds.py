@@ -25,6 +25,8 @@ _SHARED_TOLERANCE = 1.6
 _DONORS, _ACCEPTORS = (7, 8, 9), (7, 8, 9, 16, 17, 35, 53)
 _SHARP = np.radians(85.0)
 """Angle at an atom that two others share below which they are close because one moves to the other."""
+DOUBLE = 0.9
+"""Share of the sum of covalent radii below which a bond is a double one: C=C 0.88, but C-N of amides 0.92."""
 PARTIAL_ORDER = 0.5
 """Order given to a partial bond."""
 _IONS = (3, 11, 19, 37, 55, 12, 20, 38, 56)
@@ -79,6 +81,15 @@ def perceive_transition_state_bonds(
     while (between := relative[apart := _in_pieces(full | partial)]).size and between.min() < _APART_TOLERANCE:
         partial |= apart & (relative <= _HARDLY_NEARER * between.min())
     return _ordered(full, partial)
+
+
+def double(
+    species: Int[np.ndarray, " atoms"], positions: Float[np.ndarray, "atoms 3"], bonds: Int[np.ndarray, "bonds 2"]
+) -> Bool[np.ndarray, " bonds"]:
+    """Say which bonds are double ones, or more, by their lengths [Å]."""
+    radii = covalent_radii(species)
+    i, j = np.asarray(bonds, dtype=np.int64).reshape(-1, 2).T
+    return np.linalg.norm(positions[i] - positions[j], axis=1) < DOUBLE * (radii[i] + radii[j])
 
 
 def pieces(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[Int[np.ndarray, " _"]]:

@@ -41,9 +41,9 @@ def settings_of(files: Sequence[Path], output: Path, *, overwrite: bool = False)
 
     Raises InputError for what cannot be fitted to, and where another FIT.toml stands in `output`.
     """
-    plan, _ = asked(files, output)
-    if files[0].suffix.lower() == ".toml":
+    if len(files) == 1 and files[0].suffix.lower() == ".toml":
         return files[0]
+    plan, _ = asked(files, output)
     path = output / SETTINGS
     if not path.is_file() or path.read_bytes() != plan.text.encode():
         require_free([path], files, overwrite=overwrite)

@@ -6,10 +6,10 @@ import pytest
 
 from forgefield.fitting.judge.metrics import Metrics
 from forgefield.fitting.judge.turns import Turn
+from forgefield.jobs.fit.outcome.strain import overstrained
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    overstrained,
     reason,
     soft_turns,
     undetermined,

@@ -21,14 +21,13 @@ from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
 from forgefield.jobs.fit.outcome.scans import scans
-from forgefield.jobs.fit.outcome.strain import at_rest, strained, strains
+from forgefield.jobs.fit.outcome.strain import at_rest, overstrained, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
 from forgefield.jobs.fit.outcome.unphysical import about_unphysical, found_unphysical
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
-    overstrained,
     reason,
     soft_turns,
     undetermined,

@@ -1,6 +1,6 @@
 """How far the rows of a force field fight each other: the energy that stretches and bends hold at rest."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +10,13 @@ from forgefield.assign.assignment import Assignment
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.models.expansions import expansions, profiles, with_charges
 from forgefield.molecules.topology import Topology
-from forgefield.report.results import Strain
+from forgefield.report.results import MoleculeResult, Strain
 
 _KINDS = ("stretch", "bend")
 _MUCH = 2.0
 """kcal/mol from which it is said of a molecule."""
+_TOO_MUCH = 20.0
+"""kcal/mol: rows whose reference values are those of the molecules would hold next to nothing."""
 
 
 def at_rest(
@@ -68,4 +70,14 @@ def strained(strain: Mapping[str, Strain], trained: Set[str]) -> list[str]:
     return [
         f"Rows fight each other: {len(found)} molecule(s) hold {_MUCH:g} kcal/mol or more in stretches and bends at "
         f"rest: {'; '.join(named)}."
+    ]
+
+
+def overstrained(molecules: Sequence[MoleculeResult]) -> list[str]:
+    """Say which molecules that are fitted to hold more than rows made for them may, so that the fit is no success."""
+    return [
+        f"{one.name} holds {one.strain.energy:.0f} kcal/mol in stretches and bends at rest"
+        + (f", most in {one.strain.row}" if one.strain.row else "")
+        for one in molecules
+        if one.weight > 0.0 and one.strain.energy > _TOO_MUCH
     ]

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield.assign.assignment import Assignment
-from forgefield.assign.generated import meaningful, turns
+from forgefield.assign.generated import hindered, meaningful
 from forgefield.assign.instances import KINDS
 from forgefield.assign.nonbonded import distant_pairs
 from forgefield.fitting.data.training_set import Example
@@ -100,6 +100,6 @@ def _would(kind: str, molecule: Molecule, mode: Float[np.ndarray, "1 atoms 3"]) 
     else:
         found = KINDS[kind]
         atoms = found.find(molecule)
-        atoms = atoms[turns(kind, atoms, [molecule], molecule.positions)]
+        atoms = atoms[hindered(kind, atoms, [molecule])]
         atoms = atoms if found.acts_on is None else atoms[:, found.acts_on]
     return bool(_moving(kind, atoms, molecule.positions, mode)[0])

@@ -23,8 +23,6 @@ _DRIFTED = 0.3
 """Å, root mean square, by which a complex of several pieces is another one."""
 _NEAR = "frequency_rmsd_cm1", "bond_rmsd_a", "angle_rmsd_deg"
 _NAMED = 3
-_OVERSTRAINED = 20.0
-"""kcal/mol: rows whose reference values are those of the molecules would hold next to nothing."""
 _HELPFUL = "torsion", "stretch_bend", "stretch_stretch", "bend_bend"
 """Kinds of terms that mend what stretches and bends alone leave."""
 
@@ -103,16 +101,6 @@ def imaginary(molecules: Sequence[MoleculeResult]) -> list[str]:
             )
             said.append(f"{one.name} has {many}")
     return said
-
-
-def overstrained(molecules: Sequence[MoleculeResult]) -> list[str]:
-    """Say which molecules that are fitted to hold more in stretches and bends at rest than rows made for them may."""
-    return [
-        f"{one.name} holds {one.strain.energy:.0f} kcal/mol in stretches and bends at rest"
-        + (f", most in {one.strain.row}" if one.strain.row else "")
-        for one in molecules
-        if one.weight > 0.0 and one.strain.energy > _OVERSTRAINED
-    ]
 
 
 def _stays(one: MoleculeResult) -> bool:
