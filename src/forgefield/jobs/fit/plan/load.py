@@ -140,8 +140,8 @@ def _paired(
     frames = laid_over(molecules, references)
     if frames is not None:
         return list(zip(frames, references, strict=True))
-    if len(molecules) == 1 < len(references) and isinstance(plan.start, AbstractStatedRules):
-        # All are of that one molecule, in geometries of their own.
+    if len(molecules) == 1 and isinstance(plan.start, AbstractStatedRules):
+        # All are of that one molecule, whose structure gives types alone, in geometries of their own.
         return list(zip(perceived(references), references, strict=True))
     if len(molecules) != len(references):
         raise InputError(
@@ -150,18 +150,7 @@ def _paired(
             + "\n"
             + "\n".join(f"  reference {', '.join(r.sources)}" for r in references)
         )
-    return [_together(m, r, plan) for m, r in zip(molecules, references, strict=True)]
-
-
-def _together(molecule: Molecule, reference: Reference, plan: Plan) -> tuple[Molecule | None, Reference]:
-    """Return a structure with its reference, which may be of another geometry where the structure gives types alone."""
-    try:
-        return molecule, pair(molecule, reference)
-    except InputError:
-        if not isinstance(plan.start, AbstractStatedRules):
-            raise
-    (own,) = perceived([reference])
-    return own, reference
+    return [(m, pair(m, r)) for m, r in zip(molecules, references, strict=True)]
 
 
 def _structures(path: Path, plan: Plan) -> list[Molecule]:
