@@ -1,7 +1,7 @@
 """How good students are: a molecule labelled by GFN2-xTB, distilled with and without Hessian products, and validated.
 
 Run as `python benchmarks/students.py FOLDER [--molecule NAME …] [--structures N] [--minutes N] [--product W …]`; one
-JSON object on stdout, progress on stderr. For each molecule structures of harmonic ensembles, dynamics and turns are
+JSON object on stdout, progress on stderr. For each molecule structures of harmonic ensembles, dynamics, turns and stretches are
 labelled with two Hessian products each; a PaiNN is trained for so many minutes with each weight of the products (0: on
 energies and forces alone), a classical force field is fitted, and all are validated on the same held-out structures,
 with dynamics of `--picoseconds`. What FOLDER holds already is not made again.
@@ -17,19 +17,28 @@ from time import perf_counter
 from typing import Any
 
 from forgefield.engines.native.processor import machine
+from forgefield.io.molecules import read_structures
+from forgefield.io.structures.drawn import conformers
 
 MOLECULES = {"ethanol": "CCO", "ac-ala-nhme": "CC(=O)NC(C)C(=O)NC", "aspirin": "CC(=O)Oc1ccccc1C(=O)O"}
+CONFORMERS = 3
+"""At most."""
 LABEL = """
 [teacher]
 method = "gfn2"
 
 [[structures]]
 files = "smiles:{smiles}"
-conformers = {{ number = 5 }}
+conformers = {{ number = {conformers} }}
 relaxed = true
 modes = {{ number = {modes}, temperature = 500 }}
 dynamics = {{ number = {dynamics}, temperature = 500, every = 20 }}
 turns = {{ points = 12 }}
+
+[[structures]]
+files = "smiles:{smiles}"
+as_given = false
+stretches = {{ points = 8, shortest = 0.72, longest = 1.35 }}
 
 [label]
 directions = 2
@@ -78,9 +87,11 @@ def main() -> None:
 def of_molecule(folder: Path, smiles: str, options: argparse.Namespace) -> dict[str, Any]:
     """Return the figures of all students of a molecule."""
     folder.mkdir(parents=True, exist_ok=True)
-    # Turns, and the minima themselves, come to less than a tenth.
-    dynamics, modes = 3 * options.structures // 10, 6 * options.structures // 10
-    label = LABEL.format(smiles=smiles, modes=modes, dynamics=dynamics)
+    [molecule] = read_structures(Path(f"smiles:{smiles}"))
+    n_conformers = len(conformers(molecule, CONFORMERS, seed=0, apart=0.5))
+    # Numbers are of each conformer. Turns, stretches and the minima themselves come to a fifth.
+    each = options.structures // n_conformers
+    label = LABEL.format(smiles=smiles, conformers=CONFORMERS, modes=each // 2, dynamics=each * 3 // 10)
     figures: dict[str, Any] = {"label_s": made(folder / "label.toml", label, ["label"], folder / "label.h5")}
     students = {
         f"painn-{product:g}": NEURAL.format(
