@@ -1,10 +1,10 @@
 """How good students are: a molecule labelled by GFN2-xTB, distilled with and without Hessian products, and validated.
 
 Run as `python benchmarks/students.py FOLDER [--molecule NAME …] [--structures N] [--minutes N] [--product W …]`; one
-JSON object on stdout, progress on stderr. For each molecule structures of harmonic ensembles, dynamics, turns and stretches are
-labelled with two Hessian products each; a PaiNN is trained for so many minutes with each weight of the products (0: on
-energies and forces alone), a classical force field is fitted, and all are validated on the same held-out structures,
-with dynamics of `--picoseconds`. What FOLDER holds already is not made again.
+JSON object on stdout, progress on stderr. For each molecule structures of harmonic ensembles, dynamics, turns and
+stretches are labelled with two Hessian products each; a PaiNN is trained for so many minutes with each weight of the
+products (0: on energies and forces alone), a classical force field is fitted, and all are validated on the same
+held-out structures, with dynamics of `--picoseconds`. What FOLDER holds already is not made again.
 """
 
 import argparse

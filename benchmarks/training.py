@@ -42,7 +42,9 @@ REPEATS = 5
 PEER = """
 import json, sys, time, warnings
 warnings.filterwarnings("ignore")
-import torch, schnetpack as spk, schnetpack.nn as snn
+import torch, torch.utils.data.dataloader as loader
+loader.T_co = getattr(loader, "T_co", None)  # schnetpack imports it for an annotation; torch 2.13 has it no more
+import schnetpack as spk, schnetpack.nn as snn
 from schnetpack.atomistic import Atomwise, Forces, PairwiseDistances
 from schnetpack.interfaces import AtomsConverter
 from schnetpack.transform import ASENeighborList

@@ -1,7 +1,13 @@
-"""Energies of Tinker's files by its rules for class I force fields, written down from its manual for tests alone."""
+"""Energies of Tinker's files by its rules for class I force fields, written down from its manual for tests alone.
 
+Run as `python tinker_energies.py STRUCTURE.xyz -k KEY y n n` it stands for Tinker's program testgrad, whose listing it
+prints: the total energy, and the gradient atom by atom.
+"""
+
+import sys
 from collections import defaultdict
 from itertools import combinations, permutations
+from pathlib import Path
 
 import numpy as np
 
@@ -10,11 +16,25 @@ KINDS = {"ureybrad": "bend", "bond": "stretch", "angle": "bend", "torsion": "tor
 
 def energies_of_tinker(key) -> dict[str, float]:
     """Return the energies by kind [kcal/mol] of a .key that names its parameters, of the structure beside it."""
-    rows, settings = read_parameters(key.parent / key.read_text().split("parameters ")[1].split()[0])
-    lines = [line.split() for line in key.with_suffix(".xyz").read_text().splitlines()[1:]]
+    x, molecule = read_structure(key.with_suffix(".xyz"))
+    return energies(x, molecule, *read_parameters(parameters_of(key)))
+
+
+def parameters_of(key):
+    """Return the path of the parameters that a .key names."""
+    return key.parent / key.read_text().split("parameters ")[1].split()[0]
+
+
+def read_structure(path):
+    """Return positions [Å], and the types and the neighbours of the atoms."""
+    lines = [line.split() for line in path.read_text().splitlines()[1:]]
     x = np.array([[float(word) for word in line[2:5]] for line in lines])
-    types = [int(line[5]) for line in lines]
-    around = [[int(word) - 1 for word in line[6:]] for line in lines]
+    return x, ([int(line[5]) for line in lines], [[int(word) - 1 for word in line[6:]] for line in lines])
+
+
+def energies(x, molecule, rows, settings) -> dict[str, float]:
+    """Return the energies by kind [kcal/mol] at positions."""
+    types, around = molecule
     classes = [rows["atom"][(of_type,)] for of_type in types]
     found: dict[str, float] = defaultdict(float)
     for chain in chains(around):
@@ -107,3 +127,38 @@ def through_space(found, rows, settings, molecule) -> None:
         found["vdw"] += v * depth * ((radius / r) ** 12 - 2.0 * (radius / r) ** 6)
         product = rows["charge"][types[i]][0] * rows["charge"][types[j]][0]
         found["electrostatic"] += q * float(settings["electric"]) * product / r
+
+
+def testgrad(structure, key) -> str:
+    """Return the listing of testgrad, with the decimals that the key asks for."""
+    x, molecule = read_structure(structure)
+    rows = read_parameters(parameters_of(key))
+    said = [line.split() for line in key.read_text().splitlines()]
+    decimals = next((int(words[1]) for words in said if words[:1] == ["digits"]), 4)
+
+    def energy(at):
+        return energies(at.reshape(x.shape), molecule, *rows)["total"]
+
+    # Differences over five points: exact to about 1e-9 kcal/mol/Å.
+    steps = 1e-3 * np.eye(x.size)
+    gradient = [
+        (8.0 * (energy(x.ravel() + h) - energy(x.ravel() - h)) - energy(x.ravel() + 2 * h) + energy(x.ravel() - 2 * h))
+        / 12e-3
+        for h in steps
+    ]
+    lines = [
+        f"\n Total Potential Energy :        {energy(x):20.{decimals}f} Kcal/mole",
+        "\n Cartesian Gradient Breakdown over Individual Atoms :",
+        "\n  Type    Atom          dE/dX           dE/dY           dE/dZ           Norm\n",
+    ]
+    for k, row in enumerate(np.reshape(gradient, x.shape), 1):
+        lines.append(f" Anlyt{k:8d} " + "".join(f"{g:16.{decimals}f}" for g in (*row, np.linalg.norm(row))))
+    return "\n".join(
+        [*lines, f"\n Total Gradient Norm and RMS Gradient per Atom :\n\n Anlyt {np.linalg.norm(gradient):f}"]
+    )
+
+
+if __name__ == "__main__":
+    place, flag, named, *answers = sys.argv[1:]
+    assert (flag, answers) == ("-k", ["y", "n", "n"])
+    print(testgrad(Path(place), Path(named)))

@@ -242,7 +242,17 @@ SolverName = Literal[
     "basin-hopping",
     "cma-es",
 ]
-EngineName = Literal["forgefield", "openmm", "openmm-cpu", "openmm-cuda", "openmm-opencl", "jax-md", "lammps", "sander"]
+EngineName = Literal[
+    "forgefield",
+    "openmm",
+    "openmm-cpu",
+    "openmm-cuda",
+    "openmm-opencl",
+    "jax-md",
+    "lammps",
+    "sander",
+    "tinker",
+]
 ALL = "multi:"
 """Before the name of a solver in a chain: from all starts."""
 

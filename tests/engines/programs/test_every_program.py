@@ -1,5 +1,7 @@
 """What every program does with a force field of ours; a new one is a row of PROGRAMS."""
 
+import os
+import sys
 from dataclasses import replace
 
 import jax
@@ -7,12 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import tinker_energies
 from forgefield.assign.explicit.system import Stated
 from forgefield.assign.generated import generate
 from forgefield.engines.programs.choices import PROGRAMS as CHOICES
 from forgefield.engines.programs.over_molecules import OverMolecules
 from forgefield.engines.programs.program import by_differences
-from forgefield.errors import InputError
+from forgefield.engines.programs.tinker_program import energy_of
+from forgefield.errors import ForgeFieldError, InputError
 from forgefield.models.expansions import evaluated, expansions
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.elements import WEIGHTS, atomic_number
@@ -41,6 +45,7 @@ PROGRAMS = {
     "openmm-cpu": (1e-9, 1e-10, 1e-3),
     "lammps": (1e-6, 1e-8, 1e-3),
     "sander": (2e-5, 1e-6, 0.01),
+    "tinker": (1e-7, 1e-8, 1e-3),
     "jax-md": (2e-5, 1e-5, 0.01),
 }
 """What each may differ by from what we compute; those that need a GPU have no row."""
@@ -51,8 +56,13 @@ def test_every_program_that_a_fit_can_choose_is_here():
 
 
 @pytest.fixture
-def program(request):
+def program(request, monkeypatch, tmp_path):
     chosen = CHOICES[request.param]
+    if request.param == "tinker" and chosen.why_not():
+        # Its formulas and its listing, where it is not there.
+        (tmp_path / "testgrad").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tinker_energies.__file__}" "$@"\n')
+        (tmp_path / "testgrad").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     # jax-md is written for other settings of JAX than those of our tests.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         if why := chosen.why_not():
@@ -166,7 +176,7 @@ def test_programs_take_constants_that_are_zero_at_first(program, allowed, of_amb
     require_same(found, ours(laid, values, positions), allowed)
 
 
-@pytest.mark.parametrize("program", ["lammps", "sander", "jax-md"], indirect=True)
+@pytest.mark.parametrize("program", ["lammps", "sander", "tinker", "jax-md"], indirect=True)
 def test_terms_that_a_program_cannot_hold_are_named(program, field, molecules):
     said = (
         rf'engine = "{program.name}" cannot hold mm3_stretch \(3\), .* of peroxide; mm3_stretch \(5\), .* of formamide'
@@ -189,12 +199,38 @@ def test_a_platform_without_a_device_is_named(program, monkeypatch, of_amber, mo
         OverMolecules(program, of_amber(), molecules)
 
 
-def test_a_program_that_is_not_there_is_named(monkeypatch, of_amber, molecules):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sander", "there is no sander on the PATH; install AmberTools"),
+        ("tinker", "there is no testgrad on the PATH; install Tinker"),
+    ],
+)
+def test_a_program_that_is_not_there_is_named(monkeypatch, of_amber, molecules, name, said):
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("sys.executable", "/nowhere/python")
 
-    with pytest.raises(InputError, match=r'engine = "sander": there is no sander on the PATH; install AmberTools'):
-        OverMolecules(CHOICES["sander"], of_amber(), molecules)
+    with pytest.raises(InputError, match=f'engine = "{name}": {said}'):
+        OverMolecules(CHOICES[name], of_amber(), molecules)
+
+
+@pytest.mark.parametrize("program", ["tinker"], indirect=True)
+def test_tinkers_own_words_are_passed_on_where_it_computes_nothing(program, of_amber, molecules, monkeypatch, tmp_path):
+    laid = OverMolecules(program, of_amber(), molecules)
+    place = tmp_path / "broken"
+    place.mkdir()
+    (place / "testgrad").write_text("#!/bin/sh\necho ' Unable to Continue'\n")
+    (place / "testgrad").chmod(0o755)
+    monkeypatch.setenv("PATH", str(place), prepend=os.pathsep)
+
+    with pytest.raises(ForgeFieldError, match="Tinker computed nothing: Unable to Continue"):
+        laid(np.asarray(of_amber().model.values), np.concatenate([m.positions for m in molecules]), curved=False)
+
+
+def test_tinkers_energy_is_found_in_a_listing_of_its_own(data):
+    listing = (data / "sn2" / "tinker-mm3" / "analyze-energy.txt").read_text()
+
+    assert energy_of(listing) == 297.9599
 
 
 def test_differences_of_a_quadratic_energy_are_its_matrix():

@@ -95,7 +95,7 @@ def test_a_fit_runs_on_openmm(forgefield, project):
         (text(solver="lm"), r'engine = "openmm": solver = "lm" needs residuals .* choose one of lbfgsb, lbfgsb-fd'),
         (text(solver="multi:adam -> trf") + "starts = 2", r'solver = "trf" needs residuals'),
         (text(engine="lammps", form='form = "mm3"\n'), r'engine = "lammps" cannot hold mm3_stretch \(4\), .* of ch3f'),
-        (text(engine="tinker"), r"fit.engine"),
+        (text(engine="gromacs"), r"fit.engine"),
     ],
 )
 def test_what_cannot_be_is_one_message(forgefield, project, content, said):

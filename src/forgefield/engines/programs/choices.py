@@ -5,8 +5,12 @@ from forgefield.engines.programs.lammps_program import Lammps
 from forgefield.engines.programs.openmm_program import OpenMM
 from forgefield.engines.programs.program import AbstractProgram
 from forgefield.engines.programs.sander_program import Sander
+from forgefield.engines.programs.tinker_program import Tinker
 
 PROGRAMS: dict[str, AbstractProgram] = {
     program.name: program
-    for program in (OpenMM(), OpenMM("CPU"), OpenMM("CUDA"), OpenMM("OpenCL"), Lammps(), Sander(), JaxMd())
+    for program in (
+        *(OpenMM(), OpenMM("CPU"), OpenMM("CUDA"), OpenMM("OpenCL")),
+        *(Lammps(), Sander(), Tinker(), JaxMd()),
+    )
 }
