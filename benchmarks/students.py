@@ -92,7 +92,9 @@ def of_molecule(folder: Path, smiles: str, options: argparse.Namespace) -> dict[
     # Numbers are of each conformer. Turns, stretches and the minima themselves come to a fifth.
     each = options.structures // n_conformers
     label = LABEL.format(smiles=smiles, conformers=CONFORMERS, modes=each // 2, dynamics=each * 3 // 10)
-    figures: dict[str, Any] = {"label_s": made(folder / "label.toml", label, ["label"], folder / "label.h5")}
+    # What is labelled already is found there, also of a run that was stopped half-way.
+    figures: dict[str, Any] = {"label_s": made(folder / "label.toml", label, ["label"], folder / "label.done")}
+    (folder / "label.done").touch()
     students = {
         f"painn-{product:g}": NEURAL.format(
             size=options.size, minutes=options.minutes, batch=options.batch, energy=options.energy, product=product

@@ -54,7 +54,7 @@ class Batch:
 def batch_of():
     """A batch with a force field whose values are not those of the geometries, torsions included."""
 
-    def made(*structures):
+    def made(*structures, barrier=BARRIER):
         molecules = []
         for species, positions in structures:
             atoms = np.array(species), np.array(positions, dtype=float)
@@ -64,7 +64,7 @@ def batch_of():
         for row in assignment.rows:
             places = list(row.indices)
             if row.term is TORSION3:
-                values[places] = 0.02, -0.03, BARRIER / 9
+                values[places] = 0.02, -0.03, barrier / 9
             elif values[places[1]] != np.pi:
                 values[places] *= 1.1, 0.98
         model = eqx.tree_at(lambda m: m.values, assignment.model, jnp.asarray(values))
@@ -85,3 +85,9 @@ def asymmetric(batch_of):
 def batch(batch_of):
     """Water, hydrogen cyanide (linear), ethane near its minimum and near its saddle."""
     return batch_of(WATER, HYDROGEN_CYANIDE, ethane(12.0), ethane(52.0))
+
+
+@pytest.fixture
+def almost_free(batch_of):
+    """Ethane half-way to eclipsed, with hardly a barrier."""
+    return batch_of(ethane(50.0), barrier=1e-3)

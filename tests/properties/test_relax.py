@@ -133,6 +133,17 @@ def test_a_structure_far_from_its_reference_is_named(go, batch):
     assert float(found.rmsd[LINEAR]) > Limits().rmsd
 
 
+def test_a_rotation_that_is_almost_free_is_followed_along_its_curved_valley(almost_free):
+    """Straight steps along it stretch bonds: it took 70 of them, and takes 12 that are led back to the floor."""
+    one, limits = almost_free, Limits(almost_free.positions, almost_free.bonds, max_iterations=40)
+
+    found = relax(one.model, one.topology, one.positions, order=np.array([0]), limits=limits)
+
+    assert found.failure[0] == Failure.NONE
+    turned, _ = torsions(found.positions, hcch(almost_free, 0))
+    np.testing.assert_allclose(np.sort(np.degrees(np.abs(turned))), [60, 60, 180], atol=1e-6)
+
+
 @pytest.mark.slow
 def test_molecules_without_steps_left_are_named(batch):
     limits = Limits(max_iterations=1)

@@ -15,12 +15,14 @@ from forgefield.molecules.topology import Topology
 from forgefield.properties.constraints import FixedDihedrals, corrected, held
 from forgefield.properties.rigid import by_molecule, of_atoms, present, root_mean_square_deviations
 from forgefield.properties.stationary import Landscape, landscape
-from forgefield.properties.trust import step
+from forgefield.properties.trust import settled, step
 
 _FIRST_RADIUS, _LARGEST_RADIUS = 0.5, 2.0
 """Å: lengths of a step in the coordinates of all atoms of a molecule together."""
 _POOR, _GOOD = 0.25, 0.75
 """Ratios of the change of energy to its prediction that shrink and widen the radius of trust."""
+_MOST_SETTLED = 3
+"""How often a trial that went up the wall of a valley is led back to its floor, before the radius shrinks."""
 _ROUNDING = 1e-9
 """Predicted changes below this fraction of the energy cannot be told from rounding."""
 _HELD = 1e-8
@@ -127,6 +129,7 @@ class State(eqx.Module):
     length: Float[Array, " molecules"]
     radius: Float[Array, " molecules"]
     follow: Float[Array, "molecules coordinates"]
+    settled: Int[Array, " molecules"]
     stage: Int[Array, " molecules"]
     steps: Int[Array, " molecules"]
     iteration: Int[Array, ""]
@@ -191,6 +194,7 @@ def begun(
         length=zeros,
         radius=jnp.full_like(zeros, _FIRST_RADIUS),
         follow=flat if follow is None else jnp.asarray(follow, dtype),
+        settled=none,
         stage=jnp.where(task.order < 0, _ENDED, _SEARCHING),
         steps=none,
         iteration=jnp.asarray(0),
@@ -210,53 +214,64 @@ def relaxed(task: Task, ended: State) -> Relaxed:
 
 def advanced(task: Task, state: State, tried: Landscape) -> State:
     """Take the trial of each molecule or not, by what was found there, and propose the next."""
-    accepted, radius = _judged(task, state, tried)
+    correction, gain = settled(tried)
+    accepted, again, radius = _judged(task, state, tried, gain)
     moves = accepted[jnp.asarray(task.topology.molecule)][:, None]
     positions = jnp.where(moves, state.trial, state.positions)
     seen = jax.tree.map(lambda new, old: jnp.where(_beside(accepted, new), new, old), tried, state.seen)
     stage = _next_stage(task, state, positions, seen)
-    follow = state.follow
-    proposed = step(seen, task.order, follow, radius)
+    proposed = step(seen, task.order, state.follow, radius)
     turned = (jnp.einsum("mi,mi->m", proposed.followed, proposed.followed) > 0.0) & (stage < _ENDED)
     going = (stage < _ENDED)[jnp.asarray(task.topology.molecule)][:, None]
-    blocks = proposed.change.reshape(task.topology.n_molecules, task.topology.n_max, 3)
-    trial = positions + jnp.where(going, of_atoms(task.topology, blocks), 0.0)
+    blocks = jnp.where(again[:, None], correction, proposed.change)
+    change = of_atoms(task.topology, blocks.reshape(task.topology.n_molecules, task.topology.n_max, 3))
+    begins = jnp.where(again[jnp.asarray(task.topology.molecule)][:, None], state.trial, positions)
+    trial = jnp.where(going, begins + change, positions)
     if task.fixed is not None:
         trial = jnp.where(going, corrected(task.fixed, task.topology, trial), positions)
     return State(
         positions=positions,
         seen=seen,
         trial=trial,
-        predicted=proposed.predicted,
-        length=proposed.length,
+        predicted=jnp.where(again, state.predicted, proposed.predicted),
+        length=jnp.where(again, state.length, proposed.length),
         radius=radius,
-        follow=jnp.where(turned[:, None], proposed.followed, follow),
+        follow=jnp.where(turned[:, None], proposed.followed, state.follow),
+        settled=jnp.where(again, state.settled + 1, 0),
         stage=stage,
         steps=state.steps + (accepted & (state.iteration > 0)).astype(int),
         iteration=state.iteration + 1,
     )
 
 
-def _judged(task: Task, state: State, tried: Landscape) -> tuple[Bool[Array, " molecules"], Float[Array, " molecules"]]:
-    """Say which trials are taken, and the radii of trust that follow from how well they were predicted."""
+def _judged(
+    task: Task, state: State, tried: Landscape, gain: Float[Array, " molecules"]
+) -> tuple[Bool[Array, " molecules"], Bool[Array, " molecules"], Float[Array, " molecules"]]:
+    """Say which trials are taken, which are mended first, and the radii that follow from how well all were predicted.
+
+    One is mended that was poorly predicted, where the change that stiff directions still bring would make it good.
+    """
     old, saddle = state.seen, task.order > 0
     finite = jnp.isfinite(tried.curvatures).all(axis=1) & jnp.isfinite(tried.energy) & jnp.isfinite(tried.gradient_max)
     change = tried.energy - old.energy
     rounding = jnp.abs(state.predicted) <= _ROUNDING * (1.0 + jnp.abs(old.energy))
-    ratio = jnp.where(rounding, 1.0, change / jnp.where(rounding, 1.0, state.predicted))
+    ratio, mended = (
+        jnp.where(rounding, 1.0, x / jnp.where(rounding, 1.0, state.predicted)) for x in (change, change + gain)
+    )
     flatter = jnp.linalg.norm(tried.gradient, axis=1) < jnp.linalg.norm(old.gradient, axis=1)
     sound = jnp.where(saddle, (jnp.abs(ratio - 1.0) < 1.0) | flatter, ratio > 0.0)
-    first = state.iteration == 0
+    first, searching = state.iteration == 0, state.stage == _SEARCHING
     last = state.stage == _LAST_STEP
     better = tried.gradient_max <= jnp.maximum(old.gradient_max, task.limits.tolerance)
-    accepted = first | ((state.stage < _ENDED) & finite & jnp.where(last, better, sound))
-    off = jnp.where(saddle, jnp.abs(ratio - 1.0), 1.0 - ratio)
+    off, still_off = (jnp.where(saddle, jnp.abs(x - 1.0), 1.0 - x) for x in (ratio, mended))
     poor, good = ~finite | (off > 1.0 - _POOR), finite & (off < 1.0 - _GOOD)
+    again = ~first & searching & finite & poor & (still_off < 1.0 - _POOR) & (state.settled < _MOST_SETTLED)
+    accepted = first | ((state.stage < _ENDED) & finite & ~again & jnp.where(last, better, sound))
     at_limit = state.length > 0.8 * state.radius
     wider = jnp.where(good & at_limit, jnp.minimum(2.0 * state.radius, _LARGEST_RADIUS), state.radius)
     shrunk = 0.35 * jnp.minimum(state.length, state.radius)
-    changes = ~first & (state.stage == _SEARCHING)
-    return accepted, jnp.where(changes, jnp.where(poor, shrunk, wider), state.radius)
+    changes = ~first & searching & ~again
+    return accepted, again, jnp.where(changes, jnp.where(poor, shrunk, wider), state.radius)
 
 
 def _next_stage(

@@ -13,6 +13,8 @@ from jaxtyping import Array, Bool, Float, Int
 from forgefield.properties.stationary import FLAT, Landscape
 
 _HALVINGS = 60
+STIFF = 10.0
+"""kcal/mol/Å²; what is stiffer is bonds and angles, which a step along a rotation bends in second order."""
 _SHARE = 0.1
 """A negative mode with more than this share of the followed one goes before all that are not negative."""
 
@@ -55,6 +57,17 @@ def step(
         is_newton=is_newton,
         followed=jnp.where(saddle[:, None], direction, 0.0),
     )
+
+
+def settled(seen: Landscape) -> tuple[Coordinates, Float[Array, " molecules"]]:
+    """Return Newton's step [Å] in stiff directions alone, and the change of energy that it predicts [kcal/mol].
+
+    A straight step along a rotation stretches bonds; this brings it back to the floor of the curved valley.
+    """
+    slope = jnp.einsum("mij,mi->mj", seen.directions, seen.gradient)
+    stiff = seen.is_free & (seen.curvatures > STIFF)
+    along = jnp.where(stiff, -slope / jnp.where(stiff, seen.curvatures, 1.0), 0.0)
+    return jnp.einsum("mij,mj->mi", seen.directions, along), 0.5 * jnp.einsum("mj,mj->m", slope, along)
 
 
 def _followed(seen: Landscape, follow: Coordinates) -> Int[Array, " molecules"]:

@@ -1,5 +1,7 @@
 """Molecules as chemists draw them, by SMILES and in molfiles: what is drawn is kept, what is left open is said."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from rdkit import Chem
@@ -9,7 +11,7 @@ from certain import known
 from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.single import single
 from forgefield.io.molecules import read_structures
-from forgefield.io.structures.drawn import graph_of
+from forgefield.io.structures.drawn import conformers, graph_of
 from forgefield.io.structures.laid_on import laid_on
 from forgefield.jobs.convert import convert
 from forgefield.molecules.molecule import Molecule, Reference
@@ -188,3 +190,12 @@ def test_a_drawing_of_a_cage_whose_atoms_cannot_be_ranked_has_coordinates(tmp_pa
     with pytest.warns(InputWarning, match=r"is a drawing in the plane: 20 hydrogen\(s\) were added"):
         (molecule,) = read_structures(tmp_path / "cage.mol")
     assert molecule.formula == "C20H20"
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_rings_that_bend_a_triple_bond_have_coordinates(size):
+    (molecule,) = read_structures(Path(f"smiles:C1{'C' * (size - 3)}C#C1"))
+
+    (one, other), *_ = molecule.bonds[molecule.orders == 3.0].tolist()
+    assert 1.0 < np.linalg.norm(molecule.positions[one] - molecule.positions[other]) < 1.5
+    assert len(conformers(molecule, 2, 0, 0.5)) > 0

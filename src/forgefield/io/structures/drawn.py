@@ -1,5 +1,6 @@
 """Structures as chemists draw them: graphs of RDKit with orders, charges and stereo, to molecules and back."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -204,23 +205,28 @@ def conformer(source: str, graph: Graph) -> Graph:
     open_ = [one for one in chem.FindPotentialStereo(graph) if one.specified == chem.StereoSpecified.Unspecified]
     whole = chem.AddHs(graph)
     settings = rdDistGeom.ETKDGv3()
-    settings.randomSeed = SEED
-    settings.timeout = _LONGEST
+    settings.randomSeed, settings.timeout = SEED, _LONGEST
     with rdBase.BlockLogs():
-        failed = rdDistGeom.EmbedMolecule(whole, settings)
-        if failed:
-            settings.useRandomCoords = True
-            failed = rdDistGeom.EmbedMolecule(whole, settings)
-    if failed:
+        made = any(rdDistGeom.EmbedMolecule(whole, settings) == 0 for _ in _less_and_less(settings))
+    if not made:
         raise InputError(f"{source}: no coordinates are found that fit the drawing; give a structure that has them")
-    if made := listed(list(filter(None, (_made(whole, one) for one in open_)))):
-        warn(InputWarning(f"{source}: stereo is not stated: {made} was made; state it (@, @@, /, \\)"), stacklevel=3)
+    if chosen := listed(list(filter(None, (_made(whole, one) for one in open_)))):
+        warn(InputWarning(f"{source}: stereo is not stated: {chosen} was made; state it (@, @@, /, \\)"), stacklevel=3)
     rough = [label(a) for a in whole.GetAtoms() if a.GetAtomicNum() not in NONMETALS and a.GetDegree() > 1]
     if rough:
         said = f"{source}: the coordinates about {listed(rough)} are rough, and which isomer they are of is by chance"
         warn(InputWarning(f"{said}; check them, or give a structure that has them"), stacklevel=3)
     _set_apart(whole)
     return whole
+
+
+def _less_and_less(settings: Any) -> Iterator[None]:
+    """Ask less each time that there are no coordinates: a random start, then bent triple bonds (cyclooctyne's)."""
+    yield
+    settings.useRandomCoords = True
+    yield
+    settings.useBasicKnowledge = False
+    yield
 
 
 def conformers(molecule: Molecule, n: int, seed: int, apart: float) -> list[Molecule]:
@@ -243,7 +249,8 @@ def conformers(molecule: Molecule, n: int, seed: int, apart: float) -> list[Mole
         try:
             chem.SanitizeMol(graph)
             chem.AssignStereochemistryFrom3D(graph)
-            numbers = list(rdDistGeom.EmbedMultipleConfs(graph, n, settings))
+            found = (list(rdDistGeom.EmbedMultipleConfs(graph, n, settings)) for _ in _less_and_less(settings))
+            numbers = next(filter(None, found), [])
         except (chem.MolSanitizeException, RuntimeError) as error:
             raise InputError(f"{source}: no conformers can be made of it: {error}") from None
     if not numbers:
