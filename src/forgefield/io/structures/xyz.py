@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.io import iread, write
 from jaxtyping import Float, Int
 
 from forgefield import units
@@ -90,6 +89,8 @@ def write_xyz(path: Path, references: Sequence[Reference]) -> None:
     Charge, multiplicity, level of theory and the dihedrals that were held are in the comment; of Hessians the format
     knows nothing.
     """
+    from ase.io import write  # noqa: PLC0415 (slow to load, and of use for these files alone)
+
     text = StringIO()
     write(text, [_atoms(reference) for reference in references], format="extxyz")
     write_text(path, text.getvalue())
@@ -206,6 +207,8 @@ def _masses(species: Int[np.ndarray, " atoms"], named: Mapping[int, float]) -> F
 
 
 def _read_extended(path: Path, lines: list[str], starts: list[int]) -> list[Part]:
+    from ase.io import iread  # noqa: PLC0415 (as above)
+
     n_frames, lines = len(starts), list(lines)
     named = [_without_isotopes(lines, start) for start in starts]
     try:
