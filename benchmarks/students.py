@@ -1,10 +1,11 @@
 """How good students are: a molecule labelled by GFN2-xTB, distilled with and without Hessian products, and validated.
 
 Run as `python benchmarks/students.py FOLDER [--molecule NAME …] [--structures N] [--minutes N] [--product W …]`; one
-JSON object on stdout, progress on stderr. For each molecule structures of harmonic ensembles, dynamics, turns and
-stretches are labelled with two Hessian products each; a PaiNN is trained for so many minutes with each weight of the
-products (0: on energies and forces alone), a classical force field is fitted, and all are validated on the same
-held-out structures, with dynamics of `--picoseconds`. What FOLDER holds already is not made again.
+JSON object on stdout, progress on stderr. For each molecule structures of harmonic ensembles, dynamics and turns, with
+`--stretches` also of stretched bonds, are labelled with two Hessian products each; a PaiNN is trained for so many
+minutes with each weight of the products (0: on energies and forces alone), a classical force field is fitted, and all
+are validated on the same held-out structures, with dynamics of `--picoseconds`. What FOLDER holds already is not made
+again.
 """
 
 import argparse
@@ -34,14 +35,16 @@ relaxed = true
 modes = {{ number = {modes}, temperature = 500 }}
 dynamics = {{ number = {dynamics}, temperature = 500, every = 20 }}
 turns = {{ points = 12 }}
-
-[[structures]]
-files = "smiles:{smiles}"
-as_given = false
-stretches = {{ points = 8, shortest = 0.72, longest = 1.35 }}
+{stretches}
 
 [label]
 directions = 2
+"""
+STRETCHES = """
+[[structures]]
+files = "smiles:{smiles}"
+as_given = false
+stretches = {{ points = {points}, shortest = 0.72, longest = 1.35 }}
 """
 NEURAL = """
 [data]
@@ -70,6 +73,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--molecule", nargs="+", default=[*MOLECULES], choices=[*MOLECULES])
     parser.add_argument("--structures", type=int, default=2000)
+    parser.add_argument("--stretches", type=int, default=0, help="lengths of each bond, from 0.72 to 1.35 of its own")
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--size", default="small")
     parser.add_argument("--batch", type=int, default=8)
@@ -89,9 +93,12 @@ def of_molecule(folder: Path, smiles: str, options: argparse.Namespace) -> dict[
     folder.mkdir(parents=True, exist_ok=True)
     [molecule] = read_structures(Path(f"smiles:{smiles}"))
     n_conformers = len(conformers(molecule, CONFORMERS, seed=0, apart=0.5))
-    # Numbers are of each conformer. Turns, stretches and the minima themselves come to a fifth.
+    # Numbers are of each conformer. Turns, stretches and the minima themselves come to a fifth at most.
     each = options.structures // n_conformers
-    label = LABEL.format(smiles=smiles, conformers=CONFORMERS, modes=each // 2, dynamics=each * 3 // 10)
+    stretches = STRETCHES.format(smiles=smiles, points=options.stretches) if options.stretches else ""
+    label = LABEL.format(
+        smiles=smiles, conformers=CONFORMERS, modes=each // 2, dynamics=each * 3 // 10, stretches=stretches
+    )
     # What is labelled already is found there, also of a run that was stopped half-way.
     figures: dict[str, Any] = {"label_s": made(folder / "label.toml", label, ["label"], folder / "label.done")}
     (folder / "label.done").touch()
