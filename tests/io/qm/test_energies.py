@@ -286,7 +286,7 @@ def test_turbomole_gives_the_energy_of_its_scf_or_of_what_went_on_from_it(tmp_pa
         found[name] = (round(known(reference.energy) / units.HARTREE, 9), reference.level, reference.program)
 
     assert found == {
-        "SCF": (-2.85, "", "Turbomole 7.5"),
+        "SCF": (-2.85, "HF", "Turbomole 7.5"),
         "CC2": (-2.89, "CC2", "Turbomole 7.5"),
         "MP2": (-2.89, "MP2", "Turbomole 7.5"),
     }

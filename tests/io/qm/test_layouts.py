@@ -381,6 +381,57 @@ def test_results_of_ams_are_read_whatever_their_integers(integer, order, tmp_pat
     np.testing.assert_allclose(known(reference.masses), MASS)
 
 
+def test_a_periodic_rkf_file_is_refused(tmp_path):
+    path = tmp_path / "band.rkf"
+    molecule = RESULTS["Molecule"] | {"LatticeVectors": np.eye(3).reshape(-1) * 9.0}
+    path.write_bytes(kf_file(RESULTS | {"Molecule": molecule}, integer="i", order="<"))
+
+    with pytest.raises(InputError, match="is periodic; what is read is a molecule"):
+        read_reference([path])
+
+
+def test_the_input_of_an_engine_of_ams_tells_level_and_multiplicity(tmp_path):
+    path = tmp_path / "adf.rkf"
+    asked = {"engine input": "Basis\n  Type TZP\nEnd\nXC\n  GGA PBE\nEnd\nSpinPolarization 2\nUnrestricted Yes\n"}
+    path.write_bytes(kf_file(RESULTS | {"General": RESULTS["General"] | asked}, integer="i", order="<"))
+
+    (reference,) = read_reference([path])
+
+    assert (reference.level, reference.multiplicity) == ("PBE", 3)
+
+
+def test_frequencies_may_be_of_a_hessian_without_its_rigid_motions(tmp_path):
+    # AMS takes them out of the force constants themselves, where a displaced geometry has left some.
+    path = tmp_path / "dftb.rkf"
+    species, positions = [8, 1, 1], np.array([[0.0, 0.0, 0.22], [0.0, 1.43, -0.89], [0.0, -1.43, -0.89]])
+    masses = np.array([15.994914, 1.007825, 1.007825])
+    bonds = np.array([positions[1] - positions[0], positions[2] - positions[0], positions[2] - positions[1]])
+    hessian = np.zeros((9, 9))
+    for (i, j), along, k in zip([(0, 1), (0, 2), (1, 2)], bonds, [0.5, 0.5, 0.1], strict=True):
+        push = np.zeros((3, 3))
+        push[i], push[j] = -along, along
+        hessian += k * np.outer(push, push) / (along @ along)
+    turn = np.cross([1.0, 0.0, 0.0], positions - positions.mean(axis=0)).reshape(-1)
+    rigid = turn / np.linalg.norm(turn)
+    # A force that turns as the molecule stretches, within what grids leave.
+    stretch = np.zeros((3, 3))
+    stretch[1], stretch[2], stretch[0] = bonds[0], -bonds[1], bonds[1] - bonds[0]
+    stretch = stretch.reshape(-1) / np.linalg.norm(stretch)
+    stored = hessian + 2e-4 * (np.outer(rigid, stretch) + np.outer(stretch, rigid))
+    eigenvalues = np.linalg.eigvalsh(hessian / np.repeat(np.sqrt(np.outer(masses, masses)), 3, 0).repeat(3, 1))
+    printed = np.sqrt(eigenvalues[6:] * units.HARTREE_PER_BOHR2) * units.WAVENUMBER
+    results = RESULTS | {
+        "Molecule": {"AtomicNumbers": species, "Coords": positions.reshape(-1), "AtomMasses": masses},
+        "AMSResults": {"Hessian": stored.reshape(-1)},
+        "Vibrations": {"Frequencies[cm-1]": printed},
+    }
+    path.write_bytes(kf_file(results, integer="i", order="<"))
+
+    (reference,) = read_reference([path])
+
+    np.testing.assert_allclose(known(reference.frequencies), printed)
+
+
 def test_a_variable_of_an_rkf_file_goes_on_in_the_next_block(tmp_path):
     chain = np.zeros((200, 3))
     chain[:, 2] = 4.0 * np.arange(200)

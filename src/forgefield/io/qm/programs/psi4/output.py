@@ -50,6 +50,7 @@ _CORRELATED = re.compile(
 _DFMP2 = re.compile(r"^\t Total Energy +=(?:.*) (?P<energy>-\d+\.\d+) \[Eh\]", re.MULTILINE)
 _HARTREE_FOCK = ("scf", "hf", "rhf", "uhf", "rohf", "cuhf")
 _FUNCTIONAL = re.compile(r"==> DFT Potential <==")
+_NAME = re.compile(r"^ +=> (?:Composite Functional: (\S+)|(\S+) Composite Functional) <=", re.MULTILINE)
 _NAMES = {"olccd": "OCEPA(0)", "lccd": "CEPA(0)", "double-hybrid": "", "ocepa(0)": "OCEPA(0)"}
 """How methods are printed that have two names."""
 _OTHERS = re.compile(r"EOM|Excitation Energ|EXCITED STATES|SAPT|MCSCF|CASSCF|RASSCF|PSIMRCC|ADC|N-Body")
@@ -101,15 +102,17 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
     if not calls and _HEAD not in printout.text:
         message = "neither the head of the output nor its input is there, and the method is not known; is it whole?"
         warn(InputWarning(f"{path}: {message}"), stacklevel=3)
+    energy = _energy(undisplaced, head.end(), method.lower())
+    named = _named(undisplaced, method, has_energy=energy is not None)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=_energy(undisplaced, head.end(), method.lower()),
+        energy=energy,
         gradient=undisplaced.gradient(undisplaced.last("Total Gradient", head.end()), _SLOPE, 3),
         frequencies=_frequencies(printout),
         masses=undisplaced.numbers(head.start(), [row[5] for row in rows], "masses"),
-        level="/".join(dict.fromkeys(word for word in (*method.split("/"), basis[1] if basis else "") if word)),
+        level="/".join(dict.fromkeys(word for word in (*named.split("/"), basis[1] if basis else "") if word)),
         program=printout.program("Psi4", _VERSION),
         stationary_order=0 if _CONVERGED in printout.text and not held_fast else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
@@ -118,6 +121,16 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
         constraints=held(str(path), species, positions, quads.tolist()),
         charges=_charges(undisplaced, head.end()),
     )
+
+
+def _named(printout: Printout, method: str, *, has_energy: bool) -> str:
+    """Return the name of the method: that of the call, but the functional where that says SCF or there is no call."""
+    word, *bases = method.split("/")
+    if word and word.lower() not in _HARTREE_FOCK:
+        return method
+    functionals = printout.matches(_NAME)
+    name = functionals[-1][1] or functionals[-1][2] if functionals else word or ("HF" if has_energy else "")
+    return "/".join([name, *bases])
 
 
 def _scf(printout: Printout, place: int) -> float | None:
