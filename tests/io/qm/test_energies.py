@@ -54,6 +54,24 @@ def test_psi4_gives_the_energy_of_the_method_that_was_called(job, tmp_path):
     np.testing.assert_allclose(known(reference.energy) / units.HARTREE, energy, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("call", "potential", "level"),
+    [
+        ("", "", "HF"),
+        ("", f"{FUNCTIONAL}\n   => Composite Functional: PBE0 <= \n", "PBE0"),
+        ("energy('scf')", f"{FUNCTIONAL}\n   => B3LYP Composite Functional <= \n", "B3LYP"),
+        ("energy('b3lyp-d3')", f"{FUNCTIONAL}\n   => Composite Functional: B3LYP <= \n", "b3lyp-d3"),
+    ],
+)
+def test_psi4_names_the_functional_where_the_call_does_not(call, potential, level, tmp_path):
+    path = tmp_path / "h2.out"
+    path.write_text(PSI4.format(call=call, potential=potential, printed=""))
+
+    (reference,) = read_reference([path])
+
+    assert reference.level == level
+
+
 def test_psi4_gives_the_charges_that_it_printed(tmp_path):
     printed = """
   Mulliken Charges: (a.u.)

@@ -35,6 +35,10 @@ _CHARGE_OF_ALL = re.compile(r"Total Charge +Charge +\.\.\.\. +(\S+)")
 _MULTIPLICITY = re.compile(r"Multiplicity +Mult +\.\.\.\. +(\S+)")
 _SCALE = re.compile(r"Scaling factor for frequencies = +(\S+)")
 _KEYWORDS = re.compile(r"^\| *\d+> *!(.*)", re.MULTILINE)
+_NEW_JOB = re.compile(r"^\| *\d+> *\$new_job\b", re.MULTILINE | re.IGNORECASE)
+_STATE = re.compile(
+    r"^\| *\d+> *\* *(?:xyz|xyzfile|int|internal|gzmt|gzmtfile|pdbfile) +(-?\d+) +(\d+)\b", re.MULTILINE | re.IGNORECASE
+)
 _KINDS = {"MULLIKEN": "mulliken", "LOEWDIN": "loewdin", "HIRSHFELD": "hirshfeld", "CHELPG": "esp"}
 _SEARCHES = {"opt": 0, "tightopt": 0, "verytightopt": 0, "looseopt": 0, "copt": 0, "optts": 1}
 _NOT_OF_THE_LEVEL = re.compile(
@@ -91,7 +95,11 @@ def _results(printout: Printout, whole: Printout) -> Part:
     species, positions = printout.geometry(place, _ATOM, skip=2)
     check_repulsion(printout, place, species, positions)
     masses = printout.column(printout.last("CARTESIAN COORDINATES (A.U.)"), _MASS, 3, "masses")
-    words = " ".join(found[1] for found in whole.matches(_KEYWORDS)).split()
+    jobs = whole.matches(_NEW_JOB)
+    words = " ".join(found[1] for found in whole.matches(_KEYWORDS, jobs[-1].start() if jobs else 0)).split()
+    states = whole.matches(_STATE)
+    # What another program computes for ORCA is printed without them.
+    charge, multiplicity = states[-1].groups() if states else (None, None)
     searches = [order for word in words if (order := _SEARCHES.get(word.lower())) is not None]
     converged = "THE OPTIMIZATION HAS CONVERGED" in printout.text
     return Part(
@@ -105,10 +113,14 @@ def _results(printout: Printout, whole: Printout) -> Part:
         level="/".join(dict.fromkeys(word for word in words if not _NOT_OF_THE_LEVEL.fullmatch(word.lower()))),
         program=whole.program("ORCA", _VERSION),
         stationary_order=searches[-1] if searches and converged else None,
-        charge=whole.integer(_CHARGE_OF_ALL, "charge"),
-        multiplicity=whole.integer(_MULTIPLICITY, "multiplicity"),
+        charge=_first(whole.integer(_CHARGE_OF_ALL, "charge"), charge),
+        multiplicity=_first(whole.integer(_MULTIPLICITY, "multiplicity"), multiplicity),
         charges=_charges(printout, place),
     )
+
+
+def _first(printed: int | None, stated: str | None) -> int | None:
+    return printed if printed is not None or stated is None else int(stated[:6])
 
 
 def read_scan(path: Path) -> list[Part]:
