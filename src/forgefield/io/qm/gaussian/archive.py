@@ -18,6 +18,7 @@ _CHARGE = re.compile(r"Charge =\s*(\S+) Multiplicity =\s*(\S+)")
 _LABELS = re.compile(r"\(.*\)")
 """What stands behind an element: C(Iso=13), C(Fragment=1), C(PDBName=CA,ResName=ALA,ResNum=1)."""
 _ATOM = re.compile(r"^([A-Za-z]{1,2})(?![A-Za-z])")
+_VERSION = re.compile(r"G(\d\d)Rev([A-Z]\.\d+)")
 _LAYERS = ("H", "M", "L")
 
 Structure = tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]
@@ -65,6 +66,12 @@ class Archive:
         """Position of the Hessian, which follows the field that ends in the number of imaginary frequencies."""
         places = [i + 1 for i, field in enumerate(self.fields) if "\\NImag=" in field]
         return places[0] if places and places[0] < len(self.fields) else None
+
+    @property
+    def program(self) -> str:
+        """Gaussian with its version, such as Gaussian 16 C.01."""
+        found = _VERSION.search(self.values.get("Version", ""))
+        return f"Gaussian {found[1]} {found[2]}" if found else "Gaussian"
 
     @property
     def values(self) -> dict[str, str]:

@@ -38,7 +38,7 @@ def read_rigid_scan(path: Path) -> list[Part]:
                 positions=positions,
                 energy=energy,
                 level=archive.level,
-                program="Gaussian",
+                program=archive.program,
                 charge=charge,
                 multiplicity=multiplicity,
                 name=f"{stem(path)}-{number}",
