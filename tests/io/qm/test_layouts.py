@@ -46,6 +46,10 @@ CP2K = f"""
  VIB|               Electronic energy (U) [kJ/mol]:   {ENERGY * units.HARTREE / units.KILOJOULE:26.8f}
  **** **** ******  **  PROGRAM ENDED AT                 2024-01-01 00:00:00.000
 """
+CELL = """ CELL| Vector a [angstrom]:      12.000     0.000     0.000    |a| =      12.000
+ CELL| Vector b [angstrom]:       0.000    12.000     0.000    |b| =      12.000
+ CELL| Vector c [angstrom]:       0.000     0.000     2.500    |c| =       2.500
+"""
 AIMS = f"""
           Invoking FHI-aims ...
           FHI-aims version      : 221103
@@ -261,6 +265,10 @@ def test_the_force_constants_of_cfour_belong_to_its_gradient(tmp_path):
     ("name", "old", "new", "message"),
     [
         ("cp2k.out", "VIBRATIONAL_ANALYSIS", "GEO_OPT", "the run type is GEO_OPT"),
+        ("cp2k.out", "MODULE QUICKSTEP", "MODULE FIST", "is of a force field"),
+        ("cp2k.out", " MODULE QUICKSTEP", f"{CELL} MODULE QUICKSTEP", "atoms 2 and 1 are bonded across the cell"),
+        ("ams.out", "NORMAL TERMINATION", "NORMAL TERMINATION\nLattice vectors (angstrom)", "is periodic"),
+        ("ams.out", "NORMAL TERMINATION", "NORMAL TERMINATION\n  *  MOLECULAR DYNAMICS *", "is molecular dynamics"),
         ("aims.out", "Present geometry is converged.", "", "the relaxation did not converge"),
         ("aims.out", "  | No unit cell", "  lattice_vector", "is of a periodic system"),
         ("cfour1.out", "E(CCSD(T))", "E(CCSD)", "no energy follows a geometry"),

@@ -43,9 +43,7 @@ def read_molden(path: Path) -> Part:
     species, positions = _geometry(printout, bodies)
     if "FREQ" not in bodies:
         charge, multiplicity = _state(printout, bodies.get("MO", ("", []))[1], species)
-        return Part(
-            source=str(path), species=species, positions=positions, charge=charge, multiplicity=multiplicity
-        )
+        return Part(source=str(path), species=species, positions=positions, charge=charge, multiplicity=multiplicity)
     frequencies = printout.numbers(-1, bodies["FREQ"][1], "frequencies")
     modes = _modes(printout, bodies.get("FR-NORM-COORD", ("", []))[1], len(species))
     if modes is not None and len(modes) != len(frequencies):
@@ -53,9 +51,7 @@ def read_molden(path: Path) -> Part:
     return with_modes(path, species, positions, frequencies, modes)
 
 
-def _state(
-    printout: Printout, lines: list[str], species: Int[np.ndarray, " atoms"]
-) -> tuple[int | None, int | None]:
+def _state(printout: Printout, lines: list[str], species: Int[np.ndarray, " atoms"]) -> tuple[int | None, int | None]:
     """Return charge and multiplicity by the occupations of the orbitals, as far as these tell.
 
     Occupations that are no integers tell the charge alone. Electrons of a core that a potential stands for are in no
