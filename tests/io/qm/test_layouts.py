@@ -469,6 +469,18 @@ def test_rkf_files_without_a_whole_result_are_refused(change, message, tmp_path)
         read_reference([path])
 
 
+@pytest.mark.parametrize("name", ["Energy", "total energy"])
+def test_an_xml_file_of_molpro_tells_state_and_the_energy_of_its_last_method(name, tmp_path):
+    path = tmp_path / "n2.xml"
+    text = XML.replace("<cml:molecule>", '<cml:molecule spinMultiplicity="3" formalCharge="2">')
+    path.write_text(text.replace('name="Energy" method="MP2"', f'name="{name}" method="MP2"'))
+
+    (reference,) = read_reference([path])
+
+    assert (reference.charge, reference.multiplicity) == (2, 3)
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, ENERGY, rtol=1e-12)
+
+
 def test_an_xml_file_is_known_by_its_content(tmp_path):
     for name, text, kind in (("a.xml", XML, "Molpro XML"), ("b.xml", "<ForceField/>", "OpenMM XML")):
         (tmp_path / name).write_text(text)
