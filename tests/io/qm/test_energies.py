@@ -72,6 +72,23 @@ def test_psi4_names_the_functional_where_the_call_does_not(call, potential, leve
     assert reference.level == level
 
 
+def test_betas_of_psi4_have_no_masses_and_another_head(tmp_path):
+    path = tmp_path / "h2.out"
+    text = PSI4.format(call="energy('mp2')", potential="", printed=OCC).replace("     1.007825032070", "")
+    text = (
+        text.replace("Psi4: An", "PSI4: An")
+        .replace("*** Psi4 ex", "*** PSI4 ex")
+        .replace("Psi4 1.3.2", "PSI 4.0.0-beta5")
+    )
+    path.write_text(text)
+
+    (reference,) = read_reference([path])
+
+    assert reference.program == "Psi4 4.0.0-beta5"
+    assert reference.masses is None
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -1.13, rtol=1e-12)
+
+
 def test_psi4_gives_the_charges_that_it_printed(tmp_path):
     printed = """
   Mulliken Charges: (a.u.)

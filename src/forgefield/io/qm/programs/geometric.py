@@ -89,7 +89,7 @@ def read_hessian(path: Path) -> Part:
 
 _JOB = re.compile(r"^JOB\s+(\d+)\s*$", re.MULTILINE)
 _KEY = re.compile(r"[A-Z]\w+", re.ASCII)
-_KNOWN = ("COORDS", "ENERGY", "GRADIENT", "ESPXYZ", "ESPVAL", "CHARGES", "MULLIKEN", "INTERACTION")
+_KNOWN = ("COORDS", "ENERGY", "GRADIENT", "ESPXYZ", "ESPVAL", "CHARGES", "MULLIKEN", "INTERACTION", "EMD0")
 """What ForceBalance writes of a job, of which the first three are read."""
 _SAME = 0.01
 """Å between the coordinates of a job and those of the frame beside it, which may have fewer digits."""
