@@ -1,5 +1,11 @@
 """Inputs that ORCA echoes: several jobs of one file, and states that are printed nowhere else."""
 
+import numpy as np
+import pytest
+
+from certain import known
+from forgefield import units
+from forgefield.errors import InputError
 from forgefield.io.references import read_reference
 
 OUTPUT = """
@@ -44,3 +50,35 @@ def test_the_level_is_that_of_the_last_of_several_jobs(tmp_path):
     reference = read(tmp_path, TWO)
 
     assert (reference.charge, reference.multiplicity, reference.level) == (1, 2, "HF/def2-TZVP")
+
+
+MINI = """| 1> ! HF def2-SVP MiniPrint{more}
+| 2> * xyz 0 1
+| 3>  H   0.00000000   0.00000000   {below:.8f}
+| 4>  H(1)   0.00000000   0.00000000   {above:.8f}
+| 5> *
+| 6>"""
+REPULSION = " Nuclear Repulsion      ENuc            ....      {:.10f} Eh\n"
+
+
+@pytest.mark.parametrize(("more", "unit"), [("", 1.0), (" Bohrs", units.BOHR)])
+def test_a_small_print_level_leaves_the_geometry_of_the_input(tmp_path, more, unit):
+    path = tmp_path / "h2.out"
+    text = OUTPUT.format(echo=MINI.format(more=more, below=-0.37, above=0.37).replace("(1)", ""))
+    head, _, rest = text.partition("---------------------------------\nCART")
+    path.write_text(head + REPULSION.format(units.BOHR / (0.74 * unit)) + rest[rest.index("\nFINAL") :])
+
+    (reference,) = read_reference([path])
+
+    np.testing.assert_allclose(reference.positions[:, 2], [-0.37 * unit, 0.37 * unit], rtol=1e-12)
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -0.6, rtol=1e-12)
+
+
+def test_rows_of_the_input_that_are_no_plain_atoms_are_refused(tmp_path):
+    path = tmp_path / "h2.out"
+    text = OUTPUT.format(echo=MINI.format(more="", below=-0.37, above=0.37))
+    head, _, rest = text.partition("---------------------------------\nCART")
+    path.write_text(head + rest[rest.index("\nFINAL") :])
+
+    with pytest.raises(InputError, match="rows that are not read"):
+        read_reference([path])
