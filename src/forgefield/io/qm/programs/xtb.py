@@ -24,6 +24,11 @@ _ENERGY = re.compile(r"\| TOTAL ENERGY +(\S+) Eh")
 _SUMMARY = re.compile(r":: total energy +(\S+) Eh")
 _CHARGE = re.compile(rf":: total charge +({NUMBER}) e")
 _UNPAIRED = re.compile(r"unpaired electrons +: +(\d+)")
+_STATED_CHARGE = re.compile(r"^ +(?:: +net )?charge +:? +([+-]?\d+)(?![\d.])", re.MULTILINE)
+_SPIN = re.compile(r"^ +spin +: +(\d+\.\d+) *$", re.MULTILINE)
+"""Of the setup, where versions before 6.3 state them alone."""
+_ASKED_UNPAIRED = re.compile(r"program call\W.* (?:--uhf|-u) +(\d+)\b")
+_RESTRAINING = re.compile(rf":: add\. restraining +({NUMBER}) Eh")
 _ATOM = re.compile(rf" *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _CONSTRAINED = re.compile(r"^ *constraining (?:bond|angle|dihedral|atom)", re.MULTILINE)
 _EIGENVALUES = re.compile(rf"eigval : *((?: *{NUMBER})+) *")
@@ -50,22 +55,33 @@ def read_output(path: Path) -> Part:
     check_energy(printout, 0, printout.energy(energies[-1]), _SUMMARY)
     place = printout.last("final structure:")
     species, positions = printout.geometry(place, _ATOM, skip=4) if place >= 0 else (None, None)
-    charge = printout.matches(_CHARGE)
-    unpaired = printout.integer(_UNPAIRED, "unpaired electrons")
-    # What constraints add is part of the energy that was minimised.
+    charge, restraining = printout.matches(_CHARGE), printout.matches(_RESTRAINING)
+    # What constraints add is part of the energy that was minimised, and none of the molecule's.
+    added = printout.number(-1, restraining[-1][1], "restraining") * units.HARTREE if restraining else 0.0
     optimised = "GEOMETRY OPTIMIZATION CONVERGED" in printout.text and not _CONSTRAINED.search(printout.text)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=printout.energy(energies[-1]),
+        energy=printout.energy(energies[-1]) - added,
         frequencies=_frequencies(printout),
         level=_level(_method(printout.text), printout.text),
         program=printout.program("xTB", _VERSION),
         stationary_order=0 if optimised else None,
-        charge=round(printout.number(charge[-1].start(), charge[-1][1], "charge")) if charge else None,
-        multiplicity=None if unpaired is None else unpaired + 1,
+        charge=round(printout.number(charge[-1].start(), charge[-1][1], "charge"))
+        if charge
+        else printout.integer(_STATED_CHARGE, "charge"),
+        multiplicity=_multiplicity(printout),
     )
+
+
+def _multiplicity(printout: Printout) -> int | None:
+    unpaired, spin = printout.integer(_UNPAIRED, "unpaired electrons"), _SPIN.search(printout.text)
+    if unpaired is None and not spin:
+        unpaired = printout.integer(_ASKED_UNPAIRED, "unpaired electrons")
+    if unpaired is None and spin:
+        return round(2.0 * printout.number(spin.start(), spin[1], "spin")) + 1
+    return None if unpaired is None else unpaired + 1
 
 
 def _method(text: str) -> str:
