@@ -185,7 +185,20 @@ SCF = """
          Total SCF energy =     -4.9
 """
 TCE = "                    NWChem Extensible Many-Electron Theory Module\n"
+PARTS = """
+              XC Information
+              --------------
+                     Hartree-Fock (Exact) Exchange  0.250
+             PerdewBurkeErnzerhof Exchange Functional  0.750 non-local
+             Perdew 1991 LDA Correlation Functional  1.000 local
+
+"""
 NWCHEM_JOBS = {
+    "DFT": (
+        SCF + PARTS + "         Total DFT energy =     -4.95\n",
+        -4.95,
+        "0.25 Hartree-Fock+0.75 PerdewBurkeErnzerhof+Perdew 1991 LDA",
+    ),
     "SCF": (SCF, -4.9, "HF"),
     "MP2": (SCF + "          Total MP2 energy            -4.910\n", -4.91, "MP2"),
     "MCSCF": (SCF + "       Total MCSCF energy =     -4.920\n", -4.92, "MCSCF"),
