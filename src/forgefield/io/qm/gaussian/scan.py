@@ -11,7 +11,7 @@ from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part
 from forgefield.io.offenders import listed
-from forgefield.io.qm.gaussian.archive import archive_of, charge_of
+from forgefield.io.qm.gaussian.archive import archive_of, charge_of, surroundings
 from forgefield.io.qm.gaussian.energy import BEYOND_SCF, method_energy
 from forgefield.io.qm.gaussian.text import INPUT_ORIENTATION, printed_gradient, printed_structure
 from forgefield.io.sources import stem
@@ -83,7 +83,9 @@ def read_gaussian_scan(path: Path) -> list[Part]:
     parts = [_frame(path, k, piece, coordinates) for k, piece in enumerate(pieces, start=1)]
     archive = archive_of(text)
     charge, multiplicity = charge_of(path, whole, archive)
-    level, program = (archive.level, archive.program) if archive else (_level(text), "Gaussian")
+    level, program = (
+        (archive.level + surroundings([archive.route]), archive.program) if archive else (_level(text), "Gaussian")
+    )
     return [
         Part(**{**part, "level": level, "charge": charge, "multiplicity": multiplicity, "program": program})
         for part in parts
