@@ -56,6 +56,14 @@ def test_options_may_be_set_apart_by_tabs(tmp_path):
     assert reference.level == "HF/DEF2-TZVPD"
 
 
+def test_the_level_names_dispersion_and_solvent(tmp_path):
+    options = "METHOD B3LYP\nBASIS def2-SVP\nDFT_D D3_BJ\nSOLVENT_METHOD = smd\n"
+
+    (reference,) = read_reference([written(tmp_path, options=options)])
+
+    assert reference.level == "B3LYP/DEF2-SVP D3_BJ SMD"
+
+
 @pytest.mark.parametrize(("job", "what"), [("EDA", "an energy decomposition"), ("bsse", "a counterpoise correction")])
 def test_jobs_of_several_fragments_are_refused_by_name(tmp_path, job, what):
     with pytest.raises(InputError, match=f"is {what}; give single points"):

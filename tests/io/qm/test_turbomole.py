@@ -79,6 +79,7 @@ HEAD = """           ------------------
         (TRIPLET + DFT + "$disp3 bj\n", "c1", (0, 3, "pbe0-D3(BJ)/def2-TZVP")),
         (TRIPLET_OF_D2H + DFT, "d6h", (0, 3, "pbe0/def2-TZVP")),
         (OPEN_SHELL, "c1", (0, 3, "HF/def2-TZVP")),
+        (OPEN_SHELL + "$cosmo\n  epsilon=  78.0\n", "c1", (0, 3, "HF/def2-TZVP COSMO")),
         (DICATION + DFT, "c1", (2, 1, "pbe0/def2-TZVP")),
         (TRIPLET + "$ricc2\n  cc2\n", "c1", (0, 3, "")),
     ],

@@ -82,13 +82,21 @@ def read_output(path: Path) -> Part:
         gradient=_gradient(printout, place, len(species)),
         hessian=_hessian(printout, place, len(species)),
         frequencies=printout.frequencies(place, [match[1] for match in found]) if found else None,
-        level="/".join(word.upper() for word in (method, options.get("basis", "")) if word),
+        level=" ".join(
+            ["/".join(word.upper() for word in (method, options.get("basis", "")) if word), *_beside(options)]
+        ),
         program=printout.program("Q-Chem", _VERSION),
         stationary_order=searches[-1] if searches and "OPTIMIZATION CONVERGED" in printout.text else None,
         charge=charge,
         multiplicity=multiplicity,
         charges=_charges(printout, place),
     )
+
+
+def _beside(options: dict[str, str]) -> list[str]:
+    """Return dispersion and solvent model, where the options ask for them."""
+    asked = (options.get(key, "false") for key in ("dft_d", "solvent_method"))
+    return [word.upper() for word in asked if word not in ("false", "none", "0")]
 
 
 def _state(printout: Printout, species: Int[np.ndarray, " atoms"], *, has_core: bool) -> tuple[int | None, int | None]:

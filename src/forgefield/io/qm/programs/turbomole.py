@@ -122,7 +122,8 @@ def _level(groups: dict[str, list[str]], names: list[str]) -> str:
     method = (functional[1] if functional else "b-p") if "dft" in groups else "HF"
     bases = set(_BASIS.findall("\n".join(groups.get("atoms", []))))
     method += next((_DISPERSION[name] for name in names if name in _DISPERSION), "")
-    return "/".join([method, *bases]) if len(bases) == 1 else method
+    method = "/".join([method, *bases]) if len(bases) == 1 else method
+    return f"{method} COSMO" if any(name.split()[:1] == ["cosmo"] for name in names) else method
 
 
 def _charge(printout: Printout, groups: dict[str, list[str]]) -> int | None:
