@@ -314,6 +314,9 @@ def format_of(path: Path) -> Format:
         raise InputError(f"{path}: {'is a folder; name the files in it' if path.is_dir() else _unknown(suffix)}")
     text = read_text(path)
     possible = [one for one in FORMATS if one in alike or one.has_any_suffix]
+    if suffix == ".json" and text.lstrip()[:1] == "{":
+        # It may hold the output of a program among its texts.
+        possible = [one for one in possible if one in alike or "json" in one.name.lower()]
     found = next((one for one in possible if one.known is None or one.known(plain, text)), None)
     if found is None:
         wanted = "".join(dict.fromkeys(f"; there is no {one.clue}" for one in alike if one.clue))

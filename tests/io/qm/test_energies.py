@@ -54,6 +54,41 @@ def test_psi4_gives_the_energy_of_the_method_that_was_called(job, tmp_path):
     np.testing.assert_allclose(known(reference.energy) / units.HARTREE, energy, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("call", "potential", "level"),
+    [
+        ("", "", "HF"),
+        ("", f"{FUNCTIONAL}\n   => Composite Functional: PBE0 <= \n", "PBE0"),
+        ("energy('scf')", f"{FUNCTIONAL}\n   => B3LYP Composite Functional <= \n", "B3LYP"),
+        ("energy('b3lyp-d3')", f"{FUNCTIONAL}\n   => Composite Functional: B3LYP <= \n", "b3lyp-d3"),
+    ],
+)
+def test_psi4_names_the_functional_where_the_call_does_not(call, potential, level, tmp_path):
+    path = tmp_path / "h2.out"
+    path.write_text(PSI4.format(call=call, potential=potential, printed=""))
+
+    (reference,) = read_reference([path])
+
+    assert reference.level == level
+
+
+def test_betas_of_psi4_have_no_masses_and_another_head(tmp_path):
+    path = tmp_path / "h2.out"
+    text = PSI4.format(call="energy('mp2')", potential="", printed=OCC).replace("     1.007825032070", "")
+    text = (
+        text.replace("Psi4: An", "PSI4: An")
+        .replace("*** Psi4 ex", "*** PSI4 ex")
+        .replace("Psi4 1.3.2", "PSI 4.0.0-beta5")
+    )
+    path.write_text(text)
+
+    (reference,) = read_reference([path])
+
+    assert reference.program == "Psi4 4.0.0-beta5"
+    assert reference.masses is None
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -1.13, rtol=1e-12)
+
+
 def test_psi4_gives_the_charges_that_it_printed(tmp_path):
     printed = """
   Mulliken Charges: (a.u.)
@@ -150,7 +185,20 @@ SCF = """
          Total SCF energy =     -4.9
 """
 TCE = "                    NWChem Extensible Many-Electron Theory Module\n"
+PARTS = """
+              XC Information
+              --------------
+                     Hartree-Fock (Exact) Exchange  0.250
+             PerdewBurkeErnzerhof Exchange Functional  0.750 non-local
+             Perdew 1991 LDA Correlation Functional  1.000 local
+
+"""
 NWCHEM_JOBS = {
+    "DFT": (
+        SCF + PARTS + "         Total DFT energy =     -4.95\n",
+        -4.95,
+        "0.25 Hartree-Fock+0.75 PerdewBurkeErnzerhof+Perdew 1991 LDA",
+    ),
     "SCF": (SCF, -4.9, "HF"),
     "MP2": (SCF + "          Total MP2 energy            -4.910\n", -4.91, "MP2"),
     "MCSCF": (SCF + "       Total MCSCF energy =     -4.920\n", -4.92, "MCSCF"),
@@ -286,7 +334,7 @@ def test_turbomole_gives_the_energy_of_its_scf_or_of_what_went_on_from_it(tmp_pa
         found[name] = (round(known(reference.energy) / units.HARTREE, 9), reference.level, reference.program)
 
     assert found == {
-        "SCF": (-2.85, "", "Turbomole 7.5"),
+        "SCF": (-2.85, "HF", "Turbomole 7.5"),
         "CC2": (-2.89, "CC2", "Turbomole 7.5"),
         "MP2": (-2.89, "MP2", "Turbomole 7.5"),
     }

@@ -159,6 +159,31 @@ def test_geometric_hessian_belongs_to_the_geometry_beside_it(target, tmp_path):
     np.testing.assert_allclose(known(reference.hessian)[2, 5], -1.5 * units.HARTREE_PER_BOHR2, rtol=1e-12)
 
 
+def test_terachem_that_prints_no_coordinates_takes_those_of_an_xyz_file_of_the_job(target):
+    head, _, rest = TERACHEM.partition("****** QM coordinates ******\n")
+    rows, _, rest = rest.partition("\n\n")
+    bare = target("tera.out", head + rest)
+
+    with pytest.raises(InputError, match="holds a geometry; add one that does"):
+        read_reference([bare])
+    (reference,) = read_reference([bare, target("tera.xyz", f"4\nformaldehyde\n{rows}\n")])
+
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, -114.5008455547, rtol=1e-14)
+    np.testing.assert_allclose(known(reference.gradient)[0, 1] / units.HARTREE_PER_BOHR, 0.0009364202, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("head", "job"),
+    [
+        ("******* RUNNING GEOMETRY OPTMIZATION *******", "an optimisation"),
+        ("******* RUNNING AB INITIO MOLECULAR DYNAMICS *******", "molecular dynamics"),
+    ],
+)
+def test_terachem_jobs_that_move_the_atoms_are_refused_since_their_geometries_are_elsewhere(target, head, job):
+    with pytest.raises(InputError, match=f"is {job}, whose geometries .* elsewhere; give scr"):
+        read_terachem(target("tera.out", f"{head}\n{TERACHEM}"))
+
+
 def test_terachem_gives_the_undisplaced_geometry_with_its_energy(target):
     part = read_terachem(target("tera.out", TERACHEM))
 

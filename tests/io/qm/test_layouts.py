@@ -46,6 +46,10 @@ CP2K = f"""
  VIB|               Electronic energy (U) [kJ/mol]:   {ENERGY * units.HARTREE / units.KILOJOULE:26.8f}
  **** **** ******  **  PROGRAM ENDED AT                 2024-01-01 00:00:00.000
 """
+CELL = """ CELL| Vector a [angstrom]:      12.000     0.000     0.000    |a| =      12.000
+ CELL| Vector b [angstrom]:       0.000    12.000     0.000    |b| =      12.000
+ CELL| Vector c [angstrom]:       0.000     0.000     2.500    |c| =       2.500
+"""
 AIMS = f"""
           Invoking FHI-aims ...
           FHI-aims version      : 221103
@@ -261,6 +265,10 @@ def test_the_force_constants_of_cfour_belong_to_its_gradient(tmp_path):
     ("name", "old", "new", "message"),
     [
         ("cp2k.out", "VIBRATIONAL_ANALYSIS", "GEO_OPT", "the run type is GEO_OPT"),
+        ("cp2k.out", "MODULE QUICKSTEP", "MODULE FIST", "is of a force field"),
+        ("cp2k.out", " MODULE QUICKSTEP", f"{CELL} MODULE QUICKSTEP", "atoms 2 and 1 are bonded across the cell"),
+        ("ams.out", "NORMAL TERMINATION", "NORMAL TERMINATION\nLattice vectors (angstrom)", "is periodic"),
+        ("ams.out", "NORMAL TERMINATION", "NORMAL TERMINATION\n  *  MOLECULAR DYNAMICS *", "is molecular dynamics"),
         ("aims.out", "Present geometry is converged.", "", "the relaxation did not converge"),
         ("aims.out", "  | No unit cell", "  lattice_vector", "is of a periodic system"),
         ("cfour1.out", "E(CCSD(T))", "E(CCSD)", "no energy follows a geometry"),
@@ -381,6 +389,57 @@ def test_results_of_ams_are_read_whatever_their_integers(integer, order, tmp_pat
     np.testing.assert_allclose(known(reference.masses), MASS)
 
 
+def test_a_periodic_rkf_file_is_refused(tmp_path):
+    path = tmp_path / "band.rkf"
+    molecule = RESULTS["Molecule"] | {"LatticeVectors": np.eye(3).reshape(-1) * 9.0}
+    path.write_bytes(kf_file(RESULTS | {"Molecule": molecule}, integer="i", order="<"))
+
+    with pytest.raises(InputError, match="is periodic; what is read is a molecule"):
+        read_reference([path])
+
+
+def test_the_input_of_an_engine_of_ams_tells_level_and_multiplicity(tmp_path):
+    path = tmp_path / "adf.rkf"
+    asked = {"engine input": "Basis\n  Type TZP\nEnd\nXC\n  GGA PBE\nEnd\nSpinPolarization 2\nUnrestricted Yes\n"}
+    path.write_bytes(kf_file(RESULTS | {"General": RESULTS["General"] | asked}, integer="i", order="<"))
+
+    (reference,) = read_reference([path])
+
+    assert (reference.level, reference.multiplicity) == ("PBE", 3)
+
+
+def test_frequencies_may_be_of_a_hessian_without_its_rigid_motions(tmp_path):
+    # AMS takes them out of the force constants themselves, where a displaced geometry has left some.
+    path = tmp_path / "dftb.rkf"
+    species, positions = [8, 1, 1], np.array([[0.0, 0.0, 0.22], [0.0, 1.43, -0.89], [0.0, -1.43, -0.89]])
+    masses = np.array([15.994914, 1.007825, 1.007825])
+    bonds = np.array([positions[1] - positions[0], positions[2] - positions[0], positions[2] - positions[1]])
+    hessian = np.zeros((9, 9))
+    for (i, j), along, k in zip([(0, 1), (0, 2), (1, 2)], bonds, [0.5, 0.5, 0.1], strict=True):
+        push = np.zeros((3, 3))
+        push[i], push[j] = -along, along
+        hessian += k * np.outer(push, push) / (along @ along)
+    turn = np.cross([1.0, 0.0, 0.0], positions - positions.mean(axis=0)).reshape(-1)
+    rigid = turn / np.linalg.norm(turn)
+    # A force that turns as the molecule stretches, within what grids leave.
+    stretch = np.zeros((3, 3))
+    stretch[1], stretch[2], stretch[0] = bonds[0], -bonds[1], bonds[1] - bonds[0]
+    stretch = stretch.reshape(-1) / np.linalg.norm(stretch)
+    stored = hessian + 2e-4 * (np.outer(rigid, stretch) + np.outer(stretch, rigid))
+    eigenvalues = np.linalg.eigvalsh(hessian / np.repeat(np.sqrt(np.outer(masses, masses)), 3, 0).repeat(3, 1))
+    printed = np.sqrt(eigenvalues[6:] * units.HARTREE_PER_BOHR2) * units.WAVENUMBER
+    results = RESULTS | {
+        "Molecule": {"AtomicNumbers": species, "Coords": positions.reshape(-1), "AtomMasses": masses},
+        "AMSResults": {"Hessian": stored.reshape(-1)},
+        "Vibrations": {"Frequencies[cm-1]": printed},
+    }
+    path.write_bytes(kf_file(results, integer="i", order="<"))
+
+    (reference,) = read_reference([path])
+
+    np.testing.assert_allclose(known(reference.frequencies), printed)
+
+
 def test_a_variable_of_an_rkf_file_goes_on_in_the_next_block(tmp_path):
     chain = np.zeros((200, 3))
     chain[:, 2] = 4.0 * np.arange(200)
@@ -408,6 +467,18 @@ def test_rkf_files_without_a_whole_result_are_refused(change, message, tmp_path)
 
     with pytest.raises(InputError, match=message):
         read_reference([path])
+
+
+@pytest.mark.parametrize("name", ["Energy", "total energy"])
+def test_an_xml_file_of_molpro_tells_state_and_the_energy_of_its_last_method(name, tmp_path):
+    path = tmp_path / "n2.xml"
+    text = XML.replace("<cml:molecule>", '<cml:molecule spinMultiplicity="3" formalCharge="2">')
+    path.write_text(text.replace('name="Energy" method="MP2"', f'name="{name}" method="MP2"'))
+
+    (reference,) = read_reference([path])
+
+    assert (reference.charge, reference.multiplicity) == (2, 3)
+    np.testing.assert_allclose(known(reference.energy) / units.HARTREE, ENERGY, rtol=1e-12)
 
 
 def test_an_xml_file_is_known_by_its_content(tmp_path):

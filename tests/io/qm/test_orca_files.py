@@ -92,6 +92,58 @@ def test_last_geometry_comes_with_its_energy_and_gradient(name, tmp_path):
     np.testing.assert_allclose(known(reference.gradient)[:, 2] / units.HARTREE_PER_BOHR, [-0.01, 0.01], rtol=1e-12)
 
 
+def test_version_6_1_writes_other_letters(tmp_path):
+    path = tmp_path / "n2.property.txt"
+    text = PROPERTIES
+    for old, new in {
+        "VERSION": "version",
+        "STATUS": "Status",
+        "GRAD ": "grad ",
+        "MULT": "Mult",
+        "CHARGE": "Charge",
+    }.items():
+        text = text.replace(f"&{old}", f"&{new}")
+    path.write_text(text.replace("CHARGE", "Charge").replace("] 0", "] 2"))
+
+    (reference,) = read_reference([path])
+
+    assert (reference.charge, reference.multiplicity) == (2, 1)
+    np.testing.assert_allclose(known(reference.energy), -108.5 * units.HARTREE, rtol=1e-12)
+    np.testing.assert_allclose(known(reference.gradient)[:, 2] / units.HARTREE_PER_BOHR, [-0.01, 0.01], rtol=1e-12)
+
+
+SCF = """$SCF_Energy
+   &GeometryIndex 2
+   &SCF_ENERGY [&Type "Double"]      -1.0850000000000000e+02
+$End
+"""
+BEYOND = """$MP2_Energies
+   &GeometryIndex 2
+   &TOTALENERGY [&Type "Double"]      -1.0870000000000000e+02
+$End
+"""
+
+
+@pytest.mark.parametrize(("more", "energy"), [("", -108.5), (BEYOND, None)])
+def test_version_6_0_has_the_energy_of_its_scf_alone(more, energy, tmp_path):
+    path = tmp_path / "n2.property.txt"
+    head, _, rest = PROPERTIES.rpartition("$Single_Point_Data")
+    path.write_text(head + SCF + more + rest.partition("$End\n")[2])
+
+    (reference,) = read_reference([path])
+
+    found = None if reference.energy is None else round(reference.energy / units.HARTREE, 9)
+    assert found == energy
+
+
+def test_a_final_energy_among_excited_states_is_said(tmp_path):
+    path = tmp_path / "n2.property.txt"
+    path.write_text(PROPERTIES + "$Absorption_Spectrum\n   &GeometryIndex 2\n$End\n")
+
+    with pytest.warns(InputWarning, match="excited states were computed"):
+        read_reference([path])
+
+
 def test_both_files_of_one_job_are_merged(tmp_path):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)

@@ -102,7 +102,7 @@ CASES = {
         (f"{PUBLIC}/nwchem7-dvb_ir.out",), -382.308240734642, 49.01, 3546.62, "B3LYP/sto-3g", "NWChem 7.0.2"
     ),
     "Q-Chem": Case((f"{PUBLIC}/qchem51-dvb_ir.out",), -382.3082745769, 47.24, 3552.26, "B3LYP/STO-3G", "Q-Chem 5.1"),
-    "Turbomole control": Case((f"{PUBLIC}/turbomole59-dvb_ir/control",), None, 53.33, 3474.67, "", ""),
+    "Turbomole control": Case((f"{PUBLIC}/turbomole59-dvb_ir/control",), None, 53.33, 3474.67, "b-p/sto-3g", ""),
     "Turbomole files": Case(
         tuple(f"{PUBLIC}/turbomole59-dvb_ir/{name}" for name in ("coord", "aoforce.out")),
         None,

@@ -6,6 +6,7 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
+from forgefield.io.formats import format_of
 from forgefield.io.qm.qcschema import read_qcschema, write_qcschema
 from forgefield.molecules.molecule import Molecule, Reference
 
@@ -287,3 +288,12 @@ def test_hessian_of_two_different_halves_is_refused(tmp_path, content):
 
     with pytest.raises(InputError, match=r"the halves of the Hessian differ by up to 0\.1 Hartree/Bohr²"):
         read_qcschema(tmp_path / "wrong.json")
+
+
+def test_a_record_that_keeps_the_output_of_its_program_is_no_output_of_it(molecule, reference, tmp_path):
+    path = tmp_path / "water.json"
+    write_qcschema(path, molecule, reference)
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {"stdout": "Psi4: An Open-Source\n*** Psi4 exiting successfully"}))
+
+    assert format_of(path).name == "QCSchema JSON"

@@ -56,6 +56,22 @@ def test_every_field_enters_in_internal_units(written):
     assert (part.level, part.program) == ("UHF/STO-3G", "Gaussian")
 
 
+def test_a_reaction_path_is_refused_since_its_results_are_of_different_points(written):
+    point = "IRC point       1 Geometries               R   N=           1\n  0.00000000E+00\n"
+
+    with pytest.raises(InputError, match="is of a reaction path"):
+        read_fchk(written(HYDROGEN + point))
+
+
+def test_qchem_that_names_no_functional_gives_the_basis_alone(written):
+    dipole = "Dipole_Data                                R   N=           1\n  0.00000000E+00\n"
+    head, kind, rest = HYDROGEN.split("\n", 2)
+
+    part = read_fchk(written("\n".join([head, kind.replace("UHF", "U  "), rest + dipole])))
+
+    assert (part.level, part.program) == ("STO-3G", "Q-Chem")
+
+
 def test_hessian_is_the_lower_triangle_by_rows(written):
     hessian = known(read_fchk(written(HYDROGEN)).hessian) / units.HARTREE_PER_BOHR2
 

@@ -4,6 +4,7 @@ import pytest
 from certain import known
 from forgefield import units
 from forgefield.errors import InputError, InputWarning
+from forgefield.io.qm.gaussian.archive import surroundings
 from forgefield.io.qm.gaussian.log import read_gaussian_log as read_all
 from forgefield.io.references import read_reference
 
@@ -290,3 +291,24 @@ def test_a_job_whose_end_is_damaged_is_told_of(written):
 
     with pytest.warns(InputWarning, match="holds 2 archives, but 1 ends of jobs"):
         read_all(written(text))
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        (["#P B3LYP/6-31G(D) OPT FREQ", "#N GEOM=ALLCHECK GUESS=TCHECK SCRF=CHECK GENCHK RB3LYP/6-31G(D) FREQ"], ""),
+        (
+            [
+                "# OPT FREQ M062X EMPIRICALDISPERSION=GD3 SCRF=(SOLVENT=CHLOROFORM,SMD)",
+                "#N GEOM=ALLCHECK SCRF=CHECK FREQ",
+            ],
+            " GD3 SMD(chloroform)",
+        ),
+        (["# HF/STO-3G SCRF"], " PCM(water)"),
+        (["# HF/STO-3G SCRF=(CPCM,SOLVENT=THF)", "# HF/6-31G* GEOM=CHECK"], ""),
+        (["# B3LYP/6-31G* EM=GD3BJ OPT", "# HF/6-31G* GEOM=CHECK"], ""),
+        (["# B3LYP/6-31G* EM=GD3BJ"], " GD3BJ"),
+    ],
+)
+def test_the_level_names_dispersion_and_solvent_of_the_step(routes, expected):
+    assert surroundings(routes) == expected

@@ -1,6 +1,7 @@
 """The record that closes each step of a Gaussian job."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,10 @@ _CHARGE = re.compile(r"Charge =\s*(\S+) Multiplicity =\s*(\S+)")
 _LABELS = re.compile(r"\(.*\)")
 """What stands behind an element: C(Iso=13), C(Fragment=1), C(PDBName=CA,ResName=ALA,ResNum=1)."""
 _ATOM = re.compile(r"^([A-Za-z]{1,2})(?![A-Za-z])")
+_VERSION = re.compile(r"G(\d\d)Rev([A-Z]\.\d+)")
+_DISPERSION = re.compile(r"\bEM\w*\s*=\s*\(?((?:GD|PFD)\w*)")
+_SOLVENT = re.compile(r"\bSCRF\b\s*=?\s*\(?([\w=,.-]*)")
+_MODELS = ("SMD", "CPCM", "IEFPCM", "PCM", "COSMORS", "IPCM", "SCIPCM", "DIPOLE")
 _LAYERS = ("H", "M", "L")
 
 Structure = tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]
@@ -67,10 +72,32 @@ class Archive:
         return places[0] if places and places[0] < len(self.fields) else None
 
     @property
+    def program(self) -> str:
+        """Gaussian with its version, such as Gaussian 16 C.01."""
+        found = _VERSION.search(self.values.get("Version", ""))
+        return f"Gaussian {found[1]} {found[2]}" if found else "Gaussian"
+
+    @property
     def values(self) -> dict[str, str]:
         """What stands behind `key=`."""
         words = [word.partition("=") for field in self.fields[3:] for word in field.split("\\")]
         return {key: value for key, _, value in reversed(words) if value}
+
+
+def surroundings(routes: Sequence[str]) -> str:
+    """Return dispersion and solvent of the last of the routes of a job, which may say that they are as before."""
+    before = routes[-2::-1] if routes and "ALLCHECK" in routes[-1] else ()
+    dispersion = next((found[1] for route in (*routes[-1:], *before) if (found := _DISPERSION.search(route))), "")
+    medium = ""
+    stated = [found[1] for route in routes[::-1] if (found := _SOLVENT.search(route))] if routes else []
+    asked = bool(routes) and _SOLVENT.search(routes[-1]) is not None
+    # The step of frequencies that follows an optimisation says CHECK without a solvent too.
+    words = next((one.split(",") for one in stated if one != "CHECK"), None) if asked else None
+    if words is not None:
+        model = next((word for word in words if word in _MODELS), "PCM")
+        solvent = next((word.partition("=")[2] for word in words if word.startswith("SOLVENT=")), "water").lower()
+        medium = f"{model}({solvent})"
+    return "".join(f" {word}" for word in (dispersion, medium) if word)
 
 
 def archive_of(text: str) -> Archive | None:

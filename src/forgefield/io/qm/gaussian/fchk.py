@@ -25,6 +25,8 @@ _COMPUTED = {
     "sp": ("Total Energy", "SCF Energy"),
 }
 """What the file of a kind of job must hold one of."""
+_SHELLS = ("R", "U", "RO")
+"""What Q-Chem writes for the method, where a functional is none of its words."""
 _CHARGES = {
     "ESP Charges": "esp",
     "Mulliken Charges": "mulliken",
@@ -54,6 +56,9 @@ def read_fchk(path: Path) -> Part:
     lines = read_text(path).splitlines()
     entries = _entries(lines)
     _check_whole(path, lines, entries)
+    if any(name.startswith("IRC point") for name in entries):
+        what = "is of a reaction path (IRC), whose geometry, energy and Hessian are of different points"
+        raise InputError(f"{path}: {what}; give a single point or a frequency job of one of them")
     species = integers(path, *_rows(path, lines, entries["Atomic numbers"]), "atomic numbers")
     positions = _array(path, lines, entries, "Current cartesian coordinates")
     gradient = _array(path, lines, entries, "Cartesian Gradient")
@@ -67,6 +72,9 @@ def read_fchk(path: Path) -> Part:
     weights = "Real atomic weights" if frequencies is None or "Vib-AtMass" not in entries else "Vib-AtMass"
     _check_electrons(path, lines, entries)
     kind, method, basis = (lines[1][a:b].strip() for a, b in ((0, 10), (10, 40), (40, 110)))
+    is_qchem = "Dipole_Data" in entries
+    if is_qchem and method in _SHELLS:
+        method = ""
     return Part(
         source=str(path),
         species=species,
@@ -77,7 +85,7 @@ def read_fchk(path: Path) -> Part:
         frequencies=frequencies,
         masses=_array(path, lines, entries, weights),
         level="/".join(word for word in (method, basis) if word),
-        program="Q-Chem" if "Dipole_Data" in entries else "Gaussian",
+        program="Q-Chem" if is_qchem else "Gaussian",
         stationary_order=_stationary_order(path, entries, kind),
         charge=_integer(path, entries, "Charge"),
         multiplicity=_integer(path, entries, "Multiplicity"),

@@ -21,6 +21,7 @@ from forgefield.io.qm.gaussian.archive import (
     archived_structure,
     charge_of,
     freq_coordinates,
+    surroundings,
 )
 from forgefield.io.qm.gaussian.charges import printed_charges
 from forgefield.io.qm.gaussian.energy import COUNTERPOISE, method_energy
@@ -165,6 +166,8 @@ def _part(path: Path, step: _Step, structure: Structure, steps: Sequence[_Step],
         energy, level = _of_composite(path, step.archive, energy, printing.level, structure)
         moved = freq_coordinates(path, step.archive, len(species))
         positions = positions if moved is None else moved
+    routes = [one.route for one in steps[: next(i for i, one in enumerate(steps) if one is step) + 1]]
+    level = level + surroundings(routes) if level else ""
     fragments = COUNTERPOISE.search(step.text) is not None
     hessian, gradient = _derivatives(path, step, len(species))
     charge, multiplicity = charge_of(path, step.text, step.archive)
@@ -178,7 +181,7 @@ def _part(path: Path, step: _Step, structure: Structure, steps: Sequence[_Step],
         frequencies=_frequencies(path, printing.text),
         masses=_masses(path, printing.text, species),
         level=f"{level} counterpoise" if fragments else level,
-        program="Gaussian",
+        program=step.archive.program if step.archive else "Gaussian",
         stationary_order=_stationary_order(path, steps),
         charge=charge,
         multiplicity=multiplicity,

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from forgefield.io.assemble.parts import Part
-from forgefield.io.qm.gaussian.archive import archive_of, charge_of
+from forgefield.io.qm.gaussian.archive import archive_of, charge_of, surroundings
 from forgefield.io.qm.gaussian.energy import scan_energies
 from forgefield.io.qm.gaussian.text import INPUT_ORIENTATION, STANDARD_ORIENTATION, printed_structure
 from forgefield.io.sources import stem
@@ -37,8 +37,8 @@ def read_rigid_scan(path: Path) -> list[Part]:
                 species=species,
                 positions=positions,
                 energy=energy,
-                level=archive.level,
-                program="Gaussian",
+                level=archive.level + surroundings([archive.route]),
+                program=archive.program,
                 charge=charge,
                 multiplicity=multiplicity,
                 name=f"{stem(path)}-{number}",

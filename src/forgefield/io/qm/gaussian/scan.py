@@ -11,7 +11,7 @@ from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.held import held
 from forgefield.io.assemble.parts import Part
 from forgefield.io.offenders import listed
-from forgefield.io.qm.gaussian.archive import archive_of, charge_of
+from forgefield.io.qm.gaussian.archive import archive_of, charge_of, surroundings
 from forgefield.io.qm.gaussian.energy import BEYOND_SCF, method_energy
 from forgefield.io.qm.gaussian.text import INPUT_ORIENTATION, printed_gradient, printed_structure
 from forgefield.io.sources import stem
@@ -26,6 +26,8 @@ _BEGIN = re.compile(r"^ *! +Initial Parameters +!", re.MULTILINE)
 _END = re.compile(r"Normal termination of Gaussian|Entering Link 1 =")
 _COMPLETED = re.compile(r"-- Stationary point found\.")
 _STOPPED = re.compile(r"-- Number of steps exceeded|-- Non-Optimized Parameters|Error termination")
+_SCF = re.compile(r"SCF Done: +E\((\S+)\)")
+_BASIS = re.compile(r"^ *Standard basis: (\S+)", re.MULTILINE)
 _POINTS = re.compile(r"Number of optimizations in scan= *(\d+)")
 
 
@@ -81,11 +83,19 @@ def read_gaussian_scan(path: Path) -> list[Part]:
     parts = [_frame(path, k, piece, coordinates) for k, piece in enumerate(pieces, start=1)]
     archive = archive_of(text)
     charge, multiplicity = charge_of(path, whole, archive)
-    level = archive.level if archive else ""
+    level, program = (
+        (archive.level + surroundings([archive.route]), archive.program) if archive else (_level(text), "Gaussian")
+    )
     return [
-        Part(**{**part, "level": level, "charge": charge, "multiplicity": multiplicity, "program": "Gaussian"})
+        Part(**{**part, "level": level, "charge": charge, "multiplicity": multiplicity, "program": program})
         for part in parts
     ]
+
+
+def _level(text: str) -> str:
+    """Return method and basis set of an SCF that no archive tells."""
+    found = (_SCF.search(text), _BASIS.search(text))
+    return "/".join(one[1] for one in found if one)
 
 
 def _scan_of(path: Path, text: str) -> str:

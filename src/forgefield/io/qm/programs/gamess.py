@@ -95,8 +95,18 @@ def _level(text: str, options: dict[str, str]) -> str:
     sets = {"STO": "STO-{}G", "N31": "{}-31G", "N21": "{}-21G", "N311": "{}-311G"}
     word = basis.get("GBASIS", "")
     name = sets.get(word, word).format(basis.get("IGAUSS", ""))
-    heavy, light = (int(basis.get(key, "0")[:2] or 0) for key in ("NDFUNC", "NPFUNC"))
-    return "/".join(word for word in (_method(options), name + "*" * (heavy == 1) + "*" * (light == 1)) if word)
+    return "/".join(word for word in (_method(options), _augmented(name, basis)) if word)
+
+
+def _augmented(name: str, basis: dict[str, str]) -> str:
+    """Return the name of a basis set with its diffuse and polarisation functions."""
+    if name.endswith("G"):
+        name = f"{name[:-1]}{'+' * [basis.get(key, 'F') for key in ('DIFFSP', 'DIFFS')].count('T')}G"
+    n_d, n_f, n_p = (int(basis.get(key, "0")[:2] or 0) for key in ("NDFUNC", "NFFUNC", "NPFUNC"))
+    if n_d <= 1 and n_p <= 1 and not n_f:
+        return name + "*" * n_d + "*" * n_p
+    heavy, light = (f"{n if n > 1 else ''}{letter}" if n else "" for n, letter in ((n_d, "d"), (n_p, "p")))
+    return f"{name}({heavy}{'f' if n_f else ''}{',' if light else ''}{light})"
 
 
 def _energy(printout: Printout, place: int, options: dict[str, str]) -> float | None:

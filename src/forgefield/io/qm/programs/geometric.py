@@ -27,7 +27,11 @@ _CHARGE = re.compile(r"Total charge: +(-?\d+)")
 _MULTIPLICITY = re.compile(r"Spin multiplicity: +(\d+)")
 _METHOD = re.compile(r"^Method: +(\S+)", re.MULTILINE)
 _BASIS = re.compile(r"^(?:Using basis set|Basis set): +(\S+)", re.MULTILINE)
-_OTHERS = {"GEOMETRY OPTIMIZATION": "an optimisation", "MOLECULAR DYNAMICS": "molecular dynamics"}
+# TeraChem itself leaves out a letter of OPTIMIZATION.
+_OTHERS = (
+    (re.compile(r"\*\*\* (?:RUNNING )?GEOMETRY OPTI?MIZATION"), "an optimisation"),
+    (re.compile(r"\*\*\* (?:RUNNING )?(?:AB INITIO )?MOLECULAR DYNAMICS"), "molecular dynamics"),
+)
 
 
 def _is_terachem(_: Path, text: str) -> bool:
@@ -38,14 +42,16 @@ def read_terachem(path: Path) -> Part:
     """Return geometry, energy, gradient and frequencies of a single point or a vibrational analysis."""
     printout = Printout.of(path)
     printout.ended("Job finished:")
-    other = next((job for mark, job in _OTHERS.items() if f"* {mark}" in printout.text), None)
+    other = next((job for mark, job in _OTHERS if mark.search(printout.text)), None)
     if other:
-        raise InputError(f"{path}: is {other}, whose geometries TeraChem writes elsewhere; give scr*/optim.xyz")
+        message = f"is {other}, whose geometries TeraChem writes elsewhere; give scr*/optim.xyz or scr*/coors.xyz"
+        raise InputError(f"{path}: {message}")
     place = printout.text.find("****** QM coordinates ******")
-    species, positions = printout.geometry(place, _ATOM)
-    check_repulsion(printout, place, species, positions)
+    species, positions = printout.geometry(place, _ATOM) if place >= 0 else (None, None)
+    if species is not None and positions is not None:
+        check_repulsion(printout, place, species, positions)
     # Displaced geometries follow the first one.
-    energy = _FINAL.search(printout.text, place)
+    energy = _FINAL.search(printout.text, max(place, 0))
     if energy is None:
         raise InputError(f"{path}: holds no FINAL ENERGY; is the file truncated?")
     modes = printout.text.find("Frequency(cm-1)")
@@ -83,7 +89,7 @@ def read_hessian(path: Path) -> Part:
 
 _JOB = re.compile(r"^JOB\s+(\d+)\s*$", re.MULTILINE)
 _KEY = re.compile(r"[A-Z]\w+", re.ASCII)
-_KNOWN = ("COORDS", "ENERGY", "GRADIENT", "ESPXYZ", "ESPVAL", "CHARGES", "MULLIKEN", "INTERACTION")
+_KNOWN = ("COORDS", "ENERGY", "GRADIENT", "ESPXYZ", "ESPVAL", "CHARGES", "MULLIKEN", "INTERACTION", "EMD0")
 """What ForceBalance writes of a job, of which the first three are read."""
 _SAME = 0.01
 """Å between the coordinates of a job and those of the frame beside it, which may have fewer digits."""

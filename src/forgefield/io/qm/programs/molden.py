@@ -15,6 +15,10 @@ from forgefield.io.text import read_text
 from forgefield.molecules.molecule import atomic_weights, standard_masses
 
 _SECTION = re.compile(r"^\s*\[([^\]\n]+)\](.*)$", re.MULTILINE)
+_OCCUPATION = re.compile(r"^\s*Spin *= *(\w+)\s*\n\s*Occup *= *([-+\d.EeDd]+)", re.MULTILINE | re.IGNORECASE)
+_WHOLE = 1e-3
+"""By how much occupations may miss integers."""
+_HIGHEST_CHARGE = 3.5
 _FORCES = 0.005 * units.HARTREE_PER_BOHR
 """kcal/mol/Å"""
 _DIRECTION = re.compile(rf"^ *[A-Z]\S*(?: +\d+)? +[xyz] +((?:{NUMBER} *)+)$", re.MULTILINE)
@@ -38,12 +42,31 @@ def read_molden(path: Path) -> Part:
     }
     species, positions = _geometry(printout, bodies)
     if "FREQ" not in bodies:
-        return Part(source=str(path), species=species, positions=positions)
+        charge, multiplicity = _state(printout, bodies.get("MO", ("", []))[1], species)
+        return Part(source=str(path), species=species, positions=positions, charge=charge, multiplicity=multiplicity)
     frequencies = printout.numbers(-1, bodies["FREQ"][1], "frequencies")
     modes = _modes(printout, bodies.get("FR-NORM-COORD", ("", []))[1], len(species))
     if modes is not None and len(modes) != len(frequencies):
         raise InputError(f"{path}: {len(frequencies)} frequencies, but {len(modes)} modes; is the file truncated?")
     return with_modes(path, species, positions, frequencies, modes)
+
+
+def _state(printout: Printout, lines: list[str], species: Int[np.ndarray, " atoms"]) -> tuple[int | None, int | None]:
+    """Return charge and multiplicity by the occupations of the orbitals, as far as these tell.
+
+    Occupations that are no integers tell the charge alone. Electrons of a core that a potential stands for are in no
+    orbital: a charge beyond any molecule's is not taken.
+    """
+    orbitals = _OCCUPATION.findall("\n".join(lines))
+    if not orbitals:
+        return None, None
+    occupied = printout.numbers(-1, [occupation for _, occupation in orbitals], "occupations")
+    charge = float(species.sum() - occupied.sum())
+    is_beta = np.array([spin.lower().startswith("b") for spin, _ in orbitals])
+    whole = bool((np.abs(occupied - np.round(occupied)) < _WHOLE).all())
+    single = occupied[~is_beta].sum() - occupied[is_beta].sum() if is_beta.any() else (np.round(occupied) == 1.0).sum()
+    is_charge = abs(charge) < _HIGHEST_CHARGE and abs(charge - round(charge)) < _WHOLE
+    return round(charge) if is_charge else None, round(float(single)) + 1 if whole and is_charge else None
 
 
 def _geometry(
@@ -52,6 +75,8 @@ def _geometry(
     if "FR-COORD" in bodies:
         rows = [line.split() for line in bodies["FR-COORD"][1] if line.strip()]
         return printout.atoms(-1, [(row[0], row[1:4]) for row in rows], units.BOHR)
+    if "ATOMS" not in bodies and "GEOMETRIES" in bodies:
+        raise InputError(f"{printout.path}: holds [GEOMETRIES] without results of one; write them as an .xyz file")
     if "ATOMS" not in bodies:
         raise InputError(f"{printout.path}: has no [Atoms] and no [FR-COORD]; is the file truncated?")
     unit, lines = bodies["ATOMS"]

@@ -4,25 +4,31 @@ import re
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, blocks, energy_of
 from forgefield.io.qm.programs.twice import check_repulsion
+from forgefield.io.text import integer
 from forgefield.molecules.molecule import AtomicCharges
 
 _END = "Thank you very much for using Q-Chem"
-_VERSION = re.compile(r"^ *Q-Chem (\d[\d.]*)", re.MULTILINE)
+_VERSION = re.compile(r"^ *Q-Chem(?:, Version)? (\d[\d.]*)", re.MULTILINE)
 _ATOM = re.compile(rf" *\d+ +([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _CHARGE = re.compile(rf" *\d+ +[A-Z][a-z]? +({NUMBER})(?: +{NUMBER})? *")
-_MOLECULE = re.compile(r"^\$molecule\s+(-?\d+) +(\d+)", re.MULTILINE | re.IGNORECASE)
+_MOLECULE = re.compile(r"^\$molecule\s+(-?\d+)[ \t]+(\d+)", re.MULTILINE | re.IGNORECASE)
 _REM = re.compile(r"^\$rem\s*$(.*?)^\$end", re.MULTILINE | re.DOTALL | re.IGNORECASE)
-_OPTION = re.compile(r"^ *(\w+)[ =]+(\S+)", re.MULTILINE)
+_OPTION = re.compile(r"^[ \t]*(\w+)[ \t=]+(\S+)", re.MULTILINE)
 _FREQUENCIES = re.compile(r"^ Frequency: +(.*)$", re.MULTILINE)
+_ELECTRONS = re.compile(r"There are +(\d+) alpha and +(\d+) beta electrons")
 _ENERGIES = {
-    "": re.compile(r"Total energy(?: in the final basis set)? += +(\S+)"),
+    # Version 3 may print no more than the last cycle.
+    "": re.compile(
+        r"(?:Total energy(?: in the final basis set)? += +|^ +\d+ +(?=-\S+ +\S+ +Convergence criterion met))(\S+)",
+        re.MULTILINE,
+    ),
     "mp2": re.compile(r"MP2 +total energy += +(\S+)"),
     "rimp2": re.compile(r"(?:RI-?MP2|MP2) +total energy += +(\S+)"),
     "mp3": re.compile(r"\bE?MP3(?: energy)? += +(\S+)"),
@@ -35,7 +41,14 @@ _ENERGIES = {
 _OTHERS = re.compile(r"TDDFT|Excitation Energies|MP2 |CCSD|EOM|ADC|CIS ", re.IGNORECASE)
 _SEARCHES = {"opt": 0, "optimization": 0, "ts": 1}
 _KINDS = {"Mulliken Net Atomic": "mulliken", "Hirshfeld Atomic": "hirshfeld", "ChElPG Net Atomic": "esp"}
-_OTHER_JOBS = {"aimd": "molecular dynamics", "pes_scan": "a scan", "rpath": "a reaction path", "fsm": "a string"}
+_OTHER_JOBS = {
+    "aimd": "molecular dynamics",
+    "pes_scan": "a scan",
+    "rpath": "a reaction path",
+    "fsm": "a string",
+    "eda": "an energy decomposition",
+    "bsse": "a counterpoise correction",
+}
 
 
 def _is_output(_: Path, text: str) -> bool:
@@ -57,9 +70,9 @@ def read_output(path: Path) -> Part:
     place = printout.last("Standard Nuclear Orientation (Angstroms)")
     species, positions = printout.geometry(place, _ATOM, skip=3)
     check_repulsion(printout, place, species, positions)
-    stated = _MOLECULE.search(printout.text)
     searches = [_SEARCHES[kind] for kind in kinds if kind in _SEARCHES]
     found = printout.matches(_FREQUENCIES, place)
+    charge, multiplicity = _state(printout, species, has_core="ecp" in options)
     method = options.get("method") or options.get("correlation") or options.get("exchange") or ""
     return Part(
         source=str(path),
@@ -69,13 +82,33 @@ def read_output(path: Path) -> Part:
         gradient=_gradient(printout, place, len(species)),
         hessian=_hessian(printout, place, len(species)),
         frequencies=printout.frequencies(place, [match[1] for match in found]) if found else None,
-        level="/".join(word.upper() for word in (method, options.get("basis", "")) if word),
+        level=" ".join(
+            ["/".join(word.upper() for word in (method, options.get("basis", "")) if word), *_beside(options)]
+        ),
         program=printout.program("Q-Chem", _VERSION),
         stationary_order=searches[-1] if searches and "OPTIMIZATION CONVERGED" in printout.text else None,
-        charge=int(stated[1][:6]) if stated else None,
-        multiplicity=int(stated[2][:6]) if stated else None,
+        charge=charge,
+        multiplicity=multiplicity,
         charges=_charges(printout, place),
     )
+
+
+def _beside(options: dict[str, str]) -> list[str]:
+    """Return dispersion and solvent model, where the options ask for them."""
+    asked = (options.get(key, "false") for key in ("dft_d", "solvent_method"))
+    return [word.upper() for word in asked if word not in ("false", "none", "0")]
+
+
+def _state(printout: Printout, species: Int[np.ndarray, " atoms"], *, has_core: bool) -> tuple[int | None, int | None]:
+    """Return charge and multiplicity: of the input, and of the electrons where its molecule was read from elsewhere."""
+    stated = _MOLECULE.search(printout.text)
+    if stated:
+        return int(stated[1][:6]), int(stated[2][:6])
+    electrons = _ELECTRONS.search(printout.text)
+    if electrons is None:
+        return None, None
+    up, down = (integer(printout.path, None, word, "electrons") for word in electrons.groups())
+    return None if has_core else int(species.sum()) - up - down, up - down + 1
 
 
 def _gradient(printout: Printout, place: int, n_atoms: int) -> Float[np.ndarray, "atoms 3"] | None:

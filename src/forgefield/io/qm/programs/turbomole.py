@@ -2,17 +2,18 @@
 
 import re
 from pathlib import Path
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood, square
 from forgefield.io.text import read_text
 
-_GROUP = re.compile(r"^\$(.*)$", re.MULTILINE)
+_GROUP = re.compile(r"^ ?\$(.*)$", re.MULTILINE)
 _ELSEWHERE = re.compile(r"\bfile=(\S+)")
 _REMARK = re.compile(r"(?<=^grad)\b.*|(?<=^coord)\b.*")
 """What Turbomole writes behind a name, such as `$grad    cartesian gradients`."""
@@ -31,14 +32,28 @@ _ENERGY = re.compile(
 )
 _BEYOND_SCF = re.compile(r"^ *(?:ricc2|ccsdf12|rimp2|mpgrad|escf|egrad|pnoccsd|rirpa) *\(", re.MULTILINE)
 """Programs that go on from an SCF, as they sign their first page."""
-_VERSION = re.compile(r"TURBOMOLE V *(\S+)")
+_VERSION = re.compile(r"TURBOMOLE V *([^\s(]+)")
+_SHELL = re.compile(r" *([a-z]\w*['\"]*) +([\d,-]+) +\( *(\d+(?:\.\d*)?) *\)")
+_OF_PAIRS = re.compile(r"(?:e(?![a-z])|pi|delta|phi)")
+_FUNCTIONAL = re.compile(r"\bfunctional +(\S+)")
+_BASIS = re.compile(r"\bbasis *= *[a-z]{1,2} +([^\s\\]+)")
+_MORE = ("ricc2", "rir12", "soes", "mp2energy", "rpacor", "excitations", "exopt")
+"""Groups that ask for more than an SCF."""
+_DISPERSION = {"disp": "-D2", "disp3": "-D3", "disp3 bj": "-D3(BJ)", "disp3 -bj": "-D3(BJ)", "disp4": "-D4"}
+_PRINTED_DFT = re.compile(r"^ +density functional *$", re.MULTILINE)
+_PRINTED_FUNCTIONAL = re.compile(r"^ (?:(\S+)(?: [\w-]+)* functional|[\w -]+ functional: *(\S+)) *$", re.MULTILINE)
+_PRINTED_BASIS = re.compile(r"^ +[a-z]{1,2} +\d+ +\d+ +\d+ +(\S.*?) +\[", re.MULTILINE)
+_PRINTED_CHARGE = re.compile(
+    rf"^ +charge *\n -+ *\n(?: +{NUMBER}){{2}} +({NUMBER}) *$(?:\n +a-b +({NUMBER}) *$)?", re.MULTILINE
+)
+_UNRESTRICTED = "UHF modus switched on"
 
 
 def _groups(path: Path, text: str) -> dict[str, list[str]]:
     """Return the lines of each data group, those of a group that stands in another file of the folder from there."""
     heads = list(_GROUP.finditer(text))
     groups: dict[str, list[str]] = {}
-    for head, following in zip(heads, [*heads[1:], None], strict=True):
+    for head, following in zip(heads, [*heads[1:], None][: len(heads)], strict=True):
         body = text[head.end() : following.start() if following else len(text)]
         name = head[1].strip()
         elsewhere = _ELSEWHERE.search(name)
@@ -69,6 +84,7 @@ def read_groups(path: Path) -> Part:
     text = read_text(path)
     printout = Printout(path, text)
     groups = _groups(path, text)
+    names = [head[1].strip() for head in _GROUP.finditer(text)]
     species, positions = _coord(printout, groups["coord"]) if "coord" in groups else (None, None)
     energy = gradient = None
     if "grad" in groups:
@@ -77,6 +93,8 @@ def read_groups(path: Path) -> Part:
             species, positions = at, where
         elif positions.shape != where.shape or np.abs(positions - where).max(initial=0.0) > 1e-4:
             energy = gradient = None
+            said = "the last gradient is not of the geometry of $coord; it is left out, and so is its energy"
+            warn(InputWarning(f"{path}: {said}"), stacklevel=2)
     name = next((name for name in _HESSIANS if name in groups), None)
     frequencies = _spectrum(printout, groups.get("vibrational spectrum"))
     if positions is None and name is None and frequencies is None:
@@ -89,7 +107,51 @@ def read_groups(path: Path) -> Part:
         gradient=gradient,
         hessian=None if name is None else _hessian(printout, groups[name]),
         frequencies=frequencies,
+        level=_level(groups, names),
+        charge=_charge(printout, groups),
+        multiplicity=_multiplicity(groups, names),
     )
+
+
+def _level(groups: dict[str, list[str]], names: list[str]) -> str:
+    """Return functional, dispersion and basis set of an SCF; more than that is not told."""
+    occupied = any(name.endswith("shells") for name in groups)
+    if not occupied or any(name.split()[:1] == [one] for name in names for one in _MORE):
+        return ""
+    functional = _FUNCTIONAL.search(" ".join(groups.get("dft", [])))
+    method = (functional[1] if functional else "b-p") if "dft" in groups else "HF"
+    bases = set(_BASIS.findall("\n".join(groups.get("atoms", []))))
+    method += next((_DISPERSION[name] for name in names if name in _DISPERSION), "")
+    method = "/".join([method, *bases]) if len(bases) == 1 else method
+    return f"{method} COSMO" if any(name.split()[:1] == ["cosmo"] for name in names) else method
+
+
+def _charge(printout: Printout, groups: dict[str, list[str]]) -> int | None:
+    """Return the charge that an SCF has left in its group."""
+    stated = next((lines[0].split() for name, lines in groups.items() if name.startswith("charge from")), None)
+    return round(printout.number(-1, stated[0], "charge")) if stated else None
+
+
+def _multiplicity(groups: dict[str, list[str]], names: list[str]) -> int | None:
+    """Return the multiplicity of the occupied shells, of half-filled ones with parallel spins."""
+    if "uhf" in names and "alpha shells" in groups:
+        return round(_electrons(groups["alpha shells"]) - _electrons(groups.get("beta shells", []))) + 1
+    partly = next((lines for name, lines in groups.items() if name.startswith("open shells")), None)
+    if partly is None:
+        return 1 if "closed shells" in groups else None
+    shells = [found for line in partly if (found := _SHELL.match(line))]
+    return round(_electrons(partly)) + 1 if shells and all(float(one[3]) == 1.0 for one in shells) else None
+
+
+def _electrons(lines: list[str]) -> float:
+    """Return how many electrons the rows of occupied shells hold: symmetry, numbers of orbitals, electrons of each."""
+    count = 0.0
+    for symmetry, ranges, occupation in (found.groups() for line in lines if (found := _SHELL.match(line))):
+        ends = [[int(word) for word in one.split("-") if word] for one in ranges.split(",") if one]
+        orbitals = sum(one[-1] - one[0] + 1 for one in ends if one)
+        degenerate = 3 if symmetry.startswith("t") else 2 if _OF_PAIRS.match(symmetry) else 1
+        count += orbitals * degenerate * float(occupation)
+    return count
 
 
 def _coord(printout: Printout, lines: list[str]) -> tuple[Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
@@ -162,14 +224,41 @@ def read_output(path: Path) -> Part:
     species, positions = printout.atoms(place, [(row[4], row.groups()[:3]) for row in rows], units.BOHR)
     frequencies = printout.matches(_FREQUENCIES)
     method, energy = _printed_energy(printout)
+    charge, multiplicity = _printed_state(printout, place)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
         energy=energy,
         frequencies=printout.frequencies(-1, [match[1] for match in frequencies]) if frequencies else None,
-        level=method,
+        level=_printed_level(printout, method, has_energy=energy is not None),
         program=printout.program("Turbomole", _VERSION),
+        charge=charge,
+        multiplicity=multiplicity,
+    )
+
+
+def _printed_level(printout: Printout, method: str, *, has_energy: bool) -> str:
+    """Return method and basis set; the functional of an SCF stands below a head of its own."""
+    head = _PRINTED_DFT.search(printout.text)
+    if not method and has_energy:
+        functional = _PRINTED_FUNCTIONAL.search(printout.text) if head else None
+        method = (functional[1] or functional[2]) if functional else "DFT" if head else "HF"
+    bases = set(_PRINTED_BASIS.findall(printout.text))
+    return "/".join([method, *bases]) if method and len(bases) == 1 else method
+
+
+def _printed_state(printout: Printout, place: int) -> tuple[int | None, int | None]:
+    """Return charge and multiplicity of the moments that follow a geometry, where they stand."""
+    found = printout.matches(_PRINTED_CHARGE, place)
+    if not found:
+        return None, None
+    charge, unpaired = found[-1].groups()
+    if unpaired is None and _UNRESTRICTED in printout.text:
+        return round(printout.number(-1, charge, "charge")), None
+    return (
+        round(printout.number(-1, charge, "charge")),
+        round(printout.number(-1, unpaired or "0.0", "unpaired electrons")) + 1,
     )
 
 

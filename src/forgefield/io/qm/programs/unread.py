@@ -6,6 +6,9 @@ _UNREAD = (
     ("Cartesian Coordinates are in [bohr]\n Creating new Variables", "the log file of Molpro", "its .out file"),
     ("BAGEL", "BAGEL output", "its .molden file"),
     ("Firefly version", "Firefly output", "its punch file with $HESS, and an .xyz of the geometry"),
+    ("  DFTB+ ", "DFTB+ output", "its geometry as .xyz and its Hessian as .npy"),
+    ("C R E S T", "CREST output", "its conformers as .xyz, or its g98.out"),
+    ("Siesta Version", "SIESTA output", "its frames as extended xyz"),
     ("GAMESS-UK", "GAMESS-UK output", "its geometry as .xyz and its Hessian as .npy"),
 )
 """What a text says, whose it is, and what to give."""

@@ -10,10 +10,12 @@ from forgefield.errors import InputError, located
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.molden import with_modes
 from forgefield.io.qm.programs.printout import Kind, Printout
-from forgefield.io.text import read_text
+from forgefield.io.text import integer, read_text
 
 _MOLPRO = "{http://www.molpro.net/schema/molpro-output}"
 _CML = "{http://www.xml-cml.org/schema}"
+_NAMES = ("energy", "total energy")
+"""Of an SCF, and of what goes on from one."""
 _SIGNS = {"I": -1.0, "Z": 0.0}
 """By what an entry of a vibration says it is: imaginary, zero, else real."""
 
@@ -47,7 +49,10 @@ def read_xml(path: Path) -> Part:
         gradient = printout.vectors(-1, [gradients[-1].split()], "gradient") * units.HARTREE_PER_BOHR
     summaries = [node.get("overall_method", "") for node in root.iter(f"{_MOLPRO}summary")]
     version = next((node.text or "" for node in root.iter(f"{_MOLPRO}version")), "").split()
+    charge, multiplicity = (_of_molecule(printout, root, key) for key in ("formalCharge", "spinMultiplicity"))
     fields = {
+        "charge": charge,
+        "multiplicity": multiplicity,
         "source": str(path),
         "species": species,
         "positions": positions,
@@ -73,12 +78,18 @@ def read_xml(path: Path) -> Part:
     return Part(**fields, hessian=found.hessian, frequencies=found.frequencies, masses=found.masses)
 
 
+def _of_molecule(printout: Printout, root: ElementTree.Element, key: str) -> int | None:
+    """Return an integer that the last molecule which has it states."""
+    found = [word for node in root.iter(f"{_CML}molecule") if (word := node.get(key))]
+    return integer(printout.path, None, found[-1], key) if found else None
+
+
 def _energy(printout: Printout, root: ElementTree.Element) -> tuple[str, float | None]:
     """Return method and value [kcal/mol] of the last energy that is the result of its step."""
     found = [
         node
         for node in root.iter(f"{_MOLPRO}property")
-        if node.get("name") == "Energy" and node.get("principal") == "true"
+        if node.get("name", "").lower() in _NAMES and node.get("principal") == "true"
     ]
     if not found:
         raise InputError(f"{printout.path}: holds no energy; is the file truncated?")

@@ -17,6 +17,8 @@ _ENTRY = re.compile(
     r"^ *([A-Z][^\s=\[]*)(?:\[\d+\])?= *(.*?)(?=^ *[A-Z][^\s=]*(?:\[\d+\])?=|\Z)", re.MULTILINE | re.DOTALL
 )
 _DAMAGED = re.compile(r"^ *[A-Z][A-Z_]{3,}[^\s=\[]*\[(?!\d+\]).*=.*$", re.MULTILINE)
+_METHOD = re.compile(r"\b(?:PM\d[\w-]*|AM1|RM1|MNDOD?)(?![\w-])")
+"""Among the keywords, where no entry names it."""
 _TURNED = "ORIENTATION_ATOM_X:ANGSTROMS"
 _POSITIONS = (_TURNED, "ATOM_X_OPT:ANGSTROMS", "ATOM_X:ANGSTROMS")
 _GLUED = re.compile(r"(?<=\d)-")
@@ -56,6 +58,7 @@ def read_aux(path: Path) -> Part:
     words = _words(entries[key])
     species, positions = printout.atoms(-1, [(s, words[3 * i : 3 * i + 3]) for i, s in enumerate(symbols)])
     keywords, masses = entries.get("KEYWORDS", "").upper(), _numbers(printout, entries, "ISOTOPIC_MASSES")
+    asked = _METHOD.search(keywords)
     heat = _numbers(printout, entries, "HEAT_OF_FORMATION:KCAL/MOL")
     gradient = None if key == _TURNED else _numbers(printout, entries, "GRADIENTS:KCAL/MOL/ANGSTROM")
     charges = _numbers(printout, entries, "ATOM_CHARGES")
@@ -69,7 +72,7 @@ def read_aux(path: Path) -> Part:
         hessian=_hessian(printout, entries, masses, len(symbols)),
         frequencies=None if frequencies is None else _vibrations(frequencies, positions),
         masses=masses,
-        level=entries.get("METHOD", "").strip(),
+        level=entries.get("METHOD", "").strip() or (asked[0] if asked else ""),
         program=" ".join(["MOPAC", *re.findall(r"\d[\w.]*", entries.get("MOPAC_VERSION", ""))[:1]]),
         charge=stated_charge(keywords),
         multiplicity=stated_multiplicity(keywords),

@@ -37,6 +37,8 @@ _ENERGY = re.compile(
     re.MULTILINE,
 )
 """Of all methods; what is printed last is the one that was asked for."""
+_TERM = re.compile(r" +(\S.*?)(?: \(Exact\))? +(?:Exchange|Correlation)(?: Functional)? +(\d+\.\d+).*")
+"""Of a functional that has no name of its own."""
 _FUNCTIONAL = re.compile(r"^ +(\S+) +Method XC (?:Potential|Functional)", re.MULTILINE)
 _BASIS = re.compile(r"^ *\S+ +(\S+(?: \S+)*) +\d+ +\d+ +\d+s\S* *$", re.MULTILINE)
 _CHARGE = re.compile(r"^ *charge *[:=] +(-?\d+)(?:\.0*)? *$", re.MULTILINE | re.IGNORECASE)
@@ -219,6 +221,9 @@ def _level(printout: Printout, method: str) -> str:
     place = printout.last('Summary of "ao basis"')
     sets = {match[1] for match in printout.rows(place, _BASIS, skip=4)}
     name = functional[1] if functional else {"SCF": "HF", "MBPT(2)": "MP2"}.get(method, method)
+    if "DFT" in method and not functional:
+        terms = [row.groups() for row in printout.rows(printout.last("XC Information"), _TERM, skip=2)]
+        name = "+".join(term if float(share) == 1.0 else f"{float(share):g} {term}" for term, share in terms) or name
     return "/".join([name, *sets]) if len(sets) == 1 and name else name
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from warnings import warn
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.errors import InputError, InputWarning, UnfinishedJob
@@ -35,6 +35,15 @@ _CHARGE_OF_ALL = re.compile(r"Total Charge +Charge +\.\.\.\. +(\S+)")
 _MULTIPLICITY = re.compile(r"Multiplicity +Mult +\.\.\.\. +(\S+)")
 _SCALE = re.compile(r"Scaling factor for frequencies = +(\S+)")
 _KEYWORDS = re.compile(r"^\| *\d+> *!(.*)", re.MULTILINE)
+_NEW_JOB = re.compile(r"^\| *\d+> *\$new_job\b", re.MULTILINE | re.IGNORECASE)
+_STATE = re.compile(
+    r"^\| *\d+> *\* *(?:xyz|xyzfile|int|internal|gzmt|gzmtfile|pdbfile) +(-?\d+) +(\d+)\b", re.MULTILINE | re.IGNORECASE
+)
+_DRAWN = re.compile(
+    r"^\| *\d+> *\* *xyz +-?\d+ +\d+.*\n((?:^\| *\d+> *[A-Za-z].*\n)+)^\| *\d+> *\*", re.MULTILINE | re.IGNORECASE
+)
+_DRAWN_ATOM = re.compile(rf"^\| *\d+> *([A-Z][a-z]?) +({NUMBER}) +({NUMBER}) +({NUMBER})\b", re.MULTILINE)
+_IN_BOHR = re.compile(r"^\| *\d+> *!.*\bbohrs\b", re.MULTILINE | re.IGNORECASE)
 _KINDS = {"MULLIKEN": "mulliken", "LOEWDIN": "loewdin", "HIRSHFELD": "hirshfeld", "CHELPG": "esp"}
 _SEARCHES = {"opt": 0, "tightopt": 0, "verytightopt": 0, "looseopt": 0, "copt": 0, "optts": 1}
 _NOT_OF_THE_LEVEL = re.compile(
@@ -87,11 +96,14 @@ def read_output(path: Path) -> Part:
 
 def _results(printout: Printout, whole: Printout) -> Part:
     """Return what a piece of an output says of its last geometry."""
-    place = printout.last("CARTESIAN COORDINATES (ANGSTROEM)")
-    species, positions = printout.geometry(place, _ATOM, skip=2)
+    place, species, positions = _geometry(printout)
     check_repulsion(printout, place, species, positions)
     masses = printout.column(printout.last("CARTESIAN COORDINATES (A.U.)"), _MASS, 3, "masses")
-    words = " ".join(found[1] for found in whole.matches(_KEYWORDS)).split()
+    jobs = whole.matches(_NEW_JOB)
+    words = " ".join(found[1] for found in whole.matches(_KEYWORDS, jobs[-1].start() if jobs else 0)).split()
+    states = whole.matches(_STATE)
+    # What another program computes for ORCA is printed without them.
+    charge, multiplicity = states[-1].groups() if states else (None, None)
     searches = [order for word in words if (order := _SEARCHES.get(word.lower())) is not None]
     converged = "THE OPTIMIZATION HAS CONVERGED" in printout.text
     return Part(
@@ -105,10 +117,28 @@ def _results(printout: Printout, whole: Printout) -> Part:
         level="/".join(dict.fromkeys(word for word in words if not _NOT_OF_THE_LEVEL.fullmatch(word.lower()))),
         program=whole.program("ORCA", _VERSION),
         stationary_order=searches[-1] if searches and converged else None,
-        charge=whole.integer(_CHARGE_OF_ALL, "charge"),
-        multiplicity=whole.integer(_MULTIPLICITY, "multiplicity"),
+        charge=_first(whole.integer(_CHARGE_OF_ALL, "charge"), charge),
+        multiplicity=_first(whole.integer(_MULTIPLICITY, "multiplicity"), multiplicity),
         charges=_charges(printout, place),
     )
+
+
+def _geometry(printout: Printout) -> tuple[int, Int[np.ndarray, " atoms"], Float[np.ndarray, "atoms 3"]]:
+    """Return place, species and positions of the last geometry; a small print level has that of the input alone."""
+    place = printout.last("CARTESIAN COORDINATES (ANGSTROEM)")
+    drawn = list(_DRAWN.finditer(printout.text)) if place < 0 else []
+    if not drawn or "GEOMETRY OPTIMIZATION CYCLE" in printout.text:
+        return place, *printout.geometry(place, _ATOM, skip=2)
+    place = drawn[-1].start()
+    rows = list(_DRAWN_ATOM.finditer(drawn[-1][1]))
+    if len(rows) != drawn[-1][1].count("\n"):
+        raise printout.wrong(place, "the geometry of the input, which alone is printed, has rows that are not read")
+    unit = units.BOHR if _IN_BOHR.search(printout.text) else 1.0
+    return place, *printout.atoms(place, [(row[1], row.groups()[1:4]) for row in rows], unit)
+
+
+def _first(printed: int | None, stated: str | None) -> int | None:
+    return printed if printed is not None or stated is None else int(stated[:6])
 
 
 def read_scan(path: Path) -> list[Part]:

@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 from typing import Any
+from warnings import warn
 
 import numpy as np
 
 from forgefield import units
-from forgefield.errors import InputError
+from forgefield.errors import InputError, InputWarning
 from forgefield.io.assemble.parts import Part, full_hessian
 from forgefield.io.qm.programs.orca.output import unscaled
 from forgefield.io.qm.programs.printout import Kind, Printout, vibrations
@@ -16,6 +17,8 @@ from forgefield.io.text import integer
 from forgefield.molecules.molecule import AtomicCharges
 
 _PROPERTIES_OF = re.compile(r"ORCA (\d[\d.]*)")
+_OF_SCF = ("scf_energy", "dft_energy", "thermochemistry_energies")
+_EXCITED = re.compile(r"TDA|TD-?DFT|CIS|EOM|ADC|STEOM", re.IGNORECASE)
 _SECTION = re.compile(r"^\$(\w+) *\n(.*?)^\$End", re.MULTILINE | re.DOTALL)
 _ENTRY = re.compile(r"^ *&(\w+)(?: *\[[^\]\n]*\])? *(.*?)(?=^ *&|\Z)", re.MULTILINE | re.DOTALL)
 
@@ -27,27 +30,33 @@ def _is_properties(_: Path, text: str) -> bool:
 def read_properties(path: Path) -> Part:
     """Return the last geometry of ORCA 6's property.txt, with its energy, gradient, charge and multiplicity."""
     printout = Printout.of(path)
-    found = [(match[1], dict(_ENTRY.findall(match[2]))) for match in _SECTION.finditer(printout.text)]
-    numbers = [sections.get("GeometryIndex", "").split()[:1] for name, sections in found if name == "Geometry"]
+    # Versions write keys in different letters.
+    found = [
+        (match[1].lower(), {key.lower(): value for key, value in _ENTRY.findall(match[2])})
+        for match in _SECTION.finditer(printout.text)
+    ]
+    numbers = [one.get("geometryindex", "").split()[:1] for name, one in found if name == "geometry"]
     if not numbers or not any(
-        '"NORMAL TERMINATION"' in one.get("STATUS", "") for name, one in found if "Status" in name
+        '"NORMAL TERMINATION"' in one.get("status", "") for name, one in found if "status" in name
     ):
         raise InputError(
             f"{path}: holds no geometry or no STATUS of NORMAL TERMINATION; the job did not end, repeat it"
         )
     # What is said of another geometry than the last one is left out.
-    last = {name: one for name, one in found if one.get("GeometryIndex", "").split()[:1] == numbers[-1]}
+    last = {name: one for name, one in found if one.get("geometryindex", "").split()[:1] == numbers[-1]}
     place = printout.last("&CartesianCoordinates")
-    rows = [row.split() for row in last["Geometry"].get("CartesianCoordinates", "").splitlines() if row.strip()]
+    rows = [row.split() for row in last["geometry"].get("cartesiancoordinates", "").splitlines() if row.strip()]
     bohr = '&Units "Bohr"' in next(iter(printout.lines(place, 0)), "")
     species, positions = printout.atoms(place, [(row[0], row[1:4]) for row in rows], units.BOHR if bohr else 1.0)
-    energy = last.get("Single_Point_Data", {}).get("FinalEnergy")
-    slopes = next((one["GRAD"] for name, one in last.items() if "Gradient" in name and "GRAD" in one), None)
+    energy = last.get("single_point_data", {}).get("finalenergy") or _of_scf(last)
+    if any("absorption_spectrum" in name for name in last):
+        _tell_excited(path)
+    slopes = next((one["grad"] for name, one in last.items() if "gradient" in name and "grad" in one), None)
     gradient = None
     if slopes is not None:
         words = [row.split()[-1:] for row in slopes.splitlines() if "." in row]
         gradient = printout.vectors(-1, words, "gradient") * units.HARTREE_PER_BOHR
-    about = next((one for name, one in found if name == "Calculation_Info"), {})
+    about = next((one for name, one in found if name == "calculation_info"), {})
     return Part(
         source=str(path),
         species=species,
@@ -55,9 +64,23 @@ def read_properties(path: Path) -> Part:
         energy=None if energy is None else printout.number(place, energy.split()[0], "energy") * units.HARTREE,
         gradient=gradient,
         program=printout.program("ORCA", _PROPERTIES_OF),
-        charge=_stated(path, about, "CHARGE"),
-        multiplicity=_stated(path, about, "MULT"),
+        charge=_stated(path, about, "charge"),
+        multiplicity=_stated(path, about, "mult"),
     )
+
+
+def _tell_excited(path: Path) -> None:
+    said = "excited states were computed; the energy is the one that ORCA calls final, which may be one of theirs"
+    warn(InputWarning(f"{path}: {said}"), stacklevel=3)
+
+
+def _of_scf(sections: dict[str, dict[str, str]]) -> str | None:
+    """Return the energy of an SCF where nothing more was computed; version 6.0 has no section for the final one."""
+    energies = [name for name in sections if "energ" in name and name not in _OF_SCF]
+    if energies or any("vdw" in name or "dispersion" in name for name in sections):
+        return None
+    found = sections.get("dft_energy", {}).get("finalen") or sections.get("scf_energy", {}).get("scf_energy")
+    return found or None
 
 
 def _stated(path: Path, entries: dict[str, str], key: str) -> int | None:
@@ -96,8 +119,14 @@ class _Population(Record):
     atomiccharges: Numbers
 
 
+class _Energy(Record):
+    method: str = ""
+
+
 class _Results(Record):
     geometry: _Geometry
+    energy: list[_Energy] | None = None
+    absorption_spectrum: Any = None
     single_point_data: _Point | None = None
     nuclear_gradient: list[_Gradient] | None = None
     hessian: _Matrix | None = None
@@ -148,6 +177,8 @@ def read_json(path: Path) -> Part:
     point = last.single_point_data or _Point()
     if not point.converged:
         raise InputError(f"{path}: the wave function has not converged; repeat the job")
+    if last.absorption_spectrum is not None or any(_EXCITED.search(one.method) for one in last.energy or ()):
+        _tell_excited(path)
     printout = Printout(path, "")
     rows = last.geometry.coordinates.cartesians
     unit = 1.0 if last.geometry.coordinates.units.lower().startswith("ang") else units.BOHR

@@ -19,11 +19,14 @@ from forgefield.io.text import integers, read_text
 from forgefield.molecules.molecule import AtomicCharges
 
 _CONVERGED = "Optimization is complete!"
-_END = "*** Psi4 exiting successfully"
-_HEAD = "Psi4: An Open-Source"
-_VERSION = re.compile(r"^ +Psi4 (\d\S*)", re.MULTILINE)
+_ENDS = ("*** Psi4 exiting successfully", "*** PSI4 exiting successfully")
+_HEADS = ("Psi4: An Open-Source", "PSI4: An Open-Source")
+_VERSION = re.compile(r"^ +(?:Psi4|PSI) (\d\S*)", re.MULTILINE)
+_OLD = re.compile(r"0|1\.[0-2]\b|1\.[0-2]\D|4\.0\.0-")
+"""Versions that compute the reference of finite differences last; the betas called themselves 4.0.0."""
 _GEOMETRY = re.compile(r"^ +Geometry \(in (Angstrom|Bohr)\), charge = (\S+), multiplicity = (\S+):", re.MULTILINE)
-_ATOM = re.compile(rf" +([A-Z]+[a-z]?)\d* +({NUMBER}) +({NUMBER}) +({NUMBER}) +({NUMBER}) *", re.IGNORECASE)
+_ATOM = re.compile(rf" +([A-Z]+[a-z]?)\d* +({NUMBER}) +({NUMBER}) +({NUMBER})(?: +({NUMBER}))? *", re.IGNORECASE)
+"""Old versions have no column of masses."""
 _SLOPE = re.compile(rf" +\d+ +({NUMBER}) +({NUMBER}) +({NUMBER}) *")
 _CALL = re.compile(
     r"^[^#\n]*\b(energy|gradient|hessian|opt|optimize|freq|frequency|frequencies) *\( *['\"]([^'\"]+)['\"]",
@@ -50,13 +53,14 @@ _CORRELATED = re.compile(
 _DFMP2 = re.compile(r"^\t Total Energy +=(?:.*) (?P<energy>-\d+\.\d+) \[Eh\]", re.MULTILINE)
 _HARTREE_FOCK = ("scf", "hf", "rhf", "uhf", "rohf", "cuhf")
 _FUNCTIONAL = re.compile(r"==> DFT Potential <==")
+_NAME = re.compile(r"^ +=> (?:Composite Functional: (\S+)|(\S+) Composite Functional) <=", re.MULTILINE)
 _NAMES = {"olccd": "OCEPA(0)", "lccd": "CEPA(0)", "double-hybrid": "", "ocepa(0)": "OCEPA(0)"}
 """How methods are printed that have two names."""
 _OTHERS = re.compile(r"EOM|Excitation Energ|EXCITED STATES|SAPT|MCSCF|CASSCF|RASSCF|PSIMRCC|ADC|N-Body")
 
 
 def _is_output(_: Path, text: str) -> bool:
-    return any(mark in text for mark in (_HEAD, _END))
+    return any(mark in text for mark in (*_HEADS, *_ENDS))
 
 
 def _is_scan(path: Path, text: str) -> bool:
@@ -66,14 +70,14 @@ def _is_scan(path: Path, text: str) -> bool:
 def read_output(path: Path) -> Part:
     """Return what Psi4 printed of the last geometry that no finite difference has displaced."""
     printout = Printout.of(path)
-    printout.ended(_END)
+    printout.ended(*_ENDS)
     return _part(printout, _undisplaced(printout))
 
 
 def read_scan(path: Path) -> list[Part]:
     """Return the structures that several optimisations ended with, with the dihedrals that they held."""
     printout = Printout.of(path)
-    printout.ended(_END)
+    printout.ended(*_ENDS)
     steps = [Printout(path, step) for step in printout.text.split(_CONVERGED)[:-1]]
     parts = [_part(printout, step) for step in steps]
     return [replace(part, name=f"{stem(path)}-{k}", frequencies=None) for k, part in enumerate(parts, start=1)]
@@ -85,6 +89,7 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
     # The last table of masses is that of the job; the one of an optimised geometry has none.
     tables = [(match, undisplaced.table(match.start(), _ATOM, skip=4)) for match in undisplaced.matches(_GEOMETRY)]
     tables = [(match, rows) for match, rows in tables if rows]
+    tables = [(match, rows) for match, rows in tables if rows[0][5] is not None] or tables
     with_energy = [one for one in tables if undisplaced.text.find("Total Energy =", one[0].end()) > 0]
     if not tables:
         raise InputError(f"{path}: holds no geometry of a molecule; is it whole?")
@@ -98,18 +103,20 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
     calls = _CALL.findall(printout.text)
     basis = _BASIS.search(printout.text, head.end()) or _BASIS.search(printout.text)
     method = calls[-1][1] if calls else ""
-    if not calls and _HEAD not in printout.text:
+    if not calls and not any(head in printout.text for head in _HEADS):
         message = "neither the head of the output nor its input is there, and the method is not known; is it whole?"
         warn(InputWarning(f"{path}: {message}"), stacklevel=3)
+    energy = _energy(undisplaced, head.end(), method.lower())
+    named = _named(undisplaced, method, has_energy=energy is not None)
     return Part(
         source=str(path),
         species=species,
         positions=positions,
-        energy=_energy(undisplaced, head.end(), method.lower()),
+        energy=energy,
         gradient=undisplaced.gradient(undisplaced.last("Total Gradient", head.end()), _SLOPE, 3),
         frequencies=_frequencies(printout),
-        masses=undisplaced.numbers(head.start(), [row[5] for row in rows], "masses"),
-        level="/".join(dict.fromkeys(word for word in (*method.split("/"), basis[1] if basis else "") if word)),
+        masses=None if rows[0][5] is None else undisplaced.numbers(head.start(), [row[5] for row in rows], "masses"),
+        level="/".join(dict.fromkeys(word for word in (*named.split("/"), basis[1] if basis else "") if word)),
         program=printout.program("Psi4", _VERSION),
         stationary_order=0 if _CONVERGED in printout.text and not held_fast else None,
         charge=int(undisplaced.number(head.start(), head[2], "charge")),
@@ -118,6 +125,16 @@ def _part(printout: Printout, undisplaced: Printout) -> Part:
         constraints=held(str(path), species, positions, quads.tolist()),
         charges=_charges(undisplaced, head.end()),
     )
+
+
+def _named(printout: Printout, method: str, *, has_energy: bool) -> str:
+    """Return the name of the method: that of the call, but the functional where that says SCF or there is no call."""
+    word, *bases = method.split("/")
+    if word and word.lower() not in _HARTREE_FOCK:
+        return method
+    functionals = printout.matches(_NAME)
+    name = functionals[-1][1] or functionals[-1][2] if functionals else word or ("HF" if has_energy else "")
+    return "/".join([name, *bases])
 
 
 def _scf(printout: Printout, place: int) -> float | None:
@@ -143,7 +160,7 @@ def _undisplaced(printout: Printout) -> Printout:
         message = "has energies of finite differences alone, among which that of its geometry is not told"
         raise InputError(f"{printout.path}: {message}; give a single point of it")
     version = _VERSION.search(text)
-    is_old = version is not None and re.match(r"0|1\.[0-2]\b|1\.[0-2]\D", version[1])
+    is_old = version is not None and _OLD.match(version[1])
     starts = [match.start() for match in found] + [len(text)]
     number = len(found) - 1 if is_old else 0
     return Printout(printout.path, text[starts[number] : starts[number + 1]])

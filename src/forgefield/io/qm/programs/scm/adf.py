@@ -6,6 +6,7 @@ from pathlib import Path
 from forgefield.errors import InputError
 from forgefield.io.assemble.parts import Part
 from forgefield.io.qm.programs.printout import NUMBER, Kind, Printout, not_understood
+from forgefield.io.qm.programs.scm.ams import LATTICE, PERIODIC
 
 _VERSION = re.compile(r"Amsterdam Density Functional +\(ADF\) +(\S+)")
 _TABLE = re.compile(r"^ Coordinates \(Cartesian\)", re.MULTILINE)
@@ -35,6 +36,8 @@ def read_output(path: Path) -> Part:
     """
     printout = Printout.of(path)
     printout.ended("NORMAL TERMINATION")
+    if LATTICE in printout.text:
+        raise InputError(f"{path}: {PERIODIC}")
     run = printout.last("R U N   T Y P E :")
     if run >= 0 and printout.text.startswith(_POINT, run):
         return _point(printout, run)

@@ -23,7 +23,17 @@ _FREQUENCY = re.compile(rf" *\d+ +({NUMBER}) +{NUMBER}.*")
 _MODE = re.compile(rf"^ *\d+ +[A-Z][a-z]?\S* +({NUMBER}) +({NUMBER}) +({NUMBER}) *$", re.MULTILINE)
 _ENERGY = re.compile(r"^ *Energy \(hartree\) +(\S+)", re.MULTILINE)
 _TOTAL_CHARGE = re.compile(r"Total System Charge +(-?\d+)\.")
-_FUNCTIONAL = re.compile(r"^ *(?:LDA|Gradient Corrections|Hybrid|Meta-GGA|Model): +(\S.*?)  ", re.MULTILINE)
+_MODEL = re.compile(
+    r"^ *(?:Model|(?:Meta)?GGA|(?:Meta)?Hybrid|LDA|HartreeFock)\b *(.*?) *$", re.MULTILINE | re.IGNORECASE
+)
+_UNPAIRED = re.compile(r"^ *SpinPolarization +(\d+)\b", re.MULTILINE | re.IGNORECASE)
+"""Of the input of an engine: model or functional, and electrons of one spin more than of the other."""
+
+
+PERIODIC = "is periodic; what is read is a molecule"
+LATTICE = "\nLattice vectors ("
+"""Above the vectors in the output of AMS and of what ran below ADF's name before."""
+_DYNAMICS = re.compile(r"^ *\* +MOLECULAR DYNAMICS +\*", re.MULTILINE)
 
 
 def _is_output(_: Path, text: str) -> bool:
@@ -37,6 +47,10 @@ def read_output(path: Path) -> Part:
     """
     printout = Printout.of(path)
     printout.ended("NORMAL TERMINATION")
+    if LATTICE in printout.text:
+        raise InputError(f"{path}: {PERIODIC}")
+    if _DYNAMICS.search(printout.text):
+        raise InputError(f"{path}: is molecular dynamics; give single points of its geometries")
     place = printout.last(_GEOMETRY)
     if place < 0:
         raise InputError(f"{path}: holds no geometry; is the file truncated?")
@@ -89,6 +103,8 @@ def read_rkf(path: Path) -> Part:
     numbers, coordinates = (file.numbers("Molecule", name) for name in ("AtomicNumbers", "Coords"))
     if numbers is None or coordinates is None or coordinates.size != 3 * numbers.size:
         raise InputError(f"{path}: holds no Molecule with Coords; give the .rkf file of AMS or of its engine")
+    if file.numbers("Molecule", "LatticeVectors") is not None:
+        raise InputError(f"{path}: {PERIODIC}")
     status = file.text("General", "termination status")
     if status and not status.startswith("NORMAL TERMINATION"):
         raise InputError(f"{path}: the job did not end normally ({status}); repeat it")
@@ -100,6 +116,8 @@ def read_rkf(path: Path) -> Part:
     if hessian is not None and hessian.size != (3 * n_atoms) ** 2:
         raise InputError(f"{path}: {n_atoms} atoms, but a Hessian of {hessian.size} numbers")
     charge, release = file.numbers("Molecule", "Charge"), file.text("General", "release").split()
+    asked = file.text("General", "engine input")
+    model, unpaired = _MODEL.search(asked), _UNPAIRED.search(asked)
     return Part(
         source=str(path),
         species=numbers.astype(np.int64),
@@ -109,8 +127,10 @@ def read_rkf(path: Path) -> Part:
         hessian=None if hessian is None else full_hessian(path, hessian.reshape(3 * n_atoms, -1), n_atoms),
         frequencies=None if frequencies is None else vibrations(frequencies),
         masses=file.numbers("Molecule", "AtomMasses"),
+        level=(model[1] or model[0].strip()) if model else "",
         program=" ".join(["AMS", *release[:1]]),
         charge=None if charge is None else round(float(charge[0])),
+        multiplicity=int(unpaired[1][:3]) + 1 if unpaired else None,
         charges=() if charges is None else (AtomicCharges("mulliken", charges),),
     )
 
