@@ -89,7 +89,24 @@ def test_the_native_file_holds_a_topology_to_the_last_digit(forgefield, amber, t
         np.testing.assert_array_equal(one.atoms, other.atoms)
         np.testing.assert_array_equal(one.parameters, other.parameters)
     same = forgefield("diff", amber / "lig.prmtop", tmp_path / "lig.json", "--json")
-    assert json.loads(same.stdout) == {"differences": []}
+    assert json.loads(same.stdout)["differences"] == []
+
+
+@pytest.mark.parametrize(
+    "suffix", ["prmtop", "top", "lmp", "frcmod", "psf", "key", "xml", "offxml", "json", "system.xml"]
+)
+def test_a_conversion_names_all_files_that_it_wrote(forgefield, amber, tmp_path, suffix):
+    target = tmp_path / f"out.{suffix}"
+    over = [] if suffix in ("json", "system.xml") else ["--over", amber / "nmethylacetamide.inpcrd"]
+    more = ["--approximate"] if suffix == "offxml" else []
+
+    result = forgefield("convert", amber / "lig.prmtop", target, *over, *more, "--json")
+
+    assert result.exit_code == 0, result.output
+    files = json.loads(result.stdout)["files"]
+    assert files[0] == str(target)
+    assert sorted(files) == sorted(map(str, tmp_path.iterdir()))
+    assert f"Written: {', '.join(files)}" in result.stderr
 
 
 @pytest.mark.parametrize(
