@@ -34,8 +34,8 @@ def lines(start):
     return start.read_text(encoding="latin-1").split("\n")
 
 
-def differences(forgefield, old, new):
-    result = forgefield("diff", old, new, "--json")
+def differences(forgefield, old, new, *more):
+    result = forgefield("diff", old, new, *more, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)["differences"]
 
@@ -214,6 +214,17 @@ def test_a_conversion_does_not_differ_from_what_it_was_made_of(forgefield, topol
     assert found["differences"] == []
     assert {"stretch", "bend", "torsion", "vdw"} <= {*found["same"]}
     assert found["same"]["charge"] == instance(SystemRules, load(source)).system.n_atoms
+
+
+@pytest.mark.openmm
+def test_templates_are_laid_over_several_molecules_in_one_structure(forgefield, tmp_path):
+    pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+    source = Path(__file__).parents[1] / "io/forcefields/laid/golden/mixture.prmtop"
+    convert_force_field(source, tmp_path / "mixture.xml")
+
+    found = differences(forgefield, source, tmp_path / "mixture.xml", "--over", source.with_suffix(".inpcrd"))
+
+    assert found == []
 
 
 def changed(source: Path, target: Path, kind: str) -> tuple[str, float, float]:
