@@ -213,6 +213,7 @@ def test_topologies_that_do_not_go_together_are_named(forgefield, amber, start, 
     [
         ('form = "harmonic"', "form: .*lig.prmtop has its own form"),
         ('nonbonded = "uff"', "nonbonded: .*lig.prmtop has its own; leave the key"),
+        ('write = ["psf"]', "psf cannot hold a topology; it can be written as .*; psf is charmm"),
         ('split = ["atoms:C9-*"]', 'split: "atoms:C9-\\*" selects no interaction of'),
     ],
 )
@@ -249,6 +250,15 @@ def test_modes_of_some_atoms_are_those_of_their_part_of_the_hessian(forgefield, 
     np.testing.assert_allclose(json.loads(result.stdout)["frequencies_cm1"], expected, atol=1e-6)
     assert refused.exit_code == 2
     assert '--atoms "3-10": numbers from 1 to 9 are expected, such as "1-40,52"' in refused.stderr
+
+
+def test_charges_that_are_trained_are_told_to_keep_no_sum(forgefield, amber):
+    (amber / "FIT.toml").write_text(FIT.format(more="").replace('"smarts:[#1]-[#7]-[#6]=O"', '"electrostatic C?"'))
+
+    result = forgefield("fit", amber / "FIT.toml", "--check")
+
+    assert result.exit_code == 0, result.output
+    assert "nothing keeps their sum" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

@@ -66,20 +66,20 @@ def form_of_pairs(system: System) -> str:
 def acts(system: System, places: Int[np.ndarray, " atoms"]) -> tuple[dict[Key, Act], float]:
     """Return all that acts on atoms, which stand at these places, and the sum of constant energies [kcal/mol].
 
-    What has no energy whatever the geometry is left out.
+    What has no energy whatever the geometry is left out, but for periodic torsions without amplitude.
     """
     found: dict[Key, Act] = {}
     constant = 0.0
     for stated in system.interactions:
         if stated.term in _ELSEWHERE:
             continue
-        one = periodic(stated)
+        # Periodic ones without amplitude stay, since rows of theirs are there.
+        one = stated if stated.term in _WAVES else periodic(stated)
         if one.term in _WAVES:
             constant += _add_waves(found, one, system, places)
         else:
             _add_others(found, one, system, places)
-    found |= dict(_of_atoms(system, places))
-    return {key: act for key, act in found.items() if act.wave is None or abs(act.wave) > 0.0}, constant
+    return found | dict(_of_atoms(system, places)), constant
 
 
 def _add_waves(found: dict[Key, Act], stated: Stated, system: System, places: Int[np.ndarray, " atoms"]) -> float:

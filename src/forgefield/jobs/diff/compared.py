@@ -64,7 +64,7 @@ def compare_systems(found: Comparison, old: System, new: System, places: Int[np.
     for key in dict.fromkeys((*mine, *others)):
         one, other = mine.get(key), others.get(key)
         same = _same(found, one, other, scale if key.kind == "charge" else 1.0)
-        if one is not None:
+        if one is not None and one.wave != 0.0:
             row = one.kind, one.name, _rounded(one.numbers)
             rows[row] = rows.get(row, True) and same
         if not same:
