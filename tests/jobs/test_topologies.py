@@ -252,6 +252,28 @@ def test_modes_of_some_atoms_are_those_of_their_part_of_the_hessian(forgefield, 
     assert '--atoms "3-10": numbers from 1 to 9 are expected, such as "1-40,52"' in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (
+            "gaff2.dat",
+            "out.json",
+            "gaff2.dat has rows for any molecule; name a structure that it is laid over (--over)",
+        ),
+        ("gaff2.dat", "out.top", "gaff2.dat has rows for any molecule; name a structure that it is laid over (--over)"),
+        ("lig.prmtop", "out.fld", "MM3* holds no such force field as "),
+    ],
+)
+def test_what_a_conversion_lacks_is_one_message(forgefield, amber, tmp_path, source, target, message):
+    (amber / "gaff2.dat").write_text("title\n\nMOD4      RE\n")
+
+    result = forgefield("convert", amber / source, tmp_path / target)
+
+    assert result.exit_code == 2
+    assert message in result.stderr.replace(f"{amber}/", "")
+    assert not any(tmp_path.iterdir())
+
+
 def test_charges_that_are_trained_are_told_to_keep_no_sum(forgefield, amber):
     (amber / "FIT.toml").write_text(FIT.format(more="").replace('"smarts:[#1]-[#7]-[#6]=O"', '"electrostatic C?"'))
 

@@ -8,6 +8,7 @@ import numpy as np
 from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
@@ -140,12 +141,13 @@ def convert_force_field(
     not to `overwrite`.
     """
     rules, files = load(source), list(over)
-    if isinstance(rules, AbstractLibrary) and files:
-        rules, files = rules.over(read_structures(files[0])[0]), files[1:]
     form = written_force_field(target)
     if form is None or not (form.write_rules or form.write_laid):
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
         raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")
+    _require_possible(rules, form, source, target, files)
+    if isinstance(rules, AbstractLibrary):
+        rules, files = rules.over(read_structures(files[0])[0]), files[1:]
     if form.system is not None and (form.of_one or isinstance(rules, AbstractStatedRules)):
         read = [source, *(over if isinstance(rules, AbstractStatedRules) else files)]
         return convert_to_engine(rules, form.system, target, read, approximate=approximate, overwrite=overwrite)
@@ -161,6 +163,17 @@ def convert_force_field(
     with new_outputs([target], [source], overwrite=overwrite):
         form.write_rules(target, rules)
     return Converted([target], [])
+
+
+def _require_possible(rules: AbstractRules, form: Format, source: Path, target: Path, files: list[Path]) -> None:
+    """Raise InputError where a library has no structure, or the format does not hold what states every interaction."""
+    if isinstance(rules, AbstractLibrary) and not files:
+        raise InputError(
+            f"{target}: {source} has rows for any molecule; name a structure that it is laid over (--over)"
+        )
+    if isinstance(rules, AbstractLibrary | AbstractStatedRules) and form is not NATIVE and not form.holds_systems:
+        known = ", ".join(suffixes(one for one in force_fields() if one.holds_systems))
+        raise InputError(f"{target}: {form.name} holds no such force field as {source}; write it as .json, {known}")
 
 
 def _converted_over(
