@@ -307,6 +307,17 @@ def test_other_molecules_are_compared_by_types(forgefield, topologies):
     assert "harmonic_stretch c-o" in result.stdout
 
 
+def test_hydrogens_that_are_made_heavier_are_told(forgefield, topologies, tmp_path):
+    system = instance(SystemRules, load(topologies / f"{AMIDE}.prmtop")).system
+    heavier = np.where(system.species == 1, 3.024, system.masses)
+    write_rules(tmp_path / "heavy.json", SystemRules(replace(system, masses=heavier)))
+
+    result = forgefield("diff", topologies / f"{AMIDE}.prmtop", tmp_path / "heavy.json")
+
+    assert "No row differs" in result.stdout
+    assert "Masses differ [amu]: H1 1.008 and 3.024, H2 1.008 and 3.024 and 5 more" in result.stdout
+
+
 def test_scales_of_pairs_are_compared(forgefield, topologies, tmp_path):
     text = (topologies / f"{AMIDE}.prmtop").read_text()
     head, _, rest = text.partition("%FLAG SCNB_SCALE_FACTOR")

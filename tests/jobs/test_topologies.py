@@ -274,6 +274,16 @@ def test_what_a_conversion_lacks_is_one_message(forgefield, amber, tmp_path, sou
     assert not any(tmp_path.iterdir())
 
 
+def test_a_check_shows_angles_in_degrees(forgefield, amber):
+    (amber / "FIT.toml").write_text(FIT.format(more=""))
+
+    result = forgefield("fit", amber / "FIT.toml", "--check")
+
+    (line,) = [line.split() for line in result.stdout.splitlines() if "bend c-ns-hn theta0" in line]
+    assert line[-2] == "°"
+    assert 90.0 < float(line[-3]) < 150.0
+
+
 def test_charges_that_are_trained_are_told_to_keep_no_sum(forgefield, amber):
     (amber / "FIT.toml").write_text(FIT.format(more="").replace('"smarts:[#1]-[#7]-[#6]=O"', '"electrostatic C?"'))
 

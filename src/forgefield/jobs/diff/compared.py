@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from forgefield.assign.explicit.system import System
 from forgefield.io.forcefields.mm3.fld_differences import Difference, Numbers
+from forgefield.io.offenders import listed
 from forgefield.jobs.diff.acting import Act, Atoms, acts
 from forgefield.jobs.diff.special_pairs import Pairs, differing
 
@@ -16,6 +17,8 @@ _RENAMED = 20
 """Types that are named."""
 _NAMED = 2
 """Interactions of a row that are named."""
+_WEIGHTS = 1e-3
+"""Share by which masses differ as atomic weights are rounded."""
 _DIGITS = 9
 """Numbers with the same first ones are of one row."""
 
@@ -80,7 +83,7 @@ def compare_systems(found: Comparison, old: System, new: System, places: Int[np.
             Difference(shown.kind, shown.name, "", (None, None), shown.columns, shown.numbers, shown.new_name, where)
         )
     found.same.update(kind for (kind, *_), same in rows.items() if same)
-    found.remarks += [*_order(places, new), *_renamed(old, new, places), *said]
+    found.remarks += [*_order(places, new), *_renamed(old, new, places), *said, *_masses(old, new, places)]
     if not any(one.kind in ("torsion", "improper") for one in found.differences) and not found.close(
         constant, other_constant
     ):
@@ -146,6 +149,16 @@ def _renamed(old: System, new: System, places: Int[np.ndarray, " atoms"]) -> lis
         return []
     more = f"; and {len(told) - _RENAMED} more" if len(told) > _RENAMED else ""
     return [f"Types are called otherwise: {'; '.join(told[:_RENAMED])}{more}"]
+
+
+def _masses(old: System, new: System, places: Int[np.ndarray, " atoms"]) -> list[str]:
+    """Say which masses differ, as of hydrogens that are made heavier, and not as atomic weights are rounded."""
+    mine, others = old.masses[places].tolist(), new.masses.tolist()
+    apart = [k for k, (a, b) in enumerate(zip(mine, others, strict=True)) if abs(a - b) > _WEIGHTS * max(a, b)]
+    if not apart:
+        return []
+    told = [f"{old.labels[places[k]]} {mine[k]:.3f} and {others[k]:.3f}" for k in apart]
+    return [f"Masses differ [amu]: {listed(told, shown=_NAMED)}"]
 
 
 def _charge_scale(
