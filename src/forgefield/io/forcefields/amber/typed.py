@@ -51,6 +51,19 @@ class AmberRules(AbstractLibrary):
         """What messages call it."""
         return " + ".join([*(one.source for one in self.files), *dict.fromkeys(one.source for one in self.residues)])
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """How many rows of each kind the files have, by types."""
+        kinds = {
+            "stretch": "bonds",
+            "bend": "angles",
+            "torsion": "dihedrals",
+            "improper": "impropers",
+            "vdw": "nonbonded",
+        }
+        counts = {kind: sum(len(getattr(one, rows)) for one in self.files) for kind, rows in kinds.items()}
+        return ("rows by types", *(f"{n} {kind}" for kind, n in counts.items() if n))
+
     def _own_types(self, name: str) -> str:
         """Say which structure beside a file has the types that it goes by, where another one is given."""
         beside = [Path(one.source).with_suffix(".mol2") for one in self.files]

@@ -67,6 +67,13 @@ class TemplateRules(AbstractLibrary):
         )
         return rules_of_xml(text, f"{self.source} over {molecule.name}", named)
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """How many types and templates the files have."""
+        counts = {"types": "<Type ", "templates of residues": "<Residue "}
+        found = {what: sum(text.count(tag) for text in self.texts) for what, tag in counts.items()}
+        return tuple(f"{n} {what}" for what, n in found.items())
+
     def __repr__(self) -> str:
         return f"TemplateRules({self.source})"
 
