@@ -216,6 +216,17 @@ def test_a_conversion_does_not_differ_from_what_it_was_made_of(forgefield, topol
     assert found["same"]["charge"] == instance(SystemRules, load(source)).system.n_atoms
 
 
+@pytest.mark.parametrize("name", ["nmethylacetamide", "paracetamol", "propionitrile", "thiazole", "aladip"])
+@pytest.mark.parametrize("suffix", ["top", "openmm.xml"])
+def test_a_topology_does_not_differ_from_what_other_programs_made_of_it(forgefield, data, name, suffix):
+    source = data / "programs/amber" / f"{name}.prmtop"
+
+    found = json.loads(forgefield("diff", source, source.with_name(f"{name}.{suffix}"), "--json").stdout)
+
+    assert found["differences"] == []
+    assert {"stretch", "bend", "torsion", "vdw", "charge"} <= {*found["same"]}
+
+
 @pytest.mark.openmm
 def test_templates_are_laid_over_several_molecules_in_one_structure(forgefield, tmp_path):
     pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
@@ -305,6 +316,21 @@ def test_other_molecules_are_compared_by_types(forgefield, topologies):
 
     assert "are not the same molecules: rows are compared by the names of their types" in result.stdout
     assert "harmonic_stretch c-o" in result.stdout
+
+
+@pytest.mark.parametrize(("phase", "n"), [(math.pi + 1.4e-6, 0), (math.pi + 2e-5, 1), (-math.pi, 0)])
+def test_phases_are_the_same_to_the_digits_of_ambers_files(forgefield, topologies, tmp_path, phase, n):
+    source = topologies / f"{AMIDE}.prmtop"
+    rules = instance(SystemRules, load(source))
+    values = rules.rowed.values.copy()
+    place = next(row.indices[0] for row in rules.rowed.rows if row.name.startswith("improper c3-ns-c-o"))
+    values[place + 2] = phase
+    write_rules(tmp_path / "turned.json", rules.with_values(values))
+
+    result = forgefield("diff", source, tmp_path / "turned.json")
+
+    assert (f"{n} row(s) differ" if n else "No row differs") in result.stdout
+    assert len([line for line in result.stdout.splitlines() if line.startswith("improper")]) == n
 
 
 def test_hydrogens_that_are_made_heavier_are_told(forgefield, topologies, tmp_path):

@@ -17,6 +17,8 @@ _RENAMED = 20
 """Types that are named."""
 _NAMED = 2
 """Interactions of a row that are named."""
+_SMALL_ANGLE = 1e-5
+"""rad: AMBER's files have 3.141594 for π."""
 _WEIGHTS = 1e-3
 """Share by which masses differ as atomic weights are rounded."""
 _DIGITS = 9
@@ -98,8 +100,16 @@ def _same(found: Comparison, one: Act | None, other: Act | None, scale: float) -
         alone = _either(one, other).wave
         return alone is not None and abs(alone) <= found.tolerance
     if one.wave is not None and other.wave is not None:
-        return abs(one.wave - other.wave) <= found.tolerance * max(1.0, abs(one.wave), abs(other.wave))
+        return _same_waves(found, one.wave, other.wave)
     return all(found.close(a, scale * b) for a, b in zip(one.numbers, other.numbers, strict=True))
+
+
+def _same_waves(found: Comparison, one: complex, other: complex) -> bool:
+    """Say whether periodic torsions are the same along the larger one; across it, a small angle counts as none."""
+    larger = max(one, other, key=abs)
+    apart = (other - one) * cmath.rect(1.0, -cmath.phase(larger))
+    size = max(1.0, abs(larger))
+    return abs(apart.real) <= found.tolerance * size and abs(apart.imag) <= max(found.tolerance, _SMALL_ANGLE) * size
 
 
 def _shown(one: Act | None, other: Act | None) -> _Found:

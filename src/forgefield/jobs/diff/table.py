@@ -29,7 +29,7 @@ def differences_table(found: Comparison) -> Table:
         Column("new"),
     )
     rows = [row for one in found.differences for row in _rows(found, one)]
-    title = f"{len(found.differences)} row(s) differ" if rows else "No row differs"
+    title = f"{len(found.differences)} row(s) differ" if found.differences else "No row differs"
     kept = [k for k in range(len(columns)) if any(row[k] for row in rows) or not rows]
     shown = [tuple(row[k] for k in kept) for row in rows]
     return table(title, tuple(columns[k] for k in kept), shown, "\n".join(found.words))
@@ -39,10 +39,13 @@ def _rows(found: Comparison, one: Difference) -> Iterator[tuple[str, ...]]:
     """Yield a line for each number of a row that differs."""
     lines = ("" if n is None else str(n) for n in one.line) if any(one.line) else ("", "")
     head = (f"{one.kind} {one.name}", one.new_name, one.atoms, one.section, *lines)
-    for place, column in enumerate(one.columns):
-        old, new = (None if numbers is None else numbers[place] or 0.0 for numbers in one.numbers)
-        if old is not None and new is not None and found.close(old, new):
-            continue
+    told = [
+        (column, *(None if numbers is None else numbers[place] or 0.0 for numbers in one.numbers))
+        for place, column in enumerate(one.columns)
+    ]
+    apart = [(column, old, new) for column, old, new in told if old is None or new is None or not found.close(old, new)]
+    # A torsion may differ by its phase and size together, neither of them by much.
+    for column, old, new in apart or told:
         name, _, unit = column.rstrip("]").partition(" [")
         unit, scale = units.shown(unit)
         yield (*head, f"{name} [{unit}]" if unit else name, *_told_apart(old, new, scale))
