@@ -44,7 +44,8 @@ PLAN = ENGINES | REPORT | {"config", "toml", "jobs/threads", "jobs/fit/plan"}
 RUN = PLAN | {"jobs/fit/run", "jobs/processes"}
 OUTCOME = RUN | {"jobs/fit/outcome"}
 CLASSICAL = RUN | FRAMES | {"distil", "jobs/distil/classical"}
-JOBS = OUTCOME | SIMULATE | {"distil", "jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/distil", "jobs"}
+OWN_JOBS = {"jobs/fit", "jobs/md", "jobs/label", "jobs/dataset", "jobs/diff", "jobs/distil", "jobs"}
+JOBS = OUTCOME | SIMULATE | OWN_JOBS | {"distil"}
 JOB_OF_DATA = ENGINES | SIMULATE | {"distil", "config", "toml"}
 BENCH = OUTCOME | {"config", "report/bench", "jobs/bench"}
 COMMANDS = JOBS | {"jobs/bench", "jobs/distil/rounds", "jobs/validate", "jobs/export", "report/bench", "report/student"}
@@ -120,6 +121,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"jobs/dataset", "jobs/distil", "jobs/distil/classical", "jobs/label", "jobs/validate"},
     "jobs/distil/rounds": JOB_OF_DATA | {"jobs/distil", "jobs/distil/rounds", "jobs/label", "jobs/processes"},
     "jobs/validate": JOB_OF_DATA | REPORT | {"jobs/label", "report/student", "jobs/validate"},
+    "jobs/diff": REPORT | {"jobs/diff"},
     "jobs/export": IO | {"jobs/laid", "jobs/export"},
     "jobs/md": REPORT | ENGINES | SIMULATE | {"jobs/laid", "jobs/md"},
     "jobs": JOBS | {"jobs/laid"},

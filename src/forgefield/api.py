@@ -24,10 +24,11 @@ from forgefield.io.format import Structure, Structures
 from forgefield.io.listings.listing import Listing
 from forgefield.io.rules import load as load_rules
 from forgefield.jobs import convert
-from forgefield.jobs import diff as diff_job
 from forgefield.jobs import estimate as estimate_job
 from forgefield.jobs import evaluate as evaluate_job
 from forgefield.jobs import relax as relaxation
+from forgefield.jobs.diff import diff_job
+from forgefield.jobs.diff.table import differences_table
 from forgefield.jobs.estimate import EstimatedForceField
 from forgefield.jobs.evaluate import Evaluated
 from forgefield.jobs.fit import fit_job
@@ -245,12 +246,18 @@ def relax(
         )
 
 
-def diff(old: File, new: File) -> Records[Difference]:
-    """Return the rows of two force fields of one kind that differ, with the units of their numbers.
+def diff(
+    old: File, new: File, *, over: Files | None = None, tolerance: float = diff_job.TOLERANCE
+) -> Records[Difference]:
+    """Return the rows of two force fields that differ, with the units of their numbers.
 
-    Those of MM3* files are in the units of the files; rows by types are compared by what the types stand for.
+    Those of a molecule, or laid `over` structures, are compared by what acts on which atoms, in whatever formats;
+    others by what their types stand for; those of MM3* files by their lines, in the units of the files. Numbers are the
+    same that differ by no more than `tolerance`, or by this share of the larger one.
     """
-    return diff_job.diff(_path(old, "old"), _path(new, "new"))
+    files = [] if over is None else _paths(over, "over")
+    found = diff_job.diff(_path(old, "old"), _path(new, "new"), over=files, tolerance=_number(tolerance, "tolerance"))
+    return Records(found.differences, differences_table(found))
 
 
 def write(

@@ -85,13 +85,14 @@ def test_frames_of_one_file_are_references_of_their_own(folder):
         (["**.fchk"], r"'\*\*\.fchk' matches no file in"),
         (["///nowhere/*.log"], "'///nowhere/\\*.log' matches no file in"),
         (["a.cub"], r"a\.cub: the suffix '\.cub' is not known; known are \.xyz, "),
+        (["a.inpcrd"], "holds positions without elements; give it with the topology"),
         (["a.fld"], r"a file in MM3\* format holds no QM results; give the file of a QM job"),
         (["a.out"], "is neither Jaguar output nor Gaussian relaxed scan nor Gaussian rigid scan nor Gaussian output"),
         (["n.txt"], "is neither frequencies nor energy, .* no comment .* or name that says `frequencies` or `energy`"),
     ],
 )
 def test_files_that_cannot_be_used_are_named(folder, patterns, message):
-    for name in ("a.cub", "a.out", "n.txt", "a.fld"):
+    for name in ("a.cub", "a.out", "n.txt", "a.fld", "a.inpcrd"):
         (folder / name).write_text("1.0\n")
 
     with pytest.raises(InputError, match=message):

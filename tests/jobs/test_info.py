@@ -152,3 +152,28 @@ def test_what_is_found_is_printed_as_json_and_warnings_on_stderr(forgefield):
     assert (found["kind"], found["formula"], found["structures"]) == ("SMILES", "C2H5FO", ["C2H5FO C2H5FO"])
     assert "stereo is not stated: C2" in result.stderr
     assert found["warnings"] == [line.removeprefix("Warning: ") for line in result.stderr.splitlines()]
+
+
+def test_parameters_for_any_molecule_tell_how_many_rows_they_have(data):
+    parameters, patterns = info(
+        [
+            data / "programs/amber/paracetamol.frcmod",
+            data / "programs/smirnoff/openff_unconstrained-2.2.1.offxml",
+        ]
+    )
+
+    assert parameters.holds[0] == "rows by types"
+    assert any(said.endswith(" improper") for said in parameters.holds)
+    assert {"rows by SMARTS", "90 Bonds"} <= {*patterns.holds}
+    assert parameters.suffices == patterns.suffices == ("evaluate, modes, relax, md, convert", "fit on top of it, diff")
+
+
+@pytest.mark.parametrize(
+    ("name", "whole"), [("par.prm", "ligand.psf+par.prm+top.rtf"), ("ligand.itp", "the .top that includes it")]
+)
+def test_parts_of_force_fields_say_what_they_are_joined_to(tmp_path, name, whole):
+    (tmp_path / name).write_text("BONDS\n")
+
+    (found,) = info([tmp_path / name])
+
+    assert whole in found.problem

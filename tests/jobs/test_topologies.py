@@ -89,7 +89,24 @@ def test_the_native_file_holds_a_topology_to_the_last_digit(forgefield, amber, t
         np.testing.assert_array_equal(one.atoms, other.atoms)
         np.testing.assert_array_equal(one.parameters, other.parameters)
     same = forgefield("diff", amber / "lig.prmtop", tmp_path / "lig.json", "--json")
-    assert json.loads(same.stdout) == {"differences": []}
+    assert json.loads(same.stdout)["differences"] == []
+
+
+@pytest.mark.parametrize(
+    "suffix", ["prmtop", "top", "lmp", "frcmod", "psf", "key", "xml", "offxml", "json", "system.xml"]
+)
+def test_a_conversion_names_all_files_that_it_wrote(forgefield, amber, tmp_path, suffix):
+    target = tmp_path / f"out.{suffix}"
+    over = [] if suffix in ("json", "system.xml") else ["--over", amber / "nmethylacetamide.inpcrd"]
+    more = ["--approximate"] if suffix == "offxml" else []
+
+    result = forgefield("convert", amber / "lig.prmtop", target, *over, *more, "--json")
+
+    assert result.exit_code == 0, result.output
+    files = json.loads(result.stdout)["files"]
+    assert files[0] == str(target)
+    assert sorted(files) == sorted(map(str, tmp_path.iterdir()))
+    assert f"Written: {', '.join(files)}" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -196,6 +213,7 @@ def test_topologies_that_do_not_go_together_are_named(forgefield, amber, start, 
     [
         ('form = "harmonic"', "form: .*lig.prmtop has its own form"),
         ('nonbonded = "uff"', "nonbonded: .*lig.prmtop has its own; leave the key"),
+        ('write = ["psf"]', "psf cannot hold a topology; it can be written as .*; psf is charmm"),
         ('split = ["atoms:C9-*"]', 'split: "atoms:C9-\\*" selects no interaction of'),
     ],
 )
@@ -232,6 +250,47 @@ def test_modes_of_some_atoms_are_those_of_their_part_of_the_hessian(forgefield, 
     np.testing.assert_allclose(json.loads(result.stdout)["frequencies_cm1"], expected, atol=1e-6)
     assert refused.exit_code == 2
     assert '--atoms "3-10": numbers from 1 to 9 are expected, such as "1-40,52"' in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "message"),
+    [
+        (
+            "gaff2.dat",
+            "out.json",
+            "gaff2.dat has rows for any molecule; name a structure that it is laid over (--over)",
+        ),
+        ("gaff2.dat", "out.top", "gaff2.dat has rows for any molecule; name a structure that it is laid over (--over)"),
+        ("lig.prmtop", "out.fld", "MM3* holds no such force field as "),
+    ],
+)
+def test_what_a_conversion_lacks_is_one_message(forgefield, amber, tmp_path, source, target, message):
+    (amber / "gaff2.dat").write_text("title\n\nMOD4      RE\n")
+
+    result = forgefield("convert", amber / source, tmp_path / target)
+
+    assert result.exit_code == 2
+    assert message in result.stderr.replace(f"{amber}/", "")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_check_shows_angles_in_degrees(forgefield, amber):
+    (amber / "FIT.toml").write_text(FIT.format(more=""))
+
+    result = forgefield("fit", amber / "FIT.toml", "--check")
+
+    (line,) = [line.split() for line in result.stdout.splitlines() if "bend c-ns-hn theta0" in line]
+    assert line[-2] == "°"
+    assert 90.0 < float(line[-3]) < 150.0
+
+
+def test_charges_that_are_trained_are_told_to_keep_no_sum(forgefield, amber):
+    (amber / "FIT.toml").write_text(FIT.format(more="").replace('"smarts:[#1]-[#7]-[#6]=O"', '"electrostatic C?"'))
+
+    result = forgefield("fit", amber / "FIT.toml", "--check")
+
+    assert result.exit_code == 0, result.output
+    assert "nothing keeps their sum" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize(

@@ -88,11 +88,12 @@ def _weights(source: Path, target: Path, settings: Path | None, overwrite: bool)
 def _force_field(source: Path, target: Path, over: list[Path], approximate: bool, overwrite: bool) -> dict[str, Any]:
     from forgefield.jobs import convert as job
 
-    warnings = job.convert_force_field(source, target, over=over, approximate=approximate, overwrite=overwrite)
-    for warning in warnings:
-        warn(warning)
-    say(f"Written: {target}")
-    return {"file": str(target), "warnings": warnings}
+    found = job.convert_force_field(source, target, over=over, approximate=approximate, overwrite=overwrite)
+    for remark in found.remarks:
+        warn(remark)
+    files = [str(file) for file in found.files]
+    say(f"Written: {', '.join(files)}")
+    return {"file": str(target), "files": files, "warnings": found.remarks}
 
 
 def _structures(source: Path, target: Path, drop: list[str], overwrite: bool, trust: bool) -> dict[str, Any]:

@@ -33,31 +33,47 @@ def estimate(
     del verbose
     form = form or usual_form(output)
     found = job.estimate(files, method=method, form=form, transition_state=transition_state, trust=trust)
-    job.write_estimated(output, found, overwrite=overwrite)
+    files = job.write_estimated(output, found, overwrite=overwrite)
     print_whole([grid(found.table)], stderr())
     for warning in folded(found.warnings, "the output of --json"):
         warn(warning)
-    say(f"Written: {output}")
+    say(f"Written: {', '.join(map(str, files))}")
     if as_json:
-        print_json(job.summary(found, output))
+        print_json(job.summary(found, output, files))
     return DONE
 
 
 @command
 def diff(
     old: Annotated[Path, typer.Argument(help="Force field, or the folder of a fit.")],
-    new: Annotated[Path, typer.Argument(help="Another one.")],
+    new: Annotated[Path, typer.Argument(help="Another one, in whatever format.")],
+    over: Annotated[
+        list[Path] | None, typer.Option(help="Structures that force fields of any molecule are laid over.")
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="Numbers that differ by no more, or by this share of the larger, are the same.")
+    ] = 1e-6,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> int:
-    """Show the rows of two force fields that differ, old beside new.
+    """Show the rows of two force fields that differ, old beside new, and what is the same.
 
     Example: forgefield diff mm3.fld runs/rh/forcefield.fld
+
+    Example: forgefield diff ligand.prmtop ligand.top
+
+    Example: forgefield diff ligand.prmtop ligand.offxml --over ligand.mol2
     """
-    from forgefield.jobs import diff as job
+    from rich.text import Text
+
+    from forgefield.jobs.diff.diff_job import diff as run
+    from forgefield.jobs.diff.diff_job import summary
+    from forgefield.jobs.diff.table import differences_table
     from forgefield.report.tables import grid
 
     del verbose
-    found = job.diff(old, new)
-    show([grid(found.table)], job.summary(found), as_json=as_json)
+    found = run(old, new, over=over or [], tolerance=tolerance)
+    shown = differences_table(found)
+    words = [Text(line) for line in found.words]
+    show([grid(shown) if shown.n_rows else Text(shown.title), *words], summary(found), as_json=as_json)
     return DONE

@@ -326,7 +326,18 @@ def format_of(path: Path) -> Format:
     return found
 
 
+_PARTS = {
+    ".prm": "a part of CHARMM's or Tinker's force fields: join it (ligand.psf+par.prm+top.rtf, ligand.xyz+mm3.prm)",
+    ".rtf": "a part of CHARMM's force fields: join it to the .psf by + (ligand.psf+par.prm+top.rtf)",
+    ".str": "a part of CHARMM's force fields: join it to the .psf by + (ligand.psf+par.prm+ligand.str)",
+    ".itp": "included by a topology of GROMACS: give the .top that includes it",
+}
+"""What files are that belong to others, by their suffixes."""
+
+
 def _unknown(suffix: str) -> str:
+    if suffix in _PARTS:
+        return f"is {_PARTS[suffix]}"
     return (
         f"the suffix {suffix!r} is not known; known are {', '.join(suffixes(FORMATS))}, and files of QM programs by "
         "their content"

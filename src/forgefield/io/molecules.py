@@ -11,7 +11,7 @@ from forgefield.io.assemble.state import assumed_multiplicity, check_electrons
 from forgefield.io.formats import format_of
 from forgefield.io.sources import stem
 from forgefield.io.structures.atom_types import AtomTypes
-from forgefield.io.structures.coordinates.bare import Bare
+from forgefield.io.structures.coordinates.bare import WITHOUT_ELEMENTS, Bare
 from forgefield.molecules.molecule import Molecule
 
 
@@ -81,10 +81,7 @@ def _of_system(path: Path, bare: Bare, systems: tuple[System, ...]) -> Molecule:
     Raises InputError where there is no system, or of other atoms.
     """
     if not systems:
-        raise InputError(
-            f"{path}: holds positions without elements; give it with the topology that it belongs to (.prmtop, "
-            ".top, .lmp, .key), or a structure file that names the elements (.xyz, .pdb)"
-        )
+        raise InputError(f"{path}: {WITHOUT_ELEMENTS}")
     alike = [one for one in systems if one.n_atoms == len(bare.positions)]
     if len(alike) > 1:
         alike = [one for one in alike if one.names == bare.names]

@@ -15,6 +15,7 @@ from forgefield.io.assemble.superposition import same_structure
 from forgefield.io.format import Format
 from forgefield.io.formats import format_of
 from forgefield.io.sources import is_smiles
+from forgefield.io.structures.coordinates.bare import WITHOUT_ELEMENTS
 from forgefield.molecules.molecule import Molecule, Reference
 
 
@@ -110,6 +111,8 @@ def read_parts(path: Path) -> list[Part]:
     if structures is not None:
         return [part_of(molecule) for molecule in structures]
     parts = kind.parts(path)
+    if parts is None and kind.positions is not None:
+        raise InputError(f"{path}: {WITHOUT_ELEMENTS}")
     if parts is None:
         raise InputError(f"{path}: a file in {kind.name} format holds no QM results; give the file of a QM job")
     return parts

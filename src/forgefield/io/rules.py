@@ -116,13 +116,13 @@ def write_laid(
     sources: Iterable[Path],
     *,
     overwrite: bool,
-) -> None:
-    """Write a force field that is laid over molecules, with the files that its format puts beside.
+) -> list[Path]:
+    """Write a force field that is laid over molecules, with the files that its format puts beside, and return them.
 
     Raises InputError for what the format cannot hold, and where a file is one of the `sources`, or there already and
     not to `overwrite`.
     """
-    write_whole(path, lambda target: write(target, assignment, molecules), sources, overwrite=overwrite)
+    return write_whole(path, lambda target: write(target, assignment, molecules), sources, overwrite=overwrite)
 
 
 def write_whole(

@@ -24,6 +24,8 @@ _SMARTS, _ATOMS = "smarts:", "atoms:"
 _MOST_MATCHES = 1_000_000
 _SHOWN = 20
 """Names of atoms or types in a message."""
+_CHAINS = 3
+"""Matches of a SMARTS in a message."""
 
 Chain = tuple[int, ...]
 Selector = Callable[[str, Chain], bool]
@@ -66,12 +68,23 @@ def selected_rows(
 
 def _called(patterns: Sequence[str], batch: _Batch) -> str:
     """Say what atoms and types are called, of which patterns have others."""
+    drawn = [_astray(pattern, batch) for pattern in patterns if _SMARTS in pattern]
     plain = [pattern for pattern in patterns if _SMARTS not in pattern]
     by_name = [pattern for pattern in plain if _ATOMS in pattern]
     said = [f"atoms are called {listed(list(dict.fromkeys(batch.names)), shown=_SHOWN)}"] if by_name else []
     if len(plain) > len(by_name):
         said.append(f"types are {listed(sorted(set(batch.types)), shown=_SHOWN)}")
-    return "".join(f"; {one}" for one in said)
+    return "".join(f"; {one}" for one in (*said, *drawn))
+
+
+def _astray(pattern: str, batch: _Batch) -> str:
+    """Say what the SMARTS of a pattern matches, where that is no interaction."""
+    smarts = pattern.partition(_SMARTS)[2]
+    if not (found := _matches(smarts, batch.molecules)):
+        return f"{_SMARTS}{smarts} matches no atoms"
+    chains = dict.fromkeys("-".join(batch.names[a] for a in chain) for chain in sorted(found))
+    told = listed([*chains], shown=_CHAINS)
+    return f"{_SMARTS}{smarts} matches {told}, which is no such interaction; give its atoms one after the other"
 
 
 def split(rules: AbstractStatedRules, patterns: Sequence[str]) -> AbstractStatedRules:
@@ -80,11 +93,12 @@ def split(rules: AbstractStatedRules, patterns: Sequence[str]) -> AbstractStated
     Those that are the same by the symmetry of the molecule still share one. Raises InputError for a pattern that
     selects nothing.
     """
-    found = [(one, [_chains(one.system, pattern) for pattern in patterns]) for one in rules.each]
+    found = [(one, [_chains(one, pattern) for pattern in patterns]) for one in rules.each]
     for k, pattern in enumerate(patterns):
         if not any(chains[k] for _, chains in found):
             sources = " or ".join(one.system.source for one in rules.each)
-            raise InputError(f'[forcefield] split: "{pattern}" selects no interaction of {sources}')
+            called = _called([pattern], _batch([one.system for one in rules.each]))
+            raise InputError(f'[forcefield] split: "{pattern}" selects no interaction of {sources}{called}')
     return together(
         [
             SystemRules(one.system.with_split(tuple(dict.fromkeys(chain for some in chains for chain in some))))
@@ -93,13 +107,24 @@ def split(rules: AbstractStatedRules, patterns: Sequence[str]) -> AbstractStated
     )
 
 
-def _chains(system: System, pattern: str) -> list[Chain]:
-    """Return the atoms of the interactions of a system that a pattern selects."""
-    molecule = system.structure(np.zeros((system.n_atoms, 3)), system.source, system.source)
-    select = selector(pattern, _Batch([molecule], system.bonded or system.types, system.labels))
-    return [
-        chain for one in system.interactions for chain in map(tuple, one.atoms.tolist()) if select(one.term.kind, chain)
-    ]
+def _chains(rules: SystemRules, pattern: str) -> list[Chain]:
+    """Return the atoms of the interactions of a system that a pattern selects, else those of rows of this name."""
+    select = selector(pattern, _batch([rules.system]))
+    stated = ((one.term.kind, chain) for one in rules.system.interactions for chain in map(tuple, one.atoms.tolist()))
+    if found := [chain for kind, chain in stated if select(kind, chain)]:
+        return found
+    rows = [row.indices[0] for row in rules.rowed.rows if row.matches(pattern) and not _is_pair(row.term)]
+    held = [(group.atoms, np.isin(group.parameters[:, 0], rows)) for group in rules.rowed.stated if len(group.atoms)]
+    return [chain for atoms, chosen in held for chain in map(tuple, atoms[chosen].tolist())]
+
+
+def _batch(systems: Sequence[System]) -> _Batch:
+    """Return the atoms of systems, whose types are those of their bonded rows."""
+    return _Batch(
+        [one.structure(np.zeros((one.n_atoms, 3)), one.source, one.source) for one in systems],
+        _flat([one.bonded or one.types for one in systems]),
+        _flat([one.labels for one in systems]),
+    )
 
 
 def selector(pattern: str, batch: _Batch) -> Selector:

@@ -8,6 +8,7 @@ import numpy as np
 from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.mm3.rules import Mm3Rules
+from forgefield.assign.rules import AbstractRules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import InputError
 from forgefield.io.assemble.consistency import checked
@@ -21,7 +22,7 @@ from forgefield.io.references import read_parts
 from forgefield.io.rules import load, parts_of, write_laid
 from forgefield.io.sources import is_smiles
 from forgefield.io.structures.atom_types import find_atom_types
-from forgefield.jobs.convert_systems import convert_to_engine
+from forgefield.jobs.convert_systems import Converted, convert_to_engine
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.report.numerals import fixed
 from forgefield.table import Column, Records, Table, table
@@ -131,8 +132,8 @@ def is_force_field(path: Path) -> bool:
 
 def convert_force_field(
     source: Path, target: Path, *, over: Iterable[Path] = (), approximate: bool = False, overwrite: bool = False
-) -> list[str]:
-    """Convert a force field and return what is worth saying; the suffix of `target` says the format.
+) -> Converted:
+    """Convert a force field and return the files with what is worth saying; the suffix of `target` says the format.
 
     The native format (.json), and .fld where it comes from an MM3* file, hold it as it is; others as it is laid `over`
     structures. With `approximate` files of engines leave out what they cannot hold, and what is returned names it.
@@ -140,12 +141,13 @@ def convert_force_field(
     not to `overwrite`.
     """
     rules, files = load(source), list(over)
-    if isinstance(rules, AbstractLibrary) and files:
-        rules, files = rules.over(read_structures(files[0])[0]), files[1:]
     form = written_force_field(target)
     if form is None or not (form.write_rules or form.write_laid):
         known = ", ".join(suffixes(one for one in force_fields() if one.write_rules or one.write_laid))
         raise InputError(f"{target}: force fields are written as {known}, not {target.suffix!r}")
+    _require_possible(rules, form, source, target, files)
+    if isinstance(rules, AbstractLibrary):
+        rules, files = rules.over(read_structures(files[0])[0]), files[1:]
     if form.system is not None and (form.of_one or isinstance(rules, AbstractStatedRules)):
         read = [source, *(over if isinstance(rules, AbstractStatedRules) else files)]
         return convert_to_engine(rules, form.system, target, read, approximate=approximate, overwrite=overwrite)
@@ -160,12 +162,23 @@ def convert_force_field(
         raise InputError(f"{target}: {form.name} holds the force field as it is, without structures; name none")
     with new_outputs([target], [source], overwrite=overwrite):
         form.write_rules(target, rules)
-    return []
+    return Converted([target], [])
+
+
+def _require_possible(rules: AbstractRules, form: Format, source: Path, target: Path, files: list[Path]) -> None:
+    """Raise InputError where a library has no structure, or the format does not hold what states every interaction."""
+    if isinstance(rules, AbstractLibrary) and not files:
+        raise InputError(
+            f"{target}: {source} has rows for any molecule; name a structure that it is laid over (--over)"
+        )
+    if isinstance(rules, AbstractLibrary | AbstractStatedRules) and form is not NATIVE and not form.holds_systems:
+        known = ", ".join(suffixes(one for one in force_fields() if one.holds_systems))
+        raise InputError(f"{target}: {form.name} holds no such force field as {source}; write it as .json, {known}")
 
 
 def _converted_over(
     rules: TypedRules | Mm3Rules, write: LaidWriter, target: Path, read: list[Path], overwrite: bool
-) -> list[str]:
+) -> Converted:
     """Write a force field as it is laid over the structures of the files that follow its own."""
     source, *files = read
     if not files:
@@ -176,9 +189,10 @@ def _converted_over(
     known = find_atom_types([*files, source])
     molecules = [rules.typing(molecule) for path in files for molecule in read_structures(path, atom_types=known)]
     laid = rules.assign(molecules)
-    write_laid(target, write, laid, molecules, read, overwrite=overwrite)
+    written = write_laid(target, write, laid, molecules, read, overwrite=overwrite)
     n = rules.unused(laid) if isinstance(rules, TypedRules) else 0
-    return [f"{n} row(s) of {source} are used by none of the structures and are left out"] if n > 0 else []
+    unused = f"{n} row(s) of {source} are used by none of the structures and are left out"
+    return Converted(written, [unused] if n > 0 else [])
 
 
 def _lost(form: Format, structures: Structures, drop: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,7 @@
 """Converts force fields into files of engines, which hold one molecule with every interaction."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from forgefield.assign.explicit.match import order_of
@@ -15,10 +16,20 @@ from forgefield.io.rules import write_whole
 from forgefield.molecules.molecule import Molecule
 
 
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion of a force field wrote."""
+
+    files: list[Path]
+    """The one asked for, then those that belong to it."""
+    remarks: list[str]
+    """What is worth saying."""
+
+
 def convert_to_engine(
     rules: AbstractRules, form: SystemFormat, target: Path, read: list[Path], *, approximate: bool, overwrite: bool
-) -> list[str]:
-    """Write a force field as it is laid over the first structure of the files read behind its own, and return remarks.
+) -> Converted:
+    """Write a force field as it is laid over the first structure of the files read behind its own.
 
     Where it is to be `approximate`, what the format cannot hold is left out and named; else that is an InputError.
     """
@@ -26,9 +37,10 @@ def convert_to_engine(
     lost = form.left_out(system) if approximate else []
     changed = form.changed(system) if approximate else []
     kept = form.approximate(system) if approximate else system
-    write_whole(target, lambda path: form.write_system(path, kept, positions), read, overwrite=overwrite)
+    files = write_whole(target, lambda path: form.write_system(path, kept, positions), read, overwrite=overwrite)
     remarks += [f"left out, since {form.what} does not hold it: {what}" for what in lost]
-    return [*remarks, *(f"changed, since {form.what} does not hold it as it is: {what}" for what in changed)]
+    remarks += [f"changed, since {form.what} does not hold it as it is: {what}" for what in changed]
+    return Converted(files, remarks)
 
 
 def _laid(

@@ -127,10 +127,10 @@ def estimate(
     return EstimatedForceField(form, examples, with_values(laid, found.values), shown, said)
 
 
-def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> None:
+def write_estimated(path: Path, found: EstimatedForceField, *, overwrite: bool = False) -> list[Path]:
     """Write an estimated force field as `write_generated` does, but over no file that it was made from."""
     sources = [Path(s) for e in found.examples for s in (e.molecule.source, *e.reference.sources) if s]
-    write_generated(path, found.form, found.assignment, found.molecules, sources, overwrite=overwrite)
+    return write_generated(path, found.form, found.assignment, found.molecules, sources, overwrite=overwrite)
 
 
 def parameters_table(parameters: Sequence[EstimatedParameter]) -> Table:
@@ -146,10 +146,17 @@ def parameters_table(parameters: Sequence[EstimatedParameter]) -> Table:
     return table("Estimated parameters", columns + heads, rows)
 
 
-def summary(found: EstimatedForceField, path: Path) -> dict[str, Any]:
-    """Return what `forgefield estimate --json` prints."""
+def summary(found: EstimatedForceField, path: Path, files: Sequence[Path]) -> dict[str, Any]:
+    """Return what `forgefield estimate --json` prints of a force field with all its files."""
     parameters = [asdict(parameter) for parameter in found.parameters]
-    return {"file": str(path), "form": found.form, "parameters": parameters, "warnings": list(found.warnings)}
+    written = [str(file) for file in files]
+    return {
+        "file": str(path),
+        "files": written,
+        "form": found.form,
+        "parameters": parameters,
+        "warnings": list(found.warnings),
+    }
 
 
 def _shown(value: float | None) -> str:

@@ -8,10 +8,11 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 from jaxtyping import Float
 
+from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.explicit.system import System
 from forgefield.assign.mm3.rules import Mm3Rules
-from forgefield.assign.rules import AbstractRules
+from forgefield.assign.rules import AbstractRowRules, AbstractRules
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.errors import ForgeFieldError, InputError, InputWarning, UnfinishedJob
 from forgefield.io.assemble.consistency import checked
@@ -41,7 +42,8 @@ _SUFFICES = {
     "charges": "fit to charges",
     "frequencies": "check of a Hessian",
 }
-_FORCE_FIELD = "evaluate, relax, md, convert"
+_FORCE_FIELD = "evaluate, modes, relax, md, convert"
+_ROWS = "fit on top of it, diff"
 _GEOMETRY = "geometry (any command alone: give it with the output or an .xyz of the job)"
 _ELEMENTS = "elements (any command: give it with its topology, .prmtop or .top)"
 _RESULTS = "QM results (fit, estimate: run forgefield reference on it)"
@@ -161,7 +163,8 @@ def _reason(path: Path, error: Exception) -> str:
 
 def _force_field(path: Path) -> FileInfo:
     rules = load(path)
-    return FileInfo(str(path), holds=tuple(_rows(rules)), suffices=(_FORCE_FIELD,))
+    suffices = (_FORCE_FIELD, *((_ROWS,) if isinstance(rules, AbstractRowRules) else ()))
+    return FileInfo(str(path), holds=tuple(_rows(rules)), suffices=suffices)
 
 
 def _rows(rules: AbstractRules) -> list[str]:
@@ -174,6 +177,8 @@ def _rows(rules: AbstractRules) -> list[str]:
             return [f"{len(rules.file.lines)} lines"]
         case AbstractStatedRules():
             return [said for one in rules.each for said in _of_system(one.system)]
+        case AbstractLibrary():
+            return [*rules.holds]
         case _:
             return [repr(rules)]
 

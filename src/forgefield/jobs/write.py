@@ -63,9 +63,9 @@ def write_generated(
     sources: Iterable[Path],
     *,
     overwrite: bool = False,
-) -> None:
+) -> list[Path]:
     """Write a force field of this form in the format of the suffix: .json (the native one), .fld, .frcmod, .xml,
-    .prmtop, .top, .lmp, .psf, .offxml or .key.
+    .prmtop, .top, .lmp, .psf, .offxml or .key; return all files that belong to it.
 
     Raises InputError that names what the format cannot hold, and where a file is one of the `sources`, or there already
     and not to `overwrite`.
@@ -74,7 +74,7 @@ def write_generated(
     if form not in target.forms:
         possible = suffixes(one for one in force_fields() if form in one.forms)
         raise InputError(f"{path}: a {path.suffix} file cannot hold the form {form}, only {', '.join(possible)}")
-    write_laid(path, write, assignment, molecules, sources, overwrite=overwrite)
+    return write_laid(path, write, assignment, molecules, sources, overwrite=overwrite)
 
 
 def _format_of(path: Path) -> tuple[Format, LaidWriter]:

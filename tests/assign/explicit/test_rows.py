@@ -111,7 +111,8 @@ def test_patterns_select_rows_by_types_smarts_and_names(pattern, chosen):
     ("pattern", "message"),
     [
         ("torsion c3-*-*-*", r"train = \['torsion c3-\*-\*-\*'\] matches no row of the force field; types are ho, oh"),
-        ("bend smarts:OO", "matches no row"),
+        ("bend smarts:OO", "matches no row of the force field; smarts:OO matches O1-O2, O2-O1, which is no such"),
+        ("smarts:[#7]", r"matches no row of the force field; smarts:\[#7\] matches no atoms"),
         ("smarts:[#6", r'"smarts:\[#6" is no SMARTS'),
         ("atoms:O1-H9", "matches no row of the force field; atoms are called H1, O1, O2, H2"),
     ],
@@ -133,8 +134,18 @@ def test_what_is_split_has_a_row_of_its_own_with_what_symmetry_makes_the_same():
 
     assert [row.name for row in symmetric][:2] == ["stretch H1-O1", "stretch oh-oh"]
     assert [row.name for row in told][:3] == ["stretch H1-O1", "stretch oh-oh", "stretch oh-y"]
-    with pytest.raises(InputError, match='split: "atoms:N1-O1" selects no interaction of peroxide'):
+    with pytest.raises(
+        InputError, match='"atoms:N1-O1" selects no interaction of peroxide; atoms are called H1'
+    ):
         split(SystemRules(system), ["atoms:N1-O1"])
+
+
+@pytest.mark.parametrize("pattern", ["bend *", "bend ho-oh-oh", "torsion * n2"])
+def test_rows_are_split_by_the_names_that_they_have(pattern):
+    rows = split(SystemRules(peroxide()), [pattern]).rowed.rows
+
+    names = {row.name for row in rows if row.term.kind == pattern.split()[0]}
+    assert names == ({"bend H1-O1-O2"} if "bend" in pattern else {"torsion H1-O1-O2-H2 n2", "torsion H1-O1-O2-H2 n3"})
 
 
 def test_a_system_that_is_too_large_is_named_and_not_begun(monkeypatch):

@@ -25,6 +25,11 @@ class AbstractLibrary(AbstractRowRules):
     def over(self, molecule: Molecule) -> SystemRules:
         """Return the force field of a molecule. Raises InputError, or MissingParameters that lists what has no row."""
 
+    @property
+    @abc.abstractmethod
+    def holds(self) -> tuple[str, ...]:
+        """What it has rows for, in words."""
+
     def assign(self, molecules: list[Molecule]) -> Assignment:
         """Return model, topology and rows; molecules share the rows of equal types and equal values.
 

@@ -2,11 +2,13 @@
 
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 
+from forgefield.fitting.data.training_set import Example, training_set
 from forgefield.fitting.judge.metrics import Metrics
 from forgefield.fitting.judge.turns import Turn
-from forgefield.jobs.fit.outcome.strain import overstrained
+from forgefield.jobs.fit.outcome.strain import balanced, overstrained
 from forgefield.jobs.fit.outcome.verdict import (
     far_off,
     imaginary,
@@ -15,7 +17,10 @@ from forgefield.jobs.fit.outcome.verdict import (
     undetermined,
     worse_than_at_the_start,
 )
+from forgefield.molecules.molecule import Reference
+from forgefield.molecules.topology import union
 from forgefield.report.results import Frequency, MoleculeResult, ParameterResult, Strain, TargetResult
+from samples import WATER
 
 
 def target(name, rms, cost_final, tolerance=20.0, unit="cm⁻¹"):
@@ -201,3 +206,14 @@ def test_rows_that_fight_each_other_too_hard_are_no_success(energy, weight, said
 
     assert len(found) == len(said)
     assert all(words in sentence and "bend F-P-F" in sentence for words, sentence in zip(said, found, strict=True))
+
+
+@pytest.mark.parametrize(("pull", "relaxed", "counts"), [(0.5, False, True), (30.0, False, False), (30.0, True, True)])
+def test_bonds_of_a_structure_that_moves_hold_energy_and_are_no_strain(pull, relaxed, counts):
+    pulled = Reference(WATER.species, WATER.positions, gradient=np.array([[0.0, 0.0, pull], [0.0] * 3, [0.0] * 3]))
+    data = training_set(union([WATER.species]), [Example(WATER, pulled, None)])
+    one = molecule()
+
+    found = balanced([replace(one, strain=replace(one.strain, energy=40.0, relaxed=relaxed))], data)
+
+    assert len(found) == counts

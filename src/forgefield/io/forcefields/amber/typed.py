@@ -51,6 +51,25 @@ class AmberRules(AbstractLibrary):
         """What messages call it."""
         return " + ".join([*(one.source for one in self.files), *dict.fromkeys(one.source for one in self.residues)])
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """How many rows of each kind the files have, by types."""
+        kinds = {
+            "stretch": "bonds",
+            "bend": "angles",
+            "torsion": "dihedrals",
+            "improper": "impropers",
+            "vdw": "nonbonded",
+        }
+        counts = {kind: sum(len(getattr(one, rows)) for one in self.files) for kind, rows in kinds.items()}
+        return ("rows by types", *(f"{n} {kind}" for kind, n in counts.items() if n))
+
+    def _own_types(self, name: str) -> str:
+        """Say which structure beside a file has the types that it goes by, where another one is given."""
+        beside = [Path(one.source).with_suffix(".mol2") for one in self.files]
+        found = [str(path) for path in beside if path.is_file() and path != Path(name)]
+        return f" {' and '.join(found)} may have the types that are meant." if found else ""
+
     def over(self, molecule: Molecule) -> SystemRules:
         """Return the force field of a molecule by its atom types, with its charges.
 
@@ -63,7 +82,8 @@ class AmberRules(AbstractLibrary):
         if types is None:
             raise InputError(
                 f"{name}: {self.source} goes by atom types, which the molecule does not have; give a structure that "
-                "has them (.mol2; `antechamber -at gaff2 -c bcc` writes one), or a residue library (.lib, .prepi)"
+                "has them (.mol2; `antechamber -at gaff2 -c bcc` writes one), under `structures` in a FIT.toml, or a "
+                "residue library (.lib, .prepi)"
             )
         charges = stated_charges(molecule, self.source)
         if not len(molecule.bonds):
@@ -72,7 +92,7 @@ class AmberRules(AbstractLibrary):
         stated = laid.bonded(np.asarray(molecule.bonds))
         parameters = laid.van_der_waals()
         if laid.missing:
-            raise MissingParameters(f"{name}: {self.source} has no rows for\n{laid.complaint()}")
+            raise MissingParameters(f"{name}: {self.source} has no rows for\n{laid.complaint()}{self._own_types(name)}")
         special, scales = _near(molecule.n_atoms, molecule.bonds, laid.scales)
         system = System.of_molecule(
             molecule,

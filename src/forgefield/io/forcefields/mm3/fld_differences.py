@@ -41,6 +41,10 @@ class Difference:
     columns: tuple[str, ...]
     numbers: tuple[Numbers | None, Numbers | None]
     """Old and new, in the units of the file."""
+    new_name: str = ""
+    """What the row is called in the new file, where that is something else."""
+    atoms: str = ""
+    """Which atoms the first interactions of the row are of, where the two force fields are over a molecule."""
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,11 @@ class SmirnoffRules(AbstractLibrary):
             )
         )
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """How many rows each section has."""
+        return ("rows by SMARTS", *(f"{len(rows)} {name}" for name, rows in self.file.sections.items() if rows))
+
     def __repr__(self) -> str:
         return f"SmirnoffRules({self.file.source})"
 

@@ -23,6 +23,7 @@ from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.term import Term
 
+_TURN = 360.0
 _PERIODIC = "k*(1+cos(periodicity*theta-phase))"
 _LENGTH, _ENERGY, _CHARGE = "angstrom ** 1", "kilocalorie_per_mole ** 1", "elementary_charge ** 1"
 _SCALES = {"scale12": "0.0", "scale13": "0.0", "scale15": "1.0"}
@@ -98,7 +99,7 @@ def _values(section: str, series: Series) -> dict[str, str]:
     for number, (k, n, phase) in enumerate(series or ((0.0, 1.0, 0.0),), 1):
         found |= {
             f"periodicity{number}": str(int(n)),
-            f"phase{number}": f"{phase / units.DEGREE!r} * degree ** 1",
+            f"phase{number}": f"{round(phase / units.DEGREE % _TURN, 10)!r} * degree ** 1",
             f"k{number}": f"{k!r} * {_ENERGY}",
             f"idivf{number}": "1.0",
         }

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+WITHOUT_ELEMENTS = (
+    "holds positions without elements; give it with the topology that it belongs to (.prmtop, .top, .lmp, .key), or a "
+    "structure file that names the elements (.xyz, .pdb)"
+)
+"""What such a file lacks where none is given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bare:

@@ -21,7 +21,7 @@ from forgefield.jobs.fit.outcome.purpose import not_for
 from forgefield.jobs.fit.outcome.row_deviations import held_back, row_deviations
 from forgefield.jobs.fit.outcome.row_geometry import apart, drifted, geometries, row_geometry
 from forgefield.jobs.fit.outcome.scans import scans
-from forgefield.jobs.fit.outcome.strain import at_rest, overstrained, strained, strains
+from forgefield.jobs.fit.outcome.strain import at_rest, balanced, overstrained, strained, strains
 from forgefield.jobs.fit.outcome.targets import of_targets, parities
 from forgefield.jobs.fit.outcome.unmoved import unmoved
 from forgefield.jobs.fit.outcome.unphysical import about_unphysical, found_unphysical
@@ -253,7 +253,7 @@ def _lacking(
     molecules: list[MoleculeResult],
 ) -> str:
     """Return what a fit lacks for a success; nothing where it is one."""
-    strain = overstrained(molecules) if isinstance(prepared.plan.start, Generated) else []
+    strain = overstrained(balanced(molecules, prepared.data)) if isinstance(prepared.plan.start, Generated) else []
     return reason(
         converged=last.fit.success,
         targets=targets,
@@ -290,7 +290,8 @@ def _about_shapes(
     starts = {one.name: (one.start, one.prior) for one in parameters if one.trained}
     said = [*far_off(molecules), *soft_turns(molecules), *apart(shapes), *drifted(shapes, starts)]
     if prepared.mm3 is None:
-        said += strained({one.name: one.strain for one in molecules}, {row.name for row in prepared.rows})
+        resting = balanced(molecules, prepared.data)
+        said += strained({one.name: one.strain for one in resting}, {row.name for row in prepared.rows})
     if prepared.mm3 is None and not isinstance(prepared.plan.start, AbstractStatedRules):
         said += unmoved(prepared.assignment, prepared.examples)
     return said

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from forgefield.assign.assignment import Assignment
+from forgefield.fitting.data.training_set import TrainingSet
 from forgefield.fitting.judge.metrics import Judgement
 from forgefield.models.expansions import expansions, profiles, with_charges
 from forgefield.molecules.topology import Topology
@@ -17,6 +18,20 @@ _MUCH = 2.0
 """kcal/mol from which it is said of a molecule."""
 _TOO_MUCH = 20.0
 """kcal/mol: rows whose reference values are those of the molecules would hold next to nothing."""
+
+_PULLED = 2.0
+"""kcal/mol/Å: the force on an atom of a reference from which its bonds are stretched because it moves."""
+
+
+def balanced(molecules: Sequence[MoleculeResult], data: TrainingSet) -> list[MoleculeResult]:
+    """Return the molecules whose strain is of a structure where forces balance.
+
+    They have relaxed, or the gradient of their reference, where it has one, pulls at no atom.
+    """
+    most = np.zeros(len(molecules))
+    np.maximum.at(most, np.asarray(data.topology.molecule), np.linalg.norm(np.asarray(data.gradient), axis=1))
+    moving = np.asarray(data.has_gradient) & (most > _PULLED)
+    return [one for one, away in zip(molecules, moving, strict=True) if one.strain.relaxed or not away]
 
 
 def at_rest(

@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from forgefield import units
 from forgefield.assign.assignment import uses
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.judge.uncertainty import numbers_of_values
@@ -85,5 +86,6 @@ def _parameters(prepared: Prepared, trained: frozenset[str]) -> Table:
         for position, parameter in enumerate(row.term.own):
             name, place = row.parameter_name(position), row.indices[position]
             state = "trained" if name in trained else "kept"
-            table.add_row(name, str(counts[place]), f"{prepared.start[place]:.5g}", parameter.unit, state)
+            unit, scale = units.shown(parameter.unit)
+            table.add_row(name, str(counts[place]), f"{prepared.start[place] / scale:.5g}", unit, state)
     return table

@@ -223,7 +223,7 @@ def formats_named(form: str, words: Iterable[str] | None) -> tuple[Format, ...]:
     if wrong:
         raise InputError(
             f'[forcefield] write: {", ".join(wrong)} cannot hold form = "{form}"; '
-            f"it can be written as {', '.join(possible)}"
+            f"it can be written as {', '.join(possible)}{_meant(wrong)}"
         )
     # One molecule alone is in files of engines.
     usual = (one for one in possible.values() if not one.of_one)
@@ -235,6 +235,15 @@ def formats_of_systems(_: str, words: Iterable[str] | None) -> tuple[Format, ...
     possible = {one.word: one for one in force_fields() if one.holds_systems}
     if wrong := [word for word in words or () if word not in possible]:
         raise InputError(
-            f"[forcefield] write: {', '.join(wrong)} cannot hold a topology; it can be written as {', '.join(possible)}"
+            f"[forcefield] write: {', '.join(wrong)} cannot hold a topology; it can be written as "
+            f"{', '.join(possible)}{_meant(wrong)}"
         )
     return tuple(possible[word] for word in words or ())
+
+
+def _meant(words: Iterable[str]) -> str:
+    """Say what formats are called of which words are suffixes."""
+    ends = [(word, f".{word.lstrip('.').lower()}") for word in words]
+    named = [one for one in force_fields() if one.word]
+    meant = {f"{word} is {one.word}" for word, end in ends for one in named if end in one.suffixes}
+    return "".join(f"; {said}" for said in sorted(meant))

@@ -1,5 +1,6 @@
 """Which atomic charges of the references a fit compares, and whether its force field can reproduce any."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,12 @@ from forgefield.assign.charge_rule import CHARGING
 from forgefield.errors import InputError
 from forgefield.fitting.data.training_set import Example
 from forgefield.fitting.targets.charges import Charges
+from forgefield.io.offenders import listed
 from forgefield.jobs.fit.plan.plan import Plan
+from forgefield.models.rows import Row
 from forgefield.models.trainable import Trainable
 from forgefield.molecules.topology import ChargeRule
+from forgefield.terms.nonbonded import COULOMB
 
 PREFERRED = ("esp", "cm5", "hirshfeld", "npa", "mulliken")
 """Charges that reproduce the electric field of the molecule come first."""
@@ -87,6 +91,17 @@ def charge_warnings(plan: Plan, assignment: Assignment, examples: list[Example],
     if unseen and plan.charged:
         unequal.append(f"no molecule with reference charges has these, which start from zero: {', '.join(unseen)}")
     return tuple(unequal)
+
+
+def loose_charges(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Say that charges of atoms change one by one, where they do."""
+    names = [row.name for row in rows if row.term == COULOMB]
+    if not names:
+        return ()
+    return (
+        f"Charges are trained ({listed(names)}): nothing keeps their sum, nor those of equivalent atoms equal; check "
+        "the sum, tie them under [[forcefield.ties]], or keep them",
+    )
 
 
 def _moves(rule: ChargeRule, changes: Trainable) -> bool:

@@ -24,7 +24,7 @@ from forgefield.fitting.data.training_set import Example, TrainingSet, training_
 from forgefield.fitting.targets.target import AbstractTarget, counting
 from forgefield.io.format import Format
 from forgefield.jobs.fit.plan.choices import form_of
-from forgefield.jobs.fit.plan.compared_charges import charge_warnings, with_charges
+from forgefield.jobs.fit.plan.compared_charges import charge_warnings, loose_charges, with_charges
 from forgefield.jobs.fit.plan.fit_toml import read_plan
 from forgefield.jobs.fit.plan.load import Loaded, isomers_apart, load
 from forgefield.jobs.fit.plan.plan import Generated, Plan
@@ -197,6 +197,7 @@ def _prepared(plan: Plan, loaded: Loaded) -> Prepared:
             *statements,
             *found.warnings,
             *charged,
+            *loose_charges(rows),
             *unwritten,
         ),
         loaded=loaded,

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError, tostring
 
+import numpy as np
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from jaxtyping import Int
 
 from forgefield.assign.explicit.library import AbstractLibrary
 from forgefield.assign.explicit.rules import SystemRules
@@ -17,7 +19,7 @@ from forgefield.io.forcefields.openmm.axial import is_axial_script
 from forgefield.io.forcefields.openmm.couplings import is_coupling_script
 from forgefield.io.forcefields.openmm.system.reader import Named, rules_of_xml
 from forgefield.io.text import read_text
-from forgefield.molecules.bonds import perceive_bonds
+from forgefield.molecules.bonds import perceive_bonds, pieces
 from forgefield.molecules.molecule import Molecule
 
 _RUN_AS_CODE = ("Script", "InitializationScript")
@@ -65,6 +67,13 @@ class TemplateRules(AbstractLibrary):
         )
         return rules_of_xml(text, f"{self.source} over {molecule.name}", named)
 
+    @property
+    def holds(self) -> tuple[str, ...]:
+        """How many types and templates the files have."""
+        counts = {"types": "<Type ", "templates of residues": "<Residue "}
+        found = {what: sum(text.count(tag) for text in self.texts) for what, tag in counts.items()}
+        return tuple(f"{n} {what}" for what, n in found.items())
+
     def __repr__(self) -> str:
         return f"TemplateRules({self.source})"
 
@@ -86,11 +95,13 @@ class _Types:
 
 
 def _topology(app: Any, molecule: Molecule) -> Any:
-    """Return a molecule as OpenMM has it, in the residues that its file says, else in one."""
+    """Return a molecule as OpenMM has it, in the residues that its file says, else one for each piece."""
     topology = app.Topology()
     suffix = Path(molecule.source).suffix.lower()
     names = molecule.names if len({*(molecule.names or ())}) == molecule.n_atoms else None
-    residues = [("MOL", list(names or [f"{symbol}{k}" for k, symbol in enumerate(molecule.symbols, 1)]))]
+    bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
+    numbered = list(names or [f"{symbol}{k}" for k, symbol in enumerate(molecule.symbols, 1)])
+    residues = [("MOL", [numbered[k] for k in piece]) for piece in _one_after_the_other(molecule.n_atoms, bonds)]
     if suffix in _WITH_RESIDUES and Path(molecule.source).is_file():
         stated = getattr(app, _WITH_RESIDUES[suffix])(molecule.source).topology
         of_file = [(residue.name, [atom.name for atom in residue.atoms()]) for residue in stated.residues()]
@@ -101,11 +112,16 @@ def _topology(app: Any, molecule: Molecule) -> Any:
     for name, names in residues:
         residue = topology.addResidue(name, chain)
         atoms += [topology.addAtom(one, app.Element.getByAtomicNumber(next(species)), residue) for one in names]
-    bonds = molecule.bonds if len(molecule.bonds) else perceive_bonds(molecule.species, molecule.positions)[0]
     # With bonds in ascending order OpenMM keeps the order of equivalent atoms when it recognises a molecule.
     for i, j in sorted(sorted(bond) for bond in bonds.tolist()):
         topology.addBond(atoms[i], atoms[j])
     return topology
+
+
+def _one_after_the_other(n_atoms: int, bonds: Int[np.ndarray, "bonds 2"]) -> list[list[int]]:
+    """Return the atoms of each piece; all as one where pieces are mixed, as OpenMM goes through atoms by residues."""
+    found = sorted((piece.tolist() for piece in pieces(n_atoms, bonds)), key=lambda piece: piece[0])
+    return found if [k for piece in found for k in piece] == [*range(n_atoms)] else [[*range(n_atoms)]]
 
 
 def read_templates(path: Path) -> TemplateRules:
