@@ -134,9 +134,7 @@ def test_what_is_split_has_a_row_of_its_own_with_what_symmetry_makes_the_same():
 
     assert [row.name for row in symmetric][:2] == ["stretch H1-O1", "stretch oh-oh"]
     assert [row.name for row in told][:3] == ["stretch H1-O1", "stretch oh-oh", "stretch oh-y"]
-    with pytest.raises(
-        InputError, match='"atoms:N1-O1" selects no interaction of peroxide; atoms are called H1'
-    ):
+    with pytest.raises(InputError, match='"atoms:N1-O1" selects no interaction of peroxide; atoms are called H1'):
         split(SystemRules(system), ["atoms:N1-O1"])
 
 
