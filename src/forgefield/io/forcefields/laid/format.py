@@ -29,8 +29,8 @@ from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 _SWITCHED = (TORSION3, TORSION4, TORSION6, COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE)
 _WITHOUT_ENERGY = (CHARGE_INCREMENT, BOND_MOMENT)
 _MAP = "cmap"
-_NEGLIGIBLE = 1e-9
-"""kcal/mol; constant energies below it are not missed."""
+_NEGLIGIBLE = 1e-4
+"""kcal/mol; constant energies below it are not missed: the digits of OPLS' torsions in GROMACS' files leave 1e-5."""
 _FARTHEST = 999.0
 """Å; coordinates further from the origin do not fit into all columns, and are moved to it together."""
 
