@@ -1,15 +1,22 @@
 """A force field over one molecule as the files that a program reads."""
 
+import abc
 from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
+from subprocess import CompletedProcess
 from tempfile import mkdtemp
 from weakref import finalize
 
 from forgefield.assign.explicit.system import Stated, System
+from forgefield.engines.programs.program import AbstractLaid, AbstractProgram, Hessian, Positions, by_differences
+from forgefield.errors import ForgeFieldError
 from forgefield.io.forcefields.laid.flat import of_interactions
 from forgefield.io.forcefields.laid.format import SystemFormat
 from forgefield.molecules.molecule import Molecule
+
+_STEP = 1e-4
+"""Å; a whole number of the units of sander's coordinates, 1e-7 Å."""
 
 
 class Files:
@@ -39,6 +46,43 @@ def system_of(molecule: Molecule, stated: Sequence[Stated], types: tuple[str, ..
     )
 
 
-def missing_in(form: SystemFormat, molecule: Molecule, stated: Sequence[Stated]) -> list[str]:
-    """Return in words what a format cannot hold."""
-    return form.missing(system_of(molecule, stated, ("",) * molecule.n_atoms))
+class AbstractFileProgram(AbstractProgram):
+    """A program that reads the files of a format, and gives energies and gradients."""
+
+    @property
+    @abc.abstractmethod
+    def form(self) -> SystemFormat:
+        """The format of its files."""
+
+    @property
+    def step(self) -> float:
+        """Of the differences of gradients [Å]."""
+        return _STEP
+
+    def missing(self, molecule: Molecule, stated: Sequence[Stated]) -> list[str]:
+        """Return what its files cannot hold."""
+        return self.form.missing(system_of(molecule, stated, ("",) * molecule.n_atoms))
+
+
+class AbstractLaidFiles(AbstractLaid):
+    """The files of one molecule, which are written again where values change."""
+
+    def __init__(
+        self, form: SystemFormat, suffix: str, molecule: Molecule, stated: Sequence[Stated], types: tuple[str, ...]
+    ) -> None:
+        self._files = Files(form, suffix, molecule, types)
+        self.change(stated)
+
+    def change(self, stated: Sequence[Stated]) -> None:
+        """Write the new values."""
+        self._files.write(stated)
+
+    def hessian(self, positions: Positions) -> Hessian:
+        """Return the Hessian by differences of gradients."""
+        return by_differences(self.energy_and_gradient, positions, _STEP)
+
+
+def computed_nothing(what: str, ended: CompletedProcess[str]) -> ForgeFieldError:
+    """Return the error of a process that ended without a result, with the last that it said."""
+    said = (ended.stderr or ended.stdout).strip().splitlines()
+    return ForgeFieldError(f"{what} computed nothing: {said[-1] if said else f'exit code {ended.returncode}'}")

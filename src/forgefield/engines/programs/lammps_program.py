@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from forgefield.assign.explicit.system import Stated
-from forgefield.engines.programs.files import Files, missing_in
-from forgefield.engines.programs.program import AbstractLaid, AbstractProgram, Hessian, Positions, by_differences
+from forgefield.engines.programs.files import AbstractFileProgram, AbstractLaidFiles
+from forgefield.engines.programs.program import Positions
+from forgefield.io.forcefields.laid.format import SystemFormat
 from forgefield.io.forcefields.lammps.writer import LAMMPS
 from forgefield.molecules.molecule import Molecule
 
-_STEP = 1e-4
-"""Å"""
 _READS = "read_data"
 
 
@@ -31,7 +30,7 @@ def running_lammps() -> Any:
 
 
 @dataclass(frozen=True)
-class Lammps(AbstractProgram):
+class Lammps(AbstractFileProgram):
     """LAMMPS by its Python module."""
 
     @property
@@ -45,9 +44,9 @@ class Lammps(AbstractProgram):
         return "double; 12 digits of the values"
 
     @property
-    def step(self) -> float:
-        """Of the differences of gradients [Å]."""
-        return _STEP
+    def form(self) -> SystemFormat:
+        """The format of its files."""
+        return LAMMPS
 
     def why_not(self) -> str:
         """Return why it cannot be used here."""
@@ -57,26 +56,21 @@ class Lammps(AbstractProgram):
             return f"LAMMPS is not installed ({error}); run: pip install 'lammps[mpi]'"
         return ""
 
-    def missing(self, molecule: Molecule, stated: Sequence[Stated]) -> list[str]:
-        """Return what its files cannot hold."""
-        return missing_in(LAMMPS, molecule, stated)
-
     def laid(self, molecule: Molecule, stated: Sequence[Stated], types: tuple[str, ...]) -> "LaidLammps":
         """Lay interactions over a molecule."""
         return LaidLammps(molecule, stated, types)
 
 
-class LaidLammps(AbstractLaid):
+class LaidLammps(AbstractLaidFiles):
     """One LAMMPS with one molecule, which reads its files again where values change."""
 
     def __init__(self, molecule: Molecule, stated: Sequence[Stated], types: tuple[str, ...]) -> None:
-        self._files = Files(LAMMPS, ".lmp", molecule, types)
         self._running = running_lammps()
-        self.change(stated)
+        super().__init__(LAMMPS, ".lmp", molecule, stated, types)
 
     def change(self, stated: Sequence[Stated]) -> None:
         """Let it forget all and read the files of the new values."""
-        self._files.write(stated)
+        super().change(stated)
         self._running.command("clear")
         for line in self._files.path.read_text().splitlines():
             reads = line.startswith(_READS)
@@ -89,7 +83,3 @@ class LaidLammps(AbstractLaid):
         self._running.command("run 0 post no")
         forces = np.array(self._running.gather_atoms("f", 1, 3)).reshape(positions.shape)
         return float(self._running.get_thermo("pe")), -forces
-
-    def hessian(self, positions: Positions) -> Hessian:
-        """Return the Hessian by differences of forces."""
-        return by_differences(self.energy_and_gradient, positions, _STEP)

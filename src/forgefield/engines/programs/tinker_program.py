@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from forgefield.assign.explicit.system import Stated
-from forgefield.engines.programs.files import Files, missing_in
-from forgefield.engines.programs.program import AbstractLaid, AbstractProgram, Hessian, Positions, by_differences
-from forgefield.errors import ForgeFieldError
+from forgefield.engines.programs.files import AbstractFileProgram, AbstractLaidFiles, computed_nothing
+from forgefield.engines.programs.program import Positions
+from forgefield.io.forcefields.laid.format import SystemFormat
 from forgefield.io.forcefields.tinker.writer import TINKER
 from forgefield.io.outputs import write_text
 from forgefield.molecules.molecule import Molecule
 
-_STEP = 1e-4
-"""Å"""
 _EXECUTABLES = ("testgrad", "testgrad.x")
 """As its makefiles and its packages call it."""
 _STRUCTURE, _KEY = "now.xyz", "now.key"
@@ -31,7 +29,7 @@ def _executable() -> str | None:
 
 
 @dataclass(frozen=True)
-class Tinker(AbstractProgram):
+class Tinker(AbstractFileProgram):
     """Tinker in a vacuum, without a cutoff."""
 
     @property
@@ -45,9 +43,9 @@ class Tinker(AbstractProgram):
         return "double; 8 decimals of energies and gradients, 10 of the values"
 
     @property
-    def step(self) -> float:
-        """Of the differences of gradients [Å]."""
-        return _STEP
+    def form(self) -> SystemFormat:
+        """The format of its files."""
+        return TINKER
 
     def why_not(self) -> str:
         """Return why it cannot be used here."""
@@ -55,25 +53,20 @@ class Tinker(AbstractProgram):
             return ""
         return "there is no testgrad on the PATH; install Tinker, and add its folder bin to the PATH"
 
-    def missing(self, molecule: Molecule, stated: Sequence[Stated]) -> list[str]:
-        """Return what its files cannot hold."""
-        return missing_in(TINKER, molecule, stated)
-
     def laid(self, molecule: Molecule, stated: Sequence[Stated], types: tuple[str, ...]) -> "LaidTinker":
         """Lay interactions over a molecule."""
         return LaidTinker(molecule, stated, types)
 
 
-class LaidTinker(AbstractLaid):
+class LaidTinker(AbstractLaidFiles):
     """The files of one molecule, which are written again where values change."""
 
     def __init__(self, molecule: Molecule, stated: Sequence[Stated], types: tuple[str, ...]) -> None:
-        self._files = Files(TINKER, ".key", molecule, types)
-        self.change(stated)
+        super().__init__(TINKER, ".key", molecule, stated, types)
 
     def change(self, stated: Sequence[Stated]) -> None:
         """Write the new values, and remember what stands around the positions of the atoms."""
-        self._files.write(stated)
+        super().change(stated)
         key = self._files.path
         write_text(key.with_name(_KEY), key.read_text() + _DIGITS)
         title, *rows = key.with_suffix(".xyz").read_text().splitlines()
@@ -94,13 +87,8 @@ class LaidTinker(AbstractLaid):
         )
         energy, gradient = energy_of(ended.stdout), gradient_of(ended.stdout)
         if energy is None or gradient.shape != positions.shape:
-            said = (ended.stderr or ended.stdout).strip().splitlines()
-            raise ForgeFieldError(f"Tinker computed nothing: {said[-1] if said else f'exit code {ended.returncode}'}")
+            raise computed_nothing("Tinker", ended)
         return energy, gradient
-
-    def hessian(self, positions: Positions) -> Hessian:
-        """Return the Hessian by differences of gradients."""
-        return by_differences(self.energy_and_gradient, positions, _STEP)
 
 
 def energy_of(listing: str) -> float | None:
