@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Int
 
 from forgefield.assign.explicit.system import System
+from forgefield.io.forcefields.laid.pairs import combined, own_pairs
 from forgefield.jobs.diff.acting import Atoms, form_of_pairs
-from forgefield.terms.nonbonded import LENNARD_JONES_GEOMETRIC, LENNARD_JONES_PAIR
 
 SCALES = ("scale of van der Waals", "scale of charges")
 OWN = ("r [Å]", "e [kcal/mol]", "scale of charges")
@@ -36,11 +36,9 @@ class Pairs:
         space = system.through_space
         self._space, self._atom = space, np.argsort(places)
         self.form, self.rule = form_of_pairs(system), space.term.name
-        own = [one for one in system.interactions if one.term is LENNARD_JONES_PAIR and len(one.atoms)]
         self._own: dict[Atoms, list[tuple[float, float]]] = {}
-        for one in own:
-            for pair, (r, e) in zip(places[one.atoms].tolist(), one.values.tolist(), strict=True):
-                self._own.setdefault(_sorted(pair), []).append((r, e))
+        for pair, minimum in own_pairs(system):
+            self._own.setdefault(_sorted(places[[*pair]].tolist()), []).append(minimum)
         special = places[space.special].tolist()
         self.n_atoms = system.n_atoms
         self._scales = {_sorted(pair): tuple(two) for pair, two in zip(special, space.scales.tolist(), strict=True)}
@@ -55,14 +53,12 @@ class Pairs:
         i, j = (int(self._atom[place]) for place in pair)
         space = self._space
         scale, charges = self._scales.get(pair, (1.0, 1.0))
-        (r1, e1), (r2, e2) = space.parameters[[i, j]].tolist()
-        r = 2.0 * np.sqrt(r1 * r2) if space.term is LENNARD_JONES_GEOMETRIC else r1 + r2
-        depth = float(np.sqrt(e1 * e2))
+        r, depth = combined(space.parameters[i], space.parameters[j], space).tolist()
         acting = depth != 0.0, bool(space.charges[i] * space.charges[j])
         own = [(R, e) for R, e in self._own.get(pair, []) if e and R]
         if not own:
-            return Pair(scale, float(r), scale * depth, charges, acting)
-        radius, depth = _sum([*own, (float(r), scale * depth)])
+            return Pair(scale, r, scale * depth, charges, acting)
+        radius, depth = _sum([*own, (r, scale * depth)])
         return Pair(None, radius, depth, charges, acting)
 
 

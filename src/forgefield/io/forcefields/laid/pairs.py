@@ -57,12 +57,12 @@ def special_pairs(system: System, what: str, also: Iterable[Pair] = ()) -> dict[
     """
     space, wrong = system.through_space, []
     usual = np.array(sorted(also), dtype=np.int64).reshape(-1, 2)
-    alike = _combined(space.parameters[usual[:, 0]], space.parameters[usual[:, 1]], space)
+    alike = combined(space.parameters[usual[:, 0]], space.parameters[usual[:, 1]], space)
     found = {pair: Special((r, e), 1.0, 1.0) for pair, (r, e) in zip(_pairs(usual), alike.tolist(), strict=True)}
-    combined = _combined(space.parameters[space.special[:, 0]], space.parameters[space.special[:, 1]], space)
-    for pair, (v, q), (r, e) in zip(_pairs(space.special), _scales(space).tolist(), combined.tolist(), strict=True):
+    minima = combined(space.parameters[space.special[:, 0]], space.parameters[space.special[:, 1]], space)
+    for pair, (v, q), (r, e) in zip(_pairs(space.special), _scales(space).tolist(), minima.tolist(), strict=True):
         found[pair] = Special((r, v * e), q, v)
-    for pair, (r, e) in _own(system):
+    for pair, (r, e) in own_pairs(system):
         before = found.get(pair, Special((r, 1.0), 1.0, None))
         if e == 0.0:
             continue
@@ -84,7 +84,8 @@ def _scales(space: ThroughSpace) -> Float[np.ndarray, "pairs 2"]:
     return scales
 
 
-def _own(system: System) -> list[tuple[Pair, Minimum]]:
+def own_pairs(system: System) -> list[tuple[Pair, Minimum]]:
+    """Return the pairs that have a Lennard-Jones energy of their own, with distance and depth of its minimum."""
     return [
         (pair, (r, e))
         for one in system.interactions
@@ -97,7 +98,7 @@ def _pairs(atoms: Int[np.ndarray, "pairs 2"]) -> list[Pair]:
     return [(i, j) for i, j in np.sort(atoms, axis=1).tolist()]
 
 
-def _combined(one: np.ndarray, other: np.ndarray, space: ThroughSpace) -> np.ndarray:
+def combined(one: np.ndarray, other: np.ndarray, space: ThroughSpace) -> np.ndarray:
     """Return distances and depths of the minima that parameters combine to."""
     (r1, e1), (r2, e2) = np.moveaxis(one, -1, 0), np.moveaxis(other, -1, 0)
     radius = 2.0 * np.sqrt(r1 * r2) if space.term is LENNARD_JONES_GEOMETRIC else r1 + r2
@@ -127,7 +128,7 @@ def kinds(system: System, wanted: Mapping[Pair, Minimum], free: set[Pair], what:
             continue
         parameters = np.zeros((len(known), 2))
         parameters[of_atom] = space.parameters
-        minima = _combined(parameters[:, None], parameters[None], space)
+        minima = combined(parameters[:, None], parameters[None], space)
         own = {pair: minimum for pair, minimum in own.items() if not _same(minima[pair], minimum)}
         for (i, j), minimum in own.items():
             minima[i, j] = minima[j, i] = minimum
