@@ -19,6 +19,7 @@ from forgefield.io.forcefields.native import write_rules
 from forgefield.io.rules import load
 from forgefield.jobs.convert import convert_force_field
 from forgefield.jobs.estimate import estimate, write_estimated
+from forgefield.terms.periodic import PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
 CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
@@ -331,6 +332,22 @@ def test_phases_are_the_same_to_the_digits_of_ambers_files(forgefield, topologie
 
     assert (f"{n} row(s) differ" if n else "No row differs") in result.stdout
     assert len([line for line in result.stdout.splitlines() if line.startswith("improper")]) == n
+
+
+@pytest.mark.parametrize(("shares", "n"), [((0.25, 0.75), 0), ((1.5, -0.5), 0), ((0.25, 0.5), 1)])
+def test_torsions_of_one_fold_about_the_same_atoms_are_added_up(forgefield, topologies, tmp_path, shares, n):
+    source = topologies / f"{AMIDE}.prmtop"
+    system = instance(SystemRules, load(source)).system
+    whole = next(one for one in system.interactions if one.term is PERIODIC_TORSION)
+    first = int(np.argmax(np.abs(whole.values[:, 0])))
+    parts = [np.where(np.arange(len(whole.atoms)) == first, share, k)[:, None] for k, share in enumerate(shares[::-1])]
+    split = [replace(whole, values=whole.values * np.hstack([part, np.ones((len(part), 2))])) for part in parts]
+    write_rules(
+        tmp_path / "split.json",
+        SystemRules(replace(system, interactions=(*(i for i in system.interactions if i is not whole), *split))),
+    )
+
+    assert len(differences(forgefield, source, tmp_path / "split.json")) == n
 
 
 def test_hydrogens_that_are_made_heavier_are_told(forgefield, topologies, tmp_path):
