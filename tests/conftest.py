@@ -55,7 +55,7 @@ _SHAPED = jaxtyping.jaxtyped
 # What --jaxtyping-packages decorates functions and classes with, as their modules are imported below.
 jaxtyping.jaxtyped = partial(partial, _checked)
 
-from forgefield.cli.process import collect_seldom  # noqa: E402 - decorated so from here on
+from forgefield.cli.collecting import collect_seldom  # noqa: E402 - decorated so from here on
 from forgefield.compiled import forget  # noqa: E402
 
 collect_seldom()

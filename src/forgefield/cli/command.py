@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from forgefield.cli.collecting import collect_seldom
 from forgefield.cli.console import complain, warn
 from forgefield.cli.interrupts import ended_like_by_ctrl_c
 from forgefield.errors import ConvergenceError, ForgeFieldError, InputWarning
@@ -28,6 +29,8 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(*args: Any, **options: Any) -> None:
+        # Of what is imported now as well.
+        collect_seldom()
         with ended_like_by_ctrl_c(), warnings.catch_warnings():
             warnings.showwarning = _shown(warnings.showwarning)
             try:

@@ -1,6 +1,5 @@
 """What a process that runs a command is given: double precision, kept programs, its share of threads."""
 
-import gc
 import logging
 import math
 import os
@@ -8,6 +7,7 @@ import os
 import jax
 
 from forgefield.cache import CacheError, folder, mended
+from forgefield.cli.collecting import collect_seldom
 from forgefield.cli.console import say
 from forgefield.jobs.threads import one_thread_a_matrix
 
@@ -24,12 +24,6 @@ def configure(*, verbose: bool) -> None:
     if not logger.handlers:
         logger.addHandler(_Said())
     _keep_programs(verbose=verbose)
-
-
-def collect_seldom() -> None:
-    """Look for unreachable objects less often: a fifth of the time in which JAX traces programs goes there."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 class _Said(logging.Handler):
