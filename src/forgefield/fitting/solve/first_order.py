@@ -60,10 +60,13 @@ def _sgd(_: int) -> _Transformation:
     return _calming(optax.chain(optax.clip_by_global_norm(_LENGTH), momentum))
 
 
-ADAM = Rule("Adam", _adam)
-ADAM_COSINE = Rule("Adam with a cosine", _adam_cosine)
-ADAGRAD = Rule("Adagrad", _adagrad)
-SGD = Rule("gradient descent", _sgd)
+RULES = {
+    "adam": Rule("Adam", _adam),
+    "adam-cosine": Rule("Adam with a cosine", _adam_cosine),
+    "adagrad": Rule("Adagrad", _adagrad),
+    "sgd": Rule("gradient descent", _sgd),
+}
+"""By the names that settings use."""
 
 
 class Descending(AbstractState):
