@@ -25,6 +25,8 @@ _FAIR, _GOOD = 0.25, 0.75
 """Gains from which the damping is lowered, and lowered more."""
 _OF_WIDTH = 0.01
 """What damping holds a step of one prior width by, as a curvature of the cost."""
+_LONGEST = 3.0
+"""Prior widths that a variable may move in one step: longer ones lead over ridges, to minima far from all priors."""
 _NEAR = 0.1
 """Share of the cost by which a trial may raise it and still say something of the curvature."""
 _ALONG = 1e-8
@@ -139,13 +141,13 @@ def begin(at: Float[np.ndarray, " free"], positions: _Structures, solver: Levenb
 
 
 def trial(state: State, bounds: Bounds) -> Float[np.ndarray, " free"]:
-    """Return where to go next: the minimum of the damped model inside the bounds (of the scaled variables).
+    """Return where to go next: the minimum of the damped model inside the bounds, three prior widths away at most.
 
     Damping holds each variable by its own curvature, and by its prior width, lest those that the data hardly know go
     far while the cost is not yet what its model says.
     """
     at, gradient, normal = (np.asarray(one) for one in (state.at, state.quadratic.gradient, state.quadratic.normal))
-    lower, upper = map(np.asarray, bounds)
+    lower, upper = np.maximum(bounds[0], at - _LONGEST), np.minimum(bounds[1], at + _LONGEST)
     damped = normal + np.diag(state.damping * (np.diagonal(normal) + _OF_WIDTH))
     whole = damped + state.rest
     # Where the whole has no minimum, nothing is solved.
