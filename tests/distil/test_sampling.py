@@ -96,6 +96,18 @@ def test_turns_keep_all_bonds_and_do_not_clash():
         assert not clashes(ethanol, positions)
 
 
+def test_turns_bring_no_atoms_as_close_as_if_they_were_bonded():
+    aspirin = bonded("aspirin")
+
+    found = turned(aspirin, 12)
+
+    # Groups side by side on the ring do not pass each other: 55 angles, of which some are left.
+    assert 0 < len(found) < 55
+    for positions in found:
+        bonds, _ = perceive_bonds(aspirin.species, positions)
+        assert sorted(map(sorted, bonds.tolist())) == sorted(map(sorted, aspirin.bonds.tolist()))
+
+
 @pytest.mark.parametrize("name", ["butadiene", "benzene"])
 def test_neither_double_bonds_nor_rings_turn(name):
     molecule = bonded(name)

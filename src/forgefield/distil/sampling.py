@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from forgefield import units
-from forgefield.molecules.bonds import double
+from forgefield.molecules.bonds import BOND_TOLERANCE, double
 from forgefield.molecules.elements import covalent_radii
 from forgefield.molecules.molecule import Molecule, atomic_weights
 from forgefield.properties.modes import vibrations
@@ -88,12 +88,13 @@ def distorted(molecule: Molecule, n: int, scale: float, generator: np.random.Gen
 
 
 def turned(molecule: Molecule, points: int) -> Geometries:
-    """Return the molecule turned about each bond that is in no ring, `points` angles of a full turn, without clashes.
+    """Return the molecule turned about each bond that is in no ring, `points` angles of a full turn.
 
     Bonds with one atom at either end are left alone, and those of the order 2 and more, or shorter than 0.9 times the
-    sum of the covalent radii.
+    sum of the covalent radii. Structures are left out in which atoms come as close as if they were bonded.
     """
     found = []
+    apart = ~_closer(molecule, molecule.positions, BOND_TOLERANCE)
     short = double(molecule.species, molecule.positions, molecule.bonds)
     n_bonds = np.bincount(np.asarray(molecule.bonds).ravel(), minlength=molecule.n_atoms)
     for (i, j), order, is_short in zip(molecule.bonds.tolist(), _orders(molecule), short, strict=True):
@@ -102,7 +103,7 @@ def turned(molecule: Molecule, points: int) -> Geometries:
             continue
         for k in range(1, points):
             there = _rotated(molecule.positions, i, j, side, 2.0 * np.pi * k / points)
-            if not clashes(molecule, there):
+            if not (_closer(molecule, there, BOND_TOLERANCE) & apart).any():
                 found.append(there)
     return _stacked(found, molecule)
 
@@ -163,13 +164,20 @@ def snapshots(
 
 def clashes(molecule: Molecule, positions: Float[np.ndarray, "atoms 3"]) -> bool:
     """Say whether two atoms that are not bonded, nor to one atom, are closer than 0.7 times their covalent radii."""
+    return bool(_closer(molecule, positions, _CLASH).any())
+
+
+def _closer(
+    molecule: Molecule, positions: Float[np.ndarray, "atoms 3"], share: float
+) -> Bool[np.ndarray, "atoms atoms"]:
+    """Say which atoms, neither bonded nor to one atom, are closer than a share of the sum of their covalent radii."""
     near = np.eye(molecule.n_atoms, dtype=bool)
     for i, j in molecule.bonds.tolist():
         near[i, j] = near[j, i] = True
     near = near | (near.astype(np.int64) @ near.astype(np.int64) > 0)
     radii = covalent_radii(molecule.species)
     distances = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
-    return bool(((distances < _CLASH * (radii[:, None] + radii[None])) & ~near).any())
+    return (distances < share * (radii[:, None] + radii[None])) & ~near
 
 
 def farthest(features: Float[np.ndarray, "structures features"], n: int, first: int = 0) -> Int[np.ndarray, " chosen"]:

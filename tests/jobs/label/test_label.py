@@ -35,6 +35,7 @@ distortions = {{ number = {number}, scale = 0.05 }}
 directions = 1
 workers = {workers}
 """
+PEROXIDE = "4\n\nO 0.0 0.75 0.0\nO 0.0 -0.75 0.0\nH 0.9 0.9 0.3\nH -0.9 -0.9 0.3\n"
 XYZ = "3\n\nO 0.0 0.0 0.12\nH 0.0 0.76 -0.47\nH 0.0 -0.76 -0.47\n"
 
 
@@ -222,6 +223,34 @@ def test_conformers_are_what_a_table_begins_from(tmp_path):
     assert 1 < len(starts) <= 4
     assert len({source.digest for source in plan.sources}) == 2 * len(starts)
     assert [source.digest for source in plan.sources] == [source.digest for source in again.sources]
+
+
+@pytest.mark.parametrize("relaxed", [False, True])
+def test_turns_and_stretches_begin_from_what_is_relaxed_where_that_is_asked_for(relaxed, tmp_path):
+    pytest.importorskip("tblite", reason="the extra qm is not installed")
+    (tmp_path / "peroxide.xyz").write_text(PEROXIDE)
+    path = tmp_path / "LABEL.toml"
+    path.write_text(f"""
+        [teacher]
+        calculator = "calculators:made"
+        [[structures]]
+        files = "peroxide.xyz"
+        as_given = false
+        relaxed = {str(relaxed).lower()}
+        turns = {{ points = 2 }}
+        stretches = {{ points = 3, shortest = 0.9, longest = 1.1 }}
+    """)
+    teacher = AseTeacher("tblite.ase:TBLite", {"method": "GFN2-xTB", "verbosity": 0})
+
+    *others, turns, stretches = label_plan(path, read_label_file(path), teacher, 1).sources
+
+    start = others[0].made(teacher)[0] if relaxed else turns.molecule.positions
+    apart = [np.linalg.norm(x[1] - x[0]) for x in (start, turns.made(teacher)[0], stretches.made(teacher)[1])]
+    np.testing.assert_allclose(apart, apart[0], atol=1e-9)
+    assert turns.words.startswith("relaxed") == stretches.words.startswith("relaxed") == relaxed
+    assert (
+        not relaxed or abs(apart[0] - np.linalg.norm(turns.molecule.positions[1] - turns.molecule.positions[0])) > 0.01
+    )
 
 
 def test_the_command_tells_what_it_did(tmp_path):

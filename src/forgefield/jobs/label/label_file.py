@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ class StructuresSection(Section):
     as_given: bool = True
     """Whether the structures themselves are labelled."""
     relaxed: bool = False
-    """Whether the teacher's minima near them are labelled."""
+    """Whether the teacher's minima near them are labelled, and are what `turns` and `stretches` begin from."""
     modes: ModesSection | None = None
     """Optional."""
     dynamics: DynamicsSection | None = None
@@ -248,8 +249,8 @@ def _samplers(section: StructuresSection, folder: Path) -> list[AbstractSampler]
     ways: list[tuple[Any, Callable[..., AbstractSampler]]] = [
         (section.modes, Modes),
         (section.dynamics, Dynamics),
-        (section.turns, Turns),
-        (section.stretches, Stretches),
+        (section.turns, partial(Turns, of_minimum=section.relaxed)),
+        (section.stretches, partial(Stretches, of_minimum=section.relaxed)),
         (section.distortions, Distortions),
     ]
     made += [way(**asked.model_dump()) for asked, way in ways if asked is not None]

@@ -87,7 +87,7 @@ class Modes(AbstractSampler):
 
     def geometries(self, molecule: Molecule, teacher: AbstractTeacher, generator: np.random.Generator) -> Geometries:
         """Return structures about the minimum, whose Hessian the teacher says."""
-        minimum = replace(molecule, positions=relaxed(molecule, teacher))
+        minimum = _minimum(molecule, teacher)
         every = np.eye(3 * molecule.n_atoms).reshape(-1, molecule.n_atoms, 3)
         products = teacher.label(minimum, every).products
         assert products is not None
@@ -133,15 +133,17 @@ class Turns(AbstractSampler):
     """Turned about each bond that turns."""
 
     points: int
+    of_minimum: bool = False
+    """Whether the minimum of the teacher near the structure is turned, instead of the structure."""
 
     @property
     def words(self) -> str:
-        """Turned."""
-        return "turned about a bond"
+        """What is turned."""
+        return "relaxed, turned about a bond" if self.of_minimum else "turned about a bond"
 
     def geometries(self, molecule: Molecule, teacher: AbstractTeacher, generator: np.random.Generator) -> Geometries:
-        """Return the structures that do not clash."""
-        return turned(molecule, self.points)
+        """Return the structures in which no atoms come as close as if they were bonded."""
+        return turned(_minimum(molecule, teacher) if self.of_minimum else molecule, self.points)
 
 
 @dataclass(frozen=True)
@@ -151,15 +153,18 @@ class Stretches(AbstractSampler):
     points: int
     shortest: float
     longest: float
+    of_minimum: bool = False
+    """Whether the bonds of the minimum of the teacher near the structure are stretched, instead of its own."""
 
     @property
     def words(self) -> str:
-        """Stretched."""
-        return "a bond stretched"
+        """What is stretched."""
+        return "relaxed, a bond stretched" if self.of_minimum else "a bond stretched"
 
     def geometries(self, molecule: Molecule, teacher: AbstractTeacher, generator: np.random.Generator) -> Geometries:
         """Return the structures."""
-        return stretched(molecule, self.points, self.shortest, self.longest)
+        start = _minimum(molecule, teacher) if self.of_minimum else molecule
+        return stretched(start, self.points, self.shortest, self.longest)
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,11 @@ class Source:
 def sources_of(starts: Sequence[tuple[Molecule, str]], samplers: Sequence[AbstractSampler], seed: int) -> list[Source]:
     """Return each molecule, of which words say what it is, with each sampler."""
     return [Source(molecule, sampler, seed, start) for molecule, start in starts for sampler in samplers]
+
+
+def _minimum(molecule: Molecule, teacher: AbstractTeacher) -> Molecule:
+    """Return a molecule at the minimum near it. Raises ConvergenceError."""
+    return replace(molecule, positions=relaxed(molecule, teacher))
 
 
 def relaxed(molecule: Molecule, teacher: AbstractTeacher) -> Positions:
