@@ -26,6 +26,8 @@ TermName = Literal[
     "stretch_bend",
     "stretch_stretch",
     "bend_bend",
+    "stretch_stretch_13",
+    "bend_torsion_bend",
     "urey_bradley",
 ]
 

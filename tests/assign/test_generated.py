@@ -19,7 +19,7 @@ from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND
-from forgefield.terms.cross import STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH
@@ -148,6 +148,26 @@ def test_interactions_of_one_row_share_its_values(water, peroxide):
 )
 def test_types_in_any_equivalent_order_are_one_row(kind, types, canonical):
     assert KINDS[kind].canonical(types) == canonical
+
+
+def test_pairs_of_angles_that_share_an_end_have_rows_of_their_own():
+    x = np.array([[0.0, 0, 0], [0.63, 0.63, 0.63], [-0.63, -0.63, 0.63], [1.0, -1.0, -1.0], [-1.0, 1.0, -1.0]])
+    bonds = np.array([[0, atom] for atom in range(1, 5)])
+    molecule = Molecule("dichloromethane", np.array([6, 1, 1, 17, 17]), x, bonds, np.ones(4))
+
+    made = generate([molecule], (*BONDED, BEND_BEND))
+
+    # Of six angles, twelve pairs share an end and three do not.
+    rows = {row.name.removeprefix("bend_bend C1-"): row.indices[0] for row in made.rows if row.term is BEND_BEND}
+    number = np.bincount(np.asarray(made.topology.interactions[2].parameters)[:, 0])
+    assert {name: number[place] for name, place in rows.items()} == {
+        "Cl1-Cl1@both-Cl1@both-H1": 4,
+        "Cl1@both-H1-Cl1@both-H1": 2,
+        "Cl1-H1@both-Cl1-H1@both": 2,
+        "Cl1-H1@both-H1-H1@both": 4,
+        "Cl1-Cl1-H1-H1": 1,
+        "Cl1-H1-Cl1-H1": 2,
+    }
 
 
 def test_nothing_is_coupled_to_a_straight_angle(carbon_dioxide, water):

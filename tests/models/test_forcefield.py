@@ -21,7 +21,13 @@ pytestmark = pytest.mark.slow
 
 TERMS = (
     *(stretch.MM3_STRETCH, bend.MM3_BEND, cross.STRETCH_BEND, cross.STRETCH_STRETCH, cross.BEND_BEND),
-    *(cross.UREY_BRADLEY, torsion.TORSION3, out_of_plane.COSINE_OUT_OF_PLANE),
+    *(
+        cross.STRETCH_STRETCH_13,
+        cross.BEND_TORSION_BEND,
+        cross.UREY_BRADLEY,
+        torsion.TORSION3,
+        out_of_plane.COSINE_OUT_OF_PLANE,
+    ),
 )
 CH3F = "CFHHH", [[0.02, -0.75, 0.0], [0, 0.65, 0.03], [-1.04, -1.1, 0], [0.52, -1.12, 0.9], [0.5, -1.1, -0.87]]
 WATER = "OHH", [[0, 0.03, 0.12], [0, 0.76, -0.47], [0.05, -0.76, -0.45]]
@@ -167,7 +173,8 @@ def test_the_batch_holds_every_term_and_charge(batch):
     model, topology = batch
 
     assert [term.name for term in model.terms] == [
-        *("mm3_stretch", "mm3_bend", "stretch_bend", "stretch_stretch", "bend_bend", "urey_bradley", "torsion3"),
+        *("mm3_stretch", "mm3_bend", "stretch_bend", "stretch_stretch", "bend_bend"),
+        *("stretch_stretch_13", "bend_torsion_bend", "urey_bradley", "torsion3"),
         *("exp6", "coulomb", "bond_moment"),
     ]
     assert (np.abs(model.charges(topology)) > 0.01).all()

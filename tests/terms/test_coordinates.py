@@ -10,7 +10,7 @@ import pytest
 
 from forgefield.terms.composed import COSINE, DIHEDRAL
 from forgefield.terms.coordinates import LENGTH, SQUARE, SUPPLEMENT, TWIST
-from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, TORSION_STRETCH
+from forgefield.terms.cross import BEND_BEND, BEND_TORSION_BEND, STRETCH_BEND, STRETCH_STRETCH_13, TORSION_STRETCH
 from forgefield.terms.geometry import angle
 
 # Most of the time goes into compiling whole force fields.
@@ -27,6 +27,8 @@ COORDINATES = [
     pytest.param(DIHEDRAL, 4, id="dihedral"),
     pytest.param(STRETCH_BEND.coordinates, 3, id="bonds and angle"),
     pytest.param(BEND_BEND.coordinates, 5, id="two angles"),
+    pytest.param(STRETCH_STRETCH_13.coordinates, 4, id="two bonds apart"),
+    pytest.param(BEND_TORSION_BEND.coordinates, 4, id="two angles and twist"),
     pytest.param(TORSION_STRETCH.coordinates, 4, id="twist and bond"),
 ]
 

@@ -26,6 +26,7 @@ TEN_SQUARED = 0.030461741978670857
 """10° in rad, squared."""
 KINDS = {
     *("stretch", "bend", "stretch_bend", "stretch_stretch", "bend_bend", "urey_bradley"),
+    *("stretch_stretch_13", "bend_torsion_bend"),
     *("bond_moment", "charge_increment"),
     *("torsion", "torsion_stretch", "out_of_plane", "improper", "cmap", "compound", "vdw", "electrostatic"),
 }
@@ -142,6 +143,16 @@ ROWS = [
     Row(
         *(mm3.BEND_BEND_PRODUCT, (10.0, 5.0, 80 * DEGREE, 70 * DEGREE), CROSS, -100 * TEN_SQUARED),
         *((0, 3, 4, 1, 2), (1, 0, 3, 2)),
+    ),
+    Row(cross.STRETCH_STRETCH_13, (10.0, 0.9, 0.8), chain(1.5, 77), 0.2, BACKWARDS, (0, 2, 1)),
+    Row(
+        *(
+            cross.BEND_TORSION_BEND,
+            (100.0, 80 * DEGREE, 70 * DEGREE),
+            chain(1.5, 30),
+            100 * math.sqrt(3.0) * TEN_SQUARED,
+        ),
+        *(BACKWARDS, (0, 2, 1)),
     ),
     Row(cross.UREY_BRADLEY, (100.0, 2.4), pair(2.5), 0.5, (1, 0), (0, 1)),
     Row(cross.TORSION_STRETCH, (10.0, 1.4), chain(1.5, 30), -1.0, BACKWARDS, (0, 1)),

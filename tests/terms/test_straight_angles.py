@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import BEND_BEND
+from forgefield.terms.cross import BEND_BEND, BEND_TORSION_BEND
 from forgefield.terms.geometry import angle
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE, ONE_FOLD_OUT_OF_PLANE
 from forgefield.terms.torsion import TORSION3, TORSION6
@@ -119,6 +119,7 @@ IN_LINE = [
     pytest.param(TORSION6, V, BUTADIYNE, id="butadiyne"),
     pytest.param(COSINE_OUT_OF_PLANE, (5.0,), T_SHAPE, id="cosine_out_of_plane"),
     pytest.param(ONE_FOLD_OUT_OF_PLANE, (5.0,), T_SHAPE, id="one_fold_out_of_plane"),
+    pytest.param(BEND_TORSION_BEND, (20.0, 1.9, 1.5), NITRILE, id="bend_torsion_bend"),
     pytest.param(MM3_BEND, (60.0, 1.9), LINE, id="mm3_bend"),
     pytest.param(BEND_BEND, (20.0, 1.9, 1.5), [LINE[1], LINE[0], LINE[2], LINE[0], T_SHAPE[3]], id="bend_bend"),
 ]

@@ -32,8 +32,15 @@ _NEARLY_STRAIGHT = 10.0 * units.DEGREE
 """Across an angle this close to 180° torsions are switched off."""
 _STRAIGHT_CHAIN = 20.0 * units.DEGREE
 """Of a straight chain angles are this close to 180°; that of carbodiimides is bent by some 10°."""
-_BENT = {"torsion": ([0, 1, 2], [1, 2, 3]), "stretch_bend": ([0, 1, 2],), "bend_bend": ([1, 0, 2], [3, 0, 4])}
+_BENT = {
+    "torsion": ([0, 1, 2], [1, 2, 3]),
+    "stretch_bend": ([0, 1, 2],),
+    "bend_bend": ([1, 0, 2], [3, 0, 4]),
+    "bend_torsion_bend": ([0, 1, 2], [1, 2, 3]),
+}
 """Angles of each kind of interaction that must not be straight."""
+_OF_BONDS = {"stretch_bend": (0, 1), "stretch_stretch": (0, 1), "stretch_stretch_13": (0, 2)}
+"""Where in the chains of couplings the bonds begin that they couple."""
 _NOT_FLAT = 3.0 * units.DEGREE
 """A centre whose three angles lack more of 360° is not planar, unless its bonds are as close to one plane."""
 
@@ -153,10 +160,10 @@ def _loose(
 
     Two half bonds are coupled: that tells a bond which forms as another one breaks from both forming.
     """
-    if kind not in ("stretch_bend", "stretch_stretch"):
+    if kind not in _OF_BONDS:
         return np.zeros(len(atoms), dtype=bool)
-    loose = [[frozenset(bond) in half for bond in pairwise(chain)] for chain in atoms.tolist()]
-    alike = kind == "stretch_stretch"
+    loose = [[frozenset(chain[k : k + 2]) in half for k in _OF_BONDS[kind]] for chain in atoms.tolist()]
+    alike = kind != "stretch_bend"
     return np.array([any(one) and not (alike and all(one)) for one in loose], dtype=bool)
 
 

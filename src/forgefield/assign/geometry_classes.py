@@ -19,6 +19,9 @@ MARK = "@"
 
 Before the types of atoms that a torsion skips too, as in H1-C2@C1-C2@C1-H1 of allene.
 """
+IN_BOTH = f"{MARK}both"
+"""Stands behind the type of an atom that is an end of both angles of a pair. Such a pair is coupled otherwise than two
+angles with all ends apart: by these the wagging, rocking and twisting of CH₂ differ."""
 _GAP = 15.0 * units.DEGREE
 """Angles of one row this far apart, with none between, are of two classes."""
 _ROUND = 5.0 * units.DEGREE
@@ -99,6 +102,9 @@ class Named:
             if known:
                 (angle,) = angles(self.positions[[triple]])
                 named[place] += MARK + next((name for name, upper in known.items() if angle < upper), [*known][-1])
+        if kind == "bend_bend":
+            for place in places_in_both(chain):
+                named[place] += IN_BOTH
         for place, others in ((1, skipped), (2, skipped[::-1])) if skipped else ():
             named[place] += "".join(MARK + self.types[a] for a in others)
         return tuple(named)
@@ -106,6 +112,22 @@ class Named:
     def skipped(self, kind: str, chain: Sequence[int]) -> tuple[int, ...]:
         """Return the atoms between the middle ones of a torsion that are not bonded to each other."""
         return self.between.get((chain[1], chain[2]), ()) if kind == "torsion" else ()
+
+
+def places_in_both(chain: Sequence[int]) -> tuple[int, ...]:
+    """Return where the atom stands that is an end of both angles of a pair about one centre, if one is."""
+    both = set(chain[1:3]) & set(chain[3:])
+    return tuple(place for place in range(1, 5) if chain[place] in both)
+
+
+def in_any(types: Types) -> Types:
+    """Return the types of the row that couples a pair of angles where none is for those that share an end or do not."""
+    return tuple(map(unmarked, types))
+
+
+def unmarked(name: str) -> str:
+    """Return the name of a type without the mark of an atom that two angles share."""
+    return name.removesuffix(IN_BOTH)
 
 
 def has_class(name: str) -> bool:

@@ -58,6 +58,10 @@ def _torsions(molecule: Molecule) -> Int[np.ndarray, "torsions 4"]:
     return np.concatenate(found)
 
 
+def _chains(molecule: Molecule) -> Int[np.ndarray, "chains 4"]:
+    return torsions(molecule.n_atoms, molecule.bonds)
+
+
 def _centres(molecule: Molecule) -> Int[np.ndarray, "centres 4"]:
     """Return (neighbour, centre, neighbour, neighbour); of two neighbours opposite each other one first, one last.
 
@@ -77,6 +81,7 @@ def _angle_pairs(molecule: Molecule) -> Int[np.ndarray, "pairs 5"]:
 
 
 _EITHER_WAY = ((0, 1, 2), (2, 1, 0))
+_ALONG = ((0, 1, 2, 3), (3, 2, 1, 0))
 _ARMS = (Borrowed("stretch", (0, 1)), Borrowed("stretch", (1, 2)))
 _PAIRED = tuple(
     (0, *first, *second)
@@ -91,8 +96,10 @@ KINDS: dict[str, Kind] = {
     "stretch_bend": Kind(_angles, _EITHER_WAY, (*_ARMS, Borrowed("bend", (0, 1, 2)))),
     "stretch_stretch": Kind(_angles, _EITHER_WAY, _ARMS),
     "bend_bend": Kind(_angle_pairs, _PAIRED, (Borrowed("bend", (1, 0, 2)), Borrowed("bend", (3, 0, 4)))),
+    "stretch_stretch_13": Kind(_chains, _ALONG, (Borrowed("stretch", (0, 1)), Borrowed("stretch", (2, 3)))),
+    "bend_torsion_bend": Kind(_chains, _ALONG, (Borrowed("bend", (0, 1, 2)), Borrowed("bend", (1, 2, 3)))),
     "urey_bradley": Kind(_angles, _EITHER_WAY, acts_on=(0, 2)),
-    "torsion": Kind(_torsions, ((0, 1, 2, 3), (3, 2, 1, 0))),
+    "torsion": Kind(_torsions, _ALONG),
     "out_of_plane": Kind(
         _centres, ((0, 1, 2, 3), (0, 1, 3, 2), (2, 1, 0, 3), (2, 1, 3, 0), (3, 1, 0, 2), (3, 1, 2, 0))
     ),

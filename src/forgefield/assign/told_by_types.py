@@ -6,7 +6,7 @@ import numpy as np
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.assign.geometry_classes import GeometryClasses, Named, has_class
+from forgefield.assign.geometry_classes import GeometryClasses, Named, has_class, in_any
 from forgefield.assign.instances import KINDS
 from forgefield.assign.typed import Table, assign_typed_rows
 from forgefield.assign.typing import NUMBERED
@@ -81,7 +81,8 @@ def _repeated(
         for chain in (kind.find(molecule) + start).tolist():
             for order in kind.orders:
                 turned = [chain[place] for place in order]
-                found = rows.get(named.along(term.kind, turned))
+                along = named.along(term.kind, turned)
+                found = rows.get(along) or rows.get(in_any(along))
                 if found is not None:
                     table[by_types.along(term.kind, turned)] = found
     return table

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING, lay_charges
 from forgefield.assign.gathered import Rows
-from forgefield.assign.geometry_classes import GeometryClasses, Named
+from forgefield.assign.geometry_classes import GeometryClasses, Named, in_any
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, pair_scales
 from forgefield.errors import InputError, MissingParameters
@@ -94,6 +94,7 @@ def _bonded(
     kept, parameters = [], []
     for chain in atoms.tolist():
         key, borrowed = named(term.kind, chain), _borrowed(kind, chain, named, gathered)
+        key = key if key in by_types else kind.canonical(in_any(key))
         if key in by_types and borrowed is not None:
             if key not in entered:
                 entered[key] = gathered.add(term, key, by_types[key])

@@ -1,4 +1,4 @@
-"""How far stretch-bends may go from zero before there are data: less where one of their bonds is weak."""
+"""How far couplings of stretches may go from zero before there are data: less where one of their bonds is weak."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from forgefield.molecules.topology import Topology
 
 _ORDINARY = 250.0
 """kcal/mol/Å²; weaker are the bonds of halogens and metals, and those that are about to break."""
+_OF_STRETCHES = "stretch_bend", "stretch_stretch", "stretch_stretch_13"
 _LEAST = 0.1
 """Where a bond has next to no constant."""
 
@@ -18,7 +19,7 @@ _LEAST = 0.1
 def coupling_widths(
     model: ForceField, topology: Topology, rows: Sequence[Row], values: Float[np.ndarray, " parameters"]
 ) -> Float[np.ndarray, " parameters"]:
-    """Return the factors by which priors on stretch-bends are narrower where a bond they couple is weak, 1 elsewhere.
+    """Return the factors by which priors on couplings of stretches are narrower where a bond of theirs is weak, else 1.
 
     They fall in proportion to the weakest of the bonds: a constant that is usual elsewhere would leave such a bond
     without one of its own, and the energy without a minimum.
@@ -26,7 +27,7 @@ def coupling_widths(
     constant = {row.indices[1]: row.indices[0] for row in rows if row.term.kind == "stretch"}
     weakest = np.full(len(values), np.inf)
     for term, group in zip(model.terms, topology.interactions, strict=True):
-        if term.kind == "stretch_bend":
+        if term.kind in _OF_STRETCHES:
             for places in np.asarray(group.parameters).tolist():
                 known = [values[constant[place]] for place in places[term.n_own :] if place in constant]
                 for own in places[: term.n_own]:

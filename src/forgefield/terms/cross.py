@@ -35,6 +35,11 @@ def stretch_stretch(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     return k * (q[0] - r1) * (q[1] - r2)
 
 
+def stretch_stretch_13(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
+    """`stretch_stretch` of two bonds that a third joins: the bond-bond 1-3 term of class II force fields."""
+    return stretch_stretch(q, k, r1, r2)
+
+
 def bond_bond(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     """`stretch_stretch` whose lengths r1 and r2 [Å] are its own."""
     return stretch_stretch(q, k, r1, r2)
@@ -54,6 +59,15 @@ def bend_bend(q: Values, k: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
     theta1 and theta2 in rad, k in kcal/mol/rad²; returns kcal/mol.
     """
     return k * (math.pi - theta1 - q[0]) * (math.pi - theta2 - q[2])
+
+
+def bend_torsion_bend(q: Values, k: Scalar, theta1: Scalar, theta2: Scalar) -> Scalar:
+    """Coupling of two bends along a bond, k Δθ₁ Δθ₂ cos φ: the angle-angle-torsion term of class II force fields.
+
+    For ψ = π - θ [rad] and ψ² of both, cos φ, and the factor that takes it out near linear angles (J. R. Maple et al.,
+    J. Comput. Chem. 1994, 15, 162). theta1 and theta2 in rad, k in kcal/mol/rad²; returns kcal/mol.
+    """
+    return k * (math.pi - theta1 - q[0]) * (math.pi - theta2 - q[2]) * q[4] * q[5]
 
 
 def urey_bradley(q: Values, k: Scalar, r0: Scalar) -> Scalar:
@@ -85,6 +99,10 @@ BEND_PAIR_OF_FOUR = joined((SUPPLEMENT, (1, 0, 2)), (SUPPLEMENT, (1, 0, 3)), ord
 """The same of two angles that share an arm; the atoms are the centre, the end of that arm, and the other ends."""
 TWIST_AND_BOND = joined((TWIST, (0, 1, 2, 3)), (LENGTH, (1, 2)), order=4)
 """cos φ, its switch and the length of the central bond [Å]."""
+OUTER_BONDS = joined((LENGTH, (0, 1)), (LENGTH, (2, 3)), order=4)
+"""The first and the last bond of a chain of four atoms [Å]."""
+BENDS_AND_TWIST = joined((SUPPLEMENT, (0, 1, 2)), (SUPPLEMENT, (1, 2, 3)), (TWIST, (0, 1, 2, 3)), order=4)
+"""Supplements of the two angles of a chain of four atoms and their squares, cos φ and its switch."""
 
 STRETCH_BEND = Term(
     "stretch_bend",
@@ -122,6 +140,16 @@ STRETCH_STRETCH = Term(
     n_own=1,
     polynomial=Polynomial(1, (1, 1)),
 )
+STRETCH_STRETCH_13 = Term(
+    "stretch_stretch_13",
+    OUTER_BONDS,
+    stretch_stretch_13,
+    "stretch_stretch_13",
+    4,
+    STRETCH_STRETCH.parameters,
+    n_own=1,
+    polynomial=Polynomial(1, (1, 1)),
+)
 BOND_BOND = replace(STRETCH_STRETCH, name="bond_bond", profile=bond_bond, n_own=3)
 BOND_ANGLE = Term(
     "bond_angle",
@@ -147,6 +175,16 @@ BEND_BEND_OF_FIVE = replace(BEND_BEND, name="bend_bend_of_five", n_own=3)
 """`bend_bend` whose angles theta1 and theta2 are its own."""
 BEND_BEND_OF_FOUR = replace(BEND_BEND_OF_FIVE, name="bend_bend_of_four", coordinates=BEND_PAIR_OF_FOUR, order=4)
 """The same of two angles that share an arm."""
+BEND_TORSION_BEND = Term(
+    "bend_torsion_bend",
+    BENDS_AND_TWIST,
+    bend_torsion_bend,
+    "bend_torsion_bend",
+    4,
+    BEND_BEND.parameters,
+    n_own=1,
+    polynomial=Polynomial(1, (1, 1)),
+)
 UREY_BRADLEY = Term(
     "urey_bradley",
     LENGTH,

@@ -9,7 +9,7 @@ from forgefield.fitting.judge.metrics import Metrics
 from forgefield.fitting.judge.sanity import cancelling, not_stationary, unbounded, unphysical
 from forgefield.models.rows import Row
 from forgefield.terms.bend import HARMONIC_BEND
-from forgefield.terms.cross import STRETCH_BEND
+from forgefield.terms.cross import BEND_TORSION_BEND, STRETCH_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from forgefield.terms.torsion import TORSION3
 
@@ -94,10 +94,22 @@ def test_large_torsional_constants_of_opposite_signs_are_told(v, told):
 @pytest.mark.parametrize(("constant", "told"), [(150.0, False), (160.0, True), (-160.0, True), (0.0, False)])
 def test_stretch_bend_stronger_than_what_it_couples_is_told(constant, told):
     rows = (*ROWS[:2], Row(STRETCH_BEND, ("H1", "C1", "H1"), (4,)))
-    couplings = np.array([[4, 1, 1, 3]])
+    couplings = [[4, 1, 1, 3]]
 
     # The limit is √(70 · 700 / 2) = 156.5.
     said = unbounded(rows, couplings, np.array([*SANE[:4], constant]))
 
     assert bool(said) is told
     assert not told or "stretch_bend H1-C1-H1 k" in said[0]
+    assert not told or 'leave "stretch_bend" out of the terms' in said[0]
+
+
+@pytest.mark.parametrize(("constant", "told"), [(220.0, False), (222.0, True), (-222.0, True)])
+def test_coupling_of_two_that_is_stronger_than_both_is_told(constant, told):
+    rows = (*ROWS[:2], Row(BEND_TORSION_BEND, ("H1", "C1", "C1", "H1"), (4,)))
+
+    # Of a stretch and a bend, which no term couples so: the limit is √(700 · 70) = 221.4.
+    said = unbounded(rows, [[4, 1, 3]], np.array([*SANE[:4], constant]))
+
+    assert bool(said) is told
+    assert not told or "bend_torsion_bend H1-C1-C1-H1 k" in said[0]

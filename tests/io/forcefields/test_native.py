@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,7 +18,14 @@ from forgefield.io.structures.mol2 import read_mol2
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.cross import (
+    BEND_BEND,
+    BEND_TORSION_BEND,
+    STRETCH_BEND,
+    STRETCH_STRETCH,
+    STRETCH_STRETCH_13,
+    UREY_BRADLEY,
+)
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -26,7 +34,7 @@ from forgefield.terms.torsion import TORSION3, TORSION6
 
 HARMONIC = (HARMONIC_STRETCH, HARMONIC_BEND)
 MM3 = (MM3_STRETCH, MM3_BEND, TORSION3, COSINE_OUT_OF_PLANE, STRETCH_BEND, BEND_BEND)
-CROSS = (*HARMONIC, TORSION6, STRETCH_STRETCH, UREY_BRADLEY)
+CROSS = (*HARMONIC, TORSION6, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_TORSION_BEND, UREY_BRADLEY)
 
 
 def bare(molecule):
@@ -50,6 +58,41 @@ def test_force_field_is_the_same_when_it_is_read_back(molecules, random_field, d
     rules, x = load(tmp_path / "forcefield.json"), jnp.asarray(displaced[1])
     expected = energies(made.model, made.topology, x)
     np.testing.assert_allclose(energies(*rules.lay([bare(m) for m in molecules]), x), expected, rtol=1e-10, atol=1e-9)
+
+
+def test_rows_without_marks_couple_pairs_of_angles_that_share_an_end_and_those_that_do_not(
+    molecules, random_field, displaced, tmp_path
+):
+    made, path = random_field(*HARMONIC, BEND_BEND), tmp_path / "forcefield.json"
+    values = np.array(made.model.values)
+    values[[row.indices[0] for row in made.rows if row.term is BEND_BEND]] = 20.0
+    made = replace(made, model=eqx.tree_at(lambda m: m.values, made.model, jnp.asarray(values)))
+    write_native(path, made)
+    written, rows = json.loads(path.read_text()), {}
+    for row in written["rows"]:
+        types = tuple(name.removesuffix("@both") for name in row["types"])
+        rows[row["term"], min(types[1:3], types[3:]), max(types[1:3], types[3:]), types[0]] = row | {"types": types}
+    path.write_text(json.dumps(written | {"rows": [*rows.values()]}))
+
+    laid = load(path).lay([bare(m) for m in molecules])
+
+    assert len(rows) < len(written["rows"])
+    x = jnp.asarray(displaced[1])
+    np.testing.assert_allclose(energies(*laid, x), energies(made.model, made.topology, x), rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "types", ["C1 H1@both H1 H1 H1", "C1@both H1@both H1 H1 H1", "C1 H1@both H1@both H1 H1", "C1 H1@both H1 C1@both H1"]
+)
+def test_marks_that_name_no_atom_of_both_angles_are_refused(molecules, random_field, tmp_path, types):
+    path = tmp_path / "forcefield.json"
+    write_native(path, random_field(*HARMONIC, BEND_BEND, of=[molecules[1]]))
+    written = json.loads(path.read_text())
+    rows = [*written["rows"], {"term": "bend_bend", "types": types.split(), "values": {"k": 1.0}}]
+    path.write_text(json.dumps(written | {"rows": rows}))
+
+    with pytest.raises(InputError, match=r"types has no .*H1@both"):
+        load(path)
 
 
 def test_order_of_atoms_does_not_matter(molecules, random_field, tmp_path, generator):

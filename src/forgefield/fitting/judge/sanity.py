@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from forgefield.fitting.judge.metrics import Metrics
 from forgefield.models.rows import Row
@@ -81,27 +81,31 @@ def cancelling(rows: tuple[Row, ...], values: Float[np.ndarray, " parameters"]) 
 
 
 def unbounded(
-    rows: tuple[Row, ...], couplings: Int[np.ndarray, "interactions 4"], values: Float[np.ndarray, " parameters"]
+    rows: tuple[Row, ...], couplings: Iterable[Sequence[int]], values: Float[np.ndarray, " parameters"]
 ) -> list[str]:
-    """Return a sentence where a stretch-bend is stronger than its stretches and its bend can hold.
+    """Return a sentence where couplings are stronger than the stretches and bends that they couple can hold.
 
-    `couplings` are the parameters of stretch-bends. Where the constant of a bend is less than k² (1/k₁ + 1/k₂), the
-    energy of the three coordinates falls without a limit in some direction.
+    `couplings` are the parameters of interactions: of a stretch-bend its constant and the reference values of two
+    stretches and a bend, of others their constant and two reference values. Where k² is more than k₁k₂ or, of a
+    stretch-bend, k² (1/k₁ + 1/k₂) more than the constant of the bend, the energy of these coordinates falls without a
+    limit in some direction.
     """
     constant = {row.indices[1]: row.indices[0] for row in rows if row.term.kind in ("stretch", "bend")}
-    name = {row.indices[0]: row.parameter_name(0) for row in rows if row.term.kind == "stretch_bend"}
-    found: dict[str, None] = {}
-    for coupling, *references in couplings.tolist():
-        if coupling in name and all(place in constant for place in references):
-            first, second, bend = (max(values[constant[place]], 0.0) for place in references)
-            if bend * first * second < values[coupling] ** 2 * (first + second):
-                found[name[coupling]] = None
+    own = {row.indices[0]: row for row in rows if row.term.n_own == 1}
+    found: dict[str, str] = {}
+    for coupling, *references in couplings:
+        if coupling in own and all(place in constant for place in references):
+            held = [max(values[constant[place]], 0.0) for place in references]
+            strength = values[coupling] ** 2 * (sum(held[:2]) if len(held) > 2 else 1.0)
+            if np.prod(held) < strength:
+                found[own[coupling].parameter_name(0)] = own[coupling].term.kind
     if not found:
         return []
+    kinds = " and ".join(f'"{kind}"' for kind in dict.fromkeys(found.values()))
     return [
-        f"{len(found)} stretch-bend(s) are stronger than the stretches and the bend that they couple can hold: "
+        f"{len(found)} coupling(s) are stronger than the stretches and bends that they couple can hold: "
         f"{', '.join(found)}. Far from the molecules' geometries the energy falls there: no dynamics with it; freeze "
-        'them at zero, or leave "stretch_bend" out of the terms.'
+        f"them at zero, or leave {kinds} out of the terms."
     ]
 
 

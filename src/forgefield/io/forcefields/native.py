@@ -15,7 +15,7 @@ from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.explicit.several import together
-from forgefield.assign.geometry_classes import MARK, GeometryClasses, without_class
+from forgefield.assign.geometry_classes import MARK, GeometryClasses, in_any, unmarked, without_class
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules
@@ -28,7 +28,14 @@ from forgefield.io.forcefields.systems import SystemFile, file_of_system, system
 from forgefield.io.outputs import write_text
 from forgefield.io.text import read_text
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.cross import (
+    BEND_BEND,
+    BEND_TORSION_BEND,
+    STRETCH_BEND,
+    STRETCH_STRETCH,
+    STRETCH_STRETCH_13,
+    UREY_BRADLEY,
+)
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES, LENNARD_JONES_GEOMETRIC
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -50,7 +57,9 @@ _TERMS = {
         COSINE_OUT_OF_PLANE,
         STRETCH_BEND,
         STRETCH_STRETCH,
+        STRETCH_STRETCH_13,
         BEND_BEND,
+        BEND_TORSION_BEND,
         UREY_BRADLEY,
         LENNARD_JONES,
         LENNARD_JONES_GEOMETRIC,
@@ -156,7 +165,8 @@ def _of_types(rules: TypedRules) -> _File:
     types = tuple(_Type(name=name, environment=meaning) for meaning, name in rules.typing.meanings.items())
     if not types:
         rows = [row for table in rules.tables.values() for row in table]
-        named = dict.fromkeys(without_class(name) if rules.classes else name for row in rows for name in row)
+        alone = without_class if rules.classes else unmarked
+        named = dict.fromkeys(alone(name) for row in rows for name in row)
         types = tuple(_Type(name=name) for name in named)
     rows = tuple(
         _Row(term=term.name, types=types, values=dict(zip(_units(term), values, strict=True)))
@@ -252,6 +262,13 @@ def _skips(name: str, names: set[str], alone: set[str]) -> bool:
     return True
 
 
+def _marked(types: Types) -> bool:
+    """Say whether the types of a pair of angles name one end of each as the atom that both have."""
+    bare = in_any(types)
+    marked = [place for place, name in enumerate(types) if name != bare[place]]
+    return [place > 2 for place in marked] == [False, True] and marked[0] > 0 and len({bare[k] for k in marked}) == 1
+
+
 def _wrong_rows(file: _File) -> Iterator[str]:
     """Yield what is wrong with rows."""
     alone, seen = {one.name for one in file.types}, set()
@@ -268,10 +285,9 @@ def _wrong_rows(file: _File) -> Iterator[str]:
             yield f"{named}: it names {len(row.types)} types, not {wanted}"
             continue
         key = row.term, row.types if kind is None else kind.canonical(row.types)
+        types = row.types if term.kind != "bend_bend" or not _marked(row.types) else in_any(row.types)
         skips = term.kind == "torsion"
-        unknown = sorted(
-            {name for name in row.types if name not in names and not (skips and _skips(name, names, alone))}
-        )
+        unknown = sorted({name for name in types if name not in names and not (skips and _skips(name, names, alone))})
         if unknown:
             yield f"{named}: types has no {', '.join(unknown)}"
         if set(row.values) != set(_units(term)):

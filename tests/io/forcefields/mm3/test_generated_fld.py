@@ -81,15 +81,20 @@ def test_zero_order_bonds_without_van_der_waals_read_back(molecules, random_fiel
 
 @pytest.fixture
 def coupled(molecules):
-    """Fluoromethane whose bend-bend constants are minus the products of 2 for FCH and -3 for HCH, and one to add."""
+    """Fluoromethane whose bend-bend constants are minus the products of 2 for FCH and -3 for HCH, and more to add.
 
-    def make(extra=0.0):
+    That is `extra` for all, and `shared` for pairs of FCH and HCH that share a hydrogen.
+    """
+
+    def make(extra=0.0, shared=0.0):
         field = generate(molecules[:1], (MM3_STRETCH, MM3_BEND, BEND_BEND))
         values = np.array(field.model.values)
         for row in field.rows:
             if row.term is BEND_BEND:
-                factors = [2.0 if "F1" in pair else -3.0 for pair in (row.types[1:3], row.types[3:5])]
-                values[row.indices[0]] = extra - np.prod(factors)
+                pairs = [[name.removesuffix("@both") for name in row.types[k : k + 2]] for k in (1, 3)]
+                factors = [2.0 if "F1" in pair else -3.0 for pair in pairs]
+                unlike = "H1@both" in row.types and factors[0] != factors[1]
+                values[row.indices[0]] = extra + shared * unlike - np.prod(factors)
         return replace(field, model=eqx.tree_at(lambda m: m.values, field.model, jnp.asarray(values)))
 
     return make
@@ -132,8 +137,13 @@ def test_torsion_stretch_reads_back(molecules, twisting, energies, tmp_path):
 
 
 def test_bend_bend_constants_that_are_no_products_are_named(molecules, coupled, tmp_path):
-    with pytest.raises(InputError, match=r"no such factors for bend_bend .*bend_bend C1-F1-H1-F1-H1"):
+    with pytest.raises(InputError, match=r"no such factors for bend_bend .*bend_bend C1-F1@both-H1-F1@both-H1"):
         write_generated_fld(tmp_path / "out.fld", coupled(extra=1.0), molecules[:1])
+
+
+def test_bend_bend_constants_that_depend_on_a_shared_end_are_named(molecules, coupled, tmp_path):
+    with pytest.raises(InputError, match=r"no such factors for bend_bend \(bend_bend C1-F1-H1@both-H1-H1@both\)"):
+        write_generated_fld(tmp_path / "out.fld", coupled(shared=1.0), molecules[:1])
 
 
 def test_file_explains_its_types_and_has_rows_for_atom_typ(molecules, random_field, tmp_path):

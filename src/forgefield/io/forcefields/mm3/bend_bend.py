@@ -21,6 +21,8 @@ class _Pairs:
 
     constants: dict[tuple[int, int], float] = field(default_factory=dict)
     rows: dict[tuple[int, int], Row] = field(default_factory=dict)
+    unlike: dict[str, None] = field(default_factory=dict)
+    """Rows with another constant than one of the same two bends: of pairs that share an end, or do not."""
 
 
 def coupling_factors(assignment: Assignment, what: str) -> dict[Types, float]:
@@ -35,7 +37,7 @@ def coupling_factors(assignment: Assignment, what: str) -> dict[Types, float]:
     signs = _signs(coupled, bends)
     factors = {bend: signs[bend] * magnitudes[bend] for bend in bends}
     largest = max(map(abs, coupled.values()), default=0.0)
-    wrong = {
+    wrong = pairs.unlike | {
         pairs.rows[i, j].name: None
         for (i, j), k in pairs.constants.items()
         if abs(factors.get(i, 0.0) * factors.get(j, 0.0) + k) > _AGREES * largest
@@ -60,7 +62,8 @@ def _pairs(assignment: Assignment) -> _Pairs:
         if term is BEND_BEND:
             for k, first, second in np.unique(np.asarray(group.parameters), axis=0).tolist():
                 pair = min(first, second), max(first, second)
-                pairs.constants[pair] = float(values[k])
+                if pairs.constants.setdefault(pair, float(values[k])) != float(values[k]):
+                    pairs.unlike[by_place[k].name] = None
                 pairs.rows[pair] = by_place[k]
     return pairs
 

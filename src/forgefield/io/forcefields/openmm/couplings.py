@@ -7,9 +7,10 @@ import numpy as np
 
 from forgefield import units
 from forgefield.assign.assignment import Assignment
+from forgefield.assign.geometry_classes import IN_BOTH, places_in_both
 from forgefield.assign.instances import KINDS, Types
 from forgefield.io.forcefields.generated import flat_types
-from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH
+from forgefield.terms.cross import BEND_BEND, BEND_TORSION_BEND, STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13
 from forgefield.terms.term import Term
 
 _FIRST, _SECOND = "(distance(p1,p2)-r1)", "(distance(p2,p3)-r2)"
@@ -22,14 +23,26 @@ COUPLINGS: dict[Term, tuple[str, tuple[float, ...]]] = {
         f"k*{_FIRST}*{_SECOND}",
         (units.KILOJOULE / units.NANOMETRE**2, units.NANOMETRE, units.NANOMETRE),
     ),
+    STRETCH_STRETCH_13: (
+        f"k*{_FIRST}*(distance(p3,p4)-r2)",
+        (units.KILOJOULE / units.NANOMETRE**2, units.NANOMETRE, units.NANOMETRE),
+    ),
     BEND_BEND: ("k*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)", (units.KILOJOULE, 1.0, 1.0)),
+    BEND_TORSION_BEND: (
+        "k*(angle(p1,p2,p3)-theta1)*(angle(p2,p3,p4)-theta2)*cos(dihedral(p1,p2,p3,p4))",
+        (units.KILOJOULE, 1.0, 1.0),
+    ),
 }
 """The energy of each for OpenMM, and what its parameters are divided by."""
 _BEGIN = """
-# Couplings at each centre: energy, parameters, orders of the atoms that mean the same, values by the classes of atoms.
+# Couplings: energy, parameters, orders of the atoms that mean the same, values by the classes of atoms. Of two angles
+# at one centre an atom that is an end of both is marked.
 COUPLINGS = """
-_END = """
-
+_END = (
+    f"""
+MARK = {IN_BOTH!r}
+"""
+    + """
 import itertools
 
 import openmm
@@ -39,18 +52,23 @@ classes = [self._atomTypes[data.atomType[atom]].atomClass for atom in data.atoms
 arms = [[(centre, *ends) for ends in itertools.combinations(near, 2)] for centre, near in enumerate(around)]
 angles = [(first, centre, last) for of_one in arms for centre, first, last in of_one]
 pairs = [(*one, *other[1:]) for of_one in arms for one, other in itertools.combinations(of_one, 2)]
+bonds = [(atom, other) for atom, near in enumerate(around) for other in near if atom < other]
+ends = [(first, *bond, last) for bond in bonds for first in around[bond[0]] for last in around[bond[1]]]
+chains = {3: angles, 4: [chain for chain in ends if len({*chain}) == 4], 5: pairs}
 for energy, parameters, orders, values in COUPLINGS:
     force = openmm.CustomCompoundBondForce(len(orders[0]), energy)
     for parameter in parameters:
         force.addPerBondParameter(parameter)
-    for chain in angles if len(orders[0]) == 3 else pairs:
+    for chain in chains[len(orders[0])]:
+        both = {*chain[1:3]} & {*chain[3:]} if len(chain) == 5 else ()
         for turned in ([chain[place] for place in order] for order in orders):
-            found = values.get(tuple(classes[atom] for atom in turned))
+            found = values.get(tuple(classes[atom] + MARK * (atom in both) for atom in turned))
             if found is not None:
                 force.addBond(turned, found)
                 break
     sys.addForce(force)
 """
+)
 
 
 def coupling_script(assignment: Assignment) -> str | None:
@@ -64,7 +82,8 @@ def coupling_script(assignment: Assignment) -> str | None:
             orders = KINDS[term.kind].orders
             rows: dict[Types, tuple[float, ...]] = {}
             for atoms, places in zip(np.asarray(group.atoms), np.asarray(group.parameters), strict=True):
-                own = tuple(types[a] for a in atoms)
+                both = places_in_both(atoms.tolist()) if term is BEND_BEND else ()
+                own = tuple(types[a] + IN_BOTH * (place in both) for place, a in enumerate(atoms))
                 if values[places[0]] != 0.0 and not any(tuple(own[p] for p in order) in rows for order in orders):
                     rows[own] = tuple((values[places] / np.array(factors)).tolist())
             found.append((energy, tuple(p.name for p in term.parameters), orders, rows))

@@ -30,7 +30,7 @@ from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms import bend, stretch
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import UREY_BRADLEY
+from forgefield.terms.cross import BEND_TORSION_BEND, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -43,6 +43,7 @@ _ENERGY = units.KILOJOULE
 _LENGTH = units.NANOMETRE
 _STIFFNESS = _ENERGY / _LENGTH**2
 
+_SWITCHED = (TORSION3, TORSION6, COSINE_OUT_OF_PLANE, BEND_TORSION_BEND)
 _CHARGE_DECIMALS = 12
 """Equal atoms have equal charges to this many decimals [e]."""
 _EXCLUDED_BONDS = 2
@@ -67,15 +68,14 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     A generated type is a class there. Each neighbour of an out-of-plane centre is a type of its own, which keeps the
     order of the neighbours that the energy depends on: OpenMM must get the atoms in the order of the molecule, and
     molecules that differ in that order alone cannot share a file. Urey-Bradley terms are held by OpenMM's AMOEBA
-    element; stretch-bends, stretch-stretches, bend-bends and torsions about straight chains are added by scripts in
-    the file, which OpenMM runs.
+    element; all other couplings and torsions about straight chains are added by scripts in the file, which OpenMM runs.
     Raises InputError that names terms that it cannot hold and torsions next to a straight angle.
     """
     assignment = told_by_types(assignment, molecules)
     what = f"{path}: OpenMM XML"
     held = (*_WRITERS, *COUPLINGS, COSINE_OUT_OF_PLANE, CHARGE_INCREMENT, BOND_MOMENT)
     require_held(assignment, held, what, "leave them out")
-    require_no_switched_torsions(assignment, molecules, (TORSION3, TORSION6, COSINE_OUT_OF_PLANE), what)
+    require_no_switched_torsions(assignment, molecules, _SWITCHED, what)
     # Classes of OpenMM's own force fields are C1, C4 and the like.
     assignment = renamed(assignment, f"{molecules[0].name}.")
     templates = _templates(assignment, molecules)

@@ -55,6 +55,11 @@ from forgefield.report.results import (
     told,
 )
 
+_COUPLINGS = {
+    "stretch_bend": 4,
+    **dict.fromkeys(("stretch_stretch", "stretch_stretch_13", "bend_bend", "bend_torsion_bend"), 3),
+}
+"""How many parameters of a coupling are its constant and what it couples."""
 _SAME_OPTIMUM = 1e-4
 """Starts whose costs agree to this fraction ended in the same place."""
 
@@ -259,7 +264,7 @@ def _lacking(
         targets=targets,
         wrong=[*spoilt, *imaginary(molecules), *strain],
         kinds={term.kind for term in prepared.assignment.model.terms} | _nowhere(prepared),
-        too_strong="stretch_bend" if _too_strong(prepared, last) else "",
+        too_strong=bool(_too_strong(prepared, last)),
     )
 
 
@@ -270,14 +275,15 @@ def _nowhere(prepared: Prepared) -> set[str]:
 
 
 def _too_strong(prepared: Prepared, last: Passed) -> list[str]:
-    """Say which stretch-bends are stronger than what they couple."""
+    """Say which couplings are stronger than what they couple."""
     assignment = prepared.assignment
     found = [
-        np.asarray(group.parameters)[:, :4]
+        places
         for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True)
-        if term.kind == "stretch_bend"
+        if term.kind in _COUPLINGS
+        for places in np.unique(np.asarray(group.parameters)[:, : _COUPLINGS[term.kind]], axis=0).tolist()
     ]
-    return unbounded(prepared.rows, np.concatenate([np.zeros((0, 4), dtype=np.int64), *found]), last.values)
+    return unbounded(prepared.rows, found, last.values)
 
 
 def _about_shapes(

@@ -23,7 +23,7 @@ _DRIFTED = 0.3
 """Å, root mean square, by which a complex of several pieces is another one."""
 _NEAR = "frequency_rmsd_cm1", "bond_rmsd_a", "angle_rmsd_deg"
 _NAMED = 3
-_HELPFUL = "torsion", "stretch_bend", "stretch_stretch", "bend_bend"
+_HELPFUL = "torsion", "stretch_bend", "stretch_stretch", "bend_bend", "bend_torsion_bend"
 """Kinds of terms that mend what stretches and bends alone leave."""
 
 
@@ -33,12 +33,12 @@ def reason(
     targets: Sequence[TargetResult],
     wrong: Sequence[str],
     kinds: Collection[str] = (),
-    too_strong: str = "",
+    too_strong: bool = False,
 ) -> str:
     """Return what a fit lacks for a success, which target dominates its cost, and what to do; nothing for a success.
 
     `wrong` says what is unphysical about the rows that were trained, `kinds` which terms there are, or cannot be, and
-    `too_strong` which of them hold constants that the others cannot hold against.
+    `too_strong` whether some couple stretches and bends by more than these can hold, which a warning names.
     """
     worse = [one for one in targets if one.rms_final > one.rms_start + one.tolerance]
     lacking = [] if converged else ["it did not converge, and the best parameters found are no optimum"]
@@ -48,7 +48,7 @@ def reason(
         return ""
     advice = _advice(targets, worse, [kind for kind in _HELPFUL if kind not in kinds])
     if too_strong:
-        advice = f'Leave "{too_strong}" out of the terms, which is stronger than what it couples can hold. {advice}'
+        advice = f"Leave out the couplings that are stronger than what they couple can hold. {advice}"
     return f"{'; '.join(lacking)}. {advice}".rstrip()
 
 

@@ -12,7 +12,6 @@ from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, 
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fitting.solve.chain import Chain, Link
 from forgefield.fitting.solve.evolution import Evolution
-from forgefield.fitting.solve.first_order import ADAGRAD, ADAM, ADAM_COSINE, SGD, GradientDescent, Rule
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.methods import (
     BASIN_HOPPING,
@@ -31,7 +30,14 @@ from forgefield.io.format import Format
 from forgefield.io.formats import force_fields
 from forgefield.jobs.fit.plan.plan import Estimate, Kept, Linear
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.cross import (
+    BEND_BEND,
+    BEND_TORSION_BEND,
+    STRETCH_BEND,
+    STRETCH_STRETCH,
+    STRETCH_STRETCH_13,
+    UREY_BRADLEY,
+)
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES, LENNARD_JONES_GEOMETRIC
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -46,6 +52,8 @@ _CROSS = {
     "stretch_bend": STRETCH_BEND,
     "stretch_stretch": STRETCH_STRETCH,
     "bend_bend": BEND_BEND,
+    "stretch_stretch_13": STRETCH_STRETCH_13,
+    "bend_torsion_bend": BEND_TORSION_BEND,
     "urey_bradley": UREY_BRADLEY,
 }
 FORMS: dict[str, dict[str, Term]] = {
@@ -103,11 +111,17 @@ def _search(method: Method, max_steps: int) -> Callable[[FitSection, bool], Abst
     )
 
 
-def _descent(rule: Rule) -> Callable[[FitSection, bool], AbstractSolver]:
+def _descent(rule: str) -> Callable[[FitSection, bool], AbstractSolver]:
     """Return what makes a solver of a rule for steps along gradients."""
-    return lambda section, _: GradientDescent(
-        rule=rule, tolerance=section.tolerance, max_steps=section.max_steps or GradientDescent.max_steps
-    )
+
+    def made(section: FitSection, _: bool) -> AbstractSolver:
+        # What makes the rules takes a tenth as long to import as all else of a fit, and few fits need it.
+        from forgefield.fitting.solve.first_order import RULES, GradientDescent  # noqa: PLC0415
+
+        steps = section.max_steps or GradientDescent.max_steps
+        return GradientDescent(rule=RULES[rule], tolerance=section.tolerance, max_steps=steps)
+
+    return made
 
 
 # Undamped first steps leave the basins that relaxed structures are in.
@@ -125,10 +139,10 @@ SOLVERS: dict[str, Callable[[FitSection, bool], AbstractSolver]] = {
     "trust-constr": _search(TRUST_CONSTR, 1000),
     "nelder-mead": _search(NELDER_MEAD, 5000),
     "powell": _search(POWELL, 200),
-    "adam": _descent(ADAM),
-    "adam-cosine": _descent(ADAM_COSINE),
-    "adagrad": _descent(ADAGRAD),
-    "sgd": _descent(SGD),
+    "adam": _descent("adam"),
+    "adam-cosine": _descent("adam-cosine"),
+    "adagrad": _descent("adagrad"),
+    "sgd": _descent("sgd"),
     "grad-simp": _search(GRAD_SIMP, 50),
     "basin-hopping": _search(BASIN_HOPPING, 20),
     "cma-es": lambda section, _: Evolution(

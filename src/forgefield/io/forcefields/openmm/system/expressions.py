@@ -10,11 +10,13 @@ from forgefield.terms.cross import (
     BEND_BEND,
     BEND_BEND_OF_FIVE,
     BEND_BEND_OF_FOUR,
+    BEND_TORSION_BEND,
     BOND_ANGLE,
     BOND_BOND,
     STRETCH_BEND,
     STRETCH_BENDS,
     STRETCH_STRETCH,
+    STRETCH_STRETCH_13,
     TORSION_STRETCH,
 )
 from forgefield.terms.expressions.custom import custom_term
@@ -46,6 +48,12 @@ _DIPOLES = "; ".join(
     + [f"u{c}={c}2-{c}1; v{c}={c}4-{c}3; m{c}=0.5*({c}3+{c}4-{c}1-{c}2)" for c in "xyz"]
 )
 """Products of two bonds and of what lies between their middles."""
+_SWITCH = (
+    "on=y1^3*(10-15*y1+6*y1^2)*y2^3*(10-15*y2+6*y2^2); "
+    + "; ".join(f"y{k}=min(1,(sin(angle(p{k},p{k + 1},p{k + 2}))/{math.sin(10.0 * units.DEGREE)!r})^2)" for k in (1, 2))
+    + "; c=cos(dihedral(p1,p2,p3,p4))"
+)
+"""How torsions are switched off within 10° of a straight angle."""
 _EXPRESSIONS: dict[Term, str] = {
     MM3_STRETCH: f"0.5*k*stretch^2*(1-2.55*stretch+7/12*(2.55*stretch)^2); {_STRETCH}",
     CUBIC_STRETCH: f"0.5*k*stretch^2*(1+cubic*stretch); {_STRETCH}",
@@ -61,6 +69,8 @@ _EXPRESSIONS: dict[Term, str] = {
     STRETCH_STRETCH: f"k*first*second; {_ARMS}",
     BOND_BOND: f"k*first*second; {_ARMS}",
     BOND_ANGLE: f"k*({units.NANOMETRE!r}*distance(p1,p3)-r3)*(first+second); {_ARMS}",
+    STRETCH_STRETCH_13: f"k*first*second; first=length-r1; second={units.NANOMETRE!r}*distance(p3,p4)-r2; {_R}",
+    BEND_TORSION_BEND: f"on*c*k*(angle(p1,p2,p3)-theta1)*(angle(p2,p3,p4)-theta2); {_SWITCH}",
     BEND_BEND: "k*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)",
     BEND_BEND_OF_FIVE: "k*(angle(p4,p1,p5)-theta2)*(angle(p2,p1,p3)-theta1)",
     BEND_BEND_OF_FOUR: "k*(angle(p2,p1,p3)-theta1)*(angle(p2,p1,p4)-theta2)",
@@ -72,12 +82,6 @@ _EXPRESSIONS: dict[Term, str] = {
 }
 
 
-_SWITCH = (
-    "on=y1^3*(10-15*y1+6*y1^2)*y2^3*(10-15*y2+6*y2^2); "
-    + "; ".join(f"y{k}=min(1,(sin(angle(p{k},p{k + 1},p{k + 2}))/{math.sin(10.0 * units.DEGREE)!r})^2)" for k in (1, 2))
-    + "; c=cos(dihedral(p1,p2,p3,p4))"
-)
-"""How torsions are switched off within 10° of a straight angle."""
 _THREE = "v1*(1+c)+v2*(2-2*c^2)+v3*(1+c*(4*c^2-3))"
 _OF_CONTEXTS: dict[Term, str] = {
     BEND_BEND_PRODUCT: "-k1*k2*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)",
