@@ -19,7 +19,7 @@ from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND
-from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
+from forgefield.terms.cross import BEND_BEND, STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13, UREY_BRADLEY
 from forgefield.terms.nonbonded import LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH
@@ -190,6 +190,17 @@ def test_two_half_bonds_are_coupled_as_the_reaction_couples_them(water):
     kinds = [[row.term.kind for row in generate([m], (*BONDED, STRETCH_STRETCH)).rows] for m in (one, both)]
 
     assert [found.count("stretch_stretch") for found in kinds] == [0, 1]
+
+
+@pytest.mark.parametrize(("halves", "n"), [([], 1), ([0], 0), ([0, 2], 1), ([1], 1)])
+def test_bonds_that_a_third_joins_are_coupled_unless_one_of_them_is_half(peroxide, halves, n):
+    # H-O, O-O and O-H.
+    orders = np.where(np.isin(np.arange(3), halves), 0.5, 1.0)
+    chain = replace(peroxide, bonds=np.array([[0, 1], [1, 2], [2, 3]]), orders=orders)
+
+    made = generate([chain], (*BONDED, STRETCH_STRETCH_13))
+
+    assert [row.term for row in made.rows].count(STRETCH_STRETCH_13) == n
 
 
 def test_nearly_straight_angle_is_exactly_straight(carbon_dioxide):
