@@ -1,6 +1,6 @@
 """Classes of angles and bonds that types cannot tell apart, such as cis and trans: each has rows of its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -121,13 +121,18 @@ def places_in_both(chain: Sequence[int]) -> tuple[int, ...]:
 
 
 def in_any(types: Types) -> Types:
-    """Return the types of the row that couples a pair of angles where none is for those that share an end or do not."""
+    """Return the types of a row without the mark of an atom that two angles share."""
     return tuple(map(unmarked, types))
 
 
 def unmarked(name: str) -> str:
     """Return the name of a type without the mark of an atom that two angles share."""
     return name.removesuffix(IN_BOTH)
+
+
+def tells_ends(rows: Iterable[Types]) -> bool:
+    """Say whether rows of pairs of angles are for those that share an end, or do not, instead of for all."""
+    return any(name.endswith(IN_BOTH) for types in rows for name in types)
 
 
 def has_class(name: str) -> bool:

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING, lay_charges
 from forgefield.assign.gathered import Rows
-from forgefield.assign.geometry_classes import GeometryClasses, Named, in_any
+from forgefield.assign.geometry_classes import GeometryClasses, Named, in_any, tells_ends
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, pair_scales
 from forgefield.errors import InputError, MissingParameters
@@ -91,10 +91,11 @@ def _bonded(
     kind = KINDS[term.kind]
     by_types = {kind.canonical(given): values for given, values in table.items()}
     entered: dict[Types, Row] = {}
+    of_all_pairs = term.kind == "bend_bend" and not tells_ends(by_types)
     kept, parameters = [], []
     for chain in atoms.tolist():
         key, borrowed = named(term.kind, chain), _borrowed(kind, chain, named, gathered)
-        key = key if key in by_types else kind.canonical(in_any(key))
+        key = kind.canonical(in_any(key)) if of_all_pairs else key
         if key in by_types and borrowed is not None:
             if key not in entered:
                 entered[key] = gathered.add(term, key, by_types[key])
