@@ -35,6 +35,8 @@ LARGEST = 24
 """Atoms of the largest molecule of those fits."""
 COUNTED = """
 import sys
+from forgefield.cli.collecting import collect_seldom
+collect_seldom()  # As each command begins.
 import jax.monitoring
 compiled = []
 def count(event, duration, **facts):

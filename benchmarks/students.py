@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--size", default="small")
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--energy", type=float, default=1.0, help="weight of energies")
+    parser.add_argument("--energy", type=float, default=20.0, help="weight of energies")
     parser.add_argument("--product", nargs="+", type=float, default=[0.0, 0.001], help="weights of Hessian products")
     parser.add_argument("--picoseconds", type=float, default=100.0)
     options = parser.parse_args()
