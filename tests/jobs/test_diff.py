@@ -6,22 +6,40 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from certain import instance
 from forgefield.assign.explicit.rules import SystemRules
 from forgefield.assign.explicit.system import System
+from forgefield.assign.generated import generate
 from forgefield.assign.mm3.file import RowKind
 from forgefield.assign.typed_rules import TypedRules
 from forgefield.io.forcefields.mm3.fld import read_fld
-from forgefield.io.forcefields.native import write_rules
+from forgefield.io.forcefields.native import write_native, write_rules
+from forgefield.io.molecules import read_structures
 from forgefield.io.rules import load
 from forgefield.jobs.convert import convert_force_field
 from forgefield.jobs.estimate import estimate, write_estimated
+from forgefield.models.forcefield import ForceField
+from forgefield.molecules.bonds import perceive_bonds
+from forgefield.terms.bend import HARMONIC_BEND
+from forgefield.terms.cross import BEND_BEND, BEND_TORSION_BEND, STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13
 from forgefield.terms.periodic import PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
+COUPLINGS = (STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_BEND, BEND_TORSION_BEND)
+FLUOROMETHYLAMINE = """7
+
+C 0.02 0.01 0.03
+N 1.45 0.05 -0.04
+F -0.45 1.28 0.06
+H -0.40 -0.55 0.87
+H -0.35 -0.47 -0.91
+H 1.82 -0.42 0.76
+H 1.80 -0.45 -0.87
+"""
 CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"
 
 
@@ -215,6 +233,44 @@ def test_a_conversion_does_not_differ_from_what_it_was_made_of(forgefield, topol
     assert found["differences"] == []
     assert {"stretch", "bend", "torsion", "vdw"} <= {*found["same"]}
     assert found["same"]["charge"] == instance(SystemRules, load(source)).system.n_atoms
+
+
+@pytest.fixture(scope="module")
+def coupled(tmp_path_factory):
+    """A native file of fluoromethylamine with all couplings, and a geometry at which none of them is zero."""
+    folder = tmp_path_factory.mktemp("coupled")
+    path = folder / "bent.xyz"
+    path.write_text(FLUOROMETHYLAMINE)
+    (read,) = read_structures(path)
+    bonds, orders = perceive_bonds(read.species, read.positions)
+    molecule = replace(read, bonds=bonds, orders=orders)
+    made = generate([molecule], (HARMONIC_STRETCH, HARMONIC_BEND, *COUPLINGS))
+    values = np.array(made.model.values)
+    values += 10.0 * (values == 0.0) * (1.0 + np.arange(len(values)) / len(values))
+    for row in made.rows:
+        if row.term in (HARMONIC_STRETCH, HARMONIC_BEND):
+            values[row.indices[1]] *= 0.97
+    write_native(folder / "coupled.json", replace(made, model=ForceField(made.model.terms, jnp.asarray(values))))
+    return folder / "coupled.json", path
+
+
+@pytest.mark.parametrize("suffix", ["system.xml", "xml"])
+def test_couplings_are_known_again_in_openmms_files(forgefield, coupled, tmp_path, suffix):
+    pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
+    (native, bent), written = coupled, tmp_path / f"coupled.{suffix}"
+    assert forgefield("convert", native, written, "--over", bent).exit_code == 0
+
+    result = forgefield("diff", native, written, "--over", bent, "--json")
+    shown = [forgefield("evaluate", path, bent, "--json") for path in (native, written)]
+
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["differences"] == []
+    assert {term.kind for term in COUPLINGS} <= {*found["same"]}
+    ours, theirs = (json.loads(one.stdout)["structures"][0] for one in shown)
+    kinds = [*(term.kind for term in COUPLINGS), "stretch", "bend", "total"]
+    assert min(abs(ours[kind]) for kind in kinds) > 1e-4
+    assert [theirs[kind] for kind in kinds] == pytest.approx([ours[kind] for kind in kinds], abs=1e-8)
 
 
 @pytest.mark.parametrize("name", ["nmethylacetamide", "paracetamol", "propionitrile", "thiazole", "aladip"])

@@ -154,6 +154,13 @@ ROWS = [
         ),
         *(BACKWARDS, (0, 2, 1)),
     ),
+    Row(cross.OWN_STRETCH_STRETCH_13, (10.0, 0.9, 0.8), chain(1.5, 77), 0.2, BACKWARDS, (0, 2, 1)),
+    Row(
+        *(cross.OWN_BEND_TORSION_BEND, (100.0, 80 * DEGREE, 70 * DEGREE), chain(1.5, 120), -100 * TEN_SQUARED),
+        *(BACKWARDS, (0, 2, 1)),
+    ),
+    Row(cross.OWN_STRETCH_BEND, (10.0, 1.4, 1.3, 80 * DEGREE), bent(1.5, 1.5, 90), math.pi / 6, TURNED, (0, 2, 1, 3)),
+    Row(cross.OWN_TORSION_STRETCH, (10.0, 1.4), chain(1.5, 30), -1.0, BACKWARDS, (0, 1)),
     Row(cross.UREY_BRADLEY, (100.0, 2.4), pair(2.5), 0.5, (1, 0), (0, 1)),
     Row(cross.TORSION_STRETCH, (10.0, 1.4), chain(1.5, 30), -1.0, BACKWARDS, (0, 1)),
     Row(torsion.TORSION3, (1.0, 2.0, 3.0), chain(1.5, 60), 2.25, BACKWARDS, (0, 1, 2)),

@@ -185,6 +185,12 @@ BEND_TORSION_BEND = Term(
     n_own=1,
     polynomial=Polynomial(1, (1, 1)),
 )
+OWN_STRETCH_BEND = replace(STRETCH_BEND, name="own_stretch_bend", n_own=4)
+"""`stretch_bend` whose lengths and angle are its own, as all of what a topology states is."""
+OWN_STRETCH_STRETCH_13 = replace(STRETCH_STRETCH_13, name="own_stretch_stretch_13", n_own=3)
+"""`stretch_stretch_13` likewise."""
+OWN_BEND_TORSION_BEND = replace(BEND_TORSION_BEND, name="own_bend_torsion_bend", n_own=3)
+"""`bend_torsion_bend` likewise."""
 UREY_BRADLEY = Term(
     "urey_bradley",
     LENGTH,
@@ -205,3 +211,14 @@ TORSION_STRETCH = Term(
     n_own=1,
     polynomial=Polynomial(1, (1,)),
 )
+OWN_TORSION_STRETCH = replace(TORSION_STRETCH, name="own_torsion_stretch", n_own=2)
+"""`torsion_stretch` whose length is its own."""
+OWNING = {
+    STRETCH_BEND: OWN_STRETCH_BEND,
+    STRETCH_STRETCH: BOND_BOND,
+    STRETCH_STRETCH_13: OWN_STRETCH_STRETCH_13,
+    BEND_BEND: BEND_BEND_OF_FIVE,
+    BEND_TORSION_BEND: OWN_BEND_TORSION_BEND,
+    TORSION_STRETCH: OWN_TORSION_STRETCH,
+}
+"""Couplings with what they are where nothing is there to take lengths and angles from."""

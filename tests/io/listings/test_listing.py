@@ -4,8 +4,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from forgefield.assign.instances import KINDS as FOUND
 from forgefield.errors import InputError
-from forgefield.io.listings.listing import KINDS, Interaction, Listing, compare, interactions, totals, write_listings
+from forgefield.io.listings.listing import (
+    KINDS,
+    OTHER_KINDS,
+    Interaction,
+    Listing,
+    compare,
+    interactions,
+    totals,
+    write_listings,
+)
 from forgefield.io.listings.mmo import read_mmo
 
 STRETCH = Interaction("stretch", (1, 2), {"k": 4.74, "r0": 1.112}, 1.1, 0.25, 81)
@@ -21,6 +31,10 @@ def listing(*listed, types=("C3", "H1", "H1", "H1"), positions=None):
 
 def term(comparison, kind):
     return next(t for t in comparison.terms if t.kind == kind)
+
+
+def test_every_kind_that_molecules_have_is_listed():
+    assert {*FOUND} <= {*KINDS, *OTHER_KINDS}
 
 
 def test_arrays_become_interactions_with_atoms_from_one():

@@ -26,7 +26,9 @@ KINDS: tuple[str, ...] = (
     "hydrogen_bond",
 )
 """Terms in the order in which they are listed."""
-OTHER_KINDS: tuple[str, ...] = ("stretch_stretch", "urey_bradley", "improper", "cmap", "compound")
+OTHER_KINDS: tuple[str, ...] = (
+    *("stretch_stretch", "stretch_stretch_13", "bend_torsion_bend", "urey_bradley", "improper", "cmap", "compound"),
+)
 """Those that MM3* files have not, listed only where they are present."""
 TOTAL = "total"
 NONBONDED = ("vdw", "electrostatic", "hydrogen_bond")

@@ -22,6 +22,7 @@ _COORDINATES = {
     "stretch_bend": (angle, 3, units.DEGREE),
     "torsion": (dihedral, 4, units.DEGREE),
     "torsion_stretch": (dihedral, 4, units.DEGREE),
+    "bend_torsion_bend": (dihedral, 4, units.DEGREE),
     "out_of_plane": (dihedral, 4, units.DEGREE),
     "improper": (dihedral, 4, units.DEGREE),
 }

@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Int
 
 from forgefield.assign.explicit.system import Stated, System
+from forgefield.assign.instances import KINDS
 from forgefield.io.forcefields.laid.series import periodic
+from forgefield.terms.cross import OWNING
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES_PAIR
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION
@@ -24,6 +26,10 @@ _ELSEWHERE = (CHARGE_INCREMENT, BOND_MOMENT, LENNARD_JONES_PAIR)
 ATOM_COLUMNS = ("r [Å]", "e [kcal/mol]")
 _WAVES = (PERIODIC_TORSION, PERIODIC_IMPROPER)
 _MAP = "cmap"
+_COUPLINGS = {term.kind for term in OWNING if term.kind in KINDS}
+_SAME = {own.name: term.name for term, own in OWNING.items()}
+"""Forms that differ in where their lengths and angles come from."""
+_OTHER_END = {"k1": "k2", "k2": "k1", "r1": "r2", "r2": "r1", "theta1": "theta2", "theta2": "theta1"}
 
 
 @dataclass(frozen=True)
@@ -103,10 +109,11 @@ def _add_waves(found: dict[Key, Act], stated: Stated, system: System, places: In
 def _add_others(found: dict[Key, Act], stated: Stated, system: System, places: Int[np.ndarray, " atoms"]) -> None:
     term, count = stated.term, Counter(_like(key) for key in found)
     linear = term.polynomial.n_linear if term.polynomial is not None else 0
-    for chain, values in sorted(_each(stated), key=lambda both: both[1]):
+    each = [_turned(term, *one, places) for one in sorted(_each(stated), key=lambda both: both[1])]
+    for chain, values in each:
         if linear and not any(values[:linear]):
             continue
-        like = term.kind, _ordered(term.kind, chain, places), term.name
+        like = term.kind, _ordered(term.kind, chain, places), _SAME.get(term.name, term.name)
         shown = _map(term, values[0]) if term.name == _MAP else (_columns(term, range(len(values))), values)
         named = _types(term, chain, system, places)
         found[Key(*like, float(count[like]))] = Act(term.kind, *named, "", *shown)
@@ -156,6 +163,20 @@ def _types(
     orders = (chain, chain[::-1]) if term.kind in EITHER_WAY else (chain,)
     first = min(orders, key=lambda one: tuple(own[a] for a in one))
     return tuple(int(places[a]) for a in first), tuple(own[a] for a in first)
+
+
+def _turned(
+    term: Term, chain: Atoms, values: tuple[float, ...], places: Int[np.ndarray, " atoms"]
+) -> tuple[Atoms, tuple[float, ...]]:
+    """Return the atoms of a coupling with its values, in that of the orders that mean the same which sorts first."""
+    if term.kind not in _COUPLINGS or len(chain) != len(KINDS[term.kind].orders[0]):
+        return chain, values
+    order = min(KINDS[term.kind].orders, key=lambda one: tuple(int(places[chain[k]]) for k in one))
+    names = [one.name for one in term.parameters]
+    # Of a pair of angles the centre comes first, and the angles change places.
+    changed = order[1] > 2 if term.kind == "bend_bend" else order[0] > 0
+    of = [names.index(_OTHER_END.get(name, name)) if changed else k for k, name in enumerate(names)]
+    return tuple(chain[k] for k in order), tuple(values[k] for k in of)
 
 
 def _columns(term: Term, which: range | tuple[int, ...]) -> tuple[str, ...]:

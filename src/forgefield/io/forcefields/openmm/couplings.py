@@ -5,35 +5,15 @@ from pprint import pformat
 
 import numpy as np
 
-from forgefield import units
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.geometry_classes import IN_BOTH, places_in_both
 from forgefield.assign.instances import KINDS, Types
 from forgefield.io.forcefields.generated import flat_types
+from forgefield.io.forcefields.openmm.system.expressions import expressed
 from forgefield.terms.cross import BEND_BEND, BEND_TORSION_BEND, STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13
-from forgefield.terms.term import Term
 
-_FIRST, _SECOND = "(distance(p1,p2)-r1)", "(distance(p2,p3)-r2)"
-COUPLINGS: dict[Term, tuple[str, tuple[float, ...]]] = {
-    STRETCH_BEND: (
-        f"k*({_FIRST}+{_SECOND})*(angle(p1,p2,p3)-theta0)",
-        (units.KILOJOULE / units.NANOMETRE, units.NANOMETRE, units.NANOMETRE, 1.0),
-    ),
-    STRETCH_STRETCH: (
-        f"k*{_FIRST}*{_SECOND}",
-        (units.KILOJOULE / units.NANOMETRE**2, units.NANOMETRE, units.NANOMETRE),
-    ),
-    STRETCH_STRETCH_13: (
-        f"k*{_FIRST}*(distance(p3,p4)-r2)",
-        (units.KILOJOULE / units.NANOMETRE**2, units.NANOMETRE, units.NANOMETRE),
-    ),
-    BEND_BEND: ("k*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)", (units.KILOJOULE, 1.0, 1.0)),
-    BEND_TORSION_BEND: (
-        "k*(angle(p1,p2,p3)-theta1)*(angle(p2,p3,p4)-theta2)*cos(dihedral(p1,p2,p3,p4))",
-        (units.KILOJOULE, 1.0, 1.0),
-    ),
-}
-"""The energy of each for OpenMM, and what its parameters are divided by."""
+COUPLINGS = (STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_BEND, BEND_TORSION_BEND)
+"""Terms that a script adds, by the energies and in the units of a System, so that they are known again."""
 _BEGIN = """
 # Couplings: energy, parameters, orders of the atoms that mean the same, values by the classes of atoms. Of two angles
 # at one centre an atom that is an end of both is marked.
@@ -78,15 +58,15 @@ def coupling_script(assignment: Assignment) -> str | None:
     values = np.asarray(assignment.model.values)
     for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
         if term in COUPLINGS:
-            energy, factors = COUPLINGS[term]
+            energy, names = expressed(term) or ("", ())
             orders = KINDS[term.kind].orders
             rows: dict[Types, tuple[float, ...]] = {}
             for atoms, places in zip(np.asarray(group.atoms), np.asarray(group.parameters), strict=True):
                 both = places_in_both(atoms.tolist()) if term is BEND_BEND else ()
                 own = tuple(types[a] + IN_BOTH * (place in both) for place, a in enumerate(atoms))
                 if values[places[0]] != 0.0 and not any(tuple(own[p] for p in order) in rows for order in orders):
-                    rows[own] = tuple((values[places] / np.array(factors)).tolist())
-            found.append((energy, tuple(p.name for p in term.parameters), orders, rows))
+                    rows[own] = tuple(values[places].tolist())
+            found.append((energy, names, orders, rows))
     return _BEGIN + pformat(found, width=120, sort_dicts=False) + _END if found else None
 
 

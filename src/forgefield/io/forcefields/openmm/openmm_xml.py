@@ -30,7 +30,7 @@ from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms import bend, stretch
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import BEND_TORSION_BEND, UREY_BRADLEY
+from forgefield.terms.cross import UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -43,7 +43,6 @@ _ENERGY = units.KILOJOULE
 _LENGTH = units.NANOMETRE
 _STIFFNESS = _ENERGY / _LENGTH**2
 
-_SWITCHED = (TORSION3, TORSION6, COSINE_OUT_OF_PLANE, BEND_TORSION_BEND)
 _CHARGE_DECIMALS = 12
 """Equal atoms have equal charges to this many decimals [e]."""
 _EXCLUDED_BONDS = 2
@@ -75,7 +74,7 @@ def write_openmm_xml(path: Path, assignment: Assignment, molecules: list[Molecul
     what = f"{path}: OpenMM XML"
     held = (*_WRITERS, *COUPLINGS, COSINE_OUT_OF_PLANE, CHARGE_INCREMENT, BOND_MOMENT)
     require_held(assignment, held, what, "leave them out")
-    require_no_switched_torsions(assignment, molecules, _SWITCHED, what)
+    require_no_switched_torsions(assignment, molecules, (TORSION3, TORSION6, COSINE_OUT_OF_PLANE), what)
     # Classes of OpenMM's own force fields are C1, C4 and the like.
     assignment = renamed(assignment, f"{molecules[0].name}.")
     templates = _templates(assignment, molecules)

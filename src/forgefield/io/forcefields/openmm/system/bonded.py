@@ -15,6 +15,7 @@ from forgefield.io.forcefields.openmm.system.elements import atoms, children, nu
 from forgefield.io.forcefields.openmm.system.expressions import term_of
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.cmap import correction_map
+from forgefield.terms.cross import OWNING
 from forgefield.terms.expressions.custom import custom_term
 from forgefield.terms.expressions.evaluation import NUMPY, value
 from forgefield.terms.expressions.language import parsed
@@ -123,13 +124,14 @@ def _custom(force: Element, n_atoms: int) -> list[Stated]:
         raise InputError("has tabulated functions, which are not translated")
     order = layout.n_atoms or int(numbers([force], ("particles",))[0, 0])
     elements, names = children(force, layout.group, layout.tag), parameter_names(force, layout.parameters)
-    chains = atoms(elements, _particles(order), n_atoms)
+    # Pairs of angles about one centre may have an end in common.
+    chains = atoms(elements, _particles(order), n_atoms, distinct=layout.n_atoms is not None)
     values = numbers(elements, [f"param{k}" for k in range(1, len(names) + 1)])
     expression, constants = force.get("energy", ""), constants_of(force)
     if not len(chains):
         return []
     if (ours := term_of(expression, names)) is not None and ours.order == order:
-        return [Stated(ours, chains, values)]
+        return [Stated(OWNING.get(ours, ours), chains, values)]
     # Its own definitions may use the coordinate, which stands behind them.
     term = custom_term(f"{expression};{layout.variable}", layout.kind, order, names, constants)
     if (name_of := _RECOGNISED.get(force.get("type", ""))) is not None:

@@ -20,11 +20,16 @@ def numbers(elements: Iterable[Element], keys: Sequence[str]) -> Float[np.ndarra
     return np.array(found, dtype=np.float64).reshape(len(found), len(keys))
 
 
-def atoms(elements: Iterable[Element], keys: Sequence[str], n_atoms: int) -> Int[np.ndarray, "elements keys"]:
-    """Return the atoms of interactions. Raises InputError for those that there are not, or twice in one of them."""
+def atoms(
+    elements: Iterable[Element], keys: Sequence[str], n_atoms: int, *, distinct: bool = True
+) -> Int[np.ndarray, "elements keys"]:
+    """Return the atoms of interactions.
+
+    Raises InputError for those that there are not and, where they must be `distinct`, those that are twice in one.
+    """
     elements = list(elements)
     found = numbers(elements, keys)
-    repeated = (np.diff(np.sort(found, axis=1), axis=1) == 0).any(axis=1)
+    repeated = distinct & (np.diff(np.sort(found, axis=1), axis=1) == 0).any(axis=1)
     wrong = ((found < 0) | (found >= n_atoms) | (found != np.floor(found))).any(axis=1) | repeated
     if wrong.any():
         element = elements[int(np.argmax(wrong))]

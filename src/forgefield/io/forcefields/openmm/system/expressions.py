@@ -13,6 +13,7 @@ from forgefield.terms.cross import (
     BEND_TORSION_BEND,
     BOND_ANGLE,
     BOND_BOND,
+    OWNING,
     STRETCH_BEND,
     STRETCH_BENDS,
     STRETCH_STRETCH,
@@ -80,6 +81,7 @@ _EXPRESSIONS: dict[Term, str] = {
     DIPOLE_PAIR: f"{units.NANOMETRE**-3!r}*k*(uv-3*um*vm/mm)/(sqrt(uu*vv*mm)*mm); {_DIPOLES}",
     BUCKINGHAM_PAIR: f"a*exp(-b*length)-c/length^6; {_R}",
 }
+_EXPRESSIONS |= {own: _EXPRESSIONS[term] for term, own in OWNING.items() if own not in _EXPRESSIONS}
 
 
 _THREE = "v1*(1+c)+v2*(2-2*c^2)+v3*(1+c*(4*c^2-3))"
