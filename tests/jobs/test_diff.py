@@ -254,11 +254,15 @@ def coupled(tmp_path_factory):
     return folder / "coupled.json", path
 
 
-@pytest.mark.parametrize("suffix", ["system.xml", "xml"])
-def test_couplings_are_known_again_in_openmms_files(forgefield, coupled, tmp_path, suffix):
+@pytest.mark.parametrize("suffixes", [("xml",), ("system.xml",), ("system.xml", "json")])
+def test_couplings_are_known_again_in_openmms_files(forgefield, coupled, tmp_path, suffixes):
     pytest.importorskip("openmm", reason="OpenMM is not installed (extra openmm)")
-    (native, bent), written = coupled, tmp_path / f"coupled.{suffix}"
-    assert forgefield("convert", native, written, "--over", bent).exit_code == 0
+    (native, bent), over = coupled, ["--over", coupled[1]]
+    written = native
+    for suffix in suffixes:
+        source, written = written, tmp_path / f"written.{suffix}"
+        assert forgefield("convert", source, written, *over).exit_code == 0
+        over = []
 
     result = forgefield("diff", native, written, "--over", bent, "--json")
     shown = [forgefield("evaluate", path, bent, "--json") for path in (native, written)]

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from forgefield.assign.explicit.system import Stated, System
 from forgefield.assign.instances import KINDS
 from forgefield.io.forcefields.laid.series import periodic
-from forgefield.terms.cross import OWNING
+from forgefield.terms.cross import BEND_BEND, BEND_BEND_OF_FOUR, OWNING
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES_PAIR
 from forgefield.terms.periodic import PERIODIC_IMPROPER, PERIODIC_TORSION
@@ -27,7 +27,7 @@ ATOM_COLUMNS = ("r [Å]", "e [kcal/mol]")
 _WAVES = (PERIODIC_TORSION, PERIODIC_IMPROPER)
 _MAP = "cmap"
 _COUPLINGS = {term.kind for term in OWNING if term.kind in KINDS}
-_SAME = {own.name: term.name for term, own in OWNING.items()}
+_SAME = {own.name: term.name for term, own in OWNING.items()} | {BEND_BEND_OF_FOUR.name: BEND_BEND.name}
 """Forms that differ in where their lengths and angles come from."""
 _OTHER_END = {"k1": "k2", "k2": "k1", "r1": "r2", "r2": "r1", "theta1": "theta2", "theta2": "theta1"}
 
@@ -109,8 +109,8 @@ def _add_waves(found: dict[Key, Act], stated: Stated, system: System, places: In
 def _add_others(found: dict[Key, Act], stated: Stated, system: System, places: Int[np.ndarray, " atoms"]) -> None:
     term, count = stated.term, Counter(_like(key) for key in found)
     linear = term.polynomial.n_linear if term.polynomial is not None else 0
-    each = [_turned(term, *one, places) for one in sorted(_each(stated), key=lambda both: both[1])]
-    for chain, values in each:
+    each = [_turned(term, *one, places) for one in _each(stated)]
+    for chain, values in sorted(each, key=lambda both: both[1]):
         if linear and not any(values[:linear]):
             continue
         like = term.kind, _ordered(term.kind, chain, places), _SAME.get(term.name, term.name)
@@ -169,8 +169,11 @@ def _turned(
     term: Term, chain: Atoms, values: tuple[float, ...], places: Int[np.ndarray, " atoms"]
 ) -> tuple[Atoms, tuple[float, ...]]:
     """Return the atoms of a coupling with its values, in that of the orders that mean the same which sorts first."""
-    if term.kind not in _COUPLINGS or len(chain) != len(KINDS[term.kind].orders[0]):
+    if term.kind not in _COUPLINGS:
         return chain, values
+    if term is BEND_BEND_OF_FOUR:
+        centre, both, *others = chain
+        chain = (centre, both, others[0], both, others[1])
     order = min(KINDS[term.kind].orders, key=lambda one: tuple(int(places[chain[k]]) for k in one))
     names = [one.name for one in term.parameters]
     # Of a pair of angles the centre comes first, and the angles change places.

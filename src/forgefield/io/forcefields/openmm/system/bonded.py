@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from forgefield import units
 from forgefield.assign.explicit.system import Stated
@@ -15,7 +15,7 @@ from forgefield.io.forcefields.openmm.system.elements import atoms, children, nu
 from forgefield.io.forcefields.openmm.system.expressions import term_of
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.cmap import correction_map
-from forgefield.terms.cross import OWNING
+from forgefield.terms.cross import BEND_BEND, BEND_BEND_OF_FIVE, BEND_BEND_OF_FOUR, OWNING
 from forgefield.terms.expressions.custom import custom_term
 from forgefield.terms.expressions.evaluation import NUMPY, value
 from forgefield.terms.expressions.language import parsed
@@ -125,12 +125,15 @@ def _custom(force: Element, n_atoms: int) -> list[Stated]:
     order = layout.n_atoms or int(numbers([force], ("particles",))[0, 0])
     elements, names = children(force, layout.group, layout.tag), parameter_names(force, layout.parameters)
     # Pairs of angles about one centre may have an end in common.
-    chains = atoms(elements, _particles(order), n_atoms, distinct=layout.n_atoms is not None)
+    is_pair = (ours := term_of(force.get("energy", ""), names)) is BEND_BEND
+    chains = atoms(elements, _particles(order), n_atoms, distinct=not is_pair)
     values = numbers(elements, [f"param{k}" for k in range(1, len(names) + 1)])
     expression, constants = force.get("energy", ""), constants_of(force)
     if not len(chains):
         return []
-    if (ours := term_of(expression, names)) is not None and ours.order == order:
+    if is_pair and order == BEND_BEND.order:
+        return _pairs_of_angles(chains, values)
+    if ours is not None and ours.order == order:
         return [Stated(OWNING.get(ours, ours), chains, values)]
     # Its own definitions may use the coordinate, which stands behind them.
     term = custom_term(f"{expression};{layout.variable}", layout.kind, order, names, constants)
@@ -139,6 +142,20 @@ def _custom(force: Element, n_atoms: int) -> list[Stated]:
         if (found := recognise(_sampled(expression, coordinate, names, values, constants), values)) is not None:
             return [Stated(found[0], chains, found[1])]
     return [Stated(term, chains, values if names else np.zeros((len(chains), 1)))]
+
+
+def _pairs_of_angles(chains: Int[np.ndarray, "pairs 5"], values: Float[np.ndarray, "pairs 3"]) -> list[Stated]:
+    """Return coupled angles about one centre: of four atoms where they share an end. Raises InputError."""
+    share = np.array([len({*chain}) < BEND_BEND.order for chain in chains.tolist()])
+    four = []
+    for centre, *ends in chains[share].tolist():
+        both = {*ends[:2]} & {*ends[2:]}
+        if len(both) != 1 or len({centre, *ends}) != BEND_BEND_OF_FOUR.order:
+            raise InputError(f"couples angles about atom {centre} with the ends {ends} (from 0), which cannot be")
+        four.append([centre, *both, *(end for end in ends if end not in both)])
+    shared = np.array(four, dtype=np.int64).reshape(-1, BEND_BEND_OF_FOUR.order)
+    found = Stated(BEND_BEND_OF_FIVE, chains[~share], values[~share]), Stated(BEND_BEND_OF_FOUR, shared, values[share])
+    return [one for one in found if len(one.atoms)]
 
 
 def _sampled(
