@@ -1,5 +1,7 @@
 """The bounded Levenberg-Marquardt on problems whose minimum is known."""
 
+import itertools
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -52,11 +54,20 @@ def minimise():
 
 
 def test_linear_least_squares_take_one_step(minimise):
-    states = minimise(linear, [5.0, -7.0], solver=LevenbergMarquardt(damping=1e-12))
-
     expected = np.linalg.lstsq(np.asarray(DESIGN), np.asarray(RIGHT), rcond=None)[0]
+
+    states = minimise(linear, (expected + np.array([2.5, -2.5])).tolist(), solver=LevenbergMarquardt(damping=1e-12))
+
     np.testing.assert_allclose(states[-1].at, expected, rtol=1e-9)
     assert int(states[-1].n_accepted) == 1
+    assert states[-1].converged
+
+
+def test_no_step_is_longer_than_three_prior_widths(minimise):
+    states = minimise(linear, [5.0, -7.0], solver=LevenbergMarquardt(damping=1e-12))
+
+    longest = [np.abs(after.at - before.at).max() for before, after in itertools.pairwise(states)]
+    assert max(longest) == pytest.approx(3.0)
     assert states[-1].converged
 
 
