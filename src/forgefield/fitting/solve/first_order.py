@@ -8,9 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
-from optax.contrib import reduce_on_plateau
 
 from forgefield.compiled import compiled_quickly
 from forgefield.fitting.cost.cost import Problem, Quadratic
@@ -25,7 +23,8 @@ _STILL = 1e-9
 """A start whose variables all move less than this, in prior widths, has ended."""
 _LENGTH = 1.0
 """Longest gradient that a step of plain descent follows, in costs of the start for one prior width."""
-_Transformation = optax.GradientTransformationExtraArgs
+_Transformation = Any
+"""optax.GradientTransformationExtraArgs. To import it takes a tenth as long as all else of a fit, and few need it."""
 
 
 @dataclass(frozen=True)
@@ -38,26 +37,35 @@ class Rule:
     """For so many steps; gradients are of costs in units of that where a start begins, by variables in prior widths."""
 
 
-def _calming(rule: optax.GradientTransformation) -> _Transformation:
+def _calming(rule: _Transformation) -> _Transformation:
     """Return a rule whose steps are halved where the cost has stopped falling."""
-    return optax.chain(rule, reduce_on_plateau(factor=0.5, patience=20, rtol=1e-4))
+    from optax import chain, contrib  # noqa: PLC0415 (slow to load)
+
+    return chain(rule, contrib.reduce_on_plateau(factor=0.5, patience=20, rtol=1e-4))
 
 
 def _adam(_: int) -> _Transformation:
-    return _calming(optax.adam(0.05))
+    from optax import adam  # noqa: PLC0415
+
+    return _calming(adam(0.05))
 
 
 def _adam_cosine(n_steps: int) -> _Transformation:
-    return optax.chain(optax.adam(optax.cosine_decay_schedule(0.1, n_steps)))
+    from optax import adam, chain, cosine_decay_schedule  # noqa: PLC0415
+
+    return chain(adam(cosine_decay_schedule(0.1, n_steps)))
 
 
 def _adagrad(_: int) -> _Transformation:
-    return _calming(optax.adagrad(0.3))
+    from optax import adagrad  # noqa: PLC0415
+
+    return _calming(adagrad(0.3))
 
 
 def _sgd(_: int) -> _Transformation:
-    momentum = optax.sgd(0.1, momentum=0.9, nesterov=True)
-    return _calming(optax.chain(optax.clip_by_global_norm(_LENGTH), momentum))
+    from optax import chain, clip_by_global_norm, sgd  # noqa: PLC0415
+
+    return _calming(chain(clip_by_global_norm(_LENGTH), sgd(0.1, momentum=0.9, nesterov=True)))
 
 
 RULES = {

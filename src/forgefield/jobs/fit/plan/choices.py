@@ -12,6 +12,7 @@ from forgefield.estimating.seminario import Approximation, Fuerza, GammaFuerza, 
 from forgefield.estimating.transition_state import AsIs, C, D, DPlus, E, Policy
 from forgefield.fitting.solve.chain import Chain, Link
 from forgefield.fitting.solve.evolution import Evolution
+from forgefield.fitting.solve.first_order import RULES, GradientDescent
 from forgefield.fitting.solve.levenberg_marquardt import LevenbergMarquardt
 from forgefield.fitting.solve.methods import (
     BASIN_HOPPING,
@@ -113,15 +114,9 @@ def _search(method: Method, max_steps: int) -> Callable[[FitSection, bool], Abst
 
 def _descent(rule: str) -> Callable[[FitSection, bool], AbstractSolver]:
     """Return what makes a solver of a rule for steps along gradients."""
-
-    def made(section: FitSection, _: bool) -> AbstractSolver:
-        # What makes the rules takes a tenth as long to import as all else of a fit, and few fits need it.
-        from forgefield.fitting.solve.first_order import RULES, GradientDescent  # noqa: PLC0415
-
-        steps = section.max_steps or GradientDescent.max_steps
-        return GradientDescent(rule=RULES[rule], tolerance=section.tolerance, max_steps=steps)
-
-    return made
+    return lambda section, _: GradientDescent(
+        rule=RULES[rule], tolerance=section.tolerance, max_steps=section.max_steps or GradientDescent.max_steps
+    )
 
 
 # Undamped first steps leave the basins that relaxed structures are in.

@@ -38,15 +38,13 @@ _SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
 """Smallest width of a prior on a force constant: 0.1 in the units of files."""
 _SMALLEST_COUPLING = 0.5 * units.MILLIDYNE_PER_ANGSTROM
 """Of one that couples stretches: 1.3 mdyn/Å of those of CO₂, 0.7 of neighbours in benzene, less than 0.2 in water."""
-_OF_STRETCHES = "stretch_stretch", "stretch_stretch_13"
 _BARRIER = 1.0
 """kcal/mol; about as large as torsional constants are."""
 _SOFT = 1000.0
 """cm⁻¹: modes below it are those in which barriers show."""
 _UNCERTAIN = 100.0
 """cm⁻¹; about as far off as frequencies are with constants of stretches and bends that were read off a Hessian."""
-_SMALLEST_MOMENT = 0.1 * units.DEBYE
-_SMALLEST_INCREMENT = 0.02
+_SMALLEST_MOMENT, _SMALLEST_INCREMENT = 0.1 * units.DEBYE, 0.02
 """e, of a bond of 1 Å with that moment."""
 _ODD = ("v1", "v3", "v5")
 """Constants of cosines that differ at 0° and 180°."""
@@ -394,8 +392,7 @@ def _width(kind: str, parameter: Parameter, start: float, asked: Widths) -> floa
         case "dq":
             return max(asked.k * abs(start), _SMALLEST_INCREMENT)
         case _:
-            smallest = _SMALLEST_COUPLING if kind in _OF_STRETCHES else _SMALLEST_WIDTH
-            return max(asked.k * abs(start), smallest)
+            return max(asked.k * abs(start), _SMALLEST_COUPLING if "stretch_stretch" in kind else _SMALLEST_WIDTH)
 
 
 def with_values(assignment: Assignment, values: Float[np.ndarray, " parameters"]) -> Assignment:
