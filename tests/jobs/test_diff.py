@@ -25,11 +25,10 @@ from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.models.forcefield import ForceField
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.terms.bend import HARMONIC_BEND
-from forgefield.terms.cross import BEND_BEND, BEND_TORSION_BEND, STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13
+from forgefield.terms.cross import COUPLINGS
 from forgefield.terms.periodic import PERIODIC_TORSION
 from forgefield.terms.stretch import HARMONIC_STRETCH
 
-COUPLINGS = (STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_BEND, BEND_TORSION_BEND)
 FLUOROMETHYLAMINE = """7
 
 C 0.02 0.01 0.03

@@ -1,6 +1,6 @@
 """Classes of angles and bonds that types cannot tell apart, such as cis and trans: each has rows of its own."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +47,8 @@ class GeometryClasses:
     angles: AngleClasses = field(default_factory=dict)
     across: frozenset[tuple[str, str]] = frozenset()
     """The types of an end and a centre whose bonds have rows by the type of the atom that is opposite the end."""
+    tells_ends: bool = True
+    """Whether pairs of angles that share an end have rows of their own."""
 
     def __bool__(self) -> bool:
         return bool(self.angles or self.across)
@@ -102,7 +104,7 @@ class Named:
             if known:
                 (angle,) = angles(self.positions[[triple]])
                 named[place] += MARK + next((name for name, upper in known.items() if angle < upper), [*known][-1])
-        if kind == "bend_bend":
+        if kind == "bend_bend" and self.classes.tells_ends:
             for place in places_in_both(chain):
                 named[place] += IN_BOTH
         for place, others in ((1, skipped), (2, skipped[::-1])) if skipped else ():
@@ -128,11 +130,6 @@ def in_any(types: Types) -> Types:
 def unmarked(name: str) -> str:
     """Return the name of a type without the mark of an atom that two angles share."""
     return name.removesuffix(IN_BOTH)
-
-
-def tells_ends(rows: Iterable[Types]) -> bool:
-    """Say whether rows of pairs of angles are for those that share an end, or do not, instead of for all."""
-    return any(name.endswith(IN_BOTH) for types in rows for name in types)
 
 
 def has_class(name: str) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
-from forgefield.assign.geometry_classes import GeometryClasses, Named, has_class, in_any, tells_ends
+from forgefield.assign.geometry_classes import GeometryClasses, Named, has_class
 from forgefield.assign.instances import KINDS
 from forgefield.assign.typed import Table, assign_typed_rows
 from forgefield.assign.typing import NUMBERED
@@ -76,14 +76,12 @@ def _repeated(
     if term.kind == "vdw":
         return {(own,): rows[(of_atom,)] for own, of_atom in zip(by_types.types, named.types, strict=True)}
     kind = KINDS["stretch" if term.kind in CHARGING else term.kind]
-    of_all_pairs = term.kind == "bend_bend" and not tells_ends(rows)
     table = {}
     for molecule, start in zip(molecules, starts, strict=True):
         for chain in (kind.find(molecule) + start).tolist():
             for order in kind.orders:
                 turned = [chain[place] for place in order]
-                along = named.along(term.kind, turned)
-                found = rows.get(in_any(along) if of_all_pairs else along)
+                found = rows.get(named.along(term.kind, turned))
                 if found is not None:
                     table[by_types.along(term.kind, turned)] = found
     return table

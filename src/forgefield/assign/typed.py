@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING, lay_charges
 from forgefield.assign.gathered import Rows
-from forgefield.assign.geometry_classes import GeometryClasses, Named, in_any, tells_ends
+from forgefield.assign.geometry_classes import GeometryClasses, Named
 from forgefield.assign.instances import KINDS, Kind, Types
 from forgefield.assign.nonbonded import all_distant_pairs, pair_scales
 from forgefield.errors import InputError, MissingParameters
@@ -44,7 +44,7 @@ def assign_typed_rows(
     types = [m.types or () for m in molecules]
     starts = np.cumsum([0, *(m.n_atoms for m in molecules)])[:-1].tolist()
     flat = tuple(t for of_molecule in types for t in of_molecule)
-    named = Named.over(molecules, flat, classes or GeometryClasses())
+    named = Named.over(molecules, flat, GeometryClasses() if classes is None else classes)
     gathered = Rows()
     found: list[tuple[Term, Interactions]] = []
     missing: dict[str, None] = {}
@@ -91,11 +91,9 @@ def _bonded(
     kind = KINDS[term.kind]
     by_types = {kind.canonical(given): values for given, values in table.items()}
     entered: dict[Types, Row] = {}
-    of_all_pairs = term.kind == "bend_bend" and not tells_ends(by_types)
     kept, parameters = [], []
     for chain in atoms.tolist():
         key, borrowed = named(term.kind, chain), _borrowed(kind, chain, named, gathered)
-        key = kind.canonical(in_any(key)) if of_all_pairs else key
         if key in by_types and borrowed is not None:
             if key not in entered:
                 entered[key] = gathered.add(term, key, by_types[key])

@@ -35,11 +35,6 @@ def stretch_stretch(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     return k * (q[0] - r1) * (q[1] - r2)
 
 
-def stretch_stretch_13(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
-    """`stretch_stretch` of two bonds that a third joins: the bond-bond 1-3 term of class II force fields."""
-    return stretch_stretch(q, k, r1, r2)
-
-
 def bond_bond(q: Values, k: Scalar, r1: Scalar, r2: Scalar) -> Scalar:
     """`stretch_stretch` whose lengths r1 and r2 [Å] are its own."""
     return stretch_stretch(q, k, r1, r2)
@@ -140,16 +135,10 @@ STRETCH_STRETCH = Term(
     n_own=1,
     polynomial=Polynomial(1, (1, 1)),
 )
-STRETCH_STRETCH_13 = Term(
-    "stretch_stretch_13",
-    OUTER_BONDS,
-    stretch_stretch_13,
-    "stretch_stretch_13",
-    4,
-    STRETCH_STRETCH.parameters,
-    n_own=1,
-    polynomial=Polynomial(1, (1, 1)),
+STRETCH_STRETCH_13 = replace(
+    STRETCH_STRETCH, name="stretch_stretch_13", kind="stretch_stretch_13", coordinates=OUTER_BONDS, order=4
 )
+"""The same of two bonds that a third joins: the bond-bond 1-3 term of class II force fields."""
 BOND_BOND = replace(STRETCH_STRETCH, name="bond_bond", profile=bond_bond, n_own=3)
 BOND_ANGLE = Term(
     "bond_angle",
@@ -175,15 +164,13 @@ BEND_BEND_OF_FIVE = replace(BEND_BEND, name="bend_bend_of_five", n_own=3)
 """`bend_bend` whose angles theta1 and theta2 are its own."""
 BEND_BEND_OF_FOUR = replace(BEND_BEND_OF_FIVE, name="bend_bend_of_four", coordinates=BEND_PAIR_OF_FOUR, order=4)
 """The same of two angles that share an arm."""
-BEND_TORSION_BEND = Term(
-    "bend_torsion_bend",
-    BENDS_AND_TWIST,
-    bend_torsion_bend,
-    "bend_torsion_bend",
-    4,
-    BEND_BEND.parameters,
-    n_own=1,
-    polynomial=Polynomial(1, (1, 1)),
+BEND_TORSION_BEND = replace(
+    BEND_BEND,
+    name="bend_torsion_bend",
+    kind="bend_torsion_bend",
+    coordinates=BENDS_AND_TWIST,
+    profile=bend_torsion_bend,
+    order=4,
 )
 OWN_STRETCH_BEND = replace(STRETCH_BEND, name="own_stretch_bend", n_own=4)
 """`stretch_bend` whose lengths and angle are its own, as all of what a topology states is."""
@@ -213,6 +200,8 @@ TORSION_STRETCH = Term(
 )
 OWN_TORSION_STRETCH = replace(TORSION_STRETCH, name="own_torsion_stretch", n_own=2)
 """`torsion_stretch` whose length is its own."""
+COUPLINGS = (STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_BEND, BEND_TORSION_BEND)
+"""Those of generated force fields: one constant, with the lengths and angles of the stretches and bends they couple."""
 OWNING = {
     STRETCH_BEND: OWN_STRETCH_BEND,
     STRETCH_STRETCH: BOND_BOND,

@@ -24,14 +24,7 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.properties.modes import frequencies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
 from forgefield.terms.cmap import correction_map
-from forgefield.terms.cross import (
-    BEND_BEND,
-    BEND_TORSION_BEND,
-    STRETCH_BEND,
-    STRETCH_STRETCH,
-    STRETCH_STRETCH_13,
-    UREY_BRADLEY,
-)
+from forgefield.terms.cross import COUPLINGS, UREY_BRADLEY
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
 from forgefield.terms.stretch import HARMONIC_STRETCH, MM3_STRETCH
@@ -45,10 +38,7 @@ GEOMETRIES = {
     "formamide": "C 0 0 0 O 1.2 .1 0 H -.6 -.95 .05 H -1.4 1.9 0 N -.65 1.2 .1 H -.1 2.1 .2",
 }
 OF_AMBER = (HARMONIC_STRETCH, HARMONIC_BEND, TORSION3, COSINE_OUT_OF_PLANE)
-OF_MM3 = (
-    *(MM3_STRETCH, MM3_BEND, TORSION3, COSINE_OUT_OF_PLANE, UREY_BRADLEY),
-    *(STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_BEND, BEND_TORSION_BEND),
-)
+OF_MM3 = (MM3_STRETCH, MM3_BEND, TORSION3, COSINE_OUT_OF_PLANE, *COUPLINGS, UREY_BRADLEY)
 # Energies [kcal/mol], relative gradients, frequencies [cm⁻¹].
 PROGRAMS = {
     "openmm": (1e-9, 1e-10, 1e-3),

@@ -18,14 +18,7 @@ from forgefield.io.structures.mol2 import read_mol2
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import (
-    BEND_BEND,
-    BEND_TORSION_BEND,
-    STRETCH_BEND,
-    STRETCH_STRETCH,
-    STRETCH_STRETCH_13,
-    UREY_BRADLEY,
-)
+from forgefield.terms.cross import BEND_BEND, COUPLINGS, STRETCH_BEND, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -34,7 +27,7 @@ from forgefield.terms.torsion import TORSION3, TORSION6
 
 HARMONIC = (HARMONIC_STRETCH, HARMONIC_BEND)
 MM3 = (MM3_STRETCH, MM3_BEND, TORSION3, COSINE_OUT_OF_PLANE, STRETCH_BEND, BEND_BEND)
-CROSS = (*HARMONIC, TORSION6, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_TORSION_BEND, UREY_BRADLEY)
+CROSS = (*HARMONIC, TORSION6, *COUPLINGS, UREY_BRADLEY)
 
 
 def bare(molecule):

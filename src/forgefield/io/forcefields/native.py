@@ -15,7 +15,7 @@ from forgefield.assign.assignment import Assignment
 from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.explicit.rules import AbstractStatedRules
 from forgefield.assign.explicit.several import together
-from forgefield.assign.geometry_classes import MARK, GeometryClasses, in_any, unmarked, without_class
+from forgefield.assign.geometry_classes import IN_BOTH, MARK, GeometryClasses, in_any, unmarked, without_class
 from forgefield.assign.instances import KINDS, Types
 from forgefield.assign.mm3.rules import Mm3Rules
 from forgefield.assign.rules import AbstractRules
@@ -28,14 +28,7 @@ from forgefield.io.forcefields.systems import SystemFile, file_of_system, system
 from forgefield.io.outputs import write_text
 from forgefield.io.text import read_text
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import (
-    BEND_BEND,
-    BEND_TORSION_BEND,
-    STRETCH_BEND,
-    STRETCH_STRETCH,
-    STRETCH_STRETCH_13,
-    UREY_BRADLEY,
-)
+from forgefield.terms.cross import COUPLINGS, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES, LENNARD_JONES_GEOMETRIC
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -55,11 +48,7 @@ _TERMS = {
         TORSION4,
         TORSION6,
         COSINE_OUT_OF_PLANE,
-        STRETCH_BEND,
-        STRETCH_STRETCH,
-        STRETCH_STRETCH_13,
-        BEND_BEND,
-        BEND_TORSION_BEND,
+        *COUPLINGS,
         UREY_BRADLEY,
         LENNARD_JONES,
         LENNARD_JONES_GEOMETRIC,
@@ -228,7 +217,10 @@ def rules_of_text(path: Path, text: str) -> TypedRules | Mm3Rules | AbstractStat
         KINDS["bend"].canonical(one.types): {name: upper * units.DEGREE for name, upper in one.up_to.items()}
         for one in file.angles
     }
-    classes = GeometryClasses(angles, frozenset((one.end, one.centre) for one in file.across))
+    across = frozenset((one.end, one.centre) for one in file.across)
+    # Files without a mark are from before pairs of angles that share an end had rows of their own.
+    tells_ends = any(name.endswith(IN_BOTH) for row in file.rows for name in row.types)
+    classes = GeometryClasses(angles, across, tells_ends=tells_ends)
     return TypedRules(tables, Typing(str(path), meanings, own=not meanings), classes)
 
 

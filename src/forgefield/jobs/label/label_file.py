@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from forgefield.jobs.label.label_job import LabelPlan
 from forgefield.jobs.label.structures import (
     AbstractSampler,
     AsGiven,
+    AtMinimum,
     Distortions,
     Dynamics,
     Modes,
@@ -249,11 +249,15 @@ def _samplers(section: StructuresSection, folder: Path) -> list[AbstractSampler]
     ways: list[tuple[Any, Callable[..., AbstractSampler]]] = [
         (section.modes, Modes),
         (section.dynamics, Dynamics),
-        (section.turns, partial(Turns, of_minimum=section.relaxed)),
-        (section.stretches, partial(Stretches, of_minimum=section.relaxed)),
+        (section.turns, Turns),
+        (section.stretches, Stretches),
         (section.distortions, Distortions),
     ]
-    made += [way(**asked.model_dump()) for asked, way in ways if asked is not None]
+    for asked, way in ways:
+        if asked is not None:
+            sampler = way(**asked.model_dump())
+            moves_rigidly = way in (Turns, Stretches)
+            made.append(AtMinimum(sampler) if section.relaxed and moves_rigidly else sampler)
     if (asked := section.explored) is not None:
         students = [teacher_of_file(folder / name) for name in asked.students]
         dynamics = Dynamics(asked.snapshots, asked.temperature, asked.every, asked.timestep)

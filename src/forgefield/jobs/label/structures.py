@@ -133,17 +133,15 @@ class Turns(AbstractSampler):
     """Turned about each bond that turns."""
 
     points: int
-    of_minimum: bool = False
-    """Whether the minimum of the teacher near the structure is turned, instead of the structure."""
 
     @property
     def words(self) -> str:
-        """What is turned."""
-        return "relaxed, turned about a bond" if self.of_minimum else "turned about a bond"
+        """Turned."""
+        return "turned about a bond"
 
     def geometries(self, molecule: Molecule, teacher: AbstractTeacher, generator: np.random.Generator) -> Geometries:
         """Return the structures in which no atoms come as close as if they were bonded."""
-        return turned(_minimum(molecule, teacher) if self.of_minimum else molecule, self.points)
+        return turned(molecule, self.points)
 
 
 @dataclass(frozen=True)
@@ -153,18 +151,15 @@ class Stretches(AbstractSampler):
     points: int
     shortest: float
     longest: float
-    of_minimum: bool = False
-    """Whether the bonds of the minimum of the teacher near the structure are stretched, instead of its own."""
 
     @property
     def words(self) -> str:
-        """What is stretched."""
-        return "relaxed, a bond stretched" if self.of_minimum else "a bond stretched"
+        """Stretched."""
+        return "a bond stretched"
 
     def geometries(self, molecule: Molecule, teacher: AbstractTeacher, generator: np.random.Generator) -> Geometries:
         """Return the structures."""
-        start = _minimum(molecule, teacher) if self.of_minimum else molecule
-        return stretched(start, self.points, self.shortest, self.longest)
+        return stretched(molecule, self.points, self.shortest, self.longest)
 
 
 @dataclass(frozen=True)
@@ -184,6 +179,22 @@ class Distortions(AbstractSampler):
     def geometries(self, molecule: Molecule, teacher: AbstractTeacher, generator: np.random.Generator) -> Geometries:
         """Return the structures."""
         return distorted(molecule, self.number, self.scale, generator)
+
+
+@dataclass(frozen=True)
+class AtMinimum(AbstractSampler):
+    """What a sampler that draws nothing at random makes of the minimum of the teacher near the structure."""
+
+    sampler: AbstractSampler
+
+    @property
+    def words(self) -> str:
+        """Relaxed, and its own."""
+        return f"relaxed, {self.sampler.words}"
+
+    def geometries(self, molecule: Molecule, teacher: AbstractTeacher, generator: np.random.Generator) -> Geometries:
+        """Return its structures."""
+        return self.sampler.geometries(_minimum(molecule, teacher), teacher, generator)
 
 
 @dataclass(frozen=True, eq=False)

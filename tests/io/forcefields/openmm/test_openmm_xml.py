@@ -13,14 +13,7 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.openmm.openmm_xml import write_openmm_xml
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import (
-    BEND_BEND,
-    BEND_TORSION_BEND,
-    STRETCH_BEND,
-    STRETCH_STRETCH,
-    STRETCH_STRETCH_13,
-    UREY_BRADLEY,
-)
+from forgefield.terms.cross import BEND_BEND, COUPLINGS, STRETCH_BEND, STRETCH_STRETCH, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -29,13 +22,12 @@ from forgefield.terms.torsion import TORSION3
 
 HARMONIC = (HARMONIC_STRETCH, HARMONIC_BEND)
 MM3 = (MM3_STRETCH, MM3_BEND)
-ALONG = (STRETCH_STRETCH_13, BEND_TORSION_BEND)
 FORCE_FIELDS = {
     "harmonic": ((*HARMONIC, TORSION3, COSINE_OUT_OF_PLANE, UREY_BRADLEY), LENNARD_JONES, CHARGE_INCREMENT),
-    "harmonic, coupled": ((*HARMONIC, STRETCH_BEND, STRETCH_STRETCH, BEND_BEND, *ALONG), None, None),
+    "harmonic, coupled": ((*HARMONIC, *COUPLINGS), None, None),
     "harmonic, with charges alone": (HARMONIC, None, CHARGE_INCREMENT),
     "mm3": ((*MM3, TORSION3, COSINE_OUT_OF_PLANE), EXP6, BOND_MOMENT),
-    "mm3, coupled": ((*MM3, STRETCH_BEND, UREY_BRADLEY, BEND_BEND, *ALONG, COSINE_OUT_OF_PLANE), EXP6, None),
+    "mm3, coupled": ((*MM3, *COUPLINGS, UREY_BRADLEY, COSINE_OUT_OF_PLANE), EXP6, None),
 }
 
 

@@ -1,4 +1,7 @@
-"""Couplings of stretches and bends as a script in OpenMM XML, which has no elements for them."""
+"""Couplings of stretches and bends as a script in OpenMM XML, which has no elements for them.
+
+They have the energies and the units that a System holds them by, so that they are known again.
+"""
 
 import ast
 from pprint import pformat
@@ -10,10 +13,8 @@ from forgefield.assign.geometry_classes import IN_BOTH, places_in_both
 from forgefield.assign.instances import KINDS, Types
 from forgefield.io.forcefields.generated import flat_types
 from forgefield.io.forcefields.openmm.system.expressions import expressed
-from forgefield.terms.cross import BEND_BEND, BEND_TORSION_BEND, STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13
+from forgefield.terms.cross import BEND_BEND, COUPLINGS
 
-COUPLINGS = (STRETCH_BEND, STRETCH_STRETCH, STRETCH_STRETCH_13, BEND_BEND, BEND_TORSION_BEND)
-"""Terms that a script adds, by the energies and in the units of a System, so that they are known again."""
 _BEGIN = """
 # Couplings: energy, parameters, orders of the atoms that mean the same, values by the classes of atoms. Of two angles
 # at one centre an atom that is an end of both is marked.

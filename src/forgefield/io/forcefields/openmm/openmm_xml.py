@@ -23,14 +23,14 @@ from forgefield.io.forcefields.generated import (
     told_of,
 )
 from forgefield.io.forcefields.openmm.axial import without_axial
-from forgefield.io.forcefields.openmm.couplings import COUPLINGS, coupling_script
+from forgefield.io.forcefields.openmm.couplings import coupling_script
 from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.io.outputs import write_text
 from forgefield.molecules.elements import SYMBOLS, WEIGHTS
 from forgefield.molecules.molecule import Molecule
 from forgefield.terms import bend, stretch
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import UREY_BRADLEY
+from forgefield.terms.cross import COUPLINGS, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE

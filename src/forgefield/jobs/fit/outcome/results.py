@@ -54,12 +54,8 @@ from forgefield.report.results import (
     TargetResult,
     told,
 )
+from forgefield.terms.cross import COUPLINGS
 
-_COUPLINGS = {
-    "stretch_bend": 4,
-    **dict.fromkeys(("stretch_stretch", "stretch_stretch_13", "bend_bend", "bend_torsion_bend"), 3),
-}
-"""How many parameters of a coupling are its constant and what it couples."""
 _SAME_OPTIMUM = 1e-4
 """Starts whose costs agree to this fraction ended in the same place."""
 
@@ -280,8 +276,8 @@ def _too_strong(prepared: Prepared, last: Passed) -> list[str]:
     found = [
         places
         for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True)
-        if term.kind in _COUPLINGS
-        for places in np.unique(np.asarray(group.parameters)[:, : _COUPLINGS[term.kind]], axis=0).tolist()
+        if term in COUPLINGS
+        for places in np.unique(np.asarray(group.parameters), axis=0).tolist()
     ]
     return unbounded(prepared.rows, found, last.values)
 

@@ -31,14 +31,7 @@ from forgefield.io.format import Format
 from forgefield.io.formats import force_fields
 from forgefield.jobs.fit.plan.plan import Estimate, Kept, Linear
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND
-from forgefield.terms.cross import (
-    BEND_BEND,
-    BEND_TORSION_BEND,
-    STRETCH_BEND,
-    STRETCH_STRETCH,
-    STRETCH_STRETCH_13,
-    UREY_BRADLEY,
-)
+from forgefield.terms.cross import COUPLINGS, UREY_BRADLEY
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.nonbonded import CHARGE_INCREMENT, EXP6, LENNARD_JONES, LENNARD_JONES_GEOMETRIC
 from forgefield.terms.out_of_plane import COSINE_OUT_OF_PLANE
@@ -49,14 +42,7 @@ from forgefield.terms.torsion import TORSION3, TORSION4, TORSION6
 EIGENVALUE = units.HARTREE_PER_BOHR2
 """kcal/mol/Å²/amu of one Hartree/Bohr²/amu."""
 
-_CROSS = {
-    "stretch_bend": STRETCH_BEND,
-    "stretch_stretch": STRETCH_STRETCH,
-    "bend_bend": BEND_BEND,
-    "stretch_stretch_13": STRETCH_STRETCH_13,
-    "bend_torsion_bend": BEND_TORSION_BEND,
-    "urey_bradley": UREY_BRADLEY,
-}
+_CROSS = {term.name: term for term in (*COUPLINGS, UREY_BRADLEY)}
 FORMS: dict[str, dict[str, Term]] = {
     "harmonic": {
         "stretch": HARMONIC_STRETCH,

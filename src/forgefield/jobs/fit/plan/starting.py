@@ -15,6 +15,7 @@ from forgefield.assign.charge_rule import CHARGING
 from forgefield.assign.measured import twisted
 from forgefield.errors import InputError
 from forgefield.estimating.bond_charges import nearest_moments
+from forgefield.estimating.coupling_widths import smallest_width
 from forgefield.estimating.linear import (
     LinearSystem,
     eigenmatrix_system,
@@ -34,17 +35,14 @@ from forgefield.molecules.molecule import Molecule
 from forgefield.terms.mm3 import BOND_MOMENT
 from forgefield.terms.term import Parameter
 
-_SMALLEST_WIDTH = 0.1 * units.MILLIDYNE_PER_ANGSTROM
-"""Smallest width of a prior on a force constant: 0.1 in the units of files."""
-_SMALLEST_COUPLING = 0.5 * units.MILLIDYNE_PER_ANGSTROM
-"""Of one that couples stretches: 1.3 mdyn/Å of those of CO₂, 0.7 of neighbours in benzene, less than 0.2 in water."""
 _BARRIER = 1.0
 """kcal/mol; about as large as torsional constants are."""
 _SOFT = 1000.0
 """cm⁻¹: modes below it are those in which barriers show."""
 _UNCERTAIN = 100.0
 """cm⁻¹; about as far off as frequencies are with constants of stretches and bends that were read off a Hessian."""
-_SMALLEST_MOMENT, _SMALLEST_INCREMENT = 0.1 * units.DEBYE, 0.02
+_SMALLEST_MOMENT = 0.1 * units.DEBYE
+_SMALLEST_INCREMENT = 0.02
 """e, of a bond of 1 Å with that moment."""
 _ODD = ("v1", "v3", "v5")
 """Constants of cosines that differ at 0° and 180°."""
@@ -102,7 +100,7 @@ def estimated(
         values[used] = statistics.mean[used]
         negative = [int(place) for place in used if statistics.mean[place] < 0.0]
         # At zero a force constant sits on its bound, and the frequency of its mode has no derivative.
-        values[negative] = np.maximum(np.abs(values[negative]), _SMALLEST_WIDTH)
+        values[negative] = np.maximum(np.abs(values[negative]), smallest_width(kind))
         below |= {p: float(statistics.mean[p]) for p in negative}
         if negative:
             names = ", ".join(
@@ -392,7 +390,7 @@ def _width(kind: str, parameter: Parameter, start: float, asked: Widths) -> floa
         case "dq":
             return max(asked.k * abs(start), _SMALLEST_INCREMENT)
         case _:
-            return max(asked.k * abs(start), _SMALLEST_COUPLING if "stretch_stretch" in kind else _SMALLEST_WIDTH)
+            return max(asked.k * abs(start), smallest_width(kind))
 
 
 def with_values(assignment: Assignment, values: Float[np.ndarray, " parameters"]) -> Assignment:

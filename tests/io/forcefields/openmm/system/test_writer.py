@@ -60,6 +60,19 @@ def test_every_term_has_the_same_energy_and_forces_in_openmm(term, in_openmm):
     np.testing.assert_allclose(forces, -slope, rtol=0, atol=1e-7 * np.abs(slope).max())
 
 
+# Those between shifted centres are not read.
+@pytest.mark.parametrize("term", TERMS[:-2], ids=lambda term: term.name)
+def test_every_term_is_read_back_with_all_its_values_its_own(term):
+    values = [3.0 if parameter.name == "n" else 0.9 + 0.1 * k for k, parameter in enumerate(term.parameters)]
+
+    read = rules_of_xml(xml_of(flat(term, values), "x.xml").replace("12.0", "12.011"), "x.xml").system.interactions
+
+    each = [(one.term, atoms, its) for one in read for atoms, its in zip(one.atoms, one.values, strict=True)]
+    assert [one.n_own for one, _, _ in each] == [len(its) for _, _, its in each]
+    energy = sum(float(one.energy(jnp.asarray(CROOKED)[atoms], *its)) for one, atoms, its in each)
+    np.testing.assert_allclose(energy, term.energy(jnp.asarray(CROOKED)[: term.order], *values), rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("van_der_waals", "charging"),
     [

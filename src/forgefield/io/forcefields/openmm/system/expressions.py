@@ -8,11 +8,9 @@ from forgefield.io.forcefields.openmm.exp6 import exp6_of
 from forgefield.terms.bend import COSINE_BEND, MM3_BEND, QUARTIC_BEND, RESTRICTED_BEND
 from forgefield.terms.cross import (
     BEND_BEND,
-    BEND_BEND_OF_FIVE,
     BEND_BEND_OF_FOUR,
     BEND_TORSION_BEND,
     BOND_ANGLE,
-    BOND_BOND,
     OWNING,
     STRETCH_BEND,
     STRETCH_BENDS,
@@ -68,12 +66,10 @@ _EXPRESSIONS: dict[Term, str] = {
     STRETCH_BEND: f"k*(first+second)*bend; {_ARMS}; {_BEND}",
     STRETCH_BENDS: f"(k1*first+k2*second)*bend; {_ARMS}; {_BEND}",
     STRETCH_STRETCH: f"k*first*second; {_ARMS}",
-    BOND_BOND: f"k*first*second; {_ARMS}",
     BOND_ANGLE: f"k*({units.NANOMETRE!r}*distance(p1,p3)-r3)*(first+second); {_ARMS}",
     STRETCH_STRETCH_13: f"k*first*second; first=length-r1; second={units.NANOMETRE!r}*distance(p3,p4)-r2; {_R}",
     BEND_TORSION_BEND: f"on*c*k*(angle(p1,p2,p3)-theta1)*(angle(p2,p3,p4)-theta2); {_SWITCH}",
     BEND_BEND: "k*(angle(p2,p1,p3)-theta1)*(angle(p4,p1,p5)-theta2)",
-    BEND_BEND_OF_FIVE: "k*(angle(p4,p1,p5)-theta2)*(angle(p2,p1,p3)-theta1)",
     BEND_BEND_OF_FOUR: "k*(angle(p2,p1,p3)-theta1)*(angle(p2,p1,p4)-theta2)",
     TORSION_STRETCH: f"-k*({units.NANOMETRE!r}*distance(p2,p3)-r0)*(1+cos(3*dihedral(p1,p2,p3,p4)))",
     HARMONIC_IMPROPER: f"0.5*k*(apart-{_TURN!r}*floor(apart/{_TURN!r}+0.5))^2; apart=dihedral(p1,p2,p3,p4)-xi0",
@@ -81,7 +77,7 @@ _EXPRESSIONS: dict[Term, str] = {
     DIPOLE_PAIR: f"{units.NANOMETRE**-3!r}*k*(uv-3*um*vm/mm)/(sqrt(uu*vv*mm)*mm); {_DIPOLES}",
     BUCKINGHAM_PAIR: f"a*exp(-b*length)-c/length^6; {_R}",
 }
-_EXPRESSIONS |= {own: _EXPRESSIONS[term] for term, own in OWNING.items() if own not in _EXPRESSIONS}
+_EXPRESSIONS |= {own: _EXPRESSIONS[term] for term, own in OWNING.items()}
 
 
 _THREE = "v1*(1+c)+v2*(2-2*c^2)+v3*(1+c*(4*c^2-3))"
