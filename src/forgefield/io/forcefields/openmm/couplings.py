@@ -59,7 +59,8 @@ def coupling_script(assignment: Assignment) -> str | None:
     values = np.asarray(assignment.model.values)
     for term, group in zip(assignment.model.terms, assignment.topology.interactions, strict=True):
         if term in COUPLINGS:
-            energy, names = expressed(term) or ("", ())
+            expression = expressed(term)
+            assert expression is not None
             orders = KINDS[term.kind].orders
             rows: dict[Types, tuple[float, ...]] = {}
             for atoms, places in zip(np.asarray(group.atoms), np.asarray(group.parameters), strict=True):
@@ -67,7 +68,7 @@ def coupling_script(assignment: Assignment) -> str | None:
                 own = tuple(types[a] + IN_BOTH * (place in both) for place, a in enumerate(atoms))
                 if values[places[0]] != 0.0 and not any(tuple(own[p] for p in order) in rows for order in orders):
                     rows[own] = tuple(values[places].tolist())
-            found.append((energy, names, orders, rows))
+            found.append((*expression, orders, rows))
     return _BEGIN + pformat(found, width=120, sort_dicts=False) + _END if found else None
 
 
