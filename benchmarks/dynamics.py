@@ -31,7 +31,7 @@ from forgefield.assign.assignment import Assignment
 from forgefield.assign.generated import generate
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.engines.native.choice import fastest, way_of
-from forgefield.engines.native.library import loaded, vector_bits_of
+from forgefield.engines.native.library import PAINN, loaded, vector_bits_of
 from forgefield.engines.native.processor import machine
 from forgefield.engines.qm.reference import minimum
 from forgefield.engines.qm.xtb import XTB
@@ -82,7 +82,7 @@ def main() -> None:
     figures["nve_first_s"], figures["nve_steps_per_s"] = loop(model, topology, molecule, 1)
     fast = fastest(model)
     figures["native_steps_per_s"] = loop(fast, topology, molecule, 1)[1] if fast is not model else None
-    figures["kernel_vector_bits"] = vector_bits_of(loaded()) if way_of(fast) == "native" else None
+    figures["kernel_vector_bits"] = vector_bits_of(loaded(PAINN)) if way_of(fast) == "native" else None
     figures["ase_steps_per_s"] = through_ase(ForgeFieldCalculator(model), molecule)
     figures["classical_nve_first_s"], figures["classical_nve_steps_per_s"] = loop(
         laid.model, laid.topology, molecule, 1

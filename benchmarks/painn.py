@@ -26,7 +26,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
 from forgefield.engines.native.choice import fastest, way_of
-from forgefield.engines.native.library import NativeError, loaded, vector_bits_of
+from forgefield.engines.native.library import PAINN, NativeError, loaded, vector_bits_of
 from forgefield.engines.native.painn import native
 from forgefield.engines.native.processor import machine
 from forgefield.models.model import AbstractModel
@@ -191,7 +191,7 @@ def on_cpu(peer: str | None) -> Figures:
     best = way_of(fastest(model))
     figures["aspirin_ms"], figures["batch16_ms"] = figures[f"aspirin_{best}_ms"], figures[f"batch16_{best}_ms"]
     figures["native_kept"] = best == "native"
-    figures["kernel_vector_bits"] = vector_bits_of(loaded()) if kernel is not None else None
+    figures["kernel_vector_bits"] = vector_bits_of(loaded(PAINN)) if kernel is not None else None
     return figures
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from forgefield.engines.native import choice, library
 from forgefield.engines.native.choice import fastest, way_of
-from forgefield.engines.native.library import KernelError
+from forgefield.engines.native.library import PAINN, KernelError
 from forgefield.engines.native.painn import NativePainn
 from forgefield.errors import InputError
 from forgefield.models.painn import Design, Size, painn
@@ -37,7 +37,7 @@ def model():
 def kernel(monkeypatch, tmp_path):
     """A kernel that is never computed with: no compiler is needed."""
     monkeypatch.setattr(choice, "native", lambda model: NativePainn(model, jnp.zeros(1)))
-    monkeypatch.setattr(choice, "loaded", lambda: tmp_path / "painn.so")
+    monkeypatch.setattr(choice, "loaded", lambda _: tmp_path / "painn.so")
     monkeypatch.setattr(choice, "vector_bits_of", lambda _: 256)
 
 
@@ -165,8 +165,8 @@ def test_a_measurement_takes_both_ways_and_compares_them(kernel, model):
     # Without a kernel both ways are XLA, one of them with another energy.
     wrong = jax.tree.map(lambda a: 1.5 * jnp.asarray(a), model)
 
-    same = choice._measured(model, model)
-    other = choice._measured(wrong, model)
+    same = choice._measured(model, model, PAINN)
+    other = choice._measured(wrong, model, PAINN)
 
     assert (same["agree"], other["agree"], other["way"]) == (True, False, "xla")
     assert 0.0 < same["native_ms"] < np.inf

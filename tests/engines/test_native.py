@@ -1,4 +1,5 @@
 import platform
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from certain import known
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.engines.native import painn as native_painn
 from forgefield.engines.native.choice import fastest
-from forgefield.engines.native.library import NativeError, compiled, load, vector_bits_of
+from forgefield.engines.native.library import PAINN, NativeError, compiled, load, vector_bits_of
 from forgefield.engines.native.painn import native
 from forgefield.engines.native.processor import vector_bits
 from forgefield.errors import InputError
@@ -30,7 +31,7 @@ from forgefield.units import ELECTRONVOLT
 pytestmark = pytest.mark.slow
 
 try:
-    compiled()
+    compiled(PAINN)
 except NativeError as error:
     pytest.skip(f"no kernel: {error}", allow_module_level=True)
 
@@ -191,9 +192,9 @@ def test_the_kernel_of_any_instructions_computes_what_the_model_computes(name, b
     bits, *options = INSTRUCTIONS[name]
     if bits > vector_bits():
         pytest.skip(f"the processor has vectors of {vector_bits()} bits")
-    built = compiled("-march=x86-64", *options)
-    load(built, f"painn_{name}")
-    monkeypatch.setattr(native_painn, "register", lambda: f"painn_{name}")
+    built = compiled(PAINN, "-march=x86-64", *options)
+    load(built, replace(PAINN, target=f"painn_{name}"))
+    monkeypatch.setattr(native_painn, "register", lambda _: f"painn_{name}")
     model = network(size=Size(96, 2, 6))
     expected = energies_and_gradient(model, *batch)
 

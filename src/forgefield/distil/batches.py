@@ -12,13 +12,15 @@ from forgefield.fitting.data.ladder import rung
 from forgefield.molecules.molecule import Reference
 from forgefield.molecules.neighbour_list import NeighbourList, neighbour_list
 from forgefield.molecules.neighbours import Neighbours
-from forgefield.molecules.padding import padded_union
+from forgefield.molecules.padding import padded_each, padded_union
 from forgefield.molecules.topology import Topology
 
 _FEW = 4
 """Sizes of molecules that have a program each."""
 _PAIRS = 600
 """Pairs of atoms whose features fit into the cache of a core."""
+_FUSED_PAIRS = 2000
+"""Where no array of pairs times features is made."""
 
 
 class Batch(eqx.Module):
@@ -94,31 +96,64 @@ def batch_of(
     Of the Hessian products of each a combination is taken: the first one, or one at random where there is a generator.
     With a `sight` neighbours are listed, through the faces of cells.
     """
-    states = [(r.charge, r.multiplicity - 1) for r in references]
-    topology, positions = padded_union(
-        [r.species for r in references], [r.positions for r in references], n_atoms, n_max, states
-    )
+    topology, positions = padded_union(*_laid(references), n_atoms, n_max, _states(references))
     if sight is not None:
         topology = replace(topology, neighbours=listed(references, n_atoms, sight))
-    real = np.arange(n_atoms) < len(references)
+    first = np.cumsum([0, *(len(r.species) for r in references[:-1])])
+    return Batch(topology, positions, *_labels(references, first, np.arange(len(references)), n_atoms, generator))
+
+
+def batch_of_each(
+    references: Sequence[Reference],
+    n_max: int,
+    generator: np.random.Generator | None = None,
+    sight: Sight | None = None,
+) -> Batch:
+    """Return the same as batches of one reference each, filled up to `n_max` atoms, which are the first axis."""
+    n = len(references)
+    topology, positions = padded_each(*_laid(references), n_max, _states(references))
+    if sight is not None:
+        rows = [listed([reference], n_max, sight) for reference in references]
+        topology = replace(topology, neighbours=jax.tree.map(lambda *each: np.concatenate(each), *rows))
+    first = n_max * np.arange(n)
+    batch = Batch(topology, positions, *_labels(references, first, first, n * n_max, generator))
+    return jax.tree.map(lambda one: one.reshape(n, n_max, *one.shape[1:]), batch)
+
+
+def _laid(references: Sequence[Reference]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    return [r.species for r in references], [r.positions for r in references]
+
+
+def _states(references: Sequence[Reference]) -> list[tuple[int, int]]:
+    return [(r.charge, r.multiplicity - 1) for r in references]
+
+
+def _labels(
+    references: Sequence[Reference],
+    first: Int[np.ndarray, " references"],
+    molecule: Int[np.ndarray, " references"],
+    n_atoms: int,
+    generator: np.random.Generator | None,
+) -> tuple[np.ndarray, ...]:
+    """Return all of a batch that follows the positions, for references with these first atoms and molecules."""
+    real = np.zeros(n_atoms, bool)
     energy, size, gradient = np.zeros(n_atoms), np.ones(n_atoms), np.zeros((n_atoms, 3))
     directions, products, atomic = np.zeros((n_atoms, 3)), np.zeros((n_atoms, 3)), np.full(n_atoms, np.nan)
     stress, volume = np.full((n_atoms, 3, 3), np.nan), np.ones(n_atoms)
-    for k, reference in enumerate(references):
+    real[molecule] = True
+    energy[molecule] = [r.energy for r in references]
+    size[molecule] = [len(r.species) for r in references]
+    for reference, start, k in zip(references, first, molecule, strict=True):
         stress[k] = np.nan if reference.stress is None else reference.stress
         volume[k] = 1.0 if reference.lattice is None else reference.lattice.volume
-    energy[real] = [r.energy for r in references]
-    size[real] = [len(r.species) for r in references]
-    first = 0
-    for reference in references:
-        rows = slice(first, first := first + len(reference.species))
+        rows = slice(start, start + len(reference.species))
         if reference.gradient is not None:
             gradient[rows] = reference.gradient
         if reference.atomic_energies is not None:
             atomic[rows] = reference.atomic_energies
         if reference.products is not None:
             directions[rows], products[rows] = combined(reference, generator)
-    return Batch(topology, positions, energy, gradient, size, real, directions, products, atomic, stress, volume)
+    return energy, gradient, size, real, directions, products, atomic, stress, volume
 
 
 def combined(
@@ -129,9 +164,10 @@ def combined(
     known = reference.products
     n = len(known.directions)
     shares = np.eye(n)[0] if generator is None else generator.normal(size=n)
-    direction = np.tensordot(shares, known.directions, axes=1)
+    both = known.directions, known.values
+    direction, value = ((shares @ np.reshape(one, (n, -1))).reshape(-1, 3) for one in both)
     scale = 1.0 / np.sqrt(np.mean(direction**2))
-    return scale * direction, scale * np.tensordot(shares, known.values, axes=1)
+    return scale * direction, scale * value
 
 
 def batch_in_parts(
@@ -139,13 +175,22 @@ def batch_in_parts(
     n_max: int,
     generator: np.random.Generator | None = None,
     sight: Sight | None = None,
+    *,
+    fused: bool = False,
 ) -> Batch:
     """Return references as a batch in parts of one size, which are the first axis of its arrays.
 
-    Their number is a multiple of that of the devices. Parts may have no molecule that counts.
+    Their number is a multiple of that of the devices. A part is a union of molecules; for a fused model (`Painn.fused`)
+    the molecules of a part are filled up one by one, and are the second axis. Some may not count.
     """
-    n_parts = _parts(len(references), n_max * (n_max if sight is None else sight.places))
-    size = -(-len(references) // n_parts)
+    n_parts, size = _parts(len(references), n_max * (n_max if sight is None else sight.places), fused=fused)
+    if fused or size == 1:
+        batch = batch_of_each(references, n_max, generator, sight)
+        missing = n_parts * size - len(references)
+        if missing:
+            nothing = _uncounted(jax.tree.map(lambda one: np.repeat(one[:1], missing, axis=0), batch))
+            batch = jax.tree.map(lambda one, other: np.concatenate([one, other]), batch, nothing)
+        return jax.tree.map(lambda one: one.reshape(n_parts, size, *one.shape[1:]), batch) if fused else batch
     shares = [references[k * size : (k + 1) * size] for k in range(n_parts)]
     parts = [
         batch_of(share, n_max * size, n_max, generator, sight)
@@ -156,14 +201,17 @@ def batch_in_parts(
     return jax.tree.map(lambda *each: np.stack(each), *parts)
 
 
-def _parts(n_molecules: int, pairs: int) -> int:
-    """Return in how many parts a batch of molecules of so many pairs of atoms each is computed.
+def _parts(n_molecules: int, pairs: int, *, fused: bool) -> tuple[int, int]:
+    """Return in how many parts a batch of molecules of so many pairs of atoms each is computed, and those of a part.
 
     What a processor computes of one part stays in its cache; another device is given its whole share at once.
     """
-    at_once = max(_PAIRS // pairs, 1) if jax.default_backend() == "cpu" else n_molecules
     devices = jax.device_count()
-    return devices * -(-n_molecules // (devices * min(at_once, n_molecules)))
+    share = -(-n_molecules // devices)
+    most = _FUSED_PAIRS if fused else _PAIRS
+    at_once = max(most // pairs, 1) if jax.default_backend() == "cpu" else share
+    parts = -(-share // at_once)
+    return devices * parts, -(-n_molecules // (devices * parts))
 
 
 def _uncounted(batch: Batch) -> Batch:
@@ -188,7 +236,8 @@ class Feed:
     In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
     follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
     With `replay` each new one comes once, and old ones as many times as its ratio says, spread evenly over batches.
-    Where references are periodic, `cutoff` says how far atoms see [Å].
+    Where references are periodic, `cutoff` says how far atoms see [Å]. `fused` says whether batches
+    are for a fused model.
     """
 
     def __init__(
@@ -200,9 +249,10 @@ class Feed:
         replay: Replay | None = None,
         *,
         cutoff: float = 0.0,
+        fused: bool = False,
     ) -> None:
         self._fetch, self._sizes, self._batch, self._seed, self._replay = fetch, sizes, batch, seed, replay
-        self._cutoff = cutoff
+        self._cutoff, self._fused = cutoff, fused
         kinds = np.unique(sizes)
         self._filled = np.array([filled_size(int(size), kinds) for size in kinds])[np.searchsorted(kinds, sizes)]
         self._drawn = (0, self._epoch(0))
@@ -217,7 +267,8 @@ class Feed:
         chosen = self._drawn[1][place]
         generator = np.random.default_rng([self._seed, 1, step])
         references = self._fetch(chosen.tolist())
-        return batch_in_parts(references, int(self._filled[chosen[0]]), generator, sight_of(references, self._cutoff))
+        n_max, sight = int(self._filled[chosen[0]]), sight_of(references, self._cutoff)
+        return batch_in_parts(references, n_max, generator, sight, fused=self._fused)
 
     def _epoch(self, epoch: int) -> list[Int[np.ndarray, " chosen"]]:
         """Return the places of the references of each batch of an epoch."""

@@ -39,13 +39,20 @@ def losses_and_slope(
 
     The other leaves of the model are `fixed`. Each device computes its share of the parts one after the other.
     """
-    counts = jax.tree.map(jnp.sum, jax.vmap(counted)(batch))
+    molecules_apart = eqx.combine(weights, fixed).fused
+    counted_of_part = jax.vmap(counted) if molecules_apart else counted
+    counts = jax.tree.map(jnp.sum, jax.vmap(counted_of_part)(batch))
 
     def of_share(weights: PyTree, fixed: PyTree, counts: Losses, scales: Losses, parts: Batch) -> tuple[Losses, PyTree]:
         def loss(weights: PyTree, part: Batch) -> tuple[Float[Array, ""], Losses]:
             if recipe.precision == "bf16":
                 weights = jax.tree.map(lambda w: w.astype(jnp.bfloat16), weights)
-            found = losses(eqx.combine(weights, fixed), part, recipe.weights, counts)
+            model = eqx.combine(weights, fixed)
+
+            def found_in(batch: Batch) -> Losses:
+                return losses(model, batch, recipe.weights, counts)
+
+            found = jax.tree.map(jnp.sum, jax.vmap(found_in)(part)) if molecules_apart else found_in(part)
             return found.total(recipe.weights, scales), found
 
         def with_part(sums: tuple[PyTree, Losses], part: Batch) -> tuple[tuple[PyTree, Losses], None]:

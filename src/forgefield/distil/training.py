@@ -1,6 +1,7 @@
 """Training of a neural student: one compiled step for each size of batch, resumed as if it had not ended."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import equinox as eqx
@@ -85,7 +86,14 @@ def train(
     model = with_reference_energies(model, [r.species for r in training], energies)
     sizes = np.array([len(r.species) for r in training])
     cutoff = model.design.basis.cutoff
-    feed = Feed(lambda places: [training[k] for k in places], sizes, recipe.batch, recipe.seed, cutoff=cutoff)
+    feed = Feed(
+        lambda places: [training[k] for k in places],
+        sizes,
+        recipe.batch,
+        recipe.seed,
+        cutoff=cutoff,
+        fused=model.fused,
+    )
     course, found = begin(model, recipe), None
     for look in run(model, course, feed, validation, recipe):
         tell(look)
@@ -166,7 +174,7 @@ def trained(model: Painn, course: Course) -> Painn:
     _, fixed = eqx.partition(model, _trained(model))
     # On one device, whatever shared in the training.
     best = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), course.best)
-    return eqx.combine(best, fixed)
+    return replace(eqx.combine(best, fixed), fused=False)
 
 
 def with_reference_energies(

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from forgefield.errors import InputError
 from forgefield.models.core_repulsion import core_repulsion
 from forgefield.models.layers import Affine, Perceptron, affine, glorot, perceptron
+from forgefield.models.messages import received
 from forgefield.models.model import AbstractNeighbourModel, Traits
 from forgefield.models.radial import AbstractBasis, AbstractEnvelope, direction, radial_channels
 from forgefield.molecules.elements import SYMBOLS
@@ -99,6 +100,8 @@ class Painn(AbstractNeighbourModel):
     readout: Perceptron
     references: Float[Array | np.ndarray, " elements"]
     """Energy of each element [kcal/mol], added for each atom."""
+    fused: bool = eqx.field(static=True, default=False)
+    """Whether all pairs of a molecule exchange their messages in one operation, for which XLA must know the kernel."""
 
     @property
     def traits(self) -> Traits:
@@ -211,9 +214,13 @@ class Painn(AbstractNeighbourModel):
             if layer is not None:
                 scalars += layer(scalars, jnp.asarray(state), molecule)
         atom = jnp.asarray(neighbours.atom)
+        is_fused = self.fused and neighbours.shift is None and atom.shape == (1, len(scalars))
         vectors = None
         for block in self.blocks:
-            scalars, vectors = _exchanged(block, scalars, vectors, channels, u, atom)
+            if is_fused:
+                scalars, vectors = _exchanged_at_once(block, scalars, vectors, channels, u)
+            else:
+                scalars, vectors = _exchanged(block, scalars, vectors, channels, u, atom)
             scalars, vectors = _updated(block, scalars, vectors)
         return self.readout(scalars)[:, 0]
 
@@ -241,13 +248,8 @@ def displacements(neighbours: Neighbours, positions: Float[Array, "atoms 3"]) ->
 
 def _exchanged(block, scalars, vectors, channels, u, atom):
     """Add to each atom the messages of its neighbours; without vectors yet, what they would send is left out."""
-    n = scalars.shape[1]
-    # Until there are vectors their filters multiply nothing.
-    width = 2 * n if vectors is None else 3 * n
-    second = Affine(block.context.second.weight[:, :width], block.context.second.bias[:width])
-    # Split at once: backwards, slices are zeros that are added up.
-    own, outward, *kept = jnp.split(Perceptron(block.context.first, second)(scalars), width // n, axis=-1)
-    filters = jnp.split(channels @ block.filters[:, :width], width // n, axis=-1)
+    (own, outward, *kept), weights = _sent(block, scalars, vectors)
+    filters = jnp.split(channels @ weights, 2 + len(kept), axis=-1)
     scalars += jnp.sum(filters[0] * own[atom], axis=1)
     outward = filters[1] * outward[atom]
     along = [outward * u[..., c, None] for c in range(3)]
@@ -257,6 +259,28 @@ def _exchanged(block, scalars, vectors, channels, u, atom):
     theirs = (kept[0][:, None] * vectors)[atom]
     turned = [jnp.sum(along[c] + filters[2] * theirs[:, :, c], axis=1) for c in range(3)]
     return scalars, vectors + jnp.stack(turned, axis=1)
+
+
+def _exchanged_at_once(block, scalars, vectors, channels, u):
+    """Do the same where all atoms are the neighbours of each, in one operation for each kind of message."""
+    (own, outward, *kept), weights = _sent(block, scalars, vectors)
+    filters = jnp.split(weights, 2 + len(kept), axis=-1)
+    scalars += received(channels, filters[0], own[:, None])[:, 0]
+    turned = received(channels, filters[1], outward[:, None], u)
+    if vectors is None:
+        return scalars, turned
+    return scalars, vectors + turned + received(channels, filters[2], kept[0][:, None] * vectors)
+
+
+def _sent(block, scalars, vectors):
+    """Return what each atom sends, part by part, and the weights of the filters of all parts."""
+    n = scalars.shape[1]
+    # Until there are vectors their filters multiply nothing.
+    width = 2 * n if vectors is None else 3 * n
+    second = Affine(block.context.second.weight[:, :width], block.context.second.bias[:width])
+    # Split at once: backwards, slices are zeros that are added up.
+    parts = jnp.split(Perceptron(block.context.first, second)(scalars), width // n, axis=-1)
+    return parts, block.filters[:, :width]
 
 
 def _updated(block, scalars, vectors):

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,9 +17,27 @@ import jax
 
 from forgefield.cache import CacheError, Folder, folder
 from forgefield.engines.native.processor import c_library, instructions
+from forgefield.models.messages import TARGET
 
-SOURCE = Path(__file__).parent / "painn.cc"
-TARGET = "forgefield_painn"
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel, which is compiled to a library of its own."""
+
+    name: str
+    """Of its source, without `.cc`."""
+    symbol: str
+    """Of its handler in the library."""
+    target: str
+    """Name under which XLA knows it."""
+
+
+PAINN = Kernel("painn", "ForgeFieldPainn", "forgefield_painn")
+"""Energy and gradient."""
+MESSAGES = Kernel("messages", "ForgeFieldMessages", TARGET)
+"""What training differentiates further."""
 KIND = "native"
 """The folder of the cache."""
 _X86 = ("-march=native", "-mprefer-vector-width=512")
@@ -37,41 +56,41 @@ class KernelError(NativeError):
     """There is no kernel on this machine, which could have one; the message says why."""
 
 
-def register() -> str:
-    """Return the name under which JAX knows the kernel, compiling it where that has not been done before.
+def register(kernel: Kernel) -> str:
+    """Return the name under which JAX knows a kernel, compiling it where that has not been done before.
 
     Raises KernelError where there is no C++ compiler or no cache that may be used, or where one of them fails.
     """
-    loaded()
-    return TARGET
+    loaded(kernel)
+    return kernel.target
 
 
-def loaded() -> Path:
-    """Return the library of the kernel that JAX knows, as `register` does."""
-    found = _loaded()
+def loaded(kernel: Kernel) -> Path:
+    """Return the library of a kernel that JAX knows, as `register` does."""
+    found = _loaded(kernel)
     if isinstance(found, str):
         raise KernelError(found)
     return found
 
 
 @cache
-def _loaded() -> Path | str:
+def _loaded(kernel: Kernel) -> Path | str:
     """Return the library, registered, or what went wrong: it is tried once in a process."""
     try:
-        library = compiled()
-        load(library, TARGET)
+        library = compiled(kernel)
+        load(library, kernel)
     except KernelError as error:
         return str(error)
     return library
 
 
-def load(library: Path, target: str) -> None:
-    """Make the kernel of a library known to JAX under a name. Raises KernelError where that cannot be."""
+def load(library: Path, kernel: Kernel) -> None:
+    """Make the kernel of a library known to JAX by its name. Raises KernelError where that cannot be."""
     try:
-        kernel = ctypes.CDLL(str(library)).ForgeFieldPainn
+        handler = getattr(ctypes.CDLL(str(library)), kernel.symbol)
     except (OSError, AttributeError) as error:
         raise KernelError(f"the kernel cannot be loaded ({error})") from error
-    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(kernel), platform="cpu")
+    jax.ffi.register_ffi_target(kernel.target, jax.ffi.pycapsule(handler), platform="cpu")
 
 
 def vector_bits_of(library: Path) -> int:
@@ -79,8 +98,8 @@ def vector_bits_of(library: Path) -> int:
     return int(ctypes.CDLL(str(library)).ForgeFieldVectorBits())
 
 
-def compiled(*options: str) -> Path:
-    """Return the shared library, from the cache or compiled into it, with more options of the compiler.
+def compiled(kernel: Kernel, *options: str) -> Path:
+    """Return the shared library of a kernel, from the cache or compiled into it, with more options of the compiler.
 
     A library in the cache is used only with its checksum beside it; any other is compiled anew. Where there is no
     compiler (any more), one will do that another compiler has made of the same source for the same machine. Raises
@@ -88,18 +107,19 @@ def compiled(*options: str) -> Path:
     """
     options = (*shlex.split(os.environ.get("FORGEFIELD_CXXFLAGS", "")), *options)
     facts = (version("jaxlib"), platform.machine(), instructions(), c_library(), *_COMPILE, *options)
-    machine = _digest(SOURCE.read_bytes(), *facts)
+    source = FOLDER / f"{kernel.name}.cc"
+    machine = _digest(source.read_bytes(), *facts)
     try:
         kept = folder(KIND)
         try:
             compiler = _compiler()
         except KernelError as error:
-            for path in sorted(kept.path.glob(f"painn-{machine}-*.so")):
+            for path in sorted(kept.path.glob(f"{kernel.name}-{machine}-*.so")):
                 if kept.verified(path.name):
                     return path
             raise error
-        name = f"painn-{machine}-{_digest(b'', *compiler, _version(compiler))}.so"
-        return kept.verified(name) or _made(kept, name, compiler, options)
+        name = f"{kernel.name}-{machine}-{_digest(b'', *compiler, _version(compiler))}.so"
+        return kept.verified(name) or _made(kept, source, name, compiler, options)
     except CacheError as error:
         raise KernelError(f"the kernel cannot be kept: {error}") from error
 
@@ -119,16 +139,16 @@ def _version(compiler: list[str]) -> str:
     return _run([*compiler, "--version"]).stdout
 
 
-def _made(kept: Folder, name: str, compiler: list[str], options: tuple[str, ...]) -> Path:
-    """Compile the library into the cache and return its path."""
+def _made(kept: Folder, source: Path, name: str, compiler: list[str], options: tuple[str, ...]) -> Path:
+    """Compile a library into the cache and return its path."""
     if not kept.writable:
         raise KernelError(f"{kept.path} has no kernel for this machine and may not be written to")
     try:
         with tempfile.TemporaryDirectory(dir=kept.path) as scratch:
-            part, whole = Path(scratch) / "painn.o", Path(scratch) / "painn.so"
+            part, whole = Path(scratch) / "kernel.o", Path(scratch) / "kernel.so"
             # Linked apart: with -ffast-math the linker would add code that changes the rounding of the whole process.
             include = f"-I{jax.ffi.include_dir()}"
-            _run([*compiler, *_COMPILE, *options, include, "-c", str(SOURCE), "-o", str(part)])
+            _run([*compiler, *_COMPILE, *options, include, "-c", str(source), "-o", str(part)])
             _run([*compiler, "-shared", str(part), "-o", str(whole)])
             return kept.keep(whole, name)
     except OSError as error:

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from forgefield.engines.native.library import NativeError, register
+from forgefield.engines.native.library import MESSAGES, PAINN, NativeError, register
 from forgefield.models.core_repulsion import core_repulsion
 from forgefield.models.layers import Affine
+from forgefield.models.messages import STRIP
 from forgefield.models.model import AbstractNeighbourModel, Traits
 from forgefield.models.painn import Painn, displacements
 from forgefield.models.radial import CosineEnvelope, GaussianBasis
@@ -74,7 +75,7 @@ class NativePainn(AbstractNeighbourModel):
         x = positions.astype(jnp.float64)
         n = x.shape[0]
         call = jax.ffi.ffi_call(
-            register(),
+            register(PAINN),
             (jax.ShapeDtypeStruct((n,), jnp.float64), jax.ShapeDtypeStruct((n, 3), jnp.float64)),
             vmap_method="expand_dims",
         )
@@ -120,19 +121,33 @@ def native(model: Painn) -> NativePainn:
 
     The kernel runs on the CPU in single precision, for models without states whose features are a multiple of 32.
     """
-    features = model.embedding.shape[1]
-    if features % (2 * _STRIP):
-        raise NativeError(f"the kernel takes multiples of {2 * _STRIP} features, not {features}")
+    _require(model, 2 * _STRIP)
     if model.charge is not None or model.unpaired is not None:
         raise NativeError("the kernel knows no charge and spin of molecules")
+    if jnp.result_type(float) != jnp.float64:
+        raise NativeError("the kernel takes positions in double precision; set jax_enable_x64")
+    register(PAINN)
+    return NativePainn(model, jnp.asarray(_packed(model)))
+
+
+def fused(model: Painn) -> Painn:
+    """Return the model with its messages by their kernel. Raises NativeError where that cannot be.
+
+    The kernel runs on the CPU in single precision, for features that are a multiple of 16.
+    """
+    _require(model, STRIP)
+    register(MESSAGES)
+    return replace(model, fused=True)
+
+
+def _require(model: Painn, features: int) -> None:
+    """Require what all kernels need, and a multiple of some features. Raises NativeError."""
+    if model.embedding.shape[1] % features:
+        raise NativeError(f"the kernel takes multiples of {features} features, not {model.embedding.shape[1]}")
     if model.embedding.dtype != jnp.float32:
         raise NativeError("the kernel computes in single precision; the model is in double")
     if jax.default_backend() != "cpu":
         raise NativeError("the kernel runs on the CPU only")
-    if jnp.result_type(float) != jnp.float64:
-        raise NativeError("the kernel takes positions in double precision; set jax_enable_x64")
-    register()
-    return NativePainn(model, jnp.asarray(_packed(model)))
 
 
 def _packed(model: Painn) -> Float[np.ndarray, " weights"]:

@@ -14,6 +14,7 @@ import numpy as np
 from forgefield.distil.batches import Feed, Replay
 from forgefield.distil.losses import Losses
 from forgefield.distil.training import Course, Look, begin, run, trained
+from forgefield.engines.native.choice import fastest_to_train, way_of
 from forgefield.errors import InputError
 from forgefield.io.checkpoint import read_arrays, read_facts, write_checkpoint
 from forgefield.io.rules import STUDENT, STUDENTS
@@ -123,7 +124,10 @@ class Lessons:
     def finished(self) -> Finished:
         """Train, from the start or from the checkpoint, and return what comes of it. Raises InputError."""
         model, facts = first_model(self._pupil, self._task.data, self._plan.recipe), self._facts()
-        self._feed = self._fed(model.design.basis.cutoff)
+        # Neighbours through the faces of cells are listed, and their messages XLA's.
+        if self._plan.recipe.precision == "f32" and not self._task.data.overview.periodic.any():
+            model = fastest_to_train(model, begun=None if facts is None else facts["way"])
+        self._way, self._feed = way_of(model), self._fed(model)
         self._per_step = len(self._task.data.training) / self._feed.steps_of_epoch
         if facts is None:
             self._recipe = resolved(self._plan, model, self._feed, self._validation)
@@ -150,11 +154,12 @@ class Lessons:
             out_of_time=self._out_of_time,
         )
 
-    def _fed(self, cutoff: float) -> Feed:
-        """Return the batches, of structures whose atoms see so far [Å]."""
+    def _fed(self, model: Painn) -> Feed:
+        """Return the batches for a model."""
         plan, training, new = self._plan, self._task.data.training, self._task.data.new(self._plan)
         replay = Replay(new, plan.replay.ratio) if plan.replay is not None and new.any() else None
-        return Feed(training.fetch, training.sizes, plan.recipe.batch, self._pupil.seed, replay, cutoff=cutoff)
+        batch, seed, cutoff = plan.recipe.batch, self._pupil.seed, model.design.basis.cutoff
+        return Feed(training.fetch, training.sizes, batch, seed, replay, cutoff=cutoff, fused=model.fused)
 
     def _facts(self) -> dict[str, Any] | None:
         """Return what the checkpoint says beside its arrays. Raises InputError where it is of something else."""
@@ -206,7 +211,7 @@ class Lessons:
 
     def _save(self, *, done: bool = False) -> None:
         facts = {"input": self._task.digest, "steps": self._recipe.steps, "check_every": self._recipe.check_every}
-        facts |= {"step": int(self._course.step)}
+        facts |= {"step": int(self._course.step), "way": self._way}
         facts |= {"seconds": self._spent if done else self._seconds, "done": done, "out_of_time": self._out_of_time}
         write_checkpoint(self._checkpoint, self._course, facts)
         self._saved = perf_counter()
