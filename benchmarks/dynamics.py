@@ -42,8 +42,8 @@ from forgefield.jobs.md.dynamics import run_dynamics
 from forgefield.jobs.md.dynamics_results import summary
 from forgefield.jobs.md.dynamics_settings import DynamicsSettings
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import SIZES, Design, Painn, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import SIZES, Design, Painn, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.measure import lengths
 from forgefield.molecules.molecule import Molecule, standard_masses

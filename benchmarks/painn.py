@@ -30,8 +30,8 @@ from forgefield.engines.native.library import PAINN, NativeError, loaded, vector
 from forgefield.engines.native.painn import native
 from forgefield.engines.native.processor import machine
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import SIZES, Design, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import SIZES, Design, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.padding import padded_union
 from forgefield.molecules.topology import union

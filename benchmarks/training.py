@@ -28,8 +28,8 @@ from forgefield.distil.recipe import Recipe, Weights
 from forgefield.distil.training import Course, begin, run
 from forgefield.engines.native.choice import fastest_to_train, way_of
 from forgefield.engines.native.processor import machine
-from forgefield.models.painn import SIZES, Design, Painn, Size, painn
-from forgefield.models.radial import CosineEnvelope, GaussianBasis
+from forgefield.models.neural.painn import SIZES, Design, Painn, Size, painn
+from forgefield.models.neural.radial import CosineEnvelope, GaussianBasis
 from forgefield.molecules.molecule import HessianProducts, Reference
 from forgefield.units import ELECTRONVOLT
 

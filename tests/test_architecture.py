@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 BOTTOM = {"errors", "units", "compiled", "cores", "table"}
 MOLECULES = BOTTOM | {"molecules", "terms"}
-MODELS = MOLECULES | {"models"}
+MODELS = MOLECULES | {"models", "models/neural"}
 PROPERTIES = MODELS | {"properties"}
 ASSIGN = MODELS | {"assign", "assign/explicit", "assign/mm3"}
 ESTIMATING = PROPERTIES | {"estimating"}
@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "terms": BOTTOM | {"terms"},
     "molecules": BOTTOM | {"molecules"},
     "models": MODELS,
+    "models/neural": MODELS,
     "assign": MODELS | {"assign"},
     "assign/explicit": ASSIGN,
     "assign/mm3": ASSIGN,
@@ -131,7 +132,18 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": {"api"},
 }
 """What each folder, or module that is a layer of its own, may import of the package."""
-CORE = {"terms", "molecules", "models", "assign", "properties", "estimating", "fitting", "simulate", "distil"}
+CORE = {
+    "terms",
+    "molecules",
+    "models",
+    "models/neural",
+    "assign",
+    "properties",
+    "estimating",
+    "fitting",
+    "simulate",
+    "distil",
+}
 DEPENDENCIES = {
     "ase", "defusedxml", "equinox", "h5py", "jax", "jaxlib", "jaxtyping", "jinja2", "markupsafe", "numpy", "optax",
     "pydantic", "rdkit", "rich", "safetensors", "scipy", "threadpoolctl", "typer", "vesin",
@@ -151,7 +163,7 @@ KNOW_WORDS = {
     f"jobs/fit/plan/{name}" for name in ("asked", "choices", "defaults", "fit_text", "fit_toml", "target_choices")
 } | {"jobs/bench/pairs", "jobs/label/label_file", "jobs/distil/distil_file", "jobs/validate/thresholds_file"}
 """What writes the words of settings files and makes values of them; all others see the plan."""
-KNOW_MODELS = {"models", "engines/native", "io/forcefields/neural"}
+KNOW_MODELS = {"models", "models/neural", "engines/native", "io/forcefields/neural"}
 """Where a model may be told by its class; all others ask its traits."""
 
 MAX_FILE, MAX_FUNCTION, MAX_NAMES, MAX_FILES = 400, 60, 30, 16

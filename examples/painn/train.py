@@ -10,8 +10,8 @@ from forgefield.distil.recipe import Recipe
 from forgefield.distil.training import train
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.references import read_files
-from forgefield.models.painn import SIZES, Design, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import SIZES, Design, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.units import ELECTRONVOLT
 
 FOLDER = Path(__file__).parent

@@ -13,8 +13,8 @@ from forgefield.distil.deviations import deviations
 from forgefield.distil.losses import answers, losses
 from forgefield.distil.recipe import Recipe, Weights
 from forgefield.distil.training import train
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.lattice import Lattice
 from forgefield.molecules.molecule import Reference
 from forgefield.units import ELECTRONVOLT

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forgefield.distil import batches
-from forgefield.distil.batches import Feed, Replay, batch_in_parts, batch_of, combined
+from forgefield.distil.batches import Feed, Replay, batch_in_parts, batch_of, batch_of_each, combined, sight_of
 from forgefield.distil.deviations import deviations
 from forgefield.distil.losses import Losses, losses, scales, with_losses
 from forgefield.distil.parallel import losses_and_slope
@@ -16,8 +16,9 @@ from forgefield.distil.recipe import OPTIMISERS, Recipe, Weights
 from forgefield.distil.training import _trained, begin, reference_energies, run, train
 from forgefield.errors import InputError
 from forgefield.io.checkpoint import read_arrays, write_checkpoint
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
+from forgefield.molecules.lattice import Lattice
 from forgefield.molecules.molecule import HessianProducts, Reference
 from forgefield.properties.derivatives import hessians
 from forgefield.units import ELECTRONVOLT
@@ -178,6 +179,40 @@ def test_parts_add_up_to_the_whole(model, references, generator, monkeypatch):
     for pairs in (1, 27):
         for one, other in zip(jax.tree.leaves(found[pairs]), jax.tree.leaves(found[1000]), strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-9)
+
+
+def test_molecules_apart_add_up_to_the_whole(model, references, generator, monkeypatch):
+    some = [curved(r, generator) if k % 2 else r for k, r in enumerate(references[:7])]
+    recipe, one = Recipe(weights=Weights(1.0, 1.0, 1.0, 1.0)), Losses(*jnp.ones(5))
+    model = model.with_precision(jnp.float64)
+    slope_of = jax.jit(losses_and_slope, static_argnums=3)
+    expected = slope_of(*eqx.partition(model, _trained(model)), batch_in_parts(some, 3), recipe, one)
+
+    for pairs in (1, 27, 1000):
+        monkeypatch.setattr(batches, "_FUSED_PAIRS", pairs)
+        fused = replace(model, fused=True)
+        batch = batch_in_parts(some, 3, fused=True)
+        assert batch.energy.shape[:2] == {1: (7, 1), 27: (3, 3), 1000: (1, 7)}[pairs]
+        found = slope_of(*eqx.partition(fused, _trained(fused)), batch, recipe, one)
+
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+def test_batches_of_one_each_are_those_of_one(references, generator, periodic):
+    some = [curved(r, generator) if k % 2 else r for k, r in enumerate(references[:5])]
+    if periodic:
+        lattice = Lattice(6.0 * np.eye(3), (True, True, False))
+        some[1] = replace(some[1], lattice=lattice, stress=generator.normal(size=(3, 3)))
+    sight, draws = sight_of(some, 3.0), np.random.default_rng(3)
+
+    found = batch_of_each(some, 4, np.random.default_rng(3), sight)
+
+    expected = jax.tree.map(lambda *each: np.stack(each), *(batch_of([one], 4, 4, draws, sight) for one in some))
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_directions_are_redrawn_among_those_that_are_known(references, generator):

@@ -21,8 +21,8 @@ from forgefield import units
 from forgefield.assign.generated import generate
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import standard_masses
 from forgefield.properties.derivatives import energies, forces, hessians
 from forgefield.properties.modes import vibrations

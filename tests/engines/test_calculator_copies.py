@@ -19,8 +19,8 @@ from forgefield import units
 from forgefield.assign.generated import generate
 from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.neural.painn_file import write_painn
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.terms.bend import HARMONIC_BEND
 from forgefield.terms.stretch import HARMONIC_STRETCH
 from samples import AT_WATER, WATER

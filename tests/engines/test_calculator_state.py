@@ -17,8 +17,8 @@ from forgefield import units
 from forgefield.assign.generated import generate
 from forgefield.engines import laid
 from forgefield.errors import IgnoredStateWarning
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.stress import energy_gradient_and_stress
 from forgefield.terms.bend import HARMONIC_BEND

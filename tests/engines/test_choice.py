@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 from functools import cache
 
 import jax
@@ -9,12 +10,12 @@ import numpy as np
 import pytest
 
 from forgefield.engines.native import choice, library
-from forgefield.engines.native.choice import fastest, way_of
+from forgefield.engines.native.choice import fastest, fastest_to_train, way_of
 from forgefield.engines.native.library import PAINN, KernelError
 from forgefield.engines.native.painn import NativePainn
 from forgefield.errors import InputError
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 
 WARNED = "computed by XLA instead, which is slower"
 
@@ -37,7 +38,8 @@ def model():
 def kernel(monkeypatch, tmp_path):
     """A kernel that is never computed with: no compiler is needed."""
     monkeypatch.setattr(choice, "native", lambda model: NativePainn(model, jnp.zeros(1)))
-    monkeypatch.setattr(choice, "loaded", lambda _: tmp_path / "painn.so")
+    monkeypatch.setattr(choice, "fused", lambda model: replace(model, fused=True))
+    monkeypatch.setattr(choice, "loaded", lambda library: tmp_path / f"{library.name}.so")
     monkeypatch.setattr(choice, "vector_bits_of", lambda _: 256)
 
 
@@ -62,6 +64,26 @@ def test_the_faster_way_is_measured_once_and_kept(way, measured, model):
 
     assert [way_of(fastest(model)) for _ in range(3)] == [way] * 3
     assert counts == [1]
+
+
+@pytest.mark.parametrize("way", ["native", "xla"])
+def test_training_is_measured_by_itself(way, measured, model):
+    counts = measured(way)
+
+    assert [way_of(fastest_to_train(model)) for _ in range(2)] == [way] * 2
+    assert fastest_to_train(model).fused is (way == "native")
+    assert counts == [1]
+    fastest(model)
+    assert counts == [1, 1]
+
+
+@pytest.mark.parametrize(("begun", "faster"), [("native", "xla"), ("xla", "native")])
+def test_a_training_goes_on_the_way_it_began(begun, faster, measured, model, caplog):
+    counts = measured(faster)
+
+    assert way_of(fastest_to_train(model, begun=begun)) == begun
+    assert counts == []
+    assert not caplog.records
 
 
 def test_what_was_measured_is_said_with_verbose_once(measured, model, caplog):
@@ -146,7 +168,7 @@ def test_without_compiler_the_slower_way_is_said_once(model, monkeypatch, caplog
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(library, "_loaded", cache(library._loaded.__wrapped__))
 
-    assert [fastest(model) is model for _ in range(3)] == [True] * 3
+    assert [fastest(model) is model and fastest_to_train(model) is model for _ in range(3)] == [True] * 3
 
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "no C++ compiler" in caplog.text

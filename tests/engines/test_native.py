@@ -12,15 +12,22 @@ import pytest
 from ase import Atoms
 
 from certain import known
+from forgefield.distil.batches import batch_in_parts
+from forgefield.distil.losses import Losses
+from forgefield.distil.parallel import losses_and_slope
+from forgefield.distil.recipe import Recipe, Weights
+from forgefield.distil.training import _trained
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.engines.native import painn as native_painn
 from forgefield.engines.native.choice import fastest
-from forgefield.engines.native.library import PAINN, NativeError, compiled, load, vector_bits_of
-from forgefield.engines.native.painn import native
+from forgefield.engines.native.library import MESSAGES, PAINN, NativeError, compiled, load, register, vector_bits_of
+from forgefield.engines.native.painn import fused, native
 from forgefield.engines.native.processor import vector_bits
 from forgefield.errors import InputError
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import AbstractEnvelope, CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
+from forgefield.models.neural import messages
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import AbstractEnvelope, CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
+from forgefield.molecules.molecule import HessianProducts, Reference
 from forgefield.molecules.neighbour_list import neighbour_list
 from forgefield.molecules.topology import union
 from forgefield.properties.derivatives import hessians
@@ -204,3 +211,80 @@ def test_the_kernel_of_any_instructions_computes_what_the_model_computes(name, b
     assert vector_bits_of(built) == bits
     np.testing.assert_allclose(kernel.gradient(*batch), expected[1], atol=1e-5 * np.abs(expected[1]).max())
     np.testing.assert_allclose(kernel.energy(*batch), expected[0], atol=1e-4 * ELECTRONVOLT)
+
+
+SHAPES = {
+    # Molecules, receivers, senders, channels, features.
+    "aspirin": (2, 21, 21, 13, 64),
+    "many-channels": (1, 9, 9, 33, 32),
+    "two-kinds": (3, 5, 7, 21, 16),
+    "one-atom": (2, 1, 1, 1, 16),
+}
+
+
+@pytest.fixture(scope="module", params=["native", *INSTRUCTIONS])
+def messages_by(request):
+    """The messages of kernels of all instructions that this processor has."""
+    name = request.param
+    if name == "native":
+        return register(MESSAGES)
+    if platform.machine() not in {"x86_64", "AMD64"} or INSTRUCTIONS[name][0] > vector_bits():
+        pytest.skip("not this processor's instructions")
+    built, own = compiled(MESSAGES, "-march=x86-64", *INSTRUCTIONS[name][1:]), replace(MESSAGES, target=f"m_{name}")
+    assert vector_bits_of(built) == INSTRUCTIONS[name][0]
+    load(built, own)
+    return own.target
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("own", [False, True], ids=["filters-of-all", "own-filters"])
+@pytest.mark.parametrize(("along", "columns"), [(False, 1), (False, 3), (True, 3)], ids=["scalars", "vectors", "along"])
+def test_every_form_of_messages_is_the_plain_sum(messages_by, shape, own, along, columns, generator, monkeypatch):
+    b, i, j, k, f = SHAPES[shape]
+    shapes = {"c": (b, i, j, k), "w": (b if own else 1, k, f), "x": (b, j, 1 if along else columns, f)}
+    shapes |= {"y": (b, i, columns, f)} | ({"u": (b, i, j, 3)} if along else {})
+    drawn = {name: generator.normal(size=size) for name, size in shapes.items()}
+    monkeypatch.setattr(messages, "TARGET", messages_by)
+    for missing, value in drawn.items():
+        how = {"missing": missing, "along": along, "own": own}
+        given = [one for name, one in drawn.items() if name != missing]
+        # Compiled anew, since a program remembers the kernel that it was compiled with.
+        found = jax.jit(lambda *some, how=how: messages._form.bind(*some, **how))(*map(jnp.float32, given))
+
+        expected = messages._plainly(*map(jnp.asarray, given), **how)
+
+        assert found.shape == value.shape
+        np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max(), err_msg=missing)
+
+
+@pytest.mark.parametrize(("product", "states"), [(0.0, False), (0.1, True)], ids=["forces", "products-and-states"])
+def test_training_by_the_kernel_is_training_by_xla(batch, product, states, generator):
+    topology, x = batch
+    references = [
+        Reference(
+            np.asarray(topology.species)[rows],
+            np.asarray(x)[rows],
+            float(generator.normal()),
+            20.0 * generator.normal(size=(rows.sum(), 3)),
+            charge=k % 2,
+            products=HessianProducts(*generator.normal(size=(2, 1, rows.sum(), 3))),
+        )
+        for k in range(len(SIZES))
+        for rows in [np.asarray(topology.molecule) == k]
+    ]
+    model = network(states=states)
+    recipe, scales = Recipe(weights=Weights(product=product)), Losses(*jnp.ones(5))
+    slope_of = jax.jit(losses_and_slope, static_argnums=3)
+
+    told = []
+    for one in (model, fused(model)):
+        weights, fixed = eqx.partition(one, _trained(one))
+        told.append(slope_of(weights, fixed, batch_in_parts(references, 9, fused=one.fused), recipe, scales))
+
+    for found, expected in zip(*map(jax.tree.leaves, told), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_a_model_in_double_precision_keeps_its_messages():
+    with pytest.raises(NativeError, match="single precision"):
+        fused(network().with_precision(jnp.float64))

@@ -16,8 +16,8 @@ from forgefield.io.forcefields.amber.frcmod import write_frcmod
 from forgefield.io.forcefields.mm3.generated_fld import write_generated_fld
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.rules import load
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.properties.derivatives import energies
 from forgefield.terms.bend import HARMONIC_BEND, MM3_BEND

@@ -15,8 +15,8 @@ from forgefield.io.molecules import read_structures
 from forgefield.jobs import check_model
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Design, Painn, Size, painn
-from forgefield.models.radial import CosineEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Painn, Size, painn
+from forgefield.models.neural.radial import CosineEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 
 CH3F = Path(__file__).parents[2] / "examples/ch3f/ch3f.json"

@@ -12,8 +12,8 @@ from forgefield import units
 from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.jobs.md.dynamics import run_dynamics
 from forgefield.jobs.md.dynamics_settings import DynamicsSettings
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 
 ETHANE = Path(__file__).parents[2] / "examples/ethane"
 

@@ -6,8 +6,8 @@ import jax.random as jr
 import numpy as np
 import pytest
 
-from forgefield.models.painn import SIZES, Design, Painn, painn
-from forgefield.models.radial import AbstractEnvelope, QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import SIZES, Design, Painn, painn
+from forgefield.models.neural.radial import AbstractEnvelope, QuinticEnvelope, SineBasis
 from forgefield.units import ELECTRONVOLT
 
 ELEMENTS = (1, 6, 8)

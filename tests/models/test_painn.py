@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from forgefield.errors import InputError
 from forgefield.models.model import require_known
-from forgefield.models.radial import CosineEnvelope
+from forgefield.models.neural.radial import CosineEnvelope
 from forgefield.molecules.topology import union
 
 # Most of the time goes into compiling whole models.

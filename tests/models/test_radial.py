@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from forgefield.models.radial import (
+from forgefield.models.neural.radial import (
     CosineEnvelope,
     GaussianBasis,
     QuinticEnvelope,

@@ -19,8 +19,8 @@ from forgefield.engines.native.painn import native
 from forgefield.io.forcefields.mm3.fld import read_fld
 from forgefield.models.forcefield import ForceField
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.models.summed import Summed
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.neighbour_list import neighbour_list

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Design, Painn, Size, painn
-from forgefield.models.radial import CosineEnvelope, QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Painn, Size, painn
+from forgefield.models.neural.radial import CosineEnvelope, QuinticEnvelope, SineBasis
 from forgefield.molecules.topology import union
 from forgefield.properties.checks import (
     approach,

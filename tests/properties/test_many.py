@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from forgefield.errors import InputError
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.molecules.molecule import Molecule
 from forgefield.molecules.topology import union
 from forgefield.properties import many as module

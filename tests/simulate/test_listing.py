@@ -8,7 +8,7 @@ import pytest
 
 from forgefield import units
 from forgefield.models.model import AbstractModel, Traits
-from forgefield.models.painn import displacements
+from forgefield.models.neural.painn import displacements
 from forgefield.molecules.neighbours import all_pairs
 from forgefield.molecules.topology import union
 from forgefield.simulate.dynamics import start, trajectory

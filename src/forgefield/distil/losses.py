@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from forgefield.distil.batches import Batch
 from forgefield.distil.recipe import Weights
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
+from forgefield.models.neural.painn import Painn
 from forgefield.properties.stress import energy_gradient_and_virials
 from forgefield.units import ELECTRONVOLT
 

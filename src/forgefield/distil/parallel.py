@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, PyTree
 
@@ -60,7 +61,10 @@ def losses_and_slope(
 
         nothing = jax.tree.map(jnp.zeros_like, (weights, counts))
         slope, found = jax.lax.scan(with_part, nothing, parts)[0]
-        return jax.lax.psum((found, slope), _SHARES)
+        # Devices wait for each other for every array: all numbers are one, in the precision of the losses.
+        with jax.numpy_dtype_promotion("standard"):
+            numbers, back = ravel_pytree((found, slope))
+            return back(jax.lax.psum(numbers, _SHARES))
 
     whole, shared = PartitionSpec(), PartitionSpec(_SHARES)
     on_devices = jax.shard_map(

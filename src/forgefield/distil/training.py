@@ -18,7 +18,7 @@ from forgefield.distil.losses import Losses, no_losses, scales, with_losses
 from forgefield.distil.parallel import everywhere, losses_and_slope, shared_out
 from forgefield.distil.recipe import Pace, Recipe
 from forgefield.errors import InputError
-from forgefield.models.painn import Painn
+from forgefield.models.neural.painn import Painn
 from forgefield.molecules.molecule import Reference
 
 
@@ -148,11 +148,11 @@ def run(
         ended = recipe.patience and not since and k - int(course.at) >= recipe.patience * recipe.check_every
         if batch is None or ended:
             return
-        course = _step(course, batch, fixed, pace, program)
+        before, course = course, _step(course, batch, fixed, pace, program)
         k, since = k + 1, since + 1
-        # The next batch is put together while the step is computed.
+        # The next batch is put together, and the next step begun, while this one is computed.
         batch = shared_out(feed(k)) if k < recipe.steps else None
-        jax.block_until_ready(course.step)
+        jax.block_until_ready(before.step)
         if ends(course):
             batch = None
 

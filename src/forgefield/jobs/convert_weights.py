@@ -11,7 +11,7 @@ from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.forcefields.neural.schnetpack import Settings, import_painn
 from forgefield.io.outputs import new_outputs
 from forgefield.io.text import read_text
-from forgefield.models.painn import Painn
+from forgefield.models.neural.painn import Painn
 
 _READ, _WRITTEN = (".npz", ".safetensors"), ".safetensors"
 _NUMBERS = ("epsilon",)

@@ -18,8 +18,8 @@ from forgefield.engines.teachers.soundness import soundness
 from forgefield.engines.teachers.teacher import AbstractTeacher, key_of, random_directions
 from forgefield.errors import ConvergenceError, InputError
 from forgefield.io.forcefields.neural.painn_file import write_painn
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from samples import WATER
 
 BENT = replace(WATER, positions=WATER.positions + np.array([[0.05, 0.0, 0.1], [0.0, 0.03, 0.0], [0.1, 0.0, 0.0]]))

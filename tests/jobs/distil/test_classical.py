@@ -29,8 +29,8 @@ from forgefield.jobs.distil.classical.student import judged, learned, write_stud
 from forgefield.jobs.distil.distil_file import distil_plan, read_distil_file
 from forgefield.jobs.fit.plan.plan import Generated
 from forgefield.jobs.fit.plan.starting import with_values
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.models.summed import Summed
 from forgefield.molecules.molecule import HessianProducts, Molecule, Reference
 from forgefield.molecules.topology import union

@@ -19,8 +19,8 @@ from forgefield.io.forcefields.neural.painn_file import write_painn
 from forgefield.io.molecules import read_structures
 from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.export.laid_molecule import laid_molecule
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import CosineEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import CosineEnvelope, SineBasis
 from forgefield.molecules.molecule import atomic_weights
 from forgefield.simulate.dynamics import start, trajectory
 from forgefield.simulate.integrators import VelocityVerlet

@@ -15,8 +15,8 @@ from forgefield.jobs.label.explored import explored
 from forgefield.jobs.label.label_file import label_plan, read_label_file
 from forgefield.jobs.label.label_job import LabelPlan, run_label
 from forgefield.jobs.label.structures import Dynamics, sources_of
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from samples import WATER
 
 BONDED = replace(WATER, bonds=np.array([[0, 1], [0, 2]]), orders=np.ones(2))

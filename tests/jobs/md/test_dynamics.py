@@ -22,8 +22,8 @@ from forgefield.jobs.estimate import estimate, write_estimated
 from forgefield.jobs.md import dynamics
 from forgefield.jobs.md.dynamics import checkpoint_of, run_dynamics
 from forgefield.jobs.md.dynamics_settings import DynamicsSettings
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 CH3F = EXAMPLES / "ch3f/ch3f.json"

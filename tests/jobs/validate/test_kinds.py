@@ -21,8 +21,8 @@ from forgefield.io.molecules import read_structures
 from forgefield.io.rules import load
 from forgefield.io.structures.xyz import write_xyz
 from forgefield.jobs.estimate import estimate, write_estimated
-from forgefield.models.painn import Design, Painn, Size, painn
-from forgefield.models.radial import QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Painn, Size, painn
+from forgefield.models.neural.radial import QuinticEnvelope, SineBasis
 from forgefield.models.summed import Summed
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.units import ELECTRONVOLT, KILOJOULE

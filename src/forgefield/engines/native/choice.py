@@ -32,7 +32,7 @@ from forgefield.engines.native.library import (
 from forgefield.engines.native.painn import NativePainn, fused, native
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import Painn
+from forgefield.models.neural.painn import Painn
 from forgefield.models.summed import Summed
 from forgefield.molecules.topology import union
 from forgefield.properties.many import energies_and_gradient

@@ -17,7 +17,7 @@ import jax
 
 from forgefield.cache import CacheError, Folder, folder
 from forgefield.engines.native.processor import c_library, instructions
-from forgefield.models.messages import TARGET
+from forgefield.models.neural.messages import TARGET
 
 FOLDER = Path(__file__).parent
 

@@ -32,13 +32,13 @@ constexpr int kRows = 8;
 enum class Kind { kPlain, kSpread, kCollect };
 
 struct Form {
-  int64_t batch, receivers, senders, channels, features, columns;
-  bool along, shared;
+  int64_t batch, receivers, senders, channels, features, sent_columns, columns;
+  bool shared;
   const float *c, *w, *x, *y, *u;
   float *result;
 
   int64_t pairs() const { return receivers * senders; }
-  int64_t sent() const { return senders * (along ? 1 : columns) * features; }
+  int64_t sent() const { return senders * sent_columns * features; }
   int64_t received() const { return receivers * columns * features; }
 };
 
@@ -51,13 +51,23 @@ inline float Sum(Strip strip) {
   return sum;
 }
 
-// Calls f with how many of a portion there are as a type, for loops of a length that the compiler knows.
+// Calls f with a size as a type, for loops of a length that the compiler knows.
+template <int MOST, typename F>
+inline void Sized(int64_t size, F &&f) {
+  if constexpr (MOST > 0) {
+    if (size == MOST) return f(std::integral_constant<int, MOST>{});
+    Sized<MOST - 1>(size, f);
+  }
+}
+
+// Calls f with the first and the number of each portion. They are as even as can be: a sum of few terms side by side
+// waits for itself.
 template <int MOST, typename F>
 inline void InPortions(int64_t n, F &&f) {
-  int64_t at = 0;
-  for (; at + MOST <= n; at += MOST) f(at, std::integral_constant<int, MOST>{});
-  if constexpr (MOST > 1) {
-    if (at < n) InPortions<MOST / 2>(n - at, [&](int64_t more, auto size) { f(at + more, size); });
+  const int64_t portions = (n + MOST - 1) / MOST;
+  for (int64_t k = 0; k < portions; ++k) {
+    const int64_t first = n * k / portions;
+    Sized<MOST>(n * (k + 1) / portions - first, [&](auto size) { f(first, size); });
   }
 }
 
@@ -239,7 +249,7 @@ void Compute(const Form &form, int64_t missing) {
 
 // `missing` is the place of the factor by which the form is differentiated among c, w, x, y and u.
 ffi::Error Messages(ffi::RemainingArgs factors, ffi::Result<ffi::AnyBuffer> result, int64_t missing, bool along,
-                    bool shared, int64_t batch, int64_t receivers, int64_t senders, int64_t channels, int64_t features,
+                    bool own, int64_t batch, int64_t receivers, int64_t senders, int64_t channels, int64_t features,
                     int64_t columns) {
   const float *given[5] = {};
   int64_t at = 0;
@@ -249,7 +259,7 @@ ffi::Error Messages(ffi::RemainingArgs factors, ffi::Result<ffi::AnyBuffer> resu
     if (!buffer.has_value()) return ffi::Error::InvalidArgument("a factor of messages is missing");
     given[k] = static_cast<const float *>(buffer->untyped_data());
   }
-  Form form{batch, receivers, senders, channels, features, columns, along, shared,
+  Form form{batch, receivers, senders, channels, features, along ? 1 : columns, columns, !own,
             given[0], given[1], given[2], given[3], given[4], static_cast<float *>(result->untyped_data())};
   if (along)
     Compute<3, true>(form, missing);
@@ -268,7 +278,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ForgeFieldMessages, Messages,
                                   .Ret<ffi::AnyBuffer>()
                                   .Attr<int64_t>("missing")
                                   .Attr<bool>("along")
-                                  .Attr<bool>("shared")
+                                  .Attr<bool>("own")
                                   .Attr<int64_t>("batch")
                                   .Attr<int64_t>("receivers")
                                   .Attr<int64_t>("senders")

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from forgefield.engines.native.library import MESSAGES, PAINN, NativeError, register
-from forgefield.models.core_repulsion import core_repulsion
-from forgefield.models.layers import Affine
-from forgefield.models.messages import STRIP
 from forgefield.models.model import AbstractNeighbourModel, Traits
-from forgefield.models.painn import Painn, displacements
-from forgefield.models.radial import CosineEnvelope, GaussianBasis
+from forgefield.models.neural.core_repulsion import core_repulsion
+from forgefield.models.neural.layers import Affine
+from forgefield.models.neural.messages import STRIP
+from forgefield.models.neural.painn import Painn, displacements
+from forgefield.models.neural.radial import CosineEnvelope, GaussianBasis
 from forgefield.molecules.neighbours import Neighbours, all_pairs
 from forgefield.molecules.topology import Topology
 

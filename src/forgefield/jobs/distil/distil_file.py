@@ -27,8 +27,8 @@ from forgefield.jobs.distil.plan import (
 from forgefield.jobs.label.label_file import TeacherSection
 from forgefield.jobs.validate.settings import Settings
 from forgefield.jobs.validate.thresholds_file import ThresholdsSection, thresholds_of
-from forgefield.models.painn import SIZES, Size
-from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import SIZES, Size
+from forgefield.models.neural.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
 from forgefield.toml.read import read_toml
 
 SizeName = Literal["tiny", "small", "original"]

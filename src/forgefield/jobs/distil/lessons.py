@@ -22,7 +22,7 @@ from forgefield.jobs.distil.labels import Data
 from forgefield.jobs.distil.metrics import Log, Row
 from forgefield.jobs.distil.plan import DistilPlan, Pupil, TrainedStudent
 from forgefield.jobs.distil.pupils import first_model, resolved
-from forgefield.models.painn import Painn
+from forgefield.models.neural.painn import Painn
 
 _LOOKED_AT = 1000
 """Structures of the validation set that a look takes."""
@@ -126,7 +126,7 @@ class Lessons:
         model, facts = first_model(self._pupil, self._task.data, self._plan.recipe), self._facts()
         # Neighbours through the faces of cells are listed, and their messages XLA's.
         if self._plan.recipe.precision == "f32" and not self._task.data.overview.periodic.any():
-            model = fastest_to_train(model, begun=None if facts is None else facts["way"])
+            model = fastest_to_train(model, begun=None if facts is None else facts.get("way", "xla"))
         self._way, self._feed = way_of(model), self._fed(model)
         self._per_step = len(self._task.data.training) / self._feed.steps_of_epoch
         if facts is None:

@@ -8,8 +8,8 @@ from forgefield.distil.recipe import Recipe
 from forgefield.jobs.distil.classical.plan import ClassicalPlan
 from forgefield.jobs.validate.settings import Settings
 from forgefield.jobs.validate.verdict import Thresholds
-from forgefield.models.painn import Size
-from forgefield.models.radial import AbstractBasis, AbstractEnvelope
+from forgefield.models.neural.painn import Size
+from forgefield.models.neural.radial import AbstractBasis, AbstractEnvelope
 
 
 @dataclass(frozen=True)

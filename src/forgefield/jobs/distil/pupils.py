@@ -17,7 +17,7 @@ from forgefield.io.forcefields.neural.painn_file import read_painn
 from forgefield.jobs.distil.labels import Data
 from forgefield.jobs.distil.plan import DistilPlan, NewStudent, Pupil, TrainedStudent
 from forgefield.models.model import require_known
-from forgefield.models.painn import Design, Painn, painn
+from forgefield.models.neural.painn import Design, Painn, painn
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.units import ELECTRONVOLT
 

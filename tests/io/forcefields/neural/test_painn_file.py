@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 
 from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import read_description, read_painn, write_painn
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import CosineEnvelope, GaussianBasis, QuinticEnvelope, SineBasis
 from forgefield.units import ELECTRONVOLT
 
 SIZE = Size(4, 2, 5)

@@ -13,8 +13,8 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.schnetpack import import_painn
 from forgefield.io.forcefields.neural.schnetpack_writer import tensors_of, write_schnetpack
 from forgefield.jobs.convert_weights import convert_weights
-from forgefield.models.painn import Design, Size, painn
-from forgefield.models.radial import CosineEnvelope, QuinticEnvelope, SineBasis
+from forgefield.models.neural.painn import Design, Size, painn
+from forgefield.models.neural.radial import CosineEnvelope, QuinticEnvelope, SineBasis
 from forgefield.molecules.topology import union
 from forgefield.properties.derivatives import energies
 from samples import AS_SCHNETPACK_HAS_IT

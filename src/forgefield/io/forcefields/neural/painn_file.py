@@ -19,8 +19,8 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.native import native_text, rules_of_text
 from forgefield.io.outputs import write_bytes
 from forgefield.io.text import LARGEST
-from forgefield.models.painn import Design, Painn, Size, painn
-from forgefield.models.radial import (
+from forgefield.models.neural.painn import Design, Painn, Size, painn
+from forgefield.models.neural.radial import (
     AbstractBasis,
     AbstractEnvelope,
     CosineEnvelope,

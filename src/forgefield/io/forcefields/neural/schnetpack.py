@@ -26,9 +26,9 @@ from forgefield.errors import InputError
 from forgefield.io.forcefields.neural.painn_file import UNITS, shape_problems
 from forgefield.io.offenders import listed
 from forgefield.io.text import LARGEST
-from forgefield.models.layers import Affine, Perceptron
-from forgefield.models.painn import NORM_FLOOR, Block, Design, Painn
-from forgefield.models.radial import CosineEnvelope, GaussianBasis, SineBasis
+from forgefield.models.neural.layers import Affine, Perceptron
+from forgefield.models.neural.painn import NORM_FLOOR, Block, Design, Painn
+from forgefield.models.neural.radial import CosineEnvelope, GaussianBasis, SineBasis
 from forgefield.molecules.elements import atomic_number
 from forgefield.units import BOHR
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from forgefield.errors import InputError
 from forgefield.io.outputs import write_bytes, write_text
-from forgefield.models.layers import Perceptron
 from forgefield.models.model import AbstractModel
-from forgefield.models.painn import NORM_FLOOR, Painn
-from forgefield.models.radial import CosineEnvelope, GaussianBasis, SineBasis
+from forgefield.models.neural.layers import Perceptron
+from forgefield.models.neural.painn import NORM_FLOOR, Painn
+from forgefield.models.neural.radial import CosineEnvelope, GaussianBasis, SineBasis
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.units import ELECTRONVOLT
 

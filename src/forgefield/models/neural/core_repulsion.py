@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from forgefield.models.radial import QuinticEnvelope
+from forgefield.models.neural.radial import QuinticEnvelope
 from forgefield.units import COULOMB
 
 # Ziegler, Biersack and Littmark, The Stopping and Range of Ions in Solids (1985): the universal screening function.

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from forgefield.errors import InputError
-from forgefield.models.core_repulsion import core_repulsion
-from forgefield.models.layers import Affine, Perceptron, affine, glorot, perceptron
-from forgefield.models.messages import received
 from forgefield.models.model import AbstractNeighbourModel, Traits
-from forgefield.models.radial import AbstractBasis, AbstractEnvelope, direction, radial_channels
+from forgefield.models.neural.core_repulsion import core_repulsion
+from forgefield.models.neural.layers import Affine, Perceptron, affine, glorot, perceptron
+from forgefield.models.neural.messages import received
+from forgefield.models.neural.radial import AbstractBasis, AbstractEnvelope, direction, radial_channels
 from forgefield.molecules.elements import SYMBOLS
 from forgefield.molecules.neighbours import Neighbours, all_pairs, pairs_of_one
 from forgefield.molecules.topology import Topology

@@ -1,0 +1,1 @@
+"""PaiNN, with its layers, radial functions and messages."""
