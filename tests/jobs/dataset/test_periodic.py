@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from forgefield.cli.program import app
 from forgefield.engines.ase import ForgeFieldCalculator
 from forgefield.errors import InputError
+from forgefield.io.checkpoint import read_facts
 from forgefield.io.datasets.data_set import append, begin_data_set, overview, read_records
 from forgefield.io.datasets.importers import imported
 from forgefield.io.datasets.splits import read_split
@@ -142,7 +143,7 @@ SETTINGS = """
 file = "copper.h5"
 draw = { validation = 0.2, test = 0.3 }
 [student]
-features = 8
+features = 16
 blocks = 1
 radial = 4
 cutoff = 3.5
@@ -160,9 +161,17 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("copper")
     import_files([by_ase(folder / "copper", crystals(20))], folder / "copper.h5")
     (folder / "DISTIL.toml").write_text(SETTINGS)
-    found = CliRunner().invoke(app, ["distil", str(folder / "DISTIL.toml"), "-o", str(folder / "run"), "--json"])
+    words, kernel = ["distil", str(folder / "DISTIL.toml"), "-o", str(folder / "run"), "--json"], "FORGEFIELD_KERNEL"
+    found = CliRunner().invoke(app, words, env={kernel: "native"})
     assert found.exit_code == 0, found.output
     return folder, found
+
+
+@pytest.mark.slow
+def test_listed_neighbours_are_trained_by_xla(trained):
+    folder, _ = trained
+
+    assert read_facts(folder / "run/checkpoint.safetensors")["way"] == "xla"
 
 
 @pytest.mark.slow

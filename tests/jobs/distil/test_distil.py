@@ -187,6 +187,48 @@ def test_it_goes_on_from_the_last_checkpoint_before_a_look(whole, tmp_path, monk
     assert (tmp_path / "run/student.safetensors").read_bytes() == (whole[0] / "student.safetensors").read_bytes()
 
 
+@pytest.mark.slow
+def test_interrupted_by_the_kernel_too_it_comes_to_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGEFIELD_KERNEL", "native")
+    wide = SMALL.replace("features = 8", "features = 16")
+    plan = plan_of(tmp_path, student=wide)
+    run_distil(plan, tmp_path / "whole")
+    if read_facts(tmp_path / "whole/checkpoint.safetensors")["way"] != "native":
+        pytest.skip("no kernel")
+    told = []
+
+    def stop(stand):
+        told.append(stand)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_distil(plan, tmp_path / "run", tell=stop)
+    run_distil(plan, tmp_path / "run", resume=True)
+
+    first, again = (tmp_path / name / "student.safetensors" for name in ("whole", "run"))
+    assert first.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize("way", ["native", "xla"])
+def test_it_goes_on_the_way_it_began(way, tmp_path, monkeypatch):
+    def crash(*given, **named):
+        raise RuntimeError
+
+    begun = []
+    monkeypatch.setattr(lessons, "fastest_to_train", lambda model, *, begun: model)
+    monkeypatch.setattr(lessons, "way_of", lambda _: way)
+    monkeypatch.setattr(lessons.Lessons, "_row", crash)
+    with pytest.raises(RuntimeError):
+        run_distil(plan_of(tmp_path), tmp_path / "run")
+    monkeypatch.undo()
+    monkeypatch.setattr(lessons, "fastest_to_train", lambda model, **given: begun.append(given) or model)
+
+    run_distil(plan_of(tmp_path), tmp_path / "run", resume=True)
+
+    assert begun == [{"begun": way}]
+
+
 def test_a_finished_run_is_not_trained_again(whole, tmp_path):
     plan = plan_of(tmp_path)
     first = run_distil(plan, tmp_path / "run")

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Float
@@ -69,7 +70,7 @@ def _sizes(shapes: Sequence[tuple[int, ...]], missing: str, **how: bool) -> dict
 @_form.def_abstract_eval
 def _shape(*factors: Any, missing: str, **how: bool) -> Any:
     sizes = _sizes([factor.shape for factor in factors], missing, **how)
-    return jax.core.ShapedArray(tuple(sizes[axis] for axis in _axes(**how)[missing]), factors[0].dtype)
+    return ShapedArray(tuple(sizes[axis] for axis in _axes(**how)[missing]), factors[0].dtype)
 
 
 @_form.def_impl
@@ -78,7 +79,7 @@ def _computed(*factors: Array, missing: str, along: bool, own: bool) -> Array:
     return _form.bind(*factors, missing=missing, along=along, own=own)
 
 
-def _tangent(factors: Sequence[Any], tangents: Sequence[Any], **how: Any) -> tuple[Array, Any]:
+def _tangent(factors: Sequence[Any], tangents: Sequence[Any], **how: Any) -> tuple[Array, Array]:
     """Return the form and its tangent: it is linear in each factor."""
     value = _form.bind(*factors, **how)
     moved = [
@@ -86,7 +87,7 @@ def _tangent(factors: Sequence[Any], tangents: Sequence[Any], **how: Any) -> tup
         for k, tangent in enumerate(tangents)
         if type(tangent) is not ad.Zero
     ]
-    return value, sum(moved[1:], moved[0]) if moved else ad.Zero.from_primal_value(value)
+    return value, sum(moved[1:], moved[0])
 
 
 def _transposed(cotangent: Any, *factors: Any, missing: str, **how: bool) -> list[Any]:
