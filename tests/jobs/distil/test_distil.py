@@ -216,7 +216,7 @@ def test_it_goes_on_the_way_it_began(way, tmp_path, monkeypatch):
         raise RuntimeError
 
     begun = []
-    monkeypatch.setattr(lessons, "fastest_to_train", lambda model, *, begun: model)
+    monkeypatch.setattr(lessons, "fastest_to_train", lambda model, **_: model)
     monkeypatch.setattr(lessons, "way_of", lambda _: way)
     monkeypatch.setattr(lessons.Lessons, "_row", crash)
     with pytest.raises(RuntimeError):
