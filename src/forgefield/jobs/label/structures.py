@@ -234,8 +234,11 @@ def _minimum(molecule: Molecule, teacher: AbstractTeacher) -> Molecule:
     return replace(molecule, positions=relaxed(molecule, teacher))
 
 
-def relaxed(molecule: Molecule, teacher: AbstractTeacher) -> Positions:
-    """Return the positions of the minimum near a molecule (L-BFGS). Raises ConvergenceError."""
+def relaxed(molecule: Molecule, teacher: AbstractTeacher, *, left: float = _RELAXED) -> Positions:
+    """Return the positions of the minimum near a molecule (L-BFGS), with forces up to `left` [kcal/mol/Å] or ten times.
+
+    Raises ConvergenceError.
+    """
 
     def surface(x: np.ndarray) -> tuple[float, np.ndarray]:
         found = teacher.label(replace(molecule, positions=x.reshape(-1, 3)))
@@ -243,10 +246,10 @@ def relaxed(molecule: Molecule, teacher: AbstractTeacher) -> Positions:
         assert found.gradient is not None
         return found.energy, found.gradient.ravel()
 
-    options = {"maxiter": _MOST_STEPS, "gtol": _RELAXED, "ftol": 0.0, "maxcor": 20}
+    options = {"maxiter": _MOST_STEPS, "gtol": left, "ftol": 0.0, "maxcor": 20}
     found = minimize(surface, molecule.positions.ravel(), jac=True, method="L-BFGS-B", options=options)
     largest = float(np.abs(found.jac).max())
-    if largest > 10.0 * _RELAXED:
+    if largest > 10.0 * left:
         raise ConvergenceError(
             f"{molecule.name}: the relaxation by {teacher.identity.name} ended after {found.nit} steps with forces up "
             f"to {largest:.2g} kcal/mol/Å; give a better geometry"

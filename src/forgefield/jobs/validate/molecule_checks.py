@@ -22,7 +22,7 @@ from forgefield.molecules.bonds import perceive_bonds
 from forgefield.molecules.molecule import Molecule
 from forgefield.report.student.findings import BondScan, Distribution, Drift, Minimum, Speed, Stability
 
-_DESCENT = 200
+_DESCENT = 300
 """Labels that a relaxation takes, about."""
 _FEWEST, _MOST = 40, 400
 """Structures of a teacher's dynamics."""
@@ -70,7 +70,7 @@ def checked_molecule(
     molecule = _bonded(records[0].molecule)
     taught = _Taught(teacher, _label_s(teacher, molecule), settings.teacher_seconds)
     tell(f"{molecule.name}: minimum", 0, 5)
-    asked = taught.within(_DESCENT + 12 * molecule.n_atoms)
+    asked = taught.within(_DESCENT + 6 * molecule.n_atoms)
     if teacher is not None and asked is None:
         notes.append(_left_out(molecule, "relaxed structure and frequencies", taught))
     minimum, here, there = minima(molecule, student, asked)
