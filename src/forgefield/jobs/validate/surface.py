@@ -66,8 +66,8 @@ _SADDLE = "where the student comes to rest it has an imaginary frequency"
 
 
 _REST = 1e-3
-"""kcal/mol/Å; the largest force left in a minimum. With fifty times as much a soft torsion is off by a tenth of an Å, and
-a student that begins where its teacher rests stays there."""
+"""kcal/mol/Å; the largest force left in a minimum. With fifty times as much a soft torsion is off by a tenth of an Å,
+and a student that begins where its teacher rests stays there."""
 
 
 def _minimum(molecule: Molecule, teacher: AbstractTeacher) -> Molecule | str:
