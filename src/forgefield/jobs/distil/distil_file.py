@@ -85,8 +85,9 @@ class StudentSection(Section):
     """How messages fall off: with smooth Hessians, or as in the paper."""
     basis: Literal["sine", "gaussian"] = "sine"
     """The radial functions."""
-    core_cutoff: Real | None = Field(default=None, gt=0.0, le=30.0)
-    """Where the repulsion of atomic cores (ZBL) ends [Å]; by default it is left out."""
+    core_cutoff: Real | None = Field(default=None, ge=0.0, le=30.0)
+    """Where the repulsion of atomic cores (ZBL) ends [Å], or 0 without. By default at 0.8 of the longest bond that the
+    covalent radii of the elements make, up to 1.7; without on a `baseline`."""
     states: bool | None = None
     """Whether charge and unpaired electrons are seen; by default where molecules of the set differ in them."""
     start: str | None = None
@@ -367,4 +368,6 @@ def _new(said: StudentSection, name: str) -> NewStudent:
     usual = SIZES[name]
     size = Size(said.features or usual.features, said.blocks or usual.blocks, said.radial or usual.radial)
     basis = _BASES[said.basis](size.radial, said.cutoff)
-    return NewStudent(size, basis, _ENVELOPES[said.envelope](), said.core_cutoff, said.states)
+    # A classical force field has walls of its own.
+    core_cutoff = 0.0 if said.core_cutoff is None and said.baseline is not None else said.core_cutoff
+    return NewStudent(size, basis, _ENVELOPES[said.envelope](), core_cutoff, said.states)
