@@ -23,9 +23,10 @@ from forgefield.io.datasets.splits import read_split
 from forgefield.io.forcefields.neural.painn_file import read_painn
 from forgefield.io.rules import load
 from forgefield.jobs.distil import labels, lessons
-from forgefield.jobs.distil.distil_file import distil_plan, read_distil_file
+from forgefield.jobs.distil.distil_file import _pupils, distil_plan, read_distil_file
 from forgefield.jobs.distil.distil_job import run_distil
 from forgefield.jobs.distil.metrics import Row, read_rows
+from forgefield.jobs.distil.plan import NewStudent
 from forgefield.molecules.molecule import Molecule, Reference
 
 WORDS = """
@@ -208,6 +209,20 @@ def test_interrupted_by_the_kernel_too_it_comes_to_the_same(tmp_path, monkeypatc
 
     first, again = (tmp_path / name / "student.safetensors" for name in ("whole", "run"))
     assert first.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "cutoff"),
+    [("", 1.2), ("core_cutoff = 0", None), ("core_cutoff = 1.5", 1.5), ('baseline = "start.fld"', None)],
+)
+def test_cores_repel_unless_they_are_left_out(words, cutoff, tmp_path):
+    folder = settings(tmp_path, student=f"{SMALL}\n{words}").parent
+    (folder / "start.fld").touch()
+
+    (pupil,) = _pupils(folder / "DISTIL.toml", read_distil_file(folder / "DISTIL.toml").student)
+
+    assert isinstance(pupil.start, NewStudent)
+    assert pupil.start.core_cutoff == cutoff
 
 
 @pytest.mark.parametrize("way", ["native", "xla"])

@@ -42,7 +42,7 @@ typedef float Lanes __attribute__((vector_size(kLanes * sizeof(float)), aligned(
 
 struct Sizes {
   int64_t features, blocks, channels;
-  double cutoff;
+  double cutoff, core_cutoff, coulomb;
   bool gaussian, cosine;
 };
 
@@ -59,6 +59,7 @@ struct Block {
 
 struct Network {
   const float *embedding;
+  const double *charges;  // of the nuclei
   int64_t elements;
   std::vector<Block> blocks;
   Map readout_in, readout_out;
@@ -83,10 +84,11 @@ class Cursor {
   const float *at_;
 };
 
-Network Unpack(const float *packed, const Sizes &s, int64_t elements) {
+Network Unpack(const float *packed, const double *charges, const Sizes &s, int64_t elements) {
   const int64_t n = s.features;
   Cursor cursor(packed);
   Network network;
+  network.charges = charges;
   network.elements = elements;
   network.embedding = cursor.Take(elements * n);
   for (int64_t k = 0; k < s.blocks; ++k) {
@@ -230,6 +232,7 @@ class Molecule {
       ReverseExchange(net_.blocks[k], saved_[k], k == 0);
     }
     Gradient(gradient);
+    Cores(x, element, energy, gradient);
   }
 
  private:
@@ -572,6 +575,41 @@ class Molecule {
     }
   }
 
+  // The screened repulsion of nuclei (Ziegler, Biersack and Littmark 1985), which ends with two derivatives.
+  void Cores(const double *x, const int64_t *element, double *energy, double *gradient) const {
+    constexpr double kWeights[] = {0.18175, 0.50986, 0.28022, 0.02817}, kRates[] = {3.19980, 0.94229, 0.40290, 0.20162};
+    constexpr double kLength = 0.46850, kPower = 0.23, kShortest = 1e-3;
+    for (int64_t i = 0; i < n_; ++i)
+      for (int64_t j = i + 1; j < n_; ++j) {
+        double d[3], square = 0.0;
+        for (int c = 0; c < 3; ++c) {
+          d[c] = x[3 * j + c] - x[3 * i + c];
+          square += d[c] * d[c];
+        }
+        if (square >= s_.core_cutoff * s_.core_cutoff) continue;
+        const double z = net_.charges[element[i]], other = net_.charges[element[j]];
+        const double reach = (std::pow(z, kPower) + std::pow(other, kPower)) / kLength;
+        const double r = std::max(std::sqrt(square), kShortest), at = r / s_.core_cutoff, left = 1.0 - at;
+        double screening = 0.0, fall = 0.0;
+        for (int k = 0; k < 4; ++k) {
+          const double part = kWeights[k] * std::exp(-kRates[k] * reach * r);
+          screening += part;
+          fall -= kRates[k] * reach * part;
+        }
+        const double envelope = left * left * left * (1.0 + at * (3.0 + 6.0 * at));
+        const double end = -30.0 / s_.core_cutoff * at * at * left * left;
+        const double bare = s_.coulomb * z * other / r, whole = bare * screening * envelope;
+        energy[i] += 0.5 * whole;
+        energy[j] += 0.5 * whole;
+        if (square <= kShortest * kShortest) continue;  // nearer it grows no more
+        const double slope = bare * (fall * envelope + screening * end) - whole / r;
+        for (int c = 0; c < 3; ++c) {
+          gradient[3 * j + c] += slope * d[c] / r;
+          gradient[3 * i + c] -= slope * d[c] / r;
+        }
+      }
+  }
+
   const Sizes s_;
   const Network &net_;
   int64_t n_ = 0;
@@ -592,10 +630,11 @@ struct Work {
 };
 
 ffi::Error Painn(ffi::ThreadPool pool, ffi::Buffer<ffi::F64> positions, ffi::Buffer<ffi::S64> element,
-                 ffi::Buffer<ffi::S64> molecule, ffi::Buffer<ffi::F32> packed, ffi::ResultBuffer<ffi::F64> energy,
-                 ffi::ResultBuffer<ffi::F64> gradient, int64_t features, int64_t blocks, int64_t channels,
-                 int64_t elements, double cutoff, bool gaussian, bool cosine) {
-  const Sizes sizes{features, blocks, channels, cutoff, gaussian, cosine};
+                 ffi::Buffer<ffi::S64> molecule, ffi::Buffer<ffi::F32> packed, ffi::Buffer<ffi::F64> charges,
+                 ffi::ResultBuffer<ffi::F64> energy, ffi::ResultBuffer<ffi::F64> gradient, int64_t features,
+                 int64_t blocks, int64_t channels, int64_t elements, double cutoff, double core_cutoff, double coulomb,
+                 bool gaussian, bool cosine) {
+  const Sizes sizes{features, blocks, channels, cutoff, core_cutoff, coulomb, gaussian, cosine};
   const int64_t n = element.element_count();
   if (n == 0) return ffi::Error::Success();
   const int64_t replicas = positions.element_count() / (3 * n);
@@ -608,7 +647,7 @@ ffi::Error Painn(ffi::ThreadPool pool, ffi::Buffer<ffi::F64> positions, ffi::Buf
       work->tasks.push_back({replica, a, b - a});
     }
   std::sort(work->tasks.begin(), work->tasks.end(), [](const Task &x, const Task &y) { return x.atoms > y.atoms; });
-  auto network = std::make_shared<Network>(Unpack(packed.typed_data(), sizes, elements));
+  auto network = std::make_shared<Network>(Unpack(packed.typed_data(), charges.typed_data(), sizes, elements));
   const double *x = positions.typed_data();
   const int64_t *rows = element.typed_data();
   double *e = energy->typed_data(), *g = gradient->typed_data();
@@ -639,6 +678,7 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ForgeFieldPainn, Painn,
                                   .Arg<ffi::Buffer<ffi::S64>>()
                                   .Arg<ffi::Buffer<ffi::S64>>()
                                   .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::Buffer<ffi::F64>>()
                                   .Ret<ffi::Buffer<ffi::F64>>()
                                   .Ret<ffi::Buffer<ffi::F64>>()
                                   .Attr<int64_t>("features")
@@ -646,6 +686,8 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(ForgeFieldPainn, Painn,
                                   .Attr<int64_t>("channels")
                                   .Attr<int64_t>("elements")
                                   .Attr<double>("cutoff")
+                                  .Attr<double>("core_cutoff")
+                                  .Attr<double>("coulomb")
                                   .Attr<bool>("gaussian")
                                   .Attr<bool>("cosine"));
 

@@ -9,13 +9,13 @@ from jaxtyping import Array, Float
 
 from forgefield.engines.native.library import MESSAGES, PAINN, NativeError, register
 from forgefield.models.model import AbstractNeighbourModel, Traits
-from forgefield.models.neural.core_repulsion import core_repulsion
 from forgefield.models.neural.layers import Affine
 from forgefield.models.neural.messages import STRIP
-from forgefield.models.neural.painn import Painn, displacements
+from forgefield.models.neural.painn import Painn
 from forgefield.models.neural.radial import CosineEnvelope, GaussianBasis
-from forgefield.molecules.neighbours import Neighbours, all_pairs
+from forgefield.molecules.neighbours import Neighbours
 from forgefield.molecules.topology import Topology
+from forgefield.units import COULOMB
 
 _STRIP = 16
 """Columns of a matrix that the kernel wants side by side; features come in multiples of twice as many."""
@@ -84,11 +84,14 @@ class NativePainn(AbstractNeighbourModel):
             element.astype(jnp.int64),
             molecule.astype(jnp.int64),
             self.packed,
+            np.array(design.elements, np.float64),
             features=np.int64(self.model.embedding.shape[1]),
             blocks=np.int64(len(self.model.blocks)),
             channels=np.int64(design.basis.n + 1),
             elements=np.int64(len(design.elements)),
             cutoff=np.float64(design.basis.cutoff),
+            core_cutoff=np.float64(design.core_cutoff or 0.0),
+            coulomb=np.float64(COULOMB / design.unit),
             gaussian=isinstance(design.basis, GaussianBasis),
             cosine=isinstance(design.envelope, CosineEnvelope),
         )
@@ -97,23 +100,7 @@ class NativePainn(AbstractNeighbourModel):
         )
         energy = jax.ops.segment_sum(atomic, molecule, topology.n_molecules, indices_are_sorted=True)
         gradient = gradient * design.unit
-        if design.core_cutoff is not None:
-            energy = energy + self._cores(topology, x)
-            gradient = gradient + jax.grad(lambda x: jnp.sum(self._cores(topology, x)))(x)
         return energy.astype(positions.dtype), gradient.astype(positions.dtype)
-
-    def _cores(self, topology: Topology, positions: Float[Array, "atoms 3"]) -> Float[Array, " molecules"]:
-        """Repulsion of the cores of each molecule [kcal/mol]."""
-        cutoff = self.model.design.core_cutoff
-        assert cutoff is not None
-        neighbours = all_pairs(topology.molecule, topology.slot, topology.n_molecules, topology.n_max)
-        far = jnp.asarray([2.0 * cutoff, 0.0, 0.0], positions.dtype)[None, None]
-        d = jnp.where(neighbours.valid[..., None], displacements(neighbours, positions), far)
-        species = jnp.asarray(topology.species)
-        atomic = core_repulsion(species, species[neighbours.atom], d, cutoff)
-        return jax.ops.segment_sum(
-            atomic, jnp.asarray(topology.molecule), topology.n_molecules, indices_are_sorted=True
-        )
 
 
 def native(model: Painn) -> NativePainn:

@@ -85,9 +85,8 @@ class StudentSection(Section):
     """How messages fall off: with smooth Hessians, or as in the paper."""
     basis: Literal["sine", "gaussian"] = "sine"
     """The radial functions."""
-    core_cutoff: Real | None = Field(default=None, ge=0.0, le=30.0)
-    """Where the repulsion of atomic cores (ZBL) ends [Å], or 0 without. By default at 0.8 of the longest bond that the
-    covalent radii of the elements make, up to 1.7; without on a `baseline`."""
+    core_cutoff: Real = Field(default=1.2, ge=0.0, le=30.0)
+    """Where the repulsion of atomic cores (ZBL) ends [Å]; 0 leaves it out, as is the default on a `baseline`."""
     states: bool | None = None
     """Whether charge and unpaired electrons are seen; by default where molecules of the set differ in them."""
     start: str | None = None
@@ -369,5 +368,6 @@ def _new(said: StudentSection, name: str) -> NewStudent:
     size = Size(said.features or usual.features, said.blocks or usual.blocks, said.radial or usual.radial)
     basis = _BASES[said.basis](size.radial, said.cutoff)
     # A classical force field has walls of its own.
-    core_cutoff = 0.0 if said.core_cutoff is None and said.baseline is not None else said.core_cutoff
+    has_walls = said.baseline is not None and "core_cutoff" not in said.model_fields_set
+    core_cutoff = None if has_walls or said.core_cutoff == 0.0 else said.core_cutoff
     return NewStudent(size, basis, _ENVELOPES[said.envelope](), core_cutoff, said.states)

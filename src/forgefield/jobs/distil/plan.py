@@ -46,7 +46,7 @@ class NewStudent:
     basis: AbstractBasis
     envelope: AbstractEnvelope
     core_cutoff: float | None = None
-    """Å; where the repulsion of atomic cores ends. 0 leaves it out; None: as the elements say."""
+    """Å; where the repulsion of atomic cores ends. None leaves it out."""
     states: bool | None = None
     """Whether it takes charge and unpaired electrons; None: where molecules differ in them."""
 

@@ -7,7 +7,6 @@ from time import perf_counter
 import jax.numpy as jnp
 import jax.random as jr
 import numpy as np
-from jaxtyping import Int
 
 from forgefield.distil.batches import Batch, Feed
 from forgefield.distil.deviations import deviations
@@ -19,7 +18,6 @@ from forgefield.jobs.distil.labels import Data
 from forgefield.jobs.distil.plan import DistilPlan, NewStudent, Pupil, TrainedStudent
 from forgefield.models.model import require_known
 from forgefield.models.neural.painn import Design, Painn, painn
-from forgefield.molecules.elements import LAST_WITH_RADIUS, covalent_radii
 from forgefield.molecules.molecule import Molecule, Reference
 from forgefield.units import ELECTRONVOLT
 
@@ -27,8 +25,6 @@ _TRIED = 12
 """Steps by which the speed is measured."""
 _FILLED = 0.95
 """Share of the time that is planned for."""
-_CORES, _FARTHEST = 0.8, 1.7
-"""Share of the longest bond of the elements where the repulsion of cores ends, and Å that it does not exceed."""
 
 
 def first_model(pupil: Pupil, data: Data, recipe: Recipe) -> Painn:
@@ -52,15 +48,8 @@ def _untrained(new: NewStudent, molecules: Sequence[Molecule], seed: int) -> Pai
     states = new.states
     if states is None:
         states = len({(molecule.charge, molecule.multiplicity) for molecule in molecules}) > 1
-    cores = _core_cutoff(elements) if new.core_cutoff is None else new.core_cutoff
-    design = Design(tuple(elements.tolist()), new.basis, new.envelope, ELECTRONVOLT, cores or None)
+    design = Design(tuple(elements.tolist()), new.basis, new.envelope, ELECTRONVOLT, new.core_cutoff)
     return painn(jr.key(seed), design, new.size, states=states)
-
-
-def _core_cutoff(elements: Int[np.ndarray, " elements"]) -> float:
-    """Return where the repulsion of cores ends [Å]: it is to act on bonds so short that no structure has them."""
-    radii = covalent_radii(elements[elements <= LAST_WITH_RADIUS])
-    return min(2.0 * _CORES * radii.max(initial=0.0), _FARTHEST)
 
 
 def require_losses(data: Data, recipe: Recipe, where: object) -> None:
