@@ -44,11 +44,16 @@ def test_ripples_that_hardly_turn_are_no_hills():
 class Spring(AbstractTeacher):
     """Two atoms joined by a spring of 30 kcal/mol/Å²."""
 
-    acts_on_bonds = False
-    identity = Identity("spring", "1")
-
     def __init__(self, rest: float) -> None:
         self.rest = rest
+
+    @property
+    def identity(self):
+        return Identity("spring", "1")
+
+    @property
+    def acts_on_bonds(self):
+        return False
 
     def check(self, molecule):
         pass
