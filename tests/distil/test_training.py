@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from forgefield.distil import batches
-from forgefield.distil.batches import Feed, Replay, batch_in_parts, batch_of, batch_of_each, combined, sight_of
+from forgefield.distil.batches import Feed, Replay, batch_in_parts, batch_of, combined, sight_of
 from forgefield.distil.deviations import deviations
 from forgefield.distil.losses import Losses, losses, scales, with_losses
 from forgefield.distil.parallel import losses_and_slope
@@ -207,7 +207,7 @@ def test_batches_of_one_each_are_those_of_one(references, generator, periodic):
         some[1] = replace(some[1], lattice=lattice, stress=generator.normal(size=(3, 3)))
     sight, draws = sight_of(some, 3.0), np.random.default_rng(3)
 
-    found = batch_of_each(some, 4, np.random.default_rng(3), sight)
+    found = jax.tree.map(lambda one: one[0], batch_in_parts(some, 4, np.random.default_rng(3), sight, fused=True))
 
     expected = jax.tree.map(lambda *each: np.stack(each), *(batch_of([one], 4, 4, draws, sight) for one in some))
     assert jax.tree.structure(found) == jax.tree.structure(expected)

@@ -12,7 +12,7 @@ from forgefield.fitting.data.ladder import rung
 from forgefield.molecules.molecule import Reference
 from forgefield.molecules.neighbour_list import NeighbourList, neighbour_list
 from forgefield.molecules.neighbours import Neighbours
-from forgefield.molecules.padding import padded_each, padded_union
+from forgefield.molecules.padding import Layout, padded_unions
 from forgefield.molecules.topology import Topology
 
 _FEW = 4
@@ -69,18 +69,17 @@ def _list(reference: Reference, cutoff: float, places: int | None = None) -> Nei
     return neighbour_list(reference.positions, cutoff, 0.0, lattice.vectors, lattice.periodic, places=places)
 
 
-def listed(references: Sequence[Reference], n_atoms: int, sight: Sight) -> Neighbours:
-    """Return the neighbours of the atoms of references, one after the other; atoms that fill up have none."""
-    atom = np.repeat(np.arange(n_atoms)[:, None], sight.places, axis=1)
-    shift, valid = np.zeros((n_atoms, sight.places, 3)), np.zeros((n_atoms, sight.places), bool)
-    first = 0
-    for reference in references:
+def listed(references: Sequence[Reference], layout: Layout, sight: Sight) -> Neighbours:
+    """Return the neighbours of the atoms of references that are laid out so; atoms that fill up have none."""
+    n = len(layout.filling) * layout.n_atoms
+    atom = np.repeat(np.arange(n)[:, None] % layout.n_atoms, sight.places, axis=1)
+    shift, valid = np.zeros((n, sight.places, 3)), np.zeros((n, sight.places), bool)
+    for reference, in_union, start in zip(references, layout.first, layout.atoms, strict=True):
         found = _list(reference, sight.cutoff, sight.places).neighbours
-        rows = slice(first, first + len(reference.species))
-        atom[rows], valid[rows] = first + found.atom, found.valid
+        rows = slice(start, start + len(reference.species))
+        atom[rows], valid[rows] = in_union + found.atom, found.valid
         if found.shift is not None:
             shift[rows] = found.shift
-        first = rows.stop
     return Neighbours(atom=atom, shift=shift, valid=valid)
 
 
@@ -96,54 +95,32 @@ def batch_of(
     Of the Hessian products of each a combination is taken: the first one, or one at random where there is a generator.
     With a `sight` neighbours are listed, through the faces of cells.
     """
-    topology, positions = padded_union(*_laid(references), n_atoms, n_max, _states(references))
-    if sight is not None:
-        topology = replace(topology, neighbours=listed(references, n_atoms, sight))
-    first = np.cumsum([0, *(len(r.species) for r in references[:-1])])
-    return Batch(topology, positions, *_labels(references, first, np.arange(len(references)), n_atoms, generator))
+    layout = Layout.of([len(r.species) for r in references], n_atoms, len(references), 1)
+    return _laid_out(references, layout, n_max, generator, sight)
 
 
-def batch_of_each(
+def _laid_out(
     references: Sequence[Reference],
+    layout: Layout,
     n_max: int,
-    generator: np.random.Generator | None = None,
-    sight: Sight | None = None,
-) -> Batch:
-    """Return the same as batches of one reference each, filled up to `n_max` atoms, which are the first axis."""
-    n = len(references)
-    topology, positions = padded_each(*_laid(references), n_max, _states(references))
-    if sight is not None:
-        rows = [listed([reference], n_max, sight) for reference in references]
-        topology = replace(topology, neighbours=jax.tree.map(lambda *each: np.concatenate(each), *rows))
-    first = n_max * np.arange(n)
-    batch = Batch(topology, positions, *_labels(references, first, first, n * n_max, generator))
-    return jax.tree.map(lambda one: one.reshape(n, n_max, *one.shape[1:]), batch)
-
-
-def _laid(references: Sequence[Reference]) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    return [r.species for r in references], [r.positions for r in references]
-
-
-def _states(references: Sequence[Reference]) -> list[tuple[int, int]]:
-    return [(r.charge, r.multiplicity - 1) for r in references]
-
-
-def _labels(
-    references: Sequence[Reference],
-    first: Int[np.ndarray, " references"],
-    molecule: Int[np.ndarray, " references"],
-    n_atoms: int,
     generator: np.random.Generator | None,
-) -> tuple[np.ndarray, ...]:
-    """Return all of a batch that follows the positions, for references with these first atoms and molecules."""
-    real = np.zeros(n_atoms, bool)
-    energy, size, gradient = np.zeros(n_atoms), np.ones(n_atoms), np.zeros((n_atoms, 3))
-    directions, products, atomic = np.zeros((n_atoms, 3)), np.zeros((n_atoms, 3)), np.full(n_atoms, np.nan)
-    stress, volume = np.full((n_atoms, 3, 3), np.nan), np.ones(n_atoms)
-    real[molecule] = True
-    energy[molecule] = [r.energy for r in references]
-    size[molecule] = [len(r.species) for r in references]
-    for reference, start, k in zip(references, first, molecule, strict=True):
+    sight: Sight | None,
+) -> Batch:
+    """Return a batch of unions one after the other."""
+    states = [(r.charge, r.multiplicity - 1) for r in references]
+    topology, positions = padded_unions(
+        [r.species for r in references], [r.positions for r in references], layout, n_max, states
+    )
+    if sight is not None:
+        topology = replace(topology, neighbours=listed(references, layout, sight))
+    n, place = len(positions), layout.molecules
+    energy, size, gradient, real = np.zeros(n), np.ones(n), np.zeros((n, 3)), np.zeros(n, bool)
+    directions, products, atomic = np.zeros((n, 3)), np.zeros((n, 3)), np.full(n, np.nan)
+    stress, volume = np.full((n, 3, 3), np.nan), np.ones(n)
+    real[place] = True
+    energy[place] = [r.energy for r in references]
+    size[place] = [len(r.species) for r in references]
+    for reference, start, k in zip(references, layout.atoms, place, strict=True):
         stress[k] = np.nan if reference.stress is None else reference.stress
         volume[k] = 1.0 if reference.lattice is None else reference.lattice.volume
         rows = slice(start, start + len(reference.species))
@@ -153,7 +130,7 @@ def _labels(
             atomic[rows] = reference.atomic_energies
         if reference.products is not None:
             directions[rows], products[rows] = combined(reference, generator)
-    return energy, gradient, size, real, directions, products, atomic, stress, volume
+    return Batch(topology, positions, energy, gradient, size, real, directions, products, atomic, stress, volume)
 
 
 def combined(
@@ -164,8 +141,7 @@ def combined(
     known = reference.products
     n = len(known.directions)
     shares = np.eye(n)[0] if generator is None else generator.normal(size=n)
-    both = known.directions, known.values
-    direction, value = ((shares @ np.reshape(one, (n, -1))).reshape(-1, 3) for one in both)
+    direction, value = (np.einsum("k,kax->ax", shares, one) for one in (known.directions, known.values))
     scale = 1.0 / np.sqrt(np.mean(direction**2))
     return scale * direction, scale * value
 
@@ -180,25 +156,15 @@ def batch_in_parts(
 ) -> Batch:
     """Return references as a batch in parts of one size, which are the first axis of its arrays.
 
-    Their number is a multiple of that of the devices. A part is a union of molecules; for a fused model (`Painn.fused`)
-    the molecules of a part are filled up one by one, and are the second axis. Some may not count.
+    Their number is a multiple of that of the devices; the last ones may have fewer molecules, or none. A part is a
+    union of molecules; for a fused model (`Painn.fused`) each of its molecules is one, and they are the second axis.
     """
     n_parts, size = _parts(len(references), n_max * (n_max if sight is None else sight.places), fused=fused)
-    if fused or size == 1:
-        batch = batch_of_each(references, n_max, generator, sight)
-        missing = n_parts * size - len(references)
-        if missing:
-            nothing = _uncounted(jax.tree.map(lambda one: np.repeat(one[:1], missing, axis=0), batch))
-            batch = jax.tree.map(lambda one, other: np.concatenate([one, other]), batch, nothing)
-        return jax.tree.map(lambda one: one.reshape(n_parts, size, *one.shape[1:]), batch) if fused else batch
-    shares = [references[k * size : (k + 1) * size] for k in range(n_parts)]
-    parts = [
-        batch_of(share, n_max * size, n_max, generator, sight)
-        if share
-        else _uncounted(batch_of(references[:1], n_max * size, n_max, sight=sight))
-        for share in shares
-    ]
-    return jax.tree.map(lambda *each: np.stack(each), *parts)
+    shape = (n_parts, size, n_max) if fused else (n_parts, size * n_max)
+    in_each, n_unions = (1, n_parts * size) if fused else (size, n_parts)
+    layout = Layout.of([len(r.species) for r in references], shape[-1], in_each, n_unions)
+    batch = _laid_out(references, layout, n_max, generator, sight)
+    return jax.tree.map(lambda one: one.reshape(*shape, *one.shape[1:]), batch)
 
 
 def _parts(n_molecules: int, pairs: int, *, fused: bool) -> tuple[int, int]:
@@ -212,13 +178,6 @@ def _parts(n_molecules: int, pairs: int, *, fused: bool) -> tuple[int, int]:
     at_once = max(most // pairs, 1) if jax.default_backend() == "cpu" else share
     parts = -(-share // at_once)
     return devices * parts, -(-n_molecules // (devices * parts))
-
-
-def _uncounted(batch: Batch) -> Batch:
-    """Return a batch of which nothing counts."""
-    unknown = (np.full_like(one, np.nan) for one in (batch.atomic_energy, batch.stress))
-    nothing = (np.zeros_like(batch.real), np.zeros_like(batch.directions), *unknown)
-    return eqx.tree_at(lambda b: (b.real, b.directions, b.atomic_energy, b.stress), batch, nothing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,8 +195,8 @@ class Feed:
     In an epoch each reference comes once, but for those that fill up the last batch of their size; what a step sees
     follows from the seed and its number. `fetch` returns the references of places; `sizes` are the atoms of each.
     With `replay` each new one comes once, and old ones as many times as its ratio says, spread evenly over batches.
-    Where references are periodic, `cutoff` says how far atoms see [Å]. `fused` says whether batches
-    are for a fused model.
+    Where references are periodic, `cutoff` says how far atoms see [Å]. `fused` says whether batches are for a fused
+    model.
     """
 
     def __init__(

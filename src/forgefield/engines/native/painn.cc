@@ -193,6 +193,16 @@ bool Finite(const double *x) {
   return true;
 }
 
+// The vector from one atom to another, and its squared length.
+inline double Apart(const double *from, const double *to, double *d) {
+  double square = 0.0;
+  for (int c = 0; c < 3; ++c) {
+    d[c] = to[c] - from[c];
+    square += d[c] * d[c];
+  }
+  return square;
+}
+
 struct Pair {
   int64_t i, j;
   double r, u[3];
@@ -240,11 +250,8 @@ class Molecule {
     pairs_.clear();
     for (int64_t i = 0; i < n_; ++i) {
       for (int64_t j = i + 1; j < n_; ++j) {
-        double d[3], square = 0.0;
-        for (int c = 0; c < 3; ++c) {
-          d[c] = x[3 * j + c] - x[3 * i + c];
-          square += d[c] * d[c];
-        }
+        double d[3];
+        const double square = Apart(x + 3 * i, x + 3 * j, d);
         if (square >= s_.cutoff * s_.cutoff) continue;
         Pair pair{i, j, std::sqrt(square), {0, 0, 0}, 0.0f, {0, 0, 0}};
         const double inverse = pair.r > 1e-30 ? 1.0 / pair.r : 0.0;
@@ -581,11 +588,8 @@ class Molecule {
     constexpr double kLength = 0.46850, kPower = 0.23, kShortest = 1e-3;
     for (int64_t i = 0; i < n_; ++i)
       for (int64_t j = i + 1; j < n_; ++j) {
-        double d[3], square = 0.0;
-        for (int c = 0; c < 3; ++c) {
-          d[c] = x[3 * j + c] - x[3 * i + c];
-          square += d[c] * d[c];
-        }
+        double d[3];
+        const double square = Apart(x + 3 * i, x + 3 * j, d);
         if (square >= s_.core_cutoff * s_.core_cutoff) continue;
         const double z = net_.charges[element[i]], other = net_.charges[element[j]];
         const double reach = (std::pow(z, kPower) + std::pow(other, kPower)) / kLength;
