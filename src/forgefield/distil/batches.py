@@ -95,7 +95,7 @@ def batch_of(
     Of the Hessian products of each a combination is taken: the first one, or one at random where there is a generator.
     With a `sight` neighbours are listed, through the faces of cells.
     """
-    layout = Layout.of([len(r.species) for r in references], n_atoms, len(references), 1)
+    layout = Layout.of_one([len(r.species) for r in references], n_atoms)
     return _laid_out(references, layout, n_max, generator, sight)
 
 

@@ -38,6 +38,11 @@ class Layout:
         assert ends.max(initial=0) <= n_atoms, "more atoms than there is room for"
         return cls(n_atoms, union, number, (ends - filled)[union, number], ends[:, -1])
 
+    @classmethod
+    def of_one(cls, sizes: Sequence[int], n_atoms: int) -> "Layout":
+        """Return that of molecules of so many atoms in a single union."""
+        return cls.of(sizes, n_atoms, len(sizes), 1)
+
     @property
     def atoms(self) -> Int[np.ndarray, " given"]:
         """First atom of each molecule among those of all unions."""
@@ -96,5 +101,5 @@ def padded_union(
     states: Sequence[tuple[int, int]] | None = None,
 ) -> tuple[Topology, Float[np.ndarray, "atoms 3"]]:
     """Return molecules as one union of `n_atoms` atoms and as many molecules, as `padded_unions` does."""
-    layout = Layout.of([len(s) for s in species], n_atoms, len(species), 1)
+    layout = Layout.of_one([len(s) for s in species], n_atoms)
     return padded_unions(species, positions, layout, n_max, states)

@@ -14,7 +14,7 @@ from forgefield.distil.batches import listed, sight_of
 from forgefield.errors import InputError
 from forgefield.models.model import AbstractModel
 from forgefield.molecules.molecule import Molecule, Reference
-from forgefield.molecules.padding import padded_union
+from forgefield.molecules.padding import Layout, padded_unions
 from forgefield.molecules.topology import Topology
 from forgefield.properties.stress import energy_gradient_and_virials
 
@@ -104,12 +104,13 @@ def _by_size(rules: ModelRules, molecules: Sequence[Molecule], labels: Labels | 
         held = [molecules[k] for k in places]
         largest = -(-held[-1].n_atoms // _STEP) * _STEP
         states = [(m.charge, m.multiplicity - 1) for m in held]
-        topology, positions = padded_union(
-            [m.species for m in held], [m.positions for m in held], _AT_ONCE * largest, largest, states
+        layout = Layout.of_one([m.n_atoms for m in held], _AT_ONCE * largest)
+        topology, positions = padded_unions(
+            [m.species for m in held], [m.positions for m in held], layout, largest, states
         )
         some = [] if labels is None else [labels[k] for k in places]
         if (sight := sight_of(some, model.traits.cutoff or 0.0)) is not None:
-            topology = replace(topology, neighbours=listed(some, topology.n_atoms, sight))
+            topology = replace(topology, neighbours=listed(some, layout, sight))
         yield places, model, topology, positions
 
 
